@@ -1,0 +1,129 @@
+//! Option chains from files: layouts recognised by their columns.
+
+use std::path::Path;
+
+use jiff::civil::{Date, DateTime, Time};
+use zomma_base::{ExerciseStyle, OptionType, Settlement, Status};
+
+/// Which layout a file was recognised as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// CBOE end-of-day: OCC symbols in `optionroot`, MM/DD/YYYY dates, a snapshot before the close.
+    CboeEndOfDay,
+    /// SPY 2021: the same names with ISO dates and vendor Greeks.
+    CboeEndOfDayIso,
+    /// LEAN: `date,expiration,strike,type,bid_close,ask_close,…`.
+    Lean,
+    /// CBOE delayed-quotes JSON.
+    CboeDelayedQuotes,
+    /// Our own column names.
+    Zomma,
+    /// Recognised through `--map` or by synonyms.
+    Mapped,
+}
+
+/// What the reader is told.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// `--map ours=theirs`.
+    pub column_map: Vec<(String, String)>,
+    /// `--underlying`: keep this one where a file holds several, and name it where the file does not.
+    pub underlying: Option<String>,
+}
+
+/// The quotes of one underlying on one date, as columns of one length.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// File (and member of a tar) that the rows came from.
+    pub source: String,
+    /// How it was read.
+    pub layout: Layout,
+    /// Ticker of the underlying.
+    pub underlying: String,
+    /// Date of the quotes.
+    pub quote_date: Date,
+    /// Local time in New York of the quotes, where the file says it.
+    pub quote_time: Option<Time>,
+    /// Price of the underlying, where the file says it.
+    pub underlying_last: Option<f64>,
+    /// The rows.
+    pub quotes: Quotes,
+}
+
+/// Columns of a chain. NaN is an absent number. A row that could not be read has a status other than `Ok`.
+#[derive(Clone, Debug, Default)]
+pub struct Quotes {
+    /// Number of the data row in its source, from 1 (the header is not counted).
+    pub source_row: Vec<u64>,
+    /// OCC symbol, or empty.
+    pub symbol: Vec<String>,
+    /// Index into `roots`.
+    pub root: Vec<u16>,
+    /// Option roots in order of appearance (SPX, SPXW, …); the underlying's ticker where the file has none.
+    pub roots: Vec<String>,
+    /// Call or put.
+    pub option_type: Vec<OptionType>,
+    /// Strike.
+    pub strike: Vec<f64>,
+    /// Expiry date; midnight where the time is not in the file (then `settlement` says the instant).
+    pub expiry: Vec<DateTime>,
+    /// AM or PM settled.
+    pub settlement: Vec<Settlement>,
+    /// Exercise style, where the file has the column.
+    pub exercise_style: Vec<Option<ExerciseStyle>>,
+    /// Bid.
+    pub bid: Vec<f64>,
+    /// Ask.
+    pub ask: Vec<f64>,
+    /// Last trade.
+    pub last: Vec<f64>,
+    /// Volume.
+    pub volume: Vec<f64>,
+    /// Open interest.
+    pub open_interest: Vec<f64>,
+    /// The vendor's implied volatility.
+    pub vendor_implied_volatility: Vec<f64>,
+    /// What was wrong with reading the row.
+    pub status: Vec<Status>,
+    /// Optional columns that the file has: `open_interest`, `volume`, `bid`, …, by our names.
+    pub present: Vec<&'static str>,
+}
+
+/// Why a chain could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The columns are of no known layout.
+    #[error("{path}: not a chain that I know: found columns [{found}]; needed: {needed}")]
+    Unrecognised {
+        /// File.
+        path: String,
+        /// Columns found.
+        found: String,
+        /// Columns needed.
+        needed: String,
+    },
+}
+
+/// One file of chains, in memory: a file itself, or a member of a directory or tar.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Path, with the member's name behind `!` in a tar.
+    pub name: String,
+    /// Content, decompressed.
+    pub bytes: Vec<u8>,
+}
+
+/// The files behind a path, one after the other: a file, the chains of a directory in order of name, or the members of a tar
+/// (plain, .gz, .xz, .zst), read as a stream so that memory holds one at a time.
+pub fn members(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Member, ChainError>> + Send>, ChainError> {
+    let _ = path;
+    todo!()
+}
+
+/// The chains of one member, one an underlying and quote date, in order of date.
+pub fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>, ChainError> {
+    let _ = (member, options);
+    todo!()
+}

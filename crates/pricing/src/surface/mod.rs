@@ -1,0 +1,124 @@
+//! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
+
+mod svi;
+
+pub use svi::Svi;
+
+use serde::Serialize;
+
+/// The out-of-the-money quotes of one expiry, by ascending log-moneyness k = ln(strike/forward). Vectors have one length.
+#[derive(Clone, Debug, Default)]
+pub struct SliceQuotes {
+    /// Years to expiry.
+    pub expiry_years: f64,
+    /// Forward to expiry.
+    pub forward: f64,
+    /// ln(strike/forward).
+    pub log_moneyness: Vec<f64>,
+    /// Volatility of the bid, NaN where it has none.
+    pub bid_volatility: Vec<f64>,
+    /// Volatility of the mid.
+    pub mid_volatility: Vec<f64>,
+    /// Volatility of the ask, NaN where it has none.
+    pub ask_volatility: Vec<f64>,
+}
+
+/// How a slice came to its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SliceSource {
+    /// Five-parameter SVI fitted to the slice's own quotes under the arbitrage constraints.
+    Svi,
+    /// Too few quotes, or no feasible SVI: the shape is the SSVI backbone's.
+    Ssvi,
+    /// Nothing to take a shape from: one volatility for all strikes.
+    Flat,
+}
+
+/// Fit quality over the quotes of a slice or a surface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct FitQuality {
+    /// Quotes counted.
+    pub quotes: usize,
+    /// Quotes whose model vol lies between bid vol and ask vol (a bid without a vol counts as no lower bound).
+    pub inside: usize,
+    /// Root mean square of model vol − mid vol, in vol points (0.01), over the quotes that have a mid vol.
+    pub rmse_vol_points: f64,
+}
+
+/// One expiry of a fitted surface.
+#[derive(Clone, Debug, Serialize)]
+pub struct SurfaceSlice {
+    /// Years to expiry.
+    pub expiry_years: f64,
+    /// Forward to expiry.
+    pub forward: f64,
+    /// Parameters (SSVI and flat slices are written as raw SVI too).
+    pub svi: Svi,
+    /// Where the shape came from.
+    pub source: SliceSource,
+    /// Lowest and highest quoted log-moneyness.
+    pub log_moneyness_range: [f64; 2],
+    /// Quality of this slice.
+    pub quality: FitQuality,
+    /// Quality of the unconstrained five-parameter fit to the same quotes, reported beside it.
+    pub unconstrained: FitQuality,
+}
+
+/// What was checked for static arbitrage, and what was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ArbitrageReport {
+    /// Grid points where Durrleman's g is below −1e-9, plus wing slopes outside [0, 2].
+    pub butterfly_violations: usize,
+    /// Grid points where total variance falls with expiry.
+    pub calendar_violations: usize,
+    /// Least g found.
+    pub least_g: f64,
+    /// Points checked.
+    pub points: usize,
+    /// Lowest and highest log-moneyness checked.
+    pub log_moneyness_range: [f64; 2],
+}
+
+/// SSVI (Gatheral and Jacquier 2014): w(k, θ) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)), φ(θ) = η θ^−γ (1 + θ)^(γ−1).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ssvi {
+    /// Correlation.
+    pub rho: f64,
+    /// Level of φ.
+    pub eta: f64,
+    /// Power of φ.
+    pub gamma: f64,
+}
+
+/// A fitted surface; slices by ascending expiry.
+#[derive(Clone, Debug, Serialize)]
+pub struct Surface {
+    /// One slice an expiry.
+    pub slices: Vec<SurfaceSlice>,
+    /// The backbone, where there were quotes enough to fit one.
+    pub ssvi: Option<Ssvi>,
+    /// The check over all slices.
+    pub arbitrage: ArbitrageReport,
+    /// Quality over all slices.
+    pub quality: FitQuality,
+    /// Quality of SSVI alone over all slices.
+    pub ssvi_quality: FitQuality,
+    /// Quality of the unconstrained slices.
+    pub unconstrained: FitQuality,
+}
+
+/// Fits a surface to slices of distinct, ascending expiry. Every slice gets an answer; `source` says of what kind.
+pub fn fit(slices: &[SliceQuotes]) -> Surface {
+    let _ = slices;
+    todo!()
+}
+
+impl Surface {
+    /// Total variance σ²T at log-moneyness `k` (of the forward of that expiry) and `expiry_years`; linear in expiry at fixed k between
+    /// slices, flat in volatility outside them.
+    pub fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
+        let _ = (k, expiry_years);
+        todo!()
+    }
+}

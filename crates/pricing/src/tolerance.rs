@@ -1,0 +1,1 @@
+//! The one table of tolerances: (function, oracle) to what is allowed. Tests and docs quote it.

@@ -1,0 +1,3 @@
+//! Analysis of a chain and the strategies that trade on it.
+
+pub mod analysis;
