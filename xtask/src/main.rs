@@ -1,1 +1,57 @@
-fn main() {}
+//! One door for the project's chores: `cargo xtask tidy|floors|licences|bench|golden`.
+
+mod bench;
+mod floors;
+mod golden;
+mod licences;
+mod map;
+mod metadata;
+mod sources;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask tidy       everything below but bench and golden: what CI runs
+cargo xtask floors     the manifests against the floors of ARCHITECTURE.md
+cargo xtask licences   the SPDX expression of every dependency, and no second major of a crate that must be one
+cargo xtask bench      criterion benchmarks, then a table of ratios against the peer in the same run
+cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("tidy") => tidy(),
+        Some("floors") => report("floors", floors::check(&metadata::load()?)?),
+        Some("licences") => report("licences", licences::check(&metadata::load()?)?),
+        Some("bench") => bench::run(&arguments[1..]),
+        Some("golden") => golden::run(),
+        Some("help" | "--help" | "-h") | None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("no task {other:?}\n{USAGE}"),
+    }
+}
+
+/// Runs every check, so that one run shows all that is wrong.
+fn tidy() -> Result<()> {
+    let metadata = metadata::load()?;
+    let mut faults = Vec::new();
+    faults.extend(floors::check(&metadata)?);
+    faults.extend(map::check(&metadata)?);
+    faults.extend(licences::check(&metadata)?);
+    faults.extend(sources::check(&metadata)?);
+    report("tidy", faults)
+}
+
+fn report(task: &str, faults: Vec<String>) -> Result<()> {
+    for fault in &faults {
+        eprintln!("{task}: {fault}");
+    }
+    if faults.is_empty() {
+        println!("{task}: clean");
+        Ok(())
+    } else {
+        bail!("{} faults", faults.len())
+    }
+}

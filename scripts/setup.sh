@@ -1,0 +1,47 @@
+# Sourced by ./demo, ./test and .ci/run: one target directory, and what Debian and Ubuntu lack.
+
+# Kept between runs and clones, because the dependencies take minutes to compile.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/zomma/target}
+
+# Debian packages that the tests use: a software Vulkan device for the GPU kernels, a browser for the report.
+TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium)
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Ubuntu has Chromium as a snap only; a browser of any of these names serves.
+package_present() {
+    case $1 in
+        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+        *) dpkg-query --show --showformat='${Status}\n' "$1" 2>/dev/null | grep -x 'install ok installed' ;;
+    esac >/dev/null
+}
+
+# Installs what the tests use and the machine lacks. Where that is not possible the tests that need it are skipped, and say so.
+install_missing() {
+    local missing=() name
+    for name in "${TEST_PACKAGES[@]}"; do
+        package_present "$name" || missing+=("$name")
+    done
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    if [ ${#missing[@]} = 0 ]; then
+        echo "all packages are there"
+        return
+    fi
+    echo "installing: ${missing[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "no apt-get here: tests that need ${missing[*]} will be skipped" >&2
+        return
+    fi
+    as_root apt-get update -qq || echo "apt-get update failed: trying with the lists there are" >&2
+    for name in "${missing[@]}"; do
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$name" >/dev/null ||
+            echo "could not install $name: tests that need it will be skipped" >&2
+    done
+}
+
+# rustfmt and clippy come with rustup's default profile; a minimal one lacks them.
+install_rust_components() {
+    cargo fmt --version && cargo clippy --version || rustup component add rustfmt clippy
+}
