@@ -25,6 +25,8 @@ pub enum Status {
     BadStrike,
     /// The expiry is absent or cannot be read.
     BadExpiry,
+    /// The date or time of the quote is absent or cannot be read.
+    BadQuoteDate,
     /// The rate is absent or not finite.
     BadRate,
     /// The dividend yield is not finite.
@@ -75,6 +77,7 @@ impl Status {
             Self::BadForward => "bad_forward",
             Self::BadStrike => "bad_strike",
             Self::BadExpiry => "bad_expiry",
+            Self::BadQuoteDate => "bad_quote_date",
             Self::BadRate => "bad_rate",
             Self::BadYield => "bad_yield",
             Self::BadVolatility => "bad_volatility",

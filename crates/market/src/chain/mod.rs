@@ -32,7 +32,8 @@ pub struct ReadOptions {
     pub underlying: Option<String>,
 }
 
-/// The quotes of one underlying on one date, as columns of one length.
+/// The quotes of one underlying on one date (at one time, where the file holds several snapshots of a day), as columns of
+/// one length.
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// File (and member of a tar) that the rows came from.
@@ -55,9 +56,9 @@ pub struct Chain {
 #[derive(Clone, Debug, Default)]
 pub struct Quotes {
     /// Number of the data row in its source, from 1 (the header is not counted).
-    pub source_row: Vec<u64>,
-    /// OCC symbol, or empty.
-    pub symbol: Vec<String>,
+    pub source_row: Vec<u32>,
+    /// OCC symbol as the file has it, or empty.
+    pub symbol: Symbols,
     /// Index into `roots`.
     pub root: Vec<u16>,
     /// Option roots in order of appearance (SPX, SPXW, …); the underlying's ticker where the file has none.
@@ -66,7 +67,8 @@ pub struct Quotes {
     pub option_type: Vec<OptionType>,
     /// Strike.
     pub strike: Vec<f64>,
-    /// Expiry date; midnight where the time is not in the file (then `settlement` says the instant).
+    /// Expiry in New York; midnight where the time is not in the file (then `settlement` says the instant). Where the
+    /// status is `BadExpiry`, `DateTime::ZERO`.
     pub expiry: Vec<DateTime>,
     /// AM or PM settled.
     pub settlement: Vec<Settlement>,
@@ -88,6 +90,76 @@ pub struct Quotes {
     pub status: Vec<Status>,
     /// Optional columns that the file has: `open_interest`, `volume`, `bid`, …, by our names.
     pub present: Vec<&'static str>,
+}
+
+impl Quotes {
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.strike.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.strike.is_empty()
+    }
+
+    /// Root of a row.
+    pub fn root_of(&self, row: usize) -> &str {
+        &self.roots[usize::from(self.root[row])]
+    }
+
+    /// Whether the file has the optional column.
+    pub fn has(&self, column: &str) -> bool {
+        self.present.contains(&column)
+    }
+}
+
+/// A column of short texts in one allocation: 4 bytes a row and the text itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Symbols {
+    text: String,
+    end: Vec<u32>,
+}
+
+impl Symbols {
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.end.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.end.is_empty()
+    }
+
+    /// The text of a row.
+    pub fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.end[row - 1] as usize };
+        &self.text[start..self.end[row] as usize]
+    }
+
+    /// Appends a row. The whole column holds at most 4 GiB: what would go beyond is left empty.
+    pub fn push(&mut self, text: &str) {
+        if u32::try_from(self.text.len() + text.len()).is_ok() {
+            self.text.push_str(text);
+        }
+        self.end.push(self.text.len() as u32);
+    }
+
+    /// All rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Symbols {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
+        let mut symbols = Self::default();
+        for text in texts {
+            symbols.push(text);
+        }
+        symbols
+    }
 }
 
 /// Why a chain could not be read.
@@ -122,7 +194,8 @@ pub fn members(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Member, Cha
     todo!()
 }
 
-/// The chains of one member, one an underlying and quote date, in order of date.
+/// The chains of one member, one an underlying and quote date (and quote time, where the file has several a day), in order
+/// of date, time and underlying.
 pub fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>, ChainError> {
     let _ = (member, options);
     todo!()
