@@ -48,6 +48,9 @@ pub struct Chain {
     pub quote_time: Option<Time>,
     /// Price of the underlying, where the file says it.
     pub underlying_last: Option<f64>,
+    /// What a user should be told: where the underlying's name came from; of each fault the first row, its value and what is
+    /// allowed.
+    pub notes: Vec<String>,
     /// The rows.
     pub quotes: Quotes,
 }
@@ -178,6 +181,13 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// Whether the file is something else than a chain, rather than a chain that is damaged.
+    pub fn is_no_chain(&self) -> bool {
+        matches!(self, Self::Unrecognised { .. })
+    }
+}
+
 /// One file of chains, in memory: a file itself, or a member of a directory or tar.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -185,6 +195,9 @@ pub struct Member {
     pub name: String,
     /// Content, decompressed.
     pub bytes: Vec<u8>,
+    /// Whether it is one of many (a directory, a tar): then one that is no chain (`ChainError::is_no_chain`) may be skipped
+    /// with its reason, as long as another is one.
+    pub one_of_many: bool,
 }
 
 /// The files behind a path, one after the other: a file, the chains of a directory in order of name, or the members of a tar
