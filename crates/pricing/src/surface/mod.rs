@@ -1,7 +1,22 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
+mod check;
+mod fit;
+mod joint;
+mod linear;
+mod loss;
+mod normal;
+mod query;
+mod repair;
+mod slice;
+mod ssvi;
 mod svi;
+mod target;
+mod wings;
 
+pub use check::check;
+pub use fit::fit;
+pub use ssvi::Ssvi;
 pub use svi::Svi;
 
 use serde::Serialize;
@@ -80,17 +95,6 @@ pub struct ArbitrageReport {
     pub log_moneyness_range: [f64; 2],
 }
 
-/// SSVI (Gatheral and Jacquier 2014): w(k, θ) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)), φ(θ) = η θ^−γ (1 + θ)^(γ−1).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ssvi {
-    /// Correlation.
-    pub rho: f64,
-    /// Level of φ.
-    pub eta: f64,
-    /// Power of φ.
-    pub gamma: f64,
-}
-
 /// A fitted surface; slices by ascending expiry.
 #[derive(Clone, Debug, Serialize)]
 pub struct Surface {
@@ -106,19 +110,4 @@ pub struct Surface {
     pub ssvi_quality: FitQuality,
     /// Quality of the unconstrained slices.
     pub unconstrained: FitQuality,
-}
-
-/// Fits a surface to slices of distinct, ascending expiry. Every slice gets an answer; `source` says of what kind.
-pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    let _ = slices;
-    todo!()
-}
-
-impl Surface {
-    /// Total variance σ²T at log-moneyness `k` (of the forward of that expiry) and `expiry_years`; linear in expiry at fixed k between
-    /// slices, flat in volatility outside them.
-    pub fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
-        let _ = (k, expiry_years);
-        todo!()
-    }
 }

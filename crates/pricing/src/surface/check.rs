@@ -1,0 +1,86 @@
+//! The check for static arbitrage: no model assumption, any parameters.
+
+use super::{ArbitrageReport, SurfaceSlice, svi::Svi};
+
+/// Points of the uniform grid.
+const UNIFORM_POINTS: usize = 801;
+/// Points on each side of a vertex, out to the whole range by geometric steps.
+const VERTEX_POINTS: usize = 48;
+/// g may be below zero by this much from rounding.
+const G_SLACK: f64 = 1e-9;
+/// Total variance may fall by this share from rounding.
+const CALENDAR_SLACK: f64 = 1e-12;
+
+/// Checks slices of ascending expiry on a dense grid from the lowest to the highest quoted log-moneyness of all of them: Durrleman's
+/// g ≥ −1e-9 and w > 0 on every slice, w not falling from a slice to the next, wing slopes in [0, 2], and no wing slope falling from a
+/// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round every vertex.
+pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
+    let mut range = [f64::INFINITY, f64::NEG_INFINITY];
+    for slice in slices {
+        let [low, high] = slice.log_moneyness_range;
+        if low.is_finite() && high.is_finite() {
+            range = [range[0].min(low), range[1].max(high)];
+        }
+    }
+    if slices.is_empty() || range[0] > range[1] {
+        return ArbitrageReport::default();
+    }
+    let mut report = ArbitrageReport { least_g: f64::INFINITY, log_moneyness_range: range, ..ArbitrageReport::default() };
+    let mut grid = Vec::new();
+    for (i, slice) in slices.iter().enumerate() {
+        let svi = &slice.svi;
+        let next = slices.get(i + 1).map(|s| &s.svi);
+        dense_grid(range, svi, next.unwrap_or(svi), &mut grid);
+        for &k in &grid {
+            report.points += 1;
+            let g = svi.durrleman_g(k);
+            report.least_g = report.least_g.min(g);
+            report.butterfly_violations += usize::from(!(g >= -G_SLACK));
+            if let Some(next) = next {
+                let (w, w_next) = (svi.total_variance(k), next.total_variance(k));
+                report.calendar_violations += usize::from(!(w_next >= w - CALENDAR_SLACK * w.abs()));
+            }
+        }
+        let slopes = svi.wing_slopes();
+        for slope in slopes {
+            report.butterfly_violations += usize::from(!(-CALENDAR_SLACK..=2.0).contains(&slope));
+        }
+        if let Some(next) = next {
+            for (slope, slope_next) in slopes.into_iter().zip(next.wing_slopes()) {
+                report.calendar_violations += usize::from(!(slope_next >= slope - CALENDAR_SLACK));
+            }
+        }
+    }
+    report
+}
+
+/// The log-moneyness at which a slice, and a pair of slices, is checked.
+pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<f64>) {
+    grid.clear();
+    let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
+    grid.extend((0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])));
+    vertex_points(svi.m, svi.sigma, range, grid);
+    if next != svi {
+        vertex_points(next.m, next.sigma, range, grid);
+    }
+}
+
+/// Points inside `range` at m ± σ·(0, 1/8, …), each side growing geometrically to the end of the range.
+fn vertex_points(m: f64, sigma: f64, range: [f64; 2], points: &mut Vec<f64>) {
+    let furthest = (range[0] - m).abs().max((range[1] - m).abs());
+    let first = 0.125 * sigma.max(1e-9);
+    if !(m.is_finite() && furthest > first) {
+        return;
+    }
+    let growth = (furthest / first).powf(1.0 / VERTEX_POINTS as f64);
+    let mut step = first;
+    points.push(m.clamp(range[0], range[1]));
+    for _ in 0..VERTEX_POINTS {
+        for k in [m - step, m + step] {
+            if (range[0]..=range[1]).contains(&k) {
+                points.push(k);
+            }
+        }
+        step *= growth;
+    }
+}

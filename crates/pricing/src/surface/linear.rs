@@ -1,0 +1,122 @@
+//! Small dense symmetric systems, and chains of them: the normal equations of a slice and of a whole surface.
+
+/// A symmetric 5×5 matrix or a coupling block, by rows.
+pub(super) type Block = [[f64; 5]; 5];
+
+/// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read); None where it is not positive definite.
+fn cholesky(matrix: &Block) -> Option<Block> {
+    let mut factor = [[0.0; 5]; 5];
+    for i in 0..5 {
+        for j in 0..=i {
+            let mut sum = matrix[i][j];
+            for t in 0..j {
+                sum -= factor[i][t] * factor[j][t];
+            }
+            if i == j {
+                if !(sum > 0.0 && sum.is_finite()) {
+                    return None;
+                }
+                factor[i][i] = sum.sqrt();
+            } else {
+                factor[i][j] = sum / factor[j][j];
+            }
+        }
+    }
+    Some(factor)
+}
+
+/// Solves L y = v.
+fn forward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
+    let mut y = *v;
+    for i in 0..5 {
+        for t in 0..i {
+            y[i] -= factor[i][t] * y[t];
+        }
+        y[i] /= factor[i][i];
+    }
+    y
+}
+
+/// Solves Lᵀ y = v.
+fn backward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
+    let mut y = *v;
+    for i in (0..5).rev() {
+        for t in i + 1..5 {
+            y[i] -= factor[t][i] * y[t];
+        }
+        y[i] /= factor[i][i];
+    }
+    y
+}
+
+/// Solves the chain of blocks: `diagonal[i]` on the diagonal, `coupling[i]` in row i, column i + 1 (its transpose below), right-hand
+/// side `right`. None where the matrix is not positive definite.
+pub(super) fn solve_chain(diagonal: &[Block], coupling: &[Block], right: &[[f64; 5]]) -> Option<Vec<[f64; 5]>> {
+    let n = diagonal.len();
+    let mut factors = Vec::with_capacity(n);
+    // L⁻¹E of each link, kept by columns: row t holds L⁻¹ times column t of E.
+    let mut links: Vec<Block> = Vec::with_capacity(n);
+    let mut values: Vec<[f64; 5]> = Vec::with_capacity(n);
+    for i in 0..n {
+        let mut block = diagonal[i];
+        let mut value = right[i];
+        if i > 0 {
+            let link: &Block = &links[i - 1];
+            let before = values[i - 1];
+            for r in 0..5 {
+                for c in 0..=r {
+                    block[r][c] -= (0..5).map(|t| link[r][t] * link[c][t]).sum::<f64>();
+                }
+                value[r] -= (0..5).map(|t| link[r][t] * before[t]).sum::<f64>();
+            }
+        }
+        let factor = cholesky(&block)?;
+        values.push(forward(&factor, &value));
+        if i + 1 < n {
+            let e = &coupling[i];
+            links.push(std::array::from_fn(|c| forward(&factor, &std::array::from_fn(|r| e[r][c]))));
+        }
+        factors.push(factor);
+    }
+    let mut solution = vec![[0.0; 5]; n];
+    for i in (0..n).rev() {
+        let mut value = values[i];
+        if i + 1 < n {
+            for (c, link) in links[i].iter().enumerate() {
+                for r in 0..5 {
+                    value[r] -= link[r] * solution[i + 1][c];
+                }
+            }
+        }
+        solution[i] = backward(&factors[i], &value);
+    }
+    solution.iter().flatten().all(|v| v.is_finite()).then_some(solution)
+}
+
+/// Solves a symmetric system of up to three unknowns by elimination with a relative floor on pivots; the unknowns that the data do not
+/// determine come out as zero.
+pub(super) fn solve_small<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> [f64; N] {
+    let scale: [f64; N] = std::array::from_fn(|i| matrix[i][i].max(0.0).sqrt());
+    let mut dead = [false; N];
+    for i in 0..N {
+        dead[i] = scale[i] == 0.0 || matrix[i][i] <= 1e-13 * scale[i] * scale[i];
+        if dead[i] {
+            continue;
+        }
+        for r in i + 1..N {
+            let f = matrix[r][i] / matrix[i][i];
+            for c in i..N {
+                matrix[r][c] -= f * matrix[i][c];
+            }
+            right[r] -= f * right[i];
+        }
+    }
+    let mut x = [0.0; N];
+    for i in (0..N).rev() {
+        if !dead[i] {
+            let known: f64 = (i + 1..N).map(|c| matrix[i][c] * x[c]).sum();
+            x[i] = (right[i] - known) / matrix[i][i];
+        }
+    }
+    x
+}

@@ -1,0 +1,140 @@
+//! What a slice is fitted to: its usable quotes as intervals of total variance.
+//!
+//! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
+
+use super::{FitQuality, SliceQuotes, svi::Svi};
+
+/// Fewest quotes that give a slice a shape of its own.
+pub(super) const FEWEST_QUOTES: usize = 5;
+
+/// The usable quotes of one expiry: residual r = (w − centre)·inverse_half, inside bid-ask where |r| ≤ 1.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Target {
+    pub(super) expiry_years: f64,
+    pub(super) k: Vec<f64>,
+    pub(super) centre: Vec<f64>,
+    pub(super) inverse_half: Vec<f64>,
+}
+
+impl Target {
+    pub(super) fn new(quotes: &SliceQuotes) -> Self {
+        let t = positive_years(quotes.expiry_years);
+        let mut target = Self { expiry_years: t, ..Self::default() };
+        let n = count(quotes);
+        let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
+        for i in 0..n {
+            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
+            // Above 1000 % a volatility says only that the quote is worth about its bound.
+            if !(k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0) {
+                continue;
+            }
+            let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
+            let square = |v: f64| v * v * t;
+            let middle = square(mid);
+            // A side without a volatility bounds nothing: the other side's distance from the mid stands in for its own.
+            let (low, high) = match (bid > 0.0 && bid <= mid, ask >= mid && ask < 10.0) {
+                (true, true) => (square(bid), square(ask)),
+                (true, false) => (square(bid), 2.0 * middle - square(bid)),
+                (false, true) => (2.0 * middle - square(ask), square(ask)),
+                (false, false) => (middle, middle),
+            };
+            // A spread below two parts in ten thousand of the volatility is finer than any smile model.
+            let half = (0.5 * (high - low)).max(4e-4 * middle);
+            rows.push((k, 0.5 * (low + high), 1.0 / half));
+        }
+        rows.sort_by(|x, y| x.0.total_cmp(&y.0));
+        for (k, centre, inverse_half) in rows {
+            target.k.push(k);
+            target.centre.push(centre);
+            target.inverse_half.push(inverse_half);
+        }
+        target
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.k.len()
+    }
+
+    /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
+    pub(super) fn has_shape(&self) -> bool {
+        let strikes = 1 + self.k.windows(2).filter(|pair| pair[1] > pair[0]).count();
+        self.len() >= FEWEST_QUOTES && strikes >= FEWEST_QUOTES
+    }
+
+    /// Every n-th quote, so that about `most` are left; weights are kept.
+    pub(super) fn thinned(&self, most: usize) -> Self {
+        let step = self.len().div_ceil(most.max(1)).max(1);
+        let pick = |v: &[f64]| v.iter().skip((self.len() - 1) % step / 2).step_by(step).copied().collect();
+        if self.len() == 0 {
+            return self.clone();
+        }
+        Self {
+            expiry_years: self.expiry_years,
+            k: pick(&self.k),
+            centre: pick(&self.centre),
+            inverse_half: pick(&self.inverse_half),
+        }
+    }
+
+    /// A rough total variance at the money: the quotes nearest to k = 0, weighted by closeness.
+    pub(super) fn level(&self) -> Option<f64> {
+        let nearest = (0..self.len()).min_by(|&x, &y| self.k[x].abs().total_cmp(&self.k[y].abs()))?;
+        Some(self.centre[nearest])
+    }
+}
+
+/// The expiry that the fit works with: positive and finite whatever came in.
+pub(super) fn positive_years(expiry_years: f64) -> f64 {
+    if expiry_years > 1e-9 && expiry_years < 1e3 { expiry_years } else if expiry_years >= 1e3 { 1e3 } else { 1e-9 }
+}
+
+/// Rows of the shortest column.
+fn count(quotes: &SliceQuotes) -> usize {
+    quotes
+        .log_moneyness
+        .len()
+        .min(quotes.mid_volatility.len())
+        .min(quotes.bid_volatility.len())
+        .min(quotes.ask_volatility.len())
+}
+
+/// Lowest and highest finite log-moneyness of the quotes.
+pub(super) fn log_moneyness_range(quotes: &SliceQuotes) -> Option<[f64; 2]> {
+    let mut range: Option<[f64; 2]> = None;
+    for &k in quotes.log_moneyness.iter().filter(|k| k.is_finite() && k.abs() < 20.0) {
+        let [low, high] = range.unwrap_or([k, k]);
+        range = Some([low.min(k), high.max(k)]);
+    }
+    range
+}
+
+/// Quality of `svi` over all quotes of a slice.
+pub(super) fn quality(quotes: &SliceQuotes, svi: &Svi) -> FitQuality {
+    let t = positive_years(quotes.expiry_years);
+    let (mut inside, mut with_mid, mut squares) = (0, 0_usize, 0.0);
+    let n = count(quotes);
+    for i in 0..n {
+        let model = (svi.total_variance(quotes.log_moneyness[i]).max(0.0) / t).sqrt();
+        let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
+        inside += usize::from((bid.is_nan() || model >= bid) && model <= ask);
+        let error = 100.0 * (model - quotes.mid_volatility[i]);
+        if error.is_finite() {
+            with_mid += 1;
+            squares += error * error;
+        }
+    }
+    let rmse_vol_points = if with_mid > 0 { (squares / with_mid as f64).sqrt() } else { 0.0 };
+    FitQuality { quotes: n, inside, rmse_vol_points }
+}
+
+/// Quality over slices together, from that of each. `with_mid` weighs the mean squares by all quotes of a slice.
+pub(super) fn pooled<'a>(parts: impl Iterator<Item = &'a FitQuality>) -> FitQuality {
+    let (mut quotes, mut inside, mut squares) = (0, 0, 0.0);
+    for part in parts {
+        quotes += part.quotes;
+        inside += part.inside;
+        squares += part.rmse_vol_points * part.rmse_vol_points * part.quotes as f64;
+    }
+    let rmse_vol_points = if quotes > 0 { (squares / quotes as f64).sqrt() } else { 0.0 };
+    FitQuality { quotes, inside, rmse_vol_points }
+}

@@ -1,0 +1,107 @@
+//! SVI in the coordinates that the fits work in: w = a + (q − p)/2·x + (p + q)/2·√(x² + σ²), x = k − m.
+//!
+//! p = b(1 − ρ) and q = b(1 + ρ) are the slopes of the two wings, so w is linear in a, p and q, the bounds of Lee's moment formula are
+//! bounds on single coordinates, and no wing slope falls with expiry exactly when p and q do not. The vertex width enters as ln σ.
+
+use super::svi::Svi;
+
+/// Largest wing slope: Lee's bound 2, less a hair so that rounding in b(1 ± ρ) cannot cross it.
+pub(super) const MOST_SLOPE: f64 = 2.0 - 1e-9;
+
+/// a, p, q, m, ln σ.
+pub(super) type Wings = [f64; 5];
+
+/// Raw parameters of `x`.
+pub(super) fn to_svi(x: &Wings) -> Svi {
+    let b = 0.5 * (x[1] + x[2]);
+    let rho = if b > 0.0 { (0.5 * (x[2] - x[1]) / b).clamp(-1.0, 1.0) } else { 0.0 };
+    Svi { a: x[0], b, rho, m: x[3], sigma: x[4].exp() }
+}
+
+/// Coordinates of `svi`.
+pub(super) fn from_svi(svi: &Svi) -> Wings {
+    let [left, right] = svi.wing_slopes();
+    [svi.a, left, right, svi.m, svi.sigma.max(1e-12).ln()]
+}
+
+/// What an evaluation at many strikes needs of the coordinates, computed once.
+#[derive(Clone, Copy)]
+pub(super) struct Curve {
+    a: f64,
+    tilt: f64,
+    half_sum: f64,
+    m: f64,
+    sigma2: f64,
+}
+
+impl Curve {
+    pub(super) fn new(x: &Wings) -> Self {
+        let sigma = x[4].exp();
+        Self { a: x[0], tilt: 0.5 * (x[2] - x[1]), half_sum: 0.5 * (x[1] + x[2]), m: x[3], sigma2: sigma * sigma }
+    }
+
+    /// w(k).
+    #[inline(always)]
+    pub(super) fn total_variance(&self, k: f64) -> f64 {
+        let x = k - self.m;
+        self.a + self.tilt * x + self.half_sum * (x * x + self.sigma2).sqrt()
+    }
+
+    /// w(k) and its gradient by a, p, q, m, ln σ.
+    #[inline(always)]
+    pub(super) fn gradient(&self, k: f64) -> (f64, Wings) {
+        let x = k - self.m;
+        let root = (x * x + self.sigma2).sqrt();
+        let inverse = 1.0 / root;
+        let w = self.a + self.tilt * x + self.half_sum * root;
+        let by_m = -(self.tilt + self.half_sum * x * inverse);
+        (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
+    }
+
+    /// Durrleman's g(k); −∞ where w ≤ 0.
+    #[inline(always)]
+    pub(super) fn durrleman_g(&self, k: f64) -> f64 {
+        let x = k - self.m;
+        let inverse = 1.0 / (x * x + self.sigma2).sqrt();
+        let w = self.a + self.tilt * x + self.half_sum / inverse;
+        if w <= 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        let slope = self.tilt + self.half_sum * x * inverse;
+        let bend = self.half_sum * self.sigma2 * inverse * inverse * inverse;
+        let inverse_w = 1.0 / w;
+        let lead = 1.0 - 0.5 * k * slope * inverse_w;
+        lead * lead - 0.25 * slope * slope * (inverse_w + 0.25) + 0.5 * bend
+    }
+
+    /// g(k) and its gradient by a, p, q, m, ln σ. Wants w > 0.
+    pub(super) fn durrleman_gradient(&self, k: f64) -> (f64, Wings) {
+        let x = k - self.m;
+        let s2 = self.sigma2;
+        let root = (x * x + s2).sqrt();
+        let cube = root * root * root;
+        let w = self.a + self.tilt * x + self.half_sum * root;
+        let slope = self.tilt + self.half_sum * x / root;
+        let bend = self.half_sum * s2 / cube;
+        let third = -3.0 * self.half_sum * s2 * x / (cube * root * root);
+        let lead = 1.0 - 0.5 * k * slope / w;
+        let g = lead * lead - 0.25 * slope * slope * (1.0 / w + 0.25) + 0.5 * bend;
+        let by_w = lead * k * slope / (w * w) + 0.25 * slope * slope / (w * w);
+        let by_slope = -lead * k / w - 0.5 * slope * (1.0 / w + 0.25);
+        let half_turn = 0.5 * x / root;
+        let half_bend = 0.5 * s2 / cube;
+        let by_wings = |w_by: f64, slope_by: f64, bend_by: f64| by_w * w_by + by_slope * slope_by + 0.5 * bend_by;
+        let gradient = [
+            by_w,
+            by_wings(0.5 * (root - x), half_turn - 0.5, half_bend),
+            by_wings(0.5 * (root + x), half_turn + 0.5, half_bend),
+            by_wings(-slope, -bend, -third),
+            by_wings(
+                self.half_sum * s2 / root,
+                -self.half_sum * x * s2 / cube,
+                self.half_sum * (2.0 * s2 / cube - 3.0 * s2 * s2 / (cube * root * root)),
+            ),
+        ];
+        (g, gradient)
+    }
+}
