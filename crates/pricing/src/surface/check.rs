@@ -25,7 +25,8 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     if slices.is_empty() || range[0] > range[1] {
         return ArbitrageReport::default();
     }
-    let mut report = ArbitrageReport { least_g: f64::INFINITY, log_moneyness_range: range, ..ArbitrageReport::default() };
+    let mut report =
+        ArbitrageReport { least_g: f64::INFINITY, log_moneyness_range: range, ..ArbitrageReport::default() };
     let mut grid = Vec::new();
     for (i, slice) in slices.iter().enumerate() {
         let svi = &slice.svi;
@@ -35,23 +36,28 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
             report.points += 1;
             let g = svi.durrleman_g(k);
             report.least_g = report.least_g.min(g);
-            report.butterfly_violations += usize::from(!(g >= -G_SLACK));
+            report.butterfly_violations += broken(g >= -G_SLACK);
             if let Some(next) = next {
                 let (w, w_next) = (svi.total_variance(k), next.total_variance(k));
-                report.calendar_violations += usize::from(!(w_next >= w - CALENDAR_SLACK * w.abs()));
+                report.calendar_violations += broken(w_next >= w - CALENDAR_SLACK * w.abs());
             }
         }
         let slopes = svi.wing_slopes();
         for slope in slopes {
-            report.butterfly_violations += usize::from(!(-CALENDAR_SLACK..=2.0).contains(&slope));
+            report.butterfly_violations += broken((-CALENDAR_SLACK..=2.0).contains(&slope));
         }
         if let Some(next) = next {
             for (slope, slope_next) in slopes.into_iter().zip(next.wing_slopes()) {
-                report.calendar_violations += usize::from(!(slope_next >= slope - CALENDAR_SLACK));
+                report.calendar_violations += broken(slope_next >= slope - CALENDAR_SLACK);
             }
         }
     }
     report
+}
+
+/// One violation unless the condition `holds`; a comparison with NaN does not.
+fn broken(holds: bool) -> usize {
+    usize::from(!holds)
 }
 
 /// The log-moneyness at which a slice, and a pair of slices, is checked.

@@ -100,8 +100,9 @@ fn members(targets: Vec<Target>, alone: &[Option<Wings>], backbone: &[Wings], ra
 fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
     let svi = wings::to_svi(backbone);
     let deviation = svi.total_variance(0.0).max(1e-14).sqrt();
-    let k: Vec<f64> =
-        (0..SHAPE_POINTS).map(|i| 2.5 * deviation * f64::from(2 * i - SHAPE_POINTS + 1) / f64::from(SHAPE_POINTS - 1)).collect();
+    let k: Vec<f64> = (0..SHAPE_POINTS)
+        .map(|i| 2.5 * deviation * f64::from(2 * i - SHAPE_POINTS + 1) / f64::from(SHAPE_POINTS - 1))
+        .collect();
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
     Target { expiry_years, k, centre, inverse_half }
@@ -109,7 +110,10 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
 
 /// Lowest and highest quoted log-moneyness of all slices, with the money inside.
 fn surface_range(slices: &[SliceQuotes]) -> [f64; 2] {
-    slices.iter().filter_map(target::log_moneyness_range).fold([0.0; 2], |[low, high], [l, h]| [low.min(l), high.max(h)])
+    slices
+        .iter()
+        .filter_map(target::log_moneyness_range)
+        .fold([0.0; 2], |[low, high], [l, h]| [low.min(l), high.max(h)])
 }
 
 fn assemble(

@@ -3,6 +3,8 @@
 //! A calendar constraint ties neighbours only, so the normal equations are a chain of 5×5 blocks and a step over the whole surface costs
 //! little more than a step of every slice alone.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 use super::{
     linear::{Block, solve_chain},
     loss::{self, Loss, add_outer},
@@ -49,7 +51,8 @@ pub(super) fn constraint_grid(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f
 }
 
 /// The stages: loss scale in half-spreads, and the penalty on a miss of one per mille of the total variance. The last outweighs any quote.
-const STAGES: [(f64, f64); 7] = [(30.0, 1.0), (10.0, 1.0), (5.0, 1.0), (3.0, 10.0), (2.0, 100.0), (1.5, 1e3), (1.5, 1e5)];
+const STAGES: [(f64, f64); 7] =
+    [(30.0, 1.0), (10.0, 1.0), (5.0, 1.0), (3.0, 10.0), (2.0, 100.0), (1.5, 1e3), (1.5, 1e5)];
 
 /// Fits all slices from `x` (one entry a member).
 pub(super) fn fit(members: &[Member], mut x: Vec<Wings>) -> Vec<Wings> {

@@ -1,5 +1,7 @@
 //! Small dense symmetric systems, and chains of them: the normal equations of a slice and of a whole surface.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 /// A symmetric 5×5 matrix or a coupling block, by rows.
 pub(super) type Block = [[f64; 5]; 5];
 

@@ -1,5 +1,7 @@
 //! What a miss costs, and the normal equations of one slice's quotes under it.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 use super::{
     linear::Block,
     target::Target,
@@ -54,13 +56,7 @@ pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
 }
 
 /// Adds half the gradient and half the Gauss–Newton Hessian of Σρ to `gradient` and `hessian` (lower triangle), and gives Σρ.
-pub(super) fn accumulate(
-    target: &Target,
-    x: &Wings,
-    loss: Loss,
-    gradient: &mut [f64; 5],
-    hessian: &mut Block,
-) -> f64 {
+pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
     let curve = Curve::new(x);
     let mut sum = 0.0;
     for ((&k, &centre), &inverse_half) in target.k.iter().zip(&target.centre).zip(&target.inverse_half) {

@@ -16,11 +16,8 @@ const LEAST_G: f64 = 0.0;
 /// flat slices of rising total variance (share 2).
 pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> (Vec<Svi>, f64) {
     for share in BLENDS {
-        let mut slices: Vec<Wings> = fitted
-            .iter()
-            .zip(backbone)
-            .map(|(x, y)| std::array::from_fn(|i| x[i] + share * (y[i] - x[i])))
-            .collect();
+        let mut slices: Vec<Wings> =
+            fitted.iter().zip(backbone).map(|(x, y)| std::array::from_fn(|i| x[i] + share * (y[i] - x[i]))).collect();
         lift(&mut slices, range);
         let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
         if free(&slices, range) {

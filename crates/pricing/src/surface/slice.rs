@@ -3,6 +3,8 @@
 //! For given m and σ the other three parameters are a linear least-squares problem, so a grid over (m, σ) finds the basin of the best
 //! minimum, where a descent in all five parameters from one guess falls into degenerate ones.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 use super::{
     linear::{Block, solve_chain, solve_small},
     loss::{self, Loss},

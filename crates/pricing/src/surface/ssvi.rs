@@ -1,5 +1,7 @@
 //! The SSVI backbone: one tilt and one smile function for all expiries, free of static arbitrage by construction.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 use serde::Serialize;
 
 use super::{
@@ -37,13 +39,7 @@ impl Ssvi {
     pub fn slice(&self, theta: f64) -> Svi {
         let phi = self.phi(theta);
         let rest = 1.0 - self.rho * self.rho;
-        Svi {
-            a: 0.5 * theta * rest,
-            b: 0.5 * theta * phi,
-            rho: self.rho,
-            m: -self.rho / phi,
-            sigma: rest.sqrt() / phi,
-        }
+        Svi { a: 0.5 * theta * rest, b: 0.5 * theta * phi, rho: self.rho, m: -self.rho / phi, sigma: rest.sqrt() / phi }
     }
 
     /// Total variance at log-moneyness `k` of the slice with total variance `theta` at the money.
@@ -173,9 +169,10 @@ fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3]) -> [
 
 fn sum(target: &Target, svi: &Svi, loss: Loss) -> f64 {
     let quotes = target.k.iter().zip(&target.centre).zip(&target.inverse_half);
-    quotes.map(|((&k, &centre), &inverse_half)| {
-        let r = (svi.total_variance(k) - centre) * inverse_half;
-        loss.value(r * r)
-    })
-    .sum()
+    quotes
+        .map(|((&k, &centre), &inverse_half)| {
+            let r = (svi.total_variance(k) - centre) * inverse_half;
+            loss.value(r * r)
+        })
+        .sum()
 }

@@ -85,7 +85,13 @@ impl Target {
 
 /// The expiry that the fit works with: positive and finite whatever came in.
 pub(super) fn positive_years(expiry_years: f64) -> f64 {
-    if expiry_years > 1e-9 && expiry_years < 1e3 { expiry_years } else if expiry_years >= 1e3 { 1e3 } else { 1e-9 }
+    if expiry_years > 1e-9 && expiry_years < 1e3 {
+        expiry_years
+    } else if expiry_years >= 1e3 {
+        1e3
+    } else {
+        1e-9
+    }
 }
 
 /// Rows of the shortest column.
