@@ -1,1 +1,27 @@
-//! x
+//! Finds devices, lends memory, streams and kernels within budgets, and is a plain CPU where there is no device.
+//!
+//! A caller parses a [`DeviceRequest`] (what `--device` says), asks [`choose`] for a [`Device`], and opens it: a CPU opens to
+//! nothing (the caller then runs its CPU path), any other device opens to a [`Compute`], on which [`Job`]s run. Nothing here
+//! panics on a missing driver, and what CubeCL panics on (out of memory, a lost device) becomes a [`GpuError`].
+//!
+//! ```
+//! use zomma_gpu::{DeviceKind, DeviceRequest, choose};
+//!
+//! let request: DeviceRequest = "cpu".parse()?;
+//! let device = choose(&request)?;
+//! assert_eq!(device.kind(), DeviceKind::Cpu);
+//! assert!(device.open()?.is_none(), "the CPU path needs no handle");
+//! # Ok::<(), zomma_gpu::GpuError>(())
+//! ```
+
+mod compute;
+mod cuda;
+mod device;
+mod error;
+mod request;
+mod vulkan;
+
+pub use compute::{Compute, Job, Session};
+pub use device::{Device, DeviceKind, choose, list};
+pub use error::GpuError;
+pub use request::DeviceRequest;

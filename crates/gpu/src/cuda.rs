@@ -1,0 +1,79 @@
+//! NVIDIA devices, found through the CUDA driver, which is loaded at run time.
+//!
+//! Without libcuda every call into the driver's bindings panics, so the library is looked for first. CubeCL compiles kernels
+//! with NVRTC against a toolkit's headers: a machine with a driver alone cannot run them, and says so here rather than there.
+
+use cudarc::driver::{result, sys};
+
+use crate::device::{Device, DeviceClass, DeviceKind};
+use crate::error::GpuError;
+
+/// What the driver's library is called in errors.
+pub(crate) const DRIVER: &str = "CUDA driver";
+
+/// Every CUDA device, in the driver's order.
+pub(crate) fn list() -> Result<Vec<Device>, GpuError> {
+    if !has_driver() {
+        return Err(GpuError::NoDriver { what: DRIVER, library: "libcuda.so.1" });
+    }
+    if !has_compiler() {
+        return Err(GpuError::NoDriver { what: "CUDA run-time compiler", library: "libnvrtc.so" });
+    }
+    if cubecl::cuda::install::cuda_path().is_none() {
+        return Err(GpuError::NoDriver {
+            what: "CUDA headers",
+            library: "a toolkit's include folder (CUDA_PATH, /usr/local/cuda or /opt/cuda)",
+        });
+    }
+    result::init().map_err(refused)?;
+    let count = result::device::get_count().map_err(refused)?;
+    (0..count).map(describe).collect()
+}
+
+/// Whether the driver's library can be loaded.
+fn has_driver() -> bool {
+    // SAFETY: loads a shared library by its well-known name and drops it: its initialisers are the vendor's, and no symbol of
+    // it is used. The driver is made to be loaded so.
+    unsafe { sys::is_culib_present() }
+}
+
+/// Whether the run-time compiler's library can be loaded.
+fn has_compiler() -> bool {
+    // SAFETY: as for the driver: a vendor's library is loaded by its well-known name and dropped, no symbol of it is used.
+    unsafe { cudarc::nvrtc::sys::is_culib_present() }
+}
+
+/// One device of a driver that has been initialised.
+fn describe(ordinal: i32) -> Result<Device, GpuError> {
+    let handle = result::device::get(ordinal).map_err(refused)?;
+    let name = result::device::get_name(handle).map_err(refused)?;
+    let index = usize::try_from(ordinal).unwrap_or(0);
+    Ok(Device {
+        kind: DeviceKind::Cuda,
+        index,
+        name,
+        // Every device that CUDA 12 and later still drives computes in f64.
+        double_precision: true,
+        class: DeviceClass::Discrete { ordinal: index },
+        note: None,
+    })
+}
+
+/// The driver's refusal in its own words. Asking for those words calls the driver again, so only its code is used.
+fn refused(error: result::DriverError) -> GpuError {
+    GpuError::Driver { kind: DeviceKind::Cuda, message: format!("the driver answers {:?}", error.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_never_panics_and_agrees_with_itself() {
+        let first = list();
+        assert_eq!(first, list());
+        if !has_driver() {
+            assert_eq!(first.unwrap_err().to_string(), "no CUDA driver: libcuda.so.1 not found");
+        }
+    }
+}

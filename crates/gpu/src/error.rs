@@ -1,0 +1,83 @@
+//! What can go wrong between a request for a device and a result read back from it.
+
+use crate::device::DeviceKind;
+
+/// Why a device could not be had, or what it failed at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// The text is no device request.
+    #[error("device {got:?}: allowed are auto, cpu, cuda[:n], hip[:n], vulkan[:n], n = 0, 1, …")]
+    BadRequest {
+        /// What was given.
+        got: String,
+    },
+    /// A library that the back end loads at run time is absent.
+    #[error("no {what}: {library} not found")]
+    NoDriver {
+        /// What the library is, for instance `CUDA driver`.
+        what: &'static str,
+        /// The file that was looked for.
+        library: &'static str,
+    },
+    /// The back end is there and has fewer devices than the index asks for.
+    #[error("{kind}:{index}: only {count} device{}", if *.count == 1 { "" } else { "s" })]
+    NoSuchDevice {
+        /// Back end.
+        kind: DeviceKind,
+        /// Index asked for, from 0.
+        index: usize,
+        /// How many devices there are.
+        count: usize,
+    },
+    /// The back end is there and has no device at all.
+    #[error("{kind}: no device found")]
+    NoDevice {
+        /// Back end.
+        kind: DeviceKind,
+    },
+    /// The program was built without the back end.
+    #[error("{kind}: built without the {kind} feature")]
+    NotBuilt {
+        /// Back end.
+        kind: DeviceKind,
+    },
+    /// The driver refused a question about its devices.
+    #[error("{kind}: {message}")]
+    Driver {
+        /// Back end.
+        kind: DeviceKind,
+        /// The driver's own words.
+        message: String,
+    },
+    /// The device cannot compute in double precision, which every kernel here needs.
+    #[error("{device}: no f64 arithmetic on this device")]
+    NoDoublePrecision {
+        /// The device's request and name.
+        device: String,
+    },
+    /// One allocation is larger than the device allows.
+    #[error("{device}: {requested} bytes asked for, at most {max} in one buffer")]
+    DeviceMemory {
+        /// The device's request and name.
+        device: String,
+        /// Bytes asked for.
+        requested: u64,
+        /// Most bytes that one buffer may have.
+        max: u64,
+    },
+    /// A kernel, an allocation or a copy failed on the device.
+    #[error("{device}: {message}")]
+    Failed {
+        /// The device's request and name.
+        device: String,
+        /// What the driver or CubeCL said.
+        message: String,
+    },
+    /// An earlier failure left the device's memory in an unknown state: open the device anew.
+    #[error("{device}: lost by an earlier failure")]
+    Lost {
+        /// The device's request and name.
+        device: String,
+    },
+}
