@@ -2,15 +2,34 @@
 //!
 //! `zomma analyze`, the backtest and Python all call [`analyze`].
 
+mod clean;
+mod clock;
+mod deamericanize;
+mod expiries;
+mod forwards;
+mod greeks;
+mod history;
+mod normal;
+mod notes;
+mod quote_time;
+mod rate_curve;
 mod result;
+mod smile;
+mod stale;
+mod summary;
+mod volatilities;
+mod wheel;
 
 pub use result::{
     Analysis, AnalyzedQuotes, Candidate, CandidateKind, ExpirySummary, ForwardSource, RateSource, StageTimings,
 };
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Time;
-use zomma_base::ExerciseStyle;
+use zomma_base::{ExerciseStyle, Status};
 use zomma_market::{bars::DailyBars, chain::Chain};
+use zomma_pricing::surface;
 
 /// Which strikes a seller of the wheel looks at. A bound that is `None` does not filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,12 +86,128 @@ pub enum AnalysisError {
 }
 
 /// Analyses one chain. `previous` is the chain of the date before, where there is one (a day that repeats it is stale).
+///
+/// Every row of the chain has its entry in the answer, with a status; one bad row never loses the others. Rows depend on one another
+/// through forwards and surface, never through their order, but that of two rows for one contract the first is kept.
+///
+/// Errors: a filter whose column the chain does not have, and a chain without a usable row.
 pub fn analyze(
     chain: &Chain,
     previous: Option<&Chain>,
     history: Option<&DailyBars>,
     config: &AnalysisConfig,
 ) -> Result<Analysis, AnalysisError> {
-    let _ = (chain, previous, history, config);
-    todo!()
+    wheel::check_columns(chain, &config.wheel)?;
+    let mut clock = clock::StageClock::start();
+    let quotes = &chain.quotes;
+    let quote_time = quote_time::resolve(chain, config.quote_time);
+    let mut expiries = expiries::group(chain, quote_time.instant, config.exercise_style);
+    let clean::Cleaned { mut status, is_copy } = clean::clean(chain, previous, &mut expiries);
+    clock.lap("clean");
+
+    let forwards = forwards::find(chain, &expiries, config);
+    for row in 0..status.len() {
+        let has_forward = forwards.carries.get(expiries.row_expiry[row] as usize).is_some_and(Option::is_some);
+        if status[row].is_ok() && !has_forward {
+            status[row] = Status::NoForward;
+        }
+    }
+    let rejected = count_rejected(&status);
+    if !status.iter().any(|status| status.is_ok()) {
+        return Err(AnalysisError::NoUsableRow {
+            source_name: chain.source.clone(),
+            rows_read: status.len(),
+            reasons: notes::reasons(&rejected, is_copy),
+        });
+    }
+    clock.lap("forwards");
+
+    let terms = volatilities::row_terms(&expiries, &forwards);
+    let vols = volatilities::invert(quotes, &status, &expiries, &forwards, &terms);
+    clock.lap("implied_volatility");
+
+    let slices = smile::slices(quotes, &expiries, &forwards, &vols);
+    let surface = surface::fit(&slices.quotes);
+    clock.lap("surface");
+
+    let model = smile::surface_volatility(quotes, &expiries, &terms.forward, &slices, &surface);
+    let fitted = smile::Fitted { forward: &terms.forward, slices: &slices, vols: &vols, model: &model };
+    let fit = smile::quality(quotes, &status, &expiries, &fitted);
+    let greeks = greeks::value(quotes, &status, &expiries, &forwards, &model);
+    clock.lap("greeks");
+
+    let past = history.and_then(|bars| history::History::before(bars, chain.quote_date));
+    let board = wheel::Board {
+        chain,
+        status: &status,
+        expiries: &expiries,
+        forwards: &forwards,
+        slices: &slices,
+        surface: &surface,
+        volatility: &model,
+        greeks: &greeks,
+        history: past.as_ref(),
+    };
+    let scan = wheel::scan(&board, &config.wheel);
+    clock.lap("wheel");
+
+    let summaries = summary::summarize(&summary::Outcome {
+        quotes,
+        status: &status,
+        expiries: &expiries,
+        forwards: &forwards,
+        slices: &slices,
+        surface: &surface,
+        fit: &fit,
+    });
+    let facts = notes::Facts {
+        chain,
+        forwards: &forwards,
+        summaries: &summaries,
+        without_bid: scan.without_bid,
+        history: past.as_ref(),
+        has_history_argument: history.is_some(),
+        given_style: config.exercise_style.is_some(),
+    };
+    let notes = notes::write(&facts);
+    Ok(Analysis {
+        underlying: chain.underlying.clone(),
+        quote_date: chain.quote_date,
+        quote_instant: quote_time.instant,
+        quote_time_source: quote_time.source,
+        spot: forwards.spot,
+        underlying_last: chain.underlying_last,
+        rows_read: status.len(),
+        rejected,
+        quotes: AnalyzedQuotes {
+            status,
+            expiry: expiries.row_expiry,
+            exercise_style: expiries.row_style,
+            expiry_years: expiries.row_years,
+            forward: terms.forward,
+            bid_volatility: vols.bid.volatility,
+            bid_volatility_status: vols.bid.status,
+            mid_volatility: vols.mid.volatility,
+            mid_volatility_status: vols.mid.status,
+            ask_volatility: vols.ask.volatility,
+            ask_volatility_status: vols.ask.status,
+            surface_volatility: model,
+            greeks: greeks.greeks,
+            greeks_status: greeks.status,
+        },
+        expiries: summaries,
+        surface,
+        quality: fit.all,
+        candidates: scan.candidates,
+        notes,
+        timings: clock.finish(),
+    })
+}
+
+fn count_rejected(status: &[Status]) -> BTreeMap<Status, usize> {
+    let mut rejected = BTreeMap::new();
+    for status in status.iter().filter(|status| !status.is_ok()) {
+        *rejected.entry(*status).or_insert(0) += 1;
+    }
+    rejected
 }
