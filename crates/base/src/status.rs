@@ -11,6 +11,8 @@ pub enum Status {
     /// The row's numbers are right.
     #[default]
     Ok,
+    /// The row has more cells than the header.
+    BadRow,
     /// The field is empty or not among `call`, `put`.
     BadOptionType,
     /// The field is not among `european`, `american`, or the style is not supported by the verb.
@@ -70,6 +72,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::BadRow => "bad_row",
             Self::BadOptionType => "bad_option_type",
             Self::BadExerciseStyle => "bad_exercise_style",
             Self::BadModel => "bad_model",

@@ -1,0 +1,142 @@
+//! The arguments that the batch verbs share.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use zomma_pricing::black::Greek;
+
+use super::{Verb, evaluate::Engine, expiry};
+use crate::{commands, failure::BadArguments};
+
+/// Units of the Greeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Units {
+    /// Derivatives as they are: per 1.00 and per year.
+    Raw,
+    /// Per point and per day.
+    Trader,
+}
+
+impl Units {
+    /// What a raw Greek is divided by.
+    pub fn divisor(self, greek: Greek) -> f64 {
+        if self == Self::Raw {
+            return 1.0;
+        }
+        match greek {
+            Greek::Vega | Greek::Rho | Greek::Phi | Greek::Vanna | Greek::Zomma => 100.0,
+            Greek::Vomma | Greek::Vera => 10_000.0,
+            Greek::Ultima => 1_000_000.0,
+            Greek::Theta | Greek::Charm | Greek::Color => 365.0,
+            Greek::Veta => 36_500.0,
+            Greek::Price
+            | Greek::Delta
+            | Greek::Gamma
+            | Greek::Speed
+            | Greek::DualDelta
+            | Greek::DualGamma
+            | Greek::Lambda => 1.0,
+        }
+    }
+}
+
+/// Precision of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 64-bit floats.
+    F64,
+    /// 32-bit floats.
+    F32,
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC file.
+    Arrow,
+}
+
+/// Arguments of `price`, `iv` and `greeks`.
+#[derive(Debug, Args)]
+pub struct BatchArgs {
+    /// The table: CSV, Parquet or Arrow IPC, told by ending or content; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub input: PathBuf,
+    /// Where to: .csv, .parquet or .arrow; `-` is standard output.
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    pub output: PathBuf,
+    /// Format of the output, where its ending does not say it.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Instant of valuation, needed for a column `expiry`: 2019-04-25T15:45 (New York), or with an offset or Z.
+    #[arg(long, value_name = "TIME", value_parser = expiry::parse_instant)]
+    pub valuation_time: Option<jiff::Timestamp>,
+    /// Precision of the results.
+    #[arg(long, value_enum, default_value_t = Precision::F64)]
+    pub precision: Precision,
+    /// Threads that compute; as many as cores where absent.
+    #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
+    pub threads: Option<usize>,
+    /// Where to compute: auto, cpu, cuda[:n], hip[:n], vulkan[:n].
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Report counts as one line of JSON: on standard output, or on standard error where the table goes there.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What every chunk is computed with.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is computed.
+    pub verb: Verb,
+    /// How the output is written.
+    pub format: Format,
+    /// Precision of the results.
+    pub precision: Precision,
+    /// Instant of valuation.
+    pub valuation_time: Option<jiff::Timestamp>,
+    /// What computes.
+    pub engine: Engine,
+}
+
+impl BatchArgs {
+    /// Checks the arguments against each other and readies the device.
+    pub fn plan(&self, verb: Verb) -> anyhow::Result<Plan> {
+        let format = self.output_format()?;
+        commands::use_threads(self.threads)?;
+        let engine = Engine::choose(&self.device)?;
+        Ok(Plan { verb, format, precision: self.precision, valuation_time: self.valuation_time, engine })
+    }
+
+    /// Whether the table goes to standard output.
+    pub fn to_stdout(&self) -> bool {
+        self.output == Path::new("-")
+    }
+
+    /// Whether a progress bar may be drawn: not over a table that goes to the same terminal.
+    pub fn progress(&self) -> bool {
+        use std::io::IsTerminal;
+        !(self.to_stdout() && std::io::stdout().is_terminal())
+    }
+
+    fn output_format(&self) -> Result<Format, BadArguments> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        let ending = self.output.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        match ending.as_deref() {
+            None | Some("csv" | "txt") => Ok(Format::Csv),
+            Some("parquet" | "pq") => Ok(Format::Parquet),
+            Some("arrow" | "ipc" | "feather") => Ok(Format::Arrow),
+            Some(other) => Err(BadArguments(format!(
+                "-o {}: cannot tell the format from .{other}; allowed: .csv, .parquet, .arrow, or name it with --format",
+                self.output.display()
+            ))),
+        }
+    }
+}

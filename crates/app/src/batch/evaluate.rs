@@ -1,0 +1,217 @@
+//! Values a request: by model, on the device that was chosen.
+
+use anyhow::bail;
+use zomma_base::{OptionType, Status};
+use zomma_pricing::{
+    black::{self, Greek, GreekColumns, Model, RowColumns},
+    implied_vol::{self, PriceColumns},
+};
+
+use super::{
+    Verb,
+    args::{Plan, Precision},
+    request::Request,
+};
+use crate::failure::BadArguments;
+
+/// What computes.
+#[derive(Debug)]
+pub enum Engine {
+    /// The vectorised CPU path.
+    Cpu,
+}
+
+impl Engine {
+    /// Readies the device that the user named.
+    pub fn choose(device: &str) -> anyhow::Result<Self> {
+        match device {
+            "auto" | "cpu" => Ok(Self::Cpu),
+            _ => bail!(BadArguments(format!("--device {device}: allowed: auto, cpu, cuda[:n], hip[:n], vulkan[:n]"))),
+        }
+    }
+}
+
+/// Result columns of one chunk, and a status a row. A row whose status is not `Ok` has NaN in every column.
+#[derive(Debug)]
+pub struct Results {
+    pub columns: Vec<Vec<f64>>,
+    pub status: Vec<Status>,
+}
+
+/// Values every row of a request.
+pub fn evaluate(request: &Request, plan: &Plan) -> Results {
+    let rows = request.len();
+    let black76_rows = request.model.iter().filter(|&&model| model == Model::Black76).count();
+    let mut results = if black76_rows == 0 {
+        evaluate_model(&Inputs::of(request), Model::Bsm, plan)
+    } else if black76_rows == rows {
+        evaluate_model(&Inputs::of(request), Model::Black76, plan)
+    } else {
+        evaluate_mixed(request, plan)
+    };
+    for row in 0..rows {
+        if !request.status[row].is_ok() {
+            results.status[row] = request.status[row];
+        }
+        if !results.status[row].is_ok() {
+            results.columns.iter_mut().for_each(|column| column[row] = f64::NAN);
+        }
+    }
+    if plan.precision == Precision::F32 {
+        results.columns.iter_mut().flatten().for_each(|value| *value = f64::from(*value as f32));
+    }
+    results
+}
+
+/// Rows of both models in one chunk: each model's rows are gathered, valued, and put back.
+fn evaluate_mixed(request: &Request, plan: &Plan) -> Results {
+    let rows = request.len();
+    let mut results = Results {
+        columns: vec![vec![f64::NAN; rows]; plan.verb.result_columns().len()],
+        status: vec![Status::Ok; rows],
+    };
+    for model in [Model::Bsm, Model::Black76] {
+        let picked: Vec<usize> = (0..rows).filter(|&row| request.model[row] == model).collect();
+        let gathered = Gathered::of(request, &picked);
+        let part = evaluate_model(&gathered.inputs(), model, plan);
+        for (i, &row) in picked.iter().enumerate() {
+            results.status[row] = part.status[i];
+            for (to, from) in results.columns.iter_mut().zip(&part.columns) {
+                to[row] = from[i];
+            }
+        }
+    }
+    results
+}
+
+/// Columns of rows of one model.
+struct Inputs<'a> {
+    option_type: &'a [OptionType],
+    spot: &'a [f64],
+    strike: &'a [f64],
+    expiry_years: &'a [f64],
+    risk_free_rate: &'a [f64],
+    dividend_yield: &'a [f64],
+    given: &'a [f64],
+}
+
+impl<'a> Inputs<'a> {
+    fn of(request: &'a Request) -> Self {
+        Self {
+            option_type: &request.option_type,
+            spot: &request.spot,
+            strike: &request.strike,
+            expiry_years: &request.expiry_years,
+            risk_free_rate: &request.risk_free_rate,
+            dividend_yield: &request.dividend_yield,
+            given: &request.given,
+        }
+    }
+}
+
+/// Copies of some rows of a request.
+struct Gathered {
+    option_type: Vec<OptionType>,
+    numbers: [Vec<f64>; 6],
+}
+
+impl Gathered {
+    fn of(request: &Request, rows: &[usize]) -> Self {
+        let gather = |column: &[f64]| rows.iter().map(|&row| column[row]).collect();
+        Self {
+            option_type: rows.iter().map(|&row| request.option_type[row]).collect(),
+            numbers: [
+                gather(&request.spot),
+                gather(&request.strike),
+                gather(&request.expiry_years),
+                gather(&request.risk_free_rate),
+                gather(&request.dividend_yield),
+                gather(&request.given),
+            ],
+        }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        let [spot, strike, expiry_years, risk_free_rate, dividend_yield, given] = &self.numbers;
+        Inputs { option_type: &self.option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, given }
+    }
+}
+
+fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Results {
+    let rows = inputs.strike.len();
+    let mut status = vec![Status::Ok; rows];
+    if plan.verb == Verb::ImpliedVolatility {
+        let volatility = implied_volatility(inputs, model, &mut status);
+        return Results { columns: vec![volatility], status };
+    }
+    let columns = RowColumns {
+        option_type: inputs.option_type,
+        spot: inputs.spot,
+        strike: inputs.strike,
+        expiry_years: inputs.expiry_years,
+        risk_free_rate: inputs.risk_free_rate,
+        dividend_yield: inputs.dividend_yield,
+        volatility: inputs.given,
+    };
+    match (plan.verb, &plan.engine) {
+        (Verb::Greeks(units), Engine::Cpu) => {
+            let mut greeks = GreekColumns::zeros(rows);
+            black::greeks(&columns, model, &mut greeks, &mut status);
+            let mut columns = std::mem::take(greeks.columns_mut()).to_vec();
+            for (greek, column) in Greek::ALL.into_iter().zip(&mut columns) {
+                let divisor = units.divisor(greek);
+                if divisor != 1.0 {
+                    column.iter_mut().for_each(|value| *value /= divisor);
+                }
+            }
+            Results { columns, status }
+        }
+        (Verb::Price | Verb::ImpliedVolatility, Engine::Cpu) => {
+            let mut price = vec![0.0; rows];
+            black::price(&columns, model, &mut price, &mut status);
+            Results { columns: vec![price], status }
+        }
+    }
+}
+
+/// Checks what the forward is made of, then inverts.
+fn implied_volatility(inputs: &Inputs<'_>, model: Model, status: &mut [Status]) -> Vec<f64> {
+    let rows = inputs.strike.len();
+    let mut forward = vec![f64::NAN; rows];
+    let mut discount_factor = vec![f64::NAN; rows];
+    for row in 0..rows {
+        let (spot, years) = (inputs.spot[row], inputs.expiry_years[row]);
+        let (rate, dividend_yield) = (inputs.risk_free_rate[row], inputs.dividend_yield[row]);
+        discount_factor[row] = (-rate * years).exp();
+        forward[row] = match model {
+            Model::Bsm => spot * ((rate - dividend_yield) * years).exp(),
+            Model::Black76 => spot,
+        };
+    }
+    let columns = PriceColumns {
+        option_type: inputs.option_type,
+        forward: &forward,
+        strike: inputs.strike,
+        expiry_years: inputs.expiry_years,
+        discount_factor: &discount_factor,
+        price: inputs.given,
+    };
+    let mut volatility = vec![f64::NAN; rows];
+    implied_vol::implied_volatility(&columns, &mut volatility, status);
+    for row in 0..rows {
+        // The fault is named by the field that the user gave, not by the forward made of it.
+        let fault = if !(inputs.spot[row] > 0.0 && inputs.spot[row].is_finite()) {
+            Some(if model == Model::Bsm { Status::BadSpot } else { Status::BadForward })
+        } else if !inputs.risk_free_rate[row].is_finite() {
+            Some(Status::BadRate)
+        } else if !inputs.dividend_yield[row].is_finite() {
+            Some(Status::BadYield)
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            status[row] = fault;
+        }
+    }
+    volatility
+}

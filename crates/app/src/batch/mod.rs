@@ -1,0 +1,67 @@
+//! `zomma price|iv|greeks`: a table in, the same table with results and a status a row out.
+//!
+//! The table streams in chunks: one thread reads, rayon's threads parse, value and format, one thread writes in the input's order.
+//! At most a few chunks a thread are in memory, however long the table is.
+
+mod args;
+mod arrow_cells;
+mod csv_cells;
+mod evaluate;
+mod expiry;
+mod fields;
+mod pipeline;
+mod request;
+mod sink;
+mod source;
+mod tally;
+
+pub use args::{BatchArgs, Units};
+
+use std::time::Instant;
+
+use zomma_pricing::black::Greek;
+
+/// What is computed for every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The price.
+    Price,
+    /// The implied volatility of the price.
+    ImpliedVolatility,
+    /// The price and all Greeks.
+    Greeks(Units),
+}
+
+impl Verb {
+    /// As the user types it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::ImpliedVolatility => "iv",
+            Self::Greeks(_) => "greeks",
+        }
+    }
+
+    /// Names of the numeric result columns; `status` follows them.
+    pub fn result_columns(self) -> Vec<&'static str> {
+        match self {
+            Self::Price => vec!["price"],
+            Self::ImpliedVolatility => vec!["implied_volatility"],
+            Self::Greeks(_) => Greek::ALL.iter().map(|greek| greek.as_str()).collect(),
+        }
+    }
+}
+
+/// Runs a verb over a table.
+pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let plan = args.plan(verb)?;
+    let source = source::open(&args.input)?;
+    let layout = fields::Layout::of(source.columns(), verb, &plan)?;
+    for name in &layout.replaced {
+        eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
+    }
+    let sink = sink::create(&args.output, plan.format, &source, &layout, &plan)?;
+    let tally = pipeline::run(source, sink, &layout, &plan, args.progress())?;
+    tally.report(verb, &args.input, started.elapsed(), args)
+}

@@ -1,0 +1,156 @@
+//! What became of the rows: counts by status, and the first example of each fault.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use anyhow::bail;
+use zomma_base::Status;
+
+use super::{
+    BatchArgs, Verb,
+    fields::{Field, Layout},
+    request::Cells,
+};
+use crate::commands;
+
+/// Counts by status of some rows.
+#[derive(Debug, Default)]
+pub struct Tally {
+    rows: u64,
+    faults: BTreeMap<Status, Fault>,
+}
+
+/// Rows of one status.
+#[derive(Debug)]
+struct Fault {
+    count: u64,
+    /// Data row of the first, from 1.
+    first_row: u64,
+    /// Its cells at fault, and what is allowed.
+    example: String,
+}
+
+impl Tally {
+    /// Counts a chunk's rows.
+    pub fn of(status: &[Status], cells: &dyn Cells, layout: &Layout, verb: Verb) -> Self {
+        let mut tally = Self { rows: status.len() as u64, faults: BTreeMap::new() };
+        for (row, &status) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
+            tally.faults.entry(status).and_modify(|fault| fault.count += 1).or_insert_with(|| Fault {
+                count: 1,
+                first_row: row as u64 + 1,
+                example: example(status, row, cells, layout, verb),
+            });
+        }
+        tally
+    }
+
+    /// Adds the rows that follow.
+    pub fn append(&mut self, next: Self) {
+        for (status, mut fault) in next.faults {
+            fault.first_row += self.rows;
+            self.faults.entry(status).and_modify(|earlier| earlier.count += fault.count).or_insert(fault);
+        }
+        self.rows += next.rows;
+    }
+
+    /// Whether any row has a result: without one, nothing is written.
+    pub fn is_usable(&self) -> bool {
+        self.rows_ok() > 0
+    }
+
+    fn rows_ok(&self) -> u64 {
+        self.rows - self.faults.values().map(|fault| fault.count).sum::<u64>()
+    }
+
+    /// Says what became of the rows; an error where none is usable.
+    pub fn report(&self, verb: Verb, input: &Path, elapsed: Duration, args: &BatchArgs) -> anyhow::Result<()> {
+        let name = if input == Path::new("-") { "standard input".to_string() } else { input.display().to_string() };
+        if args.json {
+            let line = self.json(elapsed);
+            if args.to_stdout() {
+                eprint!("{line}");
+            } else {
+                commands::print(&line)?;
+            }
+        }
+        if self.rows == 0 {
+            bail!("{name}: has a header and no rows");
+        }
+        let faulty = self.rows - self.rows_ok();
+        if self.rows_ok() == 0 {
+            bail!("{name}: no usable row of {}: {}", self.rows, self.reasons("; "));
+        }
+        if faulty > 0 && !args.json {
+            eprintln!(
+                "zomma {}: {name}: {faulty} of {} rows have no result:\n  {}",
+                verb.as_str(),
+                self.rows,
+                self.reasons("\n  ")
+            );
+        }
+        Ok(())
+    }
+
+    fn reasons(&self, separator: &str) -> String {
+        let line = |(status, fault): (&Status, &Fault)| {
+            format!("{status} {} (first: row {}, {})", fault.count, fault.first_row, fault.example)
+        };
+        self.faults.iter().map(line).collect::<Vec<_>>().join(separator)
+    }
+
+    fn json(&self, elapsed: Duration) -> String {
+        let status: BTreeMap<&str, u64> =
+            self.faults.iter().map(|(status, fault)| (status.as_str(), fault.count)).collect();
+        let value = serde_json::json!({
+            "rows": self.rows,
+            "rows_ok": self.rows_ok(),
+            "status": status,
+            "elapsed_ms": elapsed.as_secs_f64() * 1e3,
+        });
+        format!("{value}\n")
+    }
+}
+
+/// The fields that a status is about.
+fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
+    match status {
+        Status::BadOptionType => &[Field::OptionType],
+        Status::BadExerciseStyle => &[Field::ExerciseStyle],
+        Status::BadModel => &[Field::Model],
+        Status::BadSpot => &[Field::Spot],
+        Status::BadForward => &[Field::Forward],
+        Status::BadStrike => &[Field::Strike],
+        Status::BadExpiry | Status::Expired => &[Field::ExpiryYears, Field::Expiry],
+        Status::BadRate => &[Field::RiskFreeRate],
+        Status::BadYield => &[Field::DividendYield],
+        Status::BadVolatility => &[Field::Volatility],
+        Status::BadPrice => &[Field::Price],
+        Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
+            if verb == Verb::ImpliedVolatility =>
+        {
+            &[Field::Price, Field::Strike]
+        }
+        _ => &[Field::Strike],
+    }
+}
+
+fn example(status: Status, row: usize, cells: &dyn Cells, layout: &Layout, verb: Verb) -> String {
+    if status == Status::BadRow {
+        return format!("it has more cells than the {} of the header", layout.names.len());
+    }
+    let fields = fields_of(status, verb);
+    let shown: Vec<String> = fields
+        .iter()
+        .filter_map(|&field| {
+            layout.column(field).map(|column| format!("{} = {:?}", field.as_str(), cells.show(row, column)))
+        })
+        .collect();
+    let shown = if shown.is_empty() { format!("no {}", fields[0].as_str()) } else { shown.join(", ") };
+    match status {
+        Status::BelowIntrinsic => format!("{shown}: below the discounted intrinsic value of the forward"),
+        Status::AboveMaximum => format!("{shown}: at or above what any volatility gives"),
+        Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
+        Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
+        Status::Overflow => format!("{shown}: the result is too large for a float"),
+        _ => format!("{shown}; allowed: {}", fields[0].allowed()),
+    }
+}

@@ -1,0 +1,53 @@
+//! The command line: what can be asked for. Each command's own arguments stand in its file.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{analyze, demo, greeks, iv, price};
+
+/// What `zomma` without arguments prints.
+pub const OVERVIEW: &str = "\
+zomma: an options desk in one binary
+
+  zomma analyze CHAIN --out DIR    an option chain in: implied volatilities, an arbitrage-free surface,
+                                   all Greeks, wheel candidates and an HTML report out
+  zomma price   FILE -o OUT        prices of a table of options
+  zomma greeks  FILE -o OUT        price and 18 Greeks of a table of options
+  zomma iv      FILE -o OUT        implied volatilities of a table of prices
+  zomma demo chain -o FILE         a generated option chain to try things on
+
+Try first:
+
+  zomma demo chain -o chain.csv && zomma analyze chain.csv --out report
+
+Each command has --help with a worked example.
+";
+
+/// An options desk in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zomma",
+    version,
+    about = "An options desk in one binary",
+    after_help = "Try first:\n  zomma demo chain -o chain.csv && zomma analyze chain.csv --out report\n\nExit codes: 0 done, 1 the work failed, 2 bad arguments.",
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// An option chain in: implied volatilities, surface, Greeks, wheel candidates and a report out.
+    Analyze(Box<analyze::AnalyzeArgs>),
+    /// Price a table of European options (Black-Scholes-Merton, Black-76).
+    Price(price::PriceArgs),
+    /// Implied volatilities of a table of European option prices.
+    Iv(iv::IvArgs),
+    /// Price and all 18 Greeks of a table of European options.
+    Greeks(greeks::GreeksArgs),
+    /// Generated data to try things on.
+    Demo(demo::DemoArgs),
+}

@@ -1,0 +1,31 @@
+//! `zomma iv`: a table of option prices in, their implied volatilities out.
+
+use clap::Args;
+
+use crate::batch::{self, BatchArgs, Verb};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, price, and spot (with
+dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides.
+Columns out: the input's, then implied_volatility, status. A price that no volatility gives, or that does not
+determine one, has an empty cell and a status: below_intrinsic, above_maximum, undetermined.
+
+Example:
+  $ cat prices.csv
+  option_type,forward,strike,expiry_years,risk_free_rate,price
+  put,100,95,0.5,0.02,3.5
+  $ zomma iv prices.csv -o vols.csv";
+
+/// Arguments of `zomma iv`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct IvArgs {
+    #[command(flatten)]
+    batch: BatchArgs,
+}
+
+/// Runs it.
+pub fn run(args: &IvArgs) -> anyhow::Result<()> {
+    batch::run(Verb::ImpliedVolatility, &args.batch)
+}

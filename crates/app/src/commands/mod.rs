@@ -1,0 +1,49 @@
+//! One file a command: its arguments, its help, and the few lines that join the parts.
+
+pub mod analyze;
+pub mod demo;
+pub mod greeks;
+pub mod iv;
+pub mod price;
+
+use std::io::Write;
+
+use crate::{
+    cli::{Cli, Command, OVERVIEW},
+    failure::StdoutFailed,
+};
+
+/// Runs the command that the user named.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => print(OVERVIEW),
+        Some(Command::Analyze(args)) => analyze::run(&args),
+        Some(Command::Price(args)) => price::run(&args),
+        Some(Command::Iv(args)) => iv::run(&args),
+        Some(Command::Greeks(args)) => greeks::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
+    }
+}
+
+/// Prints to standard output; a closed pipe comes back as an error and not as a panic.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(StdoutFailed)?;
+    Ok(())
+}
+
+/// Sets how many threads compute: once, before any work.
+pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    Ok(())
+}
+
+/// A number of threads: at least one.
+pub fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
+        _ => Err("a whole number from 1 to 1024".into()),
+    }
+}

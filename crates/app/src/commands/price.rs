@@ -1,0 +1,34 @@
+//! `zomma price`: a table of options in, their prices out.
+
+use clap::Args;
+
+use crate::batch::{self, BatchArgs, Verb};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, volatility, and spot (with
+dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides.
+Columns out: the input's, then price, status.
+
+Example:
+  $ cat options.csv
+  option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility
+  call,100,105,0.25,0.03,0.01,0.2
+  $ zomma price options.csv
+  option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,price,status
+  call,100,105,0.25,0.03,0.01,0.2,2.120484…,ok
+
+  $ zomma price options.parquet -o priced.parquet --threads 8";
+
+/// Arguments of `zomma price`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct PriceArgs {
+    #[command(flatten)]
+    batch: BatchArgs,
+}
+
+/// Runs it.
+pub fn run(args: &PriceArgs) -> anyhow::Result<()> {
+    batch::run(Verb::Price, &args.batch)
+}

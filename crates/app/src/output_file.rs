@@ -1,0 +1,101 @@
+//! Files that are there whole or not at all: written beside their place under another name, then renamed.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// A file that appears at its path on [`AtomicFile::commit`] and leaves nothing there when dropped before.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: BufWriter<File>,
+    temporary: PathBuf,
+    target: PathBuf,
+    committed: bool,
+}
+
+impl AtomicFile {
+    /// Opens the temporary file, so that an unwritable folder is found now.
+    pub fn create(target: &Path) -> io::Result<Self> {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let name = target.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+        if target.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+        }
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let temporary =
+            target.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
+        let file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        Ok(Self { file, temporary, target: target.to_path_buf(), committed: false })
+    }
+
+    /// Flushes, and renames the file to its place.
+    pub fn commit(mut self) -> io::Result<()> {
+        self.file.flush()?;
+        fs::rename(&self.temporary, &self.target)?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Nothing more can be done where even this fails; the name says that the file is a temporary one.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Writes one whole file.
+pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_dropped_before_commit_leaves_the_old_one_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        write(&path, b"old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"half of the n").unwrap();
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(AtomicFile::create(folder.path()).is_err());
+        assert_eq!(
+            fs::read_dir(folder.path().parent().unwrap())
+                .unwrap()
+                .filter(|e| { e.as_ref().unwrap().file_name().to_string_lossy().contains(".tmp-zomma") })
+                .count(),
+            0
+        );
+    }
+}
