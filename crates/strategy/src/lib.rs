@@ -1,3 +1,5 @@
 //! Analysis of a chain and the strategies that trade on it.
 
 pub mod analysis;
+pub mod demo;
+mod random;

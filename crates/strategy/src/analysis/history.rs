@@ -15,6 +15,8 @@ use jiff::civil::Date;
 use zomma_base::calendar;
 use zomma_market::bars::DailyBars;
 
+use crate::random::SplitMix64;
+
 /// Fewest returns that make a density.
 pub(super) const RETURNS_MIN: usize = 60;
 /// Decay of the average of squared returns.
@@ -25,6 +27,8 @@ const HALF_LIFE_SESSIONS: f64 = 21.0;
 const SESSIONS_PER_YEAR: f64 = 252.0;
 /// Longest block.
 const BLOCK_SESSIONS_MAX: usize = 21;
+/// Start of the draws.
+const SEED: u64 = 0x5a6f_6d6d_6121;
 /// Paths in a sample.
 const PATHS: usize = 4096;
 /// One standard deviation of what is believed of a premium before any history is seen.
@@ -145,7 +149,7 @@ impl History {
     fn shapes(&self, sessions: usize) -> Vec<f64> {
         let residuals = (self.sums.len() - 1) / 2;
         let block_max = BLOCK_SESSIONS_MAX.min(residuals);
-        let mut random = SplitMix64(0x5a6f_6d6d_6121 ^ sessions as u64);
+        let mut random = SplitMix64::new(SEED ^ sessions as u64);
         let mut shapes: Vec<f64> = (0..PATHS)
             .map(|_| {
                 let (mut left, mut shape) = (sessions, 0.0);
@@ -165,22 +169,5 @@ impl History {
             *shape = (*shape - mean) * scale;
         }
         shapes
-    }
-}
-
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
