@@ -9,7 +9,9 @@
 //!
 //! Source     contract specifications of Cboe and Nasdaq.
 
-use crate::{ExerciseStyle, Settlement};
+use jiff::civil::{Date, Weekday};
+
+use crate::{ExerciseStyle, Settlement, calendar};
 
 /// One index root.
 struct IndexRoot {
@@ -75,6 +77,23 @@ pub fn settlement(root: &str) -> Settlement {
     find(root).map_or(Settlement::Pm, |index| index.settlement)
 }
 
+/// Settlement where a file names the index alone and not the root: an expiry other than the monthly one (third Friday, or
+/// the session before where that is a holiday) belongs to the PM-settled series (SPXW for SPX). VIX is AM throughout.
+pub fn settlement_on(index: &str, expiry: Date) -> Settlement {
+    let settlement = settlement(index);
+    let is_volatility = underlying(index) == "VIX";
+    if settlement == Settlement::Am && !is_volatility && !is_monthly(expiry) { Settlement::Pm } else { settlement }
+}
+
+/// Whether `expiry` is that of the standard monthly options: the third Friday, the Saturday behind it (as files said until
+/// 2015), or the last session before it where it is a holiday.
+fn is_monthly(expiry: Date) -> bool {
+    let third_friday = expiry.nth_weekday_of_month(3, Weekday::Friday).unwrap_or(expiry);
+    expiry == third_friday
+        || third_friday.tomorrow().is_ok_and(|saturday| expiry == saturday)
+        || expiry == calendar::session_on_or_before(third_friday)
+}
+
 /// Whether the root is that of a cash-settled index.
 pub fn is_index(root: &str) -> bool {
     find(root).is_some()
@@ -121,6 +140,22 @@ mod tests {
         }
         for root in ["OEX", "SPY", "AAPL", "AAPL7", "QQQ", "IWM", "VXX", ""] {
             assert_eq!((exercise_style(root), settlement(root)), (ExerciseStyle::American, Settlement::Pm), "{root}");
+        }
+    }
+
+    #[test]
+    fn an_index_alone_is_am_on_its_monthly_expiry() {
+        use jiff::civil::date;
+        for (index, expiry, expected) in [
+            ("SPX", date(2019, 6, 21), Settlement::Am),
+            ("SPX", date(2014, 6, 21), Settlement::Am),
+            ("SPX", date(2019, 4, 18), Settlement::Am),
+            ("SPX", date(2019, 6, 28), Settlement::Pm),
+            ("SPX", date(2019, 6, 20), Settlement::Pm),
+            ("VIX", date(2019, 6, 19), Settlement::Am),
+            ("SPY", date(2019, 6, 21), Settlement::Pm),
+        ] {
+            assert_eq!(settlement_on(index, expiry), expected, "{index} {expiry}");
         }
     }
 

@@ -1,0 +1,3 @@
+//! The readers against whole files: real ones where they are there, damaged ones made here.
+
+mod real_chains;
