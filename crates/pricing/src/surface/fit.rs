@@ -38,8 +38,7 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
     let range = surface_range(slices);
-    let members = members(targets, &alone, &backbone, range);
-    let fitted = joint::fit(&members, backbone.clone());
+    let fitted = joint::fit(&mut members(targets, &backbone), &backbone, range);
     let (svis, share) = repair(&fitted, &backbone, range);
     assemble(slices, ssvi, &alone, &backbone, svis, share)
 }
@@ -78,22 +77,12 @@ fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
 }
 
 /// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.
-fn members(targets: Vec<Target>, alone: &[Option<Wings>], backbone: &[Wings], range: [f64; 2]) -> Vec<Member> {
-    let vertex = |i: usize| {
-        let x = alone[i].as_ref().unwrap_or(&backbone[i]);
-        (x[3], x[4].exp())
+fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
+    let member = |(target, backbone): (Target, &Wings)| {
+        let target = if target.has_shape() { target } else { shape_target(target.expiry_years, backbone) };
+        Member { bounds: Bounds::new(&target), target, grid: Vec::new(), pair_grid: Vec::new() }
     };
-    let n = targets.len();
-    let member = |(i, target): (usize, Target)| {
-        let target = if alone[i].is_some() { target } else { shape_target(target.expiry_years, &backbone[i]) };
-        let mut vertices = vec![vertex(i)];
-        let grid = joint::constraint_grid(range, &vertices);
-        if i + 1 < n {
-            vertices.push(vertex(i + 1));
-        }
-        Member { bounds: Bounds::new(&target), target, grid, pair_grid: joint::constraint_grid(range, &vertices) }
-    };
-    targets.into_iter().enumerate().map(member).collect()
+    targets.into_iter().zip(backbone).map(member).collect()
 }
 
 /// Points on the backbone's slice, as a target.

@@ -13,21 +13,22 @@ use super::{
     wings::{Curve, Wings},
 };
 
-/// Steps a stage.
-const STEPS: usize = 14;
 /// Total variance must rise from slice to slice by this share, so that a small miss of the penalised problem is none of the real one.
 const CALENDAR_MARGIN: f64 = 5e-6;
+/// Total variance must be at least this share of the scale.
+const LEAST_SHARE: f64 = 1e-3;
 /// Durrleman's g must be at least this.
 const G_MARGIN: f64 = 2e-5;
 
 /// One slice's part of the problem.
+#[derive(Clone)]
 pub(super) struct Member {
     pub(super) target: Target,
     pub(super) bounds: Bounds,
-    /// Log-moneyness at which g is held.
-    pub(super) grid: Vec<f64>,
-    /// Log-moneyness at which this slice is held below the next.
-    pub(super) pair_grid: Vec<f64>,
+    /// Log-moneyness at which w and g are held, and the scale of w there.
+    pub(super) grid: Vec<(f64, f64)>,
+    /// Log-moneyness at which this slice is held below the next, and the scale of w there.
+    pub(super) pair_grid: Vec<(f64, f64)>,
 }
 
 /// The log-moneyness at which constraints are held between `low` and `high`: dense where the vertices of `vertices` turn, geometric
@@ -50,108 +51,238 @@ pub(super) fn constraint_grid(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f
     grid
 }
 
-/// The stages: loss scale in half-spreads, and the penalty on a miss of one per mille of the total variance. The last outweighs any quote.
-const STAGES: [(f64, f64); 7] =
-    [(30.0, 1.0), (10.0, 1.0), (5.0, 1.0), (3.0, 10.0), (2.0, 100.0), (1.5, 1e3), (1.5, 1e5)];
+/// Lays the constraint grids round the vertices of `x`, with the points of the dense grid at which `x` comes closest to a constraint: the
+/// exchange method of semi-infinite programming.
+fn regrid(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 2]) {
+    let vertex = |x: &Wings| (x[3], x[4].exp());
+    let (mut dense, mut slack) = (Vec::new(), Vec::new());
+    for i in 0..members.len() {
+        let unit = Curve::new(&backbone[i]);
+        let unit = |k: f64| unit.total_variance(k).max(1e-14);
+        let scaled = |grid: Vec<f64>| -> Vec<(f64, f64)> { grid.into_iter().map(|k| (k, unit(k))).collect() };
+        let curve = Curve::new(&x[i]);
+        let mut grid = constraint_grid(range, &[vertex(&x[i])]);
+        dense_points(range, &[vertex(&x[i])], &mut dense);
+        slack.clear();
+        slack.extend(dense.iter().map(|&k| curve.durrleman_g(k)));
+        closest(&dense, &slack, 0.05, &mut grid);
+        members[i].grid = scaled(grid);
+        let Some(after) = x.get(i + 1) else { continue };
+        let next = Curve::new(after);
+        let vertices = [vertex(&x[i]), vertex(after)];
+        let mut grid = constraint_grid(range, &vertices);
+        dense_points(range, &vertices, &mut dense);
+        slack.clear();
+        slack.extend(dense.iter().map(|&k| (next.total_variance(k) - curve.total_variance(k)) / unit(k)));
+        closest(&dense, &slack, 0.02, &mut grid);
+        members[i].pair_grid = scaled(grid);
+    }
+}
 
-/// Fits all slices from `x` (one entry a member).
-pub(super) fn fit(members: &[Member], mut x: Vec<Wings>) -> Vec<Wings> {
-    for (x, member) in x.iter_mut().zip(members) {
+/// Adds the points at which `slack` has a local minimum below `bound`.
+fn closest(points: &[f64], slack: &[f64], bound: f64, grid: &mut Vec<f64>) {
+    for i in 0..points.len() {
+        let before = i.checked_sub(1).map_or(f64::INFINITY, |i| slack[i]);
+        let after = slack.get(i + 1).copied().unwrap_or(f64::INFINITY);
+        if slack[i] < bound && slack[i] <= before && slack[i] <= after {
+            grid.push(points[i]);
+        }
+    }
+}
+
+/// Ascending points over `range`, dense round `vertices`.
+fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>) {
+    const UNIFORM: usize = 200;
+    points.clear();
+    let step = (range[1] - range[0]) / UNIFORM as f64;
+    points.extend((0..=UNIFORM).map(|i| range[0] + step * i as f64));
+    for &(m, sigma) in vertices {
+        for i in -40..=40 {
+            let t = 0.12 * f64::from(i);
+            points.push(m + sigma * t.sinh());
+        }
+    }
+    points.retain(|k| (range[0]..=range[1]).contains(k));
+    points.sort_by(f64::total_cmp);
+}
+
+/// The stages: loss scale in half-spreads, penalty on a miss of one per mille of the total variance, and steps. Weak penalties first let
+/// the slices find their quotes; the last outweighs any quote.
+const STAGES: [(f64, f64, usize); 7] =
+    [(2.0, 0.01, 20), (2.0, 0.1, 20), (2.0, 1.0, 14), (2.0, 10.0, 14), (2.0, 1e2, 14), (1.5, 1e3, 14), (1.5, 1e5, 14)];
+
+/// Fits all slices, starting from the backbone's (one entry a member).
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
+    let mut x = backbone.to_vec();
+    for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
-    for (scale, penalty) in STAGES {
-        x = descend(members, x, Loss::saturating(scale), penalty);
+    if x.is_empty() {
+        return x;
+    }
+    let all = Window { first: 0, end: members.len(), below: false, above: false };
+    for (scale, penalty, steps) in STAGES {
+        regrid(members, &x, backbone, range);
+        descend(members, &mut x, all, Loss::saturating(scale), penalty, steps);
     }
     x
 }
 
-/// The penalised objective; +∞ where a total variance is not positive.
-fn objective(members: &[Member], x: &[Wings], loss: Loss, penalty: f64) -> f64 {
+/// Slices `first..end` move; a neighbour outside holds them where `below` and `above` say so.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) first: usize,
+    pub(super) end: usize,
+    pub(super) below: bool,
+    pub(super) above: bool,
+}
+
+impl Window {
+    /// Indices i of the pairs (i, i + 1) that count.
+    fn pairs(self, n: usize) -> std::ops::Range<usize> {
+        let first = if self.below { self.first.saturating_sub(1) } else { self.first };
+        let end = if self.above { self.end } else { self.end - 1 };
+        first..end.min(n - 1)
+    }
+}
+
+/// The penalised objective; +∞ where a total variance is not positive. `parts` (one entry a slice of the window) gets what each slice
+/// answers for: its quotes, its g, and half of what each of its pairs misses.
+pub(super) fn objective(
+    members: &[Member],
+    x: &[Wings],
+    window: Window,
+    loss: Loss,
+    penalty: f64,
+    parts: &mut Vec<f64>,
+) -> f64 {
     let scale = penalty * 1e6;
-    let mut sum = 0.0;
-    for (i, member) in members.iter().enumerate() {
-        sum += loss::objective(&member.target, &x[i], loss);
+    parts.clear();
+    for i in window.first..window.end {
+        let member = &members[i];
+        let mut sum = loss::objective(&member.target, &x[i], loss);
         let curve = Curve::new(&x[i]);
-        for &k in &member.grid {
+        for &(k, unit) in &member.grid {
+            let low = LEAST_SHARE - curve.total_variance(k) / unit;
+            if low > 0.0 {
+                sum += scale * low * low;
+                continue;
+            }
             let short = G_MARGIN - curve.durrleman_g(k);
             if short > 0.0 {
-                sum += penalty * 1e2 * short * short;
+                sum += penalty * 1e4 * short * short;
             }
         }
-        if let Some(after) = x.get(i + 1) {
-            let next = Curve::new(after);
-            for &k in &member.pair_grid {
-                let w = curve.total_variance(k);
-                let short = (w * (1.0 + CALENDAR_MARGIN) - next.total_variance(k)) / w;
-                if short > 0.0 {
-                    sum += scale * short * short;
-                }
+        parts.push(sum);
+    }
+    for i in window.pairs(members.len()) {
+        let (curve, next) = (Curve::new(&x[i]), Curve::new(&x[i + 1]));
+        let mut sum = 0.0;
+        for &(k, unit) in &members[i].pair_grid {
+            let short = (curve.total_variance(k) - next.total_variance(k)) / unit + CALENDAR_MARGIN;
+            if short > 0.0 {
+                sum += scale * short * short;
             }
-            for side in [1, 2] {
-                let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - after[side];
-                if short > 0.0 {
-                    sum += scale * short * short;
-                }
+        }
+        for side in [1, 2] {
+            let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - x[i + 1][side];
+            if short > 0.0 {
+                sum += scale * short * short;
             }
+        }
+        let (low, high) = (i.checked_sub(window.first), i + 1 - window.first);
+        let own = if low.is_some() && high < parts.len() { 0.5 * sum } else { sum };
+        if let Some(low) = low {
+            parts[low] += own;
+        }
+        if let Some(part) = parts.get_mut(high) {
+            *part += own;
         }
     }
+    let sum: f64 = parts.iter().sum();
     if sum.is_finite() { sum } else { f64::INFINITY }
 }
 
-fn descend(members: &[Member], mut x: Vec<Wings>, loss: Loss, penalty: f64) -> Vec<Wings> {
-    let n = members.len();
+/// Levenberg–Marquardt over the slices of `window`; the objective it ends at.
+pub(super) fn descend(
+    members: &[Member],
+    x: &mut [Wings],
+    window: Window,
+    loss: Loss,
+    penalty: f64,
+    steps: usize,
+) -> f64 {
+    let n = window.end - window.first;
     let scale = penalty * 1e6;
-    let mut value = objective(members, &x, loss, penalty);
-    let mut damping = 1e-4;
+    let (mut parts, mut trial_parts) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    let mut value = objective(members, x, window, loss, penalty, &mut parts);
+    // Each slice has its own damping, so that one in a narrow valley does not hold up the others.
+    let mut damping = vec![1e-4; n];
     let mut gradient = vec![[0.0; 5]; n];
     let mut diagonal: Vec<Block> = vec![[[0.0; 5]; 5]; n];
     let mut coupling: Vec<Block> = vec![[[0.0; 5]; 5]; n.saturating_sub(1)];
     let mut shape: Vec<Wings> = vec![[0.0; 5]; n];
-    for _ in 0..STEPS {
+    let mut trial = x.to_vec();
+    for _ in 0..steps {
         gradient.fill([0.0; 5]);
         diagonal.fill([[0.0; 5]; 5]);
         coupling.fill([[0.0; 5]; 5]);
-        for (i, member) in members.iter().enumerate() {
-            loss::accumulate(&member.target, &x[i], loss, &mut gradient[i], &mut diagonal[i]);
+        for i in 0..n {
+            let member = &members[window.first + i];
+            let here = &x[window.first + i];
+            loss::accumulate(&member.target, here, loss, &mut gradient[i], &mut diagonal[i]);
             shape[i] = std::array::from_fn(|j| diagonal[i][j][j]);
-        }
-        for (i, member) in members.iter().enumerate() {
-            let curve = Curve::new(&x[i]);
-            for &k in &member.grid {
-                if curve.durrleman_g(k) < G_MARGIN {
+            let curve = Curve::new(here);
+            for &(k, unit) in &member.grid {
+                let low = LEAST_SHARE - curve.total_variance(k) / unit;
+                if low > 0.0 {
+                    let by = curve.gradient(k).1.map(|v| -v / unit);
+                    add_outer(&by, scale, scale * low, &mut gradient[i], &mut diagonal[i]);
+                } else if curve.durrleman_g(k) < G_MARGIN {
                     let (g, by) = curve.durrleman_gradient(k);
-                    let weight = penalty * 1e2;
+                    let weight = penalty * 1e4;
                     add_outer(&by, weight, weight * (g - G_MARGIN), &mut gradient[i], &mut diagonal[i]);
                 }
             }
-            let Some(after) = x.get(i + 1) else { continue };
-            let next = Curve::new(after);
-            for &k in &member.pair_grid {
-                let w = curve.total_variance(k);
-                let short = (w * (1.0 + CALENDAR_MARGIN) - next.total_variance(k)) / w;
+        }
+        for i in window.pairs(members.len()) {
+            let (curve, next) = (Curve::new(&x[i]), Curve::new(&x[i + 1]));
+            let mut miss = |by: &Wings, by_next: &Wings, short: f64| {
+                let low = (i >= window.first).then(|| i - window.first);
+                let high = (i + 1 < window.end).then(|| i + 1 - window.first);
+                if let Some(low) = low {
+                    add_outer(by, scale, scale * short, &mut gradient[low], &mut diagonal[low]);
+                }
+                if let Some(high) = high {
+                    add_outer(by_next, scale, scale * short, &mut gradient[high], &mut diagonal[high]);
+                }
+                if let (Some(low), Some(_)) = (low, high) {
+                    for r in 0..5 {
+                        for c in 0..5 {
+                            coupling[low][r][c] += scale * by[r] * by_next[c];
+                        }
+                    }
+                }
+            };
+            for &(k, unit) in &members[i].pair_grid {
+                let short = (curve.total_variance(k) - next.total_variance(k)) / unit + CALENDAR_MARGIN;
                 if short > 0.0 {
-                    let (_, by) = curve.gradient(k);
-                    let (_, by_next) = next.gradient(k);
-                    // d short = (w_next/w²) dw − dw_next/w
-                    let inverse = 1.0 / w;
-                    let rate = next.total_variance(k) * inverse * inverse;
-                    let by = by.map(|v| v * rate);
-                    let by_next = by_next.map(|v| -v * inverse);
-                    add_pair(&by, &by_next, scale, short, i, &mut gradient, &mut diagonal, &mut coupling);
+                    miss(&curve.gradient(k).1.map(|v| v / unit), &next.gradient(k).1.map(|v| -v / unit), short);
                 }
             }
             for side in [1, 2] {
-                let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - after[side];
+                let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - x[i + 1][side];
                 if short > 0.0 {
                     let mut by = [0.0; 5];
                     by[side] = 1.0;
-                    add_pair(&by, &by.map(|v| -v), scale, short, i, &mut gradient, &mut diagonal, &mut coupling);
+                    miss(&by, &by.map(|v| -v), short);
                 }
             }
         }
         for i in 0..n {
-            let held: [bool; 5] = std::array::from_fn(|j| members[i].bounds.holds(&x[i], &gradient[i], j));
-            hold(&x[i], &members[i].bounds, &mut gradient[i], &mut diagonal[i]);
+            let (bounds, here) = (&members[window.first + i].bounds, &x[window.first + i]);
+            let held: [bool; 5] = std::array::from_fn(|j| bounds.holds(here, &gradient[i], j));
+            hold(here, bounds, &mut gradient[i], &mut diagonal[i]);
             for j in (0..5).filter(|&j| held[j]) {
                 if i + 1 < n {
                     coupling[i][j] = [0.0; 5];
@@ -162,57 +293,49 @@ fn descend(members: &[Member], mut x: Vec<Wings>, loss: Loss, penalty: f64) -> V
             }
         }
         let mut moved = None;
-        for _ in 0..8 {
+        for _ in 0..30 {
             let mut damped = diagonal.clone();
-            for ((block, member), shape) in damped.iter_mut().zip(members).zip(&shape) {
-                for i in 0..5 {
-                    block[i][i] += damping * shape[i] + member.bounds.floor[i];
+            for i in 0..n {
+                let floor = &members[window.first + i].bounds.floor;
+                for j in 0..5 {
+                    damped[i][j][j] += damping[i] * shape[i][j] + floor[j];
                 }
             }
             if let Some(step) = solve_chain(&damped, &coupling, &gradient) {
-                let mut trial = x.clone();
-                for ((trial, step), member) in trial.iter_mut().zip(&step).zip(members) {
-                    for i in 0..5 {
-                        trial[i] -= step[i];
-                    }
-                    member.bounds.clamp(trial);
+                for i in 0..n {
+                    trial[window.first + i] = std::array::from_fn(|j| x[window.first + i][j] - step[i][j]);
+                    members[window.first + i].bounds.clamp(&mut trial[window.first + i]);
                 }
-                let trial_value = objective(members, &trial, loss, penalty);
+                let trial_value = objective(members, &trial, window, loss, penalty, &mut trial_parts);
                 if trial_value < value {
-                    moved = Some((trial_value, trial));
+                    moved = Some(trial_value);
+                }
+                let mut worse = false;
+                for i in 0..n {
+                    if trial_parts[i] > parts[i] || trial_parts[i].is_nan() {
+                        damping[i] = (damping[i] * 8.0).max(1e-6);
+                        worse = true;
+                    } else if moved.is_some() {
+                        damping[i] *= 0.2;
+                    }
+                }
+                if moved.is_some() {
                     break;
                 }
+                if worse {
+                    continue;
+                }
             }
-            damping = (damping * 10.0).max(1e-7);
+            damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
         }
-        let Some((trial_value, trial)) = moved else { break };
+        let Some(trial_value) = moved else { break };
         let gain = value - trial_value;
-        (value, x) = (trial_value, trial);
-        damping *= 0.1;
-        if gain <= 1e-6 * value {
+        value = trial_value;
+        x.copy_from_slice(&trial);
+        std::mem::swap(&mut parts, &mut trial_parts);
+        if gain <= 1e-5 * value {
             break;
         }
     }
-    x
-}
-
-/// Adds one squared constraint miss between slices i and i + 1.
-#[allow(clippy::too_many_arguments, reason = "the parts of one system of equations")]
-fn add_pair(
-    by: &Wings,
-    by_next: &Wings,
-    scale: f64,
-    short: f64,
-    i: usize,
-    gradient: &mut [[f64; 5]],
-    diagonal: &mut [Block],
-    coupling: &mut [Block],
-) {
-    add_outer(by, scale, scale * short, &mut gradient[i], &mut diagonal[i]);
-    add_outer(by_next, scale, scale * short, &mut gradient[i + 1], &mut diagonal[i + 1]);
-    for r in 0..5 {
-        for c in 0..5 {
-            coupling[i][r][c] += scale * by[r] * by_next[c];
-        }
-    }
+    value
 }

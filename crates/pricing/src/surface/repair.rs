@@ -9,6 +9,8 @@ use super::{
 
 /// Shares of the backbone that are tried, least first.
 const BLENDS: [f64; 9] = [0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0];
+/// Times that levels are raised for g.
+const ROUNDS: usize = 12;
 /// g that a repaired slice keeps on the grid.
 const LEAST_G: f64 = 0.0;
 
@@ -19,6 +21,12 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> (
         let mut slices: Vec<Wings> =
             fitted.iter().zip(backbone).map(|(x, y)| std::array::from_fn(|i| x[i] + share * (y[i] - x[i]))).collect();
         lift(&mut slices, range);
+        for _ in 0..ROUNDS {
+            if !ease(&mut slices, range) {
+                break;
+            }
+            lift(&mut slices, range);
+        }
         let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
         if free(&slices, range) {
             return (slices, share);
@@ -30,6 +38,27 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> (
         Svi::flat(level)
     };
     (backbone.iter().map(flat).collect(), 2.0)
+}
+
+/// Raises the level of each slice whose g is negative somewhere: the negative terms of g fall with w. Whether there was one.
+fn ease(slices: &mut [Wings], range: [f64; 2]) -> bool {
+    let mut grid = Vec::new();
+    let mut eased = false;
+    for slice in slices {
+        let svi = wings::to_svi(slice);
+        dense_grid(range, &svi, &svi, &mut grid);
+        let worst = grid
+            .iter()
+            .map(|&k| (svi.durrleman_g(k), k))
+            .fold((f64::INFINITY, 0.0), |x, y| if y.0 < x.0 { y } else { x });
+        if worst.0 < LEAST_G {
+            // g is about −w′²/4w at its worst, so its shortfall is undone by about the same share of w.
+            let w = svi.total_variance(worst.1).max(1e-3 * svi.total_variance(0.0).abs());
+            slice[0] += w * (1e-3 - worst.0).min(0.5);
+            eased = true;
+        }
+    }
+    eased
 }
 
 /// Lifts each slice over the one before: wing slopes first, then the level by the deepest shortfall on the grid.
