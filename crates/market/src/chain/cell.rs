@@ -6,7 +6,7 @@ use zomma_base::{ExerciseStyle, OptionType, Settlement, time};
 
 /// A cell of any source: text from CSV and JSON, typed from Parquet.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Absent,
     Text(&'a [u8]),
     Number(f64),
@@ -18,7 +18,7 @@ pub(super) enum Cell<'a> {
 
 /// What a numeric cell gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     /// Empty, `NaN`, `null`, `N/A`, `-`.
     Absent,
     /// A number, perhaps infinite.
@@ -40,7 +40,7 @@ impl Number {
 
 /// A date, and the time of day where the cell has one. Midnight is no time: files write it for a bare date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     pub date: Date,
     pub time: Option<Time>,
 }
@@ -295,7 +295,7 @@ fn clock(text: &[u8]) -> Option<Time> {
 
 /// `call`, `put`, `C`, `P`, in any case.
 #[inline]
-pub(super) fn option_type(text: &[u8]) -> Option<OptionType> {
+pub(crate) fn option_type(text: &[u8]) -> Option<OptionType> {
     match text {
         b"call" | b"C" | b"c" => Some(OptionType::Call),
         b"put" | b"P" | b"p" => Some(OptionType::Put),
@@ -306,7 +306,7 @@ pub(super) fn option_type(text: &[u8]) -> Option<OptionType> {
 }
 
 /// `am`, `pm`, `A`, `P`; 1 and 0 of a column `am_settlement`.
-pub(super) fn settlement(cell: Cell<'_>) -> Option<Settlement> {
+pub(crate) fn settlement(cell: Cell<'_>) -> Option<Settlement> {
     let is_any = |words: &[&str]| words.iter().any(|word| cell.text().eq_ignore_ascii_case(word.as_bytes()));
     if is_any(&["am", "a", "a.m.", "am-settled", "1", "true"]) || matches!(cell, Cell::Number(1.0)) {
         Some(Settlement::Am)
@@ -318,7 +318,7 @@ pub(super) fn settlement(cell: Cell<'_>) -> Option<Settlement> {
 }
 
 /// `european`, `american`, `E`, `A`, in any case.
-pub(super) fn exercise_style(text: &[u8]) -> Option<ExerciseStyle> {
+pub(crate) fn exercise_style(text: &[u8]) -> Option<ExerciseStyle> {
     if text.eq_ignore_ascii_case(b"european") || text.eq_ignore_ascii_case(b"e") {
         Some(ExerciseStyle::European)
     } else if text.eq_ignore_ascii_case(b"american") || text.eq_ignore_ascii_case(b"a") {

@@ -138,7 +138,7 @@ pub fn names_of_columns() -> String {
 }
 
 /// Letters and digits in lower case: what names are compared by.
-pub(super) fn normalized(name: &str) -> String {
+pub(crate) fn normalized(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 

@@ -8,15 +8,15 @@
 //! [`MAX_ROWS`] rows and [`MAX_MEMBER_BYTES`] bytes; a row takes some 110 bytes of memory beside the file's own.
 
 mod build;
-mod cell;
+pub(crate) mod cell;
 pub mod columns;
-mod csv;
+pub(crate) mod csv;
 mod error;
 mod json;
 mod member;
 mod parquet;
 mod quotes;
-mod recognise;
+pub(crate) mod recognise;
 
 use jiff::civil::{Date, Time};
 

@@ -121,7 +121,7 @@ pub(super) fn needed(header: &[String]) -> String {
 }
 
 /// The header as an error shows it.
-pub(super) fn listed(header: &[String]) -> String {
+pub(crate) fn listed(header: &[String]) -> String {
     let mut shown: Vec<String> = header.iter().take(LISTED).map(|name| name.chars().take(40).collect()).collect();
     if header.len() > LISTED {
         shown.push(format!("and {} more", header.len() - LISTED));

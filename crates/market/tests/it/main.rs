@@ -1,3 +1,4 @@
 //! The readers against whole files: real ones where they are there, damaged ones made here.
 
+mod real_bars;
 mod real_chains;
