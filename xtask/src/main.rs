@@ -8,6 +8,8 @@ mod map;
 mod metadata;
 mod sources;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
@@ -17,8 +19,18 @@ cargo xtask licences   the SPDX expression of every dependency, and no second ma
 cargo xtask bench      criterion benchmarks, then a table of ratios against the peer in the same run
 cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("tidy") => tidy(),
         Some("floors") => report("floors", floors::check(&metadata::load()?)?),
