@@ -20,6 +20,7 @@ mod scalar;
 mod tests;
 
 pub use scalar::{implied_volatility_bsm_row, implied_volatility_row};
+pub(crate) use scalar::{reduced_price, reduced_vega};
 
 use zomma_base::{OptionType, Status};
 

@@ -181,6 +181,23 @@ fn vega(d1: f64) -> f64 {
     ((-0.5 * d1 * d1 - LOG_SQRT_TAU).max(-1400.0 * LN_2)).exp().max(f64::MIN_POSITIVE)
 }
 
+/// The out-of-the-money Black price over the lesser of forward and strike, for |ln(F/K)| = `k` and total volatility `s`.
+pub(crate) fn reduced_price(k: f64, s: f64) -> f64 {
+    if s <= 0.0 {
+        return 0.0;
+    }
+    let upper = 0.5 * s > k / s;
+    let point = evaluate(k, s, upper);
+    let part = point.over_vega * (-0.5 * point.d1 * point.d1 - LOG_SQRT_TAU).exp();
+    if upper { 1.0 - part } else { part }
+}
+
+/// ∂/∂s of [`reduced_price`].
+pub(crate) fn reduced_vega(k: f64, s: f64) -> f64 {
+    let d1 = 0.5 * s - k / s;
+    (-0.5 * d1 * d1 - LOG_SQRT_TAU).exp()
+}
+
 /// The second and third derivative of the Black function over the first.
 fn vega_derivatives(k: f64, s: f64) -> (f64, f64) {
     let h = k / s;

@@ -1,0 +1,143 @@
+use proptest::prelude::*;
+use zomma_base::{OptionType, Status};
+
+use super::{european_price, implied_volatility, price};
+use crate::black::Row;
+
+fn row(option_type: OptionType, spot: f64, strike: f64, expiry_years: f64, rates: [f64; 2], volatility: f64) -> Row {
+    let [risk_free_rate, dividend_yield] = rates;
+    Row { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
+}
+
+/// An independent Cox–Ross–Rubinstein tree, averaged over two neighbouring step counts.
+fn many_steps(row: &Row) -> f64 {
+    let one = |n: usize| {
+        let dt = row.expiry_years / n as f64;
+        let up = (row.volatility * dt.sqrt()).exp();
+        let growth = ((row.risk_free_rate - row.dividend_yield) * dt).exp();
+        let p = (growth - 1.0 / up) / (up - 1.0 / up);
+        let discount = (-row.risk_free_rate * dt).exp();
+        let exercise =
+            |ups: i32, downs: i32| (row.option_type.sign() * (row.spot * up.powi(ups - downs) - row.strike)).max(0.0);
+        let mut v: Vec<f64> = (0..=n).map(|i| exercise(i as i32, (n - i) as i32)).collect();
+        for level in (0..n).rev() {
+            for i in 0..=level {
+                let held = discount * (p * v[i + 1] + (1.0 - p) * v[i]);
+                v[i] = held.max(exercise(i as i32, (level - i) as i32));
+            }
+        }
+        v[0]
+    };
+    0.5 * (one(2000) + one(2001))
+}
+
+/// Geske and Johnson (1984), Table I: puts at spot 40, rate 4.88 %, no yield; months 1, 4, 7.
+#[test]
+fn published_puts() {
+    let table = [
+        (0.2, 35.0, [0.0062, 0.2000, 0.4328]),
+        (0.2, 40.0, [0.8522, 1.5798, 1.9905]),
+        (0.2, 45.0, [5.0000, 5.0883, 5.2670]),
+        (0.3, 35.0, [0.0774, 0.6975, 1.2198]),
+        (0.3, 40.0, [1.3099, 2.4825, 3.1696]),
+        (0.3, 45.0, [5.0597, 5.7056, 6.2436]),
+        (0.4, 35.0, [0.2466, 1.3460, 2.1549]),
+        (0.4, 40.0, [1.7681, 3.3874, 4.3526]),
+        (0.4, 45.0, [5.2868, 6.5099, 7.3830]),
+    ];
+    for (volatility, strike, values) in table {
+        for (years, value) in [0.0833, 0.3333, 0.5833].into_iter().zip(values) {
+            let got = price(&row(OptionType::Put, 40.0, strike, years, [0.0488, 0.0], volatility)).unwrap();
+            assert!((got - value).abs() < 8e-4, "{volatility} {strike} {years}: {got} is not {value}");
+        }
+    }
+}
+
+/// Andersen, Lake and Offengenden (2016), section 6: the premium of a one-year put at the money, rate and yield 5 %, volatility 25 %.
+#[test]
+fn published_premium() {
+    let put = row(OptionType::Put, 100.0, 100.0, 1.0, [0.05, 0.05], 0.25);
+    let premium = price(&put).unwrap() - european_price(&put).unwrap();
+    assert!((premium - 0.106_952_7).abs() < 2e-4, "{premium}");
+}
+
+/// Against another tree of 2,000 steps, within 1e-4 of spot and its own error.
+#[test]
+fn another_tree() {
+    for option_type in [OptionType::Call, OptionType::Put] {
+        for strike in [80.0, 100.0, 125.0] {
+            for rates in [[0.05, 0.0], [0.02, 0.07], [-0.02, -0.03]] {
+                for (years, volatility) in [(0.05, 0.3), (0.5, 0.2), (2.0, 0.4)] {
+                    let option = row(option_type, 100.0, strike, years, rates, volatility);
+                    let (got, other) = (price(&option).unwrap(), many_steps(&option));
+                    assert!((got - other).abs() < 1.5e-2 * years.max(0.1), "{option:?}: {got} against {other}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn european_where_waiting_is_free() {
+    for (option_type, rates) in
+        [(OptionType::Call, [0.05, 0.0]), (OptionType::Put, [0.0, 0.03]), (OptionType::Put, [-0.01, 0.0])]
+    {
+        let option = row(option_type, 100.0, 95.0, 0.7, rates, 0.3);
+        assert_eq!(price(&option), european_price(&option));
+        let volatility = implied_volatility(&option, price(&option).unwrap()).unwrap();
+        assert!((volatility - 0.3).abs() < 1e-13);
+    }
+}
+
+#[test]
+fn statuses() {
+    let put = row(OptionType::Put, 90.0, 100.0, 0.5, [0.05, 0.0], 0.3);
+    let with = |change: fn(&mut Row)| {
+        let mut changed = put;
+        change(&mut changed);
+        price(&changed)
+    };
+    assert_eq!(with(|r| r.spot = 0.0), Err(Status::BadSpot));
+    assert_eq!(with(|r| r.strike = f64::NAN), Err(Status::BadStrike));
+    assert_eq!(with(|r| r.expiry_years = f64::INFINITY), Err(Status::BadExpiry));
+    assert_eq!(with(|r| r.expiry_years = 0.0), Err(Status::Expired));
+    assert_eq!(with(|r| r.risk_free_rate = f64::NAN), Err(Status::BadRate));
+    assert_eq!(with(|r| r.dividend_yield = f64::NAN), Err(Status::BadYield));
+    assert_eq!(with(|r| r.volatility = -0.1), Err(Status::BadVolatility));
+    assert_eq!(with(|r| r.risk_free_rate = 1e4), Err(Status::Overflow));
+    assert_eq!(with(|r| r.volatility = 0.0), Ok(10.0));
+    assert_eq!(implied_volatility(&put, f64::NAN), Err(Status::BadPrice));
+    assert_eq!(implied_volatility(&put, -1.0), Err(Status::BadPrice));
+    assert_eq!(implied_volatility(&put, 9.99), Err(Status::BelowIntrinsic));
+    assert_eq!(implied_volatility(&put, 10.0), Err(Status::Undetermined));
+    assert_eq!(implied_volatility(&put, 100.0), Err(Status::AboveMaximum));
+    let call = row(OptionType::Call, 110.0, 100.0, 0.5, [0.02, 0.08], 0.3);
+    assert_eq!(implied_volatility(&call, 9.99), Err(Status::BelowIntrinsic));
+    assert_eq!(implied_volatility(&call, 110.0), Err(Status::AboveMaximum));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// A price gives its volatility back, or prices the same (near the exercise value many volatilities do).
+    #[test]
+    fn round_trip(
+        put in any::<bool>(), moneyness in -0.4..0.4f64, years in 0.01..2.5f64, rate in -0.03..0.1f64, dividend in -0.03..0.1f64,
+        volatility in 0.05..1.2f64,
+    ) {
+        let option_type = if put { OptionType::Put } else { OptionType::Call };
+        let option = row(option_type, 100.0, 100.0 * moneyness.exp(), years, [rate, dividend], volatility);
+        let value = price(&option).unwrap();
+        prop_assert!(value >= european_price(&option).unwrap());
+        match implied_volatility(&option, value) {
+            Ok(found) => {
+                let again = price(&Row { volatility: found, ..option }).unwrap();
+                prop_assert!(
+                    (found - volatility).abs() < 1e-4 * volatility || (again - value).abs() < 1e-6 * value + 1e-9,
+                    "{option:?}: {found}, price {again} for {value}"
+                );
+            }
+            Err(status) => prop_assert!(status == Status::Undetermined, "{option:?} at {value}: {status}"),
+        }
+    }
+}
