@@ -1,12 +1,9 @@
 //! Takes the early-exercise premium out of American quotes: price → volatility on the tree → European price at that volatility.
 
 use zomma_base::{OptionType, Status};
-use zomma_pricing::{
-    implied_vol::{self, PriceColumns},
-    parity::ParityPair,
-};
+use zomma_pricing::{american, black::Row, parity::ParityPair};
 
-use super::{forwards::Carry, normal::normal_cdf};
+use super::forwards::Carry;
 
 /// Strikes next to the forward that parity reads: there the premium is small and known best.
 const PAIRS_MAX: usize = 16;
@@ -24,8 +21,6 @@ pub(super) struct EarlyExercise {
     pub dividend_yield: f64,
     /// Forward.
     pub forward: f64,
-    /// Discount factor.
-    pub discount_factor: f64,
 }
 
 impl EarlyExercise {
@@ -37,26 +32,30 @@ impl EarlyExercise {
             rate: carry.rate,
             dividend_yield: carry.dividend_yield(spot, years),
             forward: carry.forward,
-            discount_factor: carry.discount_factor,
+        }
+    }
+
+    fn row(&self, option_type: OptionType, strike: f64, volatility: f64) -> Row {
+        Row {
+            option_type,
+            spot: self.spot,
+            strike,
+            expiry_years: self.years,
+            risk_free_rate: self.rate,
+            dividend_yield: self.dividend_yield,
+            volatility,
         }
     }
 
     /// Volatility of an American price.
     pub fn volatility(&self, option_type: OptionType, strike: f64, price: f64) -> Result<f64, Status> {
-        let (mut out, mut status) = ([f64::NAN], [Status::Ok]);
-        implied_vol::implied_volatility(
-            &PriceColumns {
-                option_type: &[option_type],
-                forward: &[self.forward],
-                strike: &[strike],
-                expiry_years: &[self.years],
-                discount_factor: &[self.discount_factor],
-                price: &[price],
-            },
-            &mut out,
-            &mut status,
-        );
-        if status[0].is_ok() { Ok(out[0]) } else { Err(status[0]) }
+        american::implied_volatility(&self.row(option_type, strike, f64::NAN), price)
+    }
+
+    /// European price at the volatility of an American one.
+    fn european(&self, option_type: OptionType, strike: f64, price: f64) -> Option<f64> {
+        let volatility = self.volatility(option_type, strike, price).ok()?;
+        american::european_price(&self.row(option_type, strike, volatility)).ok()
     }
 }
 
@@ -71,24 +70,11 @@ pub(super) fn european_pairs(quoted: &[ParityPair], terms: &EarlyExercise) -> Ve
     let mut pairs: Vec<ParityPair> = near
         .into_iter()
         .filter_map(|pair| {
-            let european = |option_type, price| {
-                let volatility = terms.volatility(option_type, pair.strike, price).ok()?;
-                Some(black_price(option_type, pair.strike, volatility, terms))
-            };
-            let call_mid = european(OptionType::Call, pair.call_mid)?;
-            let put_mid = european(OptionType::Put, pair.put_mid)?;
+            let call_mid = terms.european(OptionType::Call, pair.strike, pair.call_mid)?;
+            let put_mid = terms.european(OptionType::Put, pair.strike, pair.put_mid)?;
             Some(ParityPair { call_mid, put_mid, ..*pair })
         })
         .collect();
     pairs.sort_by(|a, b| a.strike.total_cmp(&b.strike));
     pairs
-}
-
-/// Black's European price.
-fn black_price(option_type: OptionType, strike: f64, volatility: f64, terms: &EarlyExercise) -> f64 {
-    let deviation = volatility * terms.years.sqrt();
-    let d1 = (terms.forward / strike).ln() / deviation + 0.5 * deviation;
-    let sign = option_type.sign();
-    let undiscounted = sign * (terms.forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * (d1 - deviation)));
-    terms.discount_factor * undiscounted
 }

@@ -17,7 +17,9 @@ const OWN_RATE_YEARS_MIN: f64 = 0.05;
 /// Fewest pairs from which a rate is read.
 const OWN_RATE_PAIRS_MIN: usize = 5;
 /// A rate read from prices that are rounded alike has at least this error in −ln D.
-const LOG_DISCOUNT_ERROR_MIN: f64 = 5e-5;
+const LOG_DISCOUNT_ERROR_MIN: f64 = 2e-4;
+/// The same where an early-exercise premium had to be taken out.
+const LOG_DISCOUNT_ERROR_MIN_AMERICAN: f64 = 1e-3;
 /// A curve whose error is above this says nothing.
 const CURVE_ERROR_MAX: f64 = 0.02;
 /// Rounds of: take the early-exercise premium out, fit parity, find the spot.
@@ -28,6 +30,9 @@ const PARITY_SPOT_ERROR_MAX: f64 = 0.003;
 const CARRY_PRIOR_ERROR: f64 = 0.03;
 /// How far ln(forward) may stray from a straight line in a year: dividends come in lumps.
 const CARRY_LUMP_PER_YEAR: f64 = 0.01;
+/// A dividend that may lie between two expiries, as a share of spot: what comes after the first expiry says little about what lies
+/// before it.
+const DIVIDEND_LUMP: f64 = 0.003;
 /// Expiries this much later than the first say what carries the first back to spot.
 const CARRY_YEARS: f64 = 0.25;
 
@@ -146,10 +151,14 @@ impl Search<'_> {
 
     fn own_rate(&self, index: usize, fit: &ParityFit) -> RatePoint {
         let years = self.years(index);
+        let least = match self.expiries.alive[index].style {
+            ExerciseStyle::European => LOG_DISCOUNT_ERROR_MIN,
+            ExerciseStyle::American => LOG_DISCOUNT_ERROR_MIN_AMERICAN,
+        };
         RatePoint {
             years,
             rate: -fit.discount_factor.ln() / years,
-            error: fit.log_discount_error.max(0.0).hypot(LOG_DISCOUNT_ERROR_MIN) / years,
+            error: fit.log_discount_error.max(0.0).hypot(least) / years,
         }
     }
 
@@ -246,7 +255,10 @@ impl Search<'_> {
     fn carry_line(&self, rates: &[Rate], carries: &[Option<Carry>]) -> Option<CarryLine> {
         let points = self.log_forwards(carries);
         let first = points.first()?.years;
-        let near: Vec<LogForward> = points.into_iter().filter(|point| point.years <= first + CARRY_YEARS).collect();
+        let mut near: Vec<LogForward> = points.into_iter().filter(|point| point.years <= first + CARRY_YEARS).collect();
+        for point in near.iter_mut().filter(|point| point.years > first) {
+            point.error = point.error.hypot(DIVIDEND_LUMP);
+        }
         let growth_prior = self.prior_growth(rates);
         let prior_weight = CARRY_PRIOR_ERROR.powi(-2);
         let mut robust = vec![1.0; near.len()];

@@ -33,8 +33,6 @@ const SEED: u64 = 0x5a6f_6d6d_6121;
 const PATHS: usize = 4096;
 /// One standard deviation of what is believed of a premium before any history is seen.
 const PREMIUM_PRIOR_ERROR: f64 = 0.05;
-/// In a history without adjusted closes a greater daily move is taken for a split or a fault.
-const UNADJUSTED_MOVE_MAX: f64 = 0.35;
 
 /// Residuals and levels of a history up to a date.
 #[derive(Clone, Debug)]
@@ -49,8 +47,6 @@ pub(super) struct History {
     mean_return: f64,
     /// Returns used.
     pub returns: usize,
-    /// Moves left out as splits or faults.
-    pub left_out: usize,
     /// Date of the last bar used.
     pub last_date: Date,
 }
@@ -75,10 +71,8 @@ impl History {
     pub fn before(bars: &DailyBars, date: Date) -> Option<Self> {
         let end = bars.date.partition_point(|bar| *bar < date).min(bars.adjusted_close.len());
         let closes = &bars.adjusted_close[..end];
-        let is_unadjusted = closes.iter().zip(&bars.close).all(|(adjusted, close)| adjusted == close);
-        let all: Vec<f64> = closes.windows(2).map(|pair| (pair[1] / pair[0]).ln()).filter(|r| r.is_finite()).collect();
-        let bound = if is_unadjusted { UNADJUSTED_MOVE_MAX } else { f64::INFINITY };
-        let returns: Vec<f64> = all.iter().copied().filter(|r| r.abs() <= bound).collect();
+        let returns: Vec<f64> =
+            closes.windows(2).map(|pair| (pair[1] / pair[0]).ln()).filter(|r| r.is_finite()).collect();
         if returns.len() < RETURNS_MIN {
             return None;
         }
@@ -108,7 +102,6 @@ impl History {
             mean_variance,
             mean_return: SESSIONS_PER_YEAR * (mean + 0.5 * mean_variance),
             returns: returns.len(),
-            left_out: all.len() - returns.len(),
             last_date: bars.date[end - 1],
         })
     }

@@ -9,7 +9,6 @@ mod expiries;
 mod forwards;
 mod greeks;
 mod history;
-mod normal;
 mod notes;
 mod quote_time;
 mod rate_curve;
@@ -166,7 +165,7 @@ pub fn analyze(
         summaries: &summaries,
         without_bid: scan.without_bid,
         history: past.as_ref(),
-        has_history_argument: history.is_some(),
+        bars: history,
         given_style: config.exercise_style.is_some(),
     };
     let notes = notes::write(&facts);

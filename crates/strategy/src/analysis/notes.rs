@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use zomma_base::{ExerciseStyle, Status, calendar};
-use zomma_market::chain::Chain;
+use zomma_market::{bars::DailyBars, chain::Chain};
 use zomma_pricing::surface::SliceSource;
 
 use super::{
@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub summaries: &'a [ExpirySummary],
     pub without_bid: usize,
     pub history: Option<&'a History>,
-    pub has_history_argument: bool,
+    pub bars: Option<&'a DailyBars>,
     pub given_style: bool,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn reasons(rejected: &BTreeMap<Status, usize>, is_copy: bool) -> Stri
 
 /// All notes of one analysis.
 pub(super) fn write(facts: &Facts<'_>) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
+    let mut notes = facts.chain.notes.clone();
     notes.push(exercise(facts));
     notes.extend(quote_date(facts));
     notes.push(spot(facts));
@@ -49,6 +49,7 @@ pub(super) fn write(facts: &Facts<'_>) -> Vec<String> {
     notes.extend(american(facts));
     notes.extend(slices(facts));
     notes.extend(wheel(facts));
+    notes.extend(facts.bars.iter().flat_map(|bars| bars.notes.iter().cloned()));
     notes
 }
 
@@ -110,7 +111,7 @@ fn rates(facts: &Facts<'_>) -> Vec<String> {
     let curve = count(RateSource::ParityCurve);
     if curve > 0 {
         notes.push(format!(
-            "{} take their rate from the curve through the parity rates of the others: below 0.05 years, or where the own rate is the less certain, parity cannot tell it.",
+            "{} take their rate from the curve through the parity rates of all: below 0.05 years, where the own rate is the less certain, and in American pairs parity cannot tell it.",
             share(curve, all)
         ));
     }
@@ -193,14 +194,8 @@ fn wheel(facts: &Facts<'_>) -> Vec<String> {
                 "The real-world density is made from {} daily returns up to {}.",
                 history.returns, history.last_date
             ));
-            if history.left_out > 0 {
-                notes.push(format!(
-                    "{} daily moves in the unadjusted history are too large for a day's trade and were left out as splits or faults.",
-                    history.left_out
-                ));
-            }
         }
-        None if facts.has_history_argument => notes.push(format!(
+        None if facts.bars.is_some() => notes.push(format!(
             "The price history has fewer than {RETURNS_MIN} returns before {}: no real-world values.",
             facts.chain.quote_date
         )),

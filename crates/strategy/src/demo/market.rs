@@ -2,10 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use zomma_base::{ExerciseStyle, OptionType, Settlement, calendar, time};
-use zomma_pricing::{
-    black::{self, Model, RowColumns},
-    surface::Ssvi,
-};
+use zomma_pricing::{american, black::Row, surface::Ssvi};
 
 /// SSVI with η(1 + |ρ|) below 2, so free of butterfly arbitrage (Gatheral and Jacquier 2014, theorem 4.2 and its power law).
 const SSVI: Ssvi = Ssvi { rho: -0.68, eta: 1.05, gamma: 0.42 };
@@ -16,7 +13,7 @@ const VOLATILITY_SPEED: f64 = 1.8;
 /// Rate now and far off.
 const RATE_NOW: f64 = 0.0435;
 const RATE_FAR: f64 = 0.0385;
-/// One quarterly dividend as a share of spot, paid on the 15th of March, June, September and December.
+/// One quarterly dividend as a share of spot, paid on the 20th of March, June, September and December.
 const DIVIDEND_SHARE: f64 = 0.0035;
 
 /// The market at one instant.
@@ -71,7 +68,7 @@ impl Market {
     fn dividend_dates(&self, until: Date) -> impl Iterator<Item = Date> {
         let first = self.quote_date;
         (first.year()..=until.year())
-            .flat_map(move |year| [3, 6, 9, 12].map(move |month| Date::new(year, month, 15).unwrap_or(first)))
+            .flat_map(move |year| [3, 6, 9, 12].map(move |month| Date::new(year, month, 20).unwrap_or(first)))
             .filter(move |paid| *paid > first && *paid <= until)
             .map(calendar::session_on_or_before)
     }
@@ -86,21 +83,20 @@ impl Market {
     pub fn value(&self, term: &Term, style: ExerciseStyle, option_type: OptionType, strike: f64) -> f64 {
         let volatility = self.volatility(term, strike);
         let dividend_yield = term.rate - (term.forward / self.spot).ln() / term.years;
-        let (mut out, mut status) = ([0.0], [zomma_base::Status::Ok]);
-        let rows = RowColumns {
-            option_type: &[option_type],
-            spot: &[self.spot],
-            strike: &[strike],
-            expiry_years: &[term.years],
-            risk_free_rate: &[term.rate],
-            dividend_yield: &[dividend_yield],
-            volatility: &[volatility],
+        let row = Row {
+            option_type,
+            spot: self.spot,
+            strike,
+            expiry_years: term.years,
+            risk_free_rate: term.rate,
+            dividend_yield,
+            volatility,
         };
-        black::price(&rows, Model::Bsm, &mut out, &mut status);
-        let intrinsic = (option_type.sign() * (self.spot - strike)).max(0.0);
-        match style {
-            ExerciseStyle::European => out[0],
-            ExerciseStyle::American => out[0].max(intrinsic),
-        }
+        let value = match style {
+            ExerciseStyle::European => american::european_price(&row),
+            ExerciseStyle::American => american::price(&row),
+        };
+        // The generated terms are all in the domain; a seed cannot take them out of it.
+        value.unwrap_or(f64::NAN)
     }
 }

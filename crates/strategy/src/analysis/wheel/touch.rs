@@ -5,7 +5,7 @@
 //! Source     Harrison, Brownian Motion and Stochastic Flow Systems (1985), §1.8
 //! Assumes    one lognormal diffusion at the surface's volatility of the strike and at the drift of the forward, watched all the time
 
-use crate::analysis::normal::normal_cdf;
+use zomma_pricing::math::{Plain, normal_cdf};
 
 /// A lognormal diffusion.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +35,9 @@ impl Diffusion {
         if !(deviation > 0.0) {
             return if shift <= distance { 1.0 } else { 0.0 };
         }
-        let direct = normal_cdf((distance - shift) / deviation);
+        let direct = normal_cdf::<Plain>((distance - shift) / deviation);
         let exponent = 2.0 * shift * distance / (deviation * deviation);
-        let reflected = normal_cdf((distance + shift) / deviation);
+        let reflected = normal_cdf::<Plain>((distance + shift) / deviation);
         // A large exponent meets a vanishing tail; their product is a probability.
         let reflected = if reflected > 0.0 { (exponent + reflected.ln()).exp() } else { 0.0 };
         (direct + reflected).clamp(0.0, 1.0)
@@ -56,7 +56,7 @@ mod tests {
     fn without_log_drift_the_reflection_principle_doubles_the_tail() {
         let walk = diffusion(0.02);
         for level in [70.0, 90.0, 99.0, 101.0, 120.0] {
-            let tail = normal_cdf(-(level / 100.0f64).ln().abs() / 0.1);
+            let tail = normal_cdf::<Plain>(-(level / 100.0f64).ln().abs() / 0.1);
             assert!((walk.probability_of_touch(level) - 2.0 * tail).abs() < 1e-14, "{level}");
         }
     }
@@ -76,7 +76,7 @@ mod tests {
             for level in [20.0, 60.0, 95.0] {
                 let walk = diffusion(drift);
                 let z = ((level / 100.0f64).ln() - (drift - 0.02) * 0.25) / 0.1;
-                assert!(walk.probability_of_touch(level) >= normal_cdf(z));
+                assert!(walk.probability_of_touch(level) >= normal_cdf::<Plain>(z));
             }
         }
     }
