@@ -49,6 +49,39 @@ pub struct RowColumns<'a> {
     pub volatility: &'a [f64],
 }
 
+impl<'a> RowColumns<'a> {
+    /// One row.
+    ///
+    /// # Panics
+    /// Where a column is shorter than `i + 1`.
+    #[inline]
+    pub fn row(&self, i: usize) -> Row {
+        Row {
+            option_type: self.option_type[i],
+            spot: self.spot[i],
+            strike: self.strike[i],
+            expiry_years: self.expiry_years[i],
+            risk_free_rate: self.risk_free_rate[i],
+            dividend_yield: self.dividend_yield[i],
+            volatility: self.volatility[i],
+        }
+    }
+
+    /// The rows before `middle`, and the others.
+    pub(super) fn split_at(&self, middle: usize) -> (RowColumns<'a>, RowColumns<'a>) {
+        let part = |range: std::ops::Range<usize>| RowColumns {
+            option_type: &self.option_type[range.clone()],
+            spot: &self.spot[range.clone()],
+            strike: &self.strike[range.clone()],
+            expiry_years: &self.expiry_years[range.clone()],
+            risk_free_rate: &self.risk_free_rate[range.clone()],
+            dividend_yield: &self.dividend_yield[range.clone()],
+            volatility: &self.volatility[range],
+        };
+        (part(0..middle), part(middle..self.spot.len()))
+    }
+}
+
 /// The quantities, in the order that outputs print them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

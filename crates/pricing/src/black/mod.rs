@@ -1,6 +1,17 @@
 //! Black–Scholes–Merton and Black-76: value and all Greeks (see docs/numerics.md for formulae, domains and accuracy).
+//!
+//! [`scalar`] is one option in plain f64, the specification; [`batch`] the vectorised path. The verbs here pick the fastest target and
+//! spread large batches over the threads of the current rayon pool. Statuses: the first bad field of a row, `Expired` where T ≤ 0, and
+//! with `Ok` no number is NaN but phi under Black-76 and lambda where the value is 0, which are absent. σ = 0 is an option of its own:
+//! the discounted intrinsic value of the forward, with the Greeks' limits (infinite ones where the forward is at the strike).
 
+pub mod batch;
 mod columns;
+mod lanes;
+mod parallel;
+pub mod scalar;
+#[cfg(test)]
+mod tests;
 
 pub use columns::{Greek, GreekColumns, Model, Row, RowColumns};
 
@@ -9,18 +20,16 @@ use zomma_base::Status;
 /// Values one batch. Row i depends on row i alone. `out` and `status` have the length of the columns; a row whose status is not `Ok`
 /// has NaN in `out`.
 pub fn price(rows: &RowColumns<'_>, model: Model, out: &mut [f64], status: &mut [Status]) {
-    let _ = (rows, model, out, status);
-    todo!()
+    parallel::evaluate(rows, model, [out], status);
 }
 
-/// Price, delta, gamma, vega, theta and rho of one batch: the fast set.
+/// Price, delta, gamma, vega, theta and rho of one batch: the fast set. The other columns of `out` are left as they are.
 pub fn price_and_five(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumns, status: &mut [Status]) {
-    let _ = (rows, model, out, status);
-    todo!()
+    let [price, delta, gamma, vega, theta, rho, ..] = out.columns_mut().each_mut().map(Vec::as_mut_slice);
+    parallel::evaluate(rows, model, [price, delta, gamma, vega, theta, rho], status);
 }
 
 /// Price and all 18 Greeks of one batch, in raw units (design: conventions of the field).
 pub fn greeks(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumns, status: &mut [Status]) {
-    let _ = (rows, model, out, status);
-    todo!()
+    parallel::evaluate(rows, model, out.columns_mut().each_mut().map(Vec::as_mut_slice), status);
 }
