@@ -6,7 +6,7 @@ use super::build::{Builder, FileFacts, Row};
 use super::cell::Cell;
 use super::columns::{COUNT, Column};
 use super::recognise::{self, SAMPLE_ROWS, Table};
-use super::{Chain, ChainError, Member, ReadOptions};
+use super::{Chain, ChainError, MAX_ROWS, Member, ReadOptions};
 
 /// Delimiters that are looked for.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -31,6 +31,10 @@ impl Row for CsvRow<'_> {
 pub(super) fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>, ChainError> {
     let path = member.name.as_str();
     let bytes = text_of(path, &member.bytes)?;
+    // Counted before any row is kept, so that a file beyond the limit costs its reading and no more.
+    if bytes.iter().filter(|byte| **byte == b'\n').count() > MAX_ROWS + 1 {
+        return Err(ChainError::TooManyRows { path: path.to_owned() });
+    }
     let first_line = first_line(bytes);
     let delimiter = delimiter_of(first_line).ok_or_else(|| {
         let header: String = String::from_utf8_lossy(first_line).chars().take(120).collect();

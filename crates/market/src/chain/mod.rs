@@ -10,6 +10,7 @@
 mod build;
 pub(crate) mod cell;
 pub mod columns;
+mod contained;
 pub(crate) mod csv;
 mod error;
 mod json;

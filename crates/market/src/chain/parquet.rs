@@ -1,7 +1,8 @@
 //! Chains from Parquet: columns by the same names, of any numeric, text or date type.
 
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -14,6 +15,7 @@ use jiff::{Timestamp, ToSpan};
 use super::build::{Builder, FileFacts, Row};
 use super::cell::Cell;
 use super::columns::{COUNT, Column};
+use super::contained::contained;
 use super::recognise::{self, SAMPLE_ROWS, Table};
 use super::{Chain, ChainError, MAX_ROWS, Member, ReadOptions};
 
@@ -21,14 +23,21 @@ use super::{Chain, ChainError, MAX_ROWS, Member, ReadOptions};
 const BATCH_ROWS: usize = 8192;
 
 pub(super) fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>, ChainError> {
+    contained(|| decode(member, options))
+        .unwrap_or_else(|reason| Err(ChainError::Corrupt { path: member.name.clone(), format: "Parquet", reason }))
+}
+
+fn decode(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>, ChainError> {
     let path = member.name.as_str();
     let damaged = |reason: String| ChainError::Corrupt { path: path.to_owned(), format: "Parquet", reason };
     let content = Bytes::copy_from_slice(&member.bytes);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(content.clone()).map_err(|e| damaged(e.to_string()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(content.clone(), reading())
+        .map_err(|e| damaged(e.to_string()))?;
     let rows = builder.metadata().file_metadata().num_rows();
     if usize::try_from(rows).map_err(|_| damaged(format!("{rows} rows")))? > MAX_ROWS {
         return Err(ChainError::TooManyRows { path: path.to_owned() });
     }
+    check_extents(builder.metadata(), member.bytes.len()).map_err(damaged)?;
     let header: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let head =
         builder.with_batch_size(SAMPLE_ROWS).with_limit(SAMPLE_ROWS).build().map_err(|e| damaged(e.to_string()))?;
@@ -38,7 +47,8 @@ pub(super) fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>
     }
     let found = recognise::recognise(&Table { path, header: &header, sample: &sample }, options)?;
 
-    let builder = ParquetRecordBatchReaderBuilder::try_new(content).map_err(|e| damaged(e.to_string()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(content, reading())
+        .map_err(|e| damaged(e.to_string()))?;
     // Only the columns of a chain are decoded; the mask keeps their order.
     let wanted = |at: usize| found.index.contains(&Some(at));
     let kept: Vec<usize> = (0..header.len()).filter(|at| wanted(*at)).collect();
@@ -60,6 +70,29 @@ pub(super) fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>
         }
     }
     chains.finish(recognise::listed(&header))
+}
+
+/// Types come from Parquet itself: the Arrow schema that writers add is another thing that may be damaged, and its reader
+/// panics on that.
+fn reading() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// The reader takes the footer's word for where columns lie, and panics on a place outside the file.
+fn check_extents(metadata: &ParquetMetaData, file_bytes: usize) -> Result<(), String> {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let end = start.checked_add(column.compressed_size());
+        let is_inside = start >= 0
+            && column.data_page_offset() >= 0
+            && column.compressed_size() >= 0
+            && column.num_values() >= 0
+            && end.is_some_and(|end| u64::try_from(end).is_ok_and(|end| end <= file_bytes as u64));
+        if !is_inside {
+            return Err(format!("column {} lies outside the file", column.column_path()));
+        }
+    }
+    Ok(())
 }
 
 struct ParquetRow<'a> {
