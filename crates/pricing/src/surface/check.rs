@@ -12,7 +12,7 @@ const G_SLACK: f64 = 1e-9;
 const CALENDAR_SLACK: f64 = 1e-12;
 
 /// Checks slices of ascending expiry on a dense grid from the lowest to the highest quoted log-moneyness of all of them: Durrleman's
-/// g ≥ −1e-9 and w > 0 on every slice, w not falling from a slice to the next, wing slopes in [0, 2], and no wing slope falling from a
+/// g ≥ −1e-9 on every slice, w > 0 over all strikes (one violation a slice where not), w not falling from a slice to the next, wing slopes in [0, 2], and no wing slope falling from a
 /// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round every vertex.
 pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     let mut range = [f64::INFINITY, f64::NEG_INFINITY];
@@ -42,6 +42,7 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
                 report.calendar_violations += broken(w_next >= w - CALENDAR_SLACK * w.abs());
             }
         }
+        report.butterfly_violations += broken(svi.least_total_variance() > 0.0);
         let slopes = svi.wing_slopes();
         for slope in slopes {
             report.butterfly_violations += broken((-CALENDAR_SLACK..=2.0).contains(&slope));

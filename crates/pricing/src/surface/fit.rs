@@ -20,10 +20,11 @@ const SCALES: [f64; 4] = [5.0, 3.0, 2.0, 1.5];
 const NO_VOLATILITY: f64 = 0.2;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
-const SHAPE_HALF_WIDTH: f64 = 0.02;
+const SHAPE_HALF_WIDTH: f64 = 0.1;
 
 /// Fits a surface to slices of distinct, ascending expiry. Every slice gets an answer; `source` says of what kind. Quotes without a finite
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
+/// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
     let targets: Vec<Target> = slices.iter().map(Target::new).collect();
     let alone: Vec<Option<Wings>> =
@@ -38,7 +39,7 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
     let range = surface_range(slices);
-    let fitted = joint::fit(&mut members(targets, &backbone), &backbone, range);
+    let fitted = joint::fit(&mut members(targets, &backbone), &alone, &backbone, range);
     let (svis, share) = repair(&fitted, &backbone, range);
     assemble(slices, ssvi, &alone, &backbone, svis, share)
 }
@@ -125,7 +126,7 @@ fn assemble(
             };
             let quality = target::quality(quotes, &svi);
             SurfaceSlice {
-                expiry_years: quotes.expiry_years,
+                expiry_years: target::positive_years(quotes.expiry_years),
                 forward: quotes.forward,
                 svi,
                 source,

@@ -33,7 +33,7 @@ pub(super) struct Member {
 
 /// The log-moneyness at which constraints are held between `low` and `high`: dense where the vertices of `vertices` turn, geometric
 /// steps outward.
-pub(super) fn constraint_grid(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f64> {
+fn constraint_grid(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f64> {
     let mut grid: Vec<f64> = (0..=16).map(|i| range[0] + (range[1] - range[0]) * f64::from(i) / 16.0).collect();
     for &(m, sigma) in vertices {
         let furthest = (range[1] - m).max(m - range[0]);
@@ -66,6 +66,9 @@ fn regrid(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 
         slack.clear();
         slack.extend(dense.iter().map(|&k| curve.durrleman_g(k)));
         closest(&dense, &slack, 0.05, &mut grid);
+        // A slice may run out of variance beyond the quotes.
+        let span = range[1] - range[0];
+        grid.extend([0.5, 2.0, 8.0].into_iter().flat_map(|far| [range[0] - far * span, range[1] + far * span]));
         members[i].grid = scaled(grid);
         let Some(after) = x.get(i + 1) else { continue };
         let next = Curve::new(after);
@@ -106,13 +109,29 @@ fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>)
     points.sort_by(f64::total_cmp);
 }
 
-/// The stages: loss scale in half-spreads, penalty on a miss of one per mille of the total variance, and steps. Weak penalties first let
-/// the slices find their quotes; the last outweighs any quote.
-const STAGES: [(f64, f64, usize); 7] =
-    [(2.0, 0.01, 20), (2.0, 0.1, 20), (2.0, 1.0, 14), (2.0, 10.0, 14), (2.0, 1e2, 14), (1.5, 1e3, 14), (1.5, 1e5, 14)];
+/// One stage: loss scale in half-spreads, penalty on a miss of one per mille of the total variance, and steps.
+struct Stage {
+    scale: f64,
+    penalty: f64,
+    steps: usize,
+}
 
-/// Fits all slices, starting from the backbone's (one entry a member).
-pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
+/// Weak penalties first let the slices find their quotes; the last outweighs any quote.
+const STAGES: [Stage; 7] = [
+    Stage { scale: 2.0, penalty: 0.01, steps: 20 },
+    Stage { scale: 2.0, penalty: 0.1, steps: 20 },
+    SWAP,
+    Stage { scale: 2.0, penalty: 10.0, steps: 14 },
+    Stage { scale: 2.0, penalty: 1e2, steps: 14 },
+    Stage { scale: 1.5, penalty: 1e3, steps: 14 },
+    Stage { scale: 1.5, penalty: 1e5, steps: 14 },
+];
+/// The stage after which each slice is tried from its own best fit as well.
+const SWAP: Stage = Stage { scale: 2.0, penalty: 1.0, steps: 20 };
+const SWAP_STAGE: usize = 2;
+
+/// Fits all slices, starting from the backbone's (one entry a member). `alone` holds the fits without constraints.
+pub(super) fn fit(members: &mut [Member], alone: &[Option<Wings>], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
     let mut x = backbone.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
@@ -120,42 +139,56 @@ pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2]) -
     if x.is_empty() {
         return x;
     }
-    let all = Window { first: 0, end: members.len(), below: false, above: false };
-    for (scale, penalty, steps) in STAGES {
+    let all = Window { first: 0, end: members.len(), held: false };
+    for (i, stage) in STAGES.iter().enumerate() {
         regrid(members, &x, backbone, range);
-        descend(members, &mut x, all, Loss::saturating(scale), penalty, steps);
+        descend(members, &mut x, all, stage);
+        if i == SWAP_STAGE {
+            regrid(members, &x, backbone, range);
+            swap(members, alone, &mut x);
+            descend(members, &mut x, all, &SWAP);
+        }
     }
     x
 }
 
-/// Slices `first..end` move; a neighbour outside holds them where `below` and `above` say so.
+/// Tries each slice from its own best fit, its neighbours held, and keeps the better end: the descent of all slices together finds only
+/// the minimum next to where it starts.
+fn swap(members: &[Member], alone: &[Option<Wings>], x: &mut [Wings]) {
+    let mut trial = x.to_vec();
+    for i in (0..members.len()).rev() {
+        let Some(own) = alone[i] else { continue };
+        let window = Window { first: i, end: i + 1, held: true };
+        let here = descend(members, x, window, &SWAP);
+        trial.copy_from_slice(x);
+        trial[i] = own;
+        members[i].bounds.clamp(&mut trial[i]);
+        if descend(members, &mut trial, window, &SWAP) < here {
+            x[i] = trial[i];
+        }
+    }
+}
+
+/// Slices `first..end` move; their neighbours outside hold them where `held` says so.
 #[derive(Clone, Copy)]
-pub(super) struct Window {
-    pub(super) first: usize,
-    pub(super) end: usize,
-    pub(super) below: bool,
-    pub(super) above: bool,
+struct Window {
+    first: usize,
+    end: usize,
+    held: bool,
 }
 
 impl Window {
     /// Indices i of the pairs (i, i + 1) that count.
     fn pairs(self, n: usize) -> std::ops::Range<usize> {
-        let first = if self.below { self.first.saturating_sub(1) } else { self.first };
-        let end = if self.above { self.end } else { self.end - 1 };
+        let first = if self.held { self.first.saturating_sub(1) } else { self.first };
+        let end = if self.held { self.end } else { self.end - 1 };
         first..end.min(n - 1)
     }
 }
 
 /// The penalised objective; +∞ where a total variance is not positive. `parts` (one entry a slice of the window) gets what each slice
 /// answers for: its quotes, its g, and half of what each of its pairs misses.
-pub(super) fn objective(
-    members: &[Member],
-    x: &[Wings],
-    window: Window,
-    loss: Loss,
-    penalty: f64,
-    parts: &mut Vec<f64>,
-) -> f64 {
+fn objective(members: &[Member], x: &[Wings], window: Window, loss: Loss, penalty: f64, parts: &mut Vec<f64>) -> f64 {
     let scale = penalty * 1e6;
     parts.clear();
     for i in window.first..window.end {
@@ -204,14 +237,8 @@ pub(super) fn objective(
 }
 
 /// Levenberg–Marquardt over the slices of `window`; the objective it ends at.
-pub(super) fn descend(
-    members: &[Member],
-    x: &mut [Wings],
-    window: Window,
-    loss: Loss,
-    penalty: f64,
-    steps: usize,
-) -> f64 {
+fn descend(members: &[Member], x: &mut [Wings], window: Window, stage: &Stage) -> f64 {
+    let (loss, penalty) = (Loss::saturating(stage.scale), stage.penalty);
     let n = window.end - window.first;
     let scale = penalty * 1e6;
     let (mut parts, mut trial_parts) = (Vec::with_capacity(n), Vec::with_capacity(n));
@@ -223,7 +250,7 @@ pub(super) fn descend(
     let mut coupling: Vec<Block> = vec![[[0.0; 5]; 5]; n.saturating_sub(1)];
     let mut shape: Vec<Wings> = vec![[0.0; 5]; n];
     let mut trial = x.to_vec();
-    for _ in 0..steps {
+    for _ in 0..stage.steps {
         gradient.fill([0.0; 5]);
         diagonal.fill([[0.0; 5]; 5]);
         coupling.fill([[0.0; 5]; 5]);

@@ -12,6 +12,8 @@ mod slice;
 mod ssvi;
 mod svi;
 mod target;
+#[cfg(test)]
+mod tests;
 mod wings;
 
 pub use check::check;

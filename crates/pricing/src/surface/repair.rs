@@ -40,11 +40,17 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> (
     (backbone.iter().map(flat).collect(), 2.0)
 }
 
-/// Raises the level of each slice whose g is negative somewhere: the negative terms of g fall with w. Whether there was one.
+/// Raises the level of each slice whose w or g is negative somewhere: the negative terms of g fall with w. Whether there was one.
 fn ease(slices: &mut [Wings], range: [f64; 2]) -> bool {
     let mut grid = Vec::new();
     let mut eased = false;
     for slice in slices {
+        let svi = wings::to_svi(slice);
+        let least = svi.least_total_variance();
+        if least <= 0.0 {
+            slice[0] += 1e-3 * svi.total_variance(0.0).abs().max(1e-14) - least;
+            eased = true;
+        }
         let svi = wings::to_svi(slice);
         dense_grid(range, &svi, &svi, &mut grid);
         let worst = grid
@@ -88,6 +94,7 @@ fn free(slices: &[Svi], range: [f64; 2]) -> bool {
         let ([p, q], [p_next, q_next]) = (svi.wing_slopes(), next.wing_slopes());
         (0.0..=2.0).contains(&p)
             && (0.0..=2.0).contains(&q)
+            && svi.least_total_variance() > 0.0
             && p_next >= p
             && q_next >= q
             && grid.iter().all(|&k| {
