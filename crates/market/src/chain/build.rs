@@ -7,7 +7,7 @@ use zomma_base::{ExerciseStyle, OccSymbol, OptionType, Settlement, Status, bound
 
 use super::cell::{self, Cell, Moment, Number};
 use super::columns::Column;
-use super::{Chain, ChainError, Layout, MAX_ROWS, Quotes, ReadOptions};
+use super::{Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_ROWS, Quotes, ReadOptions};
 
 /// One row of a source.
 pub(super) trait Row {
@@ -145,6 +145,14 @@ impl<'o> Builder<'o> {
         };
         self.current = Some(at);
         let building = &mut self.chains[at];
+        if building.chain.quotes.len() >= MAX_CHAIN_ROWS {
+            return Err(ChainError::ChainTooLong {
+                path: self.facts.path.clone(),
+                row: self.rows,
+                underlying: building.chain.underlying.clone(),
+                quote_date: building.chain.quote_date,
+            });
+        }
         if building.chain.underlying_last.is_none() {
             let spot = row.cell(Column::Spot).number().or_nan();
             building.chain.underlying_last = bounds::SPOT.contains(spot).then_some(spot);

@@ -1,6 +1,6 @@
 //! Why a file gave no chain.
 
-use super::{MAX_MEMBER_BYTES, MAX_ROWS};
+use super::{MAX_CHAIN_ROWS, MAX_MEMBER_BYTES, MAX_ROWS};
 
 /// Why a chain could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +125,20 @@ pub enum ChainError {
     TooManyRows {
         /// File.
         path: String,
+    },
+    /// Too many rows of one underlying on one date.
+    #[error(
+        "{path}: row {row}: more than {MAX_CHAIN_ROWS} rows of {underlying} on {quote_date}; allowed: {MAX_CHAIN_ROWS} a chain"
+    )]
+    ChainTooLong {
+        /// File.
+        path: String,
+        /// Row, from 1.
+        row: u32,
+        /// Ticker.
+        underlying: String,
+        /// Date of the quotes.
+        quote_date: jiff::civil::Date,
     },
     /// Too many bytes.
     #[error("{path}: more than {} MiB decompressed; allowed: {} MiB a file (split it by date)", MAX_MEMBER_BYTES >> 20, MAX_MEMBER_BYTES >> 20)]

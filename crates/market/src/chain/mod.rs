@@ -5,7 +5,8 @@
 //! found by name ([`columns`] has the table of synonyms), in any order.
 //!
 //! A row that cannot be read stays, with a status; a file that cannot be read is a [`ChainError`]. A file holds at most
-//! [`MAX_ROWS`] rows and [`MAX_MEMBER_BYTES`] bytes; a row takes some 110 bytes of memory beside the file's own.
+//! [`MAX_ROWS`] rows and [`MAX_MEMBER_BYTES`] bytes, and a chain [`MAX_CHAIN_ROWS`] rows; a row takes some 100 bytes of memory
+//! beside the file's own.
 
 mod build;
 pub(crate) mod cell;
@@ -27,6 +28,8 @@ pub use quotes::{Quotes, Symbols};
 
 /// Greatest number of rows in one file.
 pub const MAX_ROWS: usize = 12_000_000;
+/// Greatest number of rows in one chain. The largest that is traded, SPX, has some 30,000.
+pub const MAX_CHAIN_ROWS: usize = 2_000_000;
 
 /// Which layout a file was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -180,6 +180,19 @@ fn snapshots_of_one_day_are_chains_of_their_own() {
 }
 
 #[test]
+fn cboe_datashop_quotes_are_those_of_a_quarter_to_four() {
+    let chain = one(
+        "underlying_symbol,quote_date,root,expiration,strike,option_type,open,high,low,close,trade_volume,bid_size_1545,bid_1545,\
+         ask_size_1545,ask_1545,underlying_bid_1545,underlying_ask_1545,bid_size_eod,bid_eod,ask_size_eod,ask_eod,open_interest\n\
+         ^SPX,2019-04-25,SPXW,2019-04-26,2900.000,P,1,2,1,1.5,30,5,1.40,5,1.60,2919,2920,5,1.2,5,1.3,77\n",
+    );
+    let quotes = &chain.quotes;
+    assert_eq!((chain.underlying.as_str(), chain.quote_time), ("SPX", Some(time(15, 45, 0, 0))));
+    assert_eq!((quotes.bid[0], quotes.ask[0], quotes.last[0], quotes.volume[0]), (1.4, 1.6, 1.5, 30.0));
+    assert_eq!((quotes.open_interest[0], quotes.root_of(0), quotes.settlement[0]), (77.0, "SPXW", Settlement::Pm));
+}
+
+#[test]
 fn faulty_rows_stay_with_a_status_and_the_first_of_each_is_noted() {
     let chain = one("underlying,quote_date,option_type,expiry,strike,bid,ask\n\
          A,2024-03-01,call,2024-03-15,100,1,2\n\
@@ -339,7 +352,7 @@ proptest! {
                 prop_assert!((0..quotes.len()).all(|row| usize::from(quotes.root[row]) < quotes.roots.len()));
                 for row in 0..quotes.len() {
                     if quotes.status[row].is_ok() {
-                        prop_assert!(quotes.strike[row] > 0.0 && !(quotes.bid[row] < 0.0) && !quotes.ask[row].is_infinite());
+                        prop_assert!(quotes.strike[row] > 0.0 && (quotes.bid[row].is_nan() || quotes.bid[row] >= 0.0) && !quotes.ask[row].is_infinite());
                     }
                 }
             }

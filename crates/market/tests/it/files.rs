@@ -15,7 +15,7 @@ use liblzma::write::XzEncoder;
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use zomma_base::{OptionType, Settlement, Status};
-use zomma_market::chain::{Chain, ChainError, Layout, Member, ReadOptions, members, parse};
+use zomma_market::chain::{Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_ROWS, Member, ReadOptions, members, parse};
 
 const CSV: &str = "underlying,quote_date,option_type,expiry,strike,bid,ask\n\
     SPX,2019-04-25,call,2019-06-21,2900,50,51\nSPX,2019-04-25,put,2019-06-21,2900,40,41\n";
@@ -223,6 +223,20 @@ fn a_directory_gives_its_files_in_order() {
     let names: Vec<&str> = all.iter().map(|member| member.name.rsplit('/').next().unwrap()).collect();
     assert_eq!(names, ["a.csv", "b.csv", "c.txt"]);
     assert!(all.iter().all(|member| member.one_of_many));
+}
+
+#[test]
+fn too_many_rows_are_refused_with_the_limit() {
+    let (header, row) = ("underlying,quote_date,symbol,bid,ask\n", "SPX,2019-04-25,,1,2\n");
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.extend(row.repeat(MAX_CHAIN_ROWS + 1).as_bytes());
+    let words = parse(&Member { name: "day.csv".into(), bytes, one_of_many: false }, &ReadOptions::default());
+    let words = words.unwrap_err().to_string();
+    assert!(words.contains("row 2000001") && words.contains("2000000 rows of SPX on 2019-04-25"), "{words}");
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.resize(bytes.len() + MAX_ROWS + 2, b'\n');
+    let words = parse(&Member { name: "day.csv".into(), bytes, one_of_many: false }, &ReadOptions::default());
+    assert!(words.unwrap_err().to_string().contains("12000000"));
 }
 
 #[cfg(unix)]
