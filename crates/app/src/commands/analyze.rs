@@ -1,12 +1,232 @@
-//! `zomma analyze`.
+//! `zomma analyze`: an option chain in, a desk's answers out.
 
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
 use clap::Args;
+use jiff::civil::Time;
+use zomma_base::ExerciseStyle;
+use zomma_market::{
+    bars::{self, DailyBars},
+    chain::ReadOptions,
+};
+use zomma_strategy::analysis::{AnalysisConfig, WheelFilters};
+
+use crate::{
+    analyze::{self, Job},
+    commands,
+    failure::BadArguments,
+};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Reads CSV, Parquet and CBOE delayed-quotes JSON by their columns (CBOE end-of-day, SPY 2021, LEAN, our own names; --map covers
+the rest), a directory of such files, or a tar of them (plain, .gz, .xz, .zst). One date writes to DIR; of many, each writes to
+DIR/<date>/ (a second underlying to DIR/<underlying>/<date>/), and DIR/summary.json is over all.
+
+Files written: quotes.parquet, surface.json, candidates.csv, summary.json, report.html. Without --out only the summary is printed.
+
+Example:
+  $ zomma demo chain -o chain.csv --history history.csv
+  $ zomma analyze chain.csv --history history.csv --delta 0.15..0.30 --dte 20..45 --out report
+  $ xdg-open report/report.html
+
+  $ zomma analyze spx_2019.tar.xz --out days --rejects rejects.csv
+  $ zomma analyze vendor.csv --map strike=K --map expiry=Expiration --map option_type=CP --rate 0.05";
 
 /// Arguments of `zomma analyze`.
 #[derive(Debug, Args)]
-pub struct AnalyzeArgs {}
+#[command(after_help = EXAMPLE)]
+pub struct AnalyzeArgs {
+    /// The chain: a file, a directory of files, or a tar.
+    #[arg(value_name = "CHAIN")]
+    chain: PathBuf,
+    /// Directory for the outputs; made where it is absent. Without it only the summary is printed.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Keep this underlying where a file holds several; names it where the file does not.
+    #[arg(long, value_name = "TICKER")]
+    underlying: Option<String>,
+    /// Daily bars (CSV) that a real-world density is made of; without them Kelly and score have the status no_history.
+    #[arg(long, value_name = "OHLC.csv")]
+    history: Option<PathBuf>,
+    /// Our column name for one of the file's; may be repeated.
+    #[arg(long, value_name = "OURS=THEIRS", value_parser = parse_map)]
+    map: Vec<(String, String)>,
+    /// Exercise style of all rows; else told by a column or the root symbol.
+    #[arg(long, value_name = "STYLE", value_parser = parse_exercise)]
+    exercise: Option<ExerciseStyle>,
+    /// New York time of the quotes.
+    #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
+    quote_time: Option<Time>,
+    /// Continuously compounded rate, where parity cannot say it.
+    #[arg(long, value_name = "R", value_parser = parse_finite, allow_negative_numbers = true, conflicts_with = "rate_curve")]
+    rate: Option<f64>,
+    /// CSV of rates: expiry_years,risk_free_rate.
+    #[arg(long, value_name = "FILE.csv")]
+    rate_curve: Option<PathBuf>,
+    /// Continuous dividend yield, where parity cannot say it.
+    #[arg(long, value_name = "Q", value_parser = parse_finite, allow_negative_numbers = true)]
+    dividend_yield: Option<f64>,
+    /// Wheel: least and greatest |delta|.
+    #[arg(long, value_name = "LO..HI", default_value = "0.10..0.40", value_parser = parse_delta_range)]
+    delta: [f64; 2],
+    /// Wheel: least and greatest calendar days to expiry.
+    #[arg(long, value_name = "LO..HI", default_value = "7..60", value_parser = parse_days_range)]
+    dte: [i64; 2],
+    /// Wheel: least open interest.
+    #[arg(long, value_name = "N", value_parser = parse_not_negative)]
+    min_open_interest: Option<f64>,
+    /// Wheel: greatest (ask - bid)/mid.
+    #[arg(long, value_name = "X", value_parser = parse_not_negative)]
+    max_spread: Option<f64>,
+    /// List every rejected row in this CSV file.
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Threads that compute; as many as cores where absent.
+    #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
+    threads: Option<usize>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs it.
-pub fn run(_args: &AnalyzeArgs) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+pub fn run(args: &AnalyzeArgs) -> anyhow::Result<()> {
+    commands::use_threads(args.threads)?;
+    let history = args.history.as_deref().map(read_history).transpose()?;
+    let job = Job {
+        chain: &args.chain,
+        out: args.out.as_deref(),
+        rejects: args.rejects.as_deref(),
+        read: ReadOptions { column_map: args.map.clone(), underlying: args.underlying.clone() },
+        config: AnalysisConfig {
+            exercise_style: args.exercise,
+            quote_time: args.quote_time,
+            rate_curve: rate_curve(args)?,
+            dividend_yield: args.dividend_yield,
+            wheel: WheelFilters {
+                delta: args.delta,
+                days_to_expiry: args.dte,
+                min_open_interest: args.min_open_interest,
+                max_spread: args.max_spread,
+            },
+        },
+        history: history.as_ref(),
+        progress: std::io::stderr().is_terminal(),
+    };
+    let outcome = analyze::run(&job)?;
+    commands::print(&if args.json { outcome.json() } else { outcome.text() })?;
+    outcome.into_result()
+}
+
+fn read_history(path: &Path) -> anyhow::Result<DailyBars> {
+    let bars = bars::read(path).with_context(|| format!("--history {}", path.display()))?;
+    if bars.date.is_empty() {
+        bail!("--history {}: has no bars", path.display());
+    }
+    Ok(bars)
+}
+
+fn rate_curve(args: &AnalyzeArgs) -> anyhow::Result<Vec<[f64; 2]>> {
+    if let Some(rate) = args.rate {
+        return Ok(vec![[1.0, rate]]);
+    }
+    let Some(path) = &args.rate_curve else { return Ok(Vec::new()) };
+    let name = path.display();
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("--rate-curve {name}"))?;
+    let header = reader.headers().with_context(|| format!("--rate-curve {name}"))?.clone();
+    let column = |wanted: &str| {
+        header.iter().position(|found| found.trim() == wanted).ok_or_else(|| {
+            let found = header.iter().collect::<Vec<_>>().join(", ");
+            anyhow::anyhow!("--rate-curve {name}: missing column {wanted}; found [{found}]")
+        })
+    };
+    let columns = [column("expiry_years")?, column("risk_free_rate")?];
+    let mut points = Vec::new();
+    for (row, record) in reader.records().enumerate() {
+        let record = record.with_context(|| format!("--rate-curve {name}"))?;
+        let mut point = [0.0; 2];
+        for (value, &column) in point.iter_mut().zip(&columns) {
+            let text = record.get(column).unwrap_or("").trim();
+            *value = parse_finite(text).map_err(|allowed| {
+                let field = &header[column];
+                anyhow::anyhow!("--rate-curve {name}: row {}: {field} = {text:?}; allowed: {allowed}", row + 1)
+            })?;
+        }
+        points.push(point);
+    }
+    if points.is_empty() {
+        bail!("--rate-curve {name}: has a header and no rows");
+    }
+    if points[0][0] <= 0.0 || !points.is_sorted_by(|a, b| a[0] < b[0]) {
+        bail!(BadArguments(format!("--rate-curve {name}: expiry_years must be above zero and ascend from row to row")));
+    }
+    Ok(points)
+}
+
+fn parse_map(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((ours, theirs)) if !ours.trim().is_empty() && !theirs.trim().is_empty() => {
+            Ok((ours.trim().into(), theirs.trim().into()))
+        }
+        _ => Err("needs ours=theirs, for instance strike=K".into()),
+    }
+}
+
+fn parse_exercise(text: &str) -> Result<ExerciseStyle, String> {
+    match text {
+        "european" => Ok(ExerciseStyle::European),
+        "american" => Ok(ExerciseStyle::American),
+        _ => Err("allowed: european, american".into()),
+    }
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    text.parse().map_err(|_| "a time of day in New York, such as 15:45".into())
+}
+
+fn parse_finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| "a finite number".into())
+}
+
+fn parse_not_negative(text: &str) -> Result<f64, String> {
+    parse_finite(text).ok().filter(|value| *value >= 0.0).ok_or_else(|| "a finite number at or above zero".into())
+}
+
+fn parse_range<T: std::str::FromStr + PartialOrd + Copy>(text: &str, least: T, most: T) -> Option<[T; 2]> {
+    let (low, high) = text.split_once("..")?;
+    let range = [low.trim().parse().ok()?, high.trim().parse().ok()?];
+    (range[0] >= least && range[0] <= range[1] && range[1] <= most).then_some(range)
+}
+
+fn parse_delta_range(text: &str) -> Result<[f64; 2], String> {
+    parse_range(text, 0.0, 1.0).ok_or_else(|| "a range within 0..1, such as 0.15..0.30".into())
+}
+
+fn parse_days_range(text: &str) -> Result<[i64; 2], String> {
+    parse_range(text, 0, 36_500).ok_or_else(|| "a range of whole days, such as 20..45".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_have_two_ends_in_order_within_bounds() {
+        assert_eq!(parse_delta_range("0.15..0.3"), Ok([0.15, 0.3]));
+        assert_eq!(parse_days_range("7..7"), Ok([7, 7]));
+        for bad in ["0.3..0.15", "-0.1..0.2", "0.1", "0.1..1.5", "nan..0.2", "a..b"] {
+            assert!(parse_delta_range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_map_names_both_columns() {
+        assert_eq!(parse_map("strike=K"), Ok(("strike".into(), "K".into())));
+        assert!(parse_map("strike").is_err() && parse_map("=K").is_err());
+    }
 }
