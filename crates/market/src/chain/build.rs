@@ -7,7 +7,7 @@ use zomma_base::{ExerciseStyle, OccSymbol, OptionType, Settlement, Status, bound
 
 use super::cell::{self, Cell, Moment, Number};
 use super::columns::Column;
-use super::{Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_ROWS, Quotes, ReadOptions};
+use super::{Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_CHAINS, MAX_ROWS, Quotes, ReadOptions};
 
 /// One row of a source.
 pub(super) trait Row {
@@ -35,6 +35,7 @@ pub(super) struct Builder<'o> {
     rows_say_underlying: bool,
     wanted: Option<String>,
     underlyings: Vec<String>,
+    underlying_ids: HashMap<String, u32>,
     chains: Vec<Building>,
     by_key: HashMap<(u32, Date, Option<Time>), usize>,
     current: Option<usize>,
@@ -100,6 +101,7 @@ impl<'o> Builder<'o> {
             rows_say_underlying,
             wanted,
             underlyings: Vec::new(),
+            underlying_ids: HashMap::new(),
             chains: Vec::new(),
             by_key: HashMap::new(),
             current: None,
@@ -127,7 +129,7 @@ impl<'o> Builder<'o> {
         }
         let moment = self.quote_moment(row);
         let at = match (underlying, moment) {
-            (Some(id), Some(moment)) => Some(self.chain_at((id, moment.date, moment.time))),
+            (Some(id), Some(moment)) => Some(self.chain_at((id, moment.date, moment.time))?),
             _ => self.current,
         };
         let mut root_buffer = [0; 8];
@@ -180,7 +182,8 @@ impl<'o> Builder<'o> {
                 let allowed = "2019-04-26, 04/26/2019 (month first), 20190426 or 26-Apr-2019, perhaps with a time";
                 return Err(ChainError::BadField { path, row, field: "quote_date", value, allowed });
             }
-            let found = self.underlyings.join(", ");
+            // The first of them are enough to see a misspelling by.
+            let found = self.underlyings[..self.underlyings.len().min(20)].join(", ");
             return Err(match self.wanted {
                 Some(wanted) => ChainError::UnderlyingAbsent { path, wanted, found },
                 None => ChainError::NoUnderlying { path },
@@ -208,12 +211,17 @@ impl<'o> Builder<'o> {
         if self.underlyings.is_empty() || name != self.cache.underlying {
             let lossy = String::from_utf8_lossy(name).to_ascii_uppercase();
             let ticker = if text.is_empty() { root::underlying(&lossy) } else { root::ticker(&lossy) };
-            let id = self.underlyings.iter().position(|known| known == ticker).unwrap_or(self.underlyings.len());
-            if id == self.underlyings.len() {
-                self.underlyings.push(ticker.to_owned());
-            }
+            let next = self.underlyings.len() as u32;
+            let id = match self.underlying_ids.get(ticker) {
+                Some(id) => *id,
+                None => {
+                    self.underlying_ids.insert(ticker.to_owned(), next);
+                    self.underlyings.push(ticker.to_owned());
+                    next
+                }
+            };
             self.cache.underlying = name.to_vec();
-            self.cache.underlying_id = id as u32;
+            self.cache.underlying_id = id;
         }
         Some(self.cache.underlying_id)
     }
@@ -238,9 +246,12 @@ impl<'o> Builder<'o> {
         Some(moment)
     }
 
-    fn chain_at(&mut self, key: (u32, Date, Option<Time>)) -> usize {
+    fn chain_at(&mut self, key: (u32, Date, Option<Time>)) -> Result<usize, ChainError> {
         if let (Some(at), true) = (self.current, self.cache.key == Some(key)) {
-            return at;
+            return Ok(at);
+        }
+        if self.chains.len() >= MAX_CHAINS && !self.by_key.contains_key(&key) {
+            return Err(ChainError::TooManyChains { path: self.facts.path.clone(), row: self.rows });
         }
         self.cache.key = Some(key);
         let next = self.chains.len();
@@ -270,7 +281,7 @@ impl<'o> Builder<'o> {
             });
         }
         self.current = Some(at);
-        at
+        Ok(at)
     }
 
     fn expiry_moment(&mut self, row: &impl Row, symbol: Option<&OccSymbol>) -> Option<Moment> {

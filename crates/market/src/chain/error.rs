@@ -1,6 +1,6 @@
 //! Why a file gave no chain.
 
-use super::{MAX_CHAIN_ROWS, MAX_MEMBER_BYTES, MAX_ROWS};
+use super::{MAX_CHAIN_ROWS, MAX_CHAINS, MAX_MEMBER_BYTES, MAX_ROWS};
 
 /// Why a chain could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +139,16 @@ pub enum ChainError {
         underlying: String,
         /// Date of the quotes.
         quote_date: jiff::civil::Date,
+    },
+    /// Too many chains.
+    #[error(
+        "{path}: row {row}: more than {MAX_CHAINS} different underlyings and quote dates; allowed: {MAX_CHAINS} chains a file"
+    )]
+    TooManyChains {
+        /// File.
+        path: String,
+        /// Row, from 1.
+        row: u32,
     },
     /// Too many bytes.
     #[error("{path}: more than {} MiB decompressed; allowed: {} MiB a file (split it by date)", MAX_MEMBER_BYTES >> 20, MAX_MEMBER_BYTES >> 20)]

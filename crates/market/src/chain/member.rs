@@ -40,8 +40,11 @@ type Members = Box<dyn Iterator<Item = Result<Member, ChainError>> + Send>;
 type Source = Box<dyn Read + Send>;
 
 /// The files behind a path, one after the other: a file, the files of a directory in order of name (hidden ones and folders
-/// left out), or those of a tar (plain, .gz, .xz, .zst), as a stream. A directory may hold tars.
+/// left out), or those of a tar (plain, .gz, .xz, .zst), as a stream. A directory may hold tars. `-` is standard input.
 pub fn members(path: &Path) -> Result<Members, ChainError> {
+    if path == Path::new("-") {
+        return members_of("stdin".to_owned(), Box::new(io::stdin()), 0, false);
+    }
     let shown = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|source| unreadable(&shown, source))?;
     if !metadata.is_dir() {
@@ -75,7 +78,11 @@ fn open(path: PathBuf, one_of_many: bool) -> Result<Members, ChainError> {
     if length > MAX_MEMBER_BYTES {
         return Err(ChainError::TooLarge { path: name });
     }
-    let (head, source) = unwrapped(&name, Box::new(BufReader::with_capacity(1 << 16, file)))?;
+    members_of(name, Box::new(BufReader::with_capacity(1 << 16, file)), length, one_of_many)
+}
+
+fn members_of(name: String, source: Source, length: u64, one_of_many: bool) -> Result<Members, ChainError> {
+    let (head, source) = unwrapped(&name, source)?;
     if is_tar(&head) {
         return Ok(Box::new(TarMembers::start(name, source)));
     }

@@ -30,6 +30,8 @@ pub use quotes::{Quotes, Symbols};
 pub const MAX_ROWS: usize = 12_000_000;
 /// Greatest number of rows in one chain. The largest that is traded, SPX, has some 30,000.
 pub const MAX_CHAIN_ROWS: usize = 2_000_000;
+/// Greatest number of chains in one file.
+pub const MAX_CHAINS: usize = 200_000;
 
 /// Which layout a file was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -15,7 +15,9 @@ use liblzma::write::XzEncoder;
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use zomma_base::{OptionType, Settlement, Status};
-use zomma_market::chain::{Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_ROWS, Member, ReadOptions, members, parse};
+use zomma_market::chain::{
+    Chain, ChainError, Layout, MAX_CHAIN_ROWS, MAX_CHAINS, MAX_ROWS, Member, ReadOptions, members, parse,
+};
 
 const CSV: &str = "underlying,quote_date,option_type,expiry,strike,bid,ask\n\
     SPX,2019-04-25,call,2019-06-21,2900,50,51\nSPX,2019-04-25,put,2019-06-21,2900,40,41\n";
@@ -233,6 +235,12 @@ fn too_many_rows_are_refused_with_the_limit() {
     let words = parse(&Member { name: "day.csv".into(), bytes, one_of_many: false }, &ReadOptions::default());
     let words = words.unwrap_err().to_string();
     assert!(words.contains("row 2000001") && words.contains("2000000 rows of SPX on 2019-04-25"), "{words}");
+    let mut bytes = b"underlying,quote_date,symbol,bid,ask\n".to_vec();
+    for ticker in 0..=MAX_CHAINS {
+        writeln!(bytes, "T{ticker},2019-04-25,,1,2").unwrap();
+    }
+    let words = parse(&Member { name: "day.csv".into(), bytes, one_of_many: false }, &ReadOptions::default());
+    assert!(words.unwrap_err().to_string().contains("row 200001: more than 200000"));
     let mut bytes = header.as_bytes().to_vec();
     bytes.resize(bytes.len() + MAX_ROWS + 2, b'\n');
     let words = parse(&Member { name: "day.csv".into(), bytes, one_of_many: false }, &ReadOptions::default());
