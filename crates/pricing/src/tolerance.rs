@@ -13,3 +13,12 @@ pub const MILLS_ULP: f64 = 3.0;
 /// Every quantity of `black`, twin and every target, against 50 digits: multiples of ε = 2^−52 times the condition number
 /// max(1, Σ|x ∂f/∂x|/|f|), for |f| ≥ 1e-290. The contract is 16; measured is 2, and 6 for lambda.
 pub const BLACK_CONDITIONED_EPSILONS: f64 = 8.0;
+
+/// `math::kernel` exp on a device, against libm, in units of 2^-52 relative.
+pub const DEVICE_EXP_EPS: f64 = 1.5;
+/// `math::kernel` ln_ratio and Mills' ratio on a device, against the scalar functions, in units of 2^-52 relative.
+pub const DEVICE_MATH_EPS: f64 = 3.0;
+/// `black::launch`, every quantity on a device against the scalar twin, in units of 2^-52 × condition.
+pub const DEVICE_BLACK_CONDITION_EPS: f64 = 16.0;
+/// `implied_vol::launch` on a device against the scalar twin, in units of 2^-52 × condition (Σ|x ∂V/∂x|/(σ·vega) over inputs and price).
+pub const DEVICE_IMPLIED_VOL_CONDITION_EPS: f64 = 16.0;

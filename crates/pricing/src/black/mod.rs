@@ -7,7 +7,9 @@
 
 pub mod batch;
 mod columns;
+mod kernel;
 mod lanes;
+pub mod launch;
 mod parallel;
 pub mod scalar;
 #[cfg(test)]

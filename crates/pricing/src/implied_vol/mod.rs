@@ -14,6 +14,9 @@
 //! - `Overflow`: exp(−rate·T) leaves the range of numbers.
 
 mod guess;
+mod guess_kernel;
+mod kernel;
+pub mod launch;
 mod mills;
 mod scalar;
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use super::multiply_add::{MultiplyAdd, polynomial};
 
 /// (e^r − 1 − r)/r² on |r| ≤ ln 2 / 2.
-const SERIES: [f64; 10] = [
+pub(super) const SERIES: [f64; 10] = [
     0.5000000000000011,
     0.16666666666666413,
     0.041666666666530267,

@@ -9,7 +9,7 @@ use super::exponential::{LN_2_HIGH, LN_2_LOW};
 use super::multiply_add::{MultiplyAdd, polynomial};
 
 /// (2 atanh(s) − 2s)/s³ in s², |s| ≤ 0.2.
-const SERIES: [f64; 7] = [
+pub(super) const SERIES: [f64; 7] = [
     0.6666666666667279,
     0.39999999996117713,
     0.2857142940345424,

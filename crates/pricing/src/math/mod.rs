@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod exponential;
+pub(crate) mod kernel;
 mod logarithm;
 mod multiply_add;
 mod normal;

@@ -1,0 +1,196 @@
+//! Value and Greeks over the threads of a device: the formulae of this folder, one row a thread.
+//!
+//! Formula   x = ln(S/K) + (r − q)T, v = σ√T, h = x/v, t = v/2, d₁ = h + t, d₂ = h − t; S' = S e^(−qT), K' = K e^(−rT)
+//!           E = √(S'K') exp(−(h² + t²)/2)/√(2π) = S'n(d₁) = K'n(d₂), so that every tail is E times a Mills ratio and every Greek but
+//!           the first-order ones is E times a rational function of d₁ and d₂
+//! Shapes    inputs [6][n] in the order of `RowColumns`, option types [n] (0 call, 1 put); outputs [19][n] in the order of
+//!           `Greek::ALL` or [1][n]; flags [n], 1 where the row is the twin's
+//! Domain    as the vectorised path: every other row, broken ones included, is flagged and left to the scalar twin, so that statuses
+//!           and limits are one and the same on every device
+//! Accuracy  tolerance.rs: device/black
+//!
+//! What rounding does to h is kept (in `h_low`) and taken into the exponential alone, where h²/2 makes it large.
+
+use cubecl::prelude::*;
+
+use crate::math::FRAC_1_SQRT_2PI;
+use crate::math::kernel::{exp, exp_scaled, is_within, ln_ratio, mills, settle, two_product, two_sum};
+
+/// Beyond this a tail is 0, and powers of the argument would overflow.
+const ARGUMENT_MAX: f64 = 1e14;
+
+/// What the formulae share.
+#[derive(CubeType, Clone, Copy)]
+struct Terms {
+    value: f64,
+    /// S·delta/V.
+    elasticity: f64,
+    /// S'n(d₁) = K'n(d₂).
+    density: f64,
+    /// S'N(ωd₁).
+    spot_part: f64,
+    /// K'N(ωd₂).
+    strike_part: f64,
+    d1: f64,
+    d2: f64,
+    /// σ√T.
+    total_volatility: f64,
+    root_expiry: f64,
+}
+
+/// amount·N(ωd) from its tail: the tail itself below the middle, else the rest.
+#[cube]
+fn part(amount: f64, tail: f64, signed_d: f64) -> f64 {
+    select(signed_d > 0.0f64, amount - tail, tail)
+}
+
+#[cube]
+fn terms(
+    spot: f64,
+    strike: f64,
+    expiry: f64,
+    rate: f64,
+    dividend: f64,
+    volatility: f64,
+    sign: f64,
+    zero: u64,
+) -> Terms {
+    let root_expiry = expiry.sqrt();
+    let v = settle(volatility * root_expiry, zero);
+    let discounted_spot = spot * exp(-(dividend * expiry));
+    let discounted_strike = strike * exp(-(rate * expiry));
+
+    let carry = two_sum(rate, -dividend, zero);
+    let drift = two_product(carry.0, expiry, zero);
+    let x = two_sum(ln_ratio(spot, strike, zero), drift.0, zero);
+    let x_low = x.1 + (drift.1 + carry.1 * expiry);
+    let quotient = x.0 / v;
+    let h = settle(max(min(quotient, ARGUMENT_MAX), -ARGUMENT_MAX), zero);
+    let back = two_product(h, v, zero);
+    let h_low = (((x.0 - back.0) - back.1) + x_low) / v;
+
+    let t = 0.5f64 * v;
+    let h_square = two_product(h, h, zero);
+    let t_square = two_product(t, t, zero);
+    let square = two_sum(h_square.0, t_square.0, zero);
+    let lost = square.1 + (h_square.1 + t_square.1);
+    // A clamped h has no rest: its exponential is 0 all the same.
+    let tail = select(h.abs() < 1e6f64, -(0.5f64 * lost) - h * h_low, 0.0f64);
+    let e = exp_scaled(-(0.5f64 * square.0), tail);
+    let scale = FRAC_1_SQRT_2PI * discounted_spot.sqrt() * discounted_strike.sqrt();
+    let density = scale * e.mantissa * e.low * e.high;
+
+    let d1 = h + t + h_low;
+    let d2 = h - t + h_low;
+    let first = mills(d1.abs());
+    let second = mills(d2.abs());
+    let spot_tail = density * first.ratio;
+    let strike_tail = density * second.ratio;
+    // The out-of-the-money value over E: Y1 Y2 (v − |r1 − r2|) with Y = 1/(|d| + r), whose excesses r are small where the ratios
+    // nearly cancel.
+    let over_density = first.ratio * second.ratio * (v - (first.excess - second.excess).abs());
+    let same_side = d1 * d2 >= 0.0f64;
+    let least = select(h > 0.0f64, discounted_strike, discounted_spot);
+    let time_value = select(same_side, density * over_density, least - spot_tail - strike_tail);
+    let in_the_money = sign * h > 0.0f64;
+    let value = time_value + select(in_the_money, sign * (discounted_spot - discounted_strike), 0.0f64);
+    let spot_part = part(discounted_spot, spot_tail, sign * d1);
+    // Out of the money the density cancels, and the elasticity outlives the value.
+    let mills_only = same_side && !in_the_money;
+    let elasticity = select(mills_only, first.ratio, spot_part) / select(mills_only, over_density, value);
+    Terms {
+        value,
+        elasticity: sign * elasticity,
+        density,
+        spot_part,
+        strike_part: part(discounted_strike, strike_tail, sign * d2),
+        d1,
+        d2,
+        total_volatility: v,
+        root_expiry,
+    }
+}
+
+/// Whether the formulae hold for a row to the contract: the domain of the vectorised path.
+#[cube]
+fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volatility: f64) -> bool {
+    is_within(spot, 1e-50f64, 1e50f64)
+        && is_within(strike, 1e-50f64, 1e50f64)
+        && is_within(expiry, 1e-12f64, 1e4f64)
+        && is_within((rate * expiry).abs(), 0.0f64, 600.0f64)
+        && is_within((dividend * expiry).abs(), 0.0f64, 600.0f64)
+        && is_within(volatility, 1e-8f64, 1e150f64)
+        && is_within(volatility * volatility * expiry, 1e-20f64, 1e6f64)
+}
+
+/// Values one batch: the price alone, or the price and all Greeks.
+#[cube(launch_unchecked)]
+pub(crate) fn value(
+    input: &Array<f64>,
+    option_type: &Array<u32>,
+    output: &mut Array<f64>,
+    flags: &mut Array<u32>,
+    rows: u32,
+    zero: u64,
+    #[comptime] black_76: bool,
+    #[comptime] price_only: bool,
+) {
+    let n = rows as usize;
+    let i = ABSOLUTE_POS;
+    if i < n {
+        let spot = input[i];
+        let strike = input[n + i];
+        let expiry = input[2 * n + i];
+        let rate = input[3 * n + i];
+        let mut dividend = input[4 * n + i];
+        if comptime!(black_76) {
+            dividend = rate;
+        }
+        let volatility = input[5 * n + i];
+        let sign = select(option_type[i] == 0u32, 1.0f64, -1.0f64);
+        let usual = is_usual(spot, strike, expiry, rate, dividend, volatility);
+        flags[i] = select(usual, 0u32, 1u32);
+
+        let t = terms(spot, strike, expiry, rate, dividend, volatility, sign, zero);
+        let price = t.value;
+        output[i] = price;
+
+        if comptime!(!price_only) {
+            let v = t.total_volatility;
+            let (d1, d2) = (t.d1, t.d2);
+            let per_spot = t.density / spot;
+            let delta = sign * (t.spot_part / spot);
+            let gamma = per_spot / (spot * v);
+            let vega = t.density * t.root_expiry;
+            let half_per_expiry = 0.5f64 / expiry;
+            let carry = rate - dividend;
+            // ∂d₁/∂T
+            let d1_slope = carry / v - d2 * half_per_expiry;
+            let product = d1 * d2;
+            output[n + i] = delta;
+            output[2 * n + i] = gamma;
+            output[3 * n + i] = vega;
+            output[4 * n + i] = sign * (dividend * t.spot_part - rate * t.strike_part)
+                - t.density * volatility / (2.0f64 * t.root_expiry);
+            output[5 * n + i] = sign * expiry * t.strike_part;
+            output[6 * n + i] = -(sign * expiry * t.spot_part);
+            output[7 * n + i] = -(per_spot * d2 / volatility);
+            output[8 * n + i] = dividend * delta - per_spot * d1_slope;
+            output[9 * n + i] = vega * (product / volatility);
+            output[10 * n + i] = vega * ((dividend + d1 * d1_slope) - half_per_expiry);
+            output[11 * n + i] = -(t.density * expiry * (d1 / volatility));
+            output[12 * n + i] = -(gamma / spot * (1.0f64 + d1 / v));
+            output[13 * n + i] = gamma * ((product - 1.0f64) / volatility);
+            output[14 * n + i] = gamma * ((dividend + d1 * d1_slope) + half_per_expiry);
+            output[15 * n + i] =
+                -(vega / volatility * ((product * (1.0f64 - product) + d1 * d1 + d2 * d2) / volatility));
+            output[16 * n + i] = -(sign * (t.strike_part / strike));
+            output[17 * n + i] = t.density / strike / (strike * v);
+            output[18 * n + i] = t.elasticity;
+            if comptime!(black_76) {
+                output[5 * n + i] = -(expiry * price);
+                output[11 * n + i] = -(expiry * vega);
+            }
+        }
+    }
+}

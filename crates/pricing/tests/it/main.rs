@@ -1,0 +1,3 @@
+//! The pricing crate as its callers use it.
+
+mod device;
