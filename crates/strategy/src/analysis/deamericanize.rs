@@ -52,6 +52,11 @@ impl EarlyExercise {
         american::implied_volatility(&self.row(option_type, strike, f64::NAN), price)
     }
 
+    /// American price at a volatility.
+    pub fn price(&self, option_type: OptionType, strike: f64, volatility: f64) -> Result<f64, Status> {
+        american::price(&self.row(option_type, strike, volatility))
+    }
+
     /// European price at the volatility of an American one.
     fn european(&self, option_type: OptionType, strike: f64, price: f64) -> Option<f64> {
         let volatility = self.volatility(option_type, strike, price).ok()?;

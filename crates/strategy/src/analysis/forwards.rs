@@ -33,6 +33,14 @@ const CARRY_LUMP_PER_YEAR: f64 = 0.01;
 /// A dividend that may lie between two expiries, as a share of spot: what comes after the first expiry says little about what lies
 /// before it.
 const DIVIDEND_LUMP: f64 = 0.003;
+/// Pairs that make a forward good enough to carry back.
+const GOOD_PAIRS_MIN: usize = 5;
+/// So many forwards behind the nearest one can agree that it is off, by more standard deviations than this. (Options of the last minutes
+/// are not always quoted in step.)
+const CONSENSUS: usize = 4;
+const CONSENSUS_DEVIATIONS: f64 = 4.0;
+/// A gap that is greater, as a share of spot, is rather a dividend between the nearest expiry and the next.
+const DIVIDEND_LEAST: f64 = 0.001;
 /// Expiries this much later than the first say what carries the first back to spot.
 const CARRY_YEARS: f64 = 0.25;
 
@@ -251,44 +259,35 @@ impl Search<'_> {
         rates.first().map_or(0.0, |rate| rate.rate) - self.config.dividend_yield.unwrap_or(0.0)
     }
 
-    /// Spot: ln F(T) = ln S + growth·T through the forwards near the first, each weighing with its error and its distance.
+    /// Spot: the nearest forward carried back along ln F(T) = ln S + growth·T, unless the forwards behind it agree that it is off.
     fn carry_line(&self, rates: &[Rate], carries: &[Option<Carry>]) -> Option<CarryLine> {
-        let points = self.log_forwards(carries);
+        let mut points = self.log_forwards(carries);
+        // The last minutes of an expiry can leave it a pair or two: the next one tells more.
+        if let Some(good) = points.iter().position(|point| point.pairs >= GOOD_PAIRS_MIN) {
+            points.drain(..good);
+        }
         let first = points.first()?.years;
+        let growth_prior = self.prior_growth(rates);
         let mut near: Vec<LogForward> = points.into_iter().filter(|point| point.years <= first + CARRY_YEARS).collect();
-        for point in near.iter_mut().filter(|point| point.years > first) {
+        // Centred on one forward, so that logarithms of large prices lose no digits.
+        let origin = near.first()?.log_forward;
+        for point in &mut near {
+            point.log_forward -= origin;
+        }
+        if let Some(behind) = near.get(1..=CONSENSUS)
+            && let Some(line) = CarryLine::fit(behind, growth_prior)
+        {
+            let expected = line.level + line.growth * first;
+            let allowed = CONSENSUS_DEVIATIONS * near[0].error.hypot(line.error).hypot(line.scatter);
+            let gap = (near[0].log_forward - expected).abs();
+            if gap > allowed && gap < DIVIDEND_LEAST {
+                return Some(line.from_origin(origin)).filter(|line| is_price(line.spot));
+            }
+        }
+        for point in &mut near[1..] {
             point.error = point.error.hypot(DIVIDEND_LUMP);
         }
-        let growth_prior = self.prior_growth(rates);
-        let prior_weight = CARRY_PRIOR_ERROR.powi(-2);
-        let mut robust = vec![1.0; near.len()];
-        let mut line = None;
-        // Centred on the first forward, so that logarithms of large prices lose no digits.
-        let origin = near.first()?.log_forward;
-        for _ in 0..5 {
-            let (mut w, mut wt, mut wtt, mut wy, mut wty) = (0.0, 0.0, prior_weight, 0.0, prior_weight * growth_prior);
-            for (point, robust) in near.iter().zip(&robust) {
-                let weight = robust / point.variance();
-                let y = point.log_forward - origin;
-                w += weight;
-                wt += weight * point.years;
-                wtt += weight * point.years * point.years;
-                wy += weight * y;
-                wty += weight * point.years * y;
-            }
-            let determinant = w * wtt - wt * wt;
-            if !(determinant > 0.0) {
-                return None;
-            }
-            let growth = (w * wty - wt * wy) / determinant;
-            let level = (wy - growth * wt) / w;
-            for (point, robust) in near.iter().zip(&mut robust) {
-                let residual = point.log_forward - origin - level - growth * point.years;
-                *robust = 1.0 / (1.0 + residual * residual / (9.0 * point.variance()));
-            }
-            line = Some(CarryLine { spot: (origin + level).exp(), error: (wtt / determinant).sqrt() });
-        }
-        line.filter(|line| is_price(line.spot))
+        CarryLine::fit(&near, growth_prior).map(|line| line.from_origin(origin)).filter(|line| is_price(line.spot))
     }
 
     /// One growth rate of the forward for the expiries without pairs.
@@ -310,22 +309,75 @@ impl Search<'_> {
             .filter_map(|(index, carry)| {
                 let carry = carry.as_ref()?;
                 let error = carry.forward_error? / carry.forward;
-                Some(LogForward { years: self.years(index), log_forward: carry.forward.ln(), error })
+                Some(LogForward {
+                    years: self.years(index),
+                    log_forward: carry.forward.ln(),
+                    error,
+                    pairs: carry.pairs,
+                })
             })
             .collect()
     }
 }
 
+/// ln F(T) = level + growth·T.
 struct CarryLine {
-    spot: f64,
-    /// One standard error of ln(spot).
+    level: f64,
+    growth: f64,
+    /// One standard error of the level.
     error: f64,
+    /// How far single forwards lie off the line.
+    scatter: f64,
+    spot: f64,
+}
+
+impl CarryLine {
+    /// Robust weighted least squares with a prior on the growth.
+    fn fit(points: &[LogForward], growth_prior: f64) -> Option<Self> {
+        let prior_weight = CARRY_PRIOR_ERROR.powi(-2);
+        let mut robust = vec![1.0; points.len()];
+        let mut line = None;
+        for _ in 0..5 {
+            let (mut w, mut wt, mut wtt, mut wy, mut wty) = (0.0, 0.0, prior_weight, 0.0, prior_weight * growth_prior);
+            for (point, robust) in points.iter().zip(&robust) {
+                let weight = robust / point.variance();
+                w += weight;
+                wt += weight * point.years;
+                wtt += weight * point.years * point.years;
+                wy += weight * point.log_forward;
+                wty += weight * point.years * point.log_forward;
+            }
+            let determinant = w * wtt - wt * wt;
+            if !(determinant > 0.0) {
+                return None;
+            }
+            let growth = (w * wty - wt * wy) / determinant;
+            let level = (wy - growth * wt) / w;
+            let mut residuals: Vec<f64> = Vec::with_capacity(points.len());
+            for (point, robust) in points.iter().zip(&mut robust) {
+                let residual = point.log_forward - level - growth * point.years;
+                residuals.push(residual.abs());
+                *robust = 1.0 / (1.0 + residual * residual / (9.0 * point.variance()));
+            }
+            residuals.sort_by(f64::total_cmp);
+            // Median absolute deviation as a standard deviation.
+            let scatter = 1.4826 * residuals[residuals.len() / 2];
+            line = Some(Self { level, growth, error: (wtt / determinant).sqrt(), scatter, spot: level.exp() });
+        }
+        line
+    }
+
+    /// The line of logarithms that were counted from `origin`.
+    fn from_origin(self, origin: f64) -> Self {
+        Self { level: self.level + origin, spot: (self.level + origin).exp(), ..self }
+    }
 }
 
 struct LogForward {
     years: f64,
     log_forward: f64,
     error: f64,
+    pairs: usize,
 }
 
 impl LogForward {

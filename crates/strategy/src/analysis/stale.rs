@@ -4,10 +4,9 @@
 //! repeat volume and last trade (on sessions under 1 % do). Quotes are not asked, because a vendor may take a fresh snapshot of
 //! a resting book on a holiday. Where a file has no volume, at least 90 % of its quotes must repeat bid and ask.
 //!
-//! A single row is stale when its bid, ask, volume and last all repeat although the nearest strikes on both sides, of its own
-//! expiry and type, moved the same way by more than its spread. A deep out-of-the-money quote that rests at its minimum among
-//! neighbours that rest as well is not stale. Two stale neighbours hide each other: the rule rather misses one than drops a
-//! good quote.
+//! A single row with a bid is stale when bid, ask, volume and last all repeat although the nearest rows on both sides that do not repeat,
+//! of its own expiry and type, moved the same way by more than its spread. A deep out-of-the-money quote that rests at its minimum
+//! has nothing beyond it that moved, so it is not stale.
 
 use std::collections::HashMap;
 
@@ -107,31 +106,51 @@ fn is_copy(quotes: &Quotes, before: &Quotes, row_before: &[Option<u32>]) -> bool
     .1
 }
 
+/// A row with a sound quote on both dates.
+struct Matched {
+    row: usize,
+    change: f64,
+    repeats: bool,
+}
+
+impl Matched {
+    fn new(quotes: &Quotes, before: &Quotes, row: usize, earlier: usize) -> Option<Self> {
+        let change = mid(quotes, row)? - mid(before, earlier)?;
+        // A zero bid is no sign of a maker who went home: it rests because nobody bids.
+        let repeats = quotes.bid[row] > 0.0
+            && repeats_quote(quotes, before, row, earlier)
+            && repeats_trade(quotes, before, row, earlier);
+        Some(Self { row, change, repeats })
+    }
+}
+
 fn stale_rows(quotes: &Quotes, before: &Quotes, row_before: &[Option<u32>], expiries: &Expiries) -> Vec<u32> {
     let mut stale = Vec::new();
     for expiry in &expiries.alive {
         for option_type in [OptionType::Call, OptionType::Put] {
-            let moves: Vec<(usize, usize, f64)> = expiry
+            let matched: Vec<Matched> = expiry
                 .rows
                 .iter()
                 .map(|&row| row as usize)
                 .filter(|&row| quotes.option_type[row] == option_type)
-                .filter_map(|row| {
-                    let earlier = row_before[row]? as usize;
-                    let change = mid(quotes, row)? - mid(before, earlier)?;
-                    Some((row, earlier, change))
-                })
+                .filter_map(|row| Matched::new(quotes, before, row, row_before[row]? as usize))
                 .collect();
-            for neighbours in moves.windows(3) {
-                let [(_, _, below), (row, earlier, _), (_, _, above)] = *neighbours else { continue };
-                let spread = quotes.ask[row] - bid_or_zero(quotes, row);
-                let neighbours_moved = below * above > 0.0 && below.abs().min(above.abs()) > spread;
-                if neighbours_moved
-                    && repeats_quote(quotes, before, row, earlier)
-                    && repeats_trade(quotes, before, row, earlier)
-                {
-                    stale.push(row as u32);
+            // The nearest row on each side that does not repeat.
+            let mut below: Option<f64> = None;
+            let mut waiting: Vec<(usize, f64)> = Vec::new();
+            for matched in &matched {
+                if matched.repeats {
+                    waiting.extend(below.map(|below| (matched.row, below)));
+                    continue;
                 }
+                let above = matched.change;
+                for (row, below) in waiting.drain(..) {
+                    let spread = quotes.ask[row] - bid_or_zero(quotes, row);
+                    if below * above > 0.0 && below.abs().min(above.abs()) > spread {
+                        stale.push(row as u32);
+                    }
+                }
+                below = Some(above);
             }
         }
     }

@@ -87,7 +87,11 @@ fn candidates_are_what_they_say() {
         // Sold at the bid, so it costs about half a spread under the density that prices it.
         let half_spread = 0.5 * (today.quotes.ask[candidate.row] - candidate.bid);
         let cost = -candidate.expected_value_rn;
-        assert!(cost > -2.0 * half_spread && cost < 4.0 * half_spread, "{cost} {half_spread}");
+        assert!(
+            cost > -2.0 * half_spread && cost < 4.0 * half_spread,
+            "{cost} {half_spread} {candidate:?} {:?}",
+            analysis.expiries[candidate.expiry]
+        );
     }
     assert!(analysis.candidates.windows(2).all(|pair| pair[0].score >= pair[1].score));
 

@@ -9,7 +9,7 @@ mod density;
 mod growth;
 mod touch;
 
-use zomma_base::{OptionType, Status};
+use zomma_base::{ExerciseStyle, OptionType, Status};
 use zomma_market::chain::Chain;
 use zomma_pricing::{black::Greek, surface::Surface};
 
@@ -17,6 +17,7 @@ use self::{density::Distribution, growth::Payoff};
 use super::{
     AnalysisError, Candidate, CandidateKind, WheelFilters,
     clean::bid_or_zero,
+    deamericanize::EarlyExercise,
     expiries::Expiries,
     forwards::Forwards,
     greeks::RowGreeks,
@@ -116,7 +117,13 @@ fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, scan: &m
                 continue;
             }
             let volatility = board.volatility[row];
-            let model_price = board.greeks.greeks.column(Greek::Price)[row];
+            // What the buyer of an American option may do early is part of what is sold.
+            let european = board.greeks.greeks.column(Greek::Price)[row];
+            let early = EarlyExercise::new(spot, carry, expiry.years);
+            let model_price = match expiry.style {
+                ExerciseStyle::European => european,
+                ExerciseStyle::American => early.price(quotes.option_type[row], strike, volatility).unwrap_or(european),
+            };
             let days = expiry.calendar_days.max(1) as f64;
             let payoff = Payoff { kind, strike, premium: bid * growth, forward: carry.forward, secured, growth };
             let real_world = board.history.map(|history| {
