@@ -1,10 +1,10 @@
 //! Values a request: by model, on the device that was chosen.
 
-use anyhow::bail;
 use zomma_base::{OptionType, Status};
+use zomma_gpu::{Compute, DeviceRequest, GpuError};
 use zomma_pricing::{
     black::{self, Greek, GreekColumns, Model, RowColumns},
-    implied_vol::{self, PriceColumns},
+    implied_vol::{self, BsmPriceColumns, PriceColumns},
 };
 
 use super::{
@@ -19,15 +19,18 @@ use crate::failure::BadArguments;
 pub enum Engine {
     /// The vectorised CPU path.
     Cpu,
+    /// An opened device.
+    Device(Compute),
 }
 
 impl Engine {
     /// Readies the device that the user named.
     pub fn choose(device: &str) -> anyhow::Result<Self> {
-        match device {
-            "auto" | "cpu" => Ok(Self::Cpu),
-            _ => bail!(BadArguments(format!("--device {device}: allowed: auto, cpu, cuda[:n], hip[:n], vulkan[:n]"))),
-        }
+        let open = || -> Result<Self, GpuError> {
+            let chosen = zomma_gpu::choose(&device.parse::<DeviceRequest>()?)?;
+            Ok(chosen.open()?.map_or(Self::Cpu, Self::Device))
+        };
+        open().map_err(|error| BadArguments(format!("--device {device}: {error}")).into())
     }
 }
 
@@ -39,15 +42,17 @@ pub struct Results {
 }
 
 /// Values every row of a request.
-pub fn evaluate(request: &Request, plan: &Plan) -> Results {
+///
+/// Errors: the device failed.
+pub fn evaluate(request: &Request, plan: &Plan) -> Result<Results, GpuError> {
     let rows = request.len();
     let black76_rows = request.model.iter().filter(|&&model| model == Model::Black76).count();
     let mut results = if black76_rows == 0 {
-        evaluate_model(&Inputs::of(request), Model::Bsm, plan)
+        evaluate_model(&Inputs::of(request), Model::Bsm, plan)?
     } else if black76_rows == rows {
-        evaluate_model(&Inputs::of(request), Model::Black76, plan)
+        evaluate_model(&Inputs::of(request), Model::Black76, plan)?
     } else {
-        evaluate_mixed(request, plan)
+        evaluate_mixed(request, plan)?
     };
     for row in 0..rows {
         if !request.status[row].is_ok() {
@@ -60,11 +65,11 @@ pub fn evaluate(request: &Request, plan: &Plan) -> Results {
     if plan.precision == Precision::F32 {
         results.columns.iter_mut().flatten().for_each(|value| *value = f64::from(*value as f32));
     }
-    results
+    Ok(results)
 }
 
 /// Rows of both models in one chunk: each model's rows are gathered, valued, and put back.
-fn evaluate_mixed(request: &Request, plan: &Plan) -> Results {
+fn evaluate_mixed(request: &Request, plan: &Plan) -> Result<Results, GpuError> {
     let rows = request.len();
     let mut results = Results {
         columns: vec![vec![f64::NAN; rows]; plan.verb.result_columns().len()],
@@ -73,7 +78,7 @@ fn evaluate_mixed(request: &Request, plan: &Plan) -> Results {
     for model in [Model::Bsm, Model::Black76] {
         let picked: Vec<usize> = (0..rows).filter(|&row| request.model[row] == model).collect();
         let gathered = Gathered::of(request, &picked);
-        let part = evaluate_model(&gathered.inputs(), model, plan);
+        let part = evaluate_model(&gathered.inputs(), model, plan)?;
         for (i, &row) in picked.iter().enumerate() {
             results.status[row] = part.status[i];
             for (to, from) in results.columns.iter_mut().zip(&part.columns) {
@@ -81,7 +86,7 @@ fn evaluate_mixed(request: &Request, plan: &Plan) -> Results {
             }
         }
     }
-    results
+    Ok(results)
 }
 
 /// Columns of rows of one model.
@@ -137,13 +142,9 @@ impl Gathered {
     }
 }
 
-fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Results {
+fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Result<Results, GpuError> {
     let rows = inputs.strike.len();
     let mut status = vec![Status::Ok; rows];
-    if plan.verb == Verb::ImpliedVolatility {
-        let volatility = implied_volatility(inputs, model, &mut status);
-        return Results { columns: vec![volatility], status };
-    }
     let columns = RowColumns {
         option_type: inputs.option_type,
         spot: inputs.spot,
@@ -153,10 +154,16 @@ fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Results {
         dividend_yield: inputs.dividend_yield,
         volatility: inputs.given,
     };
-    match (plan.verb, &plan.engine) {
-        (Verb::Greeks(units), Engine::Cpu) => {
+    let columns = match plan.verb {
+        Verb::ImpliedVolatility => vec![implied_volatility(inputs, model, &plan.engine, &mut status)?],
+        Verb::Greeks(units) => {
             let mut greeks = GreekColumns::zeros(rows);
-            black::greeks(&columns, model, &mut greeks, &mut status);
+            match &plan.engine {
+                Engine::Cpu => black::greeks(&columns, model, &mut greeks, &mut status),
+                Engine::Device(compute) => {
+                    black::launch::greeks(compute, &columns, model, &mut greeks, &mut status)?;
+                }
+            }
             let mut columns = std::mem::take(greeks.columns_mut()).to_vec();
             for (greek, column) in Greek::ALL.into_iter().zip(&mut columns) {
                 let divisor = units.divisor(greek);
@@ -164,54 +171,66 @@ fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Results {
                     column.iter_mut().for_each(|value| *value /= divisor);
                 }
             }
-            Results { columns, status }
+            columns
         }
-        (Verb::Price | Verb::ImpliedVolatility, Engine::Cpu) => {
+        Verb::Price => {
             let mut price = vec![0.0; rows];
-            black::price(&columns, model, &mut price, &mut status);
-            Results { columns: vec![price], status }
+            match &plan.engine {
+                Engine::Cpu => black::price(&columns, model, &mut price, &mut status),
+                Engine::Device(compute) => black::launch::price(compute, &columns, model, &mut price, &mut status)?,
+            }
+            vec![price]
         }
-    }
+    };
+    Ok(Results { columns, status })
 }
 
-/// Checks what the forward is made of, then inverts.
-fn implied_volatility(inputs: &Inputs<'_>, model: Model, status: &mut [Status]) -> Vec<f64> {
-    let rows = inputs.strike.len();
-    let mut forward = vec![f64::NAN; rows];
-    let mut discount_factor = vec![f64::NAN; rows];
-    for row in 0..rows {
-        let (spot, years) = (inputs.spot[row], inputs.expiry_years[row]);
-        let (rate, dividend_yield) = (inputs.risk_free_rate[row], inputs.dividend_yield[row]);
-        discount_factor[row] = (-rate * years).exp();
-        forward[row] = match model {
-            Model::Bsm => spot * ((rate - dividend_yield) * years).exp(),
-            Model::Black76 => spot,
-        };
-    }
-    let columns = PriceColumns {
-        option_type: inputs.option_type,
-        forward: &forward,
-        strike: inputs.strike,
-        expiry_years: inputs.expiry_years,
-        discount_factor: &discount_factor,
-        price: inputs.given,
-    };
-    let mut volatility = vec![f64::NAN; rows];
-    implied_vol::implied_volatility(&columns, &mut volatility, status);
-    for row in 0..rows {
-        // The fault is named by the field that the user gave, not by the forward made of it.
-        let fault = if !(inputs.spot[row] > 0.0 && inputs.spot[row].is_finite()) {
-            Some(if model == Model::Bsm { Status::BadSpot } else { Status::BadForward })
-        } else if !inputs.risk_free_rate[row].is_finite() {
-            Some(Status::BadRate)
-        } else if !inputs.dividend_yield[row].is_finite() {
-            Some(Status::BadYield)
-        } else {
-            None
-        };
-        if let Some(fault) = fault {
-            status[row] = fault;
+/// Inverts: from spot, rate and yield directly, or from a forward and its discount factor.
+fn implied_volatility(
+    inputs: &Inputs<'_>,
+    model: Model,
+    engine: &Engine,
+    status: &mut [Status],
+) -> Result<Vec<f64>, GpuError> {
+    let mut volatility = vec![f64::NAN; inputs.strike.len()];
+    match model {
+        Model::Bsm => {
+            let columns = BsmPriceColumns {
+                option_type: inputs.option_type,
+                spot: inputs.spot,
+                strike: inputs.strike,
+                expiry_years: inputs.expiry_years,
+                risk_free_rate: inputs.risk_free_rate,
+                dividend_yield: inputs.dividend_yield,
+                price: inputs.given,
+            };
+            match engine {
+                Engine::Cpu => implied_vol::implied_volatility_bsm(&columns, &mut volatility, status),
+                Engine::Device(compute) => {
+                    implied_vol::launch::implied_volatility_bsm(compute, &columns, &mut volatility, status)?;
+                }
+            }
+        }
+        Model::Black76 => {
+            let discount =
+                |(rate, years): (&f64, &f64)| if rate.is_finite() { (-rate * years).exp() } else { f64::NAN };
+            let discount_factor: Vec<f64> =
+                inputs.risk_free_rate.iter().zip(inputs.expiry_years).map(discount).collect();
+            let columns = PriceColumns {
+                option_type: inputs.option_type,
+                forward: inputs.spot,
+                strike: inputs.strike,
+                expiry_years: inputs.expiry_years,
+                discount_factor: &discount_factor,
+                price: inputs.given,
+            };
+            match engine {
+                Engine::Cpu => implied_vol::implied_volatility(&columns, &mut volatility, status),
+                Engine::Device(compute) => {
+                    implied_vol::launch::implied_volatility(compute, &columns, &mut volatility, status)?;
+                }
+            }
         }
     }
-    volatility
+    Ok(volatility)
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use zomma_gpu::GpuError;
 
 use super::{
     args::Plan,
@@ -85,25 +86,25 @@ fn process(chunk: Chunk, schema: Option<&arrow_schema::Schema>, layout: &Layout,
     match chunk {
         Chunk::Csv(bytes) => {
             let cells = CsvCells::split(bytes, layout.names.len());
-            let (results, tally) = compute(&cells, layout, plan);
+            let (results, tally) = compute(&cells, layout, plan)?;
             Ok((sink::encode_csv_cells(&cells, &results, layout, plan)?, tally))
         }
         Chunk::Arrow(batch) => {
             let batch_schema = batch.schema();
             let cells = ArrowCells::new(batch, layout)?;
-            let (results, tally) = compute(&cells, layout, plan);
+            let (results, tally) = compute(&cells, layout, plan)?;
             let schema = schema.unwrap_or(&batch_schema);
             Ok((sink::encode_arrow_cells(&cells, schema, &results, layout, plan)?, tally))
         }
     }
 }
 
-fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> (evaluate::Results, Tally) {
+fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> Result<(evaluate::Results, Tally), GpuError> {
     let given = if plan.verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
     let request = Request::read(cells, layout, plan, given);
-    let results = evaluate::evaluate(&request, plan);
+    let results = evaluate::evaluate(&request, plan)?;
     let tally = Tally::of(&results.status, cells, layout, plan.verb);
-    (results, tally)
+    Ok((results, tally))
 }
 
 /// A progress bar that waits a second before it shows, and shows on a terminal alone.
