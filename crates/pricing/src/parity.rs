@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn errors_cover_rounding_to_the_tick() {
-        let rounded = |i: usize| if i % 3 == 0 { 0.02 } else { -0.01 };
+        let rounded = |i: usize| if i.is_multiple_of(3) { 0.02 } else { -0.01 };
         for given in [None, Some(0.97)] {
             let fit = fit(&pairs(101.3, 0.97, rounded), given).unwrap();
             assert!((fit.forward - 101.3).abs() < 3.0 * fit.forward_error, "{fit:?}");

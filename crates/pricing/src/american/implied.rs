@@ -23,17 +23,7 @@ pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Stat
     if !(price.is_finite() && price >= 0.0) {
         return Err(Status::BadPrice);
     }
-    let european = || {
-        implied_volatility_bsm_row(
-            row.option_type,
-            row.spot,
-            row.strike,
-            row.expiry_years,
-            row.risk_free_rate,
-            row.dividend_yield,
-            price,
-        )
-    };
+    let european = || implied_volatility_bsm_row(row, price);
     if never_early(row) {
         return european();
     }

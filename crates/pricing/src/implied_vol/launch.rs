@@ -50,17 +50,7 @@ pub fn implied_volatility_bsm(
     status: &mut [Status],
 ) -> Result<(), GpuError> {
     let inputs = [rows.spot, rows.strike, rows.expiry_years, rows.risk_free_rate, rows.dividend_yield, rows.price];
-    let twin = |i: usize| {
-        implied_volatility_bsm_row(
-            rows.option_type[i],
-            rows.spot[i],
-            rows.strike[i],
-            rows.expiry_years[i],
-            rows.risk_free_rate[i],
-            rows.dividend_yield[i],
-            rows.price[i],
-        )
-    };
+    let twin = |i: usize| implied_volatility_bsm_row(&rows.row(i), rows.price[i]);
     compute.run(Batch { option_type: rows.option_type, inputs: &inputs, on_spot: true, twin, out, status }).map(|_| ())
 }
 

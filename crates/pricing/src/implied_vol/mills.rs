@@ -5,6 +5,8 @@
 //! (R(a₁) − R(a₂)) / (a₂ − a₁) is evaluated directly: R is a polynomial in v = a/(a + 5), and the divided difference of a
 //! polynomial has a Horner scheme of its own. `golden/implied_vol.py` makes the coefficients.
 
+use crate::math::MultiplyAdd;
+
 /// Coefficients of R(a) = Σ cₖ vᵏ, v = a/(a + 5), for −0.8 ≤ a < ∞; exact to the last place or so where a is small.
 pub(super) const MILLS: [f64; 29] = [
     1.2533141373155003,
@@ -41,25 +43,40 @@ pub(super) const MILLS: [f64; 29] = [
 /// Least argument of the Mills ratio here.
 pub(super) const LEAST_ARGUMENT: f64 = -0.8;
 
+/// Horner's scheme for the polynomial at v₁ and, on its partial sums, for its difference quotient at v₂.
+#[derive(Clone, Copy)]
+struct Horner {
+    value: f64,
+    quotient: f64,
+}
+
+impl Horner {
+    /// Takes in `N` coefficients from number `FROM` down. In four parts, because a loop of 28 is too long for the compiler to unroll,
+    /// and only what is unrolled inside a loop over rows is vectorised.
+    #[inline(always)]
+    fn down<M: MultiplyAdd, const FROM: usize, const N: usize>(mut self, v1: f64, v2: f64) -> Self {
+        let mut i = 0;
+        while i < N {
+            self.quotient = M::multiply_add(self.quotient, v2, self.value);
+            self.value = M::multiply_add(self.value, v1, MILLS[FROM - i]);
+            i += 1;
+        }
+        self
+    }
+}
+
 /// R(a₁) and R(a₁) − R(a₂), where `gap` = a₂ − a₁ is given by the caller, who knows it without cancellation.
 #[inline(always)]
-pub(super) fn mills_and_difference(
-    a1: f64,
-    a2: f64,
-    gap: f64,
-    fma: impl Fn(f64, f64, f64) -> f64 + Copy,
-) -> (f64, f64) {
+pub(super) fn mills_and_difference<M: MultiplyAdd>(a1: f64, a2: f64, gap: f64) -> (f64, f64) {
     let inverse = 1.0 / ((a1 + 5.0) * (a2 + 5.0));
     let v1 = a1 * ((a2 + 5.0) * inverse);
     let v2 = a2 * ((a1 + 5.0) * inverse);
-    // `value` runs Horner's scheme at v1; `quotient` runs the same on its partial sums at v2.
-    let mut value = MILLS[28];
-    let mut quotient = 0.0;
-    for &c in MILLS[..28].iter().rev() {
-        quotient = fma(quotient, v2, value);
-        value = fma(value, v1, c);
-    }
-    (value, quotient * (-5.0 * gap * inverse))
+    let sums = Horner { value: MILLS[28], quotient: 0.0 }
+        .down::<M, 27, 7>(v1, v2)
+        .down::<M, 20, 7>(v1, v2)
+        .down::<M, 13, 7>(v1, v2)
+        .down::<M, 6, 7>(v1, v2);
+    (sums.value, sums.quotient * (-5.0 * gap * inverse))
 }
 
 /// R(a) for a ≥ −0.8.

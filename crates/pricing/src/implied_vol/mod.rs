@@ -13,6 +13,7 @@
 //! - `BadForward`, `BadSpot`, `BadStrike`, `BadExpiry`, `Expired`, `BadRate`, `BadYield`, `BadPrice`: the field, in this order.
 //! - `Overflow`: exp(−rate·T) leaves the range of numbers.
 
+mod batch;
 mod guess;
 mod guess_kernel;
 mod kernel;
@@ -26,6 +27,9 @@ pub use scalar::{implied_volatility_bsm_row, implied_volatility_row};
 pub(crate) use scalar::{reduced_price, reduced_vega};
 
 use zomma_base::{OptionType, Status};
+
+use crate::black::Row;
+use crate::math::Target;
 
 /// A batch of prices as columns of one length. `price` is discounted: price = discount_factor · Black(forward, strike, vol·√T).
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +67,21 @@ pub struct BsmPriceColumns<'a> {
     pub price: &'a [f64],
 }
 
+impl BsmPriceColumns<'_> {
+    /// Row `i`, without a volatility.
+    fn row(&self, i: usize) -> Row {
+        Row {
+            option_type: self.option_type[i],
+            spot: self.spot[i],
+            strike: self.strike[i],
+            expiry_years: self.expiry_years[i],
+            risk_free_rate: self.risk_free_rate[i],
+            dividend_yield: self.dividend_yield[i],
+            volatility: f64::NAN,
+        }
+    }
+}
+
 /// Writes one row's answer.
 fn put(result: Result<f64, Status>, out: &mut f64, status: &mut Status) {
     (*out, *status) = match result {
@@ -72,46 +91,37 @@ fn put(result: Result<f64, Status>, out: &mut f64, status: &mut Status) {
 }
 
 /// The volatility of each row, per square root of a year; NaN and a status that is not `Ok` where the price determines none (the
-/// module says which). Row i depends on row i alone.
+/// module says which). Row i depends on row i alone. Batches of more than a few thousand rows use the threads of the current rayon
+/// pool.
 ///
 /// Panics where the columns, `out` and `status` are not of one length.
 pub fn implied_volatility(rows: &PriceColumns<'_>, out: &mut [f64], status: &mut [Status]) {
+    implied_volatility_on(Target::best(), rows, out, status);
+}
+
+/// [`implied_volatility`] with the instructions of one target (the baseline where this machine has not got it): for tests and
+/// benchmarks.
+pub fn implied_volatility_on(target: Target, rows: &PriceColumns<'_>, out: &mut [f64], status: &mut [Status]) {
     let n = out.len();
     let lengths = [rows.option_type.len(), rows.forward.len(), rows.strike.len(), rows.expiry_years.len()];
     assert!(lengths.iter().all(|&l| l == n) && status.len() == n, "columns of one length");
     assert!(rows.discount_factor.len() == n && rows.price.len() == n, "columns of one length");
-    for i in 0..n {
-        let result = implied_volatility_row(
-            rows.option_type[i],
-            rows.forward[i],
-            rows.strike[i],
-            rows.expiry_years[i],
-            rows.discount_factor[i],
-            rows.price[i],
-        );
-        put(result, &mut out[i], &mut status[i]);
-    }
+    batch::black(target, rows, out, status);
 }
 
 /// [`implied_volatility`] from spot, rate and yield: more exact than through a computed forward and discount factor.
 ///
 /// Panics where the columns, `out` and `status` are not of one length.
 pub fn implied_volatility_bsm(rows: &BsmPriceColumns<'_>, out: &mut [f64], status: &mut [Status]) {
+    implied_volatility_bsm_on(Target::best(), rows, out, status);
+}
+
+/// [`implied_volatility_bsm`] with the instructions of one target.
+pub fn implied_volatility_bsm_on(target: Target, rows: &BsmPriceColumns<'_>, out: &mut [f64], status: &mut [Status]) {
     let n = out.len();
     let lengths = [rows.option_type.len(), rows.spot.len(), rows.strike.len(), rows.expiry_years.len()];
     assert!(lengths.iter().all(|&l| l == n) && status.len() == n, "columns of one length");
     let lengths = [rows.risk_free_rate.len(), rows.dividend_yield.len(), rows.price.len()];
     assert!(lengths.iter().all(|&l| l == n), "columns of one length");
-    for i in 0..n {
-        let result = implied_volatility_bsm_row(
-            rows.option_type[i],
-            rows.spot[i],
-            rows.strike[i],
-            rows.expiry_years[i],
-            rows.risk_free_rate[i],
-            rows.dividend_yield[i],
-            rows.price[i],
-        );
-        put(result, &mut out[i], &mut status[i]);
-    }
+    batch::bsm(target, rows, out, status);
 }

@@ -6,6 +6,8 @@ use zomma_base::{OptionType, Status};
 
 use super::guess;
 use super::mills::{LEAST_ARGUMENT, mills_and_difference};
+use crate::black::Row;
+use crate::math::Plain;
 
 /// A row whose volatility would move by this share of itself within the rounding of its price is `Undetermined`.
 pub(super) const UNDETERMINED_RELATIVE_NOISE: f64 = 1e-3;
@@ -115,7 +117,7 @@ pub(super) fn evaluate(k: f64, s: f64, upper: bool) -> Point {
     let (h, t) = (k / s, 0.5 * s);
     let (d1, a2) = (t - h, t + h);
     let (a1, gap) = if upper { (d1, 2.0 * h) } else { (-d1, s) };
-    let (first, difference) = mills_and_difference(a1.max(LEAST_ARGUMENT), a2, gap, |a, b, c| a * b + c);
+    let (first, difference) = mills_and_difference::<Plain>(a1.max(LEAST_ARGUMENT), a2, gap);
     Point { d1, over_vega: if upper { 2.0 * first - difference } else { difference } }
 }
 
@@ -254,18 +256,11 @@ pub fn implied_volatility_row(
 }
 
 /// The volatility of a Black–Scholes–Merton price on spot. The discounted forward and strike are spot·exp(−yield·T) and
-/// strike·exp(−rate·T), so that a zero yield or rate costs no rounding.
+/// strike·exp(−rate·T), so that a zero yield or rate costs no rounding. The row's own volatility is ignored.
 ///
 /// Errors: see [`implied_volatility_bsm`](super::implied_volatility_bsm).
-pub fn implied_volatility_bsm_row(
-    option_type: OptionType,
-    spot: f64,
-    strike: f64,
-    expiry_years: f64,
-    risk_free_rate: f64,
-    dividend_yield: f64,
-    price: f64,
-) -> Result<f64, Status> {
+pub fn implied_volatility_bsm_row(row_without_vol: &Row, price: f64) -> Result<f64, Status> {
+    let Row { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, .. } = *row_without_vol;
     check(spot, strike, expiry_years, price, Status::BadSpot)?;
     if !risk_free_rate.is_finite() {
         return Err(Status::BadRate);
