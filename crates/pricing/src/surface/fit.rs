@@ -4,9 +4,10 @@ use rayon::prelude::*;
 
 use super::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
-    joint::{self, Member},
+    constraints::Member,
+    joint,
     loss::Loss,
-    repair::repair,
+    repair::{self, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
     svi::Svi,
@@ -39,9 +40,13 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
     let range = surface_range(slices);
-    let fitted = joint::fit(&mut members(targets, &backbone), &alone, &backbone, range);
-    let (svis, share) = repair(&fitted, &backbone, range);
-    assemble(slices, ssvi, &alone, &backbone, svis, share)
+    // Without a backbone there is no shape to fit: every slice stays flat.
+    let repaired = ssvi.and_then(|_| {
+        let fitted = joint::fit(&mut members(targets, &backbone), &backbone, range);
+        repair(&fitted, &backbone, range)
+    });
+    let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
+    assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref())
 }
 
 /// The slice's best fit without regard to the others.
@@ -112,17 +117,17 @@ fn assemble(
     alone: &[Option<Wings>],
     backbone: &[Wings],
     svis: Vec<Svi>,
-    share: f64,
+    shares: Option<&[f64]>,
 ) -> Surface {
     let fitted: Vec<SurfaceSlice> = slices
         .iter()
         .zip(svis)
         .enumerate()
         .map(|(i, (quotes, svi))| {
-            let source = match (ssvi, &alone[i]) {
-                (Some(_), Some(_)) if share < 1.0 => SliceSource::Svi,
-                (Some(_), _) if share <= 1.0 => SliceSource::Ssvi,
-                _ => SliceSource::Flat,
+            let source = match (ssvi, shares) {
+                (None, _) | (_, None) => SliceSource::Flat,
+                (Some(_), Some(shares)) if alone[i].is_some() && shares[i] < 1.0 => SliceSource::Svi,
+                _ => SliceSource::Ssvi,
             };
             let quality = target::quality(quotes, &svi);
             SurfaceSlice {

@@ -1,368 +1,262 @@
-//! All slices at once under the arbitrage constraints: Levenberg–Marquardt with rising penalties on what the constraints are missed by.
+//! All slices at once: Levenberg–Marquardt on the quotes with barriers against arbitrage, whose weight falls stage by stage.
 //!
 //! A calendar constraint ties neighbours only, so the normal equations are a chain of 5×5 blocks and a step over the whole surface costs
-//! little more than a step of every slice alone.
-
+//! little more than a step of every slice alone. The start is the backbone, which is free of arbitrage: the path from it stays inside,
+//! where a path from the slices' own fits would have to find the way in.
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
+    barrier::Barrier,
+    constraints::{self, Member},
     linear::{Block, solve_chain},
     loss::{self, Loss, add_outer},
-    slice::{Bounds, hold},
-    target::Target,
+    slice::hold,
     wings::{Curve, Wings},
 };
 
-/// Total variance must rise from slice to slice by this share, so that a small miss of the penalised problem is none of the real one.
+/// One stage: loss scale in half-spreads, weight of the barriers, their edge, and steps at most.
+#[derive(Clone, Copy)]
+struct Stage {
+    scale: f64,
+    weight: f64,
+    edge: f64,
+    steps: usize,
+}
+
+/// A loss that saturates at two half-spreads, later one and a half, under barriers that fade from what ten quotes weigh to nothing.
+const STAGES: [Stage; 7] = [
+    Stage { scale: 2.0, weight: 10.0, edge: 1e-3, steps: 20 },
+    Stage { scale: 2.0, weight: 3.0, edge: 1e-3, steps: 14 },
+    Stage { scale: 2.0, weight: 1.0, edge: 1e-3, steps: 14 },
+    Stage { scale: 2.0, weight: 0.3, edge: 3e-4, steps: 10 },
+    Stage { scale: 1.5, weight: 0.1, edge: 1e-4, steps: 10 },
+    Stage { scale: 1.5, weight: 0.01, edge: 1e-5, steps: 10 },
+    Stage { scale: 1.5, weight: 1e-3, edge: 1e-5, steps: 10 },
+];
+/// Repeated with fresh points while a constraint is missed between the points, this often at most.
+const LAST: Stage = Stage { scale: 1.5, weight: 0.01, edge: 1e-6, steps: 6 };
+const LAST_ROUNDS: usize = 2;
+
+/// Total variance must rise from slice to slice by this share of the scale.
 const CALENDAR_MARGIN: f64 = 5e-6;
 /// Total variance must be at least this share of the scale.
 const LEAST_SHARE: f64 = 1e-3;
 /// Durrleman's g must be at least this.
 const G_MARGIN: f64 = 2e-5;
+/// Reach of the barriers on w and g of a slice, and on the rise of w (shares of the scale) and of the wing slopes (of SLOPE_UNIT).
+const SLICE_REACH: f64 = 0.02;
+const PAIR_REACH: f64 = 0.05;
+/// Scale of a wing slope, and how much its barrier weighs against one of a point.
+const SLOPE_UNIT: f64 = 0.05;
+const SLOPE_WEIGHT: f64 = 4.0;
 
-/// One slice's part of the problem.
-#[derive(Clone)]
-pub(super) struct Member {
-    pub(super) target: Target,
-    pub(super) bounds: Bounds,
-    /// Log-moneyness at which w and g are held, and the scale of w there.
-    pub(super) grid: Vec<(f64, f64)>,
-    /// Log-moneyness at which this slice is held below the next, and the scale of w there.
-    pub(super) pair_grid: Vec<(f64, f64)>,
-}
-
-/// The log-moneyness at which constraints are held between `low` and `high`: dense where the vertices of `vertices` turn, geometric
-/// steps outward.
-fn constraint_grid(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f64> {
-    let mut grid: Vec<f64> = (0..=16).map(|i| range[0] + (range[1] - range[0]) * f64::from(i) / 16.0).collect();
-    for &(m, sigma) in vertices {
-        let furthest = (range[1] - m).max(m - range[0]);
-        grid.push(m);
-        let mut step = 0.25 * sigma;
-        while step < furthest {
-            grid.push(m - step);
-            grid.push(m + step);
-            step = step * 1.3 + 0.1 * sigma;
-        }
-    }
-    grid.retain(|k| (range[0]..=range[1]).contains(k));
-    grid.sort_by(f64::total_cmp);
-    grid.dedup();
-    grid
-}
-
-/// Lays the constraint grids round the vertices of `x`, with the points of the dense grid at which `x` comes closest to a constraint: the
-/// exchange method of semi-infinite programming.
-fn regrid(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 2]) {
-    let vertex = |x: &Wings| (x[3], x[4].exp());
-    let (mut dense, mut slack) = (Vec::new(), Vec::new());
-    for i in 0..members.len() {
-        let unit = Curve::new(&backbone[i]);
-        let unit = |k: f64| unit.total_variance(k).max(1e-14);
-        let scaled = |grid: Vec<f64>| -> Vec<(f64, f64)> { grid.into_iter().map(|k| (k, unit(k))).collect() };
-        let curve = Curve::new(&x[i]);
-        let mut grid = constraint_grid(range, &[vertex(&x[i])]);
-        dense_points(range, &[vertex(&x[i])], &mut dense);
-        slack.clear();
-        slack.extend(dense.iter().map(|&k| curve.durrleman_g(k)));
-        closest(&dense, &slack, 0.05, &mut grid);
-        // A slice may run out of variance beyond the quotes.
-        let span = range[1] - range[0];
-        grid.extend([0.5, 2.0, 8.0].into_iter().flat_map(|far| [range[0] - far * span, range[1] + far * span]));
-        members[i].grid = scaled(grid);
-        let Some(after) = x.get(i + 1) else { continue };
-        let next = Curve::new(after);
-        let vertices = [vertex(&x[i]), vertex(after)];
-        let mut grid = constraint_grid(range, &vertices);
-        dense_points(range, &vertices, &mut dense);
-        slack.clear();
-        slack.extend(dense.iter().map(|&k| (next.total_variance(k) - curve.total_variance(k)) / unit(k)));
-        closest(&dense, &slack, 0.02, &mut grid);
-        members[i].pair_grid = scaled(grid);
-    }
-}
-
-/// Adds the points at which `slack` has a local minimum below `bound`.
-fn closest(points: &[f64], slack: &[f64], bound: f64, grid: &mut Vec<f64>) {
-    for i in 0..points.len() {
-        let before = i.checked_sub(1).map_or(f64::INFINITY, |i| slack[i]);
-        let after = slack.get(i + 1).copied().unwrap_or(f64::INFINITY);
-        if slack[i] < bound && slack[i] <= before && slack[i] <= after {
-            grid.push(points[i]);
-        }
-    }
-}
-
-/// Ascending points over `range`, dense round `vertices`.
-fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>) {
-    const UNIFORM: usize = 200;
-    points.clear();
-    let step = (range[1] - range[0]) / UNIFORM as f64;
-    points.extend((0..=UNIFORM).map(|i| range[0] + step * i as f64));
-    for &(m, sigma) in vertices {
-        for i in -40..=40 {
-            let t = 0.12 * f64::from(i);
-            points.push(m + sigma * t.sinh());
-        }
-    }
-    points.retain(|k| (range[0]..=range[1]).contains(k));
-    points.sort_by(f64::total_cmp);
-}
-
-/// One stage: loss scale in half-spreads, penalty on a miss of one per mille of the total variance, and steps.
-struct Stage {
-    scale: f64,
-    penalty: f64,
-    steps: usize,
-}
-
-/// Weak penalties first let the slices find their quotes; the last outweighs any quote.
-const STAGES: [Stage; 7] = [
-    Stage { scale: 2.0, penalty: 0.01, steps: 20 },
-    Stage { scale: 2.0, penalty: 0.1, steps: 20 },
-    SWAP,
-    Stage { scale: 2.0, penalty: 10.0, steps: 14 },
-    Stage { scale: 2.0, penalty: 1e2, steps: 14 },
-    Stage { scale: 1.5, penalty: 1e3, steps: 14 },
-    Stage { scale: 1.5, penalty: 1e5, steps: 14 },
-];
-/// The stage after which each slice is tried from its own best fit as well.
-const SWAP: Stage = Stage { scale: 2.0, penalty: 1.0, steps: 20 };
-const SWAP_STAGE: usize = 2;
-
-/// Fits all slices, starting from the backbone's (one entry a member). `alone` holds the fits without constraints.
-pub(super) fn fit(members: &mut [Member], alone: &[Option<Wings>], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
+/// Fits all slices, starting from the backbone's (one entry a member).
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
     let mut x = backbone.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
-    if x.is_empty() {
-        return x;
+    for stage in &STAGES {
+        constraints::lay(members, &x, backbone, range);
+        descend(members, &mut x, stage);
     }
-    let all = Window { first: 0, end: members.len(), held: false };
-    for (i, stage) in STAGES.iter().enumerate() {
-        regrid(members, &x, backbone, range);
-        descend(members, &mut x, all, stage);
-        if i == SWAP_STAGE {
-            regrid(members, &x, backbone, range);
-            swap(members, alone, &mut x);
-            descend(members, &mut x, all, &SWAP);
+    for _ in 0..LAST_ROUNDS {
+        if constraints::lay(members, &x, backbone, range) > 0.0 {
+            break;
         }
+        descend(members, &mut x, &LAST);
     }
     x
 }
 
-/// Tries each slice from its own best fit, its neighbours held, and keeps the better end: the descent of all slices together finds only
-/// the minimum next to where it starts.
-fn swap(members: &[Member], alone: &[Option<Wings>], x: &mut [Wings]) {
-    let mut trial = x.to_vec();
-    for i in (0..members.len()).rev() {
-        let Some(own) = alone[i] else { continue };
-        let window = Window { first: i, end: i + 1, held: true };
-        let here = descend(members, x, window, &SWAP);
-        trial.copy_from_slice(x);
-        trial[i] = own;
-        members[i].bounds.clamp(&mut trial[i]);
-        if descend(members, &mut trial, window, &SWAP) < here {
-            x[i] = trial[i];
-        }
-    }
+/// The barriers of a stage: on w and g of a slice, and between slices.
+fn barriers(stage: &Stage) -> (Barrier, Barrier) {
+    (Barrier::new(SLICE_REACH, stage.edge), Barrier::new(PAIR_REACH, stage.edge))
 }
 
-/// Slices `first..end` move; their neighbours outside hold them where `held` says so.
-#[derive(Clone, Copy)]
-struct Window {
-    first: usize,
-    end: usize,
-    held: bool,
-}
-
-impl Window {
-    /// Indices i of the pairs (i, i + 1) that count.
-    fn pairs(self, n: usize) -> std::ops::Range<usize> {
-        let first = if self.held { self.first.saturating_sub(1) } else { self.first };
-        let end = if self.held { self.end } else { self.end - 1 };
-        first..end.min(n - 1)
-    }
-}
-
-/// The penalised objective; +∞ where a total variance is not positive. `parts` (one entry a slice of the window) gets what each slice
-/// answers for: its quotes, its g, and half of what each of its pairs misses.
-fn objective(members: &[Member], x: &[Wings], window: Window, loss: Loss, penalty: f64, parts: &mut Vec<f64>) -> f64 {
-    let scale = penalty * 1e6;
-    parts.clear();
-    for i in window.first..window.end {
-        let member = &members[i];
-        let mut sum = loss::objective(&member.target, &x[i], loss);
-        let curve = Curve::new(&x[i]);
-        for &(k, unit) in &member.grid {
-            let low = LEAST_SHARE - curve.total_variance(k) / unit;
-            if low > 0.0 {
-                sum += scale * low * low;
-                continue;
-            }
-            let short = G_MARGIN - curve.durrleman_g(k);
-            if short > 0.0 {
-                sum += penalty * 1e4 * short * short;
-            }
-        }
-        parts.push(sum);
-    }
-    for i in window.pairs(members.len()) {
-        let (curve, next) = (Curve::new(&x[i]), Curve::new(&x[i + 1]));
+/// The objective; +∞ where the total variance of a quote is not positive. `parts` gets what each slice answers for: its quotes, its own
+/// barriers, and half of those it shares with each neighbour.
+fn objective(members: &[Member], x: &[Wings], stage: &Stage, parts: &mut [f64]) -> f64 {
+    let (own, pair) = barriers(stage);
+    let loss = Loss::saturating(stage.scale);
+    for ((part, member), x) in parts.iter_mut().zip(members).zip(x) {
+        let curve = Curve::new(x);
         let mut sum = 0.0;
-        for &(k, unit) in &members[i].pair_grid {
-            let short = (curve.total_variance(k) - next.total_variance(k)) / unit + CALENDAR_MARGIN;
-            if short > 0.0 {
-                sum += scale * short * short;
-            }
+        for &(k, unit) in &member.grid {
+            sum += own.value(curve.total_variance(k) / unit - LEAST_SHARE) + own.value(curve.durrleman_g(k) - G_MARGIN);
+        }
+        *part = loss::objective(&member.target, x, loss) + stage.weight * sum;
+    }
+    for i in 1..members.len() {
+        let (low, high) = (&x[i - 1], &x[i]);
+        let (curve, next) = (Curve::new(low), Curve::new(high));
+        let mut sum = 0.0;
+        for &(k, unit) in &members[i - 1].pair_grid {
+            sum += pair.value((next.total_variance(k) - curve.total_variance(k)) / unit - CALENDAR_MARGIN);
         }
         for side in [1, 2] {
-            let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - x[i + 1][side];
-            if short > 0.0 {
-                sum += scale * short * short;
-            }
+            sum += SLOPE_WEIGHT * pair.value((high[side] - low[side]) / SLOPE_UNIT);
         }
-        let (low, high) = (i.checked_sub(window.first), i + 1 - window.first);
-        let own = if low.is_some() && high < parts.len() { 0.5 * sum } else { sum };
-        if let Some(low) = low {
-            parts[low] += own;
-        }
-        if let Some(part) = parts.get_mut(high) {
-            *part += own;
-        }
+        parts[i - 1] += 0.5 * stage.weight * sum;
+        parts[i] += 0.5 * stage.weight * sum;
     }
     let sum: f64 = parts.iter().sum();
     if sum.is_finite() { sum } else { f64::INFINITY }
 }
 
-/// Levenberg–Marquardt over the slices of `window`; the objective it ends at.
-fn descend(members: &[Member], x: &mut [Wings], window: Window, stage: &Stage) -> f64 {
-    let (loss, penalty) = (Loss::saturating(stage.scale), stage.penalty);
-    let n = window.end - window.first;
-    let scale = penalty * 1e6;
-    let (mut parts, mut trial_parts) = (Vec::with_capacity(n), Vec::with_capacity(n));
-    let mut value = objective(members, x, window, loss, penalty, &mut parts);
-    // Each slice has its own damping, so that one in a narrow valley does not hold up the others.
-    let mut damping = vec![1e-4; n];
-    let mut gradient = vec![[0.0; 5]; n];
-    let mut diagonal: Vec<Block> = vec![[[0.0; 5]; 5]; n];
-    let mut coupling: Vec<Block> = vec![[[0.0; 5]; 5]; n.saturating_sub(1)];
-    let mut shape: Vec<Wings> = vec![[0.0; 5]; n];
-    let mut trial = x.to_vec();
-    for _ in 0..stage.steps {
-        gradient.fill([0.0; 5]);
-        diagonal.fill([[0.0; 5]; 5]);
-        coupling.fill([[0.0; 5]; 5]);
-        for i in 0..n {
-            let member = &members[window.first + i];
-            let here = &x[window.first + i];
-            loss::accumulate(&member.target, here, loss, &mut gradient[i], &mut diagonal[i]);
-            shape[i] = std::array::from_fn(|j| diagonal[i][j][j]);
-            let curve = Curve::new(here);
+/// Half the gradient and half the Gauss–Newton Hessian of the objective.
+struct System {
+    gradient: Vec<[f64; 5]>,
+    diagonal: Vec<Block>,
+    /// Row block i, column block i + 1.
+    coupling: Vec<Block>,
+    /// The diagonal of the quotes' part alone: what damping is measured by, since barriers would make it stiff.
+    shape: Vec<Wings>,
+}
+
+impl System {
+    fn new(members: &[Member], x: &[Wings], stage: &Stage) -> Self {
+        let n = members.len();
+        let mut system = Self {
+            gradient: vec![[0.0; 5]; n],
+            diagonal: vec![[[0.0; 5]; 5]; n],
+            coupling: vec![[[0.0; 5]; 5]; n.saturating_sub(1)],
+            shape: vec![[0.0; 5]; n],
+        };
+        let (own, pair) = barriers(stage);
+        let loss = Loss::saturating(stage.scale);
+        for (i, member) in members.iter().enumerate() {
+            let (gradient, diagonal) = (&mut system.gradient[i], &mut system.diagonal[i]);
+            loss::accumulate(&member.target, &x[i], loss, gradient, diagonal);
+            system.shape[i] = std::array::from_fn(|j| diagonal[j][j]);
+            let curve = Curve::new(&x[i]);
             for &(k, unit) in &member.grid {
-                let low = LEAST_SHARE - curve.total_variance(k) / unit;
-                if low > 0.0 {
-                    let by = curve.gradient(k).1.map(|v| -v / unit);
-                    add_outer(&by, scale, scale * low, &mut gradient[i], &mut diagonal[i]);
-                } else if curve.durrleman_g(k) < G_MARGIN {
-                    let (g, by) = curve.durrleman_gradient(k);
-                    let weight = penalty * 1e4;
-                    add_outer(&by, weight, weight * (g - G_MARGIN), &mut gradient[i], &mut diagonal[i]);
+                let c = curve.total_variance(k) / unit - LEAST_SHARE;
+                if own.reaches(c) {
+                    let (first, second) = own.half_derivatives(c);
+                    let by = curve.gradient(k).1.map(|v| v / unit);
+                    add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
+                }
+                let c = curve.durrleman_g(k) - G_MARGIN;
+                if own.reaches(c) && c.is_finite() {
+                    let (first, second) = own.half_derivatives(c);
+                    let by = curve.durrleman_gradient(k).1;
+                    add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
                 }
             }
         }
-        for i in window.pairs(members.len()) {
-            let (curve, next) = (Curve::new(&x[i]), Curve::new(&x[i + 1]));
-            let mut miss = |by: &Wings, by_next: &Wings, short: f64| {
-                let low = (i >= window.first).then(|| i - window.first);
-                let high = (i + 1 < window.end).then(|| i + 1 - window.first);
-                if let Some(low) = low {
-                    add_outer(by, scale, scale * short, &mut gradient[low], &mut diagonal[low]);
-                }
-                if let Some(high) = high {
-                    add_outer(by_next, scale, scale * short, &mut gradient[high], &mut diagonal[high]);
-                }
-                if let (Some(low), Some(_)) = (low, high) {
-                    for r in 0..5 {
-                        for c in 0..5 {
-                            coupling[low][r][c] += scale * by[r] * by_next[c];
-                        }
-                    }
-                }
-            };
-            for &(k, unit) in &members[i].pair_grid {
-                let short = (curve.total_variance(k) - next.total_variance(k)) / unit + CALENDAR_MARGIN;
-                if short > 0.0 {
-                    miss(&curve.gradient(k).1.map(|v| v / unit), &next.gradient(k).1.map(|v| -v / unit), short);
+        for i in 1..n {
+            let (low, high) = (&x[i - 1], &x[i]);
+            let (curve, next) = (Curve::new(low), Curve::new(high));
+            for &(k, unit) in &members[i - 1].pair_grid {
+                let c = (next.total_variance(k) - curve.total_variance(k)) / unit - CALENDAR_MARGIN;
+                if pair.reaches(c) {
+                    let by_low = curve.gradient(k).1.map(|v| -v / unit);
+                    let by_high = next.gradient(k).1.map(|v| v / unit);
+                    system.add_pair(i, &by_low, &by_high, stage.weight, pair.half_derivatives(c));
                 }
             }
             for side in [1, 2] {
-                let short = x[i][side] * (1.0 + CALENDAR_MARGIN) + 1e-10 - x[i + 1][side];
-                if short > 0.0 {
+                let c = (high[side] - low[side]) / SLOPE_UNIT;
+                if pair.reaches(c) {
                     let mut by = [0.0; 5];
-                    by[side] = 1.0;
-                    miss(&by, &by.map(|v| -v), short);
+                    by[side] = 1.0 / SLOPE_UNIT;
+                    let weight = SLOPE_WEIGHT * stage.weight;
+                    system.add_pair(i, &by.map(|v| -v), &by, weight, pair.half_derivatives(c));
                 }
             }
         }
-        for i in 0..n {
-            let (bounds, here) = (&members[window.first + i].bounds, &x[window.first + i]);
-            let held: [bool; 5] = std::array::from_fn(|j| bounds.holds(here, &gradient[i], j));
-            hold(here, bounds, &mut gradient[i], &mut diagonal[i]);
+        system.hold(members, x);
+        system
+    }
+
+    /// Adds a barrier between slices i − 1 and i.
+    fn add_pair(&mut self, i: usize, by_low: &Wings, by_high: &Wings, weight: f64, (first, second): (f64, f64)) {
+        let (first, second) = (weight * first, weight * second);
+        add_outer(by_low, second, first, &mut self.gradient[i - 1], &mut self.diagonal[i - 1]);
+        add_outer(by_high, second, first, &mut self.gradient[i], &mut self.diagonal[i]);
+        for r in 0..5 {
+            for c in 0..5 {
+                self.coupling[i - 1][r][c] += second * by_low[r] * by_high[c];
+            }
+        }
+    }
+
+    /// Takes the parameters that sit at a bound out of the system.
+    fn hold(&mut self, members: &[Member], x: &[Wings]) {
+        for (i, member) in members.iter().enumerate() {
+            let held: [bool; 5] = std::array::from_fn(|j| member.bounds.holds(&x[i], &self.gradient[i], j));
+            hold(&x[i], &member.bounds, &mut self.gradient[i], &mut self.diagonal[i]);
             for j in (0..5).filter(|&j| held[j]) {
-                if i + 1 < n {
-                    coupling[i][j] = [0.0; 5];
+                if let Some(coupling) = self.coupling.get_mut(i) {
+                    coupling[j] = [0.0; 5];
                 }
                 if i > 0 {
-                    coupling[i - 1].iter_mut().for_each(|row| row[j] = 0.0);
+                    self.coupling[i - 1].iter_mut().for_each(|row| row[j] = 0.0);
                 }
             }
         }
-        let mut moved = None;
-        for _ in 0..30 {
-            let mut damped = diagonal.clone();
+    }
+
+    /// The step under `damping`, one value a slice.
+    fn solve(&self, members: &[Member], damping: &[f64]) -> Option<Vec<[f64; 5]>> {
+        let mut damped = self.diagonal.clone();
+        for (i, member) in members.iter().enumerate() {
+            for j in 0..5 {
+                damped[i][j][j] += damping[i] * self.shape[i][j] + member.bounds.floor[j];
+            }
+        }
+        solve_chain(&damped, &self.coupling, &self.gradient)
+    }
+}
+
+/// Tries of a step before the stage ends.
+const TRIES: usize = 30;
+
+/// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
+fn descend(members: &[Member], x: &mut [Wings], stage: &Stage) {
+    let n = members.len();
+    let (mut parts, mut trial_parts) = (vec![0.0; n], vec![0.0; n]);
+    let mut value = objective(members, x, stage, &mut parts);
+    let mut damping = vec![1e-4; n];
+    let mut trial = x.to_vec();
+    for _ in 0..stage.steps {
+        let system = System::new(members, x, stage);
+        let mut gain = None;
+        for _ in 0..TRIES {
+            let Some(step) = system.solve(members, &damping) else {
+                damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
+                continue;
+            };
             for i in 0..n {
-                let floor = &members[window.first + i].bounds.floor;
-                for j in 0..5 {
-                    damped[i][j][j] += damping[i] * shape[i][j] + floor[j];
+                trial[i] = std::array::from_fn(|j| x[i][j] - step[i][j]);
+                members[i].bounds.clamp(&mut trial[i]);
+            }
+            let trial_value = objective(members, &trial, stage, &mut trial_parts);
+            let better = trial_value < value;
+            let mut worse = false;
+            for i in 0..n {
+                if trial_parts[i] > parts[i] || trial_parts[i].is_nan() {
+                    damping[i] = (damping[i] * 8.0).max(1e-6);
+                    worse = true;
+                } else if better {
+                    damping[i] *= 0.2;
                 }
             }
-            if let Some(step) = solve_chain(&damped, &coupling, &gradient) {
-                for i in 0..n {
-                    trial[window.first + i] = std::array::from_fn(|j| x[window.first + i][j] - step[i][j]);
-                    members[window.first + i].bounds.clamp(&mut trial[window.first + i]);
-                }
-                let trial_value = objective(members, &trial, window, loss, penalty, &mut trial_parts);
-                if trial_value < value {
-                    moved = Some(trial_value);
-                }
-                let mut worse = false;
-                for i in 0..n {
-                    if trial_parts[i] > parts[i] || trial_parts[i].is_nan() {
-                        damping[i] = (damping[i] * 8.0).max(1e-6);
-                        worse = true;
-                    } else if moved.is_some() {
-                        damping[i] *= 0.2;
-                    }
-                }
-                if moved.is_some() {
-                    break;
-                }
-                if worse {
-                    continue;
-                }
+            if better {
+                gain = Some(value - trial_value);
+                value = trial_value;
+                break;
             }
-            damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
+            if !worse {
+                damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
+            }
         }
-        let Some(trial_value) = moved else { break };
-        let gain = value - trial_value;
-        value = trial_value;
+        let Some(gain) = gain else { break };
         x.copy_from_slice(&trial);
         std::mem::swap(&mut parts, &mut trial_parts);
         if gain <= 1e-5 * value {
             break;
         }
     }
-    value
 }

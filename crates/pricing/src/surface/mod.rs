@@ -1,6 +1,8 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
+mod barrier;
 mod check;
+mod constraints;
 mod fit;
 mod joint;
 mod linear;

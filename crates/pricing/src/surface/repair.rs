@@ -1,5 +1,5 @@
-//! The last word on arbitrage: what the penalised fit leaves is lifted away, else the surface moves towards its backbone until none is
-//! left.
+//! The last word on arbitrage: what the fit leaves is lifted away, and a slice that lifting does not mend moves towards the backbone
+//! until it is free.
 
 use super::{
     check::dense_grid,
@@ -7,64 +7,90 @@ use super::{
     wings::{self, Wings},
 };
 
-/// Shares of the backbone that are tried, least first.
-const BLENDS: [f64; 9] = [0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0];
-/// Times that levels are raised for g.
-const ROUNDS: usize = 12;
-/// g that a repaired slice keeps on the grid.
-const LEAST_G: f64 = 0.0;
+/// Rounds of mending before the whole surface gives way to the backbone.
+const ROUNDS: usize = 60;
+/// Rounds in which raising the level of a slice is tried first.
+const EASES: usize = 3;
+/// The first share of the backbone in a slice; each further round doubles it.
+const FIRST_SHARE: f64 = 0.01;
+/// Share by which total variance and wing slopes rise from slice to slice at least.
+const LIFT: f64 = 1e-9;
 
-/// A surface free of arbitrage on the dense grid near `fitted`, and the share of the backbone in it; where even the backbone is not free,
-/// flat slices of rising total variance (share 2).
-pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> (Vec<Svi>, f64) {
-    for share in BLENDS {
-        let mut slices: Vec<Wings> =
-            fitted.iter().zip(backbone).map(|(x, y)| std::array::from_fn(|i| x[i] + share * (y[i] - x[i]))).collect();
+/// What the repair came to.
+pub(super) struct Repaired {
+    /// The slices, free of arbitrage on the dense grid.
+    pub(super) slices: Vec<Svi>,
+    /// The share of the backbone in each.
+    pub(super) shares: Vec<f64>,
+}
+
+/// A surface free of arbitrage on the dense grid near `fitted`. None where even the backbone is not free.
+pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> Option<Repaired> {
+    let mut shares = vec![0.0_f64; fitted.len()];
+    let mut levels = vec![0.0; fitted.len()];
+    for round in 0..ROUNDS {
+        let mut slices: Vec<Wings> = (0..fitted.len())
+            .map(|i| {
+                let mut x: Wings = std::array::from_fn(|j| fitted[i][j] + shares[i] * (backbone[i][j] - fitted[i][j]));
+                x[0] += (1.0 - shares[i]) * levels[i];
+                x
+            })
+            .collect();
         lift(&mut slices, range);
-        for _ in 0..ROUNDS {
-            if !ease(&mut slices, range) {
-                break;
+        let mut mended = true;
+        for i in 0..slices.len() {
+            let missing = shortfall(&slices[i], slices.get(i + 1).unwrap_or(&slices[i]), range);
+            if missing > 0.0 {
+                mended = false;
+                if round < EASES {
+                    levels[i] += missing;
+                } else {
+                    shares[i] = (2.0 * shares[i]).clamp(FIRST_SHARE, 1.0);
+                }
             }
-            lift(&mut slices, range);
         }
-        let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-        if free(&slices, range) {
-            return (slices, share);
+        if mended {
+            let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
+            if free(&slices, range) {
+                return Some(Repaired { slices, shares });
+            }
         }
     }
+    let mut slices = backbone.to_vec();
+    lift(&mut slices, range);
+    let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
+    free(&slices, range).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
+}
+
+/// Flat slices of rising total variance at the levels of `backbone`.
+pub(super) fn flat(backbone: &[Wings]) -> Vec<Svi> {
     let mut level = 0.0_f64;
     let flat = |x: &Wings| {
         level = level.max(wings::to_svi(x).total_variance(0.0)).max(1e-14);
         Svi::flat(level)
     };
-    (backbone.iter().map(flat).collect(), 2.0)
+    backbone.iter().map(flat).collect()
 }
 
-/// Raises the level of each slice whose w or g is negative somewhere: the negative terms of g fall with w. Whether there was one.
-fn ease(slices: &mut [Wings], range: [f64; 2]) -> bool {
+/// How far the level of a slice whose w or g is negative somewhere should rise to mend it; zero where neither is. Near the money the
+/// negative term of g is about w′²/4w, so its shortfall is undone by about the same share of w.
+fn shortfall(slice: &Wings, next: &Wings, range: [f64; 2]) -> f64 {
+    let svi = wings::to_svi(slice);
+    let at_the_money = svi.total_variance(0.0).abs().max(1e-14);
+    let least = svi.least_total_variance();
+    if least <= 0.0 {
+        return 1e-3 * at_the_money - least;
+    }
     let mut grid = Vec::new();
-    let mut eased = false;
-    for slice in slices {
-        let svi = wings::to_svi(slice);
-        let least = svi.least_total_variance();
-        if least <= 0.0 {
-            slice[0] += 1e-3 * svi.total_variance(0.0).abs().max(1e-14) - least;
-            eased = true;
-        }
-        let svi = wings::to_svi(slice);
-        dense_grid(range, &svi, &svi, &mut grid);
-        let worst = grid
-            .iter()
-            .map(|&k| (svi.durrleman_g(k), k))
-            .fold((f64::INFINITY, 0.0), |x, y| if y.0 < x.0 { y } else { x });
-        if worst.0 < LEAST_G {
-            // g is about −w′²/4w at its worst, so its shortfall is undone by about the same share of w.
-            let w = svi.total_variance(worst.1).max(1e-3 * svi.total_variance(0.0).abs());
-            slice[0] += w * (1e-3 - worst.0).min(0.5);
-            eased = true;
+    dense_grid(range, &svi, &wings::to_svi(next), &mut grid);
+    let mut worst = (0.0, 0.0);
+    for &k in &grid {
+        let g = svi.durrleman_g(k);
+        if g < worst.0 {
+            worst = (g, k);
         }
     }
-    eased
+    if worst.0 < 0.0 { svi.total_variance(worst.1).max(1e-3 * at_the_money) * (1e-3 - worst.0).min(0.5) } else { 0.0 }
 }
 
 /// Lifts each slice over the one before: wing slopes first, then the level by the deepest shortfall on the grid.
@@ -74,13 +100,13 @@ fn lift(slices: &mut [Wings], range: [f64; 2]) {
         let (before, after) = slices.split_at_mut(i);
         let (low, high) = (&before[i - 1], &mut after[0]);
         for side in [1, 2] {
-            if high[side] < low[side] * (1.0 + 1e-9) {
-                high[side] = (low[side] * (1.0 + 1e-9)).min(wings::MOST_SLOPE);
+            if high[side] < low[side] * (1.0 + LIFT) {
+                high[side] = (low[side] * (1.0 + LIFT)).min(wings::MOST_SLOPE);
             }
         }
         let (low, svi) = (wings::to_svi(low), wings::to_svi(high));
         dense_grid(range, &low, &svi, &mut grid);
-        let short = grid.iter().map(|&k| low.total_variance(k) * (1.0 + 1e-9) - svi.total_variance(k));
+        let short = grid.iter().map(|&k| low.total_variance(k) * (1.0 + LIFT) - svi.total_variance(k));
         high[0] += short.fold(0.0, f64::max);
     }
 }
@@ -92,14 +118,16 @@ fn free(slices: &[Svi], range: [f64; 2]) -> bool {
         let next = slices.get(i + 1).unwrap_or(svi);
         dense_grid(range, svi, next, &mut grid);
         let ([p, q], [p_next, q_next]) = (svi.wing_slopes(), next.wing_slopes());
-        (0.0..=2.0).contains(&p)
-            && (0.0..=2.0).contains(&q)
+        // b(1 ± ρ) of a slope of zero is zero to rounding only.
+        const ROUNDING: f64 = 1e-14;
+        (-ROUNDING..=2.0).contains(&p)
+            && (-ROUNDING..=2.0).contains(&q)
             && svi.least_total_variance() > 0.0
-            && p_next >= p
-            && q_next >= q
+            && p_next >= p - ROUNDING
+            && q_next >= q - ROUNDING
             && grid.iter().all(|&k| {
                 let w = svi.total_variance(k);
-                w > 0.0 && next.total_variance(k) >= w && svi.durrleman_g(k) >= LEAST_G
+                w > 0.0 && next.total_variance(k) >= w && svi.durrleman_g(k) >= 0.0
             })
     })
 }

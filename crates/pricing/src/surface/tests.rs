@@ -194,9 +194,9 @@ fn butterfly_arbitrage_in_the_quotes_stays_out_of_the_slice() {
     assert_sound(&surface, 1);
     assert!(surface.arbitrage.least_g >= 0.0);
     assert_eq!(surface.slices[0].source, SliceSource::Svi);
-    // The quotes' own curve fits them and has the arbitrage; leaving it out costs less than a vol point.
-    assert!(surface.unconstrained.rmse_vol_points < 0.02, "{:?}", surface.unconstrained);
-    assert!(surface.quality.rmse_vol_points < 1.0, "{:?}", surface.quality);
+    // The quotes' own curve fits them and has the arbitrage; a curve without it can still meet most of them.
+    assert_eq!(surface.unconstrained.inside, 60, "{:?}", surface.unconstrained);
+    assert!(surface.quality.inside >= 30, "{:?}", surface.quality);
 }
 
 #[test]
