@@ -67,7 +67,7 @@ pub(super) fn clean(chain: &Chain, previous: Option<&Chain>, expiries: &mut Expi
 fn quote_status(bid: f64, ask: f64) -> Status {
     if bid.is_infinite() || bid < 0.0 || ask.is_infinite() || ask < 0.0 {
         Status::BadQuote
-    } else if bid == 0.0 && !(ask > 0.0) || ask.is_nan() {
+    } else if ask.is_nan() || (bid == 0.0 && ask == 0.0) {
         Status::NoQuote
     } else if bid > ask {
         Status::CrossedQuote

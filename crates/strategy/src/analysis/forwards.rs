@@ -6,6 +6,7 @@ use zomma_pricing::parity::{self, ParityFit, ParityPair};
 
 use super::{
     AnalysisConfig, ForwardSource, RateSource,
+    carry_line::{self, GrowthPrior, LogForward},
     clean::bid_or_zero,
     deamericanize::{self, EarlyExercise},
     expiries::{Expiries, Expiry, NONE},
@@ -26,23 +27,6 @@ const CURVE_ERROR_MAX: f64 = 0.02;
 const DEAMERICANIZE_ROUNDS: usize = 3;
 /// Where the forwards carry back to a spot with a greater error than this, what the file says is better.
 const PARITY_SPOT_ERROR_MAX: f64 = 0.003;
-/// One standard deviation of a yield that nothing says.
-const CARRY_PRIOR_ERROR: f64 = 0.03;
-/// How far ln(forward) may stray from a straight line in a year: dividends come in lumps.
-const CARRY_LUMP_PER_YEAR: f64 = 0.01;
-/// A dividend that may lie between two expiries, as a share of spot: what comes after the first expiry says little about what lies
-/// before it.
-const DIVIDEND_LUMP: f64 = 0.003;
-/// Pairs that make a forward good enough to carry back.
-const GOOD_PAIRS_MIN: usize = 5;
-/// So many forwards behind the nearest one can agree that it is off, by more standard deviations than this. (Options of the last minutes
-/// are not always quoted in step.)
-const CONSENSUS: usize = 4;
-const CONSENSUS_DEVIATIONS: f64 = 4.0;
-/// A gap that is greater, as a share of spot, is rather a dividend between the nearest expiry and the next.
-const DIVIDEND_LEAST: f64 = 0.001;
-/// Expiries this much later than the first say what carries the first back to spot.
-const CARRY_YEARS: f64 = 0.25;
 
 /// Forward and discount factor of one expiry.
 #[derive(Clone, Copy, Debug)]
@@ -221,12 +205,13 @@ impl Search<'_> {
                 })
             })
             .collect();
-        let line =
-            self.carry_line(rates, &carries).filter(|line| self.last.is_none() || line.error <= PARITY_SPOT_ERROR_MAX);
-        let is_parity_spot = line.is_some();
-        let spot = line.map(|line| line.spot).or(self.last).unwrap_or(f64::NAN);
+        let prior = self.growth_prior(rates);
+        let carried = carry_line::carry_back(self.log_forwards(&carries), &prior)
+            .filter(|carried| self.last.is_none() || carried.error <= PARITY_SPOT_ERROR_MAX);
+        let is_parity_spot = carried.is_some();
+        let spot = carried.map(|carried| carried.spot).or(self.last).unwrap_or(f64::NAN);
         if is_price(spot) {
-            let growth = self.carry_growth(spot, rates, &carries);
+            let growth = prior.growth_from(spot, &self.log_forwards(&carries));
             for (index, carry) in carries.iter_mut().enumerate().filter(|(_, carry)| carry.is_none()) {
                 let years = self.years(index);
                 *carry = Some(Carry {
@@ -254,52 +239,9 @@ impl Search<'_> {
         if fit.forward_error.is_finite() { fit.forward_error.max(least) } else { tightest.max(least) }
     }
 
-    /// What the yield is where nothing says it.
-    fn prior_growth(&self, rates: &[Rate]) -> f64 {
-        rates.first().map_or(0.0, |rate| rate.rate) - self.config.dividend_yield.unwrap_or(0.0)
-    }
-
-    /// Spot: the nearest forward carried back along ln F(T) = ln S + growth·T, unless the forwards behind it agree that it is off.
-    fn carry_line(&self, rates: &[Rate], carries: &[Option<Carry>]) -> Option<CarryLine> {
-        let mut points = self.log_forwards(carries);
-        // The last minutes of an expiry can leave it a pair or two: the next one tells more.
-        if let Some(good) = points.iter().position(|point| point.pairs >= GOOD_PAIRS_MIN) {
-            points.drain(..good);
-        }
-        let first = points.first()?.years;
-        let growth_prior = self.prior_growth(rates);
-        let mut near: Vec<LogForward> = points.into_iter().filter(|point| point.years <= first + CARRY_YEARS).collect();
-        // Centred on one forward, so that logarithms of large prices lose no digits.
-        let origin = near.first()?.log_forward;
-        for point in &mut near {
-            point.log_forward -= origin;
-        }
-        if let Some(behind) = near.get(1..=CONSENSUS)
-            && let Some(line) = CarryLine::fit(behind, growth_prior)
-        {
-            let expected = line.level + line.growth * first;
-            let allowed = CONSENSUS_DEVIATIONS * near[0].error.hypot(line.error).hypot(line.scatter);
-            let gap = (near[0].log_forward - expected).abs();
-            if gap > allowed && gap < DIVIDEND_LEAST {
-                return Some(line.from_origin(origin)).filter(|line| is_price(line.spot));
-            }
-        }
-        for point in &mut near[1..] {
-            point.error = point.error.hypot(DIVIDEND_LUMP);
-        }
-        CarryLine::fit(&near, growth_prior).map(|line| line.from_origin(origin)).filter(|line| is_price(line.spot))
-    }
-
-    /// One growth rate of the forward for the expiries without pairs.
-    fn carry_growth(&self, spot: f64, rates: &[Rate], carries: &[Option<Carry>]) -> f64 {
-        let prior_weight = CARRY_PRIOR_ERROR.powi(-2);
-        let (mut wtt, mut wty) = (prior_weight, prior_weight * self.prior_growth(rates));
-        for point in self.log_forwards(carries) {
-            let weight = 1.0 / point.variance();
-            wtt += weight * point.years * point.years;
-            wty += weight * point.years * (point.log_forward - spot.ln());
-        }
-        wty / wtt
+    /// What is believed of the growth of the forward where nothing says it.
+    fn growth_prior(&self, rates: &[Rate]) -> GrowthPrior {
+        GrowthPrior::new(rates.first().map_or(0.0, |rate| rate.rate), self.config.dividend_yield)
     }
 
     fn log_forwards(&self, carries: &[Option<Carry>]) -> Vec<LogForward> {
@@ -317,72 +259,6 @@ impl Search<'_> {
                 })
             })
             .collect()
-    }
-}
-
-/// ln F(T) = level + growth·T.
-struct CarryLine {
-    level: f64,
-    growth: f64,
-    /// One standard error of the level.
-    error: f64,
-    /// How far single forwards lie off the line.
-    scatter: f64,
-    spot: f64,
-}
-
-impl CarryLine {
-    /// Robust weighted least squares with a prior on the growth.
-    fn fit(points: &[LogForward], growth_prior: f64) -> Option<Self> {
-        let prior_weight = CARRY_PRIOR_ERROR.powi(-2);
-        let mut robust = vec![1.0; points.len()];
-        let mut line = None;
-        for _ in 0..5 {
-            let (mut w, mut wt, mut wtt, mut wy, mut wty) = (0.0, 0.0, prior_weight, 0.0, prior_weight * growth_prior);
-            for (point, robust) in points.iter().zip(&robust) {
-                let weight = robust / point.variance();
-                w += weight;
-                wt += weight * point.years;
-                wtt += weight * point.years * point.years;
-                wy += weight * point.log_forward;
-                wty += weight * point.years * point.log_forward;
-            }
-            let determinant = w * wtt - wt * wt;
-            if !(determinant > 0.0) {
-                return None;
-            }
-            let growth = (w * wty - wt * wy) / determinant;
-            let level = (wy - growth * wt) / w;
-            let mut residuals: Vec<f64> = Vec::with_capacity(points.len());
-            for (point, robust) in points.iter().zip(&mut robust) {
-                let residual = point.log_forward - level - growth * point.years;
-                residuals.push(residual.abs());
-                *robust = 1.0 / (1.0 + residual * residual / (9.0 * point.variance()));
-            }
-            residuals.sort_by(f64::total_cmp);
-            // Median absolute deviation as a standard deviation.
-            let scatter = 1.4826 * residuals[residuals.len() / 2];
-            line = Some(Self { level, growth, error: (wtt / determinant).sqrt(), scatter, spot: level.exp() });
-        }
-        line
-    }
-
-    /// The line of logarithms that were counted from `origin`.
-    fn from_origin(self, origin: f64) -> Self {
-        Self { level: self.level + origin, spot: (self.level + origin).exp(), ..self }
-    }
-}
-
-struct LogForward {
-    years: f64,
-    log_forward: f64,
-    error: f64,
-    pairs: usize,
-}
-
-impl LogForward {
-    fn variance(&self) -> f64 {
-        self.error * self.error + (CARRY_LUMP_PER_YEAR * self.years).powi(2) + 1e-12
     }
 }
 

@@ -79,7 +79,7 @@ impl History {
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
         let mean_variance = returns.iter().map(|r| (r - mean) * (r - mean)).sum::<f64>() / (count - 1.0);
-        if !(mean_variance > 0.0) {
+        if mean_variance.is_nan() || mean_variance <= 0.0 {
             return None;
         }
         let mut variance = mean_variance;

@@ -2,6 +2,7 @@
 //!
 //! `zomma analyze`, the backtest and Python all call [`analyze`].
 
+mod carry_line;
 mod clean;
 mod clock;
 mod deamericanize;
@@ -105,10 +106,10 @@ pub fn analyze(
     clock.lap("clean");
 
     let forwards = forwards::find(chain, &expiries, config);
-    for row in 0..status.len() {
-        let has_forward = forwards.carries.get(expiries.row_expiry[row] as usize).is_some_and(Option::is_some);
-        if status[row].is_ok() && !has_forward {
-            status[row] = Status::NoForward;
+    for (status, expiry) in status.iter_mut().zip(&expiries.row_expiry) {
+        let has_forward = forwards.carries.get(*expiry as usize).is_some_and(Option::is_some);
+        if status.is_ok() && !has_forward {
+            *status = Status::NoForward;
         }
     }
     let rejected = count_rejected(&status);

@@ -40,7 +40,7 @@ pub(super) fn reasons(rejected: &BTreeMap<Status, usize>, is_copy: bool) -> Stri
 
 /// All notes of one analysis.
 pub(super) fn write(facts: &Facts<'_>) -> Vec<String> {
-    let mut notes = facts.chain.notes.clone();
+    let mut notes: Vec<String> = Vec::new();
     notes.push(exercise(facts));
     notes.extend(quote_date(facts));
     notes.push(spot(facts));

@@ -48,7 +48,8 @@ pub(super) fn slices(quotes: &Quotes, expiries: &Expiries, forwards: &Forwards, 
         first += count;
 
         // (log-moneyness, row): out of the money first, in the money kept aside.
-        let (mut out, mut inside): (Vec<(f64, u32)>, Vec<(f64, u32)>) = (Vec::new(), Vec::new());
+        let mut out: Vec<(f64, u32)> = Vec::new();
+        let mut inside: Vec<(f64, u32)> = Vec::new();
         for index in members.clone() {
             let Some(carry) = &forwards.carries[index] else { continue };
             for entry in &expiries.alive[index].strikes {
@@ -181,8 +182,9 @@ pub(super) fn quality(quotes: &Quotes, status: &[Status], expiries: &Expiries, f
         }
         let has_slice = slices.of_expiry[expiries.row_expiry[row] as usize].is_some();
         let is_used = status[row].is_ok() && has_slice && model[row].is_finite();
-        // NaN bounds from one side alone: a bid without a volatility is no lower bound, an ask without one no upper bound.
-        let is_inside = is_used && !(model[row] < vols.bid.volatility[row]) && !(model[row] > vols.ask.volatility[row]);
+        // A bid without a volatility is no lower bound.
+        let lowest = if vols.bid.volatility[row].is_nan() { 0.0 } else { vols.bid.volatility[row] };
+        let is_inside = is_used && (lowest..=vols.ask.volatility[row]).contains(&model[row]);
         let error = model[row] - vols.mid.volatility[row];
         for tally in [tally, &mut total] {
             tally.quotes += 1;

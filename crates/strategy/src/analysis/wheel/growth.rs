@@ -94,7 +94,7 @@ impl Sample {
             (first / count, -second / count)
         };
         // The slope falls in f, so it has at most one root.
-        let kelly_fraction = if !(expected_value > 0.0) {
+        let kelly_fraction = if expected_value.is_nan() || expected_value <= 0.0 {
             0.0
         } else if slope(1.0).0 >= 0.0 {
             1.0

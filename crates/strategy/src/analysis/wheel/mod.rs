@@ -113,7 +113,7 @@ fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, scan: &m
                 OptionType::Put => (CandidateKind::CashSecuredPut, strike - bid, strike - bid),
                 OptionType::Call => (CandidateKind::CoveredCall, spot - bid, spot - bid),
             };
-            if !(secured > 0.0) {
+            if secured.is_nan() || secured <= 0.0 {
                 continue;
             }
             let volatility = board.volatility[row];

@@ -32,7 +32,7 @@ impl Diffusion {
         if distance >= 0.0 {
             return 1.0;
         }
-        if !(deviation > 0.0) {
+        if deviation.is_nan() || deviation <= 0.0 {
             return if shift <= distance { 1.0 } else { 0.0 };
         }
         let direct = normal_cdf::<Plain>((distance - shift) / deviation);
