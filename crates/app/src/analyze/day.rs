@@ -60,9 +60,10 @@ impl Day<'_> {
                 put("surface.json", &surface::encode(analysis)?)?;
                 put("candidates.csv", &candidates::encode(self.chain, analysis)?)
             },
-            || report::data(self.chain, analysis),
+            || report::prepare(&report::data(self.chain, analysis)),
         );
         written?;
+        let data = data?;
         summary.timings_ms.0.push(("outputs", started.elapsed().as_secs_f64() * 1e3));
         let started = Instant::now();
         put("report.html", &report::page(summary, &data)?)?;

@@ -1,8 +1,10 @@
 //! `summary.json` of one date: the day on one machine-readable page.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use zomma_base::time;
+use zomma_base::{Status, time};
 use zomma_market::chain::Chain;
 use zomma_pricing::surface::FitQuality;
 use zomma_strategy::analysis::{Analysis, Candidate, ExpirySummary};
@@ -27,7 +29,9 @@ pub struct Summary {
     pub spot_gap: Option<f64>,
     pub rows_read: usize,
     pub rows_kept: usize,
-    pub rejected: Rejected,
+    pub rejected: Counts,
+    /// Rows by the status of their mid's volatility.
+    pub implied_volatility_status: Counts,
     pub model: &'static str,
     /// Over every unexpired out-of-the-money row with 0 < bid ≤ ask.
     pub inside_bid_ask_share: Option<f64>,
@@ -62,11 +66,24 @@ pub fn inside_share(quality: &FitQuality) -> Option<f64> {
     (quality.quotes > 0).then(|| quality.inside as f64 / quality.quotes as f64)
 }
 
-/// Rejected rows by reason, the most frequent first.
+/// Rows by reason, the most frequent first.
 #[derive(Clone, Debug, Default)]
-pub struct Rejected(pub Vec<(&'static str, usize)>);
+pub struct Counts(pub Vec<(&'static str, usize)>);
 
-impl Serialize for Rejected {
+impl Counts {
+    fn of(counts: impl Iterator<Item = (Status, usize)>) -> Self {
+        let mut counts: Vec<(&'static str, usize)> = counts.map(|(status, count)| (status.as_str(), count)).collect();
+        counts.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+        Self(counts)
+    }
+
+    /// All rows counted.
+    pub fn total(&self) -> usize {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+}
+
+impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (reason, count) in &self.0 {
@@ -217,10 +234,11 @@ const BEST: usize = 10;
 impl Summary {
     /// Sums up an analysis; the timings are added when all is written.
     pub fn of(chain: &Chain, analysis: &Analysis) -> Self {
-        let mut rejected: Vec<(&'static str, usize)> =
-            analysis.rejected.iter().map(|(status, count)| (status.as_str(), *count)).collect();
-        rejected.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
-        let rows_rejected: usize = rejected.iter().map(|(_, count)| count).sum();
+        let rejected = Counts::of(analysis.rejected.iter().map(|(status, count)| (*status, *count)));
+        let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
+        for status in &analysis.quotes.mid_volatility_status {
+            *statuses.entry(*status).or_default() += 1;
+        }
         let arbitrage = analysis.surface.arbitrage.clone();
         Self {
             quote_date: analysis.quote_date.to_string(),
@@ -233,8 +251,9 @@ impl Summary {
             underlying_last: analysis.underlying_last,
             spot_gap: analysis.underlying_last.map(|last| analysis.spot - last),
             rows_read: analysis.rows_read,
-            rows_kept: analysis.rows_read.saturating_sub(rows_rejected),
-            rejected: Rejected(rejected),
+            rows_kept: analysis.rows_read.saturating_sub(rejected.total()),
+            rejected,
+            implied_volatility_status: Counts::of(statuses.into_iter()),
             model: MODEL,
             inside_bid_ask_share: inside_share(&analysis.quality),
             rmse_vol_points: analysis.quality.rmse_vol_points,

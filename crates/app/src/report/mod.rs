@@ -7,4 +7,4 @@ mod data;
 mod page;
 
 pub use data::data;
-pub use page::page;
+pub use page::{page, prepare};

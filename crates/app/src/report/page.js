@@ -46,13 +46,14 @@
   const reach = (e, low, high) => [Math.max(e.slice.range[0], -low * deviation(e)), Math.min(e.slice.range[1], high * deviation(e))];
 
   // ---- Plotly --------------------------------------------------------------------------------------------------------------
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  const config = { displayModeBar: false, responsive: true };
+  const family = 'Inter, "Segoe UI", system-ui, "Helvetica Neue", Arial, sans-serif';
   const axis = (title, more = {}) => ({
     title: { text: title, standoff: 10, font: { size: 12.5, color: css("--muted") } }, gridcolor: css("--line"), zerolinecolor: css("--line"),
     linecolor: css("--line"), tickfont: { size: 12, color: css("--muted") }, automargin: true, ...more,
   });
   const layout = (more) => ({
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", color: css("--ink"), size: 13 },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family, color: css("--ink"), size: 13 },
     margin: { l: 56, r: 14, t: 12, b: 44 }, hovermode: "closest", legend: { font: { size: 12 } },
     hoverlabel: { bgcolor: css("--panel"), bordercolor: css("--line"), font: { color: css("--ink"), size: 12.5 } }, ...more,
   });
@@ -114,6 +115,15 @@
     const v = volatility(e, Math.log(e.smile.strike[i] / e.forward)), { bid, ask } = e.smile;
     return (!is(bid[i]) || v >= bid[i]) && is(ask[i]) && v <= ask[i];
   };
+  // The same bars with the fit taken off, since tight quotes are thinner than the line through them.
+  const residuals = (e, rows, scale, color) => {
+    const s = e.smile, fit = rows.map((i) => volatility(e, Math.log(s.strike[i] / e.forward)));
+    return {
+      type: "scatter", mode: "markers", yaxis: "y2", showlegend: false, x: rows.map((i) => scale(s.strike[i])), y: rows.map((i, n) => (s.mid[i] - fit[n]) * 100),
+      error_y: { type: "data", symmetric: false, array: rows.map((i) => is(s.ask[i]) ? (s.ask[i] - s.mid[i]) * 100 : 0), arrayminus: rows.map((i) => is(s.bid[i]) ? (s.mid[i] - s.bid[i]) * 100 : 0), thickness: 1.2, width: 0, color },
+      marker: { size: 2.5, color }, customdata: rows.map((i) => s.strike[i]), hovertemplate: "strike %{customdata}<br>mid − fit %{y:.3f} points<extra></extra>",
+    };
+  };
   const drawSmile = () => {
     const e = expiries[chosen];
     if (!e) return;
@@ -142,9 +152,14 @@
       yRange = [Math.max(0, bottom - (top - bottom) * 0.08) * 100, (top + (top - bottom) * 0.06) * 100];
     }
     const forward = scale(e.forward);
+    if (e.slice) traces.push(...[true, false].map((inside) => residuals(e, at(inside), scale, inside ? css("--quote") : css("--bad"))));
+    const gaps = e.slice ? s.strike.map((strike, i) => [Math.log(strike / e.forward), i]).filter(([k, i]) => range && Math.abs(k) < 2.5 * deviation(e) && is(s.bid[i]) && is(s.ask[i]))
+      .map(([k, i]) => Math.max(Math.abs(s.bid[i] - volatility(e, k)), Math.abs(s.ask[i] - volatility(e, k))) * 100).sort((a, b) => a - b) : [];
+    const reachOfGaps = gaps.length ? Math.min(Math.max(gaps[Math.floor(gaps.length * 0.95)] * 1.25, 0.02), 5) : 1;
     draw("smile-plot", traces, {
-      xaxis: axis(byStrike ? "strike" : "log-moneyness ln(strike / forward)", { range }), yaxis: axis("implied volatility, %", { range: yRange }),
-      legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom", font: { size: 12 } }, margin: { l: 56, r: 14, t: 34, b: 44 },
+      xaxis: axis(byStrike ? "strike" : "log-moneyness ln(strike / forward)", { range, anchor: "y2" }), yaxis: axis("implied volatility, %", { range: yRange, domain: [0.34, 1] }),
+      yaxis2: axis("quote − fit, points", { domain: [0, 0.26], range: [-reachOfGaps, reachOfGaps], nticks: 5 }),
+      legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom", font: { size: 12 } }, margin: { l: 60, r: 14, t: 34, b: 44 },
       shapes: [{ type: "line", x0: forward, x1: forward, yref: "paper", y0: 0, y1: 1, line: { color: css("--muted"), width: 1, dash: "dot" } }],
       annotations: [{ x: forward, yref: "paper", y: 1, yanchor: "bottom", text: "forward " + fixed(e.forward, 2), showarrow: false, font: { size: 12, color: css("--muted") } }],
     });
@@ -170,7 +185,7 @@
         picture.append(svg("path", { class: "f", "vector-effect": "non-scaling-stroke", d: ks.map((k, i) => (i ? "L" : "M") + x(k).toFixed(1) + " " + y(vols[i]).toFixed(1)).join("") }));
       }
       const button = make("button", { type: "button", "aria-pressed": index === chosen, title: labelOf(e), on: ["click", () => choose(index)] },
-        make("div", { class: "d" }, make("span", {}, e.date.slice(2) + (e.settlement === "am" ? " AM" : "")), make("span", {}, percent(share(e.inside, e.judged), 0))), picture);
+        make("div", { class: "d" }, make("span", {}, e.date + (e.settlement === "am" ? " AM" : "")), make("span", {}, percent(share(e.inside, e.judged), 0))), picture);
       return button;
     });
     $("multiples").replaceChildren(...buttons);
@@ -186,24 +201,27 @@
   // ---- surface, total variance, density ------------------------------------------------------------------------------------
   const spread = (list, n) => list.length <= n ? list : Array.from({ length: n }, (_, i) => list[Math.round(i * (list.length - 1) / (n - 1))]);
   const drawSurface = () => {
-    const rows = fitted.filter(({ e }) => e.years > 0.5 / 365);
+    // A last-day smile is a wall that hides the rest: it is left out where there are enough others.
+    const calm = fitted.filter(({ e }) => e.days >= 3), rows = calm.length >= 6 ? calm : fitted;
+    if (rows.length < fitted.length) $("surface-hint").append(" Expiries from three days on.");
     if (rows.length < 2) return void $("surface-plot").replaceChildren(make("p", { class: "hint" }, "A surface needs two expiries with a fit."));
-    const lows = rows.map(({ e }) => reach(e, 6, 5)[0]).sort((a, b) => a - b), highs = rows.map(({ e }) => reach(e, 6, 5)[1]).sort((a, b) => a - b);
-    const low = Math.max(lows[Math.floor(lows.length * 0.25)], Math.log(0.4)), high = Math.min(highs[Math.floor(highs.length * 0.75)], Math.log(1.8));
-    const ks = linspace(low, high, 70), days = rows.map(({ e }) => e.years * 365);
-    const z = rows.map(({ e }) => { const [from, to] = reach(e, 7, 6); return ks.map((k) => k < from || k > to ? null : volatility(e, k) * 100); });
-    const ticks = [1, 2, 5, 10, 30, 90, 180, 365, 730, 1095].filter((d) => d >= days[0] && d <= days[days.length - 1]);
-    const wall = (title, more) => ({ title: { text: title, font: { size: 12, color: css("--muted") } }, gridcolor: css("--line"), zerolinecolor: css("--line"), tickfont: { size: 11, color: css("--muted") }, showbackground: false, ...more });
+    // Every expiry has its own strikes, as far as it was quoted and a few standard deviations at most, so that the edge is a curve.
+    const strikes = rows.map(({ e }) => { const [from, to] = reach(e, 5.5, 3.5); return linspace(Math.max(from, Math.log(0.3)), Math.min(to, Math.log(2)), 60); });
+    const days = rows.map(({ e }) => e.years * 365), z = rows.map(({ e }, i) => strikes[i].map((k) => volatility(e, k) * 100));
+    const x = strikes.map((ks) => ks.map((k) => Math.exp(k) * 100)), y = days.map((d) => Array(60).fill(d));
+    const heights = z.flat().sort((a, b) => a - b), top = heights[Math.floor(heights.length * 0.985)];
+    const ticks = [1, 7, 30, 90, 365, 730, 1095].filter((d) => d >= days[0] * 0.9 && d <= days[days.length - 1] * 1.1);
+    const wall = (title, more) => ({ title: { text: title, font: { size: 13, color: css("--muted"), family } }, gridcolor: css("--line"), zerolinecolor: css("--line"), tickfont: { size: 12, color: css("--muted"), family }, showbackground: false, ...more });
+    const ribs = spread(rows.map((_, i) => i), 14).map((i) => ({ type: "scatter3d", mode: "lines", x: x[i], y: y[i], z: z[i].map((v) => v + top * 0.004), line: { color: isDark() ? "#c9d6ea" : "#24344d", width: 2 }, opacity: 0.6, hoverinfo: "skip", showlegend: false }));
     draw("surface-plot", [{
-      type: "surface", x: ks.map((k) => Math.exp(k) * 100), y: days, z, connectgaps: false, showscale: false,
+      type: "surface", x, y, z, showscale: false, cmin: heights[0], cmax: top,
       colorscale: isDark() ? [[0, "#3b5bdb"], [0.35, "#6ea8ff"], [0.65, "#e599f7"], [1, "#ffc46e"]] : [[0, "#1e3a8a"], [0.3, "#3b82f6"], [0.65, "#c084fc"], [1, "#f59e0b"]],
-      contours: { y: { show: true, color: isDark() ? "rgba(255,255,255,.18)" : "rgba(20,30,45,.18)", width: 1, start: 0, end: 0, size: 1 } },
-      hovertemplate: "%{x:.1f} % of forward<br>%{y:.0f} days<br>%{z:.2f} %<extra></extra>", lighting: { ambient: 0.75, diffuse: 0.5, specular: 0.08 },
-    }], {
+      hovertemplate: "%{x:.1f} % of forward<br>%{y:.0f} days<br>%{z:.2f} %<extra></extra>", lighting: { ambient: 0.8, diffuse: 0.45, specular: 0.05 },
+    }, ...ribs], {
       margin: { l: 0, r: 0, t: 0, b: 0 },
       scene: {
-        xaxis: wall("strike, % of forward"), yaxis: wall("days (log)", { type: "log", tickvals: ticks, ticktext: ticks.map(String) }), zaxis: wall("volatility, %"),
-        camera: { eye: { x: -1.45, y: -1.55, z: 0.75 }, center: { x: 0, y: 0, z: -0.12 } }, aspectratio: { x: 1.15, y: 1.25, z: 0.8 },
+        xaxis: wall("strike, % of forward"), yaxis: wall("days (log)", { type: "log", tickvals: ticks, ticktext: ticks.map(String) }), zaxis: wall("volatility, %", { range: [Math.floor(heights[0] * 0.8), top * 1.1] }),
+        camera: { eye: { x: 1.3, y: -1.35, z: 0.62 }, center: { x: 0.02, y: 0, z: -0.16 } }, aspectratio: { x: 1.2, y: 1.2, z: 0.8 },
       },
     });
   };
@@ -231,7 +249,7 @@
 
   // ---- term structure ------------------------------------------------------------------------------------------------------
   const drawTerm = () => {
-    const days = axis("days to expiry", { type: "log", tickvals: [1, 2, 5, 10, 30, 90, 180, 365, 730, 1095], ticktext: ["1", "2", "5", "10", "30", "90", "180", "1 y", "2 y", "3 y"] });
+    const days = axis("days to expiry", { type: "log", tickvals: [1, 7, 30, 90, 365, 1095], ticktext: ["1", "7", "30", "90", "1 y", "3 y"], tickangle: 0 });
     const margin = { l: 52, r: 10, t: 10, b: 42 }, names = expiries.map(labelOf).map(escape);
     const at = (e) => Math.max(e.years * 365, 0.05);
     const line = (list, y, name, color, more = {}) => ({ type: "scatter", mode: "lines+markers", name, x: list.map((e) => at(e)), y: list.map(y), text: list.map((e) => names[expiries.indexOf(e)]), line: { color, width: 1.8 }, marker: { size: 5, color }, hovertemplate: "%{text}<br>%{y}<extra></extra>", ...more });
@@ -317,7 +335,7 @@
     column("forward from", "forward_source", (x) => sources[x] ?? x, dim("forward_source")), column("pairs", "pairs", whole), column("rate", "rate", (x) => percent(x, 2)), column("rate from", "rate_source", (x) => sources[x] ?? x, dim("rate_source")),
     ["shape", (e) => e.slice ? e.slice.source : "", (e) => e.slice ? e.slice.source.toUpperCase() : "none", (e) => e.slice && e.slice.source === "svi" ? "" : "dim"], column("vol at forward", "atm", (x) => percent(x, 2)), column("quotes", "quotes", whole),
     ["inside", (e) => share(e.inside, e.judged), (e) => percent(share(e.inside, e.judged))], column("rmse, vol pts", "rmse", (x) => fixed(x, 3)),
-    ["unconstrained inside", (e) => share(e.free_inside, e.judged), (e) => percent(share(e.free_inside, e.judged)), "dim"], column("rmse", "free_rmse", (x) => fixed(x, 3), "dim"),
+    ["free inside", (e) => share(e.free_inside, e.judged), (e) => percent(share(e.free_inside, e.judged)), "dim"], column("free rmse", "free_rmse", (x) => fixed(x, 3), "dim"),
   ], () => expiries);
 
   // ---- data quality, time, notes -------------------------------------------------------------------------------------------
@@ -334,6 +352,9 @@
   const rejected = Object.entries(summary.rejected);
   $("rejected").append(total([whole(summary.rows_read), "read"], [whole(summary.rows_kept), "kept"], [whole(summary.rows_read - summary.rows_kept), "rejected"]));
   $("rejected").append(rejected.length ? meter(rejected.map(([reason, count]) => [words(reason), count, whole(count) + " · " + percent(count / summary.rows_read), why[reason]]), Math.max(...rejected.map(([, count]) => count)), true) : make("p", { class: "hint" }, "No row was rejected."));
+  const volatilities = Object.entries(summary.implied_volatility_status);
+  const statuses = { ok: "the mid gives one", below_intrinsic: "mid below the intrinsic value of the forward", undetermined: "the mid, as rounded, determines none", above_maximum: "mid above what any volatility gives" };
+  $("volatilities").append(meter(volatilities.map(([status, count]) => [words(status), count, whole(count) + " · " + percent(count / summary.rows_read), statuses[status] ?? why[status]]), Math.max(1, ...volatilities.map(([, count]) => count))));
   const stages = Object.entries(summary.timings_ms).filter(([stage]) => stage !== "total");
   $("stages").append(total([fixed(summary.timings_ms.total, 0) + " ms", "until this page was written"], [whole(Math.round(summary.rows_read / Math.max(summary.timings_ms.total, 0.001))) + " k", "rows a second"]));
   $("stages").append(meter(stages.map(([stage, ms]) => [words(stage), ms, fixed(ms, 1) + " ms"]), Math.max(...stages.map(([, ms]) => ms))));

@@ -1,6 +1,6 @@
 //! Puts the page together.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use plotly::Plot;
 
@@ -11,17 +11,23 @@ const FRAME: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The whole file.
-pub fn page(summary: &Summary, data: &Data) -> anyhow::Result<Vec<u8>> {
+/// The data as it stands in the page, and plotly.js made ready: what can be done while other files are written.
+pub fn prepare(data: &Data) -> anyhow::Result<String> {
+    plotly_js();
+    Ok(json_in_html(&serde_json::to_string(data)?))
+}
+
+/// The whole file, of the summary and what [`prepare`] gave.
+pub fn page(summary: &Summary, data: &str) -> anyhow::Result<Vec<u8>> {
     let title = format!("{} options, {}", summary.underlying, summary.quote_date);
     let parts = [
-        ("{{title}}", escaped(&title)),
-        ("{{style}}", STYLE.to_string()),
-        ("{{summary}}", json_in_html(&serde_json::to_string(summary)?)),
-        ("{{data}}", json_in_html(&serde_json::to_string(data)?)),
-        ("{{version}}", env!("CARGO_PKG_VERSION").to_string()),
-        ("{{script}}", SCRIPT.to_string()),
-        ("{{plotly}}", plotly_js().to_string()),
+        ("{{title}}", Cow::from(escaped(&title))),
+        ("{{style}}", STYLE.into()),
+        ("{{summary}}", json_in_html(&serde_json::to_string(summary)?).into()),
+        ("{{data}}", data.into()),
+        ("{{version}}", env!("CARGO_PKG_VERSION").into()),
+        ("{{script}}", SCRIPT.into()),
+        ("{{plotly}}", plotly_js().into()),
     ];
     let mut page = Vec::with_capacity(FRAME.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
     let mut rest = FRAME;
