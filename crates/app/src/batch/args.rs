@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use zomma_gpu::DeviceRequest;
 use zomma_pricing::black::Greek;
 
 use super::{Verb, evaluate::Engine, expiry};
@@ -83,7 +84,7 @@ pub struct BatchArgs {
     pub threads: Option<usize>,
     /// Where to compute: auto, cpu, cuda[:n], hip[:n], vulkan[:n].
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: String,
+    pub device: DeviceRequest,
     /// Report counts as one line of JSON: on standard output, or on standard error where the table goes there.
     #[arg(long)]
     pub json: bool,

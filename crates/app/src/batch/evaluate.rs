@@ -1,7 +1,8 @@
 //! Values a request: by model, on the device that was chosen.
 
+use anyhow::Context;
 use zomma_base::{OptionType, Status};
-use zomma_gpu::{Compute, DeviceRequest, GpuError};
+use zomma_gpu::{Compute, DeviceRequest};
 use zomma_pricing::{
     black::{self, Greek, GreekColumns, Model, RowColumns},
     implied_vol::{self, BsmPriceColumns, PriceColumns},
@@ -9,7 +10,7 @@ use zomma_pricing::{
 
 use super::{
     Verb,
-    args::{Plan, Precision},
+    args::{Plan, Precision, Units},
     request::Request,
 };
 use crate::failure::BadArguments;
@@ -19,18 +20,25 @@ use crate::failure::BadArguments;
 pub enum Engine {
     /// The vectorised CPU path.
     Cpu,
-    /// An opened device.
+    /// Kernels on a device.
     Device(Compute),
 }
 
 impl Engine {
     /// Readies the device that the user named.
-    pub fn choose(device: &str) -> anyhow::Result<Self> {
-        let open = || -> Result<Self, GpuError> {
-            let chosen = zomma_gpu::choose(&device.parse::<DeviceRequest>()?)?;
-            Ok(chosen.open()?.map_or(Self::Cpu, Self::Device))
-        };
-        open().map_err(|error| BadArguments(format!("--device {device}: {error}")).into())
+    pub fn choose(request: &DeviceRequest) -> anyhow::Result<Self> {
+        let device =
+            zomma_gpu::choose(request).map_err(|error| BadArguments(format!("--device {request}: {error}")))?;
+        let compute = device.open().with_context(|| format!("--device {request}"))?;
+        Ok(compute.map_or(Self::Cpu, Self::Device))
+    }
+
+    /// The device in words.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Cpu => "cpu".into(),
+            Self::Device(compute) => compute.device().to_string(),
+        }
     }
 }
 
@@ -42,9 +50,7 @@ pub struct Results {
 }
 
 /// Values every row of a request.
-///
-/// Errors: the device failed.
-pub fn evaluate(request: &Request, plan: &Plan) -> Result<Results, GpuError> {
+pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
     let rows = request.len();
     let black76_rows = request.model.iter().filter(|&&model| model == Model::Black76).count();
     let mut results = if black76_rows == 0 {
@@ -69,7 +75,7 @@ pub fn evaluate(request: &Request, plan: &Plan) -> Result<Results, GpuError> {
 }
 
 /// Rows of both models in one chunk: each model's rows are gathered, valued, and put back.
-fn evaluate_mixed(request: &Request, plan: &Plan) -> Result<Results, GpuError> {
+fn evaluate_mixed(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
     let rows = request.len();
     let mut results = Results {
         columns: vec![vec![f64::NAN; rows]; plan.verb.result_columns().len()],
@@ -142,10 +148,19 @@ impl Gathered {
     }
 }
 
-fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Result<Results, GpuError> {
+fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> anyhow::Result<Results> {
     let rows = inputs.strike.len();
     let mut status = vec![Status::Ok; rows];
-    let columns = RowColumns {
+    let columns = match plan.verb {
+        Verb::Price => vec![price(inputs, model, &plan.engine, &mut status)?],
+        Verb::Greeks(units) => greeks(inputs, model, &plan.engine, units, &mut status)?,
+        Verb::ImpliedVolatility => vec![implied_volatility(inputs, model, &plan.engine, &mut status)?],
+    };
+    Ok(Results { columns, status })
+}
+
+fn row_columns<'a>(inputs: &Inputs<'a>) -> RowColumns<'a> {
+    RowColumns {
         option_type: inputs.option_type,
         spot: inputs.spot,
         strike: inputs.strike,
@@ -153,83 +168,85 @@ fn evaluate_model(inputs: &Inputs<'_>, model: Model, plan: &Plan) -> Result<Resu
         risk_free_rate: inputs.risk_free_rate,
         dividend_yield: inputs.dividend_yield,
         volatility: inputs.given,
-    };
-    let columns = match plan.verb {
-        Verb::ImpliedVolatility => vec![implied_volatility(inputs, model, &plan.engine, &mut status)?],
-        Verb::Greeks(units) => {
-            let mut greeks = GreekColumns::zeros(rows);
-            match &plan.engine {
-                Engine::Cpu => black::greeks(&columns, model, &mut greeks, &mut status),
-                Engine::Device(compute) => {
-                    black::launch::greeks(compute, &columns, model, &mut greeks, &mut status)?;
-                }
-            }
-            let mut columns = std::mem::take(greeks.columns_mut()).to_vec();
-            for (greek, column) in Greek::ALL.into_iter().zip(&mut columns) {
-                let divisor = units.divisor(greek);
-                if divisor != 1.0 {
-                    column.iter_mut().for_each(|value| *value /= divisor);
-                }
-            }
-            columns
-        }
-        Verb::Price => {
-            let mut price = vec![0.0; rows];
-            match &plan.engine {
-                Engine::Cpu => black::price(&columns, model, &mut price, &mut status),
-                Engine::Device(compute) => black::launch::price(compute, &columns, model, &mut price, &mut status)?,
-            }
-            vec![price]
-        }
-    };
-    Ok(Results { columns, status })
+    }
 }
 
-/// Inverts: from spot, rate and yield directly, or from a forward and its discount factor.
+fn price(inputs: &Inputs<'_>, model: Model, engine: &Engine, status: &mut [Status]) -> anyhow::Result<Vec<f64>> {
+    let mut price = vec![0.0; status.len()];
+    match engine {
+        Engine::Cpu => black::price(&row_columns(inputs), model, &mut price, status),
+        Engine::Device(compute) => black::launch::price(compute, &row_columns(inputs), model, &mut price, status)?,
+    }
+    Ok(price)
+}
+
+fn greeks(
+    inputs: &Inputs<'_>,
+    model: Model,
+    engine: &Engine,
+    units: Units,
+    status: &mut [Status],
+) -> anyhow::Result<Vec<Vec<f64>>> {
+    let mut greeks = GreekColumns::zeros(status.len());
+    match engine {
+        Engine::Cpu => black::greeks(&row_columns(inputs), model, &mut greeks, status),
+        Engine::Device(compute) => black::launch::greeks(compute, &row_columns(inputs), model, &mut greeks, status)?,
+    }
+    let mut columns = std::mem::take(greeks.columns_mut()).to_vec();
+    for (greek, column) in Greek::ALL.into_iter().zip(&mut columns) {
+        let divisor = units.divisor(greek);
+        if divisor != 1.0 {
+            column.iter_mut().for_each(|value| *value /= divisor);
+        }
+    }
+    Ok(columns)
+}
+
 fn implied_volatility(
     inputs: &Inputs<'_>,
     model: Model,
     engine: &Engine,
     status: &mut [Status],
-) -> Result<Vec<f64>, GpuError> {
-    let mut volatility = vec![f64::NAN; inputs.strike.len()];
-    match model {
-        Model::Bsm => {
-            let columns = BsmPriceColumns {
-                option_type: inputs.option_type,
-                spot: inputs.spot,
-                strike: inputs.strike,
-                expiry_years: inputs.expiry_years,
-                risk_free_rate: inputs.risk_free_rate,
-                dividend_yield: inputs.dividend_yield,
-                price: inputs.given,
-            };
-            match engine {
-                Engine::Cpu => implied_vol::implied_volatility_bsm(&columns, &mut volatility, status),
-                Engine::Device(compute) => {
-                    implied_vol::launch::implied_volatility_bsm(compute, &columns, &mut volatility, status)?;
-                }
+) -> anyhow::Result<Vec<f64>> {
+    let mut volatility = vec![f64::NAN; status.len()];
+    if model == Model::Bsm {
+        let columns = BsmPriceColumns {
+            option_type: inputs.option_type,
+            spot: inputs.spot,
+            strike: inputs.strike,
+            expiry_years: inputs.expiry_years,
+            risk_free_rate: inputs.risk_free_rate,
+            dividend_yield: inputs.dividend_yield,
+            price: inputs.given,
+        };
+        match engine {
+            Engine::Cpu => implied_vol::implied_volatility_bsm(&columns, &mut volatility, status),
+            Engine::Device(compute) => {
+                implied_vol::launch::implied_volatility_bsm(compute, &columns, &mut volatility, status)?;
             }
         }
-        Model::Black76 => {
-            let discount =
-                |(rate, years): (&f64, &f64)| if rate.is_finite() { (-rate * years).exp() } else { f64::NAN };
-            let discount_factor: Vec<f64> =
-                inputs.risk_free_rate.iter().zip(inputs.expiry_years).map(discount).collect();
-            let columns = PriceColumns {
-                option_type: inputs.option_type,
-                forward: inputs.spot,
-                strike: inputs.strike,
-                expiry_years: inputs.expiry_years,
-                discount_factor: &discount_factor,
-                price: inputs.given,
-            };
-            match engine {
-                Engine::Cpu => implied_vol::implied_volatility(&columns, &mut volatility, status),
-                Engine::Device(compute) => {
-                    implied_vol::launch::implied_volatility(compute, &columns, &mut volatility, status)?;
-                }
-            }
+        return Ok(volatility);
+    }
+    let discount_factor: Vec<f64> =
+        inputs.risk_free_rate.iter().zip(inputs.expiry_years).map(|(rate, years)| (-rate * years).exp()).collect();
+    let columns = PriceColumns {
+        option_type: inputs.option_type,
+        forward: inputs.spot,
+        strike: inputs.strike,
+        expiry_years: inputs.expiry_years,
+        discount_factor: &discount_factor,
+        price: inputs.given,
+    };
+    match engine {
+        Engine::Cpu => implied_vol::implied_volatility(&columns, &mut volatility, status),
+        Engine::Device(compute) => {
+            implied_vol::launch::implied_volatility(compute, &columns, &mut volatility, status)?;
+        }
+    }
+    // The discount factor is made of the rate that the user gave: the fault is named by the field.
+    for (status, rate) in status.iter_mut().zip(inputs.risk_free_rate) {
+        if !rate.is_finite() {
+            *status = Status::BadRate;
         }
     }
     Ok(volatility)

@@ -63,5 +63,5 @@ pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
     }
     let sink = sink::create(&args.output, plan.format, &source, &layout, &plan)?;
     let tally = pipeline::run(source, sink, &layout, &plan, args.progress())?;
-    tally.report(verb, &args.input, started.elapsed(), args)
+    tally.report(verb, &args.input, started.elapsed(), args, &plan.engine.name())
 }

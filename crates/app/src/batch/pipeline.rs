@@ -7,7 +7,6 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use zomma_gpu::GpuError;
 
 use super::{
     args::Plan,
@@ -99,7 +98,7 @@ fn process(chunk: Chunk, schema: Option<&arrow_schema::Schema>, layout: &Layout,
     }
 }
 
-fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> Result<(evaluate::Results, Tally), GpuError> {
+fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(evaluate::Results, Tally)> {
     let given = if plan.verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
     let request = Request::read(cells, layout, plan, given);
     let results = evaluate::evaluate(&request, plan)?;

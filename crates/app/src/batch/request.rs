@@ -69,7 +69,7 @@ impl Request {
         let option_type = read_option_types(cells, layout, &mut status);
         refuse_american(cells, layout, &mut status);
         let (model, spot) = read_models(cells, layout, numbers(Field::Spot), &numbers(Field::Forward), &mut status);
-        let expiry_years = read_expiries(cells, layout, plan, numbers(Field::ExpiryYears), &mut status);
+        let expiry_years = read_expiries(cells, layout, plan, numbers(Field::ExpiryYears));
         let mut dividend_yield = numbers(Field::DividendYield);
         for row in 0..rows {
             if dividend_yield.absent[row] || model[row] == Model::Black76 {
@@ -164,14 +164,8 @@ fn read_models(
     (model, underlying)
 }
 
-/// Years as given; where the cell is empty, from the date or date-time in `expiry`.
-fn read_expiries(
-    cells: &dyn Cells,
-    layout: &Layout,
-    plan: &Plan,
-    mut years: Numbers,
-    status: &mut [Status],
-) -> Vec<f64> {
+/// Years as given; where the cell is empty, from the date or date-time in `expiry`. NaN is for the formula to refuse.
+fn read_expiries(cells: &dyn Cells, layout: &Layout, plan: &Plan, mut years: Numbers) -> Vec<f64> {
     if let (Some(column), Some(valuation_time)) = (layout.column(Field::Expiry), plan.valuation_time) {
         let mut reader = ExpiryReader::new(valuation_time);
         cells.texts(column, &mut |row, text| {
@@ -181,13 +175,6 @@ fn read_expiries(
                 years.value[row] = reader.years(text).unwrap_or(f64::NAN);
             }
         });
-    }
-    for (status, years) in status.iter_mut().zip(&years.value) {
-        if !years.is_finite() {
-            mark(status, Status::BadExpiry);
-        } else if *years <= 0.0 {
-            mark(status, Status::Expired);
-        }
     }
     years.value
 }

@@ -62,10 +62,17 @@ impl Tally {
     }
 
     /// Says what became of the rows; an error where none is usable.
-    pub fn report(&self, verb: Verb, input: &Path, elapsed: Duration, args: &BatchArgs) -> anyhow::Result<()> {
+    pub fn report(
+        &self,
+        verb: Verb,
+        input: &Path,
+        elapsed: Duration,
+        args: &BatchArgs,
+        device: &str,
+    ) -> anyhow::Result<()> {
         let name = if input == Path::new("-") { "standard input".to_string() } else { input.display().to_string() };
         if args.json {
-            let line = self.json(elapsed);
+            let line = self.json(elapsed, device);
             if args.to_stdout() {
                 eprint!("{line}");
             } else {
@@ -97,13 +104,14 @@ impl Tally {
         self.faults.iter().map(line).collect::<Vec<_>>().join(separator)
     }
 
-    fn json(&self, elapsed: Duration) -> String {
+    fn json(&self, elapsed: Duration, device: &str) -> String {
         let status: BTreeMap<&str, u64> =
             self.faults.iter().map(|(status, fault)| (status.as_str(), fault.count)).collect();
         let value = serde_json::json!({
             "rows": self.rows,
             "rows_ok": self.rows_ok(),
             "status": status,
+            "device": device,
             "elapsed_ms": elapsed.as_secs_f64() * 1e3,
         });
         format!("{value}\n")

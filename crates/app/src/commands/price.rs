@@ -16,7 +16,7 @@ Example:
   call,100,105,0.25,0.03,0.01,0.2
   $ zomma price options.csv
   option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,price,status
-  call,100,105,0.25,0.03,0.01,0.2,2.120484…,ok
+  call,100,105,0.25,0.03,0.01,0.2,2.217680903055785,ok
 
   $ zomma price options.parquet -o priced.parquet --threads 8";
 

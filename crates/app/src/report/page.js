@@ -203,7 +203,7 @@
   const drawSurface = () => {
     // A last-day smile is a wall that hides the rest: it is left out where there are enough others.
     const calm = fitted.filter(({ e }) => e.days >= 3), rows = calm.length >= 6 ? calm : fitted;
-    if (rows.length < fitted.length) $("surface-hint").append(" Expiries from three days on.");
+    $("surface-hint").textContent = "Drag to turn, scroll to zoom. Drawn where it was quoted" + (rows.length < fitted.length ? ", from three days on." : ".");
     if (rows.length < 2) return void $("surface-plot").replaceChildren(make("p", { class: "hint" }, "A surface needs two expiries with a fit."));
     // Every expiry has its own strikes, as far as it was quoted and a few standard deviations at most, so that the edge is a curve.
     const strikes = rows.map(({ e }) => { const [from, to] = reach(e, 5.5, 3.5); return linspace(Math.max(from, Math.log(0.3)), Math.min(to, Math.log(2)), 60); });

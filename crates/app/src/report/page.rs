@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_frame_has_every_place() {
         for place in ["{{title}}", "{{style}}", "{{summary}}", "{{data}}", "{{version}}", "{{script}}", "{{plotly}}"] {
-            assert_eq!(FRAME.matches(place).count(), 1, "{place}");
+            assert!(FRAME.contains(place), "{place}");
         }
     }
 }

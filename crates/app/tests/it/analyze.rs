@@ -1,0 +1,247 @@
+//! `zomma analyze`: what it writes, for one date and for many.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use arrow_array::{Array, cast::AsArray, types::Float64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+
+use crate::program::{arg, run, table};
+
+const FILES: [&str; 5] = ["candidates.csv", "quotes.parquet", "report.html", "summary.json", "surface.json"];
+
+/// A generated chain of two dates, and its history.
+fn demo(folder: &Path) -> (PathBuf, PathBuf) {
+    let (chain, history) = (folder.join("chain.csv"), folder.join("history.csv"));
+    run(&["demo", "chain", "-o", arg(&chain), "--history", arg(&history)]).ok();
+    (chain, history)
+}
+
+/// The rows of a chain's last date alone.
+fn last_date(chain: &Path, to: &Path) -> usize {
+    let text = fs::read_to_string(chain).unwrap();
+    let (header, body) = text.split_once('\n').unwrap();
+    let date = body.lines().last().unwrap().split(',').next().unwrap().to_string();
+    let rows: Vec<&str> = body.lines().filter(|line| line.starts_with(&date)).collect();
+    fs::write(to, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    rows.len()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn one_date_writes_five_files_that_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, history) = demo(folder.path());
+    let day = folder.path().join("day.csv");
+    let rows = last_date(&chain, &day);
+    let out = folder.path().join("out");
+    let rejects = folder.path().join("rejects.csv");
+    let run = run(&[
+        "analyze",
+        arg(&day),
+        "--out",
+        arg(&out),
+        "--history",
+        arg(&history),
+        "--rejects",
+        arg(&rejects),
+        "--underlying",
+        "ZMX",
+    ])
+    .ok();
+    assert_eq!(names(&out), FILES.map(String::from).into());
+
+    let summary = json(&out.join("summary.json"));
+    assert_eq!(summary["underlying"], "ZMX");
+    assert_eq!(summary["rows_read"], rows);
+    assert_eq!(summary["arbitrage_violations"], 0);
+    assert!(summary["inside_bid_ask_share"].as_f64().unwrap() > 0.5, "{}", summary["inside_bid_ask_share"]);
+    assert!(summary["rmse_vol_points"].as_f64().unwrap() > 0.0);
+    assert!(summary["timings_ms"]["surface"].as_f64().unwrap() > 0.0);
+    let rejected: u64 = summary["rejected"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(summary["rows_kept"].as_u64().unwrap() + rejected, rows as u64);
+    for key in ["crossed_quote", "duplicate", "expired"] {
+        assert!(summary["rejected"][key].as_u64().unwrap() > 0, "{key}: {}", summary["rejected"]);
+    }
+    let expiries = summary["expiries"].as_array().unwrap();
+    let roots: BTreeSet<&str> = expiries.iter().map(|expiry| expiry["root"].as_str().unwrap()).collect();
+    assert_eq!(roots, ["ZMX", "ZMXA", "ZMXW"].into());
+    for expiry in expiries {
+        assert_eq!(expiry["expiry"].as_str().unwrap().len(), "2025-06-20T09:30:00-04:00".len());
+        let (forward, discount) = (expiry["forward"].as_f64().unwrap(), expiry["discount_factor"].as_f64().unwrap());
+        assert!(forward > 0.0 && discount > 0.5 && discount < 1.1, "{expiry}");
+        assert!(["am", "pm"].contains(&expiry["settlement"].as_str().unwrap()));
+        assert!(expiry["expiry_years"].as_f64().unwrap() > 0.0 && expiry["atm_volatility"].is_number());
+    }
+
+    // Every rejected row is listed, and every row of the file is in quotes.parquet, with the same statuses.
+    let listed = fs::read_to_string(&rejects).unwrap();
+    assert_eq!(listed.lines().count() as u64, rejected + 1);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(out.join("quotes.parquet")).unwrap()).unwrap();
+    let (mut quotes, mut kept) = (0, 0);
+    for batch in reader.build().unwrap() {
+        let batch = batch.unwrap();
+        let status = arrow_cast::cast(batch.column_by_name("status").unwrap(), &arrow_schema::DataType::Utf8).unwrap();
+        let status = status.as_string::<i32>().clone();
+        let gamma = batch.column_by_name("gamma").unwrap().as_primitive::<Float64Type>();
+        for row in 0..batch.num_rows() {
+            quotes += 1;
+            kept += u64::from(status.value(row) == "ok");
+            assert!(!gamma.is_valid(row) || gamma.value(row).is_finite());
+        }
+        assert!(gamma.null_count() < batch.num_rows() / 2);
+    }
+    assert_eq!(quotes, rows);
+    assert_eq!(summary["rows_kept"], kept);
+
+    let candidates = table(&fs::read_to_string(out.join("candidates.csv")).unwrap());
+    assert_eq!(summary["candidates"], candidates.len());
+    assert!(
+        !candidates.is_empty()
+            && candidates.iter().all(|row| row["status"] == "ok" && !row["kelly_fraction"].is_empty())
+    );
+    let surface = json(&out.join("surface.json"));
+    assert!(!surface["slices"].as_array().unwrap().is_empty() && surface["arbitrage"]["butterfly_violations"] == 0);
+    assert!(run.out.contains("inside bid-ask") && run.out.contains("report.html"), "{}", run.out);
+}
+
+#[test]
+fn the_report_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = demo(folder.path());
+    // A name that would be markup, were it taken for that.
+    let day = folder.path().join("<img src=x onerror=alert(1)>.csv");
+    last_date(&chain, &day);
+    let out = folder.path().join("out");
+    run(&["analyze", arg(&day), "--out", arg(&out)]).ok();
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.len() < 7_000_000, "{} bytes", page.len());
+    assert!(!page.contains("<img src=x"), "text of a file is markup");
+    assert!(page.contains("\\u003cimg src=x"));
+    for part in ["<script src", "<link rel=\"stylesheet\"", "@import", "{{"] {
+        let own = page.split("plotly.js v").next().unwrap();
+        assert!(!own.contains(part), "{part}");
+    }
+    for id in [
+        "smile-plot",
+        "surface-plot",
+        "variance-plot",
+        "density-plot",
+        "atm-plot",
+        "greek-plot",
+        "wheel-table",
+        "stages",
+    ] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}
+
+#[test]
+fn many_dates_have_a_folder_each_and_a_summary_over_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = demo(folder.path());
+    let out = folder.path().join("out");
+    let printed = run(&["analyze", arg(&chain), "--out", arg(&out), "--json"]).ok().out;
+    let overall = json(&out.join("summary.json"));
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), overall);
+    let days = overall["days"].as_array().unwrap();
+    assert_eq!((days.len(), overall["days_analyzed"].as_u64()), (2, Some(2)));
+    for day in days {
+        let directory = day["directory"].as_str().unwrap();
+        assert_eq!(directory, day["quote_date"].as_str().unwrap());
+        assert_eq!(names(&out.join(directory)), FILES.map(String::from).into());
+        assert_eq!(json(&out.join(directory).join("summary.json"))["rows_read"], day["rows_read"]);
+    }
+}
+
+#[test]
+fn a_folder_skips_what_is_no_chain_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = demo(folder.path());
+    let chains = folder.path().join("chains");
+    fs::create_dir(&chains).unwrap();
+    last_date(&chain, &chains.join("day.csv"));
+    fs::write(chains.join("readme.csv"), "a,b\n1,2\n").unwrap();
+    let out = folder.path().join("out");
+    let run = run(&["analyze", arg(&chains), "--out", arg(&out)]).ok();
+    assert!(run.out.contains("skipped") && run.out.contains("readme.csv"), "{}", run.out);
+}
+
+#[test]
+fn a_filter_without_its_column_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chain.csv");
+    let rows: String = (0..40)
+        .map(|i| {
+            let strike = 80 + i;
+            let (call, put) = (f64::from((100 - strike).max(0)) + 2.0, f64::from((strike - 100).max(0)) + 2.0);
+            let line =
+                |kind: &str, mid: f64| format!("2019-04-25,2019-05-24,{strike},{kind},{},{}\n", mid - 0.1, mid + 0.1);
+            line("call", call) + &line("put", put)
+        })
+        .collect();
+    fs::write(&path, format!("quote_date,expiry,strike,option_type,bid,ask\n{rows}")).unwrap();
+    run(&["analyze", arg(&path), "--underlying", "XYZ", "--min-open-interest", "10"]).refused(2, &["open_interest"]);
+}
+
+#[test]
+fn without_out_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = demo(folder.path());
+    let day = folder.path().join("day.csv");
+    last_date(&chain, &day);
+    let before = names(folder.path());
+    let run = run(&["analyze", arg(&day)]).ok();
+    assert!(run.out.contains("--out DIR"), "{}", run.out);
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
+fn real_spx_days_fit_inside_bid_and_ask_without_arbitrage() {
+    let Some(data) = zomma_testkit::real_data() else { return };
+    for (name, least) in [("spx_cboe_eod_20190425.csv", 0.50), ("spx_cboe_eod_20190603.csv", 0.42)] {
+        let folder = tempfile::tempdir().unwrap();
+        run(&["analyze", arg(&data.join("options").join(name)), "--out", arg(folder.path())]).ok();
+        let summary = json(&folder.path().join("summary.json"));
+        assert_eq!(summary["arbitrage_violations"], 0, "{name}");
+        assert!(
+            summary["inside_bid_ask_share"].as_f64().unwrap() >= least,
+            "{name}: {}",
+            summary["inside_bid_ask_share"]
+        );
+        assert!(names(folder.path()).is_superset(&FILES.map(String::from).into()));
+    }
+}
+
+#[test]
+fn real_files_are_analysed_or_named_as_no_chain() {
+    let Some(data) = zomma_testkit::real_data() else { return };
+    let mut seen = 0;
+    for entry in fs::read_dir(data.join("options")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let is_chain = name.contains("_eod_") || name.contains("chain");
+        if name.ends_with(".tar.xz") {
+            continue;
+        }
+        seen += 1;
+        let run = run(&["analyze", arg(&path)]);
+        if is_chain {
+            run.ok();
+        } else {
+            run.refused(1, &["not a chain that I know"]);
+        }
+    }
+    assert!(seen > 5, "{seen} files");
+}

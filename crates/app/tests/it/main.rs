@@ -1,0 +1,7 @@
+//! Whole programs through the binary: what the command line promises, what it does with rubbish, what it writes.
+
+mod analyze;
+mod batch;
+mod contract;
+mod program;
+mod rubbish;
