@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the coefficients of crates/pricing/src/math/normal.rs: the rational minimax fit of the hazard rate's excess. Needs mpmath.
 
-r(x) = n(x)/(1 − N(x)) − x is fitted by R/P of degrees 9 and 10 on [0, ∞), weighted so that Mills' ratio 1/(x + r) is uniformly good.
+r(x) = n(x)/(1 − N(x)) − x is fitted by R/P of degrees 10 and 11 on [0, ∞) to relative accuracy; Mills' ratio is 1/(x + r).
 Remez exchange over Chebyshev points of s = (x − 2)/(x + 2), the levelled error linearised about the last denominator.
 usage: python3 golden/mills.py [DEGREE]
 """
@@ -41,12 +41,12 @@ def remez(n):
             for j in range(n + 1):
                 a[row, j] = x**j * scale
                 a[row, n + 1 + j] = -r * x ** (j + 1) * scale
-            a[row, 2 * n + 2] = -((-1) ** row) * (x + r) * (value(last, x) if last else 1) * scale
+            a[row, 2 * n + 2] = -((-1) ** row) * r * (value(last, x) if last else 1) * scale
             b[row] = r * scale
         solution = lu_solve(a, b)
         top = [solution[j] for j in range(n + 1)]
         bottom = last = [mpf(1)] + [solution[n + 1 + j] for j in range(n + 1)]
-        errors = [(value(top, x) / value(bottom, x) - r) / (x + r) for x, r in zip(xs, rs)]
+        errors = [(value(top, x) / value(bottom, x) - r) / r for x, r in zip(xs, rs)]
         extrema = []
         for i, error in enumerate(errors):
             if not extrema or (error > 0) != (errors[extrema[-1]] > 0):
@@ -63,7 +63,7 @@ def remez(n):
 
 if __name__ == "__main__":
     mp.dps = DIGITS
-    top, bottom, worst = remez(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    top, bottom, worst = remez(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
     print("R", [float(c) for c in top])
     print("P", [float(c) for c in bottom])
-    print("largest relative error in Mills' ratio", mp.nstr(worst, 3))
+    print("largest relative error", mp.nstr(worst, 3))

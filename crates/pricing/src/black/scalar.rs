@@ -18,6 +18,11 @@ pub type Quantities = [f64; 19];
 /// Beyond this |d| the density is 0 in f64 (e^−800), whatever multiplies it.
 const DENSITY_END: f64 = 40.0;
 
+/// Up to this t = σ√T/2, and
+pub(super) const CLOSE_T: f64 = 0.5;
+/// up to this |h| t the two Mills' ratios are so close that their difference is taken by its series.
+pub(super) const CLOSE_XT: f64 = 1.0;
+
 /// What is wrong with the row: the first bad field in the order of [`Row`], [`Status::Ok`] where there is none.
 pub fn check(row: &Row, model: Model) -> Status {
     let positive = |x: f64| x > 0.0 && x.is_finite();
@@ -47,7 +52,7 @@ pub fn check(row: &Row, model: Model) -> Status {
 
 /// Value and all Greeks of one option, or what is wrong with it.
 ///
-/// Errors: the status of the first bad field; [`Status::Expired`] where T ≤ 0; [`Status::Overflow`] where the value is not representable.
+/// Errors: the status of the first bad field; [`Status::Expired`] where T ≤ 0; [`Status::Overflow`] where a quantity is not representable.
 pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
     match check(row, model) {
         Status::Ok => {}
@@ -98,7 +103,7 @@ pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
     set(Greek::Theta, dividend * spot_part - rate * strike_part);
     set(Greek::Charm, dividend * delta);
     if p == 0.0 {
-        return Ok(q);
+        return representable(q, model);
     }
 
     // From here on everything is the density times a polynomial. Where v = 0 the forward is at the strike: the limits, some infinite.
@@ -129,7 +134,14 @@ pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
         vega * (w * (w - 1.0) - (d1 * d1 + d2 * d2)) / volatility / volatility
     };
     set(Greek::Ultima, ultima);
-    Ok(q)
+    representable(q, model)
+}
+
+/// Refuses quantities that are not numbers: products of extreme inputs can leave the range of f64 on the way.
+fn representable(q: Quantities, model: Model) -> Result<Quantities, Status> {
+    let absent = |greek: Greek| greek == Greek::Lambda || greek == Greek::Phi && model == Model::Black76;
+    let broken = Greek::ALL.into_iter().any(|greek| q[greek as usize].is_nan() && !absent(greek));
+    if broken { Err(Status::Overflow) } else { Ok(q) }
 }
 
 /// The value alone.
@@ -182,7 +194,7 @@ impl State {
         };
         let (tail1, tail2) = (p * mills1, p * mills2);
         let same_side = d1 * d2 >= 0.0;
-        let otm_over_p = if t <= 0.25 && t * h.abs() <= 1.0 {
+        let otm_over_p = if t <= CLOSE_T && t * h.abs() <= CLOSE_XT {
             mills_difference(h.abs(), t)
         } else if same_side {
             // Y1 Y2 (|d1| − |d2| + r1 − r2) with Y = 1/(x + r): the excesses r are small where the ratios nearly cancel.
@@ -195,9 +207,9 @@ impl State {
     }
 }
 
-/// Y(x − t) − Y(x + t) by its series in t, where t ≤ 1/4 and x t ≤ 1: Σ 2 t^(2k+1)/(2k+1)! M(2k+1), M(n) = ∫ u^n e^(−xu − u²/2) du, by
+/// Y(x − t) − Y(x + t) by its series in t, where t ≤ [`CLOSE_T`] and x t ≤ [`CLOSE_XT`]: Σ 2 t^(2k+1)/(2k+1)! M(2k+1), M(n) = ∫ u^n e^(−xu − u²/2) du, by
 /// M(n+2) = (x² + 2n + 1) M(n) − n(n−1) M(n−2) and M(1) = 1 − x Y(x).
-fn mills_difference(x: f64, t: f64) -> f64 {
+pub(super) fn mills_difference(x: f64, t: f64) -> f64 {
     let Mills { q, r, .. } = mills_parts::<Plain>(x);
     let (xx, tt) = (x * x, t * t);
     let mut term = r / q;
