@@ -228,6 +228,6 @@ mod tests {
         assert_eq!(error.to_string(), "vulkan:3: only 1 device");
         let two = [one.clone(), one].concat();
         assert_eq!(pick(DeviceKind::Vulkan, 2, two).unwrap_err().to_string(), "vulkan:2: only 2 devices");
-        assert_eq!(pick(DeviceKind::Vulkan, 0, vec![]).unwrap_err().to_string(), "vulkan: no device found");
+        assert_eq!(pick(DeviceKind::Cuda, 0, vec![]).unwrap_err().to_string(), "cuda: no device found");
     }
 }

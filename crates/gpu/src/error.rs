@@ -31,7 +31,7 @@ pub enum GpuError {
         count: usize,
     },
     /// The back end is there and has no device at all.
-    #[error("{kind}: no device found")]
+    #[error("{kind}: no device found{}", no_device_hint(*.kind))]
     NoDevice {
         /// Back end.
         kind: DeviceKind,
@@ -80,4 +80,12 @@ pub enum GpuError {
         /// The device's request and name.
         device: String,
     },
+}
+
+/// What is most often missing where a back end is there and its devices are not.
+fn no_device_hint(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Vulkan => ", or the loader libvulkan.so.1 or a driver is missing",
+        DeviceKind::Cpu | DeviceKind::Cuda | DeviceKind::Hip => "",
+    }
 }

@@ -69,7 +69,7 @@ fn an_absent_device_is_an_error_that_says_what_is_missing() {
         let said = error.to_string();
         match error {
             GpuError::NoDriver { library, .. } => assert!(said.contains(library), "{said}"),
-            GpuError::NoDevice { kind } => assert_eq!(said, format!("{kind}: no device found")),
+            GpuError::NoDevice { kind } => assert!(said.starts_with(&format!("{kind}: no device found")), "{said}"),
             GpuError::NoSuchDevice { count, .. } => assert!(said.contains(&format!("only {count} device")), "{said}"),
             GpuError::Driver { .. } => assert!(said.starts_with("cuda: "), "{said}"),
             other => panic!("{other:?}"),
