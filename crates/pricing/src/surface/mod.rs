@@ -7,7 +7,6 @@ mod fit;
 mod joint;
 mod linear;
 mod loss;
-mod normal;
 mod query;
 mod repair;
 mod slice;

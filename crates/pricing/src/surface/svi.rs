@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::normal;
+use crate::math::{Plain, normal_cdf, normal_pdf};
 
 /// w(k) = a + b (ρ(k − m) + √((k − m)² + σ²)), total variance by log-moneyness.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Svi {
         }
         let deviation = w.sqrt();
         let d2 = -k / deviation - 0.5 * deviation;
-        self.durrleman_g(k) * normal::density(d2) / deviation
+        self.durrleman_g(k) * normal_pdf::<Plain>(d2) / deviation
     }
 
     /// Risk-neutral probability that ln(S_T/F) ends below `k`: ∂P/∂K of the undiscounted put, N(−d₂) + n(d₂) w′/(2√w).
@@ -82,6 +82,6 @@ impl Svi {
         }
         let deviation = w.sqrt();
         let d2 = -k / deviation - 0.5 * deviation;
-        (normal::distribution(-d2) + normal::density(d2) * slope / (2.0 * deviation)).clamp(0.0, 1.0)
+        (normal_cdf::<Plain>(-d2) + normal_pdf::<Plain>(d2) * slope / (2.0 * deviation)).clamp(0.0, 1.0)
     }
 }
