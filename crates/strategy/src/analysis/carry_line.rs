@@ -1,8 +1,6 @@
 //! From forwards to spot: ln F(T) = ln S + growth · T.
 //!
 //! The nearest good forward is carried back; what lies behind it says how fast, weighs with its errors, and may be off by a dividend.
-//! Where the next forwards agree that the nearest one is off by less than a dividend, they are believed: options of the last minutes are
-//! not always quoted in step.
 
 /// One standard deviation of a growth that nothing says: yields lie within some per cent of what is assumed.
 const GROWTH_PRIOR_ERROR: f64 = 0.03;
@@ -15,13 +13,6 @@ const LUMP_PER_YEAR: f64 = 0.01;
 const DIVIDEND_LUMP: f64 = 0.003;
 /// Pairs that make a forward good enough to carry back.
 const GOOD_PAIRS_MIN: usize = 5;
-/// So many forwards behind the nearest one can agree that it is off, by more standard deviations than this.
-const CONSENSUS: usize = 4;
-const CONSENSUS_DEVIATIONS: f64 = 4.0;
-/// A gap that is greater, as a share of spot, is rather a dividend between the nearest expiry and the next.
-const DIVIDEND_LEAST: f64 = 0.001;
-/// Forwards next to each other lie on a line but for this.
-const LOCAL_SCATTER: f64 = 2e-5;
 /// Expiries this much later than the first say what carries the first back to spot.
 const NEAR_YEARS: f64 = 0.25;
 
@@ -42,11 +33,6 @@ impl LogForward {
     /// Variance about the straight line that dividends, come what may, leave.
     fn variance(&self) -> f64 {
         self.error * self.error + (LUMP_PER_YEAR * self.years).powi(2) + 1e-12
-    }
-
-    /// Variance about a line through forwards that lie next to each other.
-    fn local_variance(&self) -> f64 {
-        self.error * self.error + LOCAL_SCATTER * LOCAL_SCATTER
     }
 }
 
@@ -97,41 +83,29 @@ pub(super) fn carry_back(mut points: Vec<LogForward>, prior: &GrowthPrior) -> Op
     for point in &mut points {
         point.log_forward -= origin;
     }
-    if let Some(behind) = points.get(1..=CONSENSUS)
-        && let Some(line) = Line::fit(behind, LogForward::local_variance, prior)
-    {
-        let gap = (line.level + line.growth * first).abs();
-        let allowed = CONSENSUS_DEVIATIONS * points[0].error.hypot(line.error).hypot(line.scatter);
-        if gap > allowed && gap < DIVIDEND_LEAST {
-            return line.spot(origin);
-        }
-    }
     for point in &mut points[1..] {
         point.error = point.error.hypot(DIVIDEND_LUMP);
     }
-    Line::fit(&points, LogForward::variance, prior)?.spot(origin)
+    Line::fit(&points, prior)?.spot(origin)
 }
 
-/// ln F(T) = level + growth·T.
+/// ln F(T) = level + growth·T at T = 0.
 struct Line {
     level: f64,
-    growth: f64,
     /// One standard error of the level.
     error: f64,
-    /// How far single forwards lie off the line.
-    scatter: f64,
 }
 
 impl Line {
     /// Robust weighted least squares with a prior on the growth.
-    fn fit(points: &[LogForward], variance: fn(&LogForward) -> f64, prior: &GrowthPrior) -> Option<Self> {
+    fn fit(points: &[LogForward], prior: &GrowthPrior) -> Option<Self> {
         let mut robust = vec![1.0; points.len()];
         let mut line = None;
         for _ in 0..5 {
             let (mut w, mut wt, mut wtt) = (0.0, 0.0, prior.weight);
             let (mut wy, mut wty) = (0.0, prior.weight * prior.growth);
             for (point, robust) in points.iter().zip(&robust) {
-                let weight = robust / variance(point);
+                let weight = robust / point.variance();
                 w += weight;
                 wt += weight * point.years;
                 wtt += weight * point.years * point.years;
@@ -144,16 +118,11 @@ impl Line {
             }
             let growth = (w * wty - wt * wy) / determinant;
             let level = (wy - growth * wt) / w;
-            let mut residuals: Vec<f64> = Vec::with_capacity(points.len());
             for (point, robust) in points.iter().zip(&mut robust) {
                 let residual = point.log_forward - level - growth * point.years;
-                residuals.push(residual.abs());
-                *robust = 1.0 / (1.0 + residual * residual / (9.0 * variance(point)));
+                *robust = 1.0 / (1.0 + residual * residual / (9.0 * point.variance()));
             }
-            residuals.sort_by(f64::total_cmp);
-            // The median absolute deviation as a standard deviation.
-            let scatter = 1.4826 * residuals[residuals.len() / 2];
-            line = Some(Self { level, growth, error: (wtt / determinant).sqrt(), scatter });
+            line = Some(Self { level, error: (wtt / determinant).sqrt() });
         }
         line
     }
@@ -194,13 +163,6 @@ mod tests {
             let spot = spot(forwards(100.0, 0.02, jump_after, 0.005));
             assert!((spot - 100.0).abs() < 0.03, "{jump_after}: {spot}");
         }
-    }
-
-    #[test]
-    fn a_first_forward_out_of_step_is_outvoted() {
-        let mut points = forwards(100.0, 0.02, 9.0, 0.0);
-        points[0].log_forward += 4e-4;
-        assert!((spot(points) - 100.0).abs() < 0.003);
     }
 
     #[test]

@@ -164,3 +164,92 @@ impl History {
         shapes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{ToSpan, civil::date};
+
+    use super::*;
+
+    /// Sessions of a random walk that ends the day before `end`.
+    fn bars(count: usize, end: Date, volatility: f64, growth: f64) -> DailyBars {
+        let mut random = SplitMix64::new(1);
+        let mut bars = DailyBars::default();
+        let mut close = 100.0;
+        for day in 0..count {
+            let back = (count - day) as i64;
+            bars.date.push(end.checked_sub(back.days()).unwrap());
+            bars.adjusted_close.push(close);
+            close *= (growth / 252.0 + volatility / 252f64.sqrt() * random.bell()).exp();
+        }
+        bars.close = bars.adjusted_close.clone();
+        bars
+    }
+
+    const TODAY: Date = date(2025, 6, 13);
+
+    fn horizon(days: i64) -> Horizon {
+        Horizon {
+            quote_date: TODAY,
+            expiry_date: TODAY.checked_add(days.days()).unwrap(),
+            years: days as f64 / 365.0,
+            forward: 200.0,
+            rate: 0.04,
+        }
+    }
+
+    #[test]
+    fn the_sample_has_the_forecast_volatility_and_the_premium() {
+        let history = History::before(&bars(2000, TODAY, 0.2, 0.1), TODAY).unwrap();
+        for days in [1, 7, 30, 180] {
+            let horizon = horizon(days);
+            let prices = history.prices(&horizon);
+            assert!(prices.windows(2).all(|pair| pair[0] <= pair[1]), "ascending");
+            let count = prices.len() as f64;
+            let mean = prices.iter().sum::<f64>() / count;
+            let expected = 200.0 * (history.premium(0.04) * horizon.years).exp();
+            assert!((mean / expected - 1.0).abs() < 1e-12);
+            let logs: Vec<f64> = prices.iter().map(|price| price.ln()).collect();
+            let log_mean = logs.iter().sum::<f64>() / count;
+            let deviation = (logs.iter().map(|x| (x - log_mean).powi(2)).sum::<f64>() / count).sqrt();
+            let sessions = calendar::sessions_between(TODAY, horizon.expiry_date).count().max(1);
+            let forecast = history.volatility(sessions) * horizon.years.sqrt();
+            assert!((deviation / forecast - 1.0).abs() < 1e-9, "{days}: {deviation} {forecast}");
+        }
+        assert_eq!(history.prices(&horizon(30)), history.prices(&horizon(30)));
+    }
+
+    #[test]
+    fn the_forecast_goes_from_the_last_average_to_the_mean() {
+        let mut calm = bars(1500, TODAY, 0.1, 0.0);
+        // A storm at the end.
+        let end = calm.adjusted_close.len();
+        for (step, close) in calm.adjusted_close[end - 10..].iter_mut().enumerate() {
+            *close *= if step % 2 == 0 { 0.96 } else { 1.04 };
+        }
+        let history = History::before(&calm, TODAY).unwrap();
+        let forecasts = [1, 10, 60, 250].map(|sessions| history.volatility(sessions));
+        assert!(forecasts.windows(2).all(|pair| pair[0] > pair[1]), "{forecasts:?}");
+        assert!(forecasts[0] > 2.0 * forecasts[3], "{forecasts:?}");
+    }
+
+    #[test]
+    fn a_short_history_says_little_of_the_premium() {
+        let premium = |count| {
+            let history = History::before(&bars(count, TODAY, 0.15, 0.30), TODAY).unwrap();
+            (history.premium(0.0), history.mean_return)
+        };
+        let ((short, short_mean), (long, long_mean)) = (premium(130), premium(6000));
+        assert!(short.abs() < 0.12 * short_mean.abs(), "{short} of {short_mean}");
+        assert!(long > 0.6 * long_mean, "{long} of {long_mean}");
+    }
+
+    #[test]
+    fn too_few_returns_or_still_prices_are_no_history() {
+        assert!(History::before(&bars(RETURNS_MIN, TODAY, 0.2, 0.0), TODAY).is_none());
+        assert!(History::before(&bars(RETURNS_MIN + 1, TODAY, 0.2, 0.0), TODAY).is_some());
+        assert!(History::before(&bars(200, TODAY, 0.0, 0.0), TODAY).is_none());
+        assert!(History::before(&DailyBars::default(), TODAY).is_none());
+        assert!(History::before(&bars(200, TODAY, 0.2, 0.0), date(1990, 1, 1)).is_none());
+    }
+}
