@@ -3,7 +3,7 @@
 
 Rows whose price is the nearest double of the exact value, and the volatility that gives exactly that
 double ("volatility"), which is the best answer that exists. "condition" is the out-of-the-money value over volatility·vega: how many
-times the relative error of that value the volatility inherits. The seed is fixed; a second run writes the same bytes.
+times the relative error of that value the volatility inherits; "noise" is what rounding may move the volatility by, relative to it. The seed is fixed; a second run writes the same bytes.
 
     python3 golden/implied_vol.py FOLDER       writes FOLDER/implied_vol.csv
     python3 golden/implied_vol.py --mills      prints the coefficients in crates/pricing/src/implied_vol/mills.rs
@@ -73,8 +73,10 @@ def row(model, kind, a, strike, years, x, y, volatility):
     if s is None or s <= 0:
         return (model, kind, a, strike, years, x, y, price, "", "", "")
     value, vega = out_of_the_money(forward, k_, s)
-    half_ulp = (next_up(price) - price) / 2
-    noise = mpf(half_ulp) / discount / (vega * s)
+    error = mpf(next_up(price) - price) / 2
+    if model == "bsm" and in_the_money:  # the discounted spot and strike are doubles too: an ulp each
+        error += sum(mpf(next_up(leg) - leg) for leg in (float(discount * forward), float(discount * k_)))
+    noise = error / discount / (vega * s)
     if mpf("5e-4") < noise < mpf("2e-3"):  # too near to where the status changes
         return None
     if noise > mpf("1e-3"):
