@@ -71,9 +71,9 @@ impl Request {
         let (model, spot) = read_models(cells, layout, numbers(Field::Spot), &numbers(Field::Forward), &mut status);
         let expiry_years = read_expiries(cells, layout, plan, numbers(Field::ExpiryYears));
         let mut dividend_yield = numbers(Field::DividendYield);
-        for row in 0..rows {
+        for (row, value) in dividend_yield.value.iter_mut().enumerate() {
             if dividend_yield.absent[row] || model[row] == Model::Black76 {
-                dividend_yield.value[row] = 0.0;
+                *value = 0.0;
             }
         }
         Self {

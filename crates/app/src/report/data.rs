@@ -193,8 +193,8 @@ fn greek_lines(
     let reach = GREEK_DEVIATIONS * expiry.atm_volatility * expiry.expiry_years.sqrt();
     let near = |row: usize| {
         let moneyness = (chain.quotes.strike[row] / expiry.forward).ln();
-        // Written so that an expiry without a volatility draws all it has.
-        !(moneyness.abs() > reach)
+        // An expiry without a volatility draws all it has.
+        reach.is_nan() || moneyness.abs() <= reach
     };
     let mut drawn: Vec<usize> = rows
         .iter()
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_significant_digits() {
-        assert_eq!(rounded(2926.173_456, 6), 2926.17);
+        assert_eq!(rounded(2_926.173_456, 6), 2926.17);
         assert_eq!(rounded(-0.000_123_456_789, 6), -0.000_123_457);
         assert_eq!(rounded(0.0, 6), 0.0);
         assert_eq!(rounded(1e-320, 6), 0.0);
