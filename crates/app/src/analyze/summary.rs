@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use zomma_base::{Status, time};
+use zomma_base::{OptionType, Status, time};
 use zomma_market::chain::Chain;
 use zomma_pricing::surface::FitQuality;
 use zomma_strategy::analysis::{Analysis, Candidate, ExpirySummary};
@@ -37,6 +37,8 @@ pub struct Summary {
     pub inside_bid_ask_share: Option<f64>,
     pub rmse_vol_points: f64,
     pub quotes_judged: usize,
+    /// The same within one standard deviation of the forward, where the volatility matters most.
+    pub near_the_money: Fit,
     /// The same of unconstrained slices, which may have arbitrage.
     pub unconstrained: Fit,
     pub arbitrage_violations: usize,
@@ -258,6 +260,7 @@ impl Summary {
             inside_bid_ask_share: inside_share(&analysis.quality),
             rmse_vol_points: analysis.quality.rmse_vol_points,
             quotes_judged: analysis.quality.quotes,
+            near_the_money: near_the_money(chain, analysis).into(),
             unconstrained: unconstrained(analysis).into(),
             arbitrage_violations: arbitrage.butterfly_violations + arbitrage.calendar_violations,
             arbitrage,
@@ -273,6 +276,34 @@ impl Summary {
             timings_ms: Timings::default(),
         }
     }
+}
+
+/// Quality over the usable out-of-the-money quotes with a bid whose strike lies within one standard deviation of its forward.
+fn near_the_money(chain: &Chain, analysis: &Analysis) -> FitQuality {
+    let (source, result) = (&chain.quotes, &analysis.quotes);
+    let mut quality = FitQuality::default();
+    let (mut squares, mut mids) = (0.0, 0_usize);
+    for (row, &index) in result.expiry.iter().enumerate() {
+        let Some(expiry) = analysis.expiries.get(index as usize) else { continue };
+        let strike = source.strike[row];
+        let is_near = (strike / expiry.forward).ln().abs() <= expiry.atm_volatility * expiry.expiry_years.sqrt();
+        let is_out = (strike >= expiry.forward) == (source.option_type[row] == OptionType::Call);
+        if !(is_near && is_out && result.status[row].is_ok() && source.bid[row] > 0.0) {
+            continue;
+        }
+        let model = result.surface_volatility[row];
+        quality.quotes += 1;
+        // A bid without a volatility is no lower bound.
+        let is_above_bid = result.bid_volatility[row].is_nan() || model >= result.bid_volatility[row];
+        quality.inside += usize::from(is_above_bid && model <= result.ask_volatility[row]);
+        let gap = (model - result.mid_volatility[row]) * 100.0;
+        if gap.is_finite() {
+            squares += gap * gap;
+            mids += 1;
+        }
+    }
+    quality.rmse_vol_points = (squares / mids.max(1) as f64).sqrt();
+    quality
 }
 
 /// Quality of the unconstrained slices over all expiries, counted as the surface's own is.

@@ -118,11 +118,12 @@ fn write_day(out: &mut String, outcome: &Outcome, summary: &Summary, style: Styl
     };
     writeln!(
         out,
-        "{}  {} of {} quotes inside bid-ask, rmse {:.3} vol points, {violations} at {} points checked",
+        "{}  {} of {} quotes inside bid-ask, rmse {:.3} vol points ({:.3} near the money), {violations} at {} points checked",
         style.bold("Fit"),
         percent(summary.inside_bid_ask_share),
         summary.quotes_judged,
         summary.rmse_vol_points,
+        summary.near_the_money.rmse_vol_points,
         summary.arbitrage.points,
     )?;
     writeln!(

@@ -93,7 +93,7 @@
     month !== null ? card("30-day volatility", percent(month, 2), "at the forward, interpolated")
       : card("First volatility", percent(fitted.length ? fitted[0].e.atm : null, 2), "at the forward"),
     card("Quotes inside bid–ask", percent(summary.inside_bid_ask_share), "of " + whole(summary.quotes_judged) + ", all out-of-the-money"),
-    card("Fit error", fixed(summary.rmse_vol_points, 3), "vol points, root mean square"),
+    card("Fit error near the money", fixed(summary.near_the_money.rmse_vol_points, 3), "vol points rms; " + fixed(summary.rmse_vol_points, 2) + " with all wings"),
     card("Arbitrage", violations === 0 ? "none" : whole(violations), whole(summary.arbitrage.points) + " points checked", violations === 0 ? "good" : "bad"),
     card("Rows kept", whole(summary.rows_kept), "of " + whole(summary.rows_read) + " read, " + whole(expiries.length) + " expiries"),
     card("Wheel candidates", whole(summary.candidates), summary.candidates ? "best first, below" : "none passes the filters"),
@@ -221,7 +221,7 @@
       margin: { l: 0, r: 0, t: 0, b: 0 },
       scene: {
         xaxis: wall("strike, % of forward"), yaxis: wall("days (log)", { type: "log", tickvals: ticks, ticktext: ticks.map(String) }), zaxis: wall("volatility, %", { range: [Math.floor(heights[0] * 0.8), top * 1.1] }),
-        camera: { eye: { x: 1.3, y: -1.35, z: 0.62 }, center: { x: 0.02, y: 0, z: -0.16 } }, aspectratio: { x: 1.2, y: 1.2, z: 0.8 },
+        camera: { eye: { x: 1.42, y: -1.5, z: 0.66 }, center: { x: -0.03, y: 0, z: -0.15 } }, aspectratio: { x: 1.2, y: 1.2, z: 0.8 },
       },
     });
   };
@@ -241,7 +241,8 @@
     let low = 1, high = 1;
     const traces = rows.map(({ e }, i) => {
       const d = deviation(e), ks = linspace(-6 * d, 4.5 * d, 260);
-      low = Math.min(low, Math.exp(-3.4 * d)); high = Math.max(high, Math.exp(2.6 * d));
+      // The longest expiry would press the others together.
+      if (i < rows.length - 1 || rows.length < 3) { low = Math.min(low, Math.exp(-4 * d)); high = Math.max(high, Math.exp(3 * d)); }
       return { type: "scatter", mode: "lines", name: labelOf(e), x: ks.map((k) => Math.exp(k) * 100), y: ks.map((k) => density(e.slice, k) / Math.exp(k)), line: { color: colour(i, rows.length), width: 1.7 }, hovertemplate: escape(labelOf(e)) + "<br>%{x:.1f} % of forward<br>%{y:.2f} % per 1 %<extra></extra>" };
     });
     draw("density-plot", traces, { xaxis: axis("price at expiry, % of forward", { range: [Math.max(low, 0.45) * 100, Math.min(high, 1.6) * 100] }), yaxis: axis("probability, % per 1 %", { rangemode: "tozero" }) });
