@@ -309,7 +309,8 @@ fn write_many(out: &mut String, outcome: &Outcome, style: Style) -> std::fmt::Re
     )?;
     match &outcome.out {
         Some(folder) => {
-            writeln!(out, "{} {}/<date>/report.html, {0}/summary.json", style.bold("Reports"), folder.display())
+            let folder = folder.display();
+            writeln!(out, "{} {folder}/<date>/report.html, {folder}/summary.json", style.bold("Reports"))
         }
         None => writeln!(out, "{}", style.faint("--out DIR writes a report a date and a summary over all")),
     }

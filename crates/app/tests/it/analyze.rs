@@ -175,6 +175,7 @@ fn a_folder_skips_what_is_no_chain_and_says_so() {
     fs::write(chains.join("readme.csv"), "a,b\n1,2\n").unwrap();
     let out = folder.path().join("out");
     let run = run(&["analyze", arg(&chains), "--out", arg(&out)]).ok();
+    assert!(run.out.contains(&format!("{0}/<date>/report.html, {0}/summary.json", arg(&out))), "{}", run.out);
     assert!(run.out.contains("skipped") && run.out.contains("readme.csv"), "{}", run.out);
 }
 
