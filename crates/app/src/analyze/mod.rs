@@ -67,10 +67,11 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let places = job.out.map(Places::prepare).transpose()?;
     let rejects = job.rejects.map(rejects::create).transpose()?;
     let mut reader = Reader::open(job)?;
-    // With the second chain it is known whether outputs stand in DIR itself or in a folder a date.
+    // With the second chain it is known whether outputs stand in DIR itself or in a folder a date; of a directory or tar, always the
+    // latter.
     let first = reader.next();
     let second = if first.is_some() { reader.next() } else { None };
-    let many = second.is_some();
+    let many = second.is_some() || reader.one_of_many;
     let mut days = analyse_all(job, first.into_iter().chain(second).chain(reader), places, many)?;
     days.sort_by_key(|day| day.index);
     let outcome = Outcome {
@@ -147,6 +148,8 @@ struct Reader<'a> {
     members: Box<dyn Iterator<Item = Result<Member, chain::ChainError>> + Send>,
     options: &'a ReadOptions,
     path: &'a Path,
+    /// Whether the files are members of a directory or tar.
+    one_of_many: bool,
     pending: std::collections::VecDeque<Read>,
     previous: HashMap<String, Arc<Chain>>,
 }
@@ -157,6 +160,7 @@ impl<'a> Reader<'a> {
             members: Box::new(chain::members(job.chain)?),
             options: &job.read,
             path: job.chain,
+            one_of_many: false,
             pending: std::collections::VecDeque::new(),
             previous: HashMap::new(),
         })
@@ -164,8 +168,8 @@ impl<'a> Reader<'a> {
 
     fn read_member(&mut self, member: Result<Member, chain::ChainError>, started: Instant) {
         let parsed = member.and_then(|member| {
-            let name = member.name.clone();
-            chain::parse(&member, self.options).map(|chains| (name, chains))
+            self.one_of_many |= member.one_of_many;
+            chain::parse(&member, self.options)
         });
         match parsed {
             Err(error) => {
@@ -173,7 +177,7 @@ impl<'a> Reader<'a> {
                 let source = self.path.display().to_string();
                 self.pending.push_back(Read::Failed { source, error: error.into(), is_no_chain });
             }
-            Ok((_, chains)) => {
+            Ok(chains) => {
                 let read_ms = started.elapsed().as_secs_f64() * 1e3 / chains.len().max(1) as f64;
                 for chain in chains {
                     let chain = Arc::new(chain);

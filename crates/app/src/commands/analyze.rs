@@ -24,8 +24,9 @@ use crate::{
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Reads CSV, Parquet and CBOE delayed-quotes JSON by their columns (CBOE end-of-day, SPY 2021, LEAN, our own names; --map covers
-the rest), a directory of such files, or a tar of them (plain, .gz, .xz, .zst). One date writes to DIR; of many, each writes to
-DIR/<date>/ (a second underlying to DIR/<underlying>/<date>/), and DIR/summary.json is over all.
+the rest), a directory of such files, or a tar of them (plain, .gz, .xz, .zst). A file of one date writes to DIR; of many dates,
+a directory or a tar, each date writes to DIR/<date>/ (a second underlying to DIR/<underlying>/<date>/), and
+DIR/summary.json is over all.
 
 Files written: quotes.parquet, surface.json, candidates.csv, summary.json, report.html. Without --out only the summary is printed.
 
