@@ -6,10 +6,11 @@ use zomma_strategy::analysis::{Analysis, CandidateKind};
 use super::summary::CandidateRow;
 
 /// Columns of the file.
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "kind",
     "symbol",
     "underlying",
+    "root",
     "expiry",
     "calendar_days",
     "strike",
@@ -61,8 +62,9 @@ pub fn encode(chain: &Chain, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
             row.score,
         ]
         .map(float);
-        let words = [kind(row.kind), &row.symbol, &analysis.underlying, &row.expiry, &row.calendar_days.to_string()]
-            .map(str::to_string);
+        let words =
+            [kind(row.kind), &row.symbol, &analysis.underlying, &row.root, &row.expiry, &row.calendar_days.to_string()]
+                .map(str::to_string);
         writer.write_record(words.iter().chain(&numbers).map(String::as_str).chain([row.status]))?;
     }
     Ok(writer.into_inner()?)

@@ -182,6 +182,7 @@ pub fn rate(expiry: &ExpirySummary) -> f64 {
 pub struct CandidateRow {
     pub kind: zomma_strategy::analysis::CandidateKind,
     pub symbol: String,
+    pub root: String,
     pub expiry: String,
     pub calendar_days: i64,
     pub strike: f64,
@@ -206,6 +207,7 @@ impl CandidateRow {
         Self {
             kind: candidate.kind,
             symbol: chain.quotes.symbol.get(candidate.row).to_string(),
+            root: expiry.root.clone(),
             expiry: new_york(expiry.expiry),
             calendar_days: expiry.calendar_days,
             strike: candidate.strike,

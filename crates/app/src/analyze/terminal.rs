@@ -233,6 +233,7 @@ fn write_candidates(out: &mut String, summary: &Summary, style: Style) -> std::f
     let header = [
         "sell",
         "expiry",
+        "root",
         "strike",
         "bid",
         "delta",
@@ -243,7 +244,7 @@ fn write_candidates(out: &mut String, summary: &Summary, style: Style) -> std::f
         "EV real",
         "Kelly",
     ];
-    let mut table = Table::new(2, &header);
+    let mut table = Table::new(3, &header);
     for candidate in summary.best_candidates.iter().take(CANDIDATES_MAX) {
         table.rows.push(candidate_cells(candidate));
     }
@@ -259,6 +260,7 @@ fn candidate_cells(candidate: &CandidateRow) -> Vec<String> {
     vec![
         kind.into(),
         candidate.expiry[..10].into(),
+        candidate.root.clone(),
         number(candidate.strike),
         format!("{:.2}", candidate.bid),
         format!("{:.3}", candidate.delta),

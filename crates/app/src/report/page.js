@@ -78,7 +78,7 @@
   const date = new Date(summary.quote_date + "T12:00:00Z").toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
   $("name").append(summary.underlying + " ", make("span", {}, "options, " + date));
   const fileName = summary.source.split("/").pop();
-  $("when").textContent = "Quotes of " + summary.quote_time.slice(11, 16) + " New York (" + summary.quote_time_source + "), from " + fileName;
+  $("when").textContent = "Quotes of " + summary.quote_time.slice(11, 16) + " New York, from " + fileName + " · time: " + summary.quote_time_source;
   const month = (() => {
     const points = fitted.filter(({ e }) => e.years > 0).map(({ e }) => [e.years, e.atm * e.atm * e.years]);
     const t = 30 / 365, after = points.findIndex(([years]) => years >= t);
@@ -185,7 +185,8 @@
         picture.append(svg("path", { class: "f", "vector-effect": "non-scaling-stroke", d: ks.map((k, i) => (i ? "L" : "M") + x(k).toFixed(1) + " " + y(vols[i]).toFixed(1)).join("") }));
       }
       const button = make("button", { type: "button", "aria-pressed": index === chosen, title: labelOf(e), on: ["click", () => choose(index)] },
-        make("div", { class: "d" }, make("span", {}, e.date + (e.settlement === "am" ? " AM" : "")), make("span", {}, percent(share(e.inside, e.judged), 0))), picture);
+        make("div", { class: "d" }, make("span", {}, e.date + (e.settlement === "am" ? " AM" : "")), make("span", {}, percent(share(e.inside, e.judged), 0))),
+        make("div", { class: "d" }, make("span", { class: "dim" }, e.root + " · " + e.days + " d")), picture);
       return button;
     });
     $("multiples").replaceChildren(...buttons);
@@ -202,8 +203,10 @@
   const spread = (list, n) => list.length <= n ? list : Array.from({ length: n }, (_, i) => list[Math.round(i * (list.length - 1) / (n - 1))]);
   const drawSurface = () => {
     // A last-day smile is a wall that hides the rest: it is left out where there are enough others.
-    const calm = fitted.filter(({ e }) => e.days >= 3), rows = calm.length >= 6 ? calm : fitted;
-    $("surface-hint").textContent = "Drag to turn, scroll to zoom. Drawn where it was quoted" + (rows.length < fitted.length ? ", from three days on." : ".");
+    const calm = fitted.filter(({ e }) => e.days >= 3), from = calm.length >= 6 ? calm : fitted;
+    // Of expiries within a day (AM and PM, another root) the one with the most quotes stands for all.
+    const rows = from.filter(({ e }, i) => !from.some(({ e: other }, j) => j !== i && Math.abs(other.years - e.years) < 0.9 / 365 && (other.quotes > e.quotes || (other.quotes === e.quotes && j < i))));
+    $("surface-hint").textContent = "Drag to turn, scroll to zoom. Drawn where it was quoted" + (from.length < fitted.length ? ", from three days on." : ".");
     if (rows.length < 2) return void $("surface-plot").replaceChildren(make("p", { class: "hint" }, "A surface needs two expiries with a fit."));
     // Every expiry has its own strikes, as far as it was quoted and a few standard deviations at most, so that the edge is a curve.
     const strikes = rows.map(({ e }) => { const [from, to] = reach(e, 5.5, 3.5); return linspace(Math.max(from, Math.log(0.3)), Math.min(to, Math.log(2)), 60); });
@@ -221,7 +224,7 @@
       margin: { l: 0, r: 0, t: 0, b: 0 },
       scene: {
         xaxis: wall("strike, % of forward"), yaxis: wall("days (log)", { type: "log", tickvals: ticks, ticktext: ticks.map(String) }), zaxis: wall("volatility, %", { range: [Math.floor(heights[0] * 0.8), top * 1.1] }),
-        camera: { eye: { x: 1.42, y: -1.5, z: 0.66 }, center: { x: -0.03, y: 0, z: -0.15 } }, aspectratio: { x: 1.2, y: 1.2, z: 0.8 },
+        camera: { eye: { x: 1.26, y: -1.34, z: 0.6 }, center: { x: -0.03, y: 0, z: -0.15 } }, aspectratio: { x: 1.2, y: 1.2, z: 0.8 },
       },
     });
   };
@@ -317,7 +320,7 @@
     const gain = (name) => (row) => is(row[name]) ? (row[name] >= 0 ? "good" : "bad") : "dim";
     const wheelRows = () => data.candidates.filter((c) => wheelKind === "all" || c.kind === wheelKind);
     const columns = [
-      column("sell", "kind", (kind) => kind === "covered_call" ? "call" : "put", "l"), ["expiry", (c) => c.expiry, (c) => c.expiry.slice(0, 10), "l"], column("days", "calendar_days", whole), column("strike", "strike", (x) => fixed(x, 2)),
+      column("sell", "kind", (kind) => kind === "covered_call" ? "call" : "put", "l"), ["expiry", (c) => c.expiry, (c) => c.expiry.slice(0, 10), "l"], column("root", "root", String, "l"), column("days", "calendar_days", whole), column("strike", "strike", (x) => fixed(x, 2)),
       column("bid", "bid", (x) => fixed(x, 2)), column("delta", "delta", (x) => fixed(x, 3)), column("volatility", "volatility", (x) => percent(x, 2)), column("P(profit)", "probability_of_profit", percent), column("P(touch)", "probability_of_touch", percent),
       column("break-even", "break_even", (x) => fixed(x, 2)), column("yield a year", "annualized_yield", percent), column("value, risk-neutral", "expected_value_rn", (x) => fixed(x, 2), gain("expected_value_rn")),
       ...(hasHistory ? [column("value, real world", "expected_value_p", (x) => fixed(x, 2), gain("expected_value_p")), column("Kelly", "kelly_fraction", (x) => percent(x, 1)), column("score", "score", (x) => is(x) ? x.toPrecision(3) : "–")] : []),
