@@ -30,7 +30,7 @@ pub struct Analysis {
     pub rejected: BTreeMap<Status, usize>,
     /// Every row of the chain, in order.
     pub quotes: AnalyzedQuotes,
-    /// Every expiry (root and instant), ascending.
+    /// Every living expiry (root, instant and exercise style), ascending; a row that expired has none.
     pub expiries: Vec<ExpirySummary>,
     /// The surface that the Greeks use; slice i belongs to the i-th expiry whose `slice` is Some(i).
     pub surface: Surface,
@@ -178,9 +178,9 @@ pub struct Candidate {
     pub probability_of_profit: f64,
     /// P(spot touches the strike before expiry), under the surface.
     pub probability_of_touch: f64,
-    /// Expected profit a share at expiry under the surface's density.
+    /// Expected profit a share at expiry under the surface's density, over what cash or share cost to carry.
     pub expected_value_rn: f64,
-    /// Expected profit a share under the real-world density; NaN without history.
+    /// The same under the real-world density; NaN without history.
     pub expected_value_p: f64,
     /// bid/(strike − bid) × 365/calendar days (a covered call: bid/(spot − bid)).
     pub annualized_yield: f64,
@@ -188,7 +188,8 @@ pub struct Candidate {
     pub break_even: f64,
     /// Kelly fraction under the real-world density; NaN without history.
     pub kelly_fraction: f64,
-    /// What candidates are ranked by: expected log growth a year under the real-world density; NaN without history.
+    /// What candidates are ranked by: expected log growth a year over cash, at the Kelly fraction, under the real-world density; NaN
+    /// without history.
     pub score: f64,
     /// `Ok`, or `NoHistory`.
     pub status: Status,

@@ -1,6 +1,7 @@
 //! Whole analyses: of the generated market, of real chains, of chains that are wrong in every way.
 
 mod adversarial;
+mod cleaning;
 mod demo;
 mod properties;
 mod real;
