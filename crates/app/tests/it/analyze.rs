@@ -10,7 +10,7 @@ use arrow_array::{Array, cast::AsArray, types::Float64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-use crate::program::{arg, run, table};
+use crate::program::{arg, run, run_with_input, table};
 
 const FILES: [&str; 5] = ["candidates.csv", "quotes.parquet", "report.html", "summary.json", "surface.json"];
 
@@ -179,21 +179,74 @@ fn a_folder_skips_what_is_no_chain_and_says_so() {
     assert!(run.out.contains("skipped") && run.out.contains("readme.csv"), "{}", run.out);
 }
 
-#[test]
-fn a_filter_without_its_column_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("chain.csv");
-    let rows: String = (0..40)
+/// A European chain of one expiry without underlying price and open interest: forward 100 by parity, no rate.
+fn bare_chain() -> String {
+    let rows: String = (0..41)
         .map(|i| {
             let strike = 80 + i;
-            let (call, put) = (f64::from((100 - strike).max(0)) + 2.0, f64::from((strike - 100).max(0)) + 2.0);
-            let line =
-                |kind: &str, mid: f64| format!("2019-04-25,2019-05-24,{strike},{kind},{},{}\n", mid - 0.1, mid + 0.1);
+            // Near the money, 2 of time value each side; parity holds exactly.
+            let value = 2.0 * (-(f64::from(strike - 100) / 9.0).powi(2)).exp() + 0.2;
+            let (call, put) = (f64::from((100 - strike).max(0)) + value, f64::from((strike - 100).max(0)) + value);
+            let line = |kind: &str, mid: f64| {
+                format!("2019-04-25,2019-05-24,{strike},{kind},{:.3},{:.3}\n", mid - 0.05, mid + 0.05)
+            };
             line("call", call) + &line("put", put)
         })
         .collect();
-    fs::write(&path, format!("quote_date,expiry,strike,option_type,bid,ask\n{rows}")).unwrap();
-    run(&["analyze", arg(&path), "--underlying", "XYZ", "--min-open-interest", "10"]).refused(2, &["open_interest"]);
+    format!("quote_date,expiry,strike,option_type,bid,ask\n{rows}")
+}
+
+#[test]
+fn without_an_underlying_price_the_forward_is_that_of_parity() {
+    let folder = tempfile::tempdir().unwrap();
+    let curve = folder.path().join("curve.csv");
+    fs::write(&curve, "expiry_years,risk_free_rate\n0.01,0.0\n1.0,0.0\n").unwrap();
+    let arguments =
+        ["analyze", "-", "--underlying", "SPX", "--exercise", "european", "--rate-curve", arg(&curve), "--json"];
+    let run = run_with_input(&arguments, bare_chain().as_bytes()).ok();
+    let summary: Value = serde_json::from_str(&run.out).unwrap();
+    assert!(summary["underlying_last"].is_null());
+    let expiry = &summary["expiries"][0];
+    assert_eq!(expiry["forward_source"], "parity");
+    assert!((expiry["forward"].as_f64().unwrap() - 100.0).abs() < 0.01, "{expiry}");
+    assert!((summary["spot"].as_f64().unwrap() - 100.0).abs() < 0.01);
+}
+
+#[test]
+fn a_rate_curve_names_its_wrong_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let curve = folder.path().join("curve.csv");
+    let refused = |text: &str, code: i32, words: &[&str]| {
+        fs::write(&curve, text).unwrap();
+        run(&["analyze", "x.csv", "--rate-curve", arg(&curve)]).refused(code, words);
+    };
+    refused(
+        "expiry_years,rate\n1,0.05\n",
+        1,
+        &["curve.csv", "missing column risk_free_rate", "found [expiry_years, rate]"],
+    );
+    refused("expiry_years,risk_free_rate\n1,five\n", 1, &["row 1", "risk_free_rate = \"five\"", "finite"]);
+    refused("expiry_years,risk_free_rate\n1,0.05\n0.5,0.04\n", 2, &["ascend"]);
+    refused("expiry_years,risk_free_rate\n", 1, &["no rows"]);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing_but_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, history) = demo(folder.path());
+    let analysed = |threads: &str| {
+        let out = folder.path().join(threads);
+        run(&["analyze", arg(&chain), "--history", arg(&history), "--out", arg(&out), "--threads", threads]).ok();
+        let day = out.join("2025-06-13");
+        ["quotes.parquet", "surface.json", "candidates.csv"].map(|name| fs::read(day.join(name)).unwrap())
+    };
+    assert!(analysed("1") == analysed("3"));
+}
+
+#[test]
+fn a_filter_without_its_column_is_refused() {
+    let arguments = ["analyze", "-", "--underlying", "XYZ", "--min-open-interest", "10"];
+    run_with_input(&arguments, bare_chain().as_bytes()).refused(2, &["open_interest"]);
 }
 
 #[test]

@@ -254,6 +254,14 @@ fn a_kill_half_way_leaves_no_half_file() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_byte() {
+    let rows: String = (0..60_000).map(|i| format!("{i},put,100,,{},0.25,0.03,0.01,0.2\n", 60 + i % 80)).collect();
+    let text = format!("{HEADER}{rows}");
+    let on = |threads: &str| run_with_input(&["greeks", "-", "--threads", threads], text.as_bytes()).ok().out;
+    assert!(on("1") == on("4"));
+}
+
+#[test]
 fn one_file_may_be_input_and_output() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.csv");
