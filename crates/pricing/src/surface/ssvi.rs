@@ -13,10 +13,11 @@ use super::{
 
 /// Quotes a slice that the fit looks at.
 const QUOTES_PER_SLICE: usize = 24;
-/// Rounds of levels, then shape.
-const ROUNDS: usize = 4;
-/// Loss scale in half-spreads: far quotes that SSVI cannot reach must not decide its shape.
-const SCALE: f64 = 30.0;
+/// Loss scales in half-spreads: of the first turn, and of those that follow. Far quotes that SSVI cannot reach must not decide its shape.
+const FIRST_SCALE: f64 = 300.0;
+const SCALES: [f64; 3] = [100.0, 30.0, 30.0];
+/// Shapes to start from, in the free coordinates: an index's skew, a steep one, none, and the other way.
+const STARTS: [[f64; 3]; 4] = [[-0.6, 0.5, 1.0], [-1.5, 2.0, 2.0], [0.0, 0.0, 0.0], [0.6, 0.5, 1.0]];
 
 /// SSVI (Gatheral and Jacquier 2014): w(k, θ) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)), φ(θ) = η θ^−γ (1 + θ)^(γ−1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -51,29 +52,47 @@ impl Ssvi {
     /// arbitrage (theorem 4.2 there: θφ²(1 + |ρ|) ≤ 4), and γ in (0, 1) with rising θ all free of calendar arbitrage (theorem 4.1).
     fn from_free(free: &[f64; 3]) -> Self {
         let rho = 0.999 * free[0].tanh();
-        let most = 1.99 / (1.0 + rho.abs());
+        let most = 1.99 / (1.0 + rho.abs()).sqrt();
         Self { rho, eta: most / (1.0 + (-free[1]).exp()), gamma: 0.02 + 0.48 / (1.0 + (-free[2]).exp()) }
     }
 }
 
-/// Fits levels θ (one a target, none where it has no quote) and the shape in turn. None where there are not quotes enough for a shape.
+/// Fits levels θ (one a target, none where it has no quote) and the shape in turn, from several shapes at first. None where there are
+/// not quotes enough for a shape.
 pub(super) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f64>>)> {
     let few: Vec<Target> = targets.iter().map(|target| target.thinned(QUOTES_PER_SLICE)).collect();
     if few.iter().map(Target::len).sum::<usize>() < FEWEST_QUOTES {
         return None;
     }
-    let mut theta: Vec<Option<f64>> = targets.iter().map(Target::level).collect();
-    let mut free = [-0.6, 0.5, 1.0];
-    let mut shape = Ssvi::from_free(&free);
-    for _ in 0..ROUNDS {
-        free = fit_shape(&few, &theta, free);
-        shape = Ssvi::from_free(&free);
-        for (theta, target) in theta.iter_mut().zip(&few) {
-            *theta = theta.map(|start| fit_level(target, &shape, start));
-        }
-        raise(&mut theta);
+    let levels: Vec<Option<f64>> = targets.iter().map(Target::level).collect();
+    let first = Loss::saturating(FIRST_SCALE);
+    let start = |free: [f64; 3]| {
+        let mut theta = levels.clone();
+        let free = turn(&few, &mut theta, free, first);
+        (total(&few, &theta, &Ssvi::from_free(&free), first), free, theta)
+    };
+    let (_, mut free, mut theta) = STARTS.into_iter().map(start).min_by(|x, y| x.0.total_cmp(&y.0))?;
+    for scale in SCALES {
+        free = turn(&few, &mut theta, free, Loss::saturating(scale));
     }
-    Some((shape, theta))
+    Some((Ssvi::from_free(&free), theta))
+}
+
+/// One turn: the shape for given levels, then the levels for that shape.
+fn turn(targets: &[Target], theta: &mut [Option<f64>], free: [f64; 3], loss: Loss) -> [f64; 3] {
+    let free = fit_shape(targets, theta, free, loss);
+    let shape = Ssvi::from_free(&free);
+    for (theta, target) in theta.iter_mut().zip(targets) {
+        *theta = theta.map(|start| fit_level(target, &shape, start, loss));
+    }
+    raise(theta);
+    free
+}
+
+/// Σρ of all targets.
+fn total(targets: &[Target], theta: &[Option<f64>], shape: &Ssvi, loss: Loss) -> f64 {
+    let parts = targets.iter().zip(theta);
+    parts.map(|(target, theta)| theta.map_or(0.0, |theta| sum(target, &shape.slice(theta), loss))).sum()
 }
 
 /// Makes the levels rise with expiry: each at least a hair above the one before.
@@ -86,8 +105,7 @@ fn raise(theta: &mut [Option<f64>]) {
 }
 
 /// The level at which the slice of `shape` fits the quotes of `target` best, from `start`.
-pub(super) fn fit_level(target: &Target, shape: &Ssvi, start: f64) -> f64 {
-    let loss = Loss::saturating(SCALE);
+fn fit_level(target: &Target, shape: &Ssvi, start: f64, loss: Loss) -> f64 {
     let value = |log_theta: f64| sum(target, &shape.slice(log_theta.exp()), loss);
     let mut centre = start.max(1e-14).ln();
     let mut best = value(centre);
@@ -106,14 +124,8 @@ pub(super) fn fit_level(target: &Target, shape: &Ssvi, start: f64) -> f64 {
 }
 
 /// Gauss–Newton with damping over the three shape coordinates, by differences.
-fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3]) -> [f64; 3] {
-    let loss = Loss::saturating(SCALE);
-    let total = |free: &[f64; 3]| -> f64 {
-        let shape = Ssvi::from_free(free);
-        let parts = targets.iter().zip(theta);
-        parts.map(|(target, theta)| theta.map_or(0.0, |theta| sum(target, &shape.slice(theta), loss))).sum()
-    };
-    let mut value = total(&free);
+fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3], loss: Loss) -> [f64; 3] {
+    let mut value = total(targets, theta, &Ssvi::from_free(&free), loss);
     let mut damping = 1e-2;
     for _ in 0..12 {
         const STEP: f64 = 1e-5;
@@ -151,7 +163,7 @@ fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3]) -> [
             let step = solve_small(damped, right);
             // Beyond ±8 the bounded coordinates no longer move.
             let trial: [f64; 3] = std::array::from_fn(|i| (free[i] - step[i]).clamp(-8.0, 8.0));
-            let trial_value = total(&trial);
+            let trial_value = total(targets, theta, &Ssvi::from_free(&trial), loss);
             if trial_value < value {
                 gain = value - trial_value;
                 (value, free) = (trial_value, trial);
