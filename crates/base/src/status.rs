@@ -53,6 +53,8 @@ pub enum Status {
     Overflow,
     /// Bid above ask.
     CrossedQuote,
+    /// An ask, and a bid that is zero or empty: nobody buys.
+    ZeroBid,
     /// Neither a bid nor an ask.
     NoQuote,
     /// The contract stands in an earlier row of the same chain.
@@ -93,6 +95,7 @@ impl Status {
             Self::NotConverged => "not_converged",
             Self::Overflow => "overflow",
             Self::CrossedQuote => "crossed_quote",
+            Self::ZeroBid => "zero_bid",
             Self::NoQuote => "no_quote",
             Self::Duplicate => "duplicate",
             Self::StaleQuote => "stale_quote",

@@ -344,7 +344,7 @@
 
   // ---- data quality, time, notes -------------------------------------------------------------------------------------------
   const why = {
-    no_quote: "neither bid nor ask", crossed_quote: "bid above ask", duplicate: "the contract stands in an earlier row", stale_quote: "repeats the day before", expired: "settled before the quotes", bad_strike: "strike absent or not above zero",
+    no_quote: "neither bid nor ask", crossed_quote: "bid above ask", zero_bid: "nobody bids", duplicate: "the contract stands in an earlier row", stale_quote: "repeats the day before", expired: "settled before the quotes", bad_strike: "strike absent or not above zero",
     bad_quote: "bid or ask is not a number at or above zero", bad_expiry: "expiry cannot be read", bad_option_type: "neither call nor put", no_forward: "no forward could be found", bad_row: "more cells than the header",
   };
   const meter = (rows, total, warn) => make("div", { class: "meter" }, ...rows.flatMap(([name, value, text, note]) => [

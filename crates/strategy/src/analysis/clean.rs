@@ -2,8 +2,8 @@
 //!
 //! In this order, the first that applies: what the reader could not read; a contract that stands in an earlier row; an expiry
 //! that has passed; any row of a date that only repeats the day before; a quote that is not a number; neither bid nor ask, or
-//! no ask; bid above ask; a single stale quote. An empty bid is zero. A row with an ask and a zero bid is usable: its ask bounds
-//! the volatility from above, but it takes no part in forwards or in the surface.
+//! no ask; bid above ask; a bid of zero; a single stale quote. An empty bid is zero. Rejected rows take no part in forwards, surface
+//! and wheel, and still get what volatilities and Greeks they can have.
 
 use zomma_base::Status;
 use zomma_market::chain::{Chain, Quotes};
@@ -71,6 +71,8 @@ fn quote_status(bid: f64, ask: f64) -> Status {
         Status::NoQuote
     } else if bid > ask {
         Status::CrossedQuote
+    } else if bid == 0.0 {
+        Status::ZeroBid
     } else {
         Status::Ok
     }
@@ -84,7 +86,7 @@ mod tests {
     fn each_quote_has_its_reason() {
         assert_eq!(quote_status(1.0, 1.1), Status::Ok);
         assert_eq!(quote_status(1.0, 1.0), Status::Ok);
-        assert_eq!(quote_status(0.0, 0.05), Status::Ok, "a zero bid with an ask bounds from above");
+        assert_eq!(quote_status(0.0, 0.05), Status::ZeroBid);
         assert_eq!(quote_status(0.0, 0.0), Status::NoQuote);
         assert_eq!(quote_status(0.0, f64::NAN), Status::NoQuote);
         assert_eq!(quote_status(1.0, f64::NAN), Status::NoQuote);

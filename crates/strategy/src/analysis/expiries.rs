@@ -158,7 +158,13 @@ pub(super) fn group(chain: &Chain, quote_instant: Timestamp, given_style: Option
 fn has_contract(quotes: &Quotes, row: usize) -> bool {
     let readable = matches!(
         quotes.status[row],
-        Status::Ok | Status::BadQuote | Status::BadPrice | Status::NoQuote | Status::CrossedQuote | Status::Duplicate
+        Status::Ok
+            | Status::BadQuote
+            | Status::BadPrice
+            | Status::NoQuote
+            | Status::CrossedQuote
+            | Status::ZeroBid
+            | Status::Duplicate
     );
     readable && is_strike(quotes.strike[row])
 }

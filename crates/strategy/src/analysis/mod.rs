@@ -148,7 +148,7 @@ pub fn analyze(
         greeks: &greeks,
         history: past.as_ref(),
     };
-    let scan = wheel::scan(&board, &config.wheel);
+    let candidates = wheel::scan(&board, &config.wheel);
     clock.lap("wheel");
 
     let summaries = summary::summarize(&summary::Outcome {
@@ -164,7 +164,6 @@ pub fn analyze(
         chain,
         forwards: &forwards,
         summaries: &summaries,
-        without_bid: scan.without_bid,
         history: past.as_ref(),
         bars: history,
         given_style: config.exercise_style.is_some(),
@@ -198,7 +197,7 @@ pub fn analyze(
         expiries: summaries,
         surface,
         quality: fit.all,
-        candidates: scan.candidates,
+        candidates,
         notes,
         timings: clock.finish(),
     })

@@ -18,7 +18,6 @@ pub(super) struct Facts<'a> {
     pub chain: &'a Chain,
     pub forwards: &'a Forwards,
     pub summaries: &'a [ExpirySummary],
-    pub without_bid: usize,
     pub history: Option<&'a History>,
     pub bars: Option<&'a DailyBars>,
     pub given_style: bool,
@@ -182,12 +181,6 @@ fn slices(facts: &Facts<'_>) -> Vec<String> {
 
 fn wheel(facts: &Facts<'_>) -> Vec<String> {
     let mut notes = Vec::new();
-    if facts.without_bid > 0 {
-        notes.push(format!(
-            "{} rows pass the wheel's filters but have a zero or empty bid: nothing to sell at, so they are no candidates.",
-            facts.without_bid
-        ));
-    }
     match facts.history {
         Some(history) => {
             notes.push(format!(

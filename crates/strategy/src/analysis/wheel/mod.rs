@@ -39,14 +39,6 @@ pub(super) struct Board<'a> {
     pub history: Option<&'a History>,
 }
 
-/// Candidates, and how many rows passed the filters with nothing to sell at.
-pub(super) struct Scan {
-    /// Best first.
-    pub candidates: Vec<Candidate>,
-    /// Rows that passed every other filter and have a zero or empty bid.
-    pub without_bid: usize,
-}
-
 /// Refuses a filter whose column the chain does not have.
 pub(super) fn check_columns(chain: &Chain, filters: &WheelFilters) -> Result<(), AnalysisError> {
     let needs = [
@@ -62,11 +54,11 @@ pub(super) fn check_columns(chain: &Chain, filters: &WheelFilters) -> Result<(),
     Ok(())
 }
 
-/// Scans every usable row.
-pub(super) fn scan(board: &Board<'_>, filters: &WheelFilters) -> Scan {
-    let mut scan = Scan { candidates: Vec::new(), without_bid: 0 };
+/// Scans every usable row; the candidates, best first.
+pub(super) fn scan(board: &Board<'_>, filters: &WheelFilters) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
     for index in 0..board.expiries.alive.len() {
-        scan_expiry(board, filters, index, &mut scan);
+        scan_expiry(board, filters, index, &mut candidates);
     }
     // Best first; without history by the risk-neutral expected value a year on what secures it. Ties by row.
     let key = |candidate: &Candidate| {
@@ -77,11 +69,11 @@ pub(super) fn scan(board: &Board<'_>, filters: &WheelFilters) -> Scan {
         };
         if candidate.status.is_ok() { candidate.score } else { candidate.expected_value_rn / secured / expiry.years }
     };
-    scan.candidates.sort_by(|a, b| key(b).total_cmp(&key(a)).then_with(|| a.row.cmp(&b.row)));
-    scan
+    candidates.sort_by(|a, b| key(b).total_cmp(&key(a)).then_with(|| a.row.cmp(&b.row)));
+    candidates
 }
 
-fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, scan: &mut Scan) {
+fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, candidates: &mut Vec<Candidate>) {
     let expiry = &board.expiries.alive[index];
     let [days_min, days_max] = filters.days_to_expiry;
     if !(days_min..=days_max).contains(&expiry.calendar_days) {
@@ -102,10 +94,6 @@ fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, scan: &m
             let bid = bid_or_zero(quotes, row);
             let delta = board.greeks.greeks.column(Greek::Delta)[row];
             if !passes(filters, delta, bid, quotes.ask[row], quotes.open_interest[row]) {
-                continue;
-            }
-            if bid <= 0.0 {
-                scan.without_bid += 1;
                 continue;
             }
             let strike = entry.strike;
@@ -145,7 +133,7 @@ fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, scan: &m
                 drift: (carry.forward / spot).ln() / expiry.years,
                 years: expiry.years,
             };
-            scan.candidates.push(Candidate {
+            candidates.push(Candidate {
                 kind,
                 row,
                 expiry: index,
