@@ -11,8 +11,8 @@ use zomma_pricing::{
 
 /// Rows that stay in the second-level cache with all their outputs.
 const IN_CACHE: usize = 4096;
-/// Rows for the threads.
-const MANY: usize = 1 << 20;
+/// Rows for the threads: with all their outputs they fill the last-level cache, beyond which memory sets the pace.
+const MANY: usize = 1 << 15;
 
 /// Market-like rows: near the money, days to two years, both types.
 struct Market {
@@ -124,7 +124,6 @@ fn threads(c: &mut Criterion) {
     let rows = market.rows();
     let (mut out, mut status) = (GreekColumns::zeros(MANY), vec![Status::Ok; MANY]);
     let mut many = group(c, "black/greeks_threads", MANY);
-    many.sample_size(20);
     for (name, count) in [("peer 1 thread", 1), ("2 threads", 2)] {
         let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(count).build() else { continue };
         many.bench_function(name, |b| {
