@@ -13,6 +13,7 @@
 
 use cubecl::prelude::*;
 
+use super::scalar::{CLOSE_T, CLOSE_XT};
 use crate::math::FRAC_1_SQRT_2PI;
 use crate::math::kernel::{exp, exp_scaled, is_within, ln_ratio, mills, settle, two_product, two_sum};
 
@@ -42,6 +43,25 @@ struct Terms {
 #[cube]
 fn part(amount: f64, tail: f64, signed_d: f64) -> f64 {
     select(signed_d > 0.0f64, amount - tail, tail)
+}
+
+/// Y(x − t) − Y(x + t) by its series in t; see the twin's function of this name.
+#[cube]
+fn mills_difference(x: f64, t: f64) -> f64 {
+    let at = mills(x);
+    let (xx, tt) = (x * x, t * t);
+    let mut term = at.ratio * at.excess;
+    let mut before = 1.0f64.runtime();
+    let mut sum = term;
+    #[unroll]
+    for k in 0..12 {
+        let n = comptime!((2 * k + 2) as f64);
+        let next = tt * ((xx + comptime!(2.0 * n - 1.0)) * term - before) * comptime!(1.0 / (n * (n + 1.0)));
+        before = tt * term;
+        term = next;
+        sum += term;
+    }
+    2.0f64 * t * sum
 }
 
 #[cube]
@@ -88,10 +108,14 @@ fn terms(
     let strike_tail = density * second.ratio;
     // The out-of-the-money value over E: Y1 Y2 (v − |r1 − r2|) with Y = 1/(|d| + r), whose excesses r are small where the ratios
     // nearly cancel.
-    let over_density = first.ratio * second.ratio * (v - (first.excess - second.excess).abs());
+    let mut over_density = first.ratio * second.ratio * (v - (first.excess - second.excess).abs());
     let same_side = d1 * d2 >= 0.0f64;
+    let close = t <= CLOSE_T && t * h.abs() <= CLOSE_XT;
+    if close {
+        over_density = mills_difference(h.abs(), t);
+    }
     let least = select(h > 0.0f64, discounted_strike, discounted_spot);
-    let time_value = select(same_side, density * over_density, least - spot_tail - strike_tail);
+    let time_value = select(same_side || close, density * over_density, least - spot_tail - strike_tail);
     let in_the_money = sign * h > 0.0f64;
     let value = time_value + select(in_the_money, sign * (discounted_spot - discounted_strike), 0.0f64);
     let spot_part = part(discounted_spot, spot_tail, sign * d1);
@@ -188,6 +212,8 @@ pub(crate) fn value(
             output[17 * n + i] = t.density / strike / (strike * v);
             output[18 * n + i] = t.elasticity;
             if comptime!(black_76) {
+                // The carried parts are r V: as a difference they would cancel.
+                output[4 * n + i] = rate * price - t.density * volatility / (2.0f64 * t.root_expiry);
                 output[5 * n + i] = -(expiry * price);
                 output[11 * n + i] = -(expiry * vega);
             }

@@ -112,7 +112,7 @@ pub(super) fn evaluate<M: MultiplyAdd, const BLACK76: bool, const N: usize>(
         let p_over_v = p * v_inverse;
         let gamma = p_over_v * spot_inverse * spot_inverse;
         let vega = p * root;
-        let carried = M::multiply_add(dividend, spot_part, -(rate * strike_part));
+        let carried = if BLACK76 { rate * value } else { M::multiply_add(dividend, spot_part, -(rate * strike_part)) };
         let theta = M::multiply_add(-0.5 * p_over_v * volatility, volatility, carried);
         out[Greek::Delta as usize][i] = delta;
         out[Greek::Gamma as usize][i] = gamma;

@@ -100,7 +100,9 @@ pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
     set(Greek::Rho, if model == Model::Bsm { expiry * strike_part } else { -expiry * value });
     set(Greek::Phi, if model == Model::Bsm { -expiry * spot_part } else { f64::NAN });
     set(Greek::Lambda, lambda);
-    set(Greek::Theta, dividend * spot_part - rate * strike_part);
+    // Under Black-76 what is carried is r V: as a difference of its parts it would cancel.
+    let carried = if model == Model::Bsm { dividend * spot_part - rate * strike_part } else { rate * value };
+    set(Greek::Theta, carried);
     set(Greek::Charm, dividend * delta);
     if p == 0.0 {
         return representable(q, model);
@@ -118,7 +120,7 @@ pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
     set(Greek::Gamma, gamma);
     set(Greek::DualGamma, p / (strike * v) / strike);
     set(Greek::Vega, vega);
-    set(Greek::Theta, dividend * spot_part - rate * strike_part - 0.5 * p * volatility / root);
+    set(Greek::Theta, carried - 0.5 * p * volatility / root);
     set(Greek::Charm, (dividend * spot_part - p * drift / expiry) / spot);
     set(Greek::Vanna, -p * d2_over_sigma / spot);
     set(Greek::Vomma, vega * d1 * d2_over_sigma);
