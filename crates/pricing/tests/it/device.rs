@@ -1,8 +1,9 @@
 //! The kernels on a device against the scalar twins: Mesa's lavapipe is enough, and where there is no Vulkan device with f64 each test
 //! says `skipped: no device`.
 
+use cubecl::prelude::Runtime;
 use zomma_base::{OptionType, Status};
-use zomma_gpu::{Compute, Device, DeviceKind, list};
+use zomma_gpu::{Compute, Device, DeviceKind, GpuError, Job, Session, list};
 use zomma_pricing::black::{self, Greek, GreekColumns, Model, Row, RowColumns, scalar};
 use zomma_pricing::implied_vol::{self, BsmPriceColumns, PriceColumns};
 use zomma_pricing::tolerance::{DEVICE_BLACK_CONDITION_EPS, DEVICE_IMPLIED_VOL_CONDITION_EPS};
@@ -235,6 +236,33 @@ fn a_broken_row_has_the_twins_status_and_spoils_no_other() {
                 }
             }
         }
+    }
+}
+
+/// How many rows of some width the device takes at once.
+struct RowsPerChunk(usize);
+
+impl Job for RowsPerChunk {
+    type Output = usize;
+
+    fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<usize, GpuError> {
+        Ok(session.rows_per_chunk(self.0))
+    }
+}
+
+#[test]
+fn a_batch_of_several_chunks_is_the_sum_of_its_parts() {
+    let Some(compute) = vulkan() else { return };
+    // Six inputs, 19 outputs, and two words of 32 bits.
+    let rows_per_chunk = compute.run(RowsPerChunk(25 * 8 + 8)).unwrap();
+    let few = wide_rows(1_009, 10);
+    let rows: Vec<Row> = few.iter().cycle().take(2 * rows_per_chunk + 17).copied().collect();
+    let (all, status) = device_greeks(&compute, &rows, Model::Bsm);
+    let (part, _) = device_greeks(&compute, &few, Model::Bsm);
+    assert!(status.iter().all(|status| status.is_ok()));
+    for greek in [Greek::Price, Greek::Delta, Greek::Lambda] {
+        let expected = part.column(greek).iter().cycle();
+        assert!(all.column(greek).iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{greek:?}");
     }
 }
 
