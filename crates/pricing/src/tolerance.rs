@@ -11,7 +11,7 @@ pub const NORMAL_CDF_ULP: f64 = 5.0;
 /// `math::mills`, every target, against 50 digits.
 pub const MILLS_ULP: f64 = 3.0;
 /// Every quantity of `black`, twin and every target, against 50 digits: multiples of ε = 2^−52 times the condition number
-/// max(1, Σ|x ∂f/∂x|/|f|), for |f| ≥ 1e-290. The contract is 16; the most seen in 6,000 random rows is 2.8.
+/// max(1, Σ|x ∂f/∂x|/|f|), for |f| ≥ 1e-290. The contract is 16; the most seen in 3,000 random rows is 2.8.
 pub const BLACK_CONDITIONED_EPSILONS: f64 = 4.0;
 /// Put-call parity of `black`, relative to max(S e^(−qT), K e^(−rT)).
 pub const BLACK_PARITY: f64 = 1e-13;
