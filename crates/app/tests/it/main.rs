@@ -2,6 +2,7 @@
 
 mod analyze;
 mod batch;
+mod browser;
 mod contract;
 mod program;
 mod rubbish;
