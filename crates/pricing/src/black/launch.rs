@@ -9,7 +9,7 @@ use zomma_base::{OptionType, Status};
 use zomma_gpu::{Compute, GpuError, Job, Session};
 
 use super::kernel::value;
-use super::{Greek, GreekColumns, Model, Row, RowColumns, scalar};
+use super::{Greek, GreekColumns, Model, RowColumns, scalar};
 
 /// Threads of a block: a multiple of every vendor's warp.
 const BLOCK_THREADS: u32 = 64;
@@ -126,16 +126,7 @@ impl Batch<'_, '_, '_> {
 
     /// Values one row on the CPU.
     fn twin(&mut self, i: usize) {
-        let rows = self.rows;
-        let row = Row {
-            option_type: rows.option_type[i],
-            spot: rows.spot[i],
-            strike: rows.strike[i],
-            expiry_years: rows.expiry_years[i],
-            risk_free_rate: rows.risk_free_rate[i],
-            dividend_yield: rows.dividend_yield[i],
-            volatility: rows.volatility[i],
-        };
+        let row = self.rows.row(i);
         let (quantities, status) = match scalar::greeks(&row, self.model) {
             Ok(quantities) => (quantities, Status::Ok),
             Err(status) => ([f64::NAN; 19], status),
