@@ -82,7 +82,7 @@ pub struct BatchArgs {
     /// Threads that compute; as many as cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     pub threads: Option<usize>,
-    /// Where to compute: auto, cpu, cuda[:n], hip[:n], vulkan[:n].
+    /// Where to compute: auto, cpu, cuda, hip or vulkan; of several devices the n-th by cuda:n, hip:n or vulkan:n.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceRequest,
     /// Report counts as one line of JSON: on standard output, or on standard error where the table goes there.
