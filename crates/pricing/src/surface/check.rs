@@ -5,7 +5,7 @@ use super::{ArbitrageReport, SurfaceSlice, svi::Svi};
 /// Points of the uniform grid.
 const UNIFORM_POINTS: usize = 801;
 /// Points on each side of a vertex, out to the whole range by geometric steps.
-const VERTEX_POINTS: usize = 48;
+const VERTEX_POINTS: usize = 96;
 /// g may be below zero by this much from rounding.
 const G_SLACK: f64 = 1e-9;
 /// Total variance may fall by this share from rounding.
@@ -13,7 +13,8 @@ const CALENDAR_SLACK: f64 = 1e-12;
 
 /// Checks slices of ascending expiry on a dense grid from the lowest to the highest quoted log-moneyness of all of them: Durrleman's
 /// g ≥ −1e-9 on every slice, w > 0 over all strikes (one violation a slice where not), w not falling from a slice to the next, wing slopes in [0, 2], and no wing slope falling from a
-/// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round every vertex.
+/// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round every vertex; between
+/// its points the local minima of g and of the rise of w are found too, so that nothing slips through.
 pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     let mut range = [f64::INFINITY, f64::NEG_INFINITY];
     for slice in slices {
@@ -32,15 +33,20 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
         let svi = &slice.svi;
         let next = slices.get(i + 1).map(|s| &s.svi);
         dense_grid(range, svi, next.unwrap_or(svi), &mut grid);
-        for &k in &grid {
-            report.points += 1;
-            let g = svi.durrleman_g(k);
-            report.least_g = report.least_g.min(g);
-            report.butterfly_violations += broken(g >= -G_SLACK);
-            if let Some(next) = next {
-                let (w, w_next) = (svi.total_variance(k), next.total_variance(k));
-                report.calendar_violations += broken(w_next >= w - CALENDAR_SLACK * w.abs());
-            }
+        lowest(
+            &grid,
+            |k| svi.durrleman_g(k),
+            |_, g| {
+                report.points += 1;
+                report.least_g = report.least_g.min(g);
+                report.butterfly_violations += broken(g >= -G_SLACK);
+            },
+        );
+        if let Some(next) = next {
+            let rise = |k: f64| next.total_variance(k) - svi.total_variance(k);
+            lowest(&grid, rise, |k, rise| {
+                report.calendar_violations += broken(rise >= -CALENDAR_SLACK * svi.total_variance(k).abs());
+            });
         }
         report.butterfly_violations += broken(svi.least_total_variance() > 0.0);
         let slopes = svi.wing_slopes();
@@ -61,7 +67,42 @@ fn broken(holds: bool) -> usize {
     usize::from(!holds)
 }
 
-/// The log-moneyness at which a slice, and a pair of slices, is checked.
+/// Hands `f` at every point of an ascending grid to `each`, and at each local minimum between the points.
+pub(super) fn lowest(grid: &[f64], f: impl Fn(f64) -> f64, mut each: impl FnMut(f64, f64)) {
+    let (mut two_before, mut before) = (f64::INFINITY, f64::INFINITY);
+    for (i, &k) in grid.iter().enumerate() {
+        let value = f(k);
+        each(k, value);
+        if i >= 2 && before <= value && before <= two_before {
+            let (k, value) = minimum_between(&f, grid[i - 2], k);
+            each(k, value);
+        }
+        (two_before, before) = (before, value);
+    }
+}
+
+/// The minimum of `f` between `low` and `high`, where it has one, by golden sections.
+fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    const STEPS: usize = 24;
+    let inner = |low: f64, high: f64| [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
+    let [mut a, mut b] = inner(low, high);
+    let (mut at_a, mut at_b) = (f(a), f(b));
+    for _ in 0..STEPS {
+        if at_a < at_b {
+            (high, b, at_b) = (b, a, at_a);
+            a = inner(low, high)[0];
+            at_a = f(a);
+        } else {
+            (low, a, at_a) = (a, b, at_b);
+            b = inner(low, high)[1];
+            at_b = f(b);
+        }
+    }
+    if at_a < at_b { (a, at_a) } else { (b, at_b) }
+}
+
+/// The ascending log-moneyness at which a slice, and a pair of slices, is checked.
 pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<f64>) {
     grid.clear();
     let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
@@ -70,6 +111,8 @@ pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<
     if next != svi {
         vertex_points(next.m, next.sigma, range, grid);
     }
+    grid.sort_by(f64::total_cmp);
+    grid.dedup();
 }
 
 /// Points inside `range` at m ± σ·(0, 1/8, …), each side growing geometrically to the end of the range.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::Member,
-    joint,
+    joint::{self, Reach},
     loss::Loss,
     repair::{self, repair},
     slice::{self, Bounds},
@@ -19,6 +19,9 @@ use super::{
 const SCALES: [f64; 4] = [5.0, 3.0, 2.0, 1.5];
 /// The volatility of a surface none of whose quotes has one.
 const NO_VOLATILITY: f64 = 0.2;
+/// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
+const STRAINED_QUOTES_MIN: usize = 10;
+const STRAINED_SHARE: f64 = 0.6;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -42,11 +45,34 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
     let range = surface_range(slices);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
-        let fitted = joint::fit(&mut members(targets, &backbone), &backbone, range);
-        repair(&fitted, &backbone, range)
+        let mut members = members(targets, &backbone);
+        let mut attempt = |reach| {
+            let fitted = joint::fit(&mut members, &backbone, range, reach);
+            repair(&fitted, &backbone, range)
+        };
+        let near = attempt(Reach::Near)?;
+        if !is_strained(slices, &near.slices, &alone) {
+            return Some(near);
+        }
+        let far = attempt(Reach::Far)?;
+        Some(if inside(slices, &far.slices) > inside(slices, &near.slices) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
     assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref())
+}
+
+/// Whether a slice with quotes enough meets far fewer of them than it meets alone: then it was not found, or it is at odds with the others.
+fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> bool {
+    slices.iter().zip(fitted).zip(alone).any(|((quotes, svi), alone)| {
+        let Some(alone) = alone else { return false };
+        let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
+        best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64
+    })
+}
+
+/// Quotes inside bid-ask over all slices.
+fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
+    slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi).inside).sum()
 }
 
 /// The slice's best fit without regard to the others.

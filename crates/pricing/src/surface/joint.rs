@@ -14,6 +14,25 @@ use super::{
     wings::{Curve, Wings},
 };
 
+/// How far a quote still draws the fit while the barriers fade.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reach {
+    /// Two half-spreads from the start: best where the backbone runs near the quotes.
+    Near,
+    /// Thirty half-spreads at first: finds quotes from which the backbone is far.
+    Far,
+}
+
+impl Reach {
+    /// Loss scales of the stages.
+    fn scales(self) -> [f64; STAGES.len()] {
+        match self {
+            Self::Near => [2.0, 2.0, 2.0, 2.0, 1.5, 1.5, 1.5],
+            Self::Far => [30.0, 12.0, 6.0, 3.0, 2.0, 1.5, 1.5],
+        }
+    }
+}
+
 /// One stage: loss scale in half-spreads, weight of the barriers, their edge, and steps at most.
 #[derive(Clone, Copy)]
 struct Stage {
@@ -23,15 +42,15 @@ struct Stage {
     steps: usize,
 }
 
-/// A loss that saturates at two half-spreads, later one and a half, under barriers that fade from what ten quotes weigh to nothing.
+/// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
 const STAGES: [Stage; 7] = [
-    Stage { scale: 2.0, weight: 10.0, edge: 1e-3, steps: 20 },
-    Stage { scale: 2.0, weight: 3.0, edge: 1e-3, steps: 14 },
-    Stage { scale: 2.0, weight: 1.0, edge: 1e-3, steps: 14 },
-    Stage { scale: 2.0, weight: 0.3, edge: 3e-4, steps: 10 },
-    Stage { scale: 1.5, weight: 0.1, edge: 1e-4, steps: 10 },
-    Stage { scale: 1.5, weight: 0.01, edge: 1e-5, steps: 10 },
-    Stage { scale: 1.5, weight: 1e-3, edge: 1e-5, steps: 10 },
+    Stage { scale: 0.0, weight: 10.0, edge: 1e-3, steps: 20 },
+    Stage { scale: 0.0, weight: 3.0, edge: 1e-3, steps: 14 },
+    Stage { scale: 0.0, weight: 1.0, edge: 1e-3, steps: 14 },
+    Stage { scale: 0.0, weight: 0.3, edge: 3e-4, steps: 10 },
+    Stage { scale: 0.0, weight: 0.1, edge: 1e-4, steps: 10 },
+    Stage { scale: 0.0, weight: 0.01, edge: 1e-5, steps: 10 },
+    Stage { scale: 0.0, weight: 1e-3, edge: 1e-5, steps: 10 },
 ];
 /// Repeated with fresh points while a constraint is missed between the points, this often at most.
 const LAST: Stage = Stage { scale: 1.5, weight: 0.01, edge: 1e-6, steps: 6 };
@@ -51,14 +70,14 @@ const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
 /// Fits all slices, starting from the backbone's (one entry a member).
-pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2]) -> Vec<Wings> {
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2], reach: Reach) -> Vec<Wings> {
     let mut x = backbone.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
-    for stage in &STAGES {
+    for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
         constraints::lay(members, &x, backbone, range);
-        descend(members, &mut x, stage);
+        descend(members, &mut x, &Stage { scale, ..stage });
     }
     for _ in 0..LAST_ROUNDS {
         if constraints::lay(members, &x, backbone, range) > 0.0 {

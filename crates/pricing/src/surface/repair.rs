@@ -2,7 +2,7 @@
 //! until it is free.
 
 use super::{
-    check::dense_grid,
+    check::{dense_grid, lowest},
     svi::Svi,
     wings::{self, Wings},
 };
@@ -84,12 +84,15 @@ fn shortfall(slice: &Wings, next: &Wings, range: [f64; 2]) -> f64 {
     let mut grid = Vec::new();
     dense_grid(range, &svi, &wings::to_svi(next), &mut grid);
     let mut worst = (0.0, 0.0);
-    for &k in &grid {
-        let g = svi.durrleman_g(k);
-        if g < worst.0 {
-            worst = (g, k);
-        }
-    }
+    lowest(
+        &grid,
+        |k| svi.durrleman_g(k),
+        |k, g| {
+            if g < worst.0 {
+                worst = (g, k);
+            }
+        },
+    );
     if worst.0 < 0.0 { svi.total_variance(worst.1).max(1e-3 * at_the_money) * (1e-3 - worst.0).min(0.5) } else { 0.0 }
 }
 
@@ -106,8 +109,10 @@ fn lift(slices: &mut [Wings], range: [f64; 2]) {
         }
         let (low, svi) = (wings::to_svi(low), wings::to_svi(high));
         dense_grid(range, &low, &svi, &mut grid);
-        let short = grid.iter().map(|&k| low.total_variance(k) * (1.0 + LIFT) - svi.total_variance(k));
-        high[0] += short.fold(0.0, f64::max);
+        let mut short = 0.0_f64;
+        let rise = |k: f64| svi.total_variance(k) - low.total_variance(k) * (1.0 + LIFT);
+        lowest(&grid, rise, |_, rise| short = short.max(-rise));
+        high[0] += short;
     }
 }
 
@@ -125,9 +130,14 @@ fn free(slices: &[Svi], range: [f64; 2]) -> bool {
             && svi.least_total_variance() > 0.0
             && p_next >= p - ROUNDING
             && q_next >= q - ROUNDING
-            && grid.iter().all(|&k| {
-                let w = svi.total_variance(k);
-                w > 0.0 && next.total_variance(k) >= w && svi.durrleman_g(k) >= 0.0
-            })
+            && least(&grid, |k| svi.durrleman_g(k)) >= 0.0
+            && least(&grid, |k| next.total_variance(k) - svi.total_variance(k)) >= 0.0
     })
+}
+
+/// The least value on a grid and between its points; NaN where any is.
+fn least(grid: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    let mut least = f64::INFINITY;
+    lowest(grid, f, |_, value| least = if value.is_nan() || value < least { value } else { least });
+    least
 }

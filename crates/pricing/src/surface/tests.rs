@@ -71,6 +71,21 @@ fn check_finds_the_published_arbitrage_of_vogt() {
 }
 
 #[test]
+fn check_finds_what_slips_between_the_points_of_the_grid() {
+    let low = Svi { a: 0.01, b: 0.1, rho: -0.5, m: 0.0, sigma: 0.1 };
+    let high = Svi { a: 0.01, b: 0.12, rho: -0.45, m: -0.3, sigma: 0.3 };
+    let rise = |k: f64| high.total_variance(k) - low.total_variance(k);
+    let least = grid(-3.0, 1.0, 400_001).into_iter().map(rise).fold(f64::INFINITY, f64::min);
+    // The second slice dips under the first by a billionth, over a few ten-thousandths of log-moneyness.
+    let dipping = Svi { a: high.a - least - 1e-9, ..high };
+    let report = check(&[slice(0.5, low, [-3.0, 1.0]), slice(1.0, dipping, [-3.0, 1.0])]);
+    assert!((1..=3).contains(&report.calendar_violations), "{report:?}");
+    let touching = Svi { a: high.a - least + 1e-9, ..high };
+    let report = check(&[slice(0.5, low, [-3.0, 1.0]), slice(1.0, touching, [-3.0, 1.0])]);
+    assert_eq!(report.calendar_violations, 0, "{report:?}");
+}
+
+#[test]
 fn check_counts_crossing_slices_and_falling_wings() {
     let low = Svi { a: 0.01, b: 0.1, rho: -0.5, m: 0.0, sigma: 0.1 };
     let range = [-1.0, 1.0];

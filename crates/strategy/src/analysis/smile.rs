@@ -1,7 +1,7 @@
 //! Makes the slices that the surface is fitted to, and counts how well it fits.
 //!
 //! A slice takes the usable out-of-the-money rows (put below the forward, call at or above it) with a bid above zero. A slice
-//! with fewer than five of them also takes in-the-money rows at strikes where the out-of-the-money one is missing. Expiries of
+//! with fewer than five of them also takes in-the-money rows whose bid has a volatility, at strikes where the out-of-the-money one is missing. Expiries of
 //! one instant share a slice, each row at the moneyness of its own forward.
 
 use zomma_base::{OptionType, Status};
@@ -57,7 +57,7 @@ pub(super) fn slices(quotes: &Quotes, expiries: &Expiries, forwards: &Forwards, 
                 let k = (entry.strike / carry.forward).ln();
                 if is_quoted(quotes, vols, otm) {
                     out.push((k, otm));
-                } else if is_quoted(quotes, vols, itm) {
+                } else if is_quoted(quotes, vols, itm) && vols.bid.volatility[itm as usize].is_finite() {
                     inside.push((k, itm));
                 }
             }
