@@ -24,6 +24,7 @@ impl AtomicFile {
         if target.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
         }
+        remove_left_over(target, &name.to_string_lossy());
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let temporary =
             target.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
@@ -38,6 +39,31 @@ impl AtomicFile {
         self.committed = true;
         Ok(())
     }
+}
+
+/// Removes the temporary files of this name whose process is gone. Where processes cannot be looked up, none is removed.
+fn remove_left_over(target: &Path, name: &str) {
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_left_over = process_of(&entry.file_name().to_string_lossy(), name)
+            .is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists());
+        if is_left_over {
+            // A file that stays is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The process that wrote a temporary file of this name.
+fn process_of(temporary: &str, name: &str) -> Option<u32> {
+    let numbers = temporary.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".tmp")?;
+    let (process, serial) = numbers.split_once('-')?;
+    serial.parse::<u64>().ok()?;
+    process.parse().ok()
 }
 
 impl Write for AtomicFile {
@@ -84,6 +110,21 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_dead_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |process: u32, name: &str| folder.path().join(format!(".{name}.{process}-3.tmp"));
+        // Above the greatest process number that Linux gives.
+        let [dead, other] = ["out.csv", "other.csv"].map(|file| name(u32::MAX, file));
+        let alive = name(std::process::id(), "out.csv");
+        for path in [&dead, &other, &alive] {
+            fs::write(path, b"half").unwrap();
+        }
+        write(&folder.path().join("out.csv"), b"whole").unwrap();
+        assert_eq!([&dead, &other, &alive].map(|path| path.exists()), [false, true, true]);
     }
 
     #[test]
