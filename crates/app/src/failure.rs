@@ -37,17 +37,51 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// The error with its causes on one line. A cause that the words before it already end with is not said again.
+pub fn words(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.is_empty() {
+            true => cause,
+            false if said.ends_with(&cause) => said,
+            false => format!("{said}: {cause}"),
+        }
+    })
+}
+
+/// Text of a file as it may stand in a message: what no one can read is escaped, and what is long is cut.
+pub fn shown(text: &str) -> String {
+    const LENGTH_MAX: usize = 60;
+    let mut shown = String::new();
+    for c in text.chars().take(LENGTH_MAX) {
+        if c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric() {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_default());
+        }
+    }
+    if text.chars().nth(LENGTH_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// Prints the error with its causes on one line and gives the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("zomma: {error:#}");
+    eprintln!("zomma: {}", words(error));
     ExitCode::from(exit_code(error))
 }
 
+/// Whether the arguments were wrong.
+pub fn is_bad_argument(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<BadArguments>())
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<BadArguments>()) { 2 } else { 1 }
+    if is_bad_argument(error) { 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -58,6 +92,15 @@ mod tests {
     fn wrong_arguments_are_told_from_failed_work() {
         assert_eq!(exit_code(&anyhow::Error::new(BadArguments("--units".into())).context("zomma greeks")), 2);
         assert_eq!(exit_code(&anyhow::anyhow!("no such file")), 1);
+    }
+
+    #[test]
+    fn no_cause_is_said_twice_and_no_control_byte_is_shown() {
+        let missing =
+            anyhow::anyhow!("no such file").context("x.csv: cannot be read: no such file").context("--history");
+        assert_eq!(words(&missing), "--history: x.csv: cannot be read: no such file");
+        assert_eq!(shown("strike\u{1b}[2J\u{fffd} Größe"), "strike\\u{1b}[2J\\u{fffd} Größe");
+        assert_eq!(shown(&"x".repeat(1000)).chars().count(), 61);
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl BatchArgs {
         Ok(Plan { verb, format, precision: self.precision, valuation_time: self.valuation_time, engine })
     }
 
+    /// The input in messages.
+    pub fn input_name(&self) -> String {
+        if self.input == Path::new("-") { "standard input".into() } else { self.input.display().to_string() }
+    }
+
     /// Whether the table goes to standard output.
     pub fn to_stdout(&self) -> bool {
         self.output == Path::new("-")

@@ -23,6 +23,8 @@ use super::{
 #[derive(Debug)]
 pub struct ArrowCells {
     batch: RecordBatch,
+    /// The columns, as they can be shown and read.
+    shown: Vec<ArrayRef>,
     /// For each column that a field reads: its cells as f64 or as text.
     read: Vec<Option<ArrayRef>>,
 }
@@ -31,10 +33,11 @@ impl ArrowCells {
     /// Converts what the fields read; a column that cannot be converted is an error that names it.
     pub fn new(batch: RecordBatch, layout: &Layout) -> anyhow::Result<Self> {
         let mut read = vec![None; batch.num_columns()];
+        let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
         for field in Field::ALL {
             if let Some(column) = layout.column(field) {
                 let to = if field.is_number() { DataType::Float64 } else { DataType::Utf8 };
-                let from = batch.column(column);
+                let from = &shown[column];
                 let cast = arrow_cast::cast(from, &to).with_context(|| {
                     format!(
                         "column {} is of type {}, which is not {}",
@@ -46,7 +49,7 @@ impl ArrowCells {
                 read[column] = Some(cast);
             }
         }
-        Ok(Self { batch, read })
+        Ok(Self { batch, shown, read })
     }
 
     /// Appends the copied cells of a row as CSV.
@@ -63,8 +66,19 @@ impl ArrowCells {
     pub fn formatters(&self, copied: &[bool]) -> anyhow::Result<Vec<(usize, CellFormatter<'_>)>> {
         (0..self.batch.num_columns())
             .filter(|&column| copied[column])
-            .map(|column| Ok((column, CellFormatter::new(self.batch.column(column).as_ref())?)))
+            .map(|column| Ok((column, CellFormatter::new(self.shown[column].as_ref())?)))
             .collect()
+    }
+}
+
+/// Instants in the offset of UTC: Arrow has no names of time zones at hand, and shows no instant in one.
+fn in_utc(array: &ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+            arrow_cast::cast(array, &utc).unwrap_or_else(|_| Arc::clone(array))
+        }
+        _ => Arc::clone(array),
     }
 }
 
@@ -139,7 +153,7 @@ impl Cells for ArrowCells {
 
     fn show(&self, row: usize, column: usize) -> String {
         let mut out = Vec::new();
-        if let Ok(formatter) = CellFormatter::new(self.batch.column(column).as_ref()) {
+        if let Ok(formatter) = CellFormatter::new(self.shown[column].as_ref()) {
             formatter.append(row, &mut out);
         }
         String::from_utf8_lossy(&out).into_owned()

@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use super::{Verb, args::Plan};
-use crate::failure::BadArguments;
+use crate::failure::{BadArguments, shown};
 
 /// The fields that the verbs read, by their column names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,9 @@ impl Field {
     }
 }
 
+/// Column names listed in a message.
+const NAMES_MAX: usize = 30;
+
 /// The input's columns, resolved.
 #[derive(Debug)]
 pub struct Layout {
@@ -141,7 +144,7 @@ impl Layout {
         }
         if !missing.is_empty() {
             let hint = self.delimiter_hint();
-            bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.names.join(", "));
+            bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.found());
         }
         if !self.has(Field::ExpiryYears) && plan.valuation_time.is_none() {
             bail!(BadArguments(
@@ -151,6 +154,15 @@ impl Layout {
             ));
         }
         Ok(())
+    }
+
+    /// The input's columns, as they may stand in a message: of a binary file taken for CSV, they can be anything.
+    fn found(&self) -> String {
+        let mut names: Vec<String> = self.names.iter().take(NAMES_MAX).map(|name| shown(name)).collect();
+        if self.names.len() > NAMES_MAX {
+            names.push(format!("and {} more", self.names.len() - NAMES_MAX));
+        }
+        names.join(", ")
     }
 
     /// A header that is one cell with another delimiter inside is most likely just that.

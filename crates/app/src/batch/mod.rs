@@ -19,6 +19,7 @@ pub use args::{BatchArgs, Units};
 
 use std::time::Instant;
 
+use anyhow::Context;
 use zomma_pricing::black::Greek;
 
 /// What is computed for every row.
@@ -57,11 +58,12 @@ pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
     let started = Instant::now();
     let plan = args.plan(verb)?;
     let source = source::open(&args.input)?;
-    let layout = fields::Layout::of(source.columns(), verb, &plan)?;
+    let name = args.input_name();
+    let layout = fields::Layout::of(source.columns(), verb, &plan).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }
     let sink = sink::create(&args.output, plan.format, &source, &layout, &plan)?;
-    let tally = pipeline::run(source, sink, &layout, &plan, args.progress())?;
-    tally.report(verb, &args.input, started.elapsed(), args, &plan.engine.name())
+    let tally = pipeline::run(source, &name, sink, &layout, &plan, args.progress())?;
+    tally.report(verb, &name, started.elapsed(), args, &plan.engine.name())
 }

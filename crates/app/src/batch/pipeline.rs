@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
@@ -27,8 +28,15 @@ const SILENT: Duration = Duration::from_secs(1);
 /// A chunk, done: what is written, and what is counted.
 type Done = anyhow::Result<(Encoded, Tally)>;
 
-/// Runs the table through.
-pub fn run(mut source: Source, sink: Sink, layout: &Layout, plan: &Plan, progress: bool) -> anyhow::Result<Tally> {
+/// Runs the table through; `name` is the input's, for messages.
+pub fn run(
+    mut source: Source,
+    name: &str,
+    sink: Sink,
+    layout: &Layout,
+    plan: &Plan,
+    progress: bool,
+) -> anyhow::Result<Tally> {
     let in_flight = 2 * rayon::current_num_threads() + 1;
     let schema = source.schema().cloned();
     // Each chunk's result comes through a channel of its own; these channels queue in the input's order.
@@ -37,15 +45,16 @@ pub fn run(mut source: Source, sink: Sink, layout: &Layout, plan: &Plan, progres
         let writer = threads.spawn(move || write_in_order(&queued, sink));
         let read = rayon::in_place_scope(|workers| -> anyhow::Result<()> {
             let mut bar = LateBar::new(progress, source.progress.1);
-            while let Some(chunk) = source.next_chunk()? {
+            while let Some(chunk) = source.next_chunk().with_context(|| name.to_string())? {
                 let (done, receiver): (SyncSender<Done>, _) = sync_channel(1);
                 if queue.send(receiver).is_err() {
                     break;
                 }
                 let schema = schema.as_ref();
                 workers.spawn(move |_| {
+                    let done_chunk = process(chunk, schema.map(AsRef::as_ref), layout, plan);
                     // The writer is gone only where it failed, and says so itself.
-                    let _ = done.send(process(chunk, schema.map(AsRef::as_ref), layout, plan));
+                    let _ = done.send(done_chunk.with_context(|| name.to_string()));
                 });
                 bar.at(source.progress.0);
             }

@@ -136,7 +136,10 @@ fn csv(mut input: Box<dyn Read + Send>) -> anyhow::Result<Source> {
     if header.trim_ascii().is_empty() {
         bail!("is empty: a header with column names is needed");
     }
-    let columns = split_record(header).iter().map(|name| printable(name)).collect();
+    if header.contains(&0) {
+        bail!("is not text (its first line holds a zero byte): CSV in UTF-8, Parquet or Arrow IPC is needed");
+    }
+    let columns = split_record(header);
     pending.drain(..header_bytes);
     Ok(Source { columns, reader: Reader::Csv { input, pending, ended }, progress: (0, None) })
 }
@@ -145,12 +148,6 @@ fn csv(mut input: Box<dyn Read + Send>) -> anyhow::Result<Source> {
 fn first_record(bytes: &[u8]) -> Option<usize> {
     let line_ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     line_ends.into_iter().find(|&end| whole_records(&bytes[..end]) == Some(end))
-}
-
-/// A column name fit for a message: of a binary file taken for CSV, it can be anything.
-fn printable(name: &str) -> String {
-    let cleaned: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(60).collect();
-    if cleaned.len() < name.len() && name.chars().count() > 60 { format!("{cleaned}…") } else { cleaned }
 }
 
 /// Reads up to a chunk more; false at the end.

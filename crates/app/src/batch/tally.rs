@@ -1,6 +1,6 @@
 //! What became of the rows: counts by status, and the first example of each fault.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::bail;
 use zomma_base::Status;
@@ -10,7 +10,7 @@ use super::{
     fields::{Field, Layout},
     request::Cells,
 };
-use crate::commands;
+use crate::{commands, failure::shown};
 
 /// Counts by status of some rows.
 #[derive(Debug, Default)]
@@ -65,12 +65,11 @@ impl Tally {
     pub fn report(
         &self,
         verb: Verb,
-        input: &Path,
+        name: &str,
         elapsed: Duration,
         args: &BatchArgs,
         device: &str,
     ) -> anyhow::Result<()> {
-        let name = if input == Path::new("-") { "standard input".to_string() } else { input.display().to_string() };
         if args.json {
             let line = self.json(elapsed, device);
             if args.to_stdout() {
@@ -149,7 +148,7 @@ fn example(status: Status, row: usize, cells: &dyn Cells, layout: &Layout, verb:
     let shown: Vec<String> = fields
         .iter()
         .filter_map(|&field| {
-            layout.column(field).map(|column| format!("{} = {:?}", field.as_str(), cells.show(row, column)))
+            layout.column(field).map(|column| format!("{} = \"{}\"", field.as_str(), shown(&cells.show(row, column))))
         })
         .collect();
     let shown = if shown.is_empty() { format!("no {}", fields[0].as_str()) } else { shown.join(", ") };
