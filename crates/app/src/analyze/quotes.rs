@@ -16,7 +16,12 @@ use parquet::{
 use zomma_base::Status;
 use zomma_market::chain::Chain;
 use zomma_pricing::black::Greek;
-use zomma_strategy::analysis::Analysis;
+use zomma_strategy::analysis::{Analysis, ExpirySummary};
+
+use super::summary::{new_york, rate};
+
+/// Columns of floats that are the same for all rows of an expiry.
+const FEW: [&str; 5] = ["underlying_last", "spot", "risk_free_rate", "dividend_yield", "discount_factor"];
 
 /// The file's content.
 pub fn encode(chain: &Chain, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
@@ -29,7 +34,8 @@ pub fn encode(chain: &Chain, analysis: &Analysis) -> anyhow::Result<Vec<u8>> {
         // Floats hardly repeat: a dictionary of them costs time and gives nothing.
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk);
-    for field in schema.fields().iter().filter(|field| !field.data_type().is_floating()) {
+    let few = |field: &Field| !field.data_type().is_floating() || FEW.contains(&field.name().as_str());
+    for field in schema.fields().iter().filter(|field| few(field)) {
         let path = ColumnPath::from(field.name().as_str());
         properties = if field.name() == "source_row" || field.name() == "symbol" {
             properties.set_column_encoding(path, Encoding::PLAIN)
@@ -58,6 +64,18 @@ fn statuses(values: &[Status]) -> ArrayRef {
     words(values.iter().map(|status| status.as_str()))
 }
 
+/// A number of each row's expiry; null where the row has none.
+fn by_expiry(analysis: &Analysis, number: impl Fn(&ExpirySummary) -> f64) -> ArrayRef {
+    let numbers: Vec<f64> = analysis.expiries.iter().map(number).collect();
+    let of_row = |&expiry: &u32| numbers.get(expiry as usize).copied().unwrap_or(f64::NAN);
+    floats(&analysis.quotes.expiry.iter().map(of_row).collect::<Vec<_>>())
+}
+
+/// The yield q of F = S e^{(r−q)T}.
+fn dividend_yield(expiry: &ExpirySummary, spot: f64) -> f64 {
+    rate(expiry) - (expiry.forward / spot).ln() / expiry.expiry_years
+}
+
 /// One word for all rows.
 fn constant(word: &str, rows: usize) -> ArrayRef {
     let keys = Int32Array::from(vec![0; rows]);
@@ -78,6 +96,7 @@ fn columns(chain: &Chain, analysis: &Analysis) -> Vec<(&'static str, ArrayRef)> 
     let mut columns: Vec<(&'static str, ArrayRef)> = vec![
         ("source_row", Arc::new(UInt32Array::from(source.source_row.clone()))),
         ("quote_date", constant(&chain.quote_date.to_string(), rows)),
+        ("quote_time", constant(&new_york(analysis.quote_instant)[11..16], rows)),
         ("underlying", constant(&chain.underlying, rows)),
         ("symbol", Arc::new(symbols.collect::<StringArray>())),
         ("root", words((0..rows).map(|row| source.root_of(row)))),
@@ -94,7 +113,12 @@ fn columns(chain: &Chain, analysis: &Analysis) -> Vec<(&'static str, ArrayRef)> 
         ("volume", floats(&source.volume)),
         ("open_interest", floats(&source.open_interest)),
         ("vendor_implied_volatility", floats(&source.vendor_implied_volatility)),
+        ("underlying_last", floats(&vec![chain.underlying_last.unwrap_or(f64::NAN); rows])),
+        ("spot", floats(&vec![analysis.spot; rows])),
         ("forward", floats(&result.forward)),
+        ("risk_free_rate", by_expiry(analysis, rate)),
+        ("dividend_yield", by_expiry(analysis, |expiry| dividend_yield(expiry, analysis.spot))),
+        ("discount_factor", by_expiry(analysis, |expiry| expiry.discount_factor)),
         ("bid_implied_volatility", floats(&result.bid_volatility)),
         ("bid_implied_volatility_status", statuses(&result.bid_volatility_status)),
         ("implied_volatility", floats(&result.mid_volatility)),
