@@ -3,10 +3,11 @@
 use std::{fs, time::Instant};
 
 use anyhow::Context;
+use zomma_base::Status;
 use zomma_market::{bars::DailyBars, chain::Chain};
 use zomma_strategy::analysis::{self, Analysis, AnalysisConfig, AnalysisError};
 
-use super::{candidates, place::Place, quotes, rejects, summary::Summary, surface};
+use super::{Counts, candidates, place::Place, quotes, rejects, summary::Summary, surface};
 use crate::{failure::BadArguments, output_file, report};
 
 /// A chain to analyse, and where to write.
@@ -23,26 +24,48 @@ pub struct Day<'a> {
     pub rejects: bool,
 }
 
-/// What a date gives back once its files are written.
-pub struct DayResult {
-    /// The summary.
-    pub summary: Summary,
-    /// Rejected rows, as lines of CSV without a header.
+/// The rows of a date, whether it gave an analysis or not.
+#[derive(Debug, Default)]
+pub struct DayRows {
+    /// Rows read.
+    pub read: usize,
+    /// Rejected ones, by reason.
+    pub rejected: Counts,
+    /// Rejected ones as lines of CSV without a header, where they are listed.
     pub rejects: Vec<u8>,
 }
 
 impl Day<'_> {
-    /// Analyses the chain and writes its files.
-    pub fn run(self, history: Option<&DailyBars>, config: &AnalysisConfig) -> anyhow::Result<DayResult> {
-        let analysis = analysis::analyze(self.chain, self.previous, history, config).map_err(refused)?;
+    /// Analyses the chain and writes its files. `rows` says what became of the rows also where that fails.
+    pub fn run(
+        self,
+        history: Option<&DailyBars>,
+        config: &AnalysisConfig,
+        rows: &mut DayRows,
+    ) -> anyhow::Result<Summary> {
+        let analysis = analysis::analyze(self.chain, self.previous, history, config);
+        match &analysis {
+            Ok(analysis) => *rows = self.count(&analysis.quotes.status),
+            Err(AnalysisError::NoUsableRow { status, .. }) => *rows = self.count(status),
+            Err(_) => {}
+        }
+        let analysis = analysis.map_err(refused)?;
         let mut summary = Summary::of(self.chain, &analysis);
         summary.timings_ms.0.push(("read", self.read_ms));
         summary.timings_ms.0.extend(&analysis.timings.stages);
         if let Some(place) = &self.place {
             self.write(&analysis, &mut summary, place)?;
         }
-        let rejects = if self.rejects { rejects::lines(self.chain, &analysis) } else { Vec::new() };
-        Ok(DayResult { summary, rejects })
+        Ok(summary)
+    }
+
+    fn count(&self, status: &[Status]) -> DayRows {
+        let mut rejected = Counts::new();
+        for status in status.iter().filter(|status| !status.is_ok()) {
+            *rejected.entry(status.as_str()).or_insert(0) += 1;
+        }
+        let rejects = if self.rejects { rejects::lines(self.chain, status) } else { Vec::new() };
+        DayRows { read: status.len(), rejected, rejects }
     }
 
     /// Makes all files at once, then the two that say how long that took.

@@ -24,15 +24,16 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use zomma_market::{
     bars::DailyBars,
-    chain::{self, Chain, Member, ReadOptions},
+    chain::{self, Chain, ChainError, Member, ReadOptions},
 };
 use zomma_strategy::analysis::AnalysisConfig;
 
 use self::{
-    day::{Day, DayResult},
+    day::{Day, DayRows},
     outcome::DayOutcome,
     place::Places,
 };
+use crate::failure::BadArguments;
 
 /// What is asked for.
 pub struct Job<'a> {
@@ -74,13 +75,16 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let many = second.is_some() || reader.one_of_many;
     let mut days = analyse_all(job, first.into_iter().chain(second).chain(reader), places, many)?;
     days.sort_by_key(|day| day.index);
-    let outcome = Outcome {
+    let mut outcome = Outcome {
         many,
         source: job.chain.display().to_string(),
         out: job.out.map(Path::to_path_buf),
         days,
         elapsed: started.elapsed(),
     };
+    if let Some(error) = outcome.take_bad_argument() {
+        return Err(error);
+    }
     if let Some(file) = rejects {
         rejects::write(file, &outcome.days)?;
     }
@@ -110,7 +114,8 @@ fn analyse_all(
             }
             match read {
                 Read::Failed { source, error, is_no_chain } => {
-                    days.push(DayOutcome { index, source, directory: None, is_no_chain, result: Err(error) });
+                    let (directory, rows, result) = (None, DayRows::default(), Err(error));
+                    days.push(DayOutcome { index, source, directory, is_no_chain, rows, result });
                 }
                 Read::Chain { chain, previous, read_ms } => {
                     let place = places.as_mut().map(|places| places.of(&chain, many));
@@ -120,9 +125,10 @@ fn analyse_all(
                         let source = chain.source.clone();
                         let directory = place.as_ref().map(|place| place.name.clone());
                         let day = Day { chain: &chain, previous: previous.as_deref(), read_ms, place, rejects };
-                        let result = guarded(|| day.run(job.history, &job.config));
+                        let mut rows = DayRows::default();
+                        let result = guarded(|| day.run(job.history, &job.config, &mut rows));
                         // The receiver outlives the scope.
-                        let _ = done.send(DayOutcome { index, source, directory, is_no_chain: false, result });
+                        let _ = done.send(DayOutcome { index, source, directory, is_no_chain: false, rows, result });
                     });
                 }
             }
@@ -137,7 +143,7 @@ fn analyse_all(
 }
 
 /// Turns a panic, which is a fault of ours, into the failure of one date: the others go on.
-fn guarded(work: impl FnOnce() -> anyhow::Result<DayResult>) -> anyhow::Result<DayResult> {
+fn guarded(work: impl FnOnce() -> anyhow::Result<Summary>) -> anyhow::Result<Summary> {
     // A date owns what it changes, so nothing half-changed outlives it.
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)")))
@@ -145,7 +151,7 @@ fn guarded(work: impl FnOnce() -> anyhow::Result<DayResult>) -> anyhow::Result<D
 
 /// Chains in order of file and date, each with the one before it of the same underlying.
 struct Reader<'a> {
-    members: Box<dyn Iterator<Item = Result<Member, chain::ChainError>> + Send>,
+    members: Box<dyn Iterator<Item = Result<Member, ChainError>> + Send>,
     options: &'a ReadOptions,
     path: &'a Path,
     /// Whether the files are members of a directory or tar.
@@ -166,7 +172,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn read_member(&mut self, member: Result<Member, chain::ChainError>, started: Instant) {
+    fn read_member(&mut self, member: Result<Member, ChainError>, started: Instant) {
         let parsed = member.and_then(|member| {
             self.one_of_many |= member.one_of_many;
             chain::parse(&member, self.options)
@@ -175,7 +181,7 @@ impl<'a> Reader<'a> {
             Err(error) => {
                 let is_no_chain = error.is_no_chain();
                 let source = self.path.display().to_string();
-                self.pending.push_back(Read::Failed { source, error: error.into(), is_no_chain });
+                self.pending.push_back(Read::Failed { source, error: refused(error), is_no_chain });
             }
             Ok(chains) => {
                 let read_ms = started.elapsed().as_secs_f64() * 1e3 / chains.len().max(1) as f64;
@@ -188,6 +194,14 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+}
+
+/// A column that is not there to be mapped is a wrong argument; anything else is a file that cannot be read.
+fn refused(error: ChainError) -> anyhow::Error {
+    match error {
+        ChainError::MapUnknown { .. } | ChainError::MapAbsent { .. } => BadArguments(error.to_string()).into(),
+        other => other.into(),
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
 use super::{
     Counts,
-    day::DayResult,
+    day::DayRows,
     summary::{Summary, Timings},
     terminal,
 };
-use crate::output_file;
+use crate::{failure, output_file};
 
 /// One date, or one file that gave none.
 pub struct DayOutcome {
@@ -23,9 +23,14 @@ pub struct DayOutcome {
     pub directory: Option<String>,
     /// Whether the file is something else than a chain.
     pub is_no_chain: bool,
+    /// What became of its rows.
+    pub rows: DayRows,
     /// What came of it.
-    pub result: anyhow::Result<DayResult>,
+    pub result: anyhow::Result<Summary>,
 }
+
+/// Reasons told where no date worked; all of them are in `summary.json`.
+const REASONS_MAX: usize = 20;
 
 /// All dates of a run.
 pub struct Outcome {
@@ -62,7 +67,7 @@ struct Overall<'a> {
 #[serde(untagged)]
 enum DayLine<'a> {
     Done(Box<DoneLine<'a>>),
-    Failed { source: &'a str, skipped: bool, error: String },
+    Failed { source: &'a str, skipped: bool, rows_read: usize, rejected: &'a Counts, error: String },
 }
 
 #[derive(Serialize)]
@@ -85,7 +90,7 @@ struct DoneLine<'a> {
 impl Outcome {
     /// The dates that gave an analysis.
     pub fn summaries(&self) -> impl Iterator<Item = &Summary> {
-        self.days.iter().filter_map(|day| day.result.as_ref().ok()).map(|result| &result.summary)
+        self.days.iter().filter_map(|day| day.result.as_ref().ok())
     }
 
     /// The table for the terminal.
@@ -112,28 +117,41 @@ impl Outcome {
         output_file::write(&path, &page).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// An error where no date worked.
+    /// The wrong argument that kept every date from being analysed, where it was one.
+    pub fn take_bad_argument(&mut self) -> Option<anyhow::Error> {
+        if self.summaries().next().is_some() {
+            return None;
+        }
+        let is_bad = |day: &DayOutcome| day.result.as_ref().err().is_some_and(failure::is_bad_argument);
+        let at = self.days.iter().position(is_bad)?;
+        self.days.swap_remove(at).result.err()
+    }
+
+    /// An error where no date worked, with the reasons.
     pub fn into_result(self) -> anyhow::Result<()> {
         if self.summaries().next().is_some() {
             return Ok(());
         }
-        let failed = self.days.len();
-        let first = self.days.into_iter().find_map(|day| day.result.err());
-        match first {
-            None => Err(anyhow!("{}: holds no chain", self.source)),
-            Some(error) if failed == 1 => Err(error),
-            Some(error) => Err(error.context(format!("none of {failed} files or dates could be analysed; the first"))),
+        let mut errors: Vec<anyhow::Error> = self.days.into_iter().filter_map(|day| day.result.err()).collect();
+        if errors.len() <= 1 {
+            return Err(errors.pop().unwrap_or_else(|| anyhow!("{}: holds no chain", self.source)));
         }
+        let mut lines: Vec<String> = errors.iter().take(REASONS_MAX).map(failure::words).collect();
+        if errors.len() > REASONS_MAX {
+            lines.push(format!("and {} more", errors.len() - REASONS_MAX));
+        }
+        bail!("{}: none of {} files or dates could be analysed:\n  {}", self.source, errors.len(), lines.join("\n  "))
     }
 
     fn overall(&self) -> Overall<'_> {
         let mut rejected = Counts::new();
         let (mut inside, mut judged) = (0.0, 0);
         let mut stages: Vec<(&'static str, f64)> = Vec::new();
+        let rows_read: usize = self.days.iter().map(|day| day.rows.read).sum();
+        for (reason, count) in self.days.iter().flat_map(|day| &day.rows.rejected) {
+            *rejected.entry(*reason).or_insert(0) += count;
+        }
         for summary in self.summaries() {
-            for (reason, count) in &summary.rejected.0 {
-                *rejected.entry(reason).or_insert(0) += count;
-            }
             inside += summary.inside_bid_ask_share.unwrap_or(0.0) * summary.quotes_judged as f64;
             judged += summary.quotes_judged;
             for &(stage, ms) in &summary.timings_ms.0 {
@@ -148,8 +166,8 @@ impl Outcome {
             days_analyzed: self.summaries().count(),
             days_failed: self.days.iter().filter(|day| day.result.is_err() && !day.is_no_chain).count(),
             files_skipped: self.days.iter().filter(|day| day.is_no_chain).count(),
-            rows_read: self.summaries().map(|summary| summary.rows_read).sum(),
-            rows_kept: self.summaries().map(|summary| summary.rows_kept).sum(),
+            rows_read,
+            rows_kept: rows_read.saturating_sub(rejected.values().sum()),
             rejected,
             inside_bid_ask_share: (judged > 0).then(|| inside / judged as f64),
             arbitrage_violations: self.summaries().map(|summary| summary.arbitrage_violations).sum(),
@@ -161,8 +179,14 @@ impl Outcome {
 
 fn line(day: &DayOutcome) -> DayLine<'_> {
     match &day.result {
-        Err(error) => DayLine::Failed { source: &day.source, skipped: day.is_no_chain, error: format!("{error:#}") },
-        Ok(DayResult { summary, .. }) => DayLine::Done(Box::new(DoneLine {
+        Err(error) => DayLine::Failed {
+            source: &day.source,
+            skipped: day.is_no_chain,
+            rows_read: day.rows.read,
+            rejected: &day.rows.rejected,
+            error: failure::words(error),
+        },
+        Ok(summary) => DayLine::Done(Box::new(DoneLine {
             quote_date: &summary.quote_date,
             underlying: &summary.underlying,
             source: &day.source,

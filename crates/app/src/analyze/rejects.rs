@@ -3,8 +3,8 @@
 use std::{io::Write, path::Path};
 
 use anyhow::Context;
+use zomma_base::Status;
 use zomma_market::chain::Chain;
-use zomma_strategy::analysis::Analysis;
 
 use super::{candidates::float, outcome::DayOutcome};
 use crate::output_file::AtomicFile;
@@ -18,10 +18,10 @@ pub fn create(path: &Path) -> anyhow::Result<AtomicFile> {
 }
 
 /// The rejected rows of one date as lines of CSV.
-pub fn lines(chain: &Chain, analysis: &Analysis) -> Vec<u8> {
+pub fn lines(chain: &Chain, status: &[Status]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let quotes = &chain.quotes;
-    for (row, status) in analysis.quotes.status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
+    for (row, status) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
         let record = [
             chain.source.as_str(),
             &chain.quote_date.to_string(),
@@ -41,11 +41,11 @@ pub fn lines(chain: &Chain, analysis: &Analysis) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// Writes the rows of all dates, in order.
+/// Writes the rows of all dates, those without an analysis too, in order.
 pub fn write(mut file: AtomicFile, days: &[DayOutcome]) -> anyhow::Result<()> {
     file.write_all(HEADER.as_bytes())?;
-    for result in days.iter().filter_map(|day| day.result.as_ref().ok()) {
-        file.write_all(&result.rejects)?;
+    for day in days {
+        file.write_all(&day.rows.rejects)?;
     }
     Ok(file.commit()?)
 }

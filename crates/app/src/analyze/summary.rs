@@ -102,7 +102,8 @@ pub struct Timings(pub Vec<(&'static str, f64)>);
 impl Timings {
     /// All stages together.
     pub fn total_ms(&self) -> f64 {
-        self.0.iter().map(|(_, ms)| ms).sum()
+        // An empty sum of floats is -0.0.
+        self.0.iter().map(|(_, ms)| ms).fold(0.0, |sum, ms| sum + ms)
     }
 }
 
@@ -174,7 +175,8 @@ impl From<&ExpirySummary> for ExpiryRow {
 
 /// Continuously compounded rate of an expiry's discount factor.
 pub fn rate(expiry: &ExpirySummary) -> f64 {
-    -expiry.discount_factor.ln() / expiry.expiry_years
+    // A factor of one is a rate of zero, not of -0.0.
+    -expiry.discount_factor.ln() / expiry.expiry_years + 0.0
 }
 
 /// One wheel candidate.

@@ -9,6 +9,7 @@ use super::{
     outcome::Outcome,
     summary::{CandidateRow, ExpiryRow, Summary},
 };
+use crate::failure;
 
 /// Expiries shown; all of them are in `summary.json`.
 const EXPIRIES_MAX: usize = 20;
@@ -50,10 +51,13 @@ impl Style {
     }
 }
 
-/// The summary of a run.
+/// The summary of a run; empty where no date was analysed, of which the error on standard error says all.
 pub fn text(outcome: &Outcome) -> String {
     let style = Style::of_stdout();
     let mut out = String::new();
+    if outcome.summaries().next().is_none() {
+        return out;
+    }
     // Writing to a String has no way to fail.
     let _ = if outcome.many {
         write_many(&mut out, outcome, style)
@@ -292,21 +296,21 @@ fn write_many(out: &mut String, outcome: &Outcome, style: Style) -> std::fmt::Re
         ]);
     }
     let analysed = table.rows.len() - 1;
-    if analysed > 0 {
-        table.write(out, style)?;
-    }
+    table.write(out, style)?;
     for day in &outcome.days {
         if let Err(error) = &day.result {
             let word = if day.is_no_chain { "skipped" } else { "failed" };
-            writeln!(out, "  {} {error:#}", style.alarm(word))?;
+            writeln!(out, "  {} {}", style.alarm(word), failure::words(error))?;
         }
     }
-    let failed = outcome.days.len() - analysed;
+    let skipped = outcome.days.iter().filter(|day| day.is_no_chain).count();
+    let dates = outcome.days.len() - skipped;
+    let skipped = if skipped > 0 { format!(", {skipped} other files skipped") } else { String::new() };
     let violations: usize = outcome.summaries().map(|summary| summary.arbitrage_violations).sum();
     writeln!(
         out,
-        "\n{} {analysed} dates analysed, {failed} not, {violations} arbitrage violations, {:.1} s",
-        style.bold("All"),
+        "\n{}{skipped}, {violations} arbitrage violations, {:.1} s",
+        style.bold(&format!("{analysed} of {dates} dates analysed")),
         outcome.elapsed.as_secs_f64()
     )?;
     match &outcome.out {
@@ -320,15 +324,23 @@ fn write_many(out: &mut String, outcome: &Outcome, style: Style) -> std::fmt::Re
 
 /// A price with two decimals.
 fn number(value: f64) -> String {
-    if value.is_finite() { format!("{value:.2}") } else { "-".into() }
+    if value.is_finite() { unsigned_zero(format!("{value:.2}")) } else { "-".into() }
 }
 
 fn percent(share: Option<f64>) -> String {
-    share.filter(|share| share.is_finite()).map_or("-".into(), |share| format!("{:.1} %", share * 100.0))
+    share.filter(|share| share.is_finite()).map_or("-".into(), |share| unsigned_zero(format!("{:.1} %", share * 100.0)))
 }
 
 fn percent_2(value: f64) -> String {
-    if value.is_finite() { format!("{:.2} %", value * 100.0) } else { "-".into() }
+    if value.is_finite() { unsigned_zero(format!("{:.2} %", value * 100.0)) } else { "-".into() }
+}
+
+/// A number that was rounded to zero has no sign.
+fn unsigned_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if !rest.contains(|c: char| ('1'..='9').contains(&c)) => rest.to_string(),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -345,6 +357,14 @@ mod tests {
         let mut narrow = String::new();
         table.write(&mut narrow, Style { colour: false, width: 21 }).unwrap();
         assert_eq!(narrow, "  date         rows\n  2019-04-25  13340\n");
+    }
+
+    #[test]
+    fn what_rounds_to_zero_has_no_sign() {
+        assert_eq!(
+            (percent_2(-0.0), percent_2(-1e-9), percent_2(-0.0123)),
+            ("0.00 %".into(), "0.00 %".into(), "-1.23 %".into())
+        );
     }
 
     #[test]

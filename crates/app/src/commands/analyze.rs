@@ -63,14 +63,14 @@ pub struct AnalyzeArgs {
     /// New York time of the quotes.
     #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
     quote_time: Option<Time>,
-    /// Continuously compounded rate, where parity cannot say it.
-    #[arg(long, value_name = "R", value_parser = parse_finite, allow_negative_numbers = true, conflicts_with = "rate_curve")]
+    /// Continuously compounded rate, where parity cannot say it: 0.05 is 5 %.
+    #[arg(long, value_name = "R", value_parser = parse_rate, allow_negative_numbers = true, conflicts_with = "rate_curve")]
     rate: Option<f64>,
     /// CSV of rates: expiry_years,risk_free_rate.
     #[arg(long, value_name = "FILE.csv")]
     rate_curve: Option<PathBuf>,
-    /// Continuous dividend yield, where parity cannot say it.
-    #[arg(long, value_name = "Q", value_parser = parse_finite, allow_negative_numbers = true)]
+    /// Continuous dividend yield, where parity cannot say it: 0.015 is 1.5 %.
+    #[arg(long, value_name = "Q", value_parser = parse_rate, allow_negative_numbers = true)]
     dividend_yield: Option<f64>,
     /// Wheel: least and greatest |delta|.
     #[arg(long, value_name = "LO..HI", default_value = "0.10..0.40", value_parser = parse_delta_range)]
@@ -151,9 +151,9 @@ fn rate_curve(args: &AnalyzeArgs) -> anyhow::Result<Vec<[f64; 2]>> {
     for (row, record) in reader.records().enumerate() {
         let record = record.with_context(|| format!("--rate-curve {name}"))?;
         let mut point = [0.0; 2];
-        for (value, &column) in point.iter_mut().zip(&columns) {
+        for ((value, &column), parse) in point.iter_mut().zip(&columns).zip([parse_finite, parse_rate]) {
             let text = record.get(column).unwrap_or("").trim();
-            *value = parse_finite(text).map_err(|allowed| {
+            *value = parse(text).map_err(|allowed| {
                 let field = &header[column];
                 anyhow::anyhow!("--rate-curve {name}: row {}: {field} = {text:?}; allowed: {allowed}", row + 1)
             })?;
@@ -192,6 +192,14 @@ fn parse_time(text: &str) -> Result<Time, String> {
 
 fn parse_finite(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| "a finite number".into())
+}
+
+/// A rate or yield a year; five where 5 % is meant is refused.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    parse_finite(text)
+        .ok()
+        .filter(|rate| rate.abs() <= 1.0)
+        .ok_or_else(|| "a finite decimal from -1 to 1, such as 0.05 for 5 %".into())
 }
 
 fn parse_not_negative(text: &str) -> Result<f64, String> {

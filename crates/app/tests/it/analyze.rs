@@ -177,6 +177,7 @@ fn a_folder_skips_what_is_no_chain_and_says_so() {
     let run = run(&["analyze", arg(&chains), "--out", arg(&out)]).ok();
     assert!(run.out.contains(&format!("{0}/<date>/report.html, {0}/summary.json", arg(&out))), "{}", run.out);
     assert!(run.out.contains("skipped") && run.out.contains("readme.csv"), "{}", run.out);
+    assert!(run.out.contains("1 of 1 dates analysed, 1 other files skipped"), "{}", run.out);
 }
 
 /// A European chain of one expiry without underlying price and open interest: forward 100 by parity, no rate.
@@ -247,6 +248,48 @@ fn the_number_of_threads_changes_nothing_but_the_time() {
 fn a_filter_without_its_column_is_refused() {
     let arguments = ["analyze", "-", "--underlying", "XYZ", "--min-open-interest", "10"];
     run_with_input(&arguments, bare_chain().as_bytes()).refused(2, &["open_interest"]);
+    // Of a folder likewise, and nothing is printed or left.
+    let folder = tempfile::tempdir().unwrap();
+    let [chains, out] = ["chains", "out"].map(|name| folder.path().join(name));
+    fs::create_dir(&chains).unwrap();
+    fs::write(chains.join("SPX.csv"), bare_chain()).unwrap();
+    let arguments = ["analyze", arg(&chains), "--out", arg(&out), "--underlying", "XYZ", "--min-open-interest", "10"];
+    let run = run(&arguments).refused(2, &["open_interest"]);
+    assert_eq!((run.out.as_str(), names(&out).len()), ("", 0));
+}
+
+#[test]
+fn a_map_of_a_column_that_is_not_there_is_refused() {
+    for map in ["foo=bid", "bid=foo"] {
+        let arguments = ["analyze", "-", "--underlying", "XYZ", "--map", map];
+        run_with_input(&arguments, bare_chain().as_bytes()).refused(2, &["--map", "foo"]);
+    }
+}
+
+#[test]
+fn the_quotes_are_a_table_that_greeks_values_to_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = demo(folder.path());
+    let day = folder.path().join("day.csv");
+    last_date(&chain, &day);
+    let out = folder.path().join("out");
+    run(&["analyze", arg(&day), "--out", arg(&out)]).ok();
+    let quotes = out.join("quotes.parquet");
+    // `price` keeps the columns of the Greeks, and `greeks` makes them anew.
+    let before = table(&run(&["price", arg(&quotes)]).ok().out);
+    let after = table(&run(&["greeks", arg(&quotes)]).ok().out);
+    let mut compared = 0;
+    for (before, after) in before.iter().zip(&after).filter(|(_, after)| after["status"] == "ok") {
+        for greek in ["delta", "gamma", "vega", "theta", "rho", "phi"] {
+            let [given, made] = [before, after].map(|row| row[greek].parse::<f64>().unwrap());
+            assert!((given - made).abs() <= 1e-9 * given.abs().max(1.0), "{greek}: {given} {made} {after:?}");
+        }
+        compared += 1;
+    }
+    assert!(compared > 100, "{compared} of {}", after.len());
+    assert!(after.iter().all(|row| row["quote_time"].len() == 5 && !row["underlying_last"].is_empty()));
+    // And it is still a chain.
+    run(&["analyze", arg(&quotes)]).ok();
 }
 
 #[test]

@@ -30,6 +30,8 @@ fn wrong_arguments_are_told_with_exit_code_2() {
     run(&["greeks", "x.csv", "--units", "imperial"]).refused(2, &["imperial", "trader"]);
     run(&["analyze", "x.csv", "--delta", "0.5..0.1"]).refused(2, &["--delta"]);
     run(&["analyze", "x.csv", "--rate", "inf"]).refused(2, &["--rate", "finite"]);
+    run(&["analyze", "x.csv", "--rate", "5"]).refused(2, &["--rate", "0.05"]);
+    run(&["analyze", "x.csv", "--dividend-yield", "-1.5"]).refused(2, &["--dividend-yield", "0.05"]);
 }
 
 #[test]

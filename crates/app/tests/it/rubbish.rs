@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{arg, run};
+use crate::program::{arg, run, table};
 
 /// The CBOE end-of-day header.
 const CBOE: &str = "underlying,underlying_last,exchange,optionroot,type,expiration,quotedate,strike,last,net,bid,ask,volume,openinterest,impliedvol,delta,gamma\n";
@@ -49,6 +49,45 @@ fn a_chain_without_a_usable_row_says_why() {
 }
 
 #[test]
+fn rows_of_a_chain_that_fails_are_listed_and_counted() {
+    let day = ["04/26/2019", "04/25/2019"];
+    let crossed = cboe("SPXW190426C00800000", "2900", "call", day, "800", ["3", "2"]);
+    let negative = cboe("SPXW190426C00900000", "2900", "call", day, "-5", ["1", "2"]);
+    let folder = tempfile::tempdir().unwrap();
+    let [chains, out, rejects] = ["chains", "out", "rejects.csv"].map(|name| folder.path().join(name));
+    fs::create_dir(&chains).unwrap();
+    fs::write(chains.join("bad.csv"), format!("{CBOE}{crossed}{negative}")).unwrap();
+    let run = run(&["analyze", arg(&chains), "--out", arg(&out), "--rejects", arg(&rejects)]);
+    let run = run.refused(1, &["bad.csv", "no usable row of 2"]);
+    assert_eq!(run.out, "", "the error says it all");
+    let listed = table(&fs::read_to_string(&rejects).unwrap());
+    let status: Vec<&str> = listed.iter().map(|row| row["status"].as_str()).collect();
+    assert_eq!(status, ["crossed_quote", "bad_strike"]);
+    let overall: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!((overall["rows_read"].as_u64(), overall["rows_kept"].as_u64()), (Some(2), Some(0)));
+    assert_eq!(overall["rejected"]["crossed_quote"], 1);
+    assert_eq!(overall["days"][0]["rejected"]["bad_strike"], 1);
+    assert_eq!(overall["timings_ms"]["total"].as_f64().map(f64::to_bits), Some(0), "no negative zero");
+}
+
+#[test]
+fn a_reason_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere.csv");
+    for arguments in [vec!["analyze", arg(&missing)], vec!["analyze", "x.csv", "--history", arg(&missing)]] {
+        let err = run(&arguments).refused(1, &["nowhere.csv"]).err;
+        assert_eq!(err.matches("os error").count(), 1, "{err}");
+    }
+    for name in ["one.csv", "two.csv"] {
+        fs::write(folder.path().join(name), "a,b\n1,2\n").unwrap();
+    }
+    let run = run(&["analyze", arg(folder.path())]).refused(1, &["none of 2"]);
+    assert_eq!(run.out, "");
+    assert_eq!((run.err.matches("one.csv").count(), run.err.matches("two.csv").count()), (1, 1), "{}", run.err);
+}
+
+#[test]
 fn a_path_that_is_not_there_and_a_folder_without_chains_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     run(&["analyze", arg(&folder.path().join("nowhere.csv"))]).refused(1, &["nowhere.csv"]);
@@ -84,9 +123,13 @@ fn batch_verbs_name_what_is_missing_and_what_was_found() {
     refused("", &["rows.csv", "empty"]);
     refused(
         "option_type,strike\ncall,abc\n",
-        &["risk_free_rate", "volatility", "spot or forward", "found [option_type, strike]"],
+        &["rows.csv: missing column", "risk_free_rate", "volatility", "spot or forward", "found [option_type, strike]"],
     );
-    refused("option_type;strike;spot\ncall;1;1\n", &["semicolons"]);
+    refused("option_type;strike;spot\ncall;1;1\n", &["rows.csv", "semicolons"]);
+    refused("\u{1b}[2J,\u{7}strike\n1,1\n", &["rows.csv", "found [\\u{1b}[2J, \\u{7}strike]"]);
+    refused("opt\0ion,strike\n1,1\n", &["rows.csv", "not text"]);
+    let many: String = (0..5000).map(|i| format!("{i}{},", "x".repeat(500))).collect();
+    refused(&format!("{many}\n1\n"), &["rows.csv", "and 4971 more"]);
     let header = "option_type,spot,strike,expiry_years,risk_free_rate,volatility\n";
     refused(header, &["no rows"]);
     refused(&format!("{header}call,100,-5,1,0,0.2\n"), &["no usable row of 1", "bad_strike 1", "strike = \"-5\""]);

@@ -72,6 +72,8 @@ pub enum AnalysisError {
         rows_read: usize,
         /// Counts by reason.
         reasons: String,
+        /// Why each row was rejected, in the order of the chain.
+        status: Vec<Status>,
     },
     /// A filter's column is not in the chain.
     #[error("--{filter} needs the column {column}, which {source_name} does not have")]
@@ -118,6 +120,7 @@ pub fn analyze(
             source_name: chain.source.clone(),
             rows_read: status.len(),
             reasons: notes::reasons(&rejected, is_copy),
+            status,
         });
     }
     clock.lap("forwards");
