@@ -31,7 +31,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let status = Command::new(cargo)
-        .args(["bench", "--locked", "--workspace", "--benches", "--"])
+        .args(["bench", "--locked", "--workspace", "--bench", "*", "--"])
         .args(arguments)
         .current_dir(&root)
         .status()
