@@ -12,6 +12,7 @@ const FLOORS: &[(u8, &str, &[&str])] = &[
     (2, "market", &["base", "gpu"]),
     (5, "strategy", &["base", "gpu", "pricing", "market"]),
     (6, "app", &["base", "gpu", "pricing", "market", "strategy"]),
+    (6, "py", &["base", "gpu", "pricing"]),
 ];
 
 /// Crates that only tests may use, and that use no crate of ours.

@@ -8,7 +8,8 @@ use crate::request::DeviceRequest;
 use crate::{cuda, vulkan};
 
 /// The back end that drives a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
     /// This machine's processor: plain Rust, vectorised, no back end at all.
     Cpu,

@@ -14,6 +14,17 @@
 //! # Ok::<(), zomma_gpu::GpuError>(())
 //! ```
 
+pub mod broker;
+pub mod config;
+pub mod group;
+pub mod health;
+pub mod inventory;
+pub mod limits;
+pub mod nvml;
+pub mod probe;
+pub mod recovery;
+pub mod telemetry;
+
 mod compute;
 mod cuda;
 mod device;
@@ -22,6 +33,7 @@ mod request;
 mod vulkan;
 
 pub use compute::{Compute, Job, Session};
+pub use config::GpuConfig;
 pub use device::{Device, DeviceKind, choose, list};
 pub use error::GpuError;
 pub use request::DeviceRequest;

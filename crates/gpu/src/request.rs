@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::device::DeviceKind;
 use crate::error::GpuError;
 
@@ -57,5 +59,17 @@ impl fmt::Display for DeviceRequest {
             Self::Device { kind: DeviceKind::Cpu, .. } => f.write_str("cpu"),
             Self::Device { kind, index } => write!(f, "{kind}:{index}"),
         }
+    }
+}
+
+impl Serialize for DeviceRequest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -1,7 +1,9 @@
 //! One file a command: its arguments, its help, and the few lines that join the parts.
 
 pub mod analyze;
+pub mod bench;
 pub mod demo;
+pub mod gpu;
 pub mod greeks;
 pub mod iv;
 pub mod price;
@@ -22,6 +24,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Iv(args)) => iv::run(&args),
         Some(Command::Greeks(args)) => greeks::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Gpu(args)) => gpu::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
     }
 }
 
