@@ -5,6 +5,7 @@ mod batch;
 mod cli;
 mod commands;
 mod failure;
+mod logging;
 mod output_file;
 mod report;
 
@@ -14,7 +15,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    match commands::run(cli) {
+    let level = std::env::var_os(logging::VARIABLE).map(|level| level.to_string_lossy().into_owned());
+    match logging::install(level.as_deref()).map_err(Into::into).and_then(|()| commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }

@@ -82,3 +82,11 @@ fn the_demo_is_the_same_every_time() {
     assert_eq!(first.out, run(&["demo", "chain", "-o", "-", "--seed", "7"]).ok().out);
     assert_ne!(first.out, run(&["demo", "chain", "-o", "-", "--seed", "8"]).ok().out);
 }
+
+#[test]
+fn a_wrong_log_level_names_the_variable_and_what_is_allowed() {
+    let output = zomma().arg("price").arg("x.csv").env("ZOMMA_LOG", "loud").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "zomma: ZOMMA_LOG=\"loud\": allowed are off, error, warn, info, debug, trace\n");
+}
