@@ -3,8 +3,9 @@
 # Kept between runs and clones, because the dependencies take minutes to compile.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/zomma/target}
 
-# Debian packages that the tests use: a software Vulkan device for the GPU kernels, a browser for the report.
-TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium)
+# Debian packages that the tests use: a software Vulkan device for the GPU kernels, a browser for the report, virtual
+# environments for the Python package.
+TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium python3-venv)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

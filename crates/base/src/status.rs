@@ -70,6 +70,39 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status, in the order of their numbers.
+    pub const ALL: [Self; 29] = [
+        Self::Ok,
+        Self::BadRow,
+        Self::BadOptionType,
+        Self::BadExerciseStyle,
+        Self::BadModel,
+        Self::BadSpot,
+        Self::BadForward,
+        Self::BadStrike,
+        Self::BadExpiry,
+        Self::BadQuoteDate,
+        Self::BadRate,
+        Self::BadYield,
+        Self::BadVolatility,
+        Self::BadPrice,
+        Self::BadQuote,
+        Self::Expired,
+        Self::BelowIntrinsic,
+        Self::AboveMaximum,
+        Self::Undetermined,
+        Self::NotConverged,
+        Self::Overflow,
+        Self::CrossedQuote,
+        Self::ZeroBid,
+        Self::NoQuote,
+        Self::Duplicate,
+        Self::StaleQuote,
+        Self::NoForward,
+        Self::NoSurface,
+        Self::NoHistory,
+    ];
+
     /// The code that outputs print.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,5 +148,18 @@ impl Status {
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_holds_each_status_at_its_number() {
+        for (number, status) in Status::ALL.into_iter().enumerate() {
+            assert_eq!(status as usize, number, "{status}");
+        }
+        assert_eq!(Status::ALL.last(), Some(&Status::NoHistory), "the last one of the enumeration");
     }
 }

@@ -1,7 +1,41 @@
 //! The Python package `zomma`: the only crate that knows Python.
+//!
+//! What a user imports is in `python/zomma`; this is the compiled half, `zomma._zomma`.
+
+mod argument;
+mod array;
+mod black_scholes;
+mod dlpack;
+mod gpu;
+mod option_type;
+mod outcome;
+mod rows;
+mod threads;
 
 use pyo3::prelude::*;
+use zomma_base::Status;
 
-/// The compiled half of the package; `python/zomma` is what a user imports.
+/// Names and numbers of the statuses.
+#[pyfunction]
+fn statuses() -> Vec<(&'static str, u8)> {
+    Status::ALL.iter().map(|status| (status.as_str(), *status as u8)).collect()
+}
+
+/// The compiled half of the package `zomma`.
 #[pymodule]
-mod _zomma {}
+mod _zomma {
+    #[pymodule_export]
+    use crate::array::{Array, from_dlpack};
+    #[pymodule_export]
+    use crate::black_scholes::{greeks, implied_volatility, price};
+    #[pymodule_export]
+    use crate::gpu::{Device, choose, devices};
+    #[pymodule_export]
+    use crate::statuses;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

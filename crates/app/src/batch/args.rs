@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use zomma_gpu::DeviceRequest;
-use zomma_pricing::black::Greek;
+use zomma_pricing::black::{self, Greek};
 
 use super::{Verb, evaluate::Engine, expiry};
 use crate::{commands, failure::BadArguments};
@@ -21,22 +21,9 @@ pub enum Units {
 impl Units {
     /// What a raw Greek is divided by.
     pub fn divisor(self, greek: Greek) -> f64 {
-        if self == Self::Raw {
-            return 1.0;
-        }
-        match greek {
-            Greek::Vega | Greek::Rho | Greek::Phi | Greek::Vanna | Greek::Zomma => 100.0,
-            Greek::Vomma | Greek::Vera => 10_000.0,
-            Greek::Ultima => 1_000_000.0,
-            Greek::Theta | Greek::Charm | Greek::Color => 365.0,
-            Greek::Veta => 36_500.0,
-            Greek::Price
-            | Greek::Delta
-            | Greek::Gamma
-            | Greek::Speed
-            | Greek::DualDelta
-            | Greek::DualGamma
-            | Greek::Lambda => 1.0,
+        match self {
+            Self::Raw => black::Units::Raw.divisor(greek),
+            Self::Trader => black::Units::Trader.divisor(greek),
         }
     }
 }

@@ -14,8 +14,10 @@ mod parallel;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
+mod units;
 
 pub use columns::{Greek, GreekColumns, Model, Row, RowColumns};
+pub use units::Units;
 
 use zomma_base::Status;
 
@@ -34,4 +36,9 @@ pub fn price_and_five(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumn
 /// Price and all 18 Greeks of one batch, in raw units (design: conventions of the field).
 pub fn greeks(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumns, status: &mut [Status]) {
     parallel::evaluate(rows, model, out.columns_mut().each_mut().map(Vec::as_mut_slice), status);
+}
+
+/// [`greeks`] into columns of the caller's, in the order of [`Greek::ALL`].
+pub fn greeks_into(rows: &RowColumns<'_>, model: Model, out: [&mut [f64]; 19], status: &mut [Status]) {
+    parallel::evaluate(rows, model, out, status);
 }

@@ -1,0 +1,29 @@
+"""Prices, Greeks and implied volatilities of European options on NumPy arrays, and the devices that compute them.
+
+>>> import numpy as np, zomma
+>>> vols = zomma.black_scholes.implied_volatility(
+...     "call", spot=100.0, strike=np.array([95.0, 100.0, 105.0]), expiry_years=0.5, risk_free_rate=0.03,
+...     price=np.array([9.0, 6.0, 3.8]))
+>>> vols.round(4)
+array([0.1896, 0.1866, 0.1864])
+
+The modules are `zomma.black_scholes` (pricing) and `zomma.gpu` (devices). `zomma.Array` and `zomma.from_dlpack` exchange
+float64 memory with other frameworks without a copy.
+"""
+
+from zomma import black_scholes, gpu
+from zomma._errors import DeviceError, MissingFramework, RowError
+from zomma._status import Status
+from zomma._zomma import Array, __version__, from_dlpack
+
+__all__ = [
+    "Array",
+    "DeviceError",
+    "MissingFramework",
+    "RowError",
+    "Status",
+    "__version__",
+    "black_scholes",
+    "from_dlpack",
+    "gpu",
+]

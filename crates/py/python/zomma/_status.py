@@ -1,0 +1,69 @@
+"""What became of a row."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """What became of a row. The words are those of the columns `status` that the command line writes."""
+
+    OK = 0
+    """The row's numbers are right."""
+    BAD_ROW = 1
+    """The row has more cells than the header."""
+    BAD_OPTION_TYPE = 2
+    """The field is empty or not among `call`, `put`."""
+    BAD_EXERCISE_STYLE = 3
+    """The field is not among `european`, `american`, or the style is not supported by the verb."""
+    BAD_MODEL = 4
+    """The model is not known to the verb."""
+    BAD_SPOT = 5
+    """The spot is absent, not finite, or not above zero."""
+    BAD_FORWARD = 6
+    """The forward is absent, not finite, or not above zero."""
+    BAD_STRIKE = 7
+    """The strike is absent, not finite, or not above zero."""
+    BAD_EXPIRY = 8
+    """The expiry is absent or cannot be read."""
+    BAD_QUOTE_DATE = 9
+    """The date or time of the quote is absent or cannot be read."""
+    BAD_RATE = 10
+    """The rate is absent or not finite."""
+    BAD_YIELD = 11
+    """The dividend yield is not finite."""
+    BAD_VOLATILITY = 12
+    """The volatility is absent, not finite, or below zero."""
+    BAD_PRICE = 13
+    """The price is absent, not finite, or below zero."""
+    BAD_QUOTE = 14
+    """The quote is not a finite number at or above zero."""
+    EXPIRED = 15
+    """The expiry instant is at or before the valuation instant."""
+    BELOW_INTRINSIC = 16
+    """The price is below the intrinsic value of the forward: no volatility gives it."""
+    ABOVE_MAXIMUM = 17
+    """The price is at or above the largest value that any volatility gives."""
+    UNDETERMINED = 18
+    """The price, as rounded, does not determine a volatility."""
+    NOT_CONVERGED = 19
+    """An iteration ended without meeting its tolerance."""
+    OVERFLOW = 20
+    """The result is not representable (overflow)."""
+    CROSSED_QUOTE = 21
+    """Bid above ask."""
+    ZERO_BID = 22
+    """An ask, and a bid that is zero or empty: nobody buys."""
+    NO_QUOTE = 23
+    """Neither a bid nor an ask."""
+    DUPLICATE = 24
+    """The contract stands in an earlier row of the same chain."""
+    STALE_QUOTE = 25
+    """Bid and ask repeat those of the day before in a file that repeats that day."""
+    NO_FORWARD = 26
+    """No forward could be found for the row's expiry."""
+    NO_SURFACE = 27
+    """No slice of the surface covers the row."""
+    NO_HISTORY = 28
+    """A real-world density needs a price history, and there is none."""
+
+    def __str__(self) -> str:
+        return self.name.lower()

@@ -1,0 +1,251 @@
+"""Types of the compiled half. Users import from `zomma`, `zomma.black_scholes` and `zomma.gpu`."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias, final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zomma._status import Status
+
+__all__ = ["Array", "Device", "__version__", "choose", "devices", "from_dlpack", "greeks", "implied_volatility", "price", "statuses"]
+
+__version__: str
+
+class _HasDLPack(Protocol):
+    def __dlpack__(self, *, stream: Any = ...) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+_Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
+_Column: TypeAlias = ArrayLike | _HasDLPack
+_Word: TypeAlias = str
+_Words: TypeAlias = str | Sequence[str] | NDArray[Any]
+_Model: TypeAlias = Literal["bsm", "black76"]
+_Units: TypeAlias = Literal["raw", "trader"]
+_Numbers: TypeAlias = NDArray[np.float64]
+_Codes: TypeAlias = NDArray[np.uint8]
+
+@final
+class Array:
+    def __new__(cls, values: _Column) -> Array: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[np.float64]: ...
+    @property
+    def device(self) -> Literal["cpu"]: ...
+    @property
+    def readonly(self) -> bool: ...
+    @property
+    def pointer(self) -> int: ...
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+    def copy(self) -> Array: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[SupportsIndex, SupportsIndex] | None = None,
+        copy: bool | None = None,
+    ) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+def from_dlpack(x: _HasDLPack, /, *, device: Literal["cpu"] | None = None, copy: bool | None = None) -> Array: ...
+
+# Numbers alone give a number; one array among the arguments makes an array of the result.
+@overload
+def price(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    volatility: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> float: ...
+@overload
+def price(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    volatility: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["status"],
+) -> tuple[float, Status]: ...
+@overload
+def price(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    volatility: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> _Numbers: ...
+@overload
+def price(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    volatility: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["status"],
+) -> tuple[_Numbers, _Codes]: ...
+@overload
+def greeks(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    volatility: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    units: _Units = "raw",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> dict[str, float]: ...
+@overload
+def greeks(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    volatility: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    units: _Units = "raw",
+    on_error: Literal["status"],
+) -> tuple[dict[str, float], Status]: ...
+@overload
+def greeks(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    volatility: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    units: _Units = "raw",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> dict[str, _Numbers]: ...
+@overload
+def greeks(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    volatility: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    units: _Units = "raw",
+    on_error: Literal["status"],
+) -> tuple[dict[str, _Numbers], _Codes]: ...
+@overload
+def implied_volatility(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    price: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> float: ...
+@overload
+def implied_volatility(
+    option_type: _Word,
+    spot: _Number,
+    strike: _Number,
+    expiry_years: _Number,
+    risk_free_rate: _Number,
+    price: _Number,
+    *,
+    dividend_yield: _Number | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["status"],
+) -> tuple[float, Status]: ...
+@overload
+def implied_volatility(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    price: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["raise", "nan"] = "raise",
+) -> _Numbers: ...
+@overload
+def implied_volatility(
+    option_type: _Words,
+    spot: _Column,
+    strike: _Column,
+    expiry_years: _Column,
+    risk_free_rate: _Column,
+    price: _Column,
+    *,
+    dividend_yield: _Column | None = None,
+    model: _Model = "bsm",
+    on_error: Literal["status"],
+) -> tuple[_Numbers, _Codes]: ...
+@final
+class Device:
+    @property
+    def kind(self) -> Literal["cpu", "cuda", "hip", "vulkan"]: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def request(self) -> str: ...
+    @property
+    def has_f64(self) -> bool: ...
+    @property
+    def is_software(self) -> bool: ...
+    @property
+    def note(self) -> str | None: ...
+    @property
+    def uuid(self) -> str | None: ...
+    @property
+    def pci(self) -> str | None: ...
+
+def choose(request: str = "auto") -> Device: ...
+def devices() -> list[Device]: ...
+def statuses() -> list[tuple[str, int]]: ...

@@ -1,0 +1,96 @@
+//! What becomes of rows that have no answer: an error that names the argument and the row, NaN, or a status a row.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use zomma_base::Status;
+
+/// What the caller wants of faulty rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// An exception for the first of them.
+    Raise,
+    /// NaN.
+    Nan,
+    /// NaN, and a status for every row.
+    Status,
+}
+
+impl OnError {
+    /// Reads the argument `on_error`.
+    pub fn parse(word: &str) -> PyResult<Self> {
+        match word {
+            "raise" => Ok(Self::Raise),
+            "nan" => Ok(Self::Nan),
+            "status" => Ok(Self::Status),
+            _ => Err(PyValueError::new_err(format!("on_error: {word:?}: allowed are 'raise', 'nan' and 'status'"))),
+        }
+    }
+}
+
+/// Faulty rows of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// The first, by its place in the order of rows.
+    pub first: Option<(usize, Status)>,
+    /// How many.
+    pub count: usize,
+}
+
+impl Faults {
+    /// Counts the faults of one chunk, which starts at row `start`.
+    pub fn add(&mut self, start: usize, status: &[Status]) {
+        for (row, &status) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
+            self.first.get_or_insert((start + row, status));
+            self.count += 1;
+        }
+    }
+}
+
+/// The argument that a status is about, and what is allowed; the price or the volatility is what was asked of the row.
+pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
+    match status {
+        Status::BadOptionType => (Some("option_type"), "allowed are 'call' and 'put'"),
+        Status::BadSpot => (Some("spot"), "must be finite and above 0"),
+        Status::BadForward => (Some("spot"), "the forward must be finite and above 0"),
+        Status::BadStrike => (Some("strike"), "must be finite and above 0"),
+        Status::BadExpiry => (Some("expiry_years"), "must be finite"),
+        Status::Expired => (Some("expiry_years"), "must be above 0: the option has expired"),
+        Status::BadRate => (Some("risk_free_rate"), "must be finite"),
+        Status::BadYield => (Some("dividend_yield"), "must be finite"),
+        Status::BadVolatility => (Some("volatility"), "must be finite and not below 0"),
+        Status::BadPrice => (Some("price"), "must be finite and not below 0"),
+        Status::BelowIntrinsic => (Some("price"), "below the intrinsic value of the forward: no volatility gives it"),
+        Status::AboveMaximum => (Some("price"), "at or above the largest value that any volatility gives"),
+        Status::Undetermined => (Some("price"), "as rounded, does not determine a volatility"),
+        Status::Overflow => (None, "a result leaves the range of float64"),
+        _ => (None, "has no answer"),
+    }
+}
+
+/// A `zomma.RowError`.
+pub fn row_error(
+    py: Python<'_>,
+    (status, index, count): (Status, &[usize], usize),
+    value: Option<Bound<'_, PyAny>>,
+    rows: usize,
+) -> PyResult<PyErr> {
+    let (argument, rule) = rule(status);
+    let place = match index {
+        [] => String::new(),
+        index => format!("row {}: ", index.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let what = match (argument, &value) {
+        (Some(argument), Some(value)) => format!("{argument} is {}: {rule}", value.repr()?),
+        (Some(argument), None) => format!("{argument}: {rule}"),
+        (None, _) => rule.to_owned(),
+    };
+    let rest = match index {
+        [] => String::new(),
+        _ => format!("; {count} of {rows} rows have no answer: on_error='status' or 'nan' keeps the others"),
+    };
+    let class = py.import("zomma._errors")?.getattr("RowError")?;
+    let status = py.import("zomma._status")?.getattr("Status")?.call1((status as u8,))?;
+    let index = PyTuple::new(py, index)?;
+    Ok(PyErr::from_value(class.call1((format!("{place}{what}{rest}"), argument, index, value, status))?))
+}

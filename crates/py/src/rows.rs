@@ -1,0 +1,115 @@
+//! Arguments of many shapes as rows of one batch: broadcasting as NumPy does it, and a chunk of rows at a time.
+
+use std::ops::Range;
+
+use numpy::ndarray::{IxDyn, iter::Iter};
+use numpy::{PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::argument::Value;
+
+/// Rows of one chunk: enough work to spread over many threads, little enough memory, and an interrupt is heard between two.
+pub const CHUNK_ROWS: usize = 1 << 20;
+
+/// The shape that all of these broadcast to.
+pub fn broadcast(shapes: &[(&str, &[usize])]) -> PyResult<Vec<usize>> {
+    let ndim = shapes.iter().map(|(_, shape)| shape.len()).max().unwrap_or(0);
+    let mut result = vec![1; ndim];
+    for (name, shape) in shapes {
+        for (slot, &extent) in result[ndim - shape.len()..].iter_mut().zip(*shape) {
+            if *slot == 1 {
+                *slot = extent;
+            } else if extent != 1 && extent != *slot {
+                let all: Vec<String> = shapes
+                    .iter()
+                    .filter(|(_, shape)| !shape.is_empty())
+                    .map(|(name, shape)| format!("{name} {shape:?}"))
+                    .collect();
+                return Err(PyValueError::new_err(format!(
+                    "{name}: cannot be broadcast with the others: {}",
+                    all.join(", ")
+                )));
+            }
+        }
+    }
+    let rows = result.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent));
+    match rows.filter(|&rows| rows <= isize::MAX as usize / size_of::<f64>()) {
+        Some(_) => Ok(result),
+        None => Err(PyValueError::new_err(format!("broadcast to {result:?}: more rows than memory can hold"))),
+    }
+}
+
+/// An array as one of the whole shape, with steps of 0 where it is repeated; no element is copied.
+pub fn spread<'py, T: numpy::Element>(value: Value<'py, T>, shape: &[usize]) -> PyResult<Value<'py, T>> {
+    let Value::Array(array) = value else { return Ok(value) };
+    if array.shape() == shape || array.len() == 1 {
+        return Ok(Value::Array(array));
+    }
+    let numpy = array.py().import("numpy")?;
+    let wide = numpy.getattr("broadcast_to")?.call1((&*array, PyTuple::new(array.py(), shape)?))?;
+    Ok(Value::Array(wide.cast_into::<PyArrayDyn<T>>()?.readonly()))
+}
+
+/// One argument, row by row in the order of the broadcast shape.
+#[derive(Debug)]
+pub struct Feed<'a, T> {
+    source: Source<'a, T>,
+    scratch: Vec<T>,
+}
+
+#[derive(Debug)]
+enum Source<'a, T> {
+    /// The same for every row.
+    Constant,
+    /// As it lies in memory.
+    Slice(&'a [T]),
+    /// By its steps.
+    Walk(Iter<'a, T, IxDyn>),
+}
+
+impl<'a, T: Copy + numpy::Element> Feed<'a, T> {
+    /// Readies an argument for `rows` rows, after [`spread`].
+    pub fn new(value: &'a Value<'_, T>, rows: usize) -> Self {
+        let chunk = rows.min(CHUNK_ROWS);
+        let constant = |value: T| Self { source: Source::Constant, scratch: vec![value; chunk] };
+        let array = match value {
+            Value::Scalar(value) => return constant(*value),
+            Value::Array(array) => array.as_array(),
+        };
+        if let (1, Some(&value)) = (array.len(), array.first()) {
+            return constant(value);
+        }
+        match array.to_slice() {
+            Some(slice) => Self { source: Source::Slice(slice), scratch: Vec::new() },
+            None => Self { source: Source::Walk(array.into_iter()), scratch: Vec::with_capacity(chunk) },
+        }
+    }
+
+    /// The next chunk. Chunks are asked for in order, without a gap.
+    pub fn next(&mut self, rows: Range<usize>) -> &[T] {
+        match &mut self.source {
+            Source::Constant => &self.scratch[..rows.len()],
+            Source::Slice(slice) => &slice[rows],
+            Source::Walk(iter) => {
+                self.scratch.clear();
+                self.scratch.extend(iter.by_ref().take(rows.len()).copied());
+                &self.scratch
+            }
+        }
+    }
+}
+
+/// The element of a spread argument at one row.
+pub fn at<T: Copy + numpy::Element>(value: &Value<'_, T>, index: &[usize]) -> T {
+    match value {
+        Value::Scalar(value) => *value,
+        Value::Array(array) => {
+            let view = array.as_array();
+            let only = || view.iter().next().copied();
+            // A spread argument has the shape of the index, or one element.
+            view.get(index).copied().or_else(only).expect("an element for every row")
+        }
+    }
+}

@@ -1,0 +1,272 @@
+"""Prices, Greeks and implied volatilities against values of many digits, a closed form, and QuantLib."""
+
+import csv
+import math
+import threading
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import zomma
+from zomma import black_scholes
+
+GOLDEN = Path(__file__).parents[3] / "golden"
+EPSILON = 2.0**-52
+GREEKS = (
+    "price delta gamma vega theta rho phi vanna charm vomma veta vera speed zomma color ultima dual_delta dual_gamma lambda"
+).split()
+INPUTS = ("spot", "strike", "expiry_years", "risk_free_rate", "volatility")
+
+
+def golden_rows(model):
+    with open(GOLDEN / "greeks.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == model]
+    return rows, lambda name: np.array([float(row[name] or "nan") for row in rows])
+
+
+def closed_form(option_type, spot, strike, years, rate, volatility, dividend=0.0):
+    """Hull, Options, Futures and Other Derivatives, equations 17.4 and 17.5."""
+    sign = 1.0 if option_type == "call" else -1.0
+    total = volatility * math.sqrt(years)
+    d1 = (math.log(spot / strike) + (rate - dividend + volatility**2 / 2) * years) / total
+    cdf = NormalDist().cdf
+    return sign * (spot * math.exp(-dividend * years) * cdf(sign * d1) - strike * math.exp(-rate * years) * cdf(sign * (d1 - total)))
+
+
+@pytest.mark.parametrize("model", ["bsm", "black76"])
+def test_greeks_are_the_golden_values(model):
+    rows, column = golden_rows(model)
+    assert len(rows) > 100
+    dividend = {"dividend_yield": column("dividend_yield")} if model == "bsm" else {}
+    got = black_scholes.greeks([row["option_type"] for row in rows], *map(column, INPUTS), model=model, **dividend)
+    assert list(got) == [name for name in GREEKS if (model, name) != ("black76", "phi")]
+    for name, values in got.items():
+        expected, condition = column(name), column(f"{name}_condition")
+        told = np.isfinite(expected) & (np.abs(expected) >= 1e-290)
+        error = np.abs(values - expected)[told] / np.abs(expected[told])
+        assert np.all(error <= 16 * EPSILON * np.maximum(condition[told], 1.0)), name
+        assert told.sum() > len(rows) // 2, name
+
+
+def test_price_alone_is_the_price_of_greeks():
+    rows, column = golden_rows("bsm")
+    arguments = ([row["option_type"] for row in rows], *map(column, INPUTS))
+    dividend = column("dividend_yield")
+    price = black_scholes.price(*arguments, dividend_yield=dividend)
+    np.testing.assert_allclose(price, black_scholes.greeks(*arguments, dividend_yield=dividend)["price"], rtol=1e-13)
+
+
+def test_trader_units_are_per_point_and_day():
+    arguments = ("put", 100.0, 105.0, 0.5, 0.05, 0.2)
+    raw, trader = (black_scholes.greeks(*arguments, units=units) for units in ("raw", "trader"))
+    divisors = dict.fromkeys(("vega", "rho", "phi", "vanna", "zomma"), 100) | dict.fromkeys(("vomma", "vera"), 10_000)
+    divisors |= dict.fromkeys(("theta", "charm", "color"), 365) | {"ultima": 1_000_000, "veta": 36_500}
+    for name in GREEKS:
+        assert trader[name] == raw[name] / divisors.get(name, 1), name
+
+
+def test_numbers_give_a_float_and_agree_with_the_closed_form():
+    got = black_scholes.price("call", 100.0, 105, np.float32(0.5), np.array(0.05), 0.2, dividend_yield=0.01)
+    assert type(got) is float
+    assert got == pytest.approx(closed_form("call", 100.0, 105.0, 0.5, 0.05, 0.2, 0.01), rel=1e-13)
+    assert all(type(value) is float for value in black_scholes.greeks("put", 100.0, 105.0, 0.5, 0.05, 0.2).values())
+
+
+def test_arguments_broadcast_as_numpy_does():
+    strike = np.array([[90.0], [100.0], [110.0]])
+    volatility = np.linspace(0.1, 0.4, 4)
+    types = np.array(["call", "put"]).reshape(2, 1, 1)
+    got = black_scholes.price(types, 100.0, strike, 0.5, 0.05, volatility)
+    assert got.shape == np.broadcast_shapes(types.shape, strike.shape, volatility.shape) == (2, 3, 4)
+    for i, j, k in np.ndindex(got.shape):
+        expected = closed_form(types[i, 0, 0], 100.0, strike[j, 0], 0.5, 0.05, volatility[k])
+        assert got[i, j, k] == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (1,), (1, 1), (2, 3, 4)])
+def test_shapes_are_kept(shape):
+    assert black_scholes.price("call", np.full(shape, 100.0), 100.0, 1.0, 0.0, 0.2).shape == shape
+    values, status = black_scholes.implied_volatility("call", np.full(shape, 100.0), 100.0, 1.0, 0.0, 8.0, on_error="status")
+    assert values.shape == status.shape == shape
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: np.repeat(x, 3)[::3],
+        lambda x: x.astype(">f8"),
+        lambda x: np.asfortranarray(np.stack([x, x]))[0],
+        lambda x: np.frombuffer(b"\0" + x.tobytes(), dtype=np.uint8)[1:].view(np.float64),
+        lambda x: x.tolist(),
+        lambda x: zomma.Array(x),
+        lambda x: np.ma.masked_array(x),
+    ],
+    ids=["reversed", "strided", "big-endian", "fortran", "unaligned", "list", "zomma.Array", "masked"],
+)
+def test_every_layout_gives_the_same_bits(layout):
+    strike = np.linspace(50.0, 150.0, 1001)
+    expected = black_scholes.price("put", 100.0, strike, 0.5, 0.05, 0.2)
+    np.testing.assert_array_equal(black_scholes.price("put", 100.0, layout(strike), 0.5, 0.05, 0.2), expected)
+
+
+def test_narrower_numbers_are_widened():
+    for dtype in (np.float16, np.float32, np.int8, np.int64, np.uint16):
+        strike = np.array([90, 100, 110], dtype=dtype)
+        expected = black_scholes.price("call", 100.0, strike.astype(np.float64), 0.5, 0.05, 0.2)
+        np.testing.assert_array_equal(black_scholes.price("call", 100.0, strike, 0.5, 0.05, 0.2), expected)
+
+
+def test_inputs_are_not_written():
+    strike = np.linspace(50.0, 150.0, 100_000)
+    strike.flags.writeable = False
+    before = strike.copy()
+    black_scholes.greeks("call", 100.0, strike, 0.5, 0.05, 0.2)
+    np.testing.assert_array_equal(strike, before)
+
+
+def test_a_batch_of_several_chunks_is_its_rows():
+    """Chunks have 2**20 rows; constants, slices and walked arrays all cross their borders."""
+    rows = 2**20 * 2 + 7
+    strike = np.linspace(50.0, 150.0, rows)
+    walked = np.linspace(0.1, 0.4, 2 * rows)[::2]
+    types = np.where(np.arange(rows) % 2 == 0, "call", "put")
+    got = black_scholes.price(types, 100.0, strike, 0.5, 0.05, walked)
+    for row in (0, 2**20 - 1, 2**20, 2**21, rows - 1):
+        assert got[row] == black_scholes.price(str(types[row]), 100.0, strike[row], 0.5, 0.05, walked[row])
+
+
+@pytest.mark.parametrize("words", [["call", "put"], ["c", "P"], [b"call", b"put"], np.array(["Call", "PUT"], dtype=object)])
+def test_option_types_as_words(words):
+    expected = [black_scholes.price(kind, 100.0, 105.0, 0.5, 0.05, 0.2) for kind in ("call", "put")]
+    assert black_scholes.price(words, 100.0, 105.0, 0.5, 0.05, 0.2).tolist() == expected
+
+
+def test_implied_volatility_inverts_the_price():
+    strike = np.linspace(80.0, 125.0, 1001)
+    volatility = np.linspace(0.15, 0.6, 1001)
+    for model, dividend in (("bsm", {"dividend_yield": 0.02}), ("black76", {})):
+        for kind in ("call", "put"):
+            price = black_scholes.price(kind, 100.0, strike, 0.75, 0.03, volatility, model=model, **dividend)
+            got = black_scholes.implied_volatility(kind, 100.0, strike, 0.75, 0.03, price, model=model, **dividend)
+            np.testing.assert_allclose(got, volatility, rtol=1e-11)
+
+
+def test_statuses_of_rows():
+    price = np.array([8.0, np.nan, -1.0, 1e9, 0.0])
+    values, status = black_scholes.implied_volatility("call", 100.0, 100.0, 1.0, 0.0, price, on_error="status")
+    S = zomma.Status
+    assert status.tolist() == [S.OK, S.BAD_PRICE, S.BAD_PRICE, S.ABOVE_MAXIMUM, S.UNDETERMINED]
+    assert np.isnan(values).tolist() == [False, True, True, True, True]
+    nan = black_scholes.implied_volatility("call", 100.0, 100.0, 1.0, 0.0, price, on_error="nan")
+    np.testing.assert_array_equal(nan, values)
+    value, status = black_scholes.price("call", -1.0, 100.0, 1.0, 0.0, 0.2, on_error="status")
+    assert math.isnan(value) and status is S.BAD_SPOT and str(status) == "bad_spot"
+    greeks, status = black_scholes.greeks(["call", "?"], 100.0, 100.0, 1.0, 0.0, 0.2, on_error="status")
+    assert status.tolist() == [S.OK, S.BAD_OPTION_TYPE]
+    assert all(np.isnan(column).tolist() == [False, True] for column in greeks.values())
+
+
+def test_a_masked_row_has_a_status_and_not_the_number_under_the_mask():
+    spot = np.ma.masked_array([100.0, 100.0], mask=[False, True])
+    _, status = black_scholes.price("call", spot, 100.0, 1.0, 0.0, 0.2, on_error="status")
+    assert status.tolist() == [zomma.Status.OK, zomma.Status.BAD_SPOT]
+
+
+def test_an_error_names_argument_row_value_and_rule():
+    strike = np.full((2, 3), 100.0)
+    strike[1, 2] = -5.0
+    with pytest.raises(zomma.RowError) as caught:
+        black_scholes.price("call", 100.0, strike, 1.0, 0.0, 0.2)
+    error = caught.value
+    assert (error.argument, error.index, error.value, error.status) == ("strike", (1, 2), -5.0, zomma.Status.BAD_STRIKE)
+    assert str(error) == (
+        "row 1, 2: strike is -5.0: must be finite and above 0; 1 of 6 rows have no answer: on_error='status' or 'nan' keeps the others"
+    )
+    with pytest.raises(zomma.RowError, match=r"^expiry_years is 0\.0: must be above 0: the option has expired$"):
+        black_scholes.price("call", 100.0, 100.0, 0.0, 0.0, 0.2)
+    with pytest.raises(zomma.RowError, match=r"^risk_free_rate is inf: must be finite$"):
+        black_scholes.implied_volatility("call", 100.0, 100.0, 1.0, math.inf, 5.0, model="black76")
+
+
+CALL = dict(option_type="call", spot=100.0, strike=100.0, expiry_years=1.0, risk_free_rate=0.0, volatility=0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "exception", "words"),
+    [
+        ({"option_type": "straddle"}, ValueError, ["option_type", "straddle", "'call' and 'put'"]),
+        ({"option_type": 1}, TypeError, ["option_type", "int64"]),
+        ({"spot": "100"}, TypeError, ["spot", "<U3"]),
+        ({"spot": None}, TypeError, ["spot", "object"]),
+        ({"spot": True}, TypeError, ["spot", "bool"]),
+        ({"spot": 1j}, TypeError, ["spot", "complex128"]),
+        ({"spot": 10**400}, ValueError, ["spot", "too large"]),
+        ({"strike": np.longdouble(1)}, TypeError, ["strike", "round it"]),
+        ({"expiry_years": np.array("2027-01-01", dtype="M8[D]")}, TypeError, ["expiry_years", "datetime64"]),
+        ({"strike": [1.0, 2.0], "volatility": [0.1, 0.2, 0.3]}, ValueError, ["volatility", "strike [2]", "volatility [3]"]),
+        ({"strike": [[1.0], [2.0, 3.0]]}, ValueError, ["strike", "inhomogeneous"]),
+        ({"model": "heston"}, ValueError, ["model", "heston", "'bsm' and 'black76'"]),
+        ({"model": "black76", "dividend_yield": 0.0}, ValueError, ["dividend_yield", "black76"]),
+        ({"on_error": "ignore"}, ValueError, ["on_error", "ignore", "'raise', 'nan' and 'status'"]),
+    ],
+)
+def test_bad_arguments_are_named(change, exception, words):
+    with pytest.raises(exception) as caught:
+        black_scholes.price(**(CALL | change))
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_bad_units_are_named():
+    with pytest.raises(ValueError, match="units.*imperial.*'raw' and 'trader'"):
+        black_scholes.greeks(**CALL, units="imperial")
+
+
+def test_the_interpreter_is_free_while_a_batch_runs():
+    """Another thread counts while this one is inside one long call: with the lock held it could not have moved."""
+    strike = np.linspace(50.0, 150.0, 2_000_000)
+    inside, counted = threading.Event(), []
+
+    def count():
+        inside.wait()
+        while inside.is_set():
+            counted.append(len(counted))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    inside.set()
+    before = len(counted)
+    black_scholes.greeks("call", 100.0, strike, 0.5, 0.05, 0.2)
+    after = len(counted)
+    inside.clear()
+    thread.join()
+    assert after > before
+
+
+@pytest.mark.parametrize("kind", ["call", "put"])
+def test_quantlib_agrees(kind):
+    ql = pytest.importorskip("QuantLib", reason="no QuantLib")
+    engine_type = ql.Option.Call if kind == "call" else ql.Option.Put
+    rng = np.random.default_rng(7)
+    rows = 500
+    spot, strike = rng.uniform(50, 200, rows), rng.uniform(50, 200, rows)
+    years, rate = rng.uniform(0.05, 3, rows), rng.uniform(-0.02, 0.1, rows)
+    dividend, volatility = rng.uniform(0, 0.05, rows), rng.uniform(0.1, 0.8, rows)
+    got = black_scholes.greeks(kind, spot, strike, years, rate, volatility, dividend_yield=dividend)
+    for i in range(rows):
+        growth, discount = math.exp(-dividend[i] * years[i]), math.exp(-rate[i] * years[i])
+        payoff = ql.PlainVanillaPayoff(engine_type, strike[i])
+        forward = spot[i] * growth / discount
+        calculator = ql.BlackCalculator(payoff, forward, volatility[i] * math.sqrt(years[i]), discount)
+        expected = {
+            "price": calculator.value(),
+            "delta": calculator.delta(spot[i]),
+            "gamma": calculator.gamma(spot[i]),
+            "vega": calculator.vega(years[i]),
+            "rho": calculator.rho(years[i]),
+            "phi": calculator.dividendRho(years[i]),
+            "theta": calculator.theta(spot[i], years[i]),
+        }
+        for name, value in expected.items():
+            assert got[name][i] == pytest.approx(value, rel=1e-8, abs=1e-9 * spot[i]), (name, i)
