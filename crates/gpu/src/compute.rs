@@ -1,31 +1,30 @@
 //! An opened device: the one place that knows which runtime drives it, and where CubeCL's panics end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytemuck::Pod;
 use cubecl::client::ComputeClient;
 use cubecl::cuda::{CudaDevice, CudaRuntime};
 use cubecl::prelude::Runtime;
-use cubecl::server::Handle;
+use cubecl::stream_id::StreamId;
 use cubecl::wgpu::WgpuRuntime;
+use serde::Serialize;
 
 use crate::device::{Device, DeviceKind};
 use crate::error::GpuError;
+use crate::failure::{explain, guard};
+use crate::fault::{FaultPlan, Faults};
+use crate::lanes::Lanes;
+use crate::session::Session;
 use crate::vulkan;
-
-/// The most bytes that one chunk of a batch takes on a device, however large the device: copies and kernels of this size
-/// already run at full rate, and a small share leaves the memory to whoever else computes there.
-const CHUNK_BYTES_MAX: u64 = 256 << 20;
-
-/// The share of the largest buffer that one chunk may take: 1/4, so that inputs, outputs and the memory pool's rounding fit.
-const CHUNK_SHARE: u64 = 4;
 
 /// A device that is ready to compute. Cloning is not needed: it can be shared by reference between threads.
 pub struct Compute {
     device: Device,
     client: Client,
-    /// Set once CubeCL has panicked: what its memory pool holds is then unknown.
+    lanes: Arc<Lanes>,
+    faults: Option<Arc<Faults>>,
+    /// Set once a job has panicked: what it left behind is unknown.
     lost: AtomicBool,
 }
 
@@ -50,6 +49,21 @@ pub trait Job {
     fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<Self::Output, GpuError>;
 }
 
+/// What the memory pools of a device hold, over all lanes of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MemoryUse {
+    /// Bytes in buffers that are in use.
+    pub in_use_bytes: u64,
+    /// Bytes lost to alignment within them.
+    pub padding_bytes: u64,
+    /// Bytes that the pools have taken from the device.
+    pub reserved_bytes: u64,
+    /// Buffers in use.
+    pub buffers: u64,
+    /// Lanes (jobs that ran at once), each with pools of its own.
+    pub lanes: u64,
+}
+
 impl Compute {
     /// Opens a device other than the CPU; see [`Device::open`].
     pub(crate) fn open(device: &Device) -> Result<Self, GpuError> {
@@ -59,18 +73,19 @@ impl Compute {
         let client = match device.kind() {
             DeviceKind::Cuda => {
                 let cuda = CudaDevice::new(device.index());
-                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda)))?)
+                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?)
             }
             DeviceKind::Vulkan => {
                 let named = vulkan::cubecl_device(device).ok_or_else(|| GpuError::Failed {
                     device: device.to_string(),
                     message: "its driver does not say what it is, so it cannot be opened by number".into(),
                 })?;
-                Client::Vulkan(guard(device, || Ok(WgpuRuntime::client(&named)))?)
+                Client::Vulkan(guard(device, || Ok(WgpuRuntime::client(&named))).0?)
             }
             kind @ (DeviceKind::Cpu | DeviceKind::Hip) => return Err(GpuError::NotBuilt { kind }),
         };
-        Ok(Self { device: device.clone(), client, lost: AtomicBool::new(false) })
+        let lanes = Lanes::of(device.kind(), device.index());
+        Ok(Self { device: device.clone(), client, lanes, faults: None, lost: AtomicBool::new(false) })
     }
 
     /// Which device this is.
@@ -78,29 +93,141 @@ impl Compute {
         &self.device
     }
 
-    /// Runs a job on the device.
+    /// The handle with a fault to come: a rehearsal, for tests and operators. See [`FaultPlan`].
+    #[must_use]
+    pub fn inject(self, plan: FaultPlan) -> Self {
+        self.with_faults(Some(Arc::new(Faults::new(plan))))
+    }
+
+    pub(crate) fn with_faults(self, faults: Option<Arc<Faults>>) -> Self {
+        Self { faults, ..self }
+    }
+
+    pub(crate) fn faults(&self) -> Option<Arc<Faults>> {
+        self.faults.clone()
+    }
+
+    /// How many steps at which a fault could have struck were counted since [`Compute::inject`]; 0 without a plan.
+    pub fn steps(&self) -> u64 {
+        self.faults.as_ref().map_or(0, |faults| faults.steps())
+    }
+
+    /// Whether a job has panicked on this handle: it then answers [`GpuError::Lost`].
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Runs a job on the device, in a lane that no other job uses meanwhile.
     ///
     /// # Errors
     ///
-    /// The job's own; [`GpuError::Failed`] where CubeCL panicked (out of memory, a lost device), after which the handle answers
-    /// [`GpuError::Lost`], since what its memory holds is unknown.
+    /// The job's own; [`GpuError::OutOfMemory`], [`GpuError::DeviceLost`] or [`GpuError::Failed`] where CubeCL failed, also where it told
+    /// the job nothing of it. Where the job panicked the handle answers [`GpuError::Lost`] from then on; the
+    /// device can be opened anew, and works again where only memory had run out.
     pub fn run<J: Job>(&self, job: J) -> Result<J::Output, GpuError> {
-        if self.lost.load(Ordering::Acquire) {
+        if self.is_lost() {
             return Err(GpuError::Lost { device: self.device.to_string() });
         }
-        let mut finished = false;
-        let result = guard(&self.device, || {
-            let result = match &self.client {
-                Client::Cuda(client) => job.run(&Session { client, device: &self.device }),
-                Client::Vulkan(client) => job.run(&Session { client, device: &self.device }),
-            };
-            finished = true;
-            result
+        let lane = self.lanes.take();
+        let (result, panicked) = guard(&self.device, || {
+            StreamId { value: lane.number() }.executes(|| match &self.client {
+                Client::Cuda(client) => self.run_on(client, job),
+                Client::Vulkan(client) => self.run_on(client, job),
+            })
         });
-        if !finished {
+        if panicked {
             self.lost.store(true, Ordering::Release);
         }
+        if result.is_err() {
+            // Errors that are still on their way must not meet the lane's next job.
+            let _ = self.in_lane(lane.number(), |device| device.settle());
+        }
         result
+    }
+
+    fn run_on<R: Runtime, J: Job>(&self, client: &ComputeClient<R>, job: J) -> Result<J::Output, GpuError> {
+        let session = Session { client, device: &self.device, faults: self.faults.as_deref() };
+        let output = job.run(&session)?;
+        // On Vulkan a copy succeeds even where the launch before it failed, and brings what was in the buffer: the lane is asked.
+        client.flush().map_err(|error| explain(&self.device, &error))?;
+        Ok(output)
+    }
+
+    /// What the device's pools hold, over all lanes of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::DeviceLost`] or [`GpuError::Failed`] where the device does not answer.
+    pub fn memory(&self) -> Result<MemoryUse, GpuError> {
+        let lanes = self.lanes.made();
+        (0..lanes).try_fold(MemoryUse { lanes, ..MemoryUse::default() }, |sum, lane| {
+            let usage = self.in_lane(lane, |device| device.memory_usage())?;
+            Ok(MemoryUse {
+                in_use_bytes: sum.in_use_bytes + usage.bytes_in_use,
+                padding_bytes: sum.padding_bytes + usage.bytes_padding,
+                reserved_bytes: sum.reserved_bytes + usage.bytes_reserved,
+                buffers: sum.buffers + usage.number_allocs,
+                lanes,
+            })
+        })
+    }
+
+    /// Gives pages that hold no buffer back to the device, once the work in flight on idle lanes is done; how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compute::memory`].
+    pub fn trim(&self) -> Result<u64, GpuError> {
+        let before = self.memory()?.reserved_bytes;
+        // A lane at work is not waited for, since that would take its job's errors away.
+        for lane in self.lanes.take_idle() {
+            self.in_lane(lane.number(), |device| device.settle())?;
+        }
+        for lane in 0..self.lanes.made() {
+            self.in_lane(lane, |device| device.cleanup())?;
+        }
+        Ok(before.saturating_sub(self.memory()?.reserved_bytes))
+    }
+
+    fn in_lane<T>(&self, lane: u64, work: impl FnOnce(&dyn Driven) -> Result<T, GpuError>) -> Result<T, GpuError> {
+        let (result, _) = guard(&self.device, || {
+            StreamId { value: lane }.executes(|| match &self.client {
+                Client::Cuda(client) => work(&OnLane { client, device: &self.device }),
+                Client::Vulkan(client) => work(&OnLane { client, device: &self.device }),
+            })
+        });
+        result
+    }
+}
+
+/// A client on the lane that is current.
+struct OnLane<'a, R: Runtime> {
+    client: &'a ComputeClient<R>,
+    device: &'a Device,
+}
+
+/// What is asked of a lane, whatever the runtime.
+trait Driven {
+    fn memory_usage(&self) -> Result<cubecl::MemoryUsage, GpuError>;
+    fn settle(&self) -> Result<(), GpuError>;
+    fn cleanup(&self) -> Result<(), GpuError>;
+}
+
+impl<R: Runtime> Driven for OnLane<'_, R> {
+    fn memory_usage(&self) -> Result<cubecl::MemoryUsage, GpuError> {
+        self.client.memory_usage().map_err(|error| explain(self.device, &error))
+    }
+
+    /// Waits for the lane's work; errors of a job that has failed already are dropped.
+    fn settle(&self) -> Result<(), GpuError> {
+        let _ = self.client.flush();
+        let synced = cubecl::future::block_on(self.client.sync());
+        synced.map_err(|error| explain(self.device, &error))
+    }
+
+    fn cleanup(&self) -> Result<(), GpuError> {
+        self.client.memory_cleanup();
+        Ok(())
     }
 }
 
@@ -108,84 +235,4 @@ impl std::fmt::Debug for Compute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Compute").field("device", &self.device).field("lost", &self.lost).finish_non_exhaustive()
     }
-}
-
-/// What a job computes with: memory, copies and the client that launches kernels.
-pub struct Session<'a, R: Runtime> {
-    client: &'a ComputeClient<R>,
-    device: &'a Device,
-}
-
-impl<R: Runtime> Session<'_, R> {
-    /// The client that launches take.
-    pub fn client(&self) -> &ComputeClient<R> {
-        self.client
-    }
-
-    /// How many rows of `bytes_per_row` (inputs and outputs together) one chunk of a batch may have: at least 1.
-    pub fn rows_per_chunk(&self, bytes_per_row: usize) -> usize {
-        let bytes = (self.buffer_bytes_max() / CHUNK_SHARE).min(CHUNK_BYTES_MAX);
-        let rows = bytes / (bytes_per_row.max(1) as u64);
-        // Rows are counted in u32 on the device.
-        rows.clamp(1, u64::from(u32::MAX / 64)) as usize
-    }
-
-    /// Copies values to a new buffer of the device.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::DeviceMemory`] where the values are larger than one buffer may be.
-    pub fn upload<T: Pod>(&self, values: &[T]) -> Result<Handle, GpuError> {
-        let bytes: &[u8] = bytemuck::cast_slice(values);
-        self.admit(bytes.len())?;
-        Ok(self.client.create_from_slice(bytes))
-    }
-
-    /// A new buffer of the device for `count` values, with unknown contents.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::DeviceMemory`] where that is larger than one buffer may be.
-    pub fn allocate<T: Pod>(&self, count: usize) -> Result<Handle, GpuError> {
-        let bytes = count.saturating_mul(size_of::<T>());
-        self.admit(bytes)?;
-        Ok(self.client.empty(bytes))
-    }
-
-    /// Waits for the kernels that write the buffer, and copies it back.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::Failed`] where a launch before it or the copy failed.
-    pub fn download<T: Pod>(&self, buffer: Handle) -> Result<Vec<T>, GpuError> {
-        let bytes = self
-            .client
-            .read_one(buffer)
-            .map_err(|error| GpuError::Failed { device: self.device.to_string(), message: error.to_string() })?;
-        // The bytes need not be aligned for T, so they are collected rather than cast.
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
-    }
-
-    /// The most bytes of one buffer.
-    fn buffer_bytes_max(&self) -> u64 {
-        self.client.properties().memory.max_page_size
-    }
-
-    /// Refuses a buffer that the device could not have: CubeCL would panic on it.
-    fn admit(&self, bytes: usize) -> Result<(), GpuError> {
-        let (requested, max) = (bytes as u64, self.buffer_bytes_max());
-        if requested > max {
-            return Err(GpuError::DeviceMemory { device: self.device.to_string(), requested, max });
-        }
-        Ok(())
-    }
-}
-
-/// Runs something of CubeCL's and makes a panic of it an error.
-fn guard<T>(device: &Device, work: impl FnOnce() -> Result<T, GpuError>) -> Result<T, GpuError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let said = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-        let message = said.unwrap_or("panicked without a message").to_owned();
-        Err(GpuError::Failed { device: device.to_string(), message })
-    })
 }

@@ -7,6 +7,7 @@ use cudarc::driver::{result, sys};
 
 use crate::device::{Device, DeviceClass, DeviceKind};
 use crate::error::GpuError;
+use crate::inventory::PciAddress;
 
 /// What the driver's library is called in errors.
 pub(crate) const DRIVER: &str = "CUDA driver";
@@ -56,6 +57,20 @@ fn describe(ordinal: i32) -> Result<Device, GpuError> {
         double_precision: true,
         class: DeviceClass::Discrete { ordinal: index },
         note: None,
+        pci: pci_of(handle),
+    })
+}
+
+/// Where a device sits on the PCI bus.
+fn pci_of(device: sys::CUdevice) -> Option<PciAddress> {
+    use sys::CUdevice_attribute_enum as Attribute;
+    // SAFETY: reads one number of a device that the driver has just named; nothing is written but the answer.
+    let read = |attribute| unsafe { result::device::get_attribute(device, attribute) }.ok();
+    Some(PciAddress {
+        domain: u32::try_from(read(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?).ok()?,
+        bus: u8::try_from(read(Attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?).ok()?,
+        device: u8::try_from(read(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?).ok()?,
+        function: 0,
     })
 }
 

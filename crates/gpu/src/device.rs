@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::compute::Compute;
 use crate::error::GpuError;
+use crate::inventory::PciAddress;
 use crate::request::DeviceRequest;
 use crate::{cuda, vulkan};
 
@@ -51,6 +52,7 @@ pub struct Device {
     pub(crate) double_precision: bool,
     pub(crate) class: DeviceClass,
     pub(crate) note: Option<String>,
+    pub(crate) pci: Option<PciAddress>,
 }
 
 /// What the hardware behind a device is. The number of a GPU counts the devices of its class alone, as CubeCL does.
@@ -79,6 +81,7 @@ impl Device {
             double_precision: true,
             class: DeviceClass::Processor { ordinal: 0 },
             note: None,
+            pci: None,
         }
     }
 
@@ -107,10 +110,27 @@ impl Device {
         matches!(self.class, DeviceClass::Processor { .. })
     }
 
+    /// Whether its memory is the host's: a processor, or a GPU that shares it.
+    pub fn shares_host_memory(&self) -> bool {
+        matches!(self.class, DeviceClass::Processor { .. } | DeviceClass::Integrated { .. })
+    }
+
+    /// Where it sits on the PCI bus, where its driver says so.
+    pub fn pci(&self) -> Option<PciAddress> {
+        self.pci
+    }
+
     /// Why `auto` came to this device where a reader might have expected another, for instance a GPU whose compiler is
     /// missing; absent where there is nothing to say.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    fn is_same_card(&self, other: &Self) -> bool {
+        match (self.pci, other.pci) {
+            (Some(here), Some(there)) => here == there,
+            _ => self.name == other.name,
+        }
     }
 
     /// Readies the device for work: nothing for the CPU path, else a handle that owns the driver's context and its memory.
@@ -150,6 +170,31 @@ pub fn choose(request: &DeviceRequest) -> Result<Device, GpuError> {
         DeviceRequest::Device { kind: DeviceKind::Cpu, .. } => Ok(Device::cpu()),
         DeviceRequest::Device { kind, index } => pick(kind, index, list(kind)?),
     }
+}
+
+/// The devices that a request allows, the best first: what a run that loses one may go on with. `auto` allows every device that it would
+/// ever take, and not the CPU, which is for the caller to decide on; a named device is the only one of its list.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub fn candidates(request: &DeviceRequest) -> Result<Vec<Device>, GpuError> {
+    if *request != DeviceRequest::Auto {
+        return choose(request).map(|device| vec![device]);
+    }
+    let first = choose(request)?;
+    if first.kind() == DeviceKind::Cpu {
+        return Ok(vec![first]);
+    }
+    let cuda = cuda::list().unwrap_or_default();
+    let vulkan = if vulkan::may_have_a_gpu() { vulkan::list().unwrap_or_default() } else { Vec::new() };
+    // A card that CUDA drives is not another one because Vulkan drives it too.
+    let others = vulkan
+        .into_iter()
+        .filter(|device| worth_choosing(device) && !cuda.iter().any(|card| card.is_same_card(device)));
+    let mut found: Vec<Device> = cuda.iter().cloned().chain(others).filter(|device| *device != first).collect();
+    found.insert(0, first);
+    Ok(found)
 }
 
 /// The devices of one back end, in the order of their indices. Asks the drivers and opens nothing.
@@ -209,7 +254,7 @@ mod tests {
     use super::*;
 
     fn vulkan_device(index: usize, class: DeviceClass, double_precision: bool) -> Device {
-        Device { kind: DeviceKind::Vulkan, index, name: "x".into(), double_precision, class, note: None }
+        Device { kind: DeviceKind::Vulkan, index, name: "x".into(), double_precision, class, note: None, pci: None }
     }
 
     #[test]

@@ -66,6 +66,28 @@ pub enum GpuError {
         /// Most bytes that one buffer may have.
         max: u64,
     },
+    /// Memory of the device ran out: less at a time may still go.
+    #[error("{device}: {}", told("out of memory", message))]
+    OutOfMemory {
+        /// The device's request and name.
+        device: String,
+        /// What the driver or CubeCL said.
+        message: String,
+    },
+    /// The device, or this process's context on it, is gone: only another device can go on.
+    #[error("{device}: {}", told("lost", message))]
+    DeviceLost {
+        /// The device's request and name.
+        device: String,
+        /// What the driver or CubeCL said.
+        message: String,
+    },
+    /// A device failed for good, no other is left to turn to, and the CPU is not allowed.
+    #[error("{cause}; no other device is left, and cpu_fallback is off")]
+    NothingLeft {
+        /// What the last device failed with.
+        cause: Box<GpuError>,
+    },
     /// A kernel, an allocation or a copy failed on the device.
     #[error("{device}: {message}")]
     Failed {
@@ -80,6 +102,23 @@ pub enum GpuError {
         /// The device's request and name.
         device: String,
     },
+}
+
+impl GpuError {
+    /// Whether less at a time may still go.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. } | Self::DeviceMemory { .. })
+    }
+
+    /// Whether the device is of no more use to this handle.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::DeviceLost { .. } | Self::Lost { .. })
+    }
+}
+
+/// A message that says what it is about, once.
+fn told(what: &str, message: &str) -> String {
+    if message.to_lowercase().contains(what) { message.to_owned() } else { format!("{what}: {message}") }
 }
 
 /// What is most often missing where a back end is there and its devices are not.

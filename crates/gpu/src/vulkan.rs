@@ -38,6 +38,7 @@ pub(crate) fn list() -> Result<Vec<Device>, GpuError> {
             double_precision: adapter.features().contains(needed),
             class,
             note: None,
+            pci: info.device_pci_bus_id.parse().ok(),
         }
     });
     Ok(found.collect())
