@@ -1,7 +1,10 @@
-//! What tests share: how a skipped test is counted, and where the real data is. Development only.
+//! What tests share: how a skipped test is counted, where the real data is, and a mock of NVIDIA's management library. Development only.
 //!
 //! A test that cannot run says so instead of passing silently: [`skip`] prints one line `skipped: <reason>` and, where the
 //! environment names a file in `ZOMMA_SKIP_LOG`, appends that line to it, so that a run can count what it did not test.
+
+pub mod mock_nvml;
+pub mod mock_sysfs;
 
 use std::fs::OpenOptions;
 use std::io::Write;

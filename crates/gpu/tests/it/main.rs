@@ -1,5 +1,7 @@
 //! Devices as a caller meets them: requests, what is there, what is not, and a handle that survives what CubeCL does not.
 
+mod nvml;
+
 use cubecl::prelude::Runtime;
 use zomma_gpu::{Compute, Device, DeviceKind, DeviceRequest, GpuError, Job, Session, choose, list};
 
