@@ -5,8 +5,26 @@ use cubecl::wgpu::WgpuDevice;
 use crate::device::{Device, DeviceClass, DeviceKind};
 use crate::error::GpuError;
 
+/// A Vulkan device, and what its driver says about the hardware behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    /// The device.
+    pub device: Device,
+    /// PCI vendor number; Khronos' number of the maker where it is no PCI device.
+    pub vendor: u32,
+    /// The driver's name, such as `radv` or `llvmpipe`.
+    pub driver: String,
+    /// The driver's words about itself, such as `Mesa 22.3.6`.
+    pub driver_info: String,
+}
+
 /// Every Vulkan device, in the order of the loader. Without the loader's library there are none.
 pub(crate) fn list() -> Result<Vec<Device>, GpuError> {
+    Ok(describe().into_iter().map(|described| described.device).collect())
+}
+
+/// As [`list`], with what the drivers say about the hardware.
+pub(crate) fn describe() -> Vec<Described> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::VULKAN,
         // No validation layers: they belong to whoever debugs a driver.
@@ -31,17 +49,22 @@ pub(crate) fn list() -> Result<Vec<Device>, GpuError> {
         };
         // The kernels move f64 bits through 64-bit integers, so both are needed.
         let needed = wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64;
-        Device {
-            kind: DeviceKind::Vulkan,
-            index,
-            name: info.name,
-            double_precision: adapter.features().contains(needed),
-            class,
-            note: None,
-            pci: info.device_pci_bus_id.parse().ok(),
+        Described {
+            device: Device {
+                kind: DeviceKind::Vulkan,
+                index,
+                name: info.name,
+                double_precision: adapter.features().contains(needed),
+                class,
+                note: None,
+                pci: info.device_pci_bus_id.parse().ok(),
+            },
+            vendor: info.vendor,
+            driver: info.driver,
+            driver_info: info.driver_info,
         }
     });
-    Ok(found.collect())
+    found.collect()
 }
 
 /// Whether looking for a GPU is worth loading every Vulkan driver for (tens of milliseconds): on Linux a GPU has a render node.

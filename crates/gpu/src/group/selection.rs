@@ -315,20 +315,10 @@ pub(crate) mod tests {
     pub(crate) fn gpu(index: usize, vendor: Vendor) -> Gpu {
         Gpu {
             index,
-            vendor,
             name: Some(format!("model {index}")),
             uuid: Some(format!("GPU-{index}{index}-beef")),
-            pci: None,
-            memory_bytes: None,
-            architecture: None,
-            multiprocessors: None,
             numa_node: Some(0),
-            cpus: None,
-            driver: None,
-            ecc: None,
-            links: Vec::new(),
-            partitions: Vec::new(),
-            back_ends: Vec::new(),
+            ..Gpu::unknown(vendor)
         }
     }
 
@@ -367,7 +357,12 @@ pub(crate) mod tests {
         assert_eq!(hidden, "--devices 0: hidden by CUDA_VISIBLE_DEVICES=3,1");
         let bad = tokens(&machine, "all", &cuda("0,9")).unwrap_err();
         assert_eq!(bad, "CUDA_VISIBLE_DEVICES=0,9: \"9\" is no GPU of this machine");
-        let slice = Partition { profile: "1g.10gb".into(), uuid: Some("MIG-a".into()), memory_bytes: None };
+        let slice = Partition {
+            profile: "1g.10gb".into(),
+            uuid: Some("MIG-a".into()),
+            memory_bytes: None,
+            multiprocessors: None,
+        };
         machine.gpus[1].partitions.push(slice);
         assert_eq!(tokens(&machine, "all", &cuda("MIG-a")).unwrap(), ["MIG-a"]);
     }

@@ -291,7 +291,8 @@ pub(crate) mod tests {
     fn links_go_before_the_bus_whichever_side_tells_of_them() {
         let sysfs = tempfile::tempdir().unwrap();
         let mut gpus = eight_gpus(sysfs.path());
-        let link = |kind, to: PciAddress, count| Link { kind, to, count, bandwidth_bytes_per_second: None };
+        let link =
+            |kind, to: PciAddress, count| Link { kind, to, count, bandwidth_bytes_per_second: None, switched: false };
         let to = gpus[4].pci.unwrap();
         gpus[0].links = vec![link(LinkKind::NvLink, to, 12), link(LinkKind::NvLink, to, 6)];
         gpus[1].links = vec![link(LinkKind::Xgmi, to, 1), link(LinkKind::Pcie, gpus[2].pci.unwrap(), 1)];

@@ -2,12 +2,27 @@
 //!
 //! Nothing is opened, and whatever cannot be read is absent: a missing file or a refused call never hides a device.
 
-use std::fmt;
-use std::str::FromStr;
+mod amd;
+mod back_ends;
+mod bus;
+mod intel;
+mod models;
+mod nvidia;
+mod pci;
+mod sysfs;
 
-use serde::{Serialize, Serializer};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
 
 use crate::device::DeviceKind;
+use crate::nvml::{self, Nvml, NvmlFault};
+
+use back_ends::Drivers;
+
+pub use pci::PciAddress;
 
 /// Everything that was found, and what stood in the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -16,6 +31,62 @@ pub struct Inventory {
     pub gpus: Vec<Gpu>,
     /// What could not be asked, in words: `NVML: libnvidia-ml.so.1 not found`.
     pub notes: Vec<String>,
+}
+
+/// Where an inventory is taken from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sources {
+    /// Root of sysfs.
+    pub sysfs: PathBuf,
+    /// NVML's library, by name or path.
+    pub nvml: OsString,
+    /// Whether the drivers of CUDA and Vulkan are asked what they show.
+    pub drivers: bool,
+    /// The longest that one question to NVML, or one list from a driver, may take.
+    pub limit: Duration,
+}
+
+impl Default for Sources {
+    /// This machine, with 2 seconds a question.
+    fn default() -> Self {
+        Self { sysfs: "/sys".into(), nvml: nvml::LIBRARY.into(), drivers: true, limit: Duration::from_secs(2) }
+    }
+}
+
+impl Inventory {
+    /// Takes an inventory. Never fails: what could not be asked is a note.
+    pub fn take(sources: &Sources) -> Self {
+        let nvml = Nvml::open_library(&sources.nvml, sources.limit);
+        Self::with_nvml(sources, nvml.as_ref())
+    }
+
+    /// As [`take`](Self::take), for whoever has NVML open, or knows why it is not.
+    pub fn with_nvml(sources: &Sources, nvml: Result<&Nvml, &NvmlFault>) -> Self {
+        let mut notes = Vec::new();
+        let mut seen = bus::scan(&sources.sysfs);
+        amd::add(&sources.sysfs, &mut seen, &mut notes);
+        intel::add(&mut seen);
+        let is_nvidia = |one: &bus::Seen| one.gpu.vendor == Vendor::Nvidia;
+        match nvml {
+            Ok(nvml) => nvidia::add(nvml, &mut seen, &mut notes),
+            // Nobody misses NVIDIA's library on a machine with another maker's GPU.
+            Err(NvmlFault::NoLibrary) if !seen.is_empty() && !seen.iter().any(is_nvidia) => {}
+            Err(fault) => notes.push(fault.to_string()),
+        }
+        let drivers = if sources.drivers {
+            Drivers::ask(sources.limit, seen.iter().any(is_nvidia))
+        } else {
+            Drivers::unasked("the drivers were not asked")
+        };
+        if let (true, Err(why)) = (sources.drivers, &drivers.vulkan) {
+            notes.push(why.clone());
+        }
+        back_ends::add(&drivers, &mut seen);
+        // Hardware by its place; what has none after it, software last, each in the order in which it was found.
+        seen.sort_by_key(|one| (one.gpu.vendor == Vendor::Software, one.gpu.pci.is_none(), one.gpu.pci));
+        let gpus = seen.into_iter().enumerate().map(|(index, one)| Gpu { index, ..one.gpu }).collect();
+        Self { gpus, notes }
+    }
 }
 
 /// One GPU.
@@ -31,6 +102,8 @@ pub struct Gpu {
     pub uuid: Option<String>,
     /// Where it sits on the PCI bus.
     pub pci: Option<PciAddress>,
+    /// Vendor and device number, such as `10de:2335`.
+    pub pci_id: Option<String>,
     /// Memory of its own, in bytes.
     pub memory_bytes: Option<u64>,
     /// CUDA compute capability (`9.0`) or gfx target (`gfx942`).
@@ -51,6 +124,30 @@ pub struct Gpu {
     pub partitions: Vec<Partition>,
     /// What Zomma can drive it with, and why not with the others.
     pub back_ends: Vec<BackEnd>,
+}
+
+impl Gpu {
+    /// A GPU of which nothing but its maker is known.
+    pub fn unknown(vendor: Vendor) -> Self {
+        Self {
+            index: 0,
+            vendor,
+            name: None,
+            uuid: None,
+            pci: None,
+            pci_id: None,
+            memory_bytes: None,
+            architecture: None,
+            multiprocessors: None,
+            numa_node: None,
+            cpus: None,
+            driver: None,
+            ecc: None,
+            links: Vec::new(),
+            partitions: Vec::new(),
+            back_ends: Vec::new(),
+        }
+    }
 }
 
 /// Who made a GPU.
@@ -89,6 +186,8 @@ pub struct Link {
     pub count: u32,
     /// Bandwidth of all of them one way, in bytes a second.
     pub bandwidth_bytes_per_second: Option<u64>,
+    /// Whether they pass a switch, so that the bandwidth is that to all GPUs behind it together.
+    pub switched: bool,
 }
 
 /// What joins two GPUs.
@@ -114,6 +213,8 @@ pub struct Partition {
     pub uuid: Option<String>,
     /// Its memory, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Its share of the multiprocessors.
+    pub multiprocessors: Option<u32>,
 }
 
 /// Whether a back end can drive a GPU.
@@ -125,49 +226,4 @@ pub struct BackEnd {
     pub request: Option<String>,
     /// Why it cannot.
     pub why_not: Option<String>,
-}
-
-/// An address on the PCI bus: `0000:3b:00.0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PciAddress {
-    /// Domain.
-    pub domain: u32,
-    /// Bus.
-    pub bus: u8,
-    /// Device.
-    pub device: u8,
-    /// Function.
-    pub function: u8,
-}
-
-impl fmt::Display for PciAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)
-    }
-}
-
-impl FromStr for PciAddress {
-    type Err = ();
-
-    /// Reads `0000:3b:00.0`, and NVML's `00000000:3B:00.0`.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (rest, function) = text.rsplit_once('.').ok_or(())?;
-        let mut parts = rest.split(':');
-        let (domain, bus, device) = (parts.next().ok_or(())?, parts.next().ok_or(())?, parts.next().ok_or(())?);
-        if parts.next().is_some() {
-            return Err(());
-        }
-        Ok(Self {
-            domain: u32::from_str_radix(domain, 16).map_err(|_| ())?,
-            bus: u8::from_str_radix(bus, 16).map_err(|_| ())?,
-            device: u8::from_str_radix(device, 16).map_err(|_| ())?,
-            function: u8::from_str_radix(function, 16).map_err(|_| ())?,
-        })
-    }
-}
-
-impl Serialize for PciAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

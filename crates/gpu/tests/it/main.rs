@@ -1,5 +1,6 @@
 //! Devices as a caller meets them: requests, what is there, what is not, and a handle that survives what CubeCL does not.
 
+mod inventory;
 mod nvml;
 
 use cubecl::prelude::Runtime;
