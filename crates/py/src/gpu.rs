@@ -1,7 +1,8 @@
 //! What `zomma.gpu` asks of the devices.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use zomma_gpu::inventory::{Inventory, Sources};
 use zomma_gpu::{DeviceKind, DeviceRequest, GpuError};
 
 /// A device that Zomma can compute on, found without opening it.
@@ -22,10 +23,6 @@ pub struct Device {
     is_software: bool,
     /// Why 'auto' came to it where another might have been expected; None where there is nothing to say.
     note: Option<String>,
-    /// The vendor's own name of this very board, 'GPU-…'; None where it is not known.
-    uuid: Option<String>,
-    /// Its address on the PCI bus, '0000:3b:00.0'; None where it is not known.
-    pci: Option<String>,
 }
 
 #[pymethods]
@@ -50,8 +47,6 @@ impl From<&zomma_gpu::Device> for Device {
             has_f64: device.has_f64(),
             is_software: device.is_software(),
             note: device.note().map(str::to_owned),
-            uuid: None,
-            pci: None,
         }
     }
 }
@@ -85,4 +80,11 @@ pub fn choose(py: Python<'_>, request: &str) -> PyResult<Device> {
 pub fn devices(py: Python<'_>) -> Vec<Device> {
     let found = py.detach(|| DeviceKind::ALL.map(|kind| zomma_gpu::list(kind).unwrap_or_default()));
     found.iter().flatten().map(Device::from).collect()
+}
+
+/// The inventory of this machine, as `zomma gpu list --json` writes it.
+#[pyfunction]
+pub fn inventory_json(py: Python<'_>) -> PyResult<String> {
+    let found = py.detach(|| Inventory::take(&Sources::default()));
+    serde_json::to_string(&found).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

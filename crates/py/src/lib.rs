@@ -29,7 +29,7 @@ mod _zomma {
     #[pymodule_export]
     use crate::black_scholes::{greeks, implied_volatility, price};
     #[pymodule_export]
-    use crate::gpu::{Device, choose, devices};
+    use crate::gpu::{Device, choose, devices, inventory_json};
     #[pymodule_export]
     use crate::statuses;
     use pyo3::prelude::*;

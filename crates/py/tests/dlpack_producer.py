@@ -1,7 +1,6 @@
 """A producer of DLPack capsules made by hand, which can say whatever a test wants and counts how often it is ended."""
 
 import ctypes
-import gc
 
 import numpy as np
 
@@ -48,6 +47,9 @@ _name = ctypes.pythonapi.PyCapsule_GetName
 _name.restype = ctypes.c_char_p
 _name.argtypes = [ctypes.py_object]
 
+# Kept for ever: a capsule does not copy its name.
+_USED = {b"dltensor": b"used_dltensor", b"dltensor_versioned": b"used_dltensor_versioned"}
+
 
 class Producer:
     """Values in memory of its own; the keywords change what the tensor says of them."""
@@ -88,14 +90,16 @@ class Producer:
 
 
 class Consumer:
-    """Takes a capsule as a framework does, and ends it when told."""
+    """Takes a capsule as a framework does, and ends it when told, or with itself."""
+
+    ended = True  # until there is something to end
 
     def __init__(self, capsule):
         name = _name(capsule)
         self.managed = (Versioned if name == b"dltensor_versioned" else Legacy).from_address(_pointer(capsule, name))
-        self._used = b"used_" + name
-        assert ctypes.pythonapi.PyCapsule_SetName(ctypes.py_object(capsule), self._used) == 0
+        assert ctypes.pythonapi.PyCapsule_SetName(ctypes.py_object(capsule), _USED[name]) == 0
         self.tensor = self.managed.tensor
+        self.ended = False
 
     def values(self):
         assert (self.tensor.code, self.tensor.bits, self.tensor.lanes, self.tensor.device_type) == (2, 64, 1, 1)
@@ -105,12 +109,14 @@ class Consumer:
         return np.lib.stride_tricks.as_strided(np.frombuffer(first), shape, strides)
 
     def end(self):
+        assert not self.ended
+        self.ended = True
         ctypes.CFUNCTYPE(None, POINTER)(self.managed.deleter)(ctypes.addressof(self.managed))
+
+    def __del__(self):
+        if not self.ended:
+            self.end()
 
 
 def name_of(capsule):
     return _name(capsule)
-
-
-def collect():
-    gc.collect()

@@ -14,6 +14,11 @@ LATEST = {"max_version": (1, 0)}
 NUMPY_SPEAKS_1_0 = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 
+def flags_of(capsule):
+    consumer = Consumer(capsule)
+    return consumer.managed.flags
+
+
 def test_an_array_is_an_aligned_copy():
     values = np.arange(70.0).reshape(7, 10)
     array = zomma.Array(values)
@@ -119,7 +124,7 @@ def test_the_unversioned_protocol_counts_as_read_only_and_is_handed_on_as_it_cam
     array = zomma.from_dlpack(Producer(versioned=False))
     assert array.readonly and not np.asarray(array).flags.writeable
     assert name_of(array.__dlpack__()) == b"dltensor"
-    assert Consumer(array.__dlpack__(**LATEST)).managed.flags == 1
+    assert flags_of(array.__dlpack__(**LATEST)) == 1
 
 
 def test_a_producer_is_asked_for_the_newest_version_first():
@@ -281,10 +286,12 @@ def test_many_consumers_end_at_once():
 
 
 def test_what_a_capsule_says():
-    managed = Consumer(zomma.Array([[1.0, 2.0]]).__dlpack__(**LATEST)).managed
+    consumer = Consumer(zomma.Array([[1.0, 2.0]]).__dlpack__(**LATEST))
+    managed = consumer.managed
     assert (managed.major, managed.flags, managed.tensor.ndim, managed.tensor.byte_offset) == (1, 0, 2, 0)
     assert zomma.Array(1.0).__dlpack_device__() == (1, 0)
-    assert Consumer(zomma.Array([]).__dlpack__()).tensor.data is None
+    empty = Consumer(zomma.Array([]).__dlpack__())
+    assert empty.tensor.data is None
 
 
 def test_a_read_only_array_needs_the_flag_or_a_copy():
@@ -293,8 +300,8 @@ def test_a_read_only_array_needs_the_flag_or_a_copy():
         array.__dlpack__()
     copy = Consumer(array.__dlpack__(copy=True))
     assert copy.tensor.data != array.pointer and copy.values().tolist() == [1.0, 2.0, 3.0]
-    assert Consumer(array.__dlpack__(copy=True, **LATEST)).managed.flags == 2
-    assert Consumer(array.__dlpack__(**LATEST)).managed.flags == 1
+    assert flags_of(array.__dlpack__(copy=True, **LATEST)) == 2
+    assert flags_of(array.__dlpack__(**LATEST)) == 1
 
 
 def test_requests_that_host_memory_cannot_meet():

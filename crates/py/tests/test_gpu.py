@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zomma import _frameworks, gpu
+from zomma import _frameworks, _identity, gpu
 from zomma._identity import Identity
 
 UUIDS = ["00000000-1111-2222-3333-444444444444", "55555555-6666-7777-8888-999999999999"]
@@ -20,12 +20,19 @@ class Found:
     kind: str = "cuda"
     index: int = 0
     name: str = "NVIDIA H200"
-    uuid: str | None = None
-    pci: str | None = None
+    uuid: str | None = dataclasses.field(default=None, kw_only=True)
+    pci: str | None = dataclasses.field(default=None, kw_only=True)
+    partitions: tuple = ()
 
     @property
     def request(self):
         return f"{self.kind}:{self.index}"
+
+
+def of_inventory(found):
+    """The GPU as the inventory tells it."""
+    back_ends = [{"kind": found.kind, "request": found.request, "why_not": None}]
+    return {"uuid": found.uuid, "pci": found.pci, "partitions": found.partitions, "back_ends": back_ends}
 
 
 @pytest.fixture
@@ -36,6 +43,7 @@ def stand_in(monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
         if chosen is not None:
             monkeypatch.setattr(_frameworks, "choose", lambda request: chosen)
+            monkeypatch.setattr(_identity, "gpus", lambda: [of_inventory(Found(index=77, uuid=UUIDS[0])), of_inventory(chosen)])
 
     return install
 
@@ -77,6 +85,26 @@ def test_what_is_no_request_names_what_is_allowed(request_):
 def test_a_device_that_is_not_there_says_why():
     with pytest.raises(gpu.DeviceError, match=r"^cuda:9999: "):
         gpu.choose("cuda:9999")
+
+
+# the inventory
+
+
+def test_the_list_is_the_inventorys():
+    found = gpu.inventory()
+    assert set(found) == {"gpus", "notes"} and all(isinstance(note, str) for note in found["notes"])
+    assert gpu.list() == found["gpus"]
+    for place, one in enumerate(found["gpus"]):
+        assert one["index"] == place
+        assert set(one) == set(gpu.Gpu.__annotations__), "the types say every field"
+
+
+def test_what_the_list_says_can_be_chosen():
+    for one in gpu.list():
+        for back_end in one["back_ends"]:
+            assert (back_end["request"] is None) != (back_end["why_not"] is None)
+            if back_end["request"] is not None:
+                assert gpu.choose(back_end["request"]).kind == back_end["kind"]
 
 
 # frameworks
@@ -135,6 +163,12 @@ def test_pytorch_is_matched_by_uuid(stand_in):
     stand_in("torch", torch(), Found(uuid="GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"))
     with pytest.raises(gpu.DeviceError, match="none of its 2 GPUs is UUID aaaaaaaabbbb"):
         gpu.device("pytorch")
+
+
+def test_a_sliced_gpu_is_told_by_its_place(stand_in):
+    """CUDA tells the UUID of the slice, the inventory that of the GPU."""
+    stand_in("torch", torch(gpus=1), Found(uuid="GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", partitions=({"profile": "1g.10gb"},)))
+    assert gpu.device("pytorch") == ("cuda", 0)
 
 
 def test_pytorch_without_uuids_goes_by_number(stand_in):
@@ -245,7 +279,7 @@ def test_identities_in_every_spelling():
     same = Identity.of(f"GPU-{UUIDS[0]}", "0000:3b:00.0")
     assert same == Identity.of(UUIDS[0].upper(), "00000000:3B:00.0") == Identity.of(bytes.fromhex(UUIDS[0].replace("-", "")), "3b:00.0")
     assert Identity.of(None, None) == Identity.of("none", "nowhere") == Identity()
-    assert not Identity.of(UUIDS[0], PLACES[0]).is_same(Identity.of(UUIDS[1], PLACES[0])), "slices of one GPU"
     assert Identity.of(None, PLACES[0]).is_same(Identity.of(UUIDS[1], PLACES[0]))
+    assert not Identity.of(UUIDS[0], PLACES[0]).is_same(Identity.of(UUIDS[0], PLACES[1]))
     assert not Identity().is_same(Identity()) and not Identity().is_comparable(same)
     assert str(Identity()) == "unknown"

@@ -29,7 +29,7 @@ DOCUMENTED = {
     "zomma.black_scholes": zomma.black_scholes,
     "Array": zomma.Array,
     **{name: getattr(_zomma, name) for name in ("from_dlpack", "price", "greeks", "implied_volatility", "choose", "devices")},
-    "zomma.gpu.device": zomma.gpu.device,
+    **{f"zomma.gpu.{name}": getattr(zomma.gpu, name) for name in ("device", "inventory", "list")},
 }
 
 

@@ -6,7 +6,7 @@ import importlib
 from typing import Any, NamedTuple
 
 from zomma._errors import DeviceError, MissingFramework
-from zomma._identity import Identity, pci_of
+from zomma._identity import Identity, identity_of, pci_of
 from zomma._zomma import Device, choose
 
 
@@ -197,7 +197,7 @@ def _jax(jax: Any, device: Device) -> Any:
 
 def _ordinal(name: str, module: Any, device: Device, identities: list[Identity]) -> int:
     """The framework's number of a CUDA device."""
-    wanted = Identity.of(device.uuid, device.pci)
+    wanted = identity_of(device)
     for ordinal, identity in enumerate(identities):
         if identity.is_same(wanted):
             return ordinal

@@ -8,7 +8,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from zomma._status import Status
 
-__all__ = ["Array", "Device", "__version__", "choose", "devices", "from_dlpack", "greeks", "implied_volatility", "price", "statuses"]
+__all__ = [
+    "__version__",
+    "Array",
+    "choose",
+    "Device",
+    "devices",
+    "from_dlpack",
+    "greeks",
+    "implied_volatility",
+    "inventory_json",
+    "price",
+    "statuses",
+]
 
 __version__: str
 
@@ -241,11 +253,8 @@ class Device:
     def is_software(self) -> bool: ...
     @property
     def note(self) -> str | None: ...
-    @property
-    def uuid(self) -> str | None: ...
-    @property
-    def pci(self) -> str | None: ...
 
 def choose(request: str = "auto") -> Device: ...
 def devices() -> list[Device]: ...
+def inventory_json() -> str: ...
 def statuses() -> list[tuple[str, int]]: ...

@@ -7,6 +7,8 @@
 
 from zomma._errors import DeviceError, MissingFramework
 from zomma._frameworks import device
+from zomma._inventory import Gpu, Inventory, inventory
+from zomma._inventory import gpus as list
 from zomma._zomma import Device, choose, devices
 
-__all__ = ["Device", "DeviceError", "MissingFramework", "choose", "device", "devices"]
+__all__ = ["Device", "DeviceError", "Gpu", "Inventory", "MissingFramework", "choose", "device", "devices", "inventory", "list"]
