@@ -14,6 +14,26 @@ impl fmt::Display for BadArguments {
 
 impl std::error::Error for BadArguments {}
 
+/// The command that was run on the user's behalf decided the exit code, or why it could not run did.
+#[derive(Debug)]
+pub struct ExitWith {
+    /// The exit code.
+    pub code: u8,
+    /// What is left to be said.
+    pub message: Option<String>,
+}
+
+impl fmt::Display for ExitWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => f.write_str(message),
+            None => write!(f, "exit code {}", self.code),
+        }
+    }
+}
+
+impl std::error::Error for ExitWith {}
+
 /// Standard output failed. A closed pipe (`zomma … | head`) is the reader's choice, not an error.
 #[derive(Debug)]
 pub struct StdoutFailed(pub io::Error);
@@ -71,8 +91,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("zomma: {}", words(error));
-    ExitCode::from(exit_code(error))
+    let exit = error.downcast_ref::<ExitWith>();
+    if exit.is_none_or(|exit| exit.message.is_some()) {
+        eprintln!("zomma: {}", words(error));
+    }
+    ExitCode::from(exit.map_or_else(|| exit_code(error), |exit| exit.code))
 }
 
 /// Whether the arguments were wrong.

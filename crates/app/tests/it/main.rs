@@ -4,5 +4,7 @@ mod analyze;
 mod batch;
 mod browser;
 mod contract;
+mod gpu_config;
+mod gpu_run;
 mod program;
 mod rubbish;

@@ -22,7 +22,7 @@ pub struct FlagValue {
 }
 
 /// The configuration in force, and where each value comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The values.
     pub config: GpuConfig,
@@ -31,12 +31,6 @@ pub struct Settings {
     /// What is odd and yet no fault, such as a variable that no key has.
     pub warnings: Vec<String>,
     origins: [Origin; KEYS.len()],
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { config: GpuConfig::default(), file: None, warnings: Vec::new(), origins: Default::default() }
-    }
 }
 
 impl Settings {

@@ -59,9 +59,11 @@ impl Remains {
                 sleep(Duration::from_millis(10));
             }
         } else {
-            self.groups.iter().map(Group::kill).fold(true, |all, one| all && one)
+            // Each is tried, whatever came of the one before.
+            self.groups.iter().filter(|group| !group.kill()).count() == 0
         };
-        self.groups.iter().map(Group::remove).fold(killed, |all, one| all && one)
+        let removed = self.groups.iter().filter(|group| !group.remove()).count() == 0;
+        killed && removed
     }
 }
 

@@ -94,7 +94,8 @@ pub fn run(
         let handle = handle.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         wait_for(child, sender.clone());
         watch_gpus(job.gpu_memory, &plan, remains.clone(), job.sample_interval, sender);
-        let mut run = Running::new(&job.request, &job.facts, &plan, &remains, handle, job.sample_interval, report);
+        let gpus = gauges(&job.request, &job.facts, &plan);
+        let mut run = Running::new(&job.request, gpus, &remains, handle, job.sample_interval, report);
         let status = run.until_exit(events);
         run.end_the_rest(events);
         (status, run.exceeded, run.peaks())
@@ -210,6 +211,13 @@ fn exit_code(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
+/// A gauge for each GPU whose memory is watched, with its place in the inventory.
+fn gauges(request: &Request, facts: &Facts, plan: &Plan) -> BTreeMap<PciAddress, (usize, Gauge)> {
+    let watched = facts.gpus.iter().filter(|gpu| plan.watched_gpus.contains(&gpu.index));
+    let gauge = |bytes| Gauge::new(bytes, request.warn_at);
+    watched.filter_map(|gpu| Some((gpu.pci?, (gpu.index, gauge(request.gpu_memory_bytes?))))).collect()
+}
+
 /// A run while its command lives.
 struct Running<'a> {
     request: &'a Request,
@@ -229,25 +237,22 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     fn new(
         request: &'a Request,
-        facts: &Facts,
-        plan: &Plan,
+        gpus: BTreeMap<PciAddress, (usize, Gauge)>,
         remains: &'a Remains,
         handle: Option<OwnedFd>,
         sample_interval: Duration,
         report: &'a mut dyn FnMut(&Report),
     ) -> Self {
-        let watched = facts.gpus.iter().filter(|gpu| plan.watched_gpus.contains(&gpu.index));
-        let gauge = |bytes| Gauge::new(bytes, request.warn_at);
         let counted = remains.groups.iter().any(|group| group.memory_bytes().is_some());
         Self {
             request,
             remains,
             handle,
             report,
-            cpu: request.cpu_memory_bytes.map(gauge),
+            cpu: request.cpu_memory_bytes.map(|bytes| Gauge::new(bytes, request.warn_at)),
             cpu_interval: if counted { TICK.min(sample_interval) } else { sample_interval },
             cpu_seen: None,
-            gpus: watched.filter_map(|gpu| Some((gpu.pci?, (gpu.index, gauge(request.gpu_memory_bytes?))))).collect(),
+            gpus,
             gpu_blind: false,
             exceeded: None,
             kernel_killed: 0,

@@ -29,6 +29,9 @@ enum Verb {
     Serve(serve::ServeArgs),
     /// Run a command within limits of memory and compute.
     Run(run::RunArgs),
+    /// Ends what a killed `run` left; started by it alone.
+    #[command(hide = true)]
+    RunGuard,
     /// Run N ranks of a command across the GPUs.
     Launch(launch::LaunchArgs),
     /// Show the configuration in force, and where each value comes from.
@@ -44,6 +47,7 @@ pub fn run(args: &GpuArgs) -> anyhow::Result<()> {
         Verb::Health(args) => health::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::RunGuard => run::guard(),
         Verb::Launch(args) => launch::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Bench(args) => bench::run(args),
