@@ -4,7 +4,6 @@ mod analyze;
 mod batch;
 mod browser;
 mod contract;
-mod gpu_config;
-mod gpu_run;
+mod gpu_launch;
 mod program;
 mod rubbish;

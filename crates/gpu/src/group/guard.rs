@@ -38,7 +38,8 @@ impl Guard {
     pub fn start(mut command: Command) -> io::Result<Self> {
         // In a group of its own it does not get the terminal's Ctrl-C; with nothing of ours open it keeps no reader of ours waiting.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = command.spawn()?;
+        // Where this launcher is itself a rank of another, that one's guard must leave ours its work.
+        let mut process = command.env_remove(MARK).spawn()?;
         let pipe = process.stdin.take();
         Ok(Self { process, pipe })
     }

@@ -251,7 +251,8 @@ impl Verdict {
         let speed = self.bus_bytes_per_second;
         let speed = speed.map(|speed| format!(", bus bandwidth {:.3} GB/s", speed / 1e9)).unwrap_or_default();
         let verdict = if self.correct { "every sum correct".to_string() } else { self.faults.join("; ") };
-        format!("all-reduce of {mebibytes} MiB over {} ranks, {how}{time}{speed}: {verdict}", self.ranks)
+        let s = if self.ranks == 1 { "" } else { "s" };
+        format!("all-reduce of {mebibytes} MiB over {} rank{s}, {how}{time}{speed}: {verdict}", self.ranks)
     }
 }
 

@@ -5,6 +5,7 @@ mod config;
 mod health;
 mod launch;
 mod list;
+mod rank;
 mod run;
 mod serve;
 
@@ -29,11 +30,11 @@ enum Verb {
     Serve(serve::ServeArgs),
     /// Run a command within limits of memory and compute.
     Run(run::RunArgs),
-    /// Ends what a killed `run` left; started by it alone.
-    #[command(hide = true)]
-    RunGuard,
     /// Run N ranks of a command across the GPUs.
     Launch(launch::LaunchArgs),
+    /// What `launch` starts of this program itself.
+    #[command(hide = true)]
+    Rank(rank::RankArgs),
     /// Show the configuration in force, and where each value comes from.
     Config(config::ConfigArgs),
     /// Measure what the resource manager costs.
@@ -47,8 +48,8 @@ pub fn run(args: &GpuArgs) -> anyhow::Result<()> {
         Verb::Health(args) => health::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Run(args) => run::run(args),
-        Verb::RunGuard => run::guard(),
         Verb::Launch(args) => launch::run(args),
+        Verb::Rank(args) => rank::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Bench(args) => bench::run(args),
     }
