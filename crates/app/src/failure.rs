@@ -1,5 +1,4 @@
-//! How a command fails: 1 where the work failed, 2 where the arguments were wrong, 0 where the reader of our output went away, and
-//! the exit code of a command that it ran for the user.
+//! How a command fails: 1 where the work failed, 2 where the arguments were wrong, 0 where the reader of our output went away.
 
 use std::{fmt, io, process::ExitCode};
 
@@ -15,22 +14,25 @@ impl fmt::Display for BadArguments {
 
 impl std::error::Error for BadArguments {}
 
-/// A command that this program ran for the user failed: its exit code is ours.
+/// The command that was run on the user's behalf decided the exit code, or why it could not run did.
 #[derive(Debug)]
-pub struct CommandFailed {
+pub struct ExitWith {
     /// The exit code.
     pub code: u8,
-    /// What failed and how.
-    pub words: String,
+    /// What is left to be said.
+    pub message: Option<String>,
 }
 
-impl fmt::Display for CommandFailed {
+impl fmt::Display for ExitWith {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        match &self.message {
+            Some(message) => f.write_str(message),
+            None => write!(f, "exit code {}", self.code),
+        }
     }
 }
 
-impl std::error::Error for CommandFailed {}
+impl std::error::Error for ExitWith {}
 
 /// Standard output failed. A closed pipe (`zomma … | head`) is the reader's choice, not an error.
 #[derive(Debug)]
@@ -89,8 +91,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("zomma: {}", words(error));
-    ExitCode::from(exit_code(error))
+    let exit = error.downcast_ref::<ExitWith>();
+    if exit.is_none_or(|exit| exit.message.is_some()) {
+        eprintln!("zomma: {}", words(error));
+    }
+    ExitCode::from(exit.map_or_else(|| exit_code(error), |exit| exit.code))
 }
 
 /// Whether the arguments were wrong.
@@ -99,11 +104,7 @@ pub fn is_bad_argument(error: &anyhow::Error) -> bool {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<CommandFailed>() {
-        Some(failed) => failed.code,
-        None if is_bad_argument(error) => 2,
-        None => 1,
-    }
+    if is_bad_argument(error) { 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -114,8 +115,6 @@ mod tests {
     fn wrong_arguments_are_told_from_failed_work() {
         assert_eq!(exit_code(&anyhow::Error::new(BadArguments("--units".into())).context("zomma greeks")), 2);
         assert_eq!(exit_code(&anyhow::anyhow!("no such file")), 1);
-        let failed = CommandFailed { code: 130, words: "rank 1: signal 2 (SIGINT)".into() };
-        assert_eq!(exit_code(&anyhow::Error::new(failed).context("zomma gpu launch")), 130);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod batch;
 mod cli;
 mod commands;
 mod failure;
+mod gpu_config;
 mod logging;
 mod output_file;
 mod report;

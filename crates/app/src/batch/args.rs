@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use zomma_gpu::DeviceRequest;
 use zomma_pricing::black::{self, Greek};
 
 use super::{Verb, evaluate::Engine, expiry};
-use crate::{commands, failure::BadArguments};
+use crate::{commands, failure::BadArguments, gpu_config::GpuConfigArgs};
 
 /// Units of the Greeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,9 +68,8 @@ pub struct BatchArgs {
     /// Threads that compute; as many as cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     pub threads: Option<usize>,
-    /// Where to compute: auto, cpu, cuda, hip or vulkan; of several devices the n-th by cuda:n, hip:n or vulkan:n.
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceRequest,
+    #[command(flatten)]
+    pub gpu: GpuConfigArgs,
     /// Report counts as one line of JSON: on standard output, or on standard error where the table goes there.
     #[arg(long)]
     pub json: bool,
@@ -97,7 +95,7 @@ impl BatchArgs {
     pub fn plan(&self, verb: Verb) -> anyhow::Result<Plan> {
         let format = self.output_format()?;
         commands::use_threads(self.threads)?;
-        let engine = Engine::choose(&self.device)?;
+        let engine = Engine::choose(&self.gpu.load()?)?;
         Ok(Plan { verb, format, precision: self.precision, valuation_time: self.valuation_time, engine })
     }
 

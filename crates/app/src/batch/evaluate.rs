@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use zomma_base::{OptionType, Status};
-use zomma_gpu::{Compute, DeviceRequest};
+use zomma_gpu::{Compute, config::Settings};
 use zomma_pricing::{
     black::{self, Greek, GreekColumns, Model, RowColumns},
     implied_vol::{self, BsmPriceColumns, PriceColumns},
@@ -13,7 +13,7 @@ use super::{
     args::{Plan, Precision, Units},
     request::Request,
 };
-use crate::failure::BadArguments;
+use crate::{failure::BadArguments, gpu_config::named_device};
 
 /// What computes.
 #[derive(Debug)]
@@ -25,11 +25,12 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Readies the device that the user named.
-    pub fn choose(request: &DeviceRequest) -> anyhow::Result<Self> {
-        let device =
-            zomma_gpu::choose(request).map_err(|error| BadArguments(format!("--device {request}: {error}")))?;
-        let compute = device.open().with_context(|| format!("--device {request}"))?;
+    /// Readies the device that the user named by flag, variable or file.
+    pub fn choose(settings: &Settings) -> anyhow::Result<Self> {
+        let named = || named_device(settings);
+        let device = zomma_gpu::choose(&settings.config.device)
+            .map_err(|error| BadArguments(format!("{}: {error}", named())))?;
+        let compute = device.open().with_context(named)?;
         Ok(compute.map_or(Self::Cpu, Self::Device))
     }
 

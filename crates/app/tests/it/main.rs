@@ -4,6 +4,8 @@ mod analyze;
 mod batch;
 mod browser;
 mod contract;
+mod gpu_config;
 mod gpu_launch;
+mod gpu_run;
 mod program;
 mod rubbish;

@@ -1,10 +1,29 @@
 //! What an operator decides about the GPUs: one struct, its defaults, and the range of each value.
 //!
-//! Layers, each over the one before: defaults, a TOML file (table `[gpu]`), variables `ZOMMA_GPU_<KEY>`, flags.
+//! Layers, each over the one before: defaults, a TOML file (table `[gpu]`), variables `ZOMMA_GPU_<KEY>`, flags. [`load`] reads them
+//! and remembers where each value comes from; the environment is its argument.
+
+mod fault;
+mod file;
+mod keys;
+mod layers;
+pub mod size;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{ConfigError, ConfigFault, Origin};
+pub use keys::{Allowed, KEYS, Key, Value, read_share};
+pub use layers::{FlagValue, Settings, load};
 
 use serde::{Deserialize, Serialize};
 
 use crate::request::DeviceRequest;
+
+/// What the names of the variables begin with.
+pub const VARIABLE_PREFIX: &str = "ZOMMA_GPU_";
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "ZOMMA_GPU_CONFIG";
 
 /// How the GPUs are used. Key names are those of the file and, in capitals after `ZOMMA_GPU_`, of the environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -30,6 +30,9 @@ enum Verb {
     Serve(serve::ServeArgs),
     /// Run a command within limits of memory and compute.
     Run(run::RunArgs),
+    /// Ends what a killed `run` left; started by it alone.
+    #[command(hide = true)]
+    RunGuard,
     /// Run N ranks of a command across the GPUs.
     Launch(launch::LaunchArgs),
     /// What `launch` starts of this program itself.
@@ -48,6 +51,7 @@ pub fn run(args: &GpuArgs) -> anyhow::Result<()> {
         Verb::Health(args) => health::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::RunGuard => run::guard(),
         Verb::Launch(args) => launch::run(args),
         Verb::Rank(args) => rank::run(args),
         Verb::Config(args) => config::run(args),

@@ -27,7 +27,7 @@ use zomma_gpu::group::{
 
 use crate::{
     commands,
-    failure::{BadArguments, CommandFailed, StdoutFailed},
+    failure::{BadArguments, ExitWith, StdoutFailed},
 };
 use plan::Plan;
 use report::Report;
@@ -160,7 +160,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<()> {
     if ended.code == 0 {
         return Ok(());
     }
-    Err(CommandFailed { code: ended.code, words: ended.words }.into())
+    Err(ExitWith { code: ended.code, message: Some(ended.words) }.into())
 }
 
 /// How the last attempt ended.
@@ -220,7 +220,7 @@ fn not_started(error: LaunchError) -> anyhow::Error {
         LaunchError::Spawn { .. } => 126,
         _ => 1,
     };
-    CommandFailed { code, words: error.to_string() }.into()
+    ExitWith { code, message: Some(error.to_string()) }.into()
 }
 
 /// Starts this very program as the guard of what bears the mark.

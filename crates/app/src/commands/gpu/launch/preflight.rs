@@ -25,7 +25,7 @@ use super::{
     plan::{Plan, free_port},
     report::Report,
 };
-use crate::failure::{BadArguments, CommandFailed};
+use crate::failure::{BadArguments, ExitWith};
 
 /// Between asking ranks of the preflight to end and ending them: they have nothing to save.
 const GRACE: Duration = Duration::from_millis(500);
@@ -49,7 +49,7 @@ pub fn run(args: &LaunchArgs, plan: &Plan, launcher: &mut Launcher, report: &Rep
     let end = end.context("preflight")?;
     if let Some(signal) = end.signal {
         let words = format!("ended by {}", RankStatus::Signaled(signal));
-        return Err(CommandFailed { code: end.exit_code(), words }.into());
+        return Err(ExitWith { code: end.exit_code(), message: Some(words) }.into());
     }
     let seen: Vec<RankObservation> =
         end.ranks.into_iter().map(|end| RankObservation { answer: answers.of(end.rank), end }).collect();
