@@ -263,3 +263,4 @@ static int unsigned_of(nvmlDevice_t device, const char *name, unsigned *out) {
         ENTER(device); TRY(unsigned_of(device, first, a)); *b = (unsigned)number_or(device, second, *a); return OK; }
 
 #include "nvml_calls.c"
+#include "nvml_events.c"

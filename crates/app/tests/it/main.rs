@@ -6,6 +6,7 @@ mod browser;
 mod contract;
 mod gpu_config;
 mod gpu_launch;
+mod gpu_list;
 mod gpu_run;
 mod program;
 mod rubbish;

@@ -42,7 +42,7 @@ pub struct Sources {
     pub nvml: OsString,
     /// Whether the drivers of CUDA and Vulkan are asked what they show.
     pub drivers: bool,
-    /// The longest that one question to NVML, or one list from a driver, may take.
+    /// The longest that one question to NVML may take. A list of CUDA or Vulkan, which loads the drivers first, may take five times that.
     pub limit: Duration,
 }
 
@@ -74,7 +74,7 @@ impl Inventory {
             Err(fault) => notes.push(fault.to_string()),
         }
         let drivers = if sources.drivers {
-            Drivers::ask(sources.limit, seen.iter().any(is_nvidia))
+            Drivers::ask(sources.limit * 5, seen.iter().any(is_nvidia))
         } else {
             Drivers::unasked("the drivers were not asked")
         };

@@ -40,6 +40,9 @@ struct Ends {
 pub(super) fn add(nvml: &Nvml, seen: &mut Vec<Seen>, notes: &mut Vec<String>) {
     let version = note(notes, nvml.ask("nvmlSystemGetDriverVersion", Library::sys_driver_version));
     let Some(count) = note(notes, nvml.ask("nvmlDeviceGetCount", Library::device_count)) else { return };
+    if count == 0 {
+        notes.push("NVML: the driver is there and shows no GPU".into());
+    }
     let mut fabric = Vec::new();
     let mut placed = Vec::new();
     let mut unplaced = Vec::new();
