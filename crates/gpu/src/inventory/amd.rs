@@ -103,12 +103,13 @@ pub(super) fn add(root: &Path, seen: &mut Vec<Seen>, notes: &mut Vec<String>) {
             seen.push(only_kfd);
         }
     }
-    // Nodes a GPU, by model: a GPU with fewer than its like has lost some to a file that cannot be read.
-    let most = |model: Option<(u16, u16)>, seen: &[Seen]| {
-        let like = seen.iter().filter(|other| other.ids == model).filter_map(|other| other.gpu.pci);
-        like.map(|at| topology.nodes.iter().filter(|node| node.at == at).count()).max().unwrap_or(0)
+    let count_at = |at: PciAddress| topology.nodes.iter().filter(|node| node.at == at).count();
+    // The most nodes that another GPU of the same model has: one with fewer has lost some to a file that cannot be read.
+    let most_of_its_like = |place: usize, seen: &[Seen]| {
+        let like = seen.iter().enumerate().filter(|(other, one)| *other != place && one.ids == seen[place].ids);
+        like.filter_map(|(_, one)| one.gpu.pci).map(count_at).max()
     };
-    let expected: Vec<usize> = seen.iter().map(|one| most(one.ids, seen)).collect();
+    let expected: Vec<Option<usize>> = (0..seen.len()).map(|place| most_of_its_like(place, seen)).collect();
     let links = links(&topology);
     for (one, expected) in seen.iter_mut().zip(expected) {
         let Some(at) = one.gpu.pci.filter(|at| places.contains(at) || one.gpu.vendor == Vendor::Amd) else { continue };
@@ -119,7 +120,12 @@ pub(super) fn add(root: &Path, seen: &mut Vec<Seen>, notes: &mut Vec<String>) {
         } else if one.driver() == Some("amdgpu") {
             notes.push(format!("{at}: not in KFD's topology, so gfx target and compute units are unknown"));
         }
-        let complete = !topology.incomplete || (nodes.len() == expected && expected > 0);
+        let mode = one.device.as_deref().and_then(|device| sysfs::line(&device.join("current_compute_partition")));
+        let complete = !topology.incomplete
+            || match expected {
+                Some(expected) => nodes.len() >= expected,
+                None => nodes.len() == 1 && mode.is_none_or(|mode| mode == "SPX"),
+            };
         from_nodes(one, &nodes, complete);
         from_amdgpu(one, &nodes);
         one.gpu.links = links.get(&at).cloned().unwrap_or_default();

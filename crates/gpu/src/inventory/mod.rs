@@ -71,7 +71,7 @@ impl Inventory {
             Ok(nvml) => nvidia::add(nvml, &mut seen, &mut notes),
             // Nobody misses NVIDIA's library on a machine with another maker's GPU.
             Err(NvmlFault::NoLibrary) if !seen.is_empty() && !seen.iter().any(is_nvidia) => {}
-            Err(fault) => notes.push(fault.to_string()),
+            Err(fault) => notes.push(with_module_version(fault, &seen)),
         }
         let drivers = if sources.drivers {
             Drivers::ask(sources.limit * 5, seen.iter().any(is_nvidia))
@@ -86,6 +86,15 @@ impl Inventory {
         seen.sort_by_key(|one| (one.gpu.vendor == Vendor::Software, one.gpu.pci.is_none(), one.gpu.pci));
         let gpus = seen.into_iter().enumerate().map(|(index, one)| Gpu { index, ..one.gpu }).collect();
         Self { gpus, notes }
+    }
+}
+
+/// A fault in words; where versions differ, with the one of the kernel module, which sysfs has.
+fn with_module_version(fault: &NvmlFault, seen: &[bus::Seen]) -> String {
+    let modules = seen.iter().filter_map(|one| one.gpu.driver.as_ref().filter(|driver| driver.name == "nvidia"));
+    match (fault, modules.filter_map(|driver| driver.version.as_deref()).next()) {
+        (NvmlFault::VersionMismatch, Some(version)) => format!("{fault} (the kernel module is {version})"),
+        _ => fault.to_string(),
     }
 }
 

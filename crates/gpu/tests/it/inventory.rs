@@ -252,6 +252,8 @@ fn no_broken_file_hides_an_mi300x() {
 #[test]
 fn no_broken_file_hides_a_partitioned_mi300x() {
     break_everything(&Sysfs::mi300x_cpx(2));
+    // Alone it has no other of its kind to compare with.
+    break_everything(&Sysfs::mi300x_cpx(1));
 }
 
 #[test]
@@ -406,6 +408,27 @@ fn one_failing_handle_leaves_the_other_gpus_and_the_bus_still_shows_it() {
         found.notes
     );
     assert_eq!(found.gpus.len(), 4, "listed once, by its place");
+}
+
+#[test]
+fn a_version_mismatch_names_the_version_of_the_kernel_module() {
+    let mut scenario = Scenario::h200(1);
+    let Some(mock) = Mock::new(scenario.fault("nvmlInit_v2", mock_nvml::LIB_RM_VERSION_MISMATCH)) else { return };
+    let tree = Sysfs::new();
+    tree.file("module/nvidia/version", "550.54.15");
+    let on_bus = PciDevice {
+        address: "0000:19:00.0",
+        ids: (0x10de, 0x2335),
+        class: 0x03_0200,
+        driver: "nvidia",
+        numa_node: 0,
+        cpus: "0-47",
+    };
+    tree.pci(&on_bus);
+    let found = Inventory::take(&sources(tree.root(), &mock.library()));
+    assert!(found.notes[0].ends_with("(the kernel module is 550.54.15)"), "{:?}", found.notes);
+    assert_eq!(found.gpus[0].driver.as_ref().unwrap().version.as_deref(), Some("550.54.15"));
+    assert_eq!((found.gpus.len(), found.gpus[0].pci_id.as_deref()), (1, Some("10de:2335")));
 }
 
 #[test]
