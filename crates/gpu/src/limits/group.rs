@@ -124,10 +124,13 @@ impl Group {
                 if own_limit { counter(&self.path, "memory.events", "oom_kill").unwrap_or(0) } else { 0 }
             }
             Hierarchy::V1Memory => {
-                let own_limit = ["memory.failcnt", "memory.memsw.failcnt"].into_iter().any(|file| {
-                    let text = fs::read_to_string(self.path.join(file)).unwrap_or_default();
-                    text.trim().parse::<u64>().is_ok_and(|hits| hits > 0)
-                });
+                let number =
+                    |file: &str| -> Option<u64> { fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok() };
+                // Some kernels do not count the failure that ends a process, but its use had come near the limit.
+                let near = || Some(number("memory.max_usage_in_bytes")? >= number("memory.limit_in_bytes")? / 8 * 7);
+                let counted =
+                    ["memory.failcnt", "memory.memsw.failcnt"].into_iter().filter_map(number).any(|hits| hits > 0);
+                let own_limit = counted || near() == Some(true);
                 // Version 1 counts a killed process in its own group alone.
                 let mut killed = 0;
                 if own_limit {
