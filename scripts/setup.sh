@@ -4,8 +4,9 @@
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/zomma/target}
 
 # Debian packages that the tests use: a software Vulkan device for the GPU kernels, a browser for the report, virtual
-# environments for the Python package.
-TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium python3-venv)
+# environments for the Python package, promtool for metrics and alert rules (its package also starts a server on port 9090
+# where systemd runs).
+TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium python3-venv prometheus)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

@@ -1,6 +1,7 @@
-//! One door for the project's chores: `cargo xtask tidy|floors|licences|bench|golden`.
+//! One door for the project's chores: `cargo xtask tidy|floors|licences|bench|golden|dashboards`.
 
 mod bench;
+mod dashboards;
 mod floors;
 mod golden;
 mod licences;
@@ -13,11 +14,12 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
-cargo xtask tidy       everything below but bench and golden: what CI runs
+cargo xtask tidy       everything below but bench, golden and dashboards: what CI runs
 cargo xtask floors     the manifests against the floors of ARCHITECTURE.md
 cargo xtask licences   the SPDX expression of every dependency, and no second major of a crate that must be one
 cargo xtask bench      criterion benchmarks, then a table of ratios against the peer in the same run
-cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones";
+cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones
+cargo xtask dashboards makes the Grafana dashboard, the alert rules and the metric tables of the docs again";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +39,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         Some("licences") => report("licences", licences::check(&metadata::load()?)?),
         Some("bench") => bench::run(&arguments[1..]),
         Some("golden") => golden::run(),
+        Some("dashboards") => dashboards::run(),
         Some("help" | "--help" | "-h") | None => {
             println!("{USAGE}");
             Ok(())

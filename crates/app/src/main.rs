@@ -9,6 +9,7 @@ mod gpu_config;
 mod logging;
 mod output_file;
 mod report;
+mod watch;
 
 use std::process::ExitCode;
 

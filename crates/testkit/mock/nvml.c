@@ -26,7 +26,7 @@
  *     pstate compute_mode persistence
  *     processes ("PID:BYTES PID:BYTES")
  *     nvlinks (links 0 … nvlinks-1 are active) nvlink_version nvlink_speed_mbps nvlink_capability
- *     nvlink_{replay,recovery,crc_flit,crc_data,ecc}_errors
+ *     nvlink_{replay,recovery,crc_flit,crc_data,ecc}_errors nvlink_{tx,rx}_kib (of all links together) recovery_action
  *     nvlink.L.remote (PCI address) nvlink.L.type (0 GPU, 2 switch) nvlink.L.active (0 for a link that is down)
  *     mig mig_pending mig_max mig.K.KEY (name uuid memory_total memory_used multiprocessors gpu_instance compute_instance)
  *
@@ -66,6 +66,7 @@ static struct stat seen;
 static char *text;
 static struct entry *entries;
 static size_t count;
+/* How often the library was started and not shut down. */
 static int initialised;
 static unsigned delivered;
 

@@ -4,20 +4,20 @@
 
 API nvmlInit_v2(void) {
     ENTER(NULL);
-    initialised = 1;
+    __atomic_add_fetch(&initialised, 1, __ATOMIC_SEQ_CST);
     return OK;
 }
 
 API nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     ENTER(NULL);
-    initialised = 1;
+    __atomic_add_fetch(&initialised, 1, __ATOMIC_SEQ_CST);
     return OK;
 }
 
 API nvmlShutdown(void) {
     ENTER(NULL);
-    initialised = 0;
+    __atomic_sub_fetch(&initialised, 1, __ATOMIC_SEQ_CST);
     return OK;
 }
 
@@ -442,6 +442,13 @@ static const char *field_key(unsigned id) {
     case 143: return "remapped_uncorrectable";
     case 144: return "remapped_pending";
     case 145: return "remapped_failure";
+    case 38: return "nvlink_crc_flit_errors";
+    case 45: return "nvlink_crc_data_errors";
+    case 52: return "nvlink_replay_errors";
+    case 59: return "nvlink_recovery_errors";
+    case 138: return "nvlink_tx_kib";
+    case 139: return "nvlink_rx_kib";
+    case 230: return "recovery_action";
     default: return NULL;
     }
 }

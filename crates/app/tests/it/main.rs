@@ -8,5 +8,6 @@ mod gpu_config;
 mod gpu_launch;
 mod gpu_list;
 mod gpu_run;
+mod gpu_watch;
 mod program;
 mod rubbish;

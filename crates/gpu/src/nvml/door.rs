@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(crate) enum Silence {
     /// This call hangs: the one that was asked, or the one before it that has not come back.
     Hangs {
         /// Which call.
@@ -26,7 +26,7 @@ pub(super) enum Silence {
 
 /// Why a door did not open.
 #[derive(Debug)]
-pub(super) enum Closed<E> {
+pub(crate) enum Closed<E> {
     /// The start failed in its own words.
     Refused(E),
     /// The start did not come back in time.
@@ -75,7 +75,7 @@ impl Shared {
 }
 
 /// The door to `S`, which lives on a thread of its own.
-pub(super) struct Door<S> {
+pub(crate) struct Door<S> {
     /// Absent only while the door is being dropped.
     questions: Option<Sender<Asked<S>>>,
     shared: Arc<Shared>,
@@ -91,7 +91,7 @@ impl<S> fmt::Debug for Door<S> {
 
 impl<S: 'static> Door<S> {
     /// Starts the owner's thread; `limit` bounds the start and every question.
-    pub(super) fn open<E: Send + 'static>(
+    pub(crate) fn open<E: Send + 'static>(
         name: &str,
         limit: Duration,
         start: impl FnOnce() -> Result<S, E> + Send + 'static,
@@ -125,7 +125,7 @@ impl<S: 'static> Door<S> {
     }
 
     /// Asks, and waits for the answer no longer than the limit, the time in the queue included.
-    pub(super) fn ask<T: Send + 'static>(
+    pub(crate) fn ask<T: Send + 'static>(
         &self,
         call: &'static str,
         question: impl FnOnce(&S) -> T + Send + 'static,
@@ -151,7 +151,7 @@ impl<S: 'static> Door<S> {
     }
 
     /// The call that the owner is stuck in, if it is.
-    pub(super) fn hanging(&self) -> Option<&'static str> {
+    pub(crate) fn hanging(&self) -> Option<&'static str> {
         let desk = self.shared.desk();
         let busy = desk.busy.as_ref()?;
         (busy.hangs || busy.since.elapsed() >= self.limit).then_some(busy.call)

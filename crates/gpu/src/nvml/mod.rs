@@ -1,7 +1,7 @@
 //! NVIDIA's management library, loaded at run time, asked from a thread of its own so that a call that hangs costs a time limit and
 //! not the program.
 
-mod door;
+pub(crate) mod door;
 
 use std::ffi::OsStr;
 use std::time::Duration;

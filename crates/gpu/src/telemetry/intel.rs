@@ -1,0 +1,114 @@
+//! One look at one Intel GPU through the files of i915 and xe. They have no usage: that comes from a performance counter, which is
+//! not read here, so it is absent.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::sample::GpuSample;
+use super::sysfs::{PciGpu, Reader, labelled};
+
+/// What is remembered from one look to the next: energy is counted, and power is what it grew by.
+#[derive(Debug, Default)]
+pub(super) struct EnergyMeter {
+    last: Option<(Instant, f64)>,
+}
+
+impl EnergyMeter {
+    /// Power since the last look; none at the first, nor after the counter started anew.
+    fn power_watts(&mut self, now: Instant, energy_joules: f64) -> Option<f64> {
+        let (then, before) = self.last.replace((now, energy_joules))?;
+        let seconds = now.checked_duration_since(then)?.as_secs_f64();
+        (seconds > 0.0 && energy_joules >= before).then(|| (energy_joules - before) / seconds)
+    }
+}
+
+/// Asks a GPU for everything.
+pub(super) fn read(gpu: &PciGpu, meter: &mut EnergyMeter, now: Instant) -> GpuSample {
+    if !gpu.folder.is_dir() {
+        return GpuSample::unavailable(format!("{} is no longer on the PCI bus", gpu.pci));
+    }
+    let mut reader = Reader::default();
+    let mut sample = GpuSample::default();
+    reader.pcie_link(&gpu.folder, &mut sample);
+    let clock =
+        |reader: &mut Reader, path: &Path| reader.scaled("sm_clock", path, 1.0).map(|megahertz| megahertz * 1e6);
+    // xe by tile and engine group, then i915 by engine group, then i915 before it had groups.
+    sample.sm_clock_hertz = clock(&mut reader, &gpu.folder.join("tile0/gt0/freq0/act_freq"));
+    if let Some(card) = gpu.card() {
+        let newer = |reader: &mut Reader| clock(reader, &card.join("gt/gt0/rps_act_freq_mhz"));
+        let older = |reader: &mut Reader| clock(reader, &card.join("gt_act_freq_mhz"));
+        sample.sm_clock_hertz = sample.sm_clock_hertz.or_else(|| newer(&mut reader)).or_else(|| older(&mut reader));
+        sample.memory_total_bytes = reader.number("memory", &card.join("lmem_total_bytes"));
+        sample.memory_free_bytes = reader.number("memory", &card.join("lmem_avail_bytes"));
+    }
+    sample.memory_total_bytes = sample
+        .memory_total_bytes
+        .or_else(|| reader.number("memory", &gpu.folder.join("tile0/physical_vram_size_bytes")));
+    let used = |(total, free): (u64, u64)| total.checked_sub(free);
+    sample.memory_used_bytes = sample.memory_total_bytes.zip(sample.memory_free_bytes).and_then(used);
+    if let Some(sensors) = gpu.sensors() {
+        read_sensors(&mut reader, &sensors, &mut sample);
+        sample.power_watts = sample.energy_joules.and_then(|energy| meter.power_watts(now, energy));
+    }
+    GpuSample { failures: reader.failures, ..sample }
+}
+
+fn read_sensors(reader: &mut Reader, sensors: &Path, sample: &mut GpuSample) {
+    let at = |name: String| sensors.join(name);
+    let chip = labelled(sensors, "temp", "pkg").unwrap_or(1);
+    sample.temperature_celsius = reader.scaled("temperature", &at(format!("temp{chip}_input")), 1e3);
+    sample.slowdown_temperature_celsius = reader.scaled("slowdown_temperature", &at(format!("temp{chip}_crit")), 1e3);
+    sample.shutdown_temperature_celsius =
+        reader.scaled("shutdown_temperature", &at(format!("temp{chip}_emergency")), 1e3);
+    if let Some(memory) = labelled(sensors, "temp", "vram") {
+        sample.memory_temperature_celsius =
+            reader.scaled("memory_temperature", &at(format!("temp{memory}_input")), 1e3);
+    }
+    sample.energy_joules = reader.scaled("energy", &at("energy1_input".into()), 1e6);
+    sample.power_limit_watts = reader
+        .scaled("power_limit", &at("power1_max".into()), 1e6)
+        .or_else(|| reader.scaled("power_limit", &at("power1_cap".into()), 1e6));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::telemetry::fixtures::{ARC_I915, PVC_XE, tree};
+    use crate::telemetry::sysfs::gpus;
+
+    #[test]
+    fn power_is_what_the_energy_counter_grew_by() {
+        let root = tree(PVC_XE);
+        let found = gpus(root.path());
+        let (mut meter, start) = (EnergyMeter::default(), Instant::now());
+        let first = read(&found[0], &mut meter, start);
+        assert_eq!(first.failures, []);
+        assert_eq!((first.energy_joules, first.power_watts), (Some(1234.5), None));
+        assert_eq!((first.temperature_celsius, first.memory_temperature_celsius), (Some(39.0), Some(36.0)));
+        assert_eq!(first.sm_clock_hertz, Some(1.6e9));
+        assert_eq!(first.memory_total_bytes, Some(68_719_476_736));
+        fs::write(found[0].sensors().unwrap().join("energy1_input"), "1834500000\n").unwrap();
+        let second = read(&found[0], &mut meter, start + Duration::from_secs(2));
+        assert_eq!(second.power_watts, Some(300.0));
+        // The counter starts anew after a reset.
+        fs::write(found[0].sensors().unwrap().join("energy1_input"), "5\n").unwrap();
+        assert_eq!(read(&found[0], &mut meter, start + Duration::from_secs(4)).power_watts, None);
+    }
+
+    #[test]
+    fn an_arc_board_shows_what_i915_has() {
+        let root = tree(ARC_I915);
+        let found = gpus(root.path());
+        assert_eq!(found.len(), 1, "the board's audio and its bridge are no GPUs");
+        let sample = read(&found[0], &mut EnergyMeter::default(), Instant::now());
+        assert_eq!(sample.failures, []);
+        assert_eq!((sample.sm_clock_hertz, sample.power_limit_watts), (Some(600e6), Some(190.0)));
+        assert_eq!(
+            (sample.utilization_ratio, sample.memory_total_bytes, sample.temperature_celsius),
+            (None, None, None)
+        );
+    }
+}

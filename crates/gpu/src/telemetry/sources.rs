@@ -1,0 +1,230 @@
+//! Where samples come from: NVML for NVIDIA, the kernel's files for AMD and Intel. Each GPU is asked within a time limit of its own, so
+//! that one that hangs costs its own sample and no other.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use super::intel::EnergyMeter;
+use super::sample::{GpuIdentity, GpuSample};
+use super::sysfs::{self, PciGpu};
+use super::xid_events::XidWatcher;
+use super::{amd, intel, nvidia};
+use crate::inventory::{Driver, PciAddress, Vendor};
+use crate::nvml::door::{Closed, Door, Silence};
+use crate::nvml::{LIBRARY, Nvml, NvmlFault};
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Where the kernel shows its devices: `/sys`.
+    pub sysfs_root: PathBuf,
+    /// NVML's name or path.
+    pub nvml_library: OsString,
+    /// The longest that one GPU may take to answer.
+    pub call_timeout: Duration,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self { sysfs_root: "/sys".into(), nvml_library: LIBRARY.into(), call_timeout: Duration::from_secs(2) }
+    }
+}
+
+/// Asks one GPU.
+pub(super) trait Source: Send {
+    /// Everything that it says now, or why it says nothing.
+    fn read(&mut self) -> GpuSample;
+
+    /// Whether an earlier question is still stuck in its driver.
+    fn hangs(&self) -> bool {
+        false
+    }
+}
+
+/// A GPU and the way to ask it.
+pub(super) struct Found {
+    pub identity: GpuIdentity,
+    pub source: Box<dyn Source>,
+    /// Its place in NVML's list, by which XID events name it.
+    pub nvml_index: Option<u32>,
+}
+
+/// What a look around found.
+#[derive(Default)]
+pub(super) struct Discovery {
+    pub found: Vec<Found>,
+    pub xids: Option<XidWatcher>,
+    pub notes: Vec<String>,
+}
+
+/// A GPU that is known of and cannot be asked.
+pub(super) struct Missing(pub String);
+
+impl Source for Missing {
+    fn read(&mut self) -> GpuSample {
+        GpuSample::unavailable(self.0.clone())
+    }
+}
+
+/// Finds every GPU, in the order of PCI addresses.
+pub(super) fn discover(settings: &SourceSettings) -> Discovery {
+    let mut discovery = Discovery::default();
+    let on_bus = sysfs::gpus(&settings.sysfs_root);
+    nvidia_gpus(settings, &mut discovery);
+    for gpu in on_bus {
+        let seen = discovery.found.iter().any(|found| found.identity.pci == Some(gpu.pci));
+        let identity = gpu.identity();
+        let source: Box<dyn Source> = match gpu.vendor {
+            Vendor::Nvidia if seen => continue,
+            Vendor::Nvidia => {
+                let why = discovery.notes.first().map_or("NVML does not list it".to_string(), Clone::clone);
+                Box::new(Missing(format!("the nvidia kernel module has it, and it cannot be asked: {why}")))
+            }
+            _ => match SysfsSource::open(gpu, settings.call_timeout) {
+                Ok(source) => Box::new(source),
+                Err(why) => Box::new(Missing(why)),
+            },
+        };
+        discovery.found.push(Found { identity, source, nvml_index: None });
+    }
+    discovery.found.sort_by_key(|found| found.identity.pci);
+    discovery
+}
+
+/// NVIDIA's GPUs, each with an NVML of its own: NVML counts how often it was started, and a call that hangs holds one thread only.
+fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) {
+    let open = || Nvml::open_library(&settings.nvml_library, settings.call_timeout);
+    let counted = open().and_then(|nvml| {
+        nvml.ask("nvmlDeviceGetCount", |nvml| Ok((nvml.device_count()?, nvml.sys_driver_version().ok())))
+    });
+    let (count, version) = match counted {
+        Ok(counted) => counted,
+        Err(fault) => {
+            discovery.notes.push(fault.to_string());
+            return;
+        }
+    };
+    let mut identified = 0;
+    for nvml_index in 0..count {
+        let found = open().and_then(|nvml| {
+            let identity = identity(&nvml, nvml_index, version.clone())?;
+            Ok((nvml, identity))
+        });
+        match found {
+            // Without either name it could not be told from another when NVML is started anew.
+            Ok((nvml, identity)) if identity.uuid.is_some() || identity.pci.is_some() => {
+                let source = Box::new(NvidiaSource { nvml, nvml_index });
+                discovery.found.push(Found { identity, source, nvml_index: Some(nvml_index) });
+                identified += 1;
+            }
+            Ok(_) => {
+                discovery.notes.push(format!("NVML: device {nvml_index} tells neither its UUID nor its PCI address"))
+            }
+            Err(fault) => discovery.notes.push(format!("device {nvml_index}: {fault}")),
+        }
+    }
+    if identified > 0 {
+        match XidWatcher::start(settings.nvml_library.clone(), settings.call_timeout) {
+            Ok(watcher) => discovery.xids = Some(watcher),
+            Err(error) => discovery.notes.push(format!("XID events are not watched: {error}")),
+        }
+    }
+}
+
+fn identity(nvml: &Nvml, nvml_index: u32, version: Option<String>) -> Result<GpuIdentity, NvmlFault> {
+    nvml.ask("nvmlDeviceGetHandleByIndex", move |nvml| {
+        let device = nvml.device_by_index(nvml_index)?;
+        Ok(GpuIdentity {
+            index: 0,
+            vendor: Vendor::Nvidia,
+            name: device.name().ok(),
+            uuid: device.uuid().ok(),
+            pci: device.pci_info().ok().and_then(|pci| PciAddress::from_str(&pci.bus_id).ok()),
+            driver: Some(Driver { name: "nvidia".into(), version }),
+            minor_number: device.minor_number().ok(),
+        })
+    })
+}
+
+struct NvidiaSource {
+    nvml: Nvml,
+    nvml_index: u32,
+}
+
+impl Source for NvidiaSource {
+    fn read(&mut self) -> GpuSample {
+        let index = self.nvml_index;
+        match self.nvml.ask("sample", move |nvml| Ok(nvidia::read(nvml, index))) {
+            Ok(sample) => sample,
+            Err(fault) => GpuSample::unavailable(fault.to_string()),
+        }
+    }
+
+    fn hangs(&self) -> bool {
+        self.nvml.hanging().is_some()
+    }
+}
+
+/// The kernel's files of one GPU, read on a thread of their own: a driver that resets its GPU may hold a reader for long.
+struct SysfsSource {
+    door: Door<(PciGpu, RefCell<EnergyMeter>)>,
+    limit: Duration,
+}
+
+impl SysfsSource {
+    fn open(gpu: PciGpu, limit: Duration) -> Result<Self, String> {
+        let start = move || Ok::<_, String>((gpu, RefCell::default()));
+        match Door::open("sysfs", limit, start) {
+            Ok(door) => Ok(Self { door, limit }),
+            Err(Closed::Refused(why)) => Err(why),
+            Err(Closed::Hangs) => Err("no thread answered".into()),
+            Err(Closed::NoThread(error)) => Err(format!("no thread for it: {error}")),
+        }
+    }
+}
+
+impl Source for SysfsSource {
+    fn read(&mut self) -> GpuSample {
+        let read = self.door.ask("sysfs", |(gpu, meter)| match gpu.vendor {
+            Vendor::Amd => amd::read(gpu),
+            _ => intel::read(gpu, &mut meter.borrow_mut(), Instant::now()),
+        });
+        match read {
+            Ok(sample) => sample,
+            Err(Silence::Hangs { .. }) => {
+                GpuSample::unavailable(format!("its files in sysfs: no answer within {} ms", self.limit.as_millis()))
+            }
+            Err(Silence::Broken) => GpuSample::unavailable("its files in sysfs: the reader broke off"),
+        }
+    }
+
+    fn hangs(&self) -> bool {
+        self.door.hanging().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::fixtures::{ARC_I915, MI300X, NVIDIA_BOUND, add, tree};
+
+    #[test]
+    fn a_gpu_that_nvml_does_not_list_is_there_and_says_why_it_cannot_be_asked() {
+        let root = tree(MI300X);
+        add(root.path(), ARC_I915);
+        add(root.path(), NVIDIA_BOUND);
+        let nvml_library = root.path().join("libnvidia-ml.so.1").into_os_string();
+        let settings = SourceSettings { sysfs_root: root.path().into(), nvml_library, ..SourceSettings::default() };
+        let mut discovery = discover(&settings);
+        let vendors: Vec<Vendor> = discovery.found.iter().map(|found| found.identity.vendor).collect();
+        assert_eq!(vendors, [Vendor::Intel, Vendor::Amd, Vendor::Nvidia]);
+        assert_eq!(discovery.notes.len(), 1, "{:?}", discovery.notes);
+        let sample = discovery.found[2].source.read();
+        assert!(sample.unavailable.unwrap().contains("nvidia kernel module has it"));
+        assert_eq!(discovery.found[1].source.read().utilization_ratio, Some(0.42));
+        assert!(discovery.xids.is_none());
+    }
+}
