@@ -1,4 +1,5 @@
-//! Leases a second, by one thread and by two, beside the plainest thing that bounds bytes: a counter behind a mutex and a condition variable.
+//! Leases a second, by one thread and by two, beside the plainest thing that bounds bytes: a counter behind a mutex and a condition
+//! variable.
 
 use std::hint::black_box;
 use std::sync::{Condvar, Mutex};

@@ -189,6 +189,23 @@ impl Compute {
         Ok(before.saturating_sub(self.memory()?.reserved_bytes))
     }
 
+    /// Takes memory of the device for this process at once, so that no other process has it when it is needed.
+    ///
+    /// Only the CUDA driver can keep memory that no buffer uses; whether it does is what comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::OutOfMemory`] where the device has not that much.
+    pub fn reserve(&self, bytes: u64) -> Result<bool, GpuError> {
+        match self.client {
+            Client::Cuda(_) => crate::cuda::reserve(self.device.index(), bytes).map(|()| true).map_err(|error| {
+                let message = format!("{bytes} bytes to be reserved: {error}");
+                GpuError::OutOfMemory { device: self.device.to_string(), message }
+            }),
+            Client::Vulkan(_) => Ok(false),
+        }
+    }
+
     fn in_lane<T>(&self, lane: u64, work: impl FnOnce(&dyn Driven) -> Result<T, GpuError>) -> Result<T, GpuError> {
         let (result, _) = guard(&self.device, || {
             StreamId { value: lane }.executes(|| match &self.client {

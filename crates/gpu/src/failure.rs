@@ -31,6 +31,7 @@ const OUT_OF_MEMORY: &[&str] = &[
     "not enough memory",
     "failed to allocate",
     "allocation failed",
+    "failed to spawn thread",
 ];
 
 /// Words for a device, or a context on it, that is gone: nothing on it works any more.

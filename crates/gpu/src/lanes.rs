@@ -1,8 +1,8 @@
 //! CubeCL's streams, one job at a time each.
 //!
 //! CubeCL 0.10 gives every thread a stream with memory pools and a list of errors of its own, and shares a stream between threads
-//! once there are many. Jobs here take a lane (a stream by number) for as long as they run instead: the pools of a lane serve whichever thread
-//! comes next, so that memory is held by as many pools as jobs ran at once, and no job ever sees, or swallows, another one's errors.
+//! once there are many. Jobs here take a lane (a stream by number) for as long as they run instead: the pools of a lane serve whichever
+//! thread comes next, so that memory is held by as many pools as jobs ran at once, and no job ever sees, or swallows, another's errors.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};

@@ -6,7 +6,7 @@
 //!
 //! Order of the queue: priority, then first come. Nobody is served before whoever stands ahead, so a large request cannot be starved by
 //! small ones that would still fit; and whoever has been overtaken [`BrokerConfig::overtakes_max`] times by later, more urgent requests
-//! goes first whatever its priority, so no stream of urgent requests starves the rest. A tenant at its quota waits without holding up others.
+//! goes first whatever its priority, so no stream of urgent requests starves the rest. A tenant at its quota holds up nobody else.
 //!
 //! ```
 //! use zomma_gpu::broker::{Broker, BrokerConfig, Priority, Unknown};
@@ -23,6 +23,7 @@
 mod free;
 mod lease;
 mod ledger;
+mod measure;
 mod pool;
 mod stats;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod tests;
 pub use free::{FreeMemory, HostMemory, MemoryReading, NvmlMemory, SysfsVram, Unknown};
 pub use lease::{Lease, Request, Ticket};
 pub use ledger::{Priority, TenantId};
+pub use measure::{DeviceMemoryBench, LendingBench, Percentiles};
 pub use pool::{Block, Pool, PoolError, PoolStats};
 pub use stats::{BrokerStats, TenantStats};
 

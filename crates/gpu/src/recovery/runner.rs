@@ -67,6 +67,8 @@ pub struct RecoveryStats {
     pub out_of_memory_total: u64,
     /// How often a batch was halved.
     pub halvings_total: u64,
+    /// How often a batch too small to halve was done again once the pools were cleared.
+    pub retries_total: u64,
     /// Devices that were given up.
     pub devices_lost_total: u64,
     /// Rows of a piece at the end, where batches were halved.
@@ -137,6 +139,8 @@ impl Runner {
         let mut notes = Vec::new();
         if let Some(rows) = state.stats.rows_at_once {
             notes.push(format!("device memory ran out: batches halved to {rows} rows and done again"));
+        } else if state.stats.retries_total > 0 {
+            notes.push("device memory ran out: its pools were cleared, and the rows done again".into());
         }
         for (why, then) in &state.given_up {
             notes.push(format!("{why}: its rows were done again on {then}"));
@@ -156,6 +160,8 @@ impl Runner {
         mut op: impl FnMut(Place<'_>, Range<usize>) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
         let mut start = 0;
+        // The piece that failed last: one of the smallest size is tried again with the pools cleared, and then no more.
+        let mut failed_at = None;
         while start < batch.rows {
             let seat = self.lock().seat.clone();
             let Some(seat) = seat else {
@@ -169,7 +175,10 @@ impl Runner {
                     self.lock().stats.rows_on_devices += rows as u64;
                     start += rows;
                 }
-                Err(error) if error.is_out_of_memory() => self.shrink(&seat, batch, rows, error)?,
+                Err(error) if error.is_out_of_memory() => {
+                    let last = failed_at.replace((start, rows)) == Some((start, rows));
+                    self.shrink(&seat, batch, rows, last, &error)?;
+                }
                 // Another thread's job panicked on the handle meanwhile: this piece has not even begun.
                 Err(GpuError::Lost { .. }) => seat.mend().or_else(|unusable| self.turn_away(&seat, &unusable))?,
                 Err(error) if error.is_lost() => self.turn_away(&seat, &error)?,
@@ -194,8 +203,15 @@ impl Runner {
         op(Place::Device(&seat.compute()), rows)
     }
 
-    /// Memory ran out at `rows`: fewer at a time, or another device.
-    fn shrink(&self, seat: &Arc<Seat>, batch: &Batch, rows: usize, error: GpuError) -> Result<(), GpuError> {
+    /// Memory ran out at `rows`: fewer at a time, or once more with the pools cleared, or another device.
+    fn shrink(
+        &self,
+        seat: &Arc<Seat>,
+        batch: &Batch,
+        rows: usize,
+        last: bool,
+        error: &GpuError,
+    ) -> Result<(), GpuError> {
         self.lock().stats.out_of_memory_total += 1;
         let bytes = (rows as u64).saturating_mul(batch.bytes_per_row);
         tracing::info!(device = %seat.device(), rows, bytes, batch_rows = batch.rows, %error, "out of memory");
@@ -203,7 +219,11 @@ impl Runner {
             return self.turn_away(seat, &unusable);
         }
         let Some(half) = seat.halve(rows, self.config.rows_min) else {
-            return self.turn_away(seat, &error);
+            if last {
+                return self.turn_away(seat, error);
+            }
+            self.lock().stats.retries_total += 1;
+            return Ok(());
         };
         tracing::info!(device = %seat.device(), rows = half, "batch halved");
         let mut state = self.lock();

@@ -1,7 +1,7 @@
 //! A device that a run computes on: its handle, which can be made anew, its broker, and how many rows go at once.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -116,30 +116,56 @@ impl Seat {
 struct OfCompute {
     source: Box<dyn FreeMemory>,
     compute: Arc<Compute>,
+    /// What the driver keeps for this process whether buffers use it or not.
+    kept_bytes: Arc<AtomicU64>,
+    /// What the pools held when they last said so.
+    held_bytes: AtomicU64,
 }
 
 impl FreeMemory for OfCompute {
     fn read(&self) -> Result<MemoryReading, String> {
         let reading = self.source.read()?;
-        // A lost handle still says what the pools hold: they are the device's, and not the handle's.
-        let held = self.compute.memory().map_err(|error| error.to_string())?;
-        Ok(MemoryReading { held_bytes: held.reserved_bytes, ..reading })
+        // A lost handle still says what the pools hold: they are the device's, and not the handle's. A lane whose job is just failing
+        // does not: then the figure before stands, as it does for the driver's own between two readings.
+        if let Ok(held) = self.compute.memory() {
+            self.held_bytes.store(held.reserved_bytes, Ordering::Release);
+        }
+        // Buffers are cut from what is kept, until it is used up.
+        let held_bytes = self.held_bytes.load(Ordering::Acquire).max(self.kept_bytes.load(Ordering::Acquire));
+        Ok(MemoryReading { held_bytes, ..reading })
     }
 }
 
 /// A broker for an opened device: its memory, and who says what of it is free. NVML is asked for an NVIDIA GPU, sysfs for an AMD one,
-/// the host for a device that lives in its memory; of any other nobody knows, and leases go by the accounts alone.
+/// the host for a device that lives in its memory; of any other nobody knows, and leases go by the accounts alone. Where growth is not
+/// allowed the whole share is reserved here; a device that cannot reserve is warned of in the log.
 ///
 /// # Errors
 ///
-/// [`GpuError::Failed`] where `memory_fraction` is out of range.
+/// [`GpuError::Failed`] where `memory_fraction` is out of range, [`GpuError::OutOfMemory`] where the share cannot be reserved.
 pub fn broker_for(compute: &Arc<Compute>, config: &GpuConfig) -> Result<Broker, GpuError> {
     let device = compute.device();
     let (capacity, source) = memory_of(device, config);
-    let source = OfCompute { source, compute: Arc::clone(compute) };
+    let kept_bytes = Arc::new(AtomicU64::new(0));
+    let source = OfCompute {
+        source,
+        compute: Arc::clone(compute),
+        kept_bytes: Arc::clone(&kept_bytes),
+        held_bytes: AtomicU64::new(0),
+    };
     let lending = BrokerConfig { memory_fraction: config.memory_fraction, ..BrokerConfig::default() };
-    Broker::new(capacity, source, lending)
-        .map_err(|error| GpuError::Failed { device: device.to_string(), message: error.to_string() })
+    let broker = Broker::new(capacity, source, lending)
+        .map_err(|error| GpuError::Failed { device: device.to_string(), message: error.to_string() })?;
+    if !config.allow_growth {
+        let share = broker.stats().lendable_bytes;
+        if share < u64::MAX && compute.reserve(share)? {
+            kept_bytes.store(share, Ordering::Release);
+            broker.refresh();
+        } else {
+            tracing::warn!(%device, "allow_growth = false: this device cannot reserve memory, which is taken as it is needed");
+        }
+    }
+    Ok(broker)
 }
 
 /// A device whose memory should be known and is not.

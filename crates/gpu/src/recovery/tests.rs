@@ -1,6 +1,7 @@
 //! Faults at every step of a run on a real runtime (Mesa's lavapipe is enough): the results are those without a fault, to the bit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cubecl::prelude::*;
 
@@ -39,13 +40,15 @@ impl Job for Line<'_> {
     }
 }
 
-fn device() -> Option<Device> {
+/// A device, for one test at a time: what a panic on CubeCL's thread said is the process's, as the hook is.
+fn device() -> Option<(Device, MutexGuard<'static, ()>)> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     log_panics();
     let found = list(DeviceKind::Vulkan).unwrap_or_default().into_iter().find(Device::has_f64);
     if found.is_none() {
         zomma_testkit::skip("no device");
     }
-    found
+    found.map(|device| (device, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 fn config(fault: Option<&str>) -> RunnerConfig {
@@ -88,7 +91,7 @@ fn bits(values: &[f64]) -> Vec<u64> {
 
 #[test]
 fn a_fault_at_each_step_in_turn_changes_no_bit() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     for kind in ["oom", "refused", "panic"] {
         for step in 1_u64.. {
             let runner = Runner::new(vec![device.clone()], config(Some(&format!("{kind}@{step}")))).unwrap();
@@ -109,7 +112,7 @@ fn a_fault_at_each_step_in_turn_changes_no_bit() {
 #[test]
 fn a_launch_on_a_buffer_that_was_never_made_is_found_out() {
     // On Vulkan the copy after such a launch succeeds and brings whatever was there.
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let compute = device.open().unwrap().unwrap().inject("oom@1".parse().unwrap());
     let error = compute.run(Line(&values())).unwrap_err();
     assert!(error.is_out_of_memory(), "{error}");
@@ -120,7 +123,7 @@ fn a_launch_on_a_buffer_that_was_never_made_is_found_out() {
 
 #[test]
 fn a_device_with_little_memory_is_given_pieces_that_fit() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let runner = Runner::new(vec![device], config(Some("oom>1200"))).unwrap();
     assert_eq!(bits(&run(&runner).unwrap()), expected());
     let stats = runner.stats();
@@ -131,8 +134,19 @@ fn a_device_with_little_memory_is_given_pieces_that_fit() {
 }
 
 #[test]
+fn a_piece_too_small_to_halve_is_tried_once_more() {
+    let Some((device, _one)) = device() else { return };
+    let small = RunnerConfig { rows_min: ROWS, ..config(Some("oom@2")) };
+    let runner = Runner::new(vec![device], small).unwrap();
+    assert_eq!(bits(&run(&runner).unwrap()), expected());
+    let stats = runner.stats();
+    assert_eq!((stats.retries_total, stats.rows_on_devices, stats.rows_on_cpu), (1, ROWS as u64, 0));
+    assert_eq!(runner.notes(), ["device memory ran out: its pools were cleared, and the rows done again"]);
+}
+
+#[test]
 fn memory_that_never_suffices_goes_to_the_cpu_and_says_so() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let runner = Runner::new(vec![device], config(Some("oom@1.."))).unwrap();
     assert_eq!(bits(&run(&runner).unwrap()), expected());
     let (stats, notes) = (runner.stats(), runner.notes());
@@ -143,7 +157,7 @@ fn memory_that_never_suffices_goes_to_the_cpu_and_says_so() {
 
 #[test]
 fn a_lost_device_hands_its_rows_to_the_next_and_then_to_the_cpu() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     for step in 1..=3 {
         let lost = format!("lost@{step}");
         let runner = Runner::new(vec![device.clone(), device.clone()], config(Some(&lost))).unwrap();
@@ -159,7 +173,7 @@ fn a_lost_device_hands_its_rows_to_the_next_and_then_to_the_cpu() {
 
 #[test]
 fn without_fallback_the_failure_is_the_answer() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let gpu = GpuConfig { cpu_fallback: false, ..GpuConfig::default() };
     let runner = Runner::new(vec![device], RunnerConfig { gpu, ..config(Some("lost@2")) }).unwrap();
     let error = run(&runner).unwrap_err();
@@ -168,7 +182,7 @@ fn without_fallback_the_failure_is_the_answer() {
 
 #[test]
 fn a_bug_is_not_hidden_by_doing_it_elsewhere() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let runner = Runner::new(vec![device], config(None)).unwrap();
     let calls = AtomicUsize::new(0);
     let failed = || GpuError::Failed { device: "x".into(), message: "index out of bounds".into() };
@@ -181,7 +195,7 @@ fn a_bug_is_not_hidden_by_doing_it_elsewhere() {
 
 #[test]
 fn pieces_fit_what_the_broker_may_ever_lend() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     // Of a host's gigabytes this leaves some kilobytes.
     let total = HostTotal::read();
     let gpu = GpuConfig { memory_fraction: 5000.0 / total as f64, ..GpuConfig::default() };
@@ -205,7 +219,7 @@ impl HostTotal {
 
 #[test]
 fn threads_that_share_a_failing_device_lose_no_row() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     for plan in ["panic@5", "oom@7", "lost@6", "oom>3000"] {
         let runner = Runner::new(vec![device.clone(), device.clone()], config(Some(plan))).unwrap();
         std::thread::scope(|scope| {
@@ -237,7 +251,7 @@ impl Job for Hold<'_> {
 
 #[test]
 fn pools_say_what_they_hold_and_give_back_what_is_empty() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let compute = device.open().unwrap().unwrap();
     let (held, _) = compute.run(Hold(&compute)).unwrap();
     assert!(held.in_use_bytes >= 32_768 && held.reserved_bytes >= held.in_use_bytes && held.lanes > 0, "{held:?}");

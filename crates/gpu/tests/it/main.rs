@@ -4,7 +4,7 @@ mod inventory;
 mod nvml;
 
 use cubecl::prelude::Runtime;
-use zomma_gpu::{Compute, Device, DeviceKind, DeviceRequest, GpuError, Job, Session, choose, list};
+use zomma_gpu::{Compute, Device, DeviceKind, DeviceRequest, GpuError, Job, Session, candidates, choose, list};
 
 /// The software or real Vulkan device that tests run on, where there is one with f64.
 fn vulkan() -> Option<Compute> {
@@ -76,6 +76,32 @@ fn an_absent_device_is_an_error_that_says_what_is_missing() {
             GpuError::NoSuchDevice { count, .. } => assert!(said.contains(&format!("only {count} device")), "{said}"),
             GpuError::Driver { .. } => assert!(said.starts_with("cuda: "), "{said}"),
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_named_device_is_its_only_candidate_and_auto_begins_with_its_choice() {
+    assert_eq!(candidates(&DeviceRequest::CPU).unwrap(), [choose(&DeviceRequest::CPU).unwrap()]);
+    let auto = candidates(&DeviceRequest::Auto).unwrap();
+    assert_eq!(auto[0], choose(&DeviceRequest::Auto).unwrap());
+    assert!(auto.iter().skip(1).all(|device| device.kind() != DeviceKind::Cpu && !device.is_software()), "{auto:?}");
+    assert!(candidates(&"hip".parse().unwrap()).is_err());
+}
+
+#[test]
+fn only_cuda_can_reserve_memory_ahead() {
+    if let Some(compute) = vulkan() {
+        assert_eq!(compute.reserve(1 << 20), Ok(false));
+    }
+    match list(DeviceKind::Cuda).unwrap_or_default().first() {
+        None => zomma_testkit::skip("no CUDA device"),
+        Some(device) => {
+            let compute = device.open().unwrap().unwrap();
+            assert_eq!(compute.reserve(64 << 20), Ok(true));
+            let too_much = compute.reserve(1 << 50).unwrap_err();
+            assert!(too_much.is_out_of_memory(), "{too_much}");
+            assert_eq!(compute.run(RoundTrip(vec![1.5])).unwrap(), [1.5]);
         }
     }
 }
