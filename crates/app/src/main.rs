@@ -17,6 +17,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    zomma_gpu::log_panics();
     let level = std::env::var_os(logging::VARIABLE).map(|level| level.to_string_lossy().into_owned());
     match logging::install(level.as_deref()).map_err(Into::into).and_then(|()| commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use zomma_pricing::black::{self, Greek};
 
-use super::{Verb, evaluate::Engine, expiry};
+use super::{Verb, engine::Engine, expiry};
 use crate::{commands, failure::BadArguments, gpu_config::GpuConfigArgs};
 
 /// Units of the Greeks.

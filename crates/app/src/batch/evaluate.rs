@@ -1,8 +1,9 @@
 //! Values a request: by model, on the device that was chosen.
 
-use anyhow::Context;
+use std::ops::Range;
+
 use zomma_base::{OptionType, Status};
-use zomma_gpu::{Compute, config::Settings};
+use zomma_gpu::recovery::Place;
 use zomma_pricing::{
     black::{self, Greek, GreekColumns, Model, RowColumns},
     implied_vol::{self, BsmPriceColumns, PriceColumns},
@@ -11,36 +12,13 @@ use zomma_pricing::{
 use super::{
     Verb,
     args::{Plan, Precision, Units},
+    engine::Engine,
     request::Request,
 };
-use crate::{failure::BadArguments, gpu_config::named_device};
 
-/// What computes.
-#[derive(Debug)]
-pub enum Engine {
-    /// The vectorised CPU path.
-    Cpu,
-    /// Kernels on a device.
-    Device(Compute),
-}
-
-impl Engine {
-    /// Readies the device that the user named by flag, variable or file.
-    pub fn choose(settings: &Settings) -> anyhow::Result<Self> {
-        let named = || named_device(settings);
-        let device = zomma_gpu::choose(&settings.config.device)
-            .map_err(|error| BadArguments(format!("{}: {error}", named())))?;
-        let compute = device.open().with_context(named)?;
-        Ok(compute.map_or(Self::Cpu, Self::Device))
-    }
-
-    /// The device in words.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Cpu => "cpu".into(),
-            Self::Device(compute) => compute.device().to_string(),
-        }
-    }
+/// What a row takes on a device, in bytes: six numbers and a type in, a flag and the results out.
+const fn bytes_per_row(results: usize) -> usize {
+    (6 + results) * size_of::<f64>() + 2 * size_of::<u32>()
 }
 
 /// Result columns of one chunk, and a status a row. A row whose status is not `Ok` has NaN in every column.
@@ -121,6 +99,21 @@ impl<'a> Inputs<'a> {
     }
 }
 
+impl<'a> Inputs<'a> {
+    /// Some of the rows.
+    fn part(&self, at: &Range<usize>) -> Inputs<'a> {
+        Inputs {
+            option_type: &self.option_type[at.clone()],
+            spot: &self.spot[at.clone()],
+            strike: &self.strike[at.clone()],
+            expiry_years: &self.expiry_years[at.clone()],
+            risk_free_rate: &self.risk_free_rate[at.clone()],
+            dividend_yield: &self.dividend_yield[at.clone()],
+            given: &self.given[at.clone()],
+        }
+    }
+}
+
 /// Copies of some rows of a request.
 struct Gathered {
     option_type: Vec<OptionType>,
@@ -174,10 +167,14 @@ fn row_columns<'a>(inputs: &Inputs<'a>) -> RowColumns<'a> {
 
 fn price(inputs: &Inputs<'_>, model: Model, engine: &Engine, status: &mut [Status]) -> anyhow::Result<Vec<f64>> {
     let mut price = vec![0.0; status.len()];
-    match engine {
-        Engine::Cpu => black::price(&row_columns(inputs), model, &mut price, status),
-        Engine::Device(compute) => black::launch::price(compute, &row_columns(inputs), model, &mut price, status)?,
-    }
+    engine.compute(status.len(), bytes_per_row(1), |place, at| {
+        let (rows, out) = (row_columns(&inputs.part(&at)), &mut price[at.clone()]);
+        match place {
+            Place::Cpu => black::price(&rows, model, out, &mut status[at]),
+            Place::Device(compute) => black::launch::price(compute, &rows, model, out, &mut status[at])?,
+        }
+        Ok(())
+    })?;
     Ok(price)
 }
 
@@ -188,11 +185,24 @@ fn greeks(
     units: Units,
     status: &mut [Status],
 ) -> anyhow::Result<Vec<Vec<f64>>> {
-    let mut greeks = GreekColumns::zeros(status.len());
-    match engine {
-        Engine::Cpu => black::greeks(&row_columns(inputs), model, &mut greeks, status),
-        Engine::Device(compute) => black::launch::greeks(compute, &row_columns(inputs), model, &mut greeks, status)?,
-    }
+    let count = status.len();
+    let mut greeks = GreekColumns::zeros(count);
+    engine.compute(count, bytes_per_row(Greek::ALL.len()), |place, at| {
+        let rows = row_columns(&inputs.part(&at));
+        // A batch that went whole, as nearly all do, is written where it belongs; a piece is copied there.
+        let mut piece = (at.len() < count).then(|| GreekColumns::zeros(at.len()));
+        let out = piece.as_mut().unwrap_or(&mut greeks);
+        match place {
+            Place::Cpu => black::greeks(&rows, model, out, &mut status[at.clone()]),
+            Place::Device(compute) => black::launch::greeks(compute, &rows, model, out, &mut status[at.clone()])?,
+        }
+        if let Some(mut piece) = piece {
+            for (whole, part) in greeks.columns_mut().iter_mut().zip(piece.columns_mut()) {
+                whole[at.clone()].copy_from_slice(part);
+            }
+        }
+        Ok(())
+    })?;
     let mut columns = std::mem::take(greeks.columns_mut()).to_vec();
     for (greek, column) in Greek::ALL.into_iter().zip(&mut columns) {
         let divisor = units.divisor(greek);
@@ -211,39 +221,45 @@ fn implied_volatility(
 ) -> anyhow::Result<Vec<f64>> {
     let mut volatility = vec![f64::NAN; status.len()];
     if model == Model::Bsm {
-        let columns = BsmPriceColumns {
-            option_type: inputs.option_type,
-            spot: inputs.spot,
-            strike: inputs.strike,
-            expiry_years: inputs.expiry_years,
-            risk_free_rate: inputs.risk_free_rate,
-            dividend_yield: inputs.dividend_yield,
-            price: inputs.given,
-        };
-        match engine {
-            Engine::Cpu => implied_vol::implied_volatility_bsm(&columns, &mut volatility, status),
-            Engine::Device(compute) => {
-                implied_vol::launch::implied_volatility_bsm(compute, &columns, &mut volatility, status)?;
+        engine.compute(status.len(), bytes_per_row(1), |place, at| {
+            let part = inputs.part(&at);
+            let rows = BsmPriceColumns {
+                option_type: part.option_type,
+                spot: part.spot,
+                strike: part.strike,
+                expiry_years: part.expiry_years,
+                risk_free_rate: part.risk_free_rate,
+                dividend_yield: part.dividend_yield,
+                price: part.given,
+            };
+            let (out, status) = (&mut volatility[at.clone()], &mut status[at]);
+            match place {
+                Place::Cpu => implied_vol::implied_volatility_bsm(&rows, out, status),
+                Place::Device(compute) => implied_vol::launch::implied_volatility_bsm(compute, &rows, out, status)?,
             }
-        }
+            Ok(())
+        })?;
         return Ok(volatility);
     }
     let discount_factor: Vec<f64> =
         inputs.risk_free_rate.iter().zip(inputs.expiry_years).map(|(rate, years)| (-rate * years).exp()).collect();
-    let columns = PriceColumns {
-        option_type: inputs.option_type,
-        forward: inputs.spot,
-        strike: inputs.strike,
-        expiry_years: inputs.expiry_years,
-        discount_factor: &discount_factor,
-        price: inputs.given,
-    };
-    match engine {
-        Engine::Cpu => implied_vol::implied_volatility(&columns, &mut volatility, status),
-        Engine::Device(compute) => {
-            implied_vol::launch::implied_volatility(compute, &columns, &mut volatility, status)?;
+    engine.compute(status.len(), bytes_per_row(1), |place, at| {
+        let part = inputs.part(&at);
+        let rows = PriceColumns {
+            option_type: part.option_type,
+            forward: part.spot,
+            strike: part.strike,
+            expiry_years: part.expiry_years,
+            discount_factor: &discount_factor[at.clone()],
+            price: part.given,
+        };
+        let (out, status) = (&mut volatility[at.clone()], &mut status[at]);
+        match place {
+            Place::Cpu => implied_vol::implied_volatility(&rows, out, status),
+            Place::Device(compute) => implied_vol::launch::implied_volatility(compute, &rows, out, status)?,
         }
-    }
+        Ok(())
+    })?;
     // The discount factor is made of the rate that the user gave: the fault is named by the field.
     for (status, rate) in status.iter_mut().zip(inputs.risk_free_rate) {
         if !rate.is_finite() {

@@ -6,6 +6,7 @@
 mod args;
 mod arrow_cells;
 mod csv_cells;
+mod engine;
 mod evaluate;
 mod expiry;
 mod fields;
@@ -64,6 +65,10 @@ pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }
     let sink = sink::create(&args.output, plan.format, &source, &layout, &plan)?;
-    let tally = pipeline::run(source, &name, sink, &layout, &plan, args.progress())?;
-    tally.report(verb, &name, started.elapsed(), args, &plan.engine.name())
+    let done = pipeline::run(source, &name, sink, &layout, &plan, args.progress());
+    // Said once, and before whatever the run ended with.
+    for note in plan.engine.notes() {
+        eprintln!("zomma {}: {note}", verb.as_str());
+    }
+    done?.report(verb, &name, started.elapsed(), args, &plan.engine)
 }

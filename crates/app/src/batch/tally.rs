@@ -7,6 +7,7 @@ use zomma_base::Status;
 
 use super::{
     BatchArgs, Verb,
+    engine::Engine,
     fields::{Field, Layout},
     request::Cells,
 };
@@ -68,10 +69,10 @@ impl Tally {
         name: &str,
         elapsed: Duration,
         args: &BatchArgs,
-        device: &str,
+        engine: &Engine,
     ) -> anyhow::Result<()> {
         if args.json {
-            let line = self.json(elapsed, device);
+            let line = self.json(elapsed, engine);
             if args.to_stdout() {
                 eprint!("{line}");
             } else {
@@ -103,14 +104,15 @@ impl Tally {
         self.faults.iter().map(line).collect::<Vec<_>>().join(separator)
     }
 
-    fn json(&self, elapsed: Duration, device: &str) -> String {
+    fn json(&self, elapsed: Duration, engine: &Engine) -> String {
         let status: BTreeMap<&str, u64> =
             self.faults.iter().map(|(status, fault)| (status.as_str(), fault.count)).collect();
         let value = serde_json::json!({
             "rows": self.rows,
             "rows_ok": self.rows_ok(),
             "status": status,
-            "device": device,
+            "device": engine.name(),
+            "device_notes": engine.notes(),
             "elapsed_ms": elapsed.as_secs_f64() * 1e3,
         });
         format!("{value}\n")

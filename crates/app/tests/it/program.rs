@@ -58,8 +58,14 @@ pub fn run(arguments: &[&str]) -> Run {
 
 /// Runs the binary with text on its standard input.
 pub fn run_with_input(arguments: &[&str], input: &[u8]) -> Run {
-    let mut child =
-        zomma().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_env(arguments, input, &[])
+}
+
+/// Runs the binary with text on its standard input and some variables set.
+pub fn run_env(arguments: &[&str], input: &[u8], environment: &[(&str, &str)]) -> Run {
+    let mut command = zomma();
+    command.args(arguments).envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {

@@ -1,0 +1,60 @@
+//! What computes: a device with others and the CPU to fall back on, or the CPU alone.
+
+use std::{env, ops::Range};
+
+use anyhow::Context;
+use zomma_gpu::{
+    FaultPlan, GpuError, candidates,
+    config::Settings,
+    recovery::{Batch, Place, Runner, RunnerConfig},
+};
+
+use crate::{failure::BadArguments, gpu_config::named_device};
+
+/// The variable that rehearses a failure of the first device: `oom@3`, `lost@2`, `oom>65536`.
+const FAULT_VARIABLE: &str = "ZOMMA_FAULT";
+
+/// What computes the rows of a table.
+#[derive(Debug)]
+pub struct Engine {
+    runner: Runner,
+}
+
+impl Engine {
+    /// Readies the device that the user named by flag, variable or file; `auto` may go on with any that it would ever take.
+    pub fn choose(settings: &Settings) -> anyhow::Result<Self> {
+        let named = || named_device(settings);
+        let gpu = settings.config.clone();
+        let devices = candidates(&gpu.device).map_err(|error| BadArguments(format!("{}: {error}", named())))?;
+        let config = RunnerConfig { gpu, fault: rehearsed_fault()?, ..RunnerConfig::default() };
+        let runner = Runner::new(devices, config).with_context(named)?;
+        Ok(Self { runner })
+    }
+
+    /// The device in use, in words.
+    pub fn name(&self) -> String {
+        self.runner.device_name()
+    }
+
+    /// What the user should know of how the devices did, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        self.runner.notes()
+    }
+
+    /// Computes rows piece by piece; `op` may be asked for a piece again, elsewhere or in parts, after it failed.
+    pub fn compute(
+        &self,
+        rows: usize,
+        bytes_per_row: usize,
+        op: impl FnMut(Place<'_>, Range<usize>) -> Result<(), GpuError>,
+    ) -> anyhow::Result<()> {
+        Ok(self.runner.with_oom_recovery(&Batch { rows, bytes_per_row: bytes_per_row as u64 }, op)?)
+    }
+}
+
+/// The failure to rehearse, where one is asked for.
+fn rehearsed_fault() -> Result<Option<FaultPlan>, BadArguments> {
+    let Some(text) = env::var_os(FAULT_VARIABLE).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let plan = text.to_string_lossy().parse();
+    plan.map(Some).map_err(|error| BadArguments(format!("{FAULT_VARIABLE}: {error}")))
+}
