@@ -17,7 +17,7 @@ pub struct GpuConfigArgs {
     /// what ZOMMA_GPU_DEVICE or the configuration file says, else auto.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceRequest>,
-    /// Read the GPU configuration, table [gpu], from this file.
+    /// Read the GPU configuration, the table `[gpu]`, from this file.
     #[arg(long, value_name = "FILE")]
     pub gpu_config: Option<PathBuf>,
     /// Set one key of the GPU configuration over file and variables, such as memory_fraction=0.5; may be repeated.

@@ -52,7 +52,7 @@ fn the_device_of_a_batch_comes_from_the_same_layers() {
 fn a_printed_file_reads_back_to_the_same_values() {
     let folder = tempfile::tempdir().unwrap();
     let set =
-        ["--gpu-set", "memory_fraction=0.1", "--gpu-set", "pool_size_bytes=1000001B", "--gpu-set", "cpu_fallback=off"];
+        ["--gpu-set", "memory_fraction=0.1", "--gpu-set", "pool_size_bytes=2000001B", "--gpu-set", "cpu_fallback=off"];
     let first = run(&[&["gpu", "config", "--toml"][..], &set].concat()).ok();
     let file = folder.path().join("zomma.toml");
     fs::write(&file, "[gpu]\npool_size_bytes = 1\n").unwrap();

@@ -320,7 +320,7 @@ fn a_port_that_is_taken_is_named_with_what_to_do() {
         crate::program::run(&["gpu", "serve", "--listen", bad]).refused(2, &["--listen", bad, "127.0.0.1:9835"]);
     }
     crate::program::run(&["gpu", "serve", "--fail-after", "0"]).refused(2, &["--fail-after", "from 1"]);
-    crate::program::run(&["gpu", "serve", "--xid-hold", "-1"]).refused(2, &["--xid-hold"]);
+    crate::program::run(&["gpu", "serve", "--xid-hold=-1"]).refused(2, &["--xid-hold"]);
     crate::program::run(&["gpu", "serve", "--gpu-set", "enable_monitoring=false"]).refused(2, &["enable_monitoring"]);
 }
 

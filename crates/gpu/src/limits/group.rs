@@ -116,13 +116,10 @@ impl Group {
         Some(usage.saturating_sub(counter(&self.path, "memory.stat", inactive).unwrap_or(0)))
     }
 
-    /// How many processes the kernel ended while this group was at its own limit, and not one around or below it.
-    pub fn killed_by_limit(&self) -> u64 {
+    /// Whether this group, and not one around or below it, came to its own limit of memory.
+    pub fn was_at_limit(&self) -> bool {
         match self.hierarchy {
-            Hierarchy::V2 => {
-                let own_limit = counter(&self.path, "memory.events.local", "oom").unwrap_or(0) > 0;
-                if own_limit { counter(&self.path, "memory.events", "oom_kill").unwrap_or(0) } else { 0 }
-            }
+            Hierarchy::V2 => counter(&self.path, "memory.events.local", "oom").unwrap_or(0) > 0,
             Hierarchy::V1Memory => {
                 let number =
                     |file: &str| -> Option<u64> { fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok() };
@@ -130,14 +127,25 @@ impl Group {
                 let near = || Some(number("memory.max_usage_in_bytes")? >= number("memory.limit_in_bytes")? / 8 * 7);
                 let counted =
                     ["memory.failcnt", "memory.memsw.failcnt"].into_iter().filter_map(number).any(|hits| hits > 0);
-                let own_limit = counted || near() == Some(true);
+                counted || near() == Some(true)
+            }
+            Hierarchy::V1Freezer => false,
+        }
+    }
+
+    /// How many processes the kernel ended while this group was at its own limit.
+    pub fn killed_by_limit(&self) -> u64 {
+        if !self.was_at_limit() {
+            return 0;
+        }
+        match self.hierarchy {
+            Hierarchy::V2 => counter(&self.path, "memory.events", "oom_kill").unwrap_or(0),
+            Hierarchy::V1Memory => {
                 // Version 1 counts a killed process in its own group alone.
                 let mut killed = 0;
-                if own_limit {
-                    walk(&self.path, &mut |folder| {
-                        killed += counter(folder, "memory.oom_control", "oom_kill").unwrap_or(0)
-                    });
-                }
+                walk(&self.path, &mut |folder| {
+                    killed += counter(folder, "memory.oom_control", "oom_kill").unwrap_or(0)
+                });
                 killed
             }
             Hierarchy::V1Freezer => 0,

@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("group");
         std::fs::create_dir(&path).unwrap();
-        let id = RunId { pid: u32::MAX, start_ticks: 1, namespace: 1 };
+        let id = RunId { pid: u32::MAX, start_ticks: 1, namespace: 1, run: 0 };
         let group = Group { hierarchy: crate::limits::plan::Hierarchy::V2, path: path.clone() };
         let line = serde_json::to_string(&Remains { id, groups: vec![group] }).unwrap();
         assert_eq!(serve(format!("{line}\ndone\n").as_bytes()), Ok(()));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The variable that marks every process of a run, for machines without a control group to hold them.
 pub const MARK: &str = "ZOMMA_RUN_ID";
 
-/// A run's name: the process that supervises it, when that began, and in which namespace its number counts.
+/// A run's name: the process that supervises it, when that began, in which namespace its number counts, and which of its runs it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunId {
     /// The supervisor.
@@ -18,18 +19,22 @@ pub struct RunId {
     pub start_ticks: u64,
     /// Its namespace of process numbers.
     pub namespace: u64,
+    /// Which of the supervisor's runs, from 0.
+    pub run: u32,
 }
 
 impl RunId {
-    /// The name of a run that this process supervises. `None` where `/proc` does not tell.
-    pub fn of_this_process() -> Option<Self> {
+    /// The name of the next run that this process supervises. `None` where `/proc` does not tell.
+    pub fn next() -> Option<Self> {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
         let pid = std::process::id();
-        Some(Self { pid, start_ticks: start_ticks(Path::new("/"), pid)?, namespace: pid_namespace()? })
+        let (start_ticks, namespace) = (start_ticks(Path::new("/"), pid)?, pid_namespace()?);
+        Some(Self { pid, start_ticks, namespace, run: RUNS.fetch_add(1, Ordering::Relaxed) })
     }
 
-    /// As a name of a control group: `zomma-4711-123456-4026531836`.
+    /// As a name of a control group: `zomma-4711-123456-4026531836-0`.
     pub fn group_name(&self) -> String {
-        format!("zomma-{}-{}-{}", self.pid, self.start_ticks, self.namespace)
+        format!("zomma-{}-{}-{}-{}", self.pid, self.start_ticks, self.namespace, self.run)
     }
 
     /// Reads [`RunId::group_name`].
@@ -39,6 +44,7 @@ impl RunId {
             pid: numbers.next()?.parse().ok()?,
             start_ticks: numbers.next()?.parse().ok()?,
             namespace: numbers.next()?.parse().ok()?,
+            run: numbers.next()?.parse().ok()?,
         };
         numbers.next().is_none().then_some(id)
     }
@@ -99,13 +105,14 @@ mod tests {
 
     #[test]
     fn a_run_is_named_so_that_its_death_is_seen() {
-        let own = RunId::of_this_process().unwrap();
+        let own = RunId::next().unwrap();
+        assert_ne!(RunId::next().unwrap().group_name(), own.group_name(), "two runs of one process are two");
         assert_eq!(RunId::of_group_name(&own.group_name()), Some(own.clone()));
         assert!(!own.is_dead());
         assert!(RunId { start_ticks: own.start_ticks + 1, ..own.clone() }.is_dead(), "the number was used again");
         assert!(RunId { pid: u32::MAX, ..own.clone() }.is_dead());
         assert!(!RunId { pid: u32::MAX, namespace: own.namespace + 1, ..own }.is_dead(), "not ours to judge");
-        for name in ["zomma", "zomma-1", "zomma-1-2", "zomma-1-2-x", "zomma-1-2-3-4", "desk-1-2-3"] {
+        for name in ["zomma", "zomma-1", "zomma-1-2-3", "zomma-1-2-3-x", "zomma-1-2-3-4-5", "desk-1-2-3-4"] {
             assert_eq!(RunId::of_group_name(name), None, "{name}");
         }
     }

@@ -27,6 +27,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long processes that are ending anyhow may take, after the command itself, before they are told to.
 const AFTERGLOW: Duration = Duration::from_millis(100);
 
+/// The exit code of what was ended by SIGKILL, also where a shell or another run passes it on.
+const KILLED_EXIT_CODE: u8 = 128 + 9;
+
 /// What happens to a run.
 #[derive(Debug)]
 pub enum Event {
@@ -68,7 +71,7 @@ pub fn run(
     events: &Receiver<Event>,
     report: &mut dyn FnMut(&Report),
 ) -> Result<u8, RunError> {
-    let id = RunId::of_this_process().ok_or_else(|| RunError::Failed("/proc cannot be read".into()))?;
+    let id = RunId::next().ok_or_else(|| RunError::Failed("/proc cannot be read".into()))?;
     let (plan, groups) = prepare(&job.request, job.facts.clone(), &id, report);
     let remains = Remains { id, groups };
     report(&Report::Plan { limits: plan.enforcements.clone() });
@@ -266,6 +269,7 @@ impl<'a> Running<'a> {
             match events.recv_timeout(TICK.min(self.cpu_interval)) {
                 Ok(Event::Exited(status)) => {
                     self.see_kernel();
+                    self.see_uncounted(&status);
                     return status;
                 }
                 Ok(Event::Signal(signal)) => self.forward(signal),
@@ -329,6 +333,14 @@ impl<'a> Running<'a> {
             self.kernel_killed = killed;
             let limit_bytes = self.request.cpu_memory_bytes.unwrap_or(0);
             self.exceed(Limit::CpuMemory, None, None, limit_bytes, By::Kernel);
+        }
+    }
+
+    /// What the kernel ended in a group below ours that is gone with its count: a run inside this one.
+    fn see_uncounted(&mut self, status: &io::Result<ExitStatus>) {
+        let killed = status.as_ref().is_ok_and(|&status| exit_code(status) == KILLED_EXIT_CODE);
+        if killed && self.kernel_killed == 0 && self.remains.groups.iter().any(Group::was_at_limit) {
+            self.exceed(Limit::CpuMemory, None, None, self.request.cpu_memory_bytes.unwrap_or(0), By::Kernel);
         }
     }
 

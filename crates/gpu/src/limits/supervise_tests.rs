@@ -154,7 +154,7 @@ fn what_the_kernel_refuses_is_planned_again_without() {
     // An ordinary folder takes groups and has none of their files.
     facts.cgroups.v1_memory = Some(folder.path().to_owned());
     let request = Request { gpu_memory_bytes: None, ..job("", OnExceed::End, Box::new(Mute)).request };
-    let (plan, groups) = prepare(&request, facts, &RunId::of_this_process().unwrap(), &mut |_| {});
+    let (plan, groups) = prepare(&request, facts, &RunId::next().unwrap(), &mut |_| {});
     assert_eq!(groups, []);
     let why = plan.enforcements[0].why_not_stronger.clone().unwrap();
     assert!(why.contains("memory.limit_in_bytes"), "{why}");

@@ -9,7 +9,7 @@
 //! | the broker has no room | wait; where the pools hold pages that are empty, they are given back first |
 //! | memory runs out all the same | wait for the work in flight, clear the pools, halve the piece, down to [`RunnerConfig::rows_min`] |
 //! | it runs out at that size, or the device is lost | the next device that the request allows |
-//! | there is none | the CPU, where [`RunnerConfig::cpu_fallback`] says so; else the error |
+//! | there is none | the CPU, where [`GpuConfig::cpu_fallback`](crate::GpuConfig) says so; else the error |
 //! | any other failure | the error: a bug is not hidden by doing it elsewhere |
 //!
 //! Each step is logged (`info`) with the device and the sizes; [`Runner::notes`] says it once, for the user.

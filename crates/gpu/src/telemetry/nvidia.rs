@@ -104,7 +104,7 @@ fn read_device(device: &Device<'_>, asked: &mut Asked) -> GpuSample {
         energy_joules: asked.take("energy", device.total_energy_consumption()).map(|it| it as f64 / 1e3),
         sm_clock_hertz: asked.take("sm_clock", device.clock_info(Clock::SM)).map(megahertz),
         memory_clock_hertz: asked.take("memory_clock", device.clock_info(Clock::Memory)).map(megahertz),
-        fan_speed_ratio: asked.take("fan_speed", device.fan_speed(0)).map(percent),
+        fan_speed_ratio: asked.take("fan_speed", first_fan(device)).map(percent),
         // NVML's KB are thousands of bytes a second, over its last 20 ms.
         pcie_transmit_bytes_per_second: asked
             .take("pcie_transmit", device.pcie_throughput(PcieUtilCounter::Send))
@@ -124,6 +124,14 @@ fn read_device(device: &Device<'_>, asked: &mut Asked) -> GpuSample {
     };
     by_number(&mut sample, fields, asked);
     sample
+}
+
+/// Speed of the first fan, in percent. A board without fans says that there is no first one.
+fn first_fan(device: &Device<'_>) -> Result<u32, NvmlError> {
+    device.fan_speed(0).map_err(|error| match error {
+        NvmlError::InvalidArg => NvmlError::NotSupported,
+        other => other,
+    })
 }
 
 fn ecc_errors(device: &Device<'_>, counter: EccCounter, asked: &mut Asked) -> EccErrors {

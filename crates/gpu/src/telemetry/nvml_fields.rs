@@ -48,11 +48,11 @@ fn answer(field: nvmlFieldValue_t) -> Result<u64, NvmlError> {
         // SAFETY: each part of the union is a plain number without invalid bit patterns, and NVML says which one it wrote.
         nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT => Ok(u64::from(unsafe { value.uiVal })),
         // SAFETY: as above.
-        nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG => Ok(unsafe { value.ulVal } as u64),
+        nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG => Ok(unsafe { value.ulVal }),
         // SAFETY: as above.
         nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG => Ok(unsafe { value.ullVal }),
-        // SAFETY: as above.
         nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_LONG_LONG => {
+            // SAFETY: as above.
             u64::try_from(unsafe { value.sllVal }).map_err(|_| NvmlError::NoData)
         }
         // SAFETY: as above.

@@ -183,7 +183,7 @@ pub const METRICS: &[Metric] = &[
         |it| sampled(it).then(|| it.now.saturating_duration_since(it.snapshot.taken).as_secs_f64()),
     ),
     program("zomma_gpu_sample_duration_seconds", Kind::Gauge, Unit::Seconds, "How long that sample took.", |it| {
-        sampled(it).then(|| it.snapshot.duration.as_secs_f64())
+        sampled(it).then_some(it.snapshot.duration.as_secs_f64())
     }),
     gauge("zomma_gpu_up", Unit::None, "1 where the GPU answered, 0 where it did not.", |gpu| {
         Some(f64::from(gpu.sample.unavailable.is_none()))
