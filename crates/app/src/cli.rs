@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{analyze, bench, demo, gpu, greeks, iv, price};
+use crate::commands::{analyze, bench, demo, gpu, greeks, iv, portfolio, price};
 
 /// What `zomma` without arguments prints.
 pub const OVERVIEW: &str = "\
@@ -13,6 +13,7 @@ zomma: an options desk in one binary
   zomma price   FILE -o OUT        prices of a table of options
   zomma greeks  FILE -o OUT        price and 18 Greeks of a table of options
   zomma iv      FILE -o OUT        implied volatilities of a table of prices
+  zomma portfolio FILE --by COLUMN value and Greeks of a book of positions, by underlying, expiry, strategy
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -51,6 +52,8 @@ pub enum Command {
     Iv(iv::IvArgs),
     /// Price and all 18 Greeks of a table of European options.
     Greeks(greeks::GreeksArgs),
+    /// Value and all Greeks of a book of positions, by group.
+    Portfolio(portfolio::PortfolioArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

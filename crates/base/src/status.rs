@@ -37,6 +37,10 @@ pub enum Status {
     BadVolatility,
     /// The price is absent, not finite, or below zero.
     BadPrice,
+    /// The quantity of a position is absent or not finite.
+    BadQuantity,
+    /// The multiplier of a position is not a finite number above zero.
+    BadMultiplier,
     /// The quote is not a finite number at or above zero.
     BadQuote,
     /// The expiry instant is at or before the valuation instant.
@@ -71,7 +75,7 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -86,6 +90,8 @@ impl Status {
         Self::BadYield,
         Self::BadVolatility,
         Self::BadPrice,
+        Self::BadQuantity,
+        Self::BadMultiplier,
         Self::BadQuote,
         Self::Expired,
         Self::BelowIntrinsic,
@@ -120,6 +126,8 @@ impl Status {
             Self::BadYield => "bad_yield",
             Self::BadVolatility => "bad_volatility",
             Self::BadPrice => "bad_price",
+            Self::BadQuantity => "bad_quantity",
+            Self::BadMultiplier => "bad_multiplier",
             Self::BadQuote => "bad_quote",
             Self::Expired => "expired",
             Self::BelowIntrinsic => "below_intrinsic",

@@ -85,6 +85,16 @@ impl<R: Runtime> Session<'_, R> {
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
+    /// Waits until the device has done all that this job asked of it.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::OutOfMemory`], [`GpuError::DeviceLost`] or [`GpuError::Failed`] where something of it failed.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        self.client.flush().map_err(|error| failure::explain(self.device, &error))?;
+        cubecl::future::block_on(self.client.sync()).map_err(|error| failure::explain(self.device, &error))
+    }
+
     /// The most bytes of one buffer.
     fn buffer_bytes_max(&self) -> u64 {
         self.client.properties().memory.max_page_size

@@ -2,8 +2,12 @@
 
 pub mod american;
 pub mod black;
+#[cfg(test)]
+mod cuda_source;
 pub mod implied_vol;
 pub mod math;
+pub mod monte_carlo;
 pub mod parity;
+pub mod portfolio;
 pub mod surface;
 pub mod tolerance;

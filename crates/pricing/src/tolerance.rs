@@ -31,3 +31,17 @@ pub const DEVICE_IMPLIED_VOL_CONDITION_EPS: f64 = 16.0;
 pub const IMPLIED_VOLATILITY_CONDITIONED_ULP: f64 = 4.0;
 /// `american::price`, Richardson on two trees, against published values: share of spot.
 pub const AMERICAN_PRICE_SHARE_OF_SPOT: f64 = 2e-4;
+/// `portfolio::batch`, what summing alone loses: 2^-52 × Σ|terms| of a group. The lanes are sums of 32, then a tree of six levels.
+pub const PORTFOLIO_SUM_EPSILONS: f64 = 16.0;
+/// `portfolio::batch`, every target against the twin in market rows (two deviations, a week to two years): share of Σ|terms|. Measured: 2.6e-15.
+pub const PORTFOLIO_TWIN: f64 = 2e-14;
+/// `monte_carlo::inverse_normal_cdf`, twin and targets, against 50 digits: 2^-52 relative.
+pub const INVERSE_NORMAL_EPSILONS: f64 = 6.0;
+/// `monte_carlo::batch`, every target against the twin: 2^-52 × (1 + Σ|steps of the logarithm|), relative. The random bits are the same.
+pub const PATH_TWIN_EPSILONS: f64 = 16.0;
+/// `portfolio::launch` on a device against the twin in market rows: share of Σ|terms| of a group. Measured: 3.1e-15.
+pub const DEVICE_PORTFOLIO: f64 = 2e-14;
+/// The same from prices, whose volatilities are both sides' own: their errors are multiplied by the price's condition. Measured: 1.1e-13.
+pub const DEVICE_PORTFOLIO_OF_PRICES: f64 = 1e-12;
+/// `monte_carlo::launch` on a device against the twin: as `PATH_TWIN_EPSILONS`.
+pub const DEVICE_PATH_EPSILONS: f64 = 24.0;

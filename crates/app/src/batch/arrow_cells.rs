@@ -126,6 +126,17 @@ pub fn append_escaped(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a line of cells.
+pub fn append_line<'a>(cells: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    for (i, cell) in cells.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        append_escaped(cell, out);
+    }
+    out.push(b'\n');
+}
+
 impl Cells for ArrowCells {
     fn rows(&self) -> usize {
         self.batch.num_rows()

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::{Verb, args::Plan};
+use super::Verb;
 use crate::failure::{BadArguments, shown};
 
 /// The fields that the verbs read, by their column names.
@@ -97,7 +97,7 @@ pub struct Layout {
 
 impl Layout {
     /// Resolves the columns; a missing or doubled one is an error that names it and says what was found.
-    pub fn of(names: &[String], verb: Verb, plan: &Plan) -> anyhow::Result<Self> {
+    pub fn of(names: &[String], verb: Verb, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Self> {
         let mut column_of = [None; 12];
         for field in Field::ALL {
             let mut at = names.iter().enumerate().filter(|(_, name)| name.as_str() == field.as_str()).map(|(i, _)| i);
@@ -111,7 +111,7 @@ impl Layout {
         let replaced = names.iter().filter(|name| is_result(name)).cloned().collect();
         let copied = names.iter().map(|name| !is_result(name)).collect();
         let layout = Self { names: names.to_vec(), column_of, replaced, copied, results };
-        layout.require(verb, plan)?;
+        layout.require(verb, valuation_time)?;
         Ok(layout)
     }
 
@@ -129,7 +129,7 @@ impl Layout {
         self.column(field).is_some()
     }
 
-    fn require(&self, verb: Verb, plan: &Plan) -> anyhow::Result<()> {
+    fn require(&self, verb: Verb, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<()> {
         let last = if verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
         let mut missing: Vec<&str> = [Field::OptionType, Field::Strike, Field::RiskFreeRate, last]
             .into_iter()
@@ -146,7 +146,7 @@ impl Layout {
             let hint = self.delimiter_hint();
             bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.found());
         }
-        if !self.has(Field::ExpiryYears) && plan.valuation_time.is_none() {
+        if !self.has(Field::ExpiryYears) && valuation_time.is_none() {
             bail!(BadArguments(
                 "a column expiry (and no expiry_years) needs --valuation-time, since no clock is read: \
                  --valuation-time 2019-04-25T15:45 (New York), or with an offset or Z"

@@ -5,6 +5,7 @@
 
 mod args;
 mod arrow_cells;
+mod book;
 mod csv_cells;
 mod engine;
 mod evaluate;
@@ -17,6 +18,11 @@ mod source;
 mod tally;
 
 pub use args::{BatchArgs, Units};
+pub use arrow_cells::append_line;
+pub use book::{Book, read as read_book};
+pub use engine::Engine;
+pub use expiry::parse_instant;
+pub use source::open;
 
 use std::time::Instant;
 
@@ -60,7 +66,7 @@ pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
     let plan = args.plan(verb)?;
     let source = source::open(&args.input)?;
     let name = args.input_name();
-    let layout = fields::Layout::of(source.columns(), verb, &plan).with_context(|| name.clone())?;
+    let layout = fields::Layout::of(source.columns(), verb, plan.valuation_time).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }

@@ -109,7 +109,7 @@ fn process(chunk: Chunk, schema: Option<&arrow_schema::Schema>, layout: &Layout,
 
 fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(evaluate::Results, Tally)> {
     let given = if plan.verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
-    let request = Request::read(cells, layout, plan, given);
+    let request = Request::read(cells, layout, plan.valuation_time, given);
     let results = evaluate::evaluate(&request, plan)?;
     let tally = Tally::of(&results.status, cells, layout, plan.verb);
     Ok((results, tally))

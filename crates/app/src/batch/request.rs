@@ -4,7 +4,6 @@ use zomma_base::{OptionType, Status};
 use zomma_pricing::black::Model;
 
 use super::{
-    args::Plan,
     expiry::ExpiryReader,
     fields::{Field, Layout},
 };
@@ -57,7 +56,7 @@ pub struct Request {
 
 impl Request {
     /// Reads a chunk. `given` is the last column needed: volatility or price.
-    pub fn read(cells: &dyn Cells, layout: &Layout, plan: &Plan, given: Field) -> Self {
+    pub fn read(cells: &dyn Cells, layout: &Layout, valuation_time: Option<jiff::Timestamp>, given: Field) -> Self {
         let rows = cells.rows();
         let numbers = |field: Field| {
             layout.column(field).map_or_else(|| Numbers::all_absent(rows), |column| cells.numbers(column))
@@ -69,7 +68,7 @@ impl Request {
         let option_type = read_option_types(cells, layout, &mut status);
         refuse_american(cells, layout, &mut status);
         let (model, spot) = read_models(cells, layout, numbers(Field::Spot), &numbers(Field::Forward), &mut status);
-        let expiry_years = read_expiries(cells, layout, plan, numbers(Field::ExpiryYears));
+        let expiry_years = read_expiries(cells, layout, valuation_time, numbers(Field::ExpiryYears));
         let mut dividend_yield = numbers(Field::DividendYield);
         for (row, value) in dividend_yield.value.iter_mut().enumerate() {
             if dividend_yield.absent[row] || model[row] == Model::Black76 {
@@ -165,8 +164,13 @@ fn read_models(
 }
 
 /// Years as given; where the cell is empty, from the date or date-time in `expiry`. NaN is for the formula to refuse.
-fn read_expiries(cells: &dyn Cells, layout: &Layout, plan: &Plan, mut years: Numbers) -> Vec<f64> {
-    if let (Some(column), Some(valuation_time)) = (layout.column(Field::Expiry), plan.valuation_time) {
+fn read_expiries(
+    cells: &dyn Cells,
+    layout: &Layout,
+    valuation_time: Option<jiff::Timestamp>,
+    mut years: Numbers,
+) -> Vec<f64> {
+    if let (Some(column), Some(valuation_time)) = (layout.column(Field::Expiry), valuation_time) {
         let mut reader = ExpiryReader::new(valuation_time);
         cells.texts(column, &mut |row, text| {
             if years.absent[row]

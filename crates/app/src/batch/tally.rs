@@ -142,7 +142,8 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
     }
 }
 
-fn example(status: Status, row: usize, cells: &dyn Cells, layout: &Layout, verb: Verb) -> String {
+/// The cells at fault, and what is allowed.
+pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &Layout, verb: Verb) -> String {
     if status == Status::BadRow {
         return format!("it has more cells than the {} of the header", layout.names.len());
     }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
+pub mod portfolio;
 pub mod price;
 
 use std::io::Write;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Price(args)) => price::run(&args),
         Some(Command::Iv(args)) => iv::run(&args),
         Some(Command::Greeks(args)) => greeks::run(&args),
+        Some(Command::Portfolio(args)) => portfolio::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -137,7 +137,7 @@ fn terms(
 
 /// Whether the formulae hold for a row to the contract: the domain of the vectorised path.
 #[cube]
-fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volatility: f64) -> bool {
+pub(crate) fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volatility: f64) -> bool {
     is_within(spot, 1e-50f64, 1e50f64)
         && is_within(strike, 1e-50f64, 1e50f64)
         && is_within(expiry, 1e-12f64, 1e4f64)
@@ -145,6 +145,72 @@ fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volat
         && is_within((dividend * expiry).abs(), 0.0f64, 600.0f64)
         && is_within(volatility, 1e-8f64, 1e150f64)
         && is_within(volatility * volatility * expiry, 1e-20f64, 1e6f64)
+}
+
+/// The quantities of a usual row in the order of `Greek::ALL`; of a Black-76 row phi means nothing.
+#[cube]
+pub(crate) fn quantities(
+    spot: f64,
+    strike: f64,
+    expiry: f64,
+    rate: f64,
+    dividend: f64,
+    volatility: f64,
+    sign: f64,
+    zero: u64,
+    out: &mut Array<f64>,
+    #[comptime] black_76: bool,
+    #[comptime] price_only: bool,
+) {
+    let t = terms(spot, strike, expiry, rate, dividend, volatility, sign, zero);
+    let price = t.value;
+    out[0] = price;
+
+    if comptime!(!price_only) {
+        let v = t.total_volatility;
+        let (d1, d2) = (t.d1, t.d2);
+        // A division costs as much as nine products: five reciprocals serve all Greeks.
+        let spot_inverse = 1.0f64 / spot;
+        let strike_inverse = 1.0f64 / strike;
+        let v_inverse = 1.0f64 / v;
+        let volatility_inverse = t.root_expiry * v_inverse;
+        let half_per_expiry = 0.5f64 / expiry;
+        let per_spot = t.density * spot_inverse;
+        let delta = sign * (t.spot_part * spot_inverse);
+        let gamma = per_spot * (spot_inverse * v_inverse);
+        let vega = t.density * t.root_expiry;
+        let vega_per_volatility = vega * volatility_inverse;
+        let carry = rate - dividend;
+        // ∂d₁/∂T
+        let d1_slope = carry * v_inverse - d2 * half_per_expiry;
+        let product = d1 * d2;
+        // The density's part of theta, P σ/(2√T).
+        let decay = t.density * v * half_per_expiry;
+        out[1] = delta;
+        out[2] = gamma;
+        out[3] = vega;
+        out[4] = sign * (dividend * t.spot_part - rate * t.strike_part) - decay;
+        out[5] = sign * expiry * t.strike_part;
+        out[6] = -(sign * expiry * t.spot_part);
+        out[7] = -(per_spot * d2 * volatility_inverse);
+        out[8] = dividend * delta - per_spot * d1_slope;
+        out[9] = vega_per_volatility * product;
+        out[10] = vega * ((dividend + d1 * d1_slope) - half_per_expiry);
+        out[11] = -(t.density * expiry * (d1 * volatility_inverse));
+        out[12] = -(gamma * spot_inverse * (1.0f64 + d1 * v_inverse));
+        out[13] = gamma * ((product - 1.0f64) * volatility_inverse);
+        out[14] = gamma * ((dividend + d1 * d1_slope) + half_per_expiry);
+        out[15] = -(vega_per_volatility * ((product * (1.0f64 - product) + d1 * d1 + d2 * d2) * volatility_inverse));
+        out[16] = -(sign * (t.strike_part * strike_inverse));
+        out[17] = t.density * strike_inverse * (strike_inverse * v_inverse);
+        out[18] = t.elasticity;
+        if comptime!(black_76) {
+            // The carried parts are r V: as a difference they would cancel.
+            out[4] = rate * price - decay;
+            out[5] = -(expiry * price);
+            out[11] = -(expiry * vega);
+        }
+    }
 }
 
 /// Values one batch: the price alone, or the price and all Greeks.
@@ -175,48 +241,35 @@ pub(crate) fn value(
         let usual = is_usual(spot, strike, expiry, rate, dividend, volatility);
         flags[i] = select(usual, 0u32, 1u32);
 
-        let t = terms(spot, strike, expiry, rate, dividend, volatility, sign, zero);
-        let price = t.value;
-        output[i] = price;
-
-        if comptime!(!price_only) {
-            let v = t.total_volatility;
-            let (d1, d2) = (t.d1, t.d2);
-            let per_spot = t.density / spot;
-            let delta = sign * (t.spot_part / spot);
-            let gamma = per_spot / (spot * v);
-            let vega = t.density * t.root_expiry;
-            let half_per_expiry = 0.5f64 / expiry;
-            let carry = rate - dividend;
-            // ∂d₁/∂T
-            let d1_slope = carry / v - d2 * half_per_expiry;
-            let product = d1 * d2;
-            output[n + i] = delta;
-            output[2 * n + i] = gamma;
-            output[3 * n + i] = vega;
-            output[4 * n + i] = sign * (dividend * t.spot_part - rate * t.strike_part)
-                - t.density * volatility / (2.0f64 * t.root_expiry);
-            output[5 * n + i] = sign * expiry * t.strike_part;
-            output[6 * n + i] = -(sign * expiry * t.spot_part);
-            output[7 * n + i] = -(per_spot * d2 / volatility);
-            output[8 * n + i] = dividend * delta - per_spot * d1_slope;
-            output[9 * n + i] = vega * (product / volatility);
-            output[10 * n + i] = vega * ((dividend + d1 * d1_slope) - half_per_expiry);
-            output[11 * n + i] = -(t.density * expiry * (d1 / volatility));
-            output[12 * n + i] = -(gamma / spot * (1.0f64 + d1 / v));
-            output[13 * n + i] = gamma * ((product - 1.0f64) / volatility);
-            output[14 * n + i] = gamma * ((dividend + d1 * d1_slope) + half_per_expiry);
-            output[15 * n + i] =
-                -(vega / volatility * ((product * (1.0f64 - product) + d1 * d1 + d2 * d2) / volatility));
-            output[16 * n + i] = -(sign * (t.strike_part / strike));
-            output[17 * n + i] = t.density / strike / (strike * v);
-            output[18 * n + i] = t.elasticity;
-            if comptime!(black_76) {
-                // The carried parts are r V: as a difference they would cancel.
-                output[4 * n + i] = rate * price - t.density * volatility / (2.0f64 * t.root_expiry);
-                output[5 * n + i] = -(expiry * price);
-                output[11 * n + i] = -(expiry * vega);
-            }
+        let mut row = Array::<f64>::new(19usize);
+        quantities(spot, strike, expiry, rate, dividend, volatility, sign, zero, &mut row, black_76, price_only);
+        #[unroll]
+        for quantity in 0..comptime!(if price_only { 1usize } else { 19usize }) {
+            output[quantity * n + i] = row[quantity];
         }
+    }
+}
+
+/// The CUDA sources of this file.
+#[cfg(test)]
+pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut Vec<(String, String)>) {
+    use crate::cuda_source::{array, settings, source};
+    for (name, black_76, price_only) in
+        [("price", false, true), ("greeks", false, false), ("greeks_black76", true, false)]
+    {
+        let client = session.client().clone();
+        let kernel = value::Value::<R>::new(
+            settings(),
+            client,
+            array(),
+            array(),
+            array(),
+            array(),
+            (),
+            (),
+            black_76,
+            price_only,
+        );
+        out.push((name.into(), source(kernel)));
     }
 }

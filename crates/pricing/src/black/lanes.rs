@@ -6,11 +6,11 @@ use crate::math::{FRAC_1_SQRT_2PI, MultiplyAdd, exp_half_square, exp_moderate, l
 use zomma_base::OptionType;
 
 /// Rows in a block: its inputs and outputs stay in the first-level cache.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// One block of inputs, columns as in [`super::RowColumns`].
 #[derive(Clone, Copy)]
-pub(super) struct BlockRows<'a> {
+pub(crate) struct BlockRows<'a> {
     pub option_type: &'a [OptionType; BLOCK],
     pub spot: &'a [f64; BLOCK],
     pub strike: &'a [f64; BLOCK],
@@ -23,7 +23,7 @@ pub(super) struct BlockRows<'a> {
 /// Whether the formulae below hold for a row. They are exact to the contract in here; every other row, broken ones included, is the
 /// twin's. The bounds keep products of polynomials and the discount factors inside the range of f64.
 #[inline(always)]
-pub(super) fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volatility: f64) -> bool {
+pub(crate) fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend: f64, volatility: f64) -> bool {
     let v2 = volatility * volatility * expiry;
     (1e-50..=1e50).contains(&spot)
         & (1e-50..=1e50).contains(&strike)
@@ -36,7 +36,7 @@ pub(super) fn is_usual(spot: f64, strike: f64, expiry: f64, rate: f64, dividend:
 
 /// Whether every row of the block is usual.
 #[inline(always)]
-pub(super) fn all_usual<const BLACK76: bool>(rows: &BlockRows<'_>) -> bool {
+pub(crate) fn all_usual<const BLACK76: bool>(rows: &BlockRows<'_>) -> bool {
     let mut unusual = 0u64;
     for i in 0..BLOCK {
         let dividend = if BLACK76 { 0.0 } else { rows.dividend_yield[i] };
@@ -54,7 +54,7 @@ pub(super) fn all_usual<const BLACK76: bool>(rows: &BlockRows<'_>) -> bool {
 
 /// The first `N` quantities of [`Greek::ALL`] for every row of a block; the numbers of an unusual row mean nothing.
 #[inline(always)]
-pub(super) fn evaluate<M: MultiplyAdd, const BLACK76: bool, const N: usize>(
+pub(crate) fn evaluate<M: MultiplyAdd, const BLACK76: bool, const N: usize>(
     rows: &BlockRows<'_>,
     out: &mut [[f64; BLOCK]; N],
 ) {
@@ -146,6 +146,9 @@ pub(super) fn evaluate<M: MultiplyAdd, const BLACK76: bool, const N: usize>(
         out[Greek::Ultima as usize][i] = vega_over_sigma * sigma_inverse * M::multiply_add(w, w - 1.0, -squares);
         out[Greek::DualDelta as usize][i] = -strike_part * strike_inverse;
         out[Greek::DualGamma as usize][i] = p_over_v * strike_inverse * strike_inverse;
+        if N == 18 {
+            continue;
+        }
         // Out of the money the density cancels, and the elasticity outlives the value.
         let mills_only = same_side & !in_the_money;
         out[Greek::Lambda as usize][i] =

@@ -4,17 +4,19 @@
 //! kernel leaves to the scalar twin (broken, without volatility, extreme) are decided on the CPU after each chunk, so every row has
 //! the status that the CPU path gives it.
 
+use std::ops::Range;
+
 use cubecl::prelude::*;
-use zomma_base::{OptionType, Status};
+use zomma_base::Status;
 use zomma_gpu::{Compute, GpuError, Job, Session};
 
 use super::kernel::value;
 use super::{Greek, GreekColumns, Model, RowColumns, scalar};
+use crate::math::part::{LaunchOf, Part};
 
-/// Threads of a block: a multiple of every vendor's warp.
-const BLOCK_THREADS: u32 = 64;
 /// Columns of f64 that go up.
-const INPUTS: usize = 6;
+pub(super) const INPUTS: usize = 6;
+
 /// Values one batch on a device: as [`black::price`](super::price). `out` and `status` have the length of the columns.
 ///
 /// # Errors
@@ -47,11 +49,11 @@ pub fn greeks(
 }
 
 /// One call's work: one output column is the price alone, 19 are all quantities.
-struct Batch<'a, 'b, 'c> {
-    rows: &'a RowColumns<'a>,
-    model: Model,
-    columns: &'b mut [&'c mut [f64]],
-    status: &'b mut [Status],
+pub(super) struct Batch<'a, 'b, 'c> {
+    pub rows: &'a RowColumns<'a>,
+    pub model: Model,
+    pub columns: &'b mut [&'c mut [f64]],
+    pub status: &'b mut [Status],
 }
 
 impl Job for Batch<'_, '_, '_> {
@@ -59,69 +61,73 @@ impl Job for Batch<'_, '_, '_> {
     type Output = usize;
 
     fn run<R: Runtime>(mut self, session: &Session<'_, R>) -> Result<usize, GpuError> {
-        let total = self.rows.spot.len();
-        assert!(
-            self.status.len() == total && self.columns.iter().all(|column| column.len() == total),
-            "columns of one length"
-        );
-        let bytes_per_row = (INPUTS + self.columns.len()) * size_of::<f64>() + 2 * size_of::<u32>();
-        let step = session.rows_per_chunk(bytes_per_row);
-        let (mut start, mut left) = (0, 0);
-        while start < total {
-            let end = total.min(start + step);
-            left += self.chunk(session, start, end)?;
-            start = end;
+        self.assert_whole();
+        let mut left = 0;
+        for at in Part::cuts(session, self.status.len(), INPUTS, self.columns.len()) {
+            let part = load(session, self.rows, at, self.columns.len())?;
+            launch(session, &part, self.model);
+            left += self.fetch(session, &part)?;
         }
         Ok(left)
     }
 }
 
+/// Uploads some rows.
+pub(super) fn load<R: Runtime>(
+    session: &Session<'_, R>,
+    rows: &RowColumns<'_>,
+    at: Range<usize>,
+    outputs: usize,
+) -> Result<Part, GpuError> {
+    let columns: [&[f64]; INPUTS] =
+        [rows.spot, rows.strike, rows.expiry_years, rows.risk_free_rate, rows.dividend_yield, rows.volatility];
+    Part::load(session, rows.option_type, &columns, at, outputs)
+}
+
+/// Values uploaded rows; the results stay on the device.
+pub(super) fn launch<R: Runtime>(session: &Session<'_, R>, part: &Part, model: Model) {
+    let LaunchOf { grid, block, input, option_type, output, flags, rows } = part.launch::<R>();
+    // SAFETY: the kernel reads 6 numbers and a type a row and writes the outputs and a flag, the sizes of these four buffers; threads
+    // past the rows do nothing.
+    unsafe {
+        value::launch_unchecked::<R>(
+            session.client(),
+            grid,
+            block,
+            input,
+            option_type,
+            output,
+            flags,
+            rows,
+            0,
+            model == Model::Black76,
+            part.outputs() == 1,
+        );
+    }
+}
+
 impl Batch<'_, '_, '_> {
-    /// Values the rows `start..end`; how many of them the twin decided.
-    fn chunk<R: Runtime>(&mut self, session: &Session<'_, R>, start: usize, end: usize) -> Result<usize, GpuError> {
-        let (n, rows) = (end - start, self.rows);
-        let inputs =
-            [rows.spot, rows.strike, rows.expiry_years, rows.risk_free_rate, rows.dividend_yield, rows.volatility];
-        let mut packed = Vec::with_capacity(INPUTS * n);
-        for column in inputs {
-            packed.extend_from_slice(&column[start..end]);
+    pub(super) fn assert_whole(&self) {
+        let total = self.rows.spot.len();
+        assert!(
+            self.status.len() == total && self.columns.iter().all(|column| column.len() == total),
+            "columns of one length"
+        );
+    }
+
+    /// Puts the results of a part in their rows; how many of them the twin decided.
+    pub(super) fn fetch<R: Runtime>(&mut self, session: &Session<'_, R>, part: &Part) -> Result<usize, GpuError> {
+        let (values, left) = part.download(session)?;
+        let at = part.rows();
+        for (column, values) in self.columns.iter_mut().zip(values.chunks_exact(at.len())) {
+            column[at.clone()].copy_from_slice(values);
         }
-        let types: Vec<u32> =
-            rows.option_type[start..end].iter().map(|&kind| u32::from(kind == OptionType::Put)).collect();
-        let outputs = self.columns.len();
-        let (input, option_type) = (session.upload(&packed)?, session.upload(&types)?);
-        let output = session.allocate::<f64>(outputs * n)?;
-        let flags = session.allocate::<u32>(n)?;
-        // SAFETY: the kernel reads 6 n and n elements and writes `outputs`·n and n, the sizes of these four buffers; threads past n do
-        // nothing, and n fits a u32 since a chunk does.
-        unsafe {
-            value::launch_unchecked::<R>(
-                session.client(),
-                CubeCount::Static((n as u32).div_ceil(BLOCK_THREADS), 1, 1),
-                CubeDim::new_1d(BLOCK_THREADS),
-                ArrayArg::from_raw_parts(input, INPUTS * n),
-                ArrayArg::from_raw_parts(option_type, n),
-                ArrayArg::from_raw_parts(output.clone(), outputs * n),
-                ArrayArg::from_raw_parts(flags.clone(), n),
-                n as u32,
-                0,
-                self.model == Model::Black76,
-                outputs == 1,
-            );
+        if self.model == Model::Black76 && part.outputs() > 1 {
+            self.columns[Greek::Phi as usize][at.clone()].fill(f64::NAN);
         }
-        let flags = session.download::<u32>(flags)?;
-        let values = session.download::<f64>(output)?;
-        for (column, values) in self.columns.iter_mut().zip(values.chunks_exact(n)) {
-            column[start..end].copy_from_slice(values);
-        }
-        if self.model == Model::Black76 && outputs > 1 {
-            self.columns[Greek::Phi as usize][start..end].fill(f64::NAN);
-        }
-        self.status[start..end].fill(Status::Ok);
-        for (i, _) in (start..end).zip(&flags).filter(|(_, flag)| **flag != 0) {
-            self.twin(i);
-        }
-        Ok(flags.iter().filter(|flag| **flag != 0).count())
+        self.status[at].fill(Status::Ok);
+        left.iter().for_each(|&row| self.twin(row));
+        Ok(left.len())
     }
 
     /// Values one row on the CPU.
@@ -141,6 +147,7 @@ impl Batch<'_, '_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zomma_base::OptionType;
     use zomma_gpu::{Device, DeviceKind, list};
 
     #[test]

@@ -7,16 +7,18 @@
 
 pub mod batch;
 mod columns;
-mod kernel;
-mod lanes;
+pub(crate) mod kernel;
+pub(crate) mod lanes;
 pub mod launch;
 mod parallel;
+mod resident;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
 mod units;
 
 pub use columns::{Greek, GreekColumns, Model, Row, RowColumns};
+pub use resident::Resident;
 pub use units::Units;
 
 use zomma_base::Status;

@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 use super::guess_kernel::guess;
 use super::mills::{LEAST_ARGUMENT, MILLS};
 use super::scalar::UNDETERMINED_RELATIVE_NOISE;
-use crate::math::kernel::{Table, exp, is_within, ln, ln_ratio, polynomial, settle, two_product, two_sum};
+use crate::math::kernel::{Table, exp, is_up_to, is_within, ln, ln_ratio, polynomial, settle, two_product, two_sum};
 
 /// ln √(2π).
 const LOG_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
@@ -168,6 +168,63 @@ fn step(row: Reduced, s: f64, objective: u32, log_ratio: f64, log_complement: f6
     (max(min(raw, s), -0.5f64 * s), half_square)
 }
 
+/// The volatility of a price, and whether it is one: what needs a verdict is the twin's.
+#[cube]
+pub(crate) fn volatility_of(
+    spot: f64,
+    strike: f64,
+    expiry: f64,
+    rate: f64,
+    dividend: f64,
+    price: f64,
+    call: bool,
+    zero: u64,
+    #[comptime] on_spot: bool,
+) -> (f64, bool) {
+    let mut usual = is_within(spot, 1e-50f64, 1e50f64)
+        && is_within(strike, 1e-50f64, 1e50f64)
+        && is_within(expiry, 1e-12f64, 1e4f64);
+    let mut log = ln_ratio(spot, strike, zero);
+    let mut growth = rate;
+    if comptime!(on_spot) {
+        usual = usual
+            && is_within((rate * expiry).abs(), 0.0f64, 100.0f64)
+            && is_within((dividend * expiry).abs(), 0.0f64, 100.0f64);
+        let carry = two_product(rate - dividend, expiry, zero);
+        let sum = two_sum(log, carry.0, zero);
+        log = sum.0 + (carry.1 + sum.1);
+        growth = dividend;
+    } else {
+        usual = usual && is_within(rate, 1e-50f64, 1e50f64);
+    }
+    let forward = leg(spot, growth, expiry, zero, on_spot);
+    let discounted_strike = leg(strike, rate, expiry, zero, on_spot);
+    usual = usual && is_within(price, 1e-200f64, 1e100f64);
+
+    let row = reduce(call, forward, discounted_strike, log, price, zero);
+    usual = usual && is_within(row.ratio, RATIO_MIN, 1.0f64) && is_within(row.complement, 1e-15f64, 1.0f64);
+    let log_ratio = ln(row.ratio, zero);
+    let log_complement = ln(row.complement, zero);
+    let start = guess(row, log_ratio, zero);
+    let objective = start.1;
+    let mut s = start.0;
+    let mut long = true;
+    let mut half_square = 0.0f64.runtime();
+    #[unroll]
+    for _ in 0..3 {
+        let (move_by, at) = step(row, s, objective, log_ratio, log_complement, zero);
+        s = select(long, s + move_by, s);
+        half_square = select(long, at, half_square);
+        long = long && move_by.abs() > LONG_STEP * s;
+    }
+    // The noise of s is that of the price over vega.
+    let spread = settle(row.noise * SQRT_TAU * exp(half_square), zero);
+    let determined = is_up_to(spread, UNDETERMINED_MARGIN * UNDETERMINED_RELATIVE_NOISE * s);
+    let volatility = s / expiry.sqrt();
+    let good = usual && determined && !long && is_within(volatility, 1e-100f64, 1e100f64);
+    (volatility, good)
+}
+
 /// Inverts one batch.
 #[cube(launch_unchecked)]
 pub(super) fn invert(
@@ -182,54 +239,30 @@ pub(super) fn invert(
     let n = rows as usize;
     let i = ABSOLUTE_POS;
     if i < n {
-        let spot = input[i];
-        let strike = input[n + i];
-        let expiry = input[2 * n + i];
-        let rate = input[3 * n + i];
-        let dividend = input[4 * n + i];
         let price = input[comptime!(if on_spot { 5usize } else { 4usize }) * n + i];
-        let mut usual = is_within(spot, 1e-50f64, 1e50f64)
-            && is_within(strike, 1e-50f64, 1e50f64)
-            && is_within(expiry, 1e-12f64, 1e4f64);
-        let mut log = ln_ratio(spot, strike, zero);
-        let mut growth = rate;
-        if comptime!(on_spot) {
-            usual = usual
-                && is_within((rate * expiry).abs(), 0.0f64, 100.0f64)
-                && is_within((dividend * expiry).abs(), 0.0f64, 100.0f64);
-            let carry = two_product(rate - dividend, expiry, zero);
-            let sum = two_sum(log, carry.0, zero);
-            log = sum.0 + (carry.1 + sum.1);
-            growth = dividend;
-        } else {
-            usual = usual && is_within(rate, 1e-50f64, 1e50f64);
-        }
-        let forward = leg(spot, growth, expiry, zero, on_spot);
-        let discounted_strike = leg(strike, rate, expiry, zero, on_spot);
-        usual = usual && is_within(price, 1e-200f64, 1e100f64);
-
-        let row = reduce(option_type[i] == 0u32, forward, discounted_strike, log, price, zero);
-        usual = usual && is_within(row.ratio, RATIO_MIN, 1.0f64) && is_within(row.complement, 1e-15f64, 1.0f64);
-        let log_ratio = ln(row.ratio, zero);
-        let log_complement = ln(row.complement, zero);
-        let start = guess(row, log_ratio, zero);
-        let objective = start.1;
-        let mut s = start.0;
-        let mut long = true;
-        let mut half_square = 0.0f64.runtime();
-        #[unroll]
-        for _ in 0..3 {
-            let (move_by, at) = step(row, s, objective, log_ratio, log_complement, zero);
-            s = select(long, s + move_by, s);
-            half_square = select(long, at, half_square);
-            long = long && move_by.abs() > LONG_STEP * s;
-        }
-        // The noise of s is that of the price over vega.
-        let spread = settle(row.noise * SQRT_TAU * exp(half_square), zero);
-        let determined = is_within(spread, 0.0f64, UNDETERMINED_MARGIN * UNDETERMINED_RELATIVE_NOISE * s);
-        let volatility = s / expiry.sqrt();
-        let good = usual && determined && !long && is_within(volatility, 1e-100f64, 1e100f64);
+        let (volatility, good) = volatility_of(
+            input[i],
+            input[n + i],
+            input[2 * n + i],
+            input[3 * n + i],
+            input[4 * n + i],
+            price,
+            option_type[i] == 0u32,
+            zero,
+            on_spot,
+        );
         output[i] = volatility;
         flags[i] = select(good, 0u32, 1u32);
+    }
+}
+
+/// The CUDA sources of this file.
+#[cfg(test)]
+pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut Vec<(String, String)>) {
+    use crate::cuda_source::{array, settings, source};
+    for (name, on_spot) in [("implied_vol_bsm", true), ("implied_vol_black", false)] {
+        let client = session.client().clone();
+        let kernel = invert::Invert::<R>::new(settings(), client, array(), array(), array(), array(), (), (), on_spot);
+        out.push((name.into(), source(kernel)));
     }
 }

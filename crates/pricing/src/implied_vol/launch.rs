@@ -9,9 +9,7 @@ use zomma_gpu::{Compute, GpuError, Job, Session};
 
 use super::kernel::invert;
 use super::{BsmPriceColumns, PriceColumns, implied_volatility_bsm_row, implied_volatility_row};
-
-/// Threads of a block: a multiple of every vendor's warp.
-const BLOCK_THREADS: u32 = 64;
+use crate::math::part::{LaunchOf, Part};
 
 /// The volatility of each row on a device: as [`implied_volatility`](super::implied_volatility).
 ///
@@ -49,20 +47,20 @@ pub fn implied_volatility_bsm(
     out: &mut [f64],
     status: &mut [Status],
 ) -> Result<(), GpuError> {
-    let inputs = [rows.spot, rows.strike, rows.expiry_years, rows.risk_free_rate, rows.dividend_yield, rows.price];
+    let inputs = rows.columns();
     let twin = |i: usize| implied_volatility_bsm_row(&rows.row(i), rows.price[i]);
     compute.run(Batch { option_type: rows.option_type, inputs: &inputs, on_spot: true, twin, out, status }).map(|_| ())
 }
 
 /// One call's work.
-struct Batch<'a, T> {
-    option_type: &'a [OptionType],
-    inputs: &'a [&'a [f64]],
-    on_spot: bool,
+pub(super) struct Batch<'a, T> {
+    pub option_type: &'a [OptionType],
+    pub inputs: &'a [&'a [f64]],
+    pub on_spot: bool,
     /// The scalar twin of a row.
-    twin: T,
-    out: &'a mut [f64],
-    status: &'a mut [Status],
+    pub twin: T,
+    pub out: &'a mut [f64],
+    pub status: &'a mut [Status],
 }
 
 impl<T: Fn(usize) -> Result<f64, Status>> Job for Batch<'_, T> {
@@ -70,62 +68,60 @@ impl<T: Fn(usize) -> Result<f64, Status>> Job for Batch<'_, T> {
     type Output = usize;
 
     fn run<R: Runtime>(mut self, session: &Session<'_, R>) -> Result<usize, GpuError> {
+        self.assert_whole();
+        let mut left = 0;
+        for at in Part::cuts(session, self.out.len(), self.inputs.len(), 1) {
+            let part = Part::load(session, self.option_type, self.inputs, at, 1)?;
+            launch(session, &part, self.on_spot);
+            left += self.fetch(session, &part)?;
+        }
+        Ok(left)
+    }
+}
+
+/// Inverts uploaded rows; the results stay on the device.
+pub(super) fn launch<R: Runtime>(session: &Session<'_, R>, part: &Part, on_spot: bool) {
+    let LaunchOf { grid, block, input, option_type, output, flags, rows } = part.launch::<R>();
+    // SAFETY: the kernel reads the columns (6 on spot, 5 on a forward) and a type a row and writes a number and a flag, the sizes of these
+    // four buffers; threads past the rows do nothing.
+    unsafe {
+        invert::launch_unchecked::<R>(
+            session.client(),
+            grid,
+            block,
+            input,
+            option_type,
+            output,
+            flags,
+            rows,
+            0,
+            on_spot,
+        );
+    }
+}
+
+impl<T: Fn(usize) -> Result<f64, Status>> Batch<'_, T> {
+    pub(super) fn assert_whole(&self) {
         let total = self.out.len();
         let of_one_length = self.inputs.iter().all(|column| column.len() == total);
         assert!(
             of_one_length && self.option_type.len() == total && self.status.len() == total,
             "columns of one length"
         );
-        let bytes_per_row = (self.inputs.len() + 1) * size_of::<f64>() + 2 * size_of::<u32>();
-        let step = session.rows_per_chunk(bytes_per_row);
-        let (mut start, mut left) = (0, 0);
-        while start < total {
-            let end = total.min(start + step);
-            left += self.chunk(session, start, end)?;
-            start = end;
-        }
-        Ok(left)
     }
-}
 
-impl<T: Fn(usize) -> Result<f64, Status>> Batch<'_, T> {
-    /// Inverts the rows `start..end`; how many of them the twin decided.
-    fn chunk<R: Runtime>(&mut self, session: &Session<'_, R>, start: usize, end: usize) -> Result<usize, GpuError> {
-        let (n, columns) = (end - start, self.inputs.len());
-        let mut packed = Vec::with_capacity(columns * n);
-        for column in self.inputs {
-            packed.extend_from_slice(&column[start..end]);
-        }
-        let types: Vec<u32> =
-            self.option_type[start..end].iter().map(|&kind| u32::from(kind == OptionType::Put)).collect();
-        let (input, option_type) = (session.upload(&packed)?, session.upload(&types)?);
-        let (output, flags) = (session.allocate::<f64>(n)?, session.allocate::<u32>(n)?);
-        // SAFETY: the kernel reads `columns`·n and n elements and writes n and n, the sizes of these four buffers; threads past n do
-        // nothing, and n fits a u32 since a chunk does.
-        unsafe {
-            invert::launch_unchecked::<R>(
-                session.client(),
-                CubeCount::Static((n as u32).div_ceil(BLOCK_THREADS), 1, 1),
-                CubeDim::new_1d(BLOCK_THREADS),
-                ArrayArg::from_raw_parts(input, columns * n),
-                ArrayArg::from_raw_parts(option_type, n),
-                ArrayArg::from_raw_parts(output.clone(), n),
-                ArrayArg::from_raw_parts(flags.clone(), n),
-                n as u32,
-                0,
-                self.on_spot,
-            );
-        }
-        let flags = session.download::<u32>(flags)?;
-        self.out[start..end].copy_from_slice(&session.download::<f64>(output)?);
-        self.status[start..end].fill(Status::Ok);
-        for (i, _) in (start..end).zip(&flags).filter(|(_, flag)| **flag != 0) {
+    /// Puts the results of a part in their rows; how many of them the twin decided.
+    pub(super) fn fetch<R: Runtime>(&mut self, session: &Session<'_, R>, part: &Part) -> Result<usize, GpuError> {
+        let (values, left) = part.download(session)?;
+        self.out[part.rows()].copy_from_slice(&values);
+        self.status[part.rows()].fill(Status::Ok);
+        for &i in &left {
             (self.out[i], self.status[i]) = match (self.twin)(i) {
                 Ok(volatility) => (volatility, Status::Ok),
                 Err(code) => (f64::NAN, code),
             };
         }
-        Ok(flags.iter().filter(|flag| **flag != 0).count())
+        Ok(left.len())
     }
 }
 

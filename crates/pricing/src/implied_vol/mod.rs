@@ -16,13 +16,15 @@
 mod batch;
 mod guess;
 mod guess_kernel;
-mod kernel;
+pub(crate) mod kernel;
 pub mod launch;
 mod mills;
+mod resident;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use resident::Resident;
 pub use scalar::{implied_volatility_bsm_row, implied_volatility_row};
 pub(crate) use scalar::{reduced_price, reduced_vega};
 
@@ -65,6 +67,13 @@ pub struct BsmPriceColumns<'a> {
     pub dividend_yield: &'a [f64],
     /// Option price.
     pub price: &'a [f64],
+}
+
+impl<'a> BsmPriceColumns<'a> {
+    /// The columns of numbers, in the order in which the kernel reads them.
+    pub(crate) fn columns(&self) -> [&'a [f64]; 6] {
+        [self.spot, self.strike, self.expiry_years, self.risk_free_rate, self.dividend_yield, self.price]
+    }
 }
 
 impl BsmPriceColumns<'_> {

@@ -15,6 +15,8 @@ use super::{logarithm, normal};
 
 /// The upper 26 bits of a significand, with sign and exponent.
 const HIGH_HALF: u64 = 0xffff_ffff_f800_0000;
+/// The bits of 1.
+const ONE_BITS: u64 = 0x3ff0_0000_0000_0000;
 /// The exponent's bits, with the sign.
 const EXPONENT: u64 = 0xfff0_0000_0000_0000;
 
@@ -100,8 +102,13 @@ pub(crate) fn exp(x: f64) -> f64 {
 /// ln(a/b) for normal, positive a and b; see [`ln_ratio`](super::ln_ratio).
 #[cube]
 pub(crate) fn ln_ratio(a: f64, b: f64, zero: u64) -> f64 {
+    ln_ratio_bits(a, u64::reinterpret(b), zero)
+}
+
+/// [`ln_ratio`] by the bits of b: the CUDA compiler takes those of a variable, but of no constant.
+#[cube]
+fn ln_ratio_bits(a: f64, b_bits: u64, zero: u64) -> f64 {
     let a_bits = u64::reinterpret(a);
-    let b_bits = u64::reinterpret(b);
     // The difference of the bit patterns, rounded to whole exponents, is k: both exponents are added so that it stays positive.
     let k_bits = ((a_bits + 0x8008_0000_0000_0000u64) - b_bits) & EXPONENT;
     let k = f64::cast_from(i64::cast_from(k_bits >> 52u64) - 2048i64);
@@ -136,14 +143,20 @@ pub(crate) fn mills(x: f64) -> Mills {
 /// ln(x) for normal, positive x.
 #[cube]
 pub(crate) fn ln(x: f64, zero: u64) -> f64 {
-    ln_ratio(x, 1.0f64, zero)
+    ln_ratio_bits(x, ONE_BITS.runtime(), zero)
 }
 
 /// Whether a ≤ x ≤ b for a ≥ 0: by the bits, since a device's compiler may assume that there is no NaN.
 #[cube]
-pub(crate) fn is_within(x: f64, a: f64, b: f64) -> bool {
+pub(crate) fn is_within(x: f64, #[comptime] a: f64, #[comptime] b: f64) -> bool {
     let bits = u64::reinterpret(x);
-    bits >= u64::reinterpret(a) && bits <= u64::reinterpret(b)
+    bits >= comptime!(a.to_bits()) && bits <= comptime!(b.to_bits())
+}
+
+/// Whether 0 ≤ x ≤ limit, by the bits; the limit is no constant.
+#[cube]
+pub(crate) fn is_up_to(x: f64, limit: f64) -> bool {
+    u64::reinterpret(x) <= u64::reinterpret(limit)
 }
 
 #[cfg(test)]

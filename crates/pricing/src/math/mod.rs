@@ -6,10 +6,13 @@
 
 mod dispatch;
 mod exponential;
+pub(crate) mod grid;
 pub(crate) mod kernel;
 mod logarithm;
 mod multiply_add;
 mod normal;
+pub(crate) mod part;
+pub(crate) mod reduction;
 #[cfg(test)]
 mod tests;
 

@@ -34,35 +34,39 @@ class Status(IntEnum):
     """The volatility is absent, not finite, or below zero."""
     BAD_PRICE = 13
     """The price is absent, not finite, or below zero."""
-    BAD_QUOTE = 14
+    BAD_QUANTITY = 14
+    """The quantity of a position is absent or not finite."""
+    BAD_MULTIPLIER = 15
+    """The multiplier of a position is not a finite number above zero."""
+    BAD_QUOTE = 16
     """The quote is not a finite number at or above zero."""
-    EXPIRED = 15
+    EXPIRED = 17
     """The expiry instant is at or before the valuation instant."""
-    BELOW_INTRINSIC = 16
+    BELOW_INTRINSIC = 18
     """The price is below the intrinsic value of the forward: no volatility gives it."""
-    ABOVE_MAXIMUM = 17
+    ABOVE_MAXIMUM = 19
     """The price is at or above the largest value that any volatility gives."""
-    UNDETERMINED = 18
+    UNDETERMINED = 20
     """The price, as rounded, does not determine a volatility."""
-    NOT_CONVERGED = 19
+    NOT_CONVERGED = 21
     """An iteration ended without meeting its tolerance."""
-    OVERFLOW = 20
+    OVERFLOW = 22
     """The result is not representable (overflow)."""
-    CROSSED_QUOTE = 21
+    CROSSED_QUOTE = 23
     """Bid above ask."""
-    ZERO_BID = 22
+    ZERO_BID = 24
     """An ask, and a bid that is zero or empty: nobody buys."""
-    NO_QUOTE = 23
+    NO_QUOTE = 25
     """Neither a bid nor an ask."""
-    DUPLICATE = 24
+    DUPLICATE = 26
     """The contract stands in an earlier row of the same chain."""
-    STALE_QUOTE = 25
+    STALE_QUOTE = 27
     """Bid and ask repeat those of the day before in a file that repeats that day."""
-    NO_FORWARD = 26
+    NO_FORWARD = 28
     """No forward could be found for the row's expiry."""
-    NO_SURFACE = 27
+    NO_SURFACE = 29
     """No slice of the surface covers the row."""
-    NO_HISTORY = 28
+    NO_HISTORY = 30
     """A real-world density needs a price history, and there is none."""
 
     def __str__(self) -> str:

@@ -1,0 +1,193 @@
+//! A table of positions, read whole: the columns that are valued, and the group that each row belongs to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::bail;
+use zomma_base::{OptionType, Status};
+use zomma_pricing::{
+    black::Model,
+    portfolio::{Positions, Shock},
+};
+
+use super::{
+    Verb,
+    arrow_cells::ArrowCells,
+    csv_cells::CsvCells,
+    fields::{Field, Layout},
+    request::{Cells, Request},
+    source::{Chunk, Source},
+    tally,
+};
+use crate::failure::shown;
+
+/// Positions by row, and their groups.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// Rows that could be read, in the input's order.
+    pub positions: Positions,
+    /// Row of the input of each, from 1.
+    row: Vec<u64>,
+    /// The cells that make each group one: the currency where there is such a column, then those asked for.
+    pub groups: Vec<Vec<String>>,
+    /// Names of these cells.
+    pub keys: Vec<String>,
+    /// Rows that could not be read, by group and fault.
+    pub unread: Vec<BTreeMap<Status, u64>>,
+    /// All rows of the input.
+    pub rows: u64,
+    /// The first row of each fault, in words.
+    pub examples: BTreeMap<Status, String>,
+}
+
+/// Which columns of the input are read beside those of `price` and `iv`.
+struct Columns {
+    quantity: usize,
+    multiplier: Option<usize>,
+    keys: Vec<usize>,
+}
+
+impl Columns {
+    fn of(layout: &Layout, by: &[String]) -> anyhow::Result<Self> {
+        let at = |name: &str| layout.names.iter().position(|column| column == name);
+        let found = || layout.names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+        let Some(quantity) = at("quantity") else { bail!("missing column quantity; found [{}]", found()) };
+        let mut keys: Vec<usize> = at("currency").into_iter().collect();
+        for name in by {
+            let Some(column) = at(name) else { bail!("--by {name}: no such column; found [{}]", found()) };
+            if !keys.contains(&column) {
+                keys.push(column);
+            }
+        }
+        Ok(Self { quantity, multiplier: at("multiplier"), keys })
+    }
+}
+
+/// Reads a table to its end. Volatilities are taken where there is such a column, else prices.
+pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Book> {
+    let has = |name: &str| source.columns().iter().any(|column| column == name);
+    let prices = !has("volatility") && has("price");
+    let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price };
+    let layout = Layout::of(source.columns(), verb, valuation_time)?;
+    let columns = Columns::of(&layout, by)?;
+    let mut book =
+        Book { keys: columns.keys.iter().map(|&key| layout.names[key].clone()).collect(), ..Book::default() };
+    book.positions.prices = prices;
+    let mut reader = Reader { groups: HashMap::new(), columns, layout, verb, valuation_time };
+    while let Some(chunk) = source.next_chunk()? {
+        match chunk {
+            Chunk::Csv(bytes) => reader.read(&CsvCells::split(bytes, reader.layout.names.len()), &mut book),
+            Chunk::Arrow(batch) => reader.read(&ArrowCells::new(batch, &reader.layout)?, &mut book),
+        }
+    }
+    if book.rows == 0 {
+        bail!("has a header and no rows");
+    }
+    Ok(book)
+}
+
+struct Reader {
+    groups: HashMap<Vec<String>, u32>,
+    columns: Columns,
+    layout: Layout,
+    verb: Verb,
+    valuation_time: Option<jiff::Timestamp>,
+}
+
+impl Reader {
+    fn read(&mut self, cells: &dyn Cells, book: &mut Book) {
+        let given = if book.positions.prices { Field::Price } else { Field::Volatility };
+        let request = Request::read(cells, &self.layout, self.valuation_time, given);
+        for row in 0..request.len() {
+            let group = self.group(cells, row, book);
+            let status = request.status[row];
+            if !status.is_ok() {
+                *book.unread[group as usize].entry(status).or_default() += 1;
+                let at = book.rows + row as u64 + 1;
+                book.examples.entry(status).or_insert_with(|| {
+                    format!("row {at}, {}", tally::example(status, row, cells, &self.layout, self.verb))
+                });
+                continue;
+            }
+            let number = |column: usize| cells.show(row, column).trim().parse::<f64>().unwrap_or(f64::NAN);
+            let multiplier = self.columns.multiplier.filter(|&column| !cells.show(row, column).trim().is_empty());
+            let positions = &mut book.positions;
+            positions.model.push(request.model[row]);
+            positions.option_type.push(request.option_type[row]);
+            positions.spot.push(request.spot[row]);
+            positions.strike.push(request.strike[row]);
+            positions.expiry_years.push(request.expiry_years[row]);
+            positions.risk_free_rate.push(request.risk_free_rate[row]);
+            positions.dividend_yield.push(request.dividend_yield[row]);
+            positions.given.push(request.given[row]);
+            positions.quantity.push(number(self.columns.quantity));
+            positions.multiplier.push(multiplier.map_or(1.0, number));
+            positions.group.push(group);
+            book.row.push(book.rows + row as u64 + 1);
+        }
+        book.rows += request.len() as u64;
+    }
+
+    fn group(&mut self, cells: &dyn Cells, row: usize, book: &mut Book) -> u32 {
+        let key: Vec<String> =
+            self.columns.keys.iter().map(|&column| cells.show(row, column).trim().to_owned()).collect();
+        *self.groups.entry(key).or_insert_with_key(|key| {
+            book.groups.push(key.clone());
+            book.unread.push(BTreeMap::new());
+            (book.groups.len() - 1) as u32
+        })
+    }
+}
+
+impl Book {
+    /// Names the first row of each fault that the sums found.
+    pub fn explain(&mut self, faults: &BTreeMap<Status, u64>, shock: Shock) {
+        let columns = self.positions.columns();
+        let mut left: Vec<Status> =
+            faults.keys().copied().filter(|status| !self.examples.contains_key(status)).collect();
+        for i in 0..self.row.len() {
+            if left.is_empty() {
+                return;
+            }
+            let status = columns.status(i, shock);
+            if let Some(at) = left.iter().position(|&fault| fault == status) {
+                left.swap_remove(at);
+                let example = format!("row {}, {}", self.row[i], example(status, &self.positions, i, shock));
+                self.examples.insert(status, example);
+            }
+        }
+    }
+}
+
+/// The field at fault, its number, and what is allowed.
+fn example(status: Status, positions: &Positions, i: usize, shock: Shock) -> String {
+    let black_76 = positions.model[i] == Model::Black76;
+    let given = if positions.prices { Field::Price } else { Field::Volatility };
+    let (name, value, allowed) = match status {
+        Status::BadQuantity => ("quantity", positions.quantity[i], "a finite number, below zero where short"),
+        Status::BadMultiplier => ("multiplier", positions.multiplier[i], "a finite number above zero"),
+        Status::BadSpot | Status::BadForward => {
+            let field = if black_76 { Field::Forward } else { Field::Spot };
+            (field.as_str(), positions.spot[i], field.allowed())
+        }
+        Status::BadStrike => ("strike", positions.strike[i], Field::Strike.allowed()),
+        Status::BadExpiry | Status::Expired => {
+            ("expiry_years", positions.expiry_years[i], Field::ExpiryYears.allowed())
+        }
+        Status::BadRate => ("risk_free_rate", positions.risk_free_rate[i], Field::RiskFreeRate.allowed()),
+        Status::BadYield => ("dividend_yield", positions.dividend_yield[i], Field::DividendYield.allowed()),
+        _ => (given.as_str(), positions.given[i], given.allowed()),
+    };
+    let kind = if positions.option_type[i] == OptionType::Put { "put" } else { "call" };
+    let strike = positions.strike[i];
+    match status {
+        Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined => {
+            format!("{name} = {value} of the {kind} at {strike}: no volatility gives it")
+        }
+        Status::Overflow => "the result is too large for a float".into(),
+        Status::BadVolatility if shock.volatility_shift != 0.0 && value >= 0.0 => {
+            format!("{name} = {value}, shifted to {}; allowed: {allowed}", value + shock.volatility_shift)
+        }
+        _ if value.is_nan() => format!("{name} is empty or no number; allowed: {allowed}"),
+        _ => format!("{name} = {value}; allowed: {allowed}"),
+    }
+}
