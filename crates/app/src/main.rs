@@ -2,6 +2,7 @@
 
 mod analyze;
 mod batch;
+mod bench;
 mod cli;
 mod commands;
 mod failure;
@@ -16,11 +17,21 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    quiet_device_select();
     let cli = cli::Cli::parse();
     zomma_gpu::log_panics();
     let level = std::env::var_os(logging::VARIABLE).map(|level| level.to_string_lossy().into_owned());
     match logging::install(level.as_deref()).map_err(Into::into).and_then(|()| commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
+    }
+}
+
+/// Mesa's device-select layer asks the desktop for its GPU, and complains on standard error where there is no desktop to ask.
+fn quiet_device_select() {
+    let absent = |name| std::env::var_os(name).is_none();
+    if ["XDG_RUNTIME_DIR", "NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"].into_iter().all(absent) {
+        // SAFETY: the program has one thread yet, so that nobody reads the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

@@ -124,3 +124,9 @@ fn arguments_that_name_nothing_say_what_is_allowed() {
     run(&["gpu", "list", "--timeout", "0"]).refused(2, &["--timeout", "seconds from 0.01 to 600"]);
     run(&["gpu", "list", "--help"]).ok();
 }
+
+#[test]
+fn without_a_desktop_session_nothing_but_the_answer_is_said() {
+    let quiet = finish(zomma().args(["gpu", "list", "--json"]).env_remove("XDG_RUNTIME_DIR")).ok();
+    assert_eq!(quiet.err, "");
+}

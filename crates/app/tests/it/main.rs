@@ -2,14 +2,17 @@
 
 mod analyze;
 mod batch;
+mod bench;
 mod browser;
 mod contract;
+mod deploy;
 mod gpu_bench;
 mod gpu_config;
 mod gpu_launch;
 mod gpu_list;
 mod gpu_run;
 mod gpu_watch;
+mod portfolio;
 mod program;
 mod recovery;
 mod rubbish;

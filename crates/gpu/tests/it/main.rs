@@ -1,7 +1,9 @@
 //! Devices as a caller meets them: requests, what is there, what is not, and a handle that survives what CubeCL does not.
 
+mod deploy;
 mod inventory;
 mod nvml;
+mod probe;
 
 use cubecl::prelude::Runtime;
 use zomma_gpu::{Compute, Device, DeviceKind, DeviceRequest, GpuError, Job, Session, candidates, choose, list};
