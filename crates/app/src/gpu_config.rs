@@ -10,13 +10,20 @@ use zomma_gpu::{
 
 use crate::failure::BadArguments;
 
-/// Flags of every command that uses a GPU.
+/// Flags of every command that computes on a GPU.
 #[derive(Clone, Debug, Default, Args)]
 pub struct GpuConfigArgs {
     /// Where to compute: auto, cpu, cuda, hip or vulkan; of several devices the n-th by cuda:n, hip:n or vulkan:n. Where absent,
     /// what ZOMMA_GPU_DEVICE or the configuration file says, else auto.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceRequest>,
+    #[command(flatten)]
+    pub settings: GpuSettingsArgs,
+}
+
+/// Flags of every command that reads the GPU configuration, where it computes or not.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GpuSettingsArgs {
     /// Read the GPU configuration, the table `[gpu]`, from this file.
     #[arg(long, value_name = "FILE")]
     pub gpu_config: Option<PathBuf>,
@@ -28,11 +35,24 @@ pub struct GpuConfigArgs {
 impl GpuConfigArgs {
     /// The configuration in force; what is odd about it is said on standard error.
     pub fn load(&self) -> Result<Settings, BadArguments> {
-        let set = self.gpu_set.iter().map(|(key, value)| flag_value("--gpu-set", key, value));
         let device = self.device.map(|request| flag_value("--device", "device", &request.to_string()));
-        let flags: Vec<FlagValue> = set.chain(device).collect();
+        self.settings.load_with(device)
+    }
+}
+
+impl GpuSettingsArgs {
+    /// The configuration in force; what is odd about it is said on standard error.
+    pub fn load(&self) -> Result<Settings, BadArguments> {
+        self.load_with(None)
+    }
+
+    /// As [`load`](Self::load), with a flag of the command's own that wins over the others.
+    fn load_with(&self, own: Option<FlagValue>) -> Result<Settings, BadArguments> {
+        let set = self.gpu_set.iter().map(|(key, value)| flag_value("--gpu-set", key, value));
+        let flags: Vec<FlagValue> = set.chain(own).collect();
         let settings = config::load(self.gpu_config.as_deref(), std::env::vars_os(), &flags)
-            .map_err(|error| BadArguments(error.to_string()))?;
+            // One fault a line, and the first line begins with the program's name.
+            .map_err(|error| BadArguments(error.to_string().replace('\n', "\n  ")))?;
         for warning in &settings.warnings {
             eprintln!("zomma: {warning}");
         }

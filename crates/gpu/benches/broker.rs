@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use zomma_gpu::broker::{Broker, BrokerConfig, Pool, Priority, Unknown};
+use zomma_gpu::broker::{Broker, BrokerConfig, Priority, Unknown};
 
 const BYTES: u64 = 1 << 20;
 
@@ -72,23 +72,5 @@ fn leases(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn blocks(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("block taken and given back, 1000 in use");
-    group.throughput(Throughput::Elements(1));
-    let mut pool = Pool::new(1 << 26, 256, 1 << 30).expect("a page of 64 MiB");
-    let held: Vec<_> = (0..1000_u64).map(|i| pool.allocate(256 << (i % 8)).expect("it fits")).collect();
-    group.bench_function("pool", |bencher| {
-        bencher.iter(|| {
-            let block = pool.allocate(black_box(4096)).expect("it fits");
-            pool.free(block);
-        });
-    });
-    group.bench_function("peer: the host's allocator", |bencher| {
-        bencher.iter(|| drop(black_box(Vec::<u8>::with_capacity(black_box(4096)))));
-    });
-    group.finish();
-    held.into_iter().for_each(|block| pool.free(block));
-}
-
-criterion_group!(benches, leases, blocks);
+criterion_group!(benches, leases);
 criterion_main!(benches);

@@ -73,11 +73,7 @@ fn scrape(criterion: &mut Criterion) {
         duration: Duration::from_millis(50),
         samples: 1000,
         gpus: (0..8).map(view).collect(),
-        pools: vec![MemoryPoolSample {
-            pool: "cuda:0".into(),
-            fragmentation_ratio: Some(0.1),
-            ..MemoryPoolSample::default()
-        }],
+        pools: vec![MemoryPoolSample { pool: "cuda:0".into(), ..MemoryPoolSample::default() }],
         notes: Vec::new(),
     };
     let mut group = criterion.benchmark_group("scrape of 8 GPUs");

@@ -66,21 +66,27 @@ pub struct MemoryUse {
 
 impl Compute {
     /// Opens a device other than the CPU; see [`Device::open`].
-    pub(crate) fn open(device: &Device) -> Result<Self, GpuError> {
+    pub(crate) fn open(device: &Device, pool_size_bytes: Option<u64>) -> Result<Self, GpuError> {
         if !device.has_f64() {
             return Err(GpuError::NoDoublePrecision { device: device.to_string() });
         }
         let client = match device.kind() {
             DeviceKind::Cuda => {
                 let cuda = CudaDevice::new(device.index());
-                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?)
+                let client = guard(device, || Ok(CudaRuntime::client(&cuda))).0?;
+                if let Some(bytes) = pool_size_bytes
+                    && let Err(error) = crate::cuda::keep(device.index(), bytes)
+                {
+                    tracing::warn!(%device, %error, bytes, "pool_size_bytes: the driver's pool does not take it");
+                }
+                Client::Cuda(client)
             }
             DeviceKind::Vulkan => {
                 let named = vulkan::cubecl_device(device).ok_or_else(|| GpuError::Failed {
                     device: device.to_string(),
                     message: "its driver does not say what it is, so it cannot be opened by number".into(),
                 })?;
-                Client::Vulkan(guard(device, || Ok(WgpuRuntime::client(&named))).0?)
+                Client::Vulkan(guard(device, || Ok(vulkan::client(device, &named, pool_size_bytes))).0?)
             }
             kind @ (DeviceKind::Cpu | DeviceKind::Hip) => return Err(GpuError::NotBuilt { kind }),
         };
@@ -189,6 +195,39 @@ impl Compute {
         Ok(before.saturating_sub(self.memory()?.reserved_bytes))
     }
 
+    /// The largest buffer that the driver allows, however much memory is free.
+    pub fn buffer_bytes_max(&self) -> u64 {
+        match &self.client {
+            Client::Cuda(client) => client.properties().memory.max_page_size,
+            Client::Vulkan(client) => client.properties().memory.max_page_size,
+        }
+    }
+
+    /// The largest buffer that the device gives now, in bytes, found by trial to a mebibyte. Whatever else computes there meanwhile may
+    /// find no memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compute::memory`].
+    pub fn largest_buffer_bytes(&self) -> Result<u64, GpuError> {
+        const STEP: u64 = 1 << 20;
+        let fits = |bytes: u64| match self.run(Trial { bytes }) {
+            Ok(()) => self.trim().map(|_| true),
+            Err(error) if error.is_out_of_memory() => self.trim().map(|_| false),
+            Err(error) => Err(error),
+        };
+        let most = self.buffer_bytes_max();
+        if fits(most)? {
+            return Ok(most);
+        }
+        let (mut fitting, mut steps) = (0, most / STEP);
+        while steps - fitting > 1 {
+            let middle = fitting + (steps - fitting) / 2;
+            *(if fits(middle * STEP)? { &mut fitting } else { &mut steps }) = middle;
+        }
+        Ok(fitting * STEP)
+    }
+
     /// Takes memory of the device for this process at once, so that no other process has it when it is needed.
     ///
     /// Only the CUDA driver can keep memory that no buffer uses; whether it does is what comes back.
@@ -214,6 +253,22 @@ impl Compute {
             })
         });
         result
+    }
+}
+
+/// One buffer made and given back.
+struct Trial {
+    bytes: u64,
+}
+
+impl Job for Trial {
+    type Output = ();
+
+    fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<(), GpuError> {
+        let buffer = session.allocate::<u8>(usize::try_from(self.bytes).unwrap_or(usize::MAX))?;
+        session.wait()?;
+        drop(buffer);
+        Ok(())
     }
 }
 

@@ -58,6 +58,7 @@ fn describe(ordinal: i32) -> Result<Device, GpuError> {
         class: DeviceClass::Discrete { ordinal: index },
         note: None,
         pci: pci_of(handle),
+        buffer_bytes_max: None,
     })
 }
 
@@ -77,23 +78,33 @@ fn pci_of(device: sys::CUdevice) -> Option<PciAddress> {
 /// Takes `bytes` of a device for this process at once and keeps them: the driver's own memory pool, from which CubeCL allocates, is
 /// filled and told not to give back less than that.
 pub(crate) fn reserve(index: usize, bytes: u64) -> Result<(), GpuError> {
-    use sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD as KEPT;
+    keep(index, bytes)?;
     let size = usize::try_from(bytes).unwrap_or(usize::MAX);
     let ordinal = i32::try_from(index).unwrap_or(i32::MAX);
     let device = result::device::get(ordinal).map_err(refused)?;
-    let mut kept = bytes;
-    // SAFETY: the context is the device's primary one, which CubeCL holds for as long as the process lives, made current for this thread;
-    // the pool is the device's own; `kept` is the 64-bit number that the attribute takes; the block is freed on the stream that made it,
-    // and nobody else has seen it.
+    // SAFETY: `keep` has made the device's context current for this thread; the pool is the device's own; the block is freed on the
+    // stream that made it, and nobody else has seen it.
     unsafe {
-        let context = result::primary_ctx::retain(device).map_err(refused)?;
-        result::ctx::set_current(context).map_err(refused)?;
         let pool = result::device::get_default_mem_pool(device).map_err(refused)?;
-        result::mem_pool::set_attribute(pool, KEPT, (&raw mut kept).cast()).map_err(refused)?;
         let stream = std::ptr::null_mut();
         let block = result::mem_pool::alloc_async(pool, size, stream).map_err(refused)?;
         result::free_async(block, stream).map_err(refused)?;
         result::stream::synchronize(stream).map_err(refused)
+    }
+}
+
+/// Tells the driver's own memory pool, from which CubeCL allocates, how many bytes to keep for this process when buffers are given back.
+pub(crate) fn keep(index: usize, bytes: u64) -> Result<(), GpuError> {
+    use sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD as KEPT;
+    let device = result::device::get(i32::try_from(index).unwrap_or(i32::MAX)).map_err(refused)?;
+    let mut kept = bytes;
+    // SAFETY: the context is the device's primary one, which CubeCL holds for as long as the process lives, made current for this thread;
+    // the pool is the device's own; `kept` is the 64-bit number that the attribute takes.
+    unsafe {
+        let context = result::primary_ctx::retain(device).map_err(refused)?;
+        result::ctx::set_current(context).map_err(refused)?;
+        let pool = result::device::get_default_mem_pool(device).map_err(refused)?;
+        result::mem_pool::set_attribute(pool, KEPT, (&raw mut kept).cast()).map_err(refused)
     }
 }
 

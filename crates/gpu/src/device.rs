@@ -1,6 +1,7 @@
 //! Which device to compute on.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::compute::Compute;
 use crate::error::GpuError;
@@ -53,6 +54,8 @@ pub struct Device {
     pub(crate) class: DeviceClass,
     pub(crate) note: Option<String>,
     pub(crate) pci: Option<PciAddress>,
+    /// The largest buffer that its driver allows, where that is known without opening it.
+    pub(crate) buffer_bytes_max: Option<u64>,
 }
 
 /// What the hardware behind a device is. The number of a GPU counts the devices of its class alone, as CubeCL does.
@@ -82,6 +85,7 @@ impl Device {
             class: DeviceClass::Processor { ordinal: 0 },
             note: None,
             pci: None,
+            buffer_bytes_max: None,
         }
     }
 
@@ -141,7 +145,22 @@ impl Device {
     pub fn open(&self) -> Result<Option<Compute>, GpuError> {
         match self.kind {
             DeviceKind::Cpu => Ok(None),
-            _ => Compute::open(self).map(Some),
+            _ => Compute::open(self, None).map(Some),
+        }
+    }
+
+    /// As [`Device::open`], with memory taken from the device in pages of `pool_size_bytes` at most.
+    ///
+    /// The first one in a process to open a device decides: its pools last as long as the process. On CUDA, where CubeCL 0.10 sizes
+    /// pages itself, it is what the driver's own pool keeps for the process when buffers are given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::open`].
+    pub fn open_with_pools(&self, pool_size_bytes: u64) -> Result<Option<Compute>, GpuError> {
+        match self.kind {
+            DeviceKind::Cpu => Ok(None),
+            _ => Compute::open(self, Some(pool_size_bytes)).map(Some),
         }
     }
 }
@@ -231,7 +250,7 @@ fn automatic() -> Device {
             }
         }
         // A machine without an NVIDIA driver is the ordinary case; one with a driver that cannot be used deserves a word.
-        Err(GpuError::NoDriver { what: cuda::DRIVER, .. }) => {}
+        Err(GpuError::NoDriver { what: cuda::DRIVER, .. }) if !has_nvidia_gpu(Path::new("/sys")) => {}
         Err(error) => note = Some(format!("CUDA not used: {error}")),
     }
     if vulkan::may_have_a_gpu()
@@ -244,6 +263,16 @@ fn automatic() -> Device {
     Device { note, ..Device::cpu() }
 }
 
+/// Whether a display controller or accelerator of NVIDIA's sits on the PCI bus.
+fn has_nvidia_gpu(sysfs: &Path) -> bool {
+    let is_one = |device: &Path| {
+        let read = |file: &str| std::fs::read_to_string(device.join(file)).unwrap_or_default();
+        let class = read("class");
+        read("vendor").trim() == "0x10de" && (class.starts_with("0x03") || class.starts_with("0x12"))
+    };
+    std::fs::read_dir(sysfs.join("bus/pci/devices")).is_ok_and(|devices| devices.flatten().any(|it| is_one(&it.path())))
+}
+
 /// Whether `auto` takes this Vulkan device before the CPU path.
 fn worth_choosing(device: &Device) -> bool {
     device.double_precision && matches!(device.class, DeviceClass::Discrete { .. })
@@ -254,7 +283,16 @@ mod tests {
     use super::*;
 
     fn vulkan_device(index: usize, class: DeviceClass, double_precision: bool) -> Device {
-        Device { kind: DeviceKind::Vulkan, index, name: "x".into(), double_precision, class, note: None, pci: None }
+        Device {
+            kind: DeviceKind::Vulkan,
+            index,
+            name: "x".into(),
+            double_precision,
+            class,
+            note: None,
+            pci: None,
+            buffer_bytes_max: None,
+        }
     }
 
     #[test]
@@ -265,6 +303,21 @@ mod tests {
         assert!(!worth_choosing(&vulkan_device(0, DeviceClass::Virtual { ordinal: 0 }, true)));
         assert!(!worth_choosing(&vulkan_device(0, DeviceClass::Processor { ordinal: 0 }, true)));
         assert!(!worth_choosing(&vulkan_device(0, DeviceClass::Unknown, true)));
+    }
+
+    #[test]
+    fn a_card_of_nvidia_is_seen_on_the_bus() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!has_nvidia_gpu(root.path()));
+        for (place, vendor, class) in [("a", "0x8086", "0x030000"), ("b", "0x10de", "0x040300")] {
+            let folder = root.path().join("bus/pci/devices").join(place);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("vendor"), format!("{vendor}\n")).unwrap();
+            std::fs::write(folder.join("class"), format!("{class}\n")).unwrap();
+        }
+        assert!(!has_nvidia_gpu(root.path()), "another vendor's card, and the sound of one of theirs");
+        std::fs::write(root.path().join("bus/pci/devices/b/class"), "0x030200\n").unwrap();
+        assert!(has_nvidia_gpu(root.path()));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum GpuError {
         kind: DeviceKind,
     },
     /// The program was built without the back end.
-    #[error("{kind}: built without the {kind} feature")]
+    #[error("{kind}: there is no {kind} back end in this build")]
     NotBuilt {
         /// Back end.
         kind: DeviceKind,
@@ -74,6 +74,16 @@ pub enum GpuError {
         /// What the driver or CubeCL said.
         message: String,
     },
+    /// The broker lends no memory for it: more than may ever be lent, or others held it for too long. Less at a time may still go.
+    #[error("{device}: {message}")]
+    NoLease {
+        /// The device's request and name.
+        device: String,
+        /// What the broker said.
+        message: String,
+        /// Whether the request waited for as long as it might.
+        waited: bool,
+    },
     /// The device, or this process's context on it, is gone: only another device can go on.
     #[error("{device}: {}", told("lost", message))]
     DeviceLost {
@@ -107,7 +117,7 @@ pub enum GpuError {
 impl GpuError {
     /// Whether less at a time may still go.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::OutOfMemory { .. } | Self::DeviceMemory { .. })
+        matches!(self, Self::OutOfMemory { .. } | Self::NoLease { .. } | Self::DeviceMemory { .. })
     }
 
     /// Whether the device is of no more use to this handle.

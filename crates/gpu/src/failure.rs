@@ -102,10 +102,14 @@ fn of_panic(device: &dyn std::fmt::Display, said: &str) -> GpuError {
 /// The error that CubeCL's own error stands for.
 pub(crate) fn explain(device: &dyn std::fmt::Display, error: &ServerError) -> GpuError {
     if never_made(error) {
-        let message = take_last_panic().unwrap_or_else(|| "a buffer that it was asked for was never made".into());
-        return match of_words(device, message) {
-            GpuError::Failed { device, message } => GpuError::OutOfMemory { device, message },
-            other => other,
+        // What the device's thread said decides: a fault of a kernel or of the runtime is none of memory. Where another job has taken
+        // the words already, lack of memory is by far the likeliest reason.
+        return match take_last_panic() {
+            Some(said) => of_words(device, said),
+            None => GpuError::OutOfMemory {
+                device: device.to_string(),
+                message: "a buffer that it was asked for was never made".into(),
+            },
         };
     }
     of_words(device, words(error))

@@ -32,6 +32,7 @@ mod error;
 mod failure;
 mod fault;
 mod lanes;
+mod pools;
 mod request;
 mod session;
 mod vulkan;

@@ -1,9 +1,15 @@
 //! Vulkan devices, found through wgpu without opening any.
 
-use cubecl::wgpu::WgpuDevice;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use cubecl::client::ComputeClient;
+use cubecl::prelude::Runtime;
+use cubecl::wgpu::{AutoGraphicsApi, RuntimeOptions, WgpuDevice, WgpuRuntime, init_setup};
 
 use crate::device::{Device, DeviceClass, DeviceKind};
 use crate::error::GpuError;
+use crate::pools;
 
 /// A Vulkan device, and what its driver says about the hardware behind it.
 #[derive(Clone, Debug)]
@@ -58,6 +64,7 @@ pub(crate) fn describe() -> Vec<Described> {
                 class,
                 note: None,
                 pci: info.device_pci_bus_id.parse().ok(),
+                buffer_bytes_max: Some(adapter.limits().max_storage_buffer_binding_size),
             },
             vendor: info.vendor,
             driver: info.driver,
@@ -74,6 +81,27 @@ pub(crate) fn may_have_a_gpu() -> bool {
     }
     std::fs::read_dir("/dev/dri")
         .is_ok_and(|nodes| nodes.flatten().any(|node| node.file_name().to_string_lossy().starts_with("renderD")))
+}
+
+/// CubeCL's client of a device, with pools of that size where it is the first of this process.
+pub(crate) fn client(device: &Device, named: &WgpuDevice, pool_size_bytes: Option<u64>) -> ComputeClient<WgpuRuntime> {
+    /// Devices that have a client, with the pools that they were given.
+    static OPENED: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    match (opened.get(&device.index), pool_size_bytes) {
+        (None, Some(bytes)) => {
+            let memory_config = pools::configuration(bytes, device.buffer_bytes_max.unwrap_or(u64::MAX));
+            // A client that is made in this way is the one that `client` finds from then on.
+            init_setup::<AutoGraphicsApi>(named, RuntimeOptions { memory_config, ..RuntimeOptions::default() });
+        }
+        (Some(before), Some(_)) if *before != pool_size_bytes => {
+            tracing::debug!(%device, ?before, ?pool_size_bytes, "the pools of a device last as long as the process");
+        }
+        _ => {}
+    }
+    let client = WgpuRuntime::client(named);
+    opened.entry(device.index).or_insert(pool_size_bytes);
+    client
 }
 
 /// CubeCL's name of a device.

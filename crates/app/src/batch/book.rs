@@ -48,24 +48,44 @@ struct Columns {
 
 impl Columns {
     fn of(layout: &Layout, by: &[String]) -> anyhow::Result<Self> {
-        let at = |name: &str| layout.names.iter().position(|column| column == name);
-        let found = || layout.names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
-        let Some(quantity) = at("quantity") else { bail!("missing column quantity; found [{}]", found()) };
-        let mut keys: Vec<usize> = at("currency").into_iter().collect();
+        let at = |name: &str| -> anyhow::Result<Option<usize>> {
+            let mut found = layout.names.iter().enumerate().filter(|(_, column)| *column == name).map(|(at, _)| at);
+            let first = found.next();
+            if let Some(second) = found.next() {
+                bail!("column {name} stands twice in the header (the second is column {})", second + 1);
+            }
+            Ok(first)
+        };
+        let Some(quantity) = at("quantity")? else {
+            bail!("missing column quantity; found [{}]", found(&layout.names))
+        };
+        let mut keys: Vec<usize> = at("currency")?.into_iter().collect();
         for name in by {
-            let Some(column) = at(name) else { bail!("--by {name}: no such column; found [{}]", found()) };
+            let Some(column) = at(name)? else {
+                bail!("--by {}: no such column; found [{}]", shown(name), found(&layout.names))
+            };
             if !keys.contains(&column) {
                 keys.push(column);
             }
         }
-        Ok(Self { quantity, multiplier: at("multiplier"), keys })
+        Ok(Self { quantity, multiplier: at("multiplier")?, keys })
     }
+}
+
+fn found(names: &[String]) -> String {
+    names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a table to its end. Volatilities are taken where there is such a column, else prices.
 pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Book> {
     let has = |name: &str| source.columns().iter().any(|column| column == name);
-    let prices = !has("volatility") && has("price");
+    if !has("volatility") && !has("price") {
+        bail!(
+            "missing column volatility (or price, of which the volatility is taken); found [{}]",
+            found(source.columns())
+        );
+    }
+    let prices = !has("volatility");
     let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price };
     let layout = Layout::of(source.columns(), verb, valuation_time)?;
     let columns = Columns::of(&layout, by)?;

@@ -2,9 +2,9 @@
 
 use std::{env, ops::Range};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use zomma_gpu::{
-    FaultPlan, GpuError, candidates,
+    Device, DeviceKind, DeviceRequest, FaultPlan, GpuError, candidates,
     config::Settings,
     recovery::{Batch, Place, Runner, RunnerConfig},
 };
@@ -26,6 +26,15 @@ impl Engine {
         let named = || named_device(settings);
         let gpu = settings.config.clone();
         let devices = candidates(&gpu.device).map_err(|error| BadArguments(format!("{}: {error}", named())))?;
+        let first = devices.first().map(Device::kind);
+        if gpu.device == DeviceRequest::Auto && !gpu.cpu_fallback && first.is_none_or(|kind| kind == DeviceKind::Cpu) {
+            let why = devices.first().and_then(Device::note).map_or(String::new(), |note| format!(" ({note})"));
+            bail!("{}: no GPU to compute on{why}, and cpu_fallback is off", named());
+        }
+        // Whoever has a GPU that cannot be used wants to know; whoever has none need not be told at every run.
+        if let Some(note) = devices.first().and_then(Device::note) {
+            tracing::warn!("{note}");
+        }
         let config = RunnerConfig { gpu, fault: rehearsed_fault()?, ..RunnerConfig::default() };
         let runner = Runner::new(devices, config).with_context(named)?;
         Ok(Self { runner })

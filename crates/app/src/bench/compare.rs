@@ -9,8 +9,11 @@ use serde::Serialize;
 
 use super::{Line, Report, SCHEMA, Section, Speed};
 
-/// Changes below this are nobody's business: clocks, caches and neighbours do as much.
-const NOISE_MIN: f64 = 0.05;
+/// Changes below this are nobody's business: from one run to the next clocks, caches and neighbours do as much, which the spread within
+/// a run does not show.
+const NOISE_MIN: f64 = 0.1;
+/// The same under `--quick`, whose few calls of microseconds say little: a doubling.
+const NOISE_MIN_QUICK: f64 = 1.0;
 
 /// Reads an earlier report.
 ///
@@ -52,10 +55,10 @@ pub struct Change {
 }
 
 impl Change {
-    fn between(then: Option<&Speed>, now: Option<&Speed>) -> Option<Self> {
+    fn between(then: Option<&Speed>, now: Option<&Speed>, noise_min: f64) -> Option<Self> {
         let (then, now) = (then?, now?);
         let ratio = now.rate / then.rate;
-        let noise = then.spread().hypot(now.spread()).max(NOISE_MIN);
+        let noise = then.spread().hypot(now.spread()).max(noise_min);
         // By the logarithm, so that a half is as far as a double.
         let verdict = match ratio.ln() {
             change if change > noise.ln_1p() => "faster",
@@ -117,10 +120,10 @@ impl Comparison {
             bail!("{shown}: was made {with} --quick, and this run is {without}: their sizes differ");
         }
         let mut differences: Vec<String> = now.machine.differs_from(&then.machine).into_iter().collect();
-        if let (Some(before), Some(here)) = (&then.device, &now.device)
-            && before.name != here.name
-        {
-            differences.push(format!("device {:?}, not {:?}", before.name, here.name));
+        let name =
+            |report: &Report| report.device.as_ref().map_or("none".to_owned(), |device| format!("{:?}", device.name));
+        if name(then) != name(now) {
+            differences.push(format!("device {}, not {}", name(then), name(now)));
         }
         if then.build != now.build {
             differences.push(format!("{} build, not {}", then.build, now.build));
@@ -138,6 +141,8 @@ impl Comparison {
     /// Line by line.
     pub fn new(path: &Path, then: &Report, now: &Report, other_machine: Option<String>) -> Self {
         let before: HashMap<_, &Line> = then.lines.iter().map(|line| (line.key(), line)).collect();
+        let noise_min = if now.quick { NOISE_MIN_QUICK } else { NOISE_MIN };
+        let change = |then, now| Change::between(then, now, noise_min);
         let sections: Vec<Section> = now.lines.iter().map(|line| line.section).collect();
         let lines: Vec<LineChange> = now
             .lines
@@ -148,9 +153,9 @@ impl Comparison {
                     section: line.section,
                     task: line.task.clone(),
                     size: line.size.clone(),
-                    one_core: Change::between(earlier.one_core.as_ref(), line.one_core.as_ref()),
-                    all_cores: Change::between(earlier.all_cores.as_ref(), line.all_cores.as_ref()),
-                    device: Change::between(earlier.device.as_ref(), line.device.as_ref()),
+                    one_core: change(earlier.one_core.as_ref(), line.one_core.as_ref()),
+                    all_cores: change(earlier.all_cores.as_ref(), line.all_cores.as_ref()),
+                    device: change(earlier.device.as_ref(), line.device.as_ref()),
                 })
             })
             .collect();
@@ -187,19 +192,19 @@ mod tests {
     }
 
     fn verdict(then: (f64, f64), now: (f64, f64)) -> &'static str {
-        Change::between(Some(&speed(then.0, then.1)), Some(&speed(now.0, now.1))).unwrap().verdict
+        Change::between(Some(&speed(then.0, then.1)), Some(&speed(now.0, now.1)), NOISE_MIN).unwrap().verdict
     }
 
     #[test]
-    fn a_change_counts_beyond_the_noise_of_both_runs_and_beyond_a_twentieth() {
-        assert_eq!(verdict((100.0, 0.01), (104.0, 0.01)), "same");
-        assert_eq!(verdict((100.0, 0.01), (106.0, 0.01)), "faster");
-        assert_eq!(verdict((100.0, 0.01), (94.0, 0.01)), "slower");
+    fn a_change_counts_beyond_the_noise_of_both_runs_and_beyond_a_tenth() {
+        assert_eq!(verdict((100.0, 0.01), (109.0, 0.01)), "same");
+        assert_eq!(verdict((100.0, 0.01), (111.0, 0.01)), "faster");
+        assert_eq!(verdict((100.0, 0.01), (90.0, 0.01)), "slower");
         // √(0.3² + 0.4²) = 0.5.
         assert_eq!(verdict((100.0, 0.3), (149.0, 0.4)), "same");
         assert_eq!(verdict((100.0, 0.3), (151.0, 0.4)), "faster");
         assert_eq!(verdict((150.0, 0.3), (101.0, 0.4)), "same");
         assert_eq!(verdict((151.0, 0.3), (100.0, 0.4)), "slower");
-        assert_eq!(Change::between(None, Some(&speed(1.0, 0.0))), None);
+        assert_eq!(Change::between(None, Some(&speed(1.0, 0.0)), NOISE_MIN), None);
     }
 }

@@ -10,8 +10,10 @@ use zomma_gpu::Device;
 pub struct Machine {
     /// The processor's name, or its architecture where the name cannot be read.
     pub cpu: String,
-    /// Threads that run at once.
+    /// Cores, as the operating system counts them for this program.
     pub cores: usize,
+    /// Threads that the column "all cores" has.
+    pub threads: usize,
     /// Memory, where it can be read.
     pub memory_bytes: Option<u64>,
     /// Operating system, with the kernel's release where it can be read.
@@ -25,7 +27,8 @@ impl Machine {
         let release = text("/proc/sys/kernel/osrelease");
         Self {
             cpu: cpu_model(&text("/proc/cpuinfo")).unwrap_or_else(|| std::env::consts::ARCH.into()),
-            cores: rayon::current_num_threads(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: rayon::current_num_threads(),
             memory_bytes: meminfo(&text("/proc/meminfo"), "MemTotal"),
             os: format!("{} {}", std::env::consts::OS, release.trim()).trim().into(),
         }
@@ -39,6 +42,9 @@ impl Machine {
         }
         if self.cores != other.cores {
             differences.push(format!("{} cores, not {}", other.cores, self.cores));
+        }
+        if self.threads != other.threads {
+            differences.push(format!("{} threads, not {}", other.threads, self.threads));
         }
         (!differences.is_empty()).then(|| differences.join("; "))
     }
@@ -127,12 +133,15 @@ mod tests {
 
     #[test]
     fn machines_differ_by_what_decides_speed() {
-        let machine = Machine { cpu: "a".into(), cores: 2, memory_bytes: Some(1), os: "linux 1".into() };
+        let machine = Machine { cpu: "a".into(), cores: 2, threads: 2, memory_bytes: Some(1), os: "linux 1".into() };
         assert_eq!(
             machine.differs_from(&Machine { memory_bytes: None, os: "linux 2".into(), ..machine.clone() }),
             None
         );
-        let other = Machine { cpu: "b".into(), cores: 4, ..machine.clone() };
-        assert_eq!(machine.differs_from(&other).unwrap(), "processor \"b\", not \"a\"; 4 cores, not 2");
+        let other = Machine { cpu: "b".into(), cores: 4, threads: 3, ..machine.clone() };
+        assert_eq!(
+            machine.differs_from(&other).unwrap(),
+            "processor \"b\", not \"a\"; 4 cores, not 2; 3 threads, not 2"
+        );
     }
 }

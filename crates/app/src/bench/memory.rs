@@ -13,8 +13,9 @@ const CHUNK: usize = 1 << 16;
 
 /// Measures each pass, then the copies over the bus.
 pub fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    // 64 MiB a column: beyond any last-level cache but the largest, and within what CubeCL copies through pinned memory.
-    let count = bench.size(1 << 23, 1 << 17);
+    // 64 MiB a column: beyond any last-level cache but the largest, and within what CubeCL copies through pinned memory. Small ones would
+    // measure a cache.
+    let count = bench.size(1 << 23, 1 << 21);
     let size = format!("{} MiB", (count * size_of::<f64>()) >> 20);
     let named = |task| TaskName { section: Section::Memory, task, size: &size, unit: "GB/s" };
     for (task, pass) in [("copy", Pass::Copy), ("fill", Pass::Fill), ("triad", Pass::Triad)] {

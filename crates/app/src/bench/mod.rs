@@ -22,7 +22,7 @@ use zomma_gpu::Device;
 
 pub use compare::{Comparison, read as read_report};
 pub use machine::{DeviceFacts, Machine};
-pub use stop::Stop;
+pub use stop::{Interrupted, Stop};
 pub use table::{render, render_comparison};
 pub use task::Bench;
 pub use timing::Effort;

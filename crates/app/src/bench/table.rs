@@ -32,6 +32,9 @@ fn heading(report: &Report) -> String {
     let machine = &report.machine;
     let cores = if machine.cores == 1 { "1 core".into() } else { format!("{} cores", machine.cores) };
     let mut text = format!("{}, {cores}", machine.cpu);
+    if machine.threads != machine.cores {
+        text.push_str(&format!(" ({} threads)", machine.threads));
+    }
     if let Some(bytes) = machine.memory_bytes {
         text.push_str(&format!(", {:.0} GB", bytes as f64 / 1e9));
     }
@@ -125,7 +128,7 @@ pub fn render_comparison(comparison: &Comparison) -> String {
     }
     text.push_str(&aligned(&rows));
     let (faster, slower) = comparison.counts();
-    text.push_str(&format!("{faster} faster, {slower} slower beyond the noise of both runs (and beyond 5%)\n"));
+    text.push_str(&format!("{faster} faster, {slower} slower beyond the noise\n"));
     if comparison.unmatched > 0 {
         text.push_str(&format!("{} lines are in one of the two only\n", comparison.unmatched));
     }

@@ -10,9 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use zomma_gpu::{DeviceKind, choose};
 
-use crate::bench::{Bench, Comparison, Report, Section, Stop, read_report, render, render_comparison};
+use crate::bench::{Bench, Comparison, Interrupted, Report, Section, Stop, read_report, render, render_comparison};
 use crate::gpu_config::{GpuConfigArgs, named_device};
-use crate::{commands, failure::BadArguments, output_file::AtomicFile};
+use crate::{
+    commands,
+    failure::{self, BadArguments, ExitWith},
+    output_file::AtomicFile,
+};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -28,8 +32,8 @@ Example:
   $ zomma bench --compare before.json
   $ zomma bench --quick --json | jq '.lines[] | [.task, .size, .all_cores.rate, .unit]'
 
-Exit codes: 0 done, 1 a result was wrong or the work failed, 2 bad arguments. Ctrl-C ends the run after the call in
-progress and prints what there is; a second one ends the program.";
+Exit codes: 0 done, 1 a result was wrong or the work failed, 2 bad arguments, 130 Ctrl-C, which ends the run after the
+call in progress and prints what there is; a second one ends the program.";
 
 /// Arguments of `zomma bench`.
 #[derive(Debug, Args)]
@@ -106,7 +110,11 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         if !args.json && !report.lines.is_empty() {
             commands::print(&render(&report))?;
         }
-        return Err(error.context(format!("after {} lines", report.lines.len())));
+        let done = report.lines.len();
+        let message = format!("after {done} line{}: {}", if done == 1 { "" } else { "s" }, failure::words(&error));
+        // What shells show for a program that Ctrl-C ended.
+        let code = if error.is::<Interrupted>() { 130 } else { 1 };
+        bail!(ExitWith { code, message: Some(message) });
     }
     let comparison = earlier.map(|(path, then, other)| Comparison::new(path, &then, &report, other));
     let json = || -> anyhow::Result<String> {

@@ -61,7 +61,8 @@ pub struct PortfolioArgs {
     #[arg(long, value_name = "TIME", value_parser = batch::parse_instant)]
     valuation_time: Option<jiff::Timestamp>,
     /// Value every spot (forward) times this.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_factor)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true,
+        value_parser = parse_factor)]
     spot_factor: f64,
     /// Value every volatility plus this; those of prices are implied before.
     #[arg(long, value_name = "SHIFT", default_value_t = 0.0, allow_negative_numbers = true, value_parser = parse_shift)]
@@ -90,6 +91,17 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     let ending = args.output.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     if !matches!(ending.as_deref(), None | Some("csv" | "txt")) {
         bail!(BadArguments(format!("-o {}: allowed: a CSV file, or -", args.output.display())));
+    }
+    let result = |name: &&String| table_header().any(|column| column == name.as_str());
+    if let Some(name) = args.by.iter().find(result) {
+        bail!(BadArguments(format!("--by {name}: a column of the results has that name")));
+    }
+    let same = |path: &Path| path.canonicalize().ok();
+    if same(&args.input).is_some_and(|input| same(&args.output) == Some(input)) {
+        bail!(BadArguments(format!(
+            "-o {}: is the input, whose positions the sums would replace",
+            args.output.display()
+        )));
     }
     commands::use_threads(args.threads)?;
     let engine = Engine::choose(&args.gpu.load()?)?;
@@ -131,7 +143,14 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     if totals.total.rows_ok() == 0 {
         bail!("{name}: no usable row of {}: {}", book.rows, reasons("; "));
     }
+    let overflowed = overflowed(&book, &totals);
     write(args, &table(&book, &totals, args.units))?;
+    if !overflowed.is_empty() {
+        eprintln!(
+            "zomma portfolio: {name}: the value is too large for a float, and left out: {}",
+            overflowed.join("; ")
+        );
+    }
     if args.json {
         let by_status: BTreeMap<&str, u64> = faults.iter().map(|(status, &rows)| (status.as_str(), rows)).collect();
         let line = serde_json::json!({
@@ -158,16 +177,24 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Greeks that add up.
+fn greeks() -> impl Iterator<Item = Greek> {
+    Greek::ALL.into_iter().filter(|&greek| greek != Greek::Price && greek != Greek::Lambda)
+}
+
+/// Columns of the results, after those that tell groups apart.
+fn table_header() -> impl Iterator<Item = &'static str> {
+    ["rows", "rows_failed", "value"].into_iter().chain(greeks().map(Greek::as_str)).chain(["cash_delta", "lambda"])
+}
+
 /// The sums as CSV, groups in the order in which they first appear.
 fn table(book: &Book, totals: &Totals, units: Units) -> Vec<u8> {
-    let greeks = || Greek::ALL.into_iter().filter(|&greek| greek != Greek::Price && greek != Greek::Lambda);
     let mut header: Vec<&str> = book.keys.iter().map(String::as_str).collect();
-    header.extend(["rows", "rows_failed", "value"]);
-    greeks().for_each(|greek| header.push(greek.as_str()));
-    header.extend(["cash_delta", "lambda"]);
+    table_header().for_each(|column| header.push(column));
     let mut out = Vec::new();
     batch::append_line(header.into_iter(), &mut out);
-    let number = |x: Option<f64>, divisor: f64| x.map_or(String::new(), |x| (x / divisor).to_string());
+    let finite = |x: f64| x.is_finite().then(|| zmij::Buffer::new().format_finite(x).to_owned());
+    let number = |x: Option<f64>, divisor: f64| x.and_then(|x| finite(x / divisor)).unwrap_or_default();
     for ((key, sums), unread) in book.groups.iter().zip(&totals.groups).zip(&book.unread) {
         let failed = sums.rows_failed() + unread.values().sum::<u64>();
         let cells = numbers(sums, greeks(), units, number);
@@ -175,6 +202,16 @@ fn table(book: &Book, totals: &Totals, units: Units) -> Vec<u8> {
         batch::append_line(key.iter().chain(&counts).chain(&cells).map(String::as_str), &mut out);
     }
     out
+}
+
+/// Groups whose value left the range of numbers, by their keys.
+fn overflowed(book: &Book, totals: &Totals) -> Vec<String> {
+    let beyond = |(_, sums): &(_, &Sums)| sums.rows_ok() > 0 && sums.get(Greek::Price).is_none();
+    let words = |(key, _): (&Vec<String>, _)| match key.is_empty() {
+        true => "the whole book".to_owned(),
+        false => book.keys.iter().zip(key).map(|(name, cell)| format!("{name} {cell}")).collect::<Vec<_>>().join(", "),
+    };
+    book.groups.iter().zip(&totals.groups).filter(beyond).map(words).collect()
 }
 
 /// The value, the Greeks and what follows from them; empty where none of a group's rows has it.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use zomma_gpu::health::{GpuHealth, HealthReport, Observation};
+use zomma_gpu::health::{GpuHealth, HealthReport, MemoryHealth, Observation};
 
 /// The table, then each reason with what to do, then what could not be asked.
 pub fn text(report: &HealthReport) -> String {
@@ -21,12 +21,15 @@ pub fn text(report: &HealthReport) -> String {
         }
     }
     for gpu in &report.gpus {
+        if let Some(memory) = memory(&gpu.memory) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "\nGPU {}: {memory}", gpu.identity.index);
+        }
         for reason in &gpu.reasons {
             let severity = match reason.severity {
                 Observation::Good | Observation::Warning => "warning",
                 Observation::Critical | Observation::Fatal => "critical",
             };
-            // Writing to a string cannot fail.
             let _ = writeln!(out, "\nGPU {}: {severity}: {}\n  {}", gpu.identity.index, reason.message, reason.advice);
         }
     }
@@ -34,6 +37,28 @@ pub fn text(report: &HealthReport) -> String {
         let _ = writeln!(out, "\nnote: {note}");
     }
     out
+}
+
+/// What its memory went through, where that is anything: `memory errors: 5 corrected since the driver was loaded; …`.
+fn memory(memory: &MemoryHealth) -> Option<String> {
+    let counts = |corrected: Option<u64>, uncorrected: Option<u64>| {
+        let some = |count: Option<u64>, kind: &str| Some(format!("{} {kind}", count.filter(|&count| count > 0)?));
+        let words: Vec<String> =
+            [some(corrected, "corrected"), some(uncorrected, "uncorrected")].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    };
+    let (volatile, aggregate) = (memory.ecc_volatile, memory.ecc_aggregate);
+    let (pages, rows) = (memory.retired_pages, memory.remapped_rows);
+    let after = |what: &str, counts: Option<String>| counts.map(|counts| format!("{what} after errors: {counts}"));
+    let errors = |since: &str, counts: Option<String>| counts.map(|counts| format!("memory errors {since}: {counts}"));
+    let parts = [
+        errors("since its driver was loaded", counts(volatile.corrected, volatile.uncorrected)),
+        errors("over its life", counts(aggregate.corrected, aggregate.uncorrected)),
+        after("pages retired", counts(pages.corrected, pages.uncorrected)),
+        after("rows remapped", counts(rows.corrected, rows.uncorrected)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn row(gpu: &GpuHealth) -> [String; 7] {

@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
@@ -25,9 +25,13 @@ use zomma_gpu::{
 pub struct Answers {
     /// The GPUs.
     pub watch: Watch,
+    /// The age from which a sample says that nobody samples any more.
+    pub stale_after: Duration,
     /// The label `Hostname` of dcgm-exporter's names, where they are wanted.
     pub dcgm_hostname: Option<String>,
 }
+
+use super::connections::{self, Limits};
 
 const INDEX: &str = "\
 <!doctype html><title>zomma gpu serve</title>
@@ -35,7 +39,7 @@ const INDEX: &str = "\
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: for Prometheus
 <li><a href=\"/health\">/health</a>: each GPU with its state, the reasons and what to do, as JSON
-<li><a href=\"/readyz\">/readyz</a>: 200 once the GPUs were looked at and none has failed, else 503
+<li><a href=\"/readyz\">/readyz</a>: 200 while the GPUs are looked at and none has failed, else 503
 <li><a href=\"/healthz\">/healthz</a>: 200 as long as this program runs
 </ul>
 ";
@@ -69,7 +73,7 @@ pub fn serve(listener: TcpListener, answers: Answers) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         // Open connections are not waited for: a scraper keeps its own open for ever.
         tokio::select! {
-            ended = axum::serve(listener, router(Arc::new(answers))) => ended,
+            () = connections::answer(listener, router(Arc::new(answers)), Limits::of_process()) => Ok(()),
             _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
         }
@@ -111,16 +115,20 @@ async fn health(Shared(answers): Shared<Arc<Answers>>) -> Response {
 }
 
 async fn readyz(Shared(answers): Shared<Arc<Answers>>) -> (StatusCode, String) {
-    match unready(&answers.watch.snapshot()) {
+    match unready(&answers.watch.snapshot(), Instant::now(), answers.stale_after) {
         None => (StatusCode::OK, "ready\n".into()),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
 /// Why work should not be sent here. A machine without a GPU is ready: there is none that could have failed.
-fn unready(snapshot: &Snapshot) -> Option<String> {
+fn unready(snapshot: &Snapshot, now: Instant, stale_after: Duration) -> Option<String> {
     if snapshot.samples == 0 {
         return Some("the GPUs have not been looked at yet".into());
+    }
+    let age = now.saturating_duration_since(snapshot.taken);
+    if age >= stale_after {
+        return Some(format!("the GPUs were last looked at {:.0} s ago", age.as_secs_f64()));
     }
     let failed = snapshot.gpus.iter().find(|gpu| gpu.health.state() == State::Failed)?;
     let why = failed.health.reasons.first().map_or("no reason left", |reason| reason.message.as_str());

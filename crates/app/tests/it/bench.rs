@@ -129,7 +129,7 @@ fn what_is_no_report_is_refused_by_name_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rubbish.json");
     let zero = json!({"schema": "zomma-bench/1", "version": "0", "commit": null, "build": "dev", "quick": true,
-        "date": "2026-01-01T00:00:00Z", "machine": {"cpu": "x", "cores": 1, "memory_bytes": null, "os": "x"}, "device": null,
+        "date": "2026-01-01T00:00:00Z", "machine": {"cpu": "x", "cores": 1, "threads": 1, "memory_bytes": null, "os": "x"}, "device": null,
         "lines": [{"section": "memory", "task": "t", "size": "s", "unit": "u", "all_cores": null, "device": null,
             "agrees": null, "notes": [], "one_core": {"rate": 0.0, "first_seconds": 1.0, "median_seconds": 0.0, "runs": 1,
             "lower_quartile_seconds": 1.0, "upper_quartile_seconds": 1.0, "min_seconds": 1.0, "max_seconds": 1.0}}]});
@@ -153,7 +153,7 @@ fn wrong_arguments_are_told_from_failed_work() {
     quick(&["gpus"]).refused(2, &["gpus", "matmul", "kernels"]);
     quick(&["--across-machines"]).refused(2, &["--compare"]);
     quick(&["--device", "tpu"]).refused(2, &["tpu", "cuda[:n]"]);
-    quick(&["--device", "hip", "memory"]).refused(2, &["--device hip", "hip feature"]);
+    quick(&["--device", "hip", "memory"]).refused(2, &["--device hip", "hip back end"]);
     quick(&["--device", "cpu", "memory", "-o", "/no/such/folder/out.json"]).refused(1, &["/no/such/folder/out.json"]);
 }
 
@@ -172,7 +172,7 @@ fn an_interrupt_ends_the_run_with_what_there_is_and_leaves_no_file() {
     kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert_eq!(ended.status.code(), Some(130), "{said}");
     assert!(said.contains("interrupted"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no file, and no half of one");
 }

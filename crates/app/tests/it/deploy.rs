@@ -129,10 +129,16 @@ fn every_link_of_the_pages_leads_somewhere() {
 fn answer_once(listener: TcpListener, response: &'static str) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 256];
-        let length = stream.read(&mut request).unwrap();
+        let mut request = Vec::new();
+        // The request may come in pieces, and closing before the last one would throw the answer away.
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut piece = [0; 256];
+            let length = stream.read(&mut piece).unwrap();
+            assert!(length > 0, "the request ended early");
+            request.extend_from_slice(&piece[..length]);
+        }
         stream.write_all(response.as_bytes()).unwrap();
-        String::from_utf8_lossy(&request[..length]).into_owned()
+        String::from_utf8_lossy(&request).into_owned()
     })
 }
 

@@ -63,6 +63,25 @@ fn a_printed_file_reads_back_to_the_same_values() {
 }
 
 #[test]
+fn every_fault_has_its_line_below_the_program_s_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    fs::write(&file, "[gpu]\nmemory_fraction = 1.5\npool = 1\n").unwrap();
+    let refused = run(&["gpu", "config", "--gpu-config", arg(&file)]).refused(2, &["memory_fraction", "pool"]);
+    let lines: Vec<&str> = refused.err.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", refused.err);
+    assert!(lines[0].starts_with("zomma: /") && lines[1].starts_with("  /"), "{}", refused.err);
+}
+
+#[test]
+fn help_is_not_broken_by_its_width() {
+    let help = run(&["gpu", "config", "--help"]).ok().out;
+    let line = "  pool_size_bytes          512MiB  ZOMMA_GPU_POOL_SIZE_BYTES  a size from 1MiB to 1TiB, …";
+    assert!(help.lines().any(|found| found == line), "{help}");
+    assert!(help.lines().any(|found| found.ends_with("table [gpu] (--gpu-config, else")), "{help}");
+}
+
+#[test]
 fn rubbish_is_refused_with_exit_code_2() {
     run(&["gpu", "config", "--gpu-set", "memory_fraction"]).refused(2, &["KEY=VALUE", "memory_fraction"]);
     run(&["gpu", "config", "--gpu-set", "memory=1"]).refused(2, &["--gpu-set", "unknown key \"memory\""]);

@@ -301,3 +301,14 @@ fn help_has_an_example() {
     let run = run(&["gpu", "launch", "--help"]).ok();
     assert!(run.out.contains("Example:") && run.out.contains("$ zomma gpu launch"), "{}", run.out);
 }
+
+#[test]
+fn a_port_that_is_taken_is_refused_before_anything_starts() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let taken = launch(2, &["--master-port", &port], "echo started");
+    assert_eq!(taken.out, "");
+    taken.refused(2, &["--master-port", &port, "taken on 127.0.0.1"]);
+    drop(listener);
+    launch(2, &["--master-port", &port], "echo started").ok();
+}

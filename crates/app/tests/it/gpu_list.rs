@@ -59,7 +59,7 @@ fn nvidia_and_amd_stand_in_one_list_with_links_and_partitions() {
         "140.4 GiB",
         "gfx942",
         "1 xGMI",
-        "1 NVLink",
+        "18 NVLink",
         "1g.18gb",
         "no HIP back end",
     ] {
@@ -123,6 +123,20 @@ fn arguments_that_name_nothing_say_what_is_allowed() {
     list(&tree, None, &["\u{1b}[31m"]).refused(2, &["allowed are 0 to "]);
     run(&["gpu", "list", "--timeout", "0"]).refused(2, &["--timeout", "seconds from 0.01 to 600"]);
     run(&["gpu", "list", "--help"]).ok();
+}
+
+#[test]
+fn the_configuration_says_how_long_a_question_may_take_where_the_flag_does_not() {
+    let tree = Sysfs::mi300x(1);
+    let mut scenario = Scenario::h200(1);
+    let Some(mock) = Mock::new(scenario.hang("nvmlInit_v2", 3_600_000)) else { return };
+    let set = ["--json", "--gpu-set", "call_timeout_seconds=0.25"];
+    let configured = list(&tree, Some(&mock), &set).ok();
+    assert!(notes(&configured).contains("no answer within 250 ms"), "{}", notes(&configured));
+    let flag = list(&tree, Some(&mock), &[&set[..], &["--timeout", "0.5"]].concat()).ok();
+    assert!(notes(&flag).contains("no answer within 500 ms"), "{}", notes(&flag));
+    let bad = zomma().args(["gpu", "list"]).env("ZOMMA_GPU_CALL_TIMEOUT_SECONDS", "bad").output().unwrap();
+    Run::of(&bad).refused(2, &["ZOMMA_GPU_CALL_TIMEOUT_SECONDS", "0.01"]);
 }
 
 #[test]

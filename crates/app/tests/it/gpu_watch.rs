@@ -4,6 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,11 +13,12 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use zomma_testkit::{
-    mock_nvml::{DRIVER_NOT_LOADED, Mock, Scenario, UNKNOWN},
+    mock_nvml::{DRIVER_NOT_LOADED, LIB_RM_VERSION_MISMATCH, Mock, Scenario, UNKNOWN},
+    mock_sysfs::{PciDevice, Sysfs},
     skip,
 };
 
-use crate::program::{Run, zomma};
+use crate::program::{Run, arg, zomma};
 
 /// How long a change may take before a test gives up; it asserts no time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,12 +34,16 @@ struct Server {
 impl Server {
     fn start(mock: &Mock, arguments: &[&str]) -> Self {
         let sysfs = tempfile::tempdir().unwrap();
-        let mut command =
-            quick(mock, &["gpu", "serve", "--listen", "127.0.0.1:0", "--sysfs", sysfs.path().to_str().unwrap()]);
-        command.args(arguments);
-        let mut server = Self::spawn(command);
+        let mut server = Self::on(mock, sysfs.path(), arguments);
         server._sysfs = Some(sysfs);
         server
+    }
+
+    /// On a machine whose kernel shows these devices.
+    fn on(mock: &Mock, sysfs: &Path, arguments: &[&str]) -> Self {
+        let mut command = quick(mock, &["gpu", "serve", "--listen", "127.0.0.1:0", "--sysfs", arg(sysfs)]);
+        command.args(arguments);
+        Self::spawn(command)
     }
 
     fn spawn(mut command: Command) -> Self {
@@ -80,6 +86,19 @@ impl Server {
                 return text;
             }
             assert!(begun.elapsed() < PATIENCE, "never {what}: {text}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Asks until the server is not ready, and gives why.
+    fn unready(&self) -> String {
+        let begun = Instant::now();
+        loop {
+            let (status, why) = self.get("/readyz");
+            if status == 503 && !why.contains("not been looked at yet") {
+                return why;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it stays ready");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -242,7 +261,14 @@ fn a_gpu_that_hangs_costs_its_own_samples_and_comes_back_when_its_call_does() {
     server
         .scrape_until("failed", |text| values(text, "zomma_gpu_health_state", "state=\"failed\"").contains(&(1, 1.0)));
     let (status, why) = server.get("/readyz");
-    assert!(status == 503 && why.contains("GPU 1") && why.contains("no answer within 500 ms"), "{status} {why}");
+    assert!(
+        status == 503 && why.contains("GPU 1") && why.contains("NVML: temperature: no answer within 500 ms"),
+        "{status} {why}"
+    );
+    assert!(
+        text.contains("zomma_gpu_read_failures_total{gpu=\"1\"") && text.contains("field=\"temperature\"}"),
+        "{text}"
+    );
     mock.replace(&scenario);
     server.scrape_until("up", |text| value(text, "zomma_gpu_up", 1) == Some(1.0));
     server.scrape_until("healthy", |text| {
@@ -325,6 +351,15 @@ fn a_port_that_is_taken_is_named_with_what_to_do() {
 }
 
 #[test]
+fn watching_takes_no_flag_that_has_no_effect_and_none_where_it_is_forbidden() {
+    crate::program::run(&["gpu", "health", "--gpu-set", "enable_monitoring=false"])
+        .refused(2, &["enable_monitoring is false (--gpu-set)", "allowed is true"]);
+    for command in ["serve", "health", "list"] {
+        crate::program::run(&["gpu", command, "--device", "cpu"]).refused(2, &["unexpected argument '--device'"]);
+    }
+}
+
+#[test]
 fn a_signal_ends_it_cleanly_while_a_scraper_holds_its_connection() {
     let Some(mock) = Mock::new(&Scenario::h200(1)) else { return };
     let mut server = Server::start(&mock, &[]);
@@ -360,6 +395,148 @@ fn one_look_says_which_gpu_has_failed_and_what_to_do() {
     mock.replace(scenario.clone().set("devices", 0));
     let none = run(quick(&mock, &["gpu", "health", "--sysfs", sysfs])).ok();
     assert!(none.out.starts_with("no GPU found\n"), "{}", none.out);
+}
+
+#[test]
+fn new_uncorrected_memory_errors_fail_their_gpu_until_they_are_history() {
+    let mut scenario = Scenario::h200(2);
+    scenario.device(0, "ecc_uncorrected_volatile", 3);
+    let Some(mock) = Mock::new(&scenario) else { return };
+    let server = Server::start(&mock, &["--xid-hold", "1"]);
+    let in_state = |gpu, state: &str| {
+        let label = format!("state=\"{state}\"");
+        move |text: &str| values(text, "zomma_gpu_health_state", &label).contains(&(gpu, 1.0))
+    };
+    // Those that were there before are a reason to look at it, no more.
+    server.scrape_until("degraded", in_state(0, "degraded"));
+    assert_eq!(server.get("/readyz").0, 200);
+    // Two jumps, each seen in one sample alone.
+    for (gpu, errors) in [(0, 9), (1, 3)] {
+        mock.replace(scenario.device(gpu, "ecc_uncorrected_volatile", errors));
+        let text = server.scrape_until("failed", in_state(gpu, "failed"));
+        assert!(values(&text, "zomma_gpu_alert_active", "alert=\"failed\"").contains(&(gpu, 1.0)), "{text}");
+        assert_eq!(values(&text, "zomma_gpu_ecc_errors_total", "kind=\"uncorrected\"")[gpu], (gpu, f64::from(errors)));
+    }
+    let why = server.unready();
+    assert!(why.contains("new uncorrected memory errors"), "{why}");
+    assert_eq!(server.health()["gpus"][1]["reasons"][0]["code"], "uncorrected_memory_errors");
+    server.scrape_until("degraded", in_state(1, "degraded"));
+    // A reset clears the counter.
+    mock.replace(scenario.device(1, "ecc_uncorrected_volatile", 0));
+    server.scrape_until("healthy", in_state(1, "healthy"));
+}
+
+/// A machine with an H200 on its bus.
+fn h200_on_bus(driver: &str) -> Sysfs {
+    let tree = Sysfs::new();
+    let device = PciDevice {
+        address: "0000:19:00.0",
+        ids: (0x10de, 0x2335),
+        class: 0x03_0200,
+        driver,
+        numa_node: 0,
+        cpus: "0-47",
+    };
+    let folder = tree.pci(&device);
+    if driver.is_empty() {
+        std::fs::remove_file(tree.root().join(folder).join("driver")).unwrap();
+    }
+    tree
+}
+
+#[test]
+fn a_gpu_on_the_bus_whose_driver_does_not_work_is_down_and_failed_until_it_does() {
+    let working = Scenario::h200(1);
+    let Some(mock) = Mock::new(&working) else { return };
+    for (driver, broken, words) in [
+        ("nvidia", working.clone().fault("nvmlInit_v2", LIB_RM_VERSION_MISMATCH), "of different versions"),
+        ("", working.clone().fault("nvmlInit_v2", DRIVER_NOT_LOADED), "no kernel driver has it"),
+        ("nouveau", working.clone().hang("nvmlInit_v2", 600_000), "nvmlInit: no answer within 500 ms"),
+        ("nvidia", working.clone().set("devices", 0), "NVML does not list it"),
+    ] {
+        mock.replace(broken);
+        let tree = h200_on_bus(driver);
+        let look = || quick(&mock, &["gpu", "health", "--sysfs", arg(tree.root())]);
+        let failed = run(look()).refused(1, &["GPU 0 has failed"]);
+        assert!(failed.out.contains(words) && failed.out.contains("0000:19:00.0"), "{words}: {}", failed.out);
+        let server = Server::on(&mock, tree.root(), &[]);
+        let text = server.scrape_until("sampled", sampled);
+        assert!(text.contains("\nzomma_gpu_devices 1\n"), "{text}");
+        assert_eq!(value(&text, "zomma_gpu_up", 0), Some(0.0), "{text}");
+        let (status, why) = server.get("/readyz");
+        assert!(status == 503 && why.contains("GPU 0 has failed") && why.contains(words), "{status} {why}");
+        mock.replace(&working);
+        server.scrape_until("healthy", |text| {
+            value(text, "zomma_gpu_up", 0) == Some(1.0)
+                && values(text, "zomma_gpu_health_state", "state=\"healthy\"") == [(0, 1.0)]
+        });
+        assert_eq!(server.get("/readyz").0, 200);
+        run(look()).ok();
+    }
+}
+
+#[test]
+fn a_sampler_that_has_stopped_is_not_ready_and_lives() {
+    let mut scenario = Scenario::h200(1);
+    let Some(mock) = Mock::new(scenario.set("devices", 0)) else { return };
+    let tree = Sysfs::new();
+    let server = Server::on(&mock, tree.root(), &["--gpu-set", "call_timeout_seconds=0.05"]);
+    server.scrape_until("sampled", sampled);
+    assert_eq!(server.get("/readyz").0, 200);
+    // Whoever reads it waits for a writer for ever.
+    let device = tree.root().join("bus/pci/devices/0000:19:00.0");
+    std::fs::create_dir(&device).unwrap();
+    assert!(Command::new("mkfifo").arg(device.join("class")).status().unwrap().success());
+    let why = server.unready();
+    assert!(why.contains("last looked at"), "{why}");
+    assert_eq!(server.get("/healthz").0, 200);
+}
+
+#[test]
+fn clients_that_stall_do_not_keep_out_the_question_whether_it_lives() {
+    let Some(mock) = Mock::new(&Scenario::h200(1)) else { return };
+    let sysfs = tempfile::tempdir().unwrap();
+    let serve = quick(&mock, &["gpu", "serve", "--listen", "127.0.0.1:0", "--sysfs", arg(sysfs.path())]);
+    let mut few_files = Command::new("sh");
+    few_files.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(serve.get_program()).args(serve.get_args());
+    for (name, value) in serve.get_envs() {
+        value.map(|value| few_files.env(name, value));
+    }
+    let server = Server::spawn(few_files);
+    server.scrape_until("sampled", sampled);
+    let stalled: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            // The server may have closed it already.
+            let _ = stream.write_all(b"GET /met");
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        assert_eq!(server.get("/healthz"), (200, "ok\n".into()));
+    }
+    let text = server.scrape_until("sampled", sampled);
+    assert_eq!(value(&text, "zomma_gpu_up", 0), Some(1.0), "{text}");
+    drop(stalled);
+}
+
+#[test]
+fn one_look_counts_memory_errors_and_tells_hot_from_too_hot() {
+    let mut scenario = Scenario::h200(2);
+    scenario.device(0, "ecc_uncorrected_volatile", 9).device(0, "ecc_corrected_aggregate", 41);
+    scenario.device(0, "ecc_uncorrected_aggregate", 9).device(0, "remapped_uncorrectable", 2);
+    scenario.device(1, "temperature", 91);
+    let Some(mock) = Mock::new(&scenario) else { return };
+    let sysfs = tempfile::tempdir().unwrap();
+    let look = || quick(&mock, &["gpu", "health", "--sysfs", arg(sysfs.path())]);
+    let hot = run(look()).ok();
+    let counts = "GPU 0: memory errors since its driver was loaded: 9 uncorrected; memory errors over its life: 41 corrected, \
+                  9 uncorrected; rows remapped after errors: 2 uncorrected";
+    assert!(hot.out.contains(counts), "{}", hot.out);
+    assert!(hot.out.contains("0    degraded") && hot.out.contains("1    degraded"), "{}", hot.out);
+    mock.replace(scenario.device(1, "temperature", 120));
+    let too_hot = run(look()).refused(1, &["GPU 1 has failed"]);
+    assert!(too_hot.out.contains("GPU 1: critical: 120 °C, at or above the limit of 92 °C"), "{}", too_hot.out);
 }
 
 #[test]

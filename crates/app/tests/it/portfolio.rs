@@ -188,3 +188,31 @@ fn a_device_that_fails_at_any_step_counts_no_row_twice() {
         }
     }
 }
+
+#[test]
+fn what_would_lose_or_confuse_the_book_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book.csv");
+    fs::write(&book, BOOK).unwrap();
+    let other_way = folder.path().join(".").join("book.csv");
+    run(&["portfolio", arg(&book), "-o", arg(&other_way)]).refused(2, &["is the input"]);
+    assert_eq!(fs::read_to_string(&book).unwrap(), BOOK);
+    run(&["portfolio", arg(&book), "--by", "value"]).refused(2, &["--by value", "results"]);
+    run(&["portfolio", arg(&book), "--spot-factor", "-1"]).refused(2, &["--spot-factor", "a finite number above zero"]);
+    let twice = BOOK.replacen("underlying,strategy", "quantity,strategy", 1);
+    run_with_input(&["portfolio", "-"], twice.as_bytes()).refused(1, &["column quantity stands twice"]);
+    let without = BOOK.replacen("volatility", "vol", 1);
+    run_with_input(&["portfolio", "-"], without.as_bytes()).refused(1, &["missing column volatility (or price"]);
+}
+
+#[test]
+fn a_value_beyond_all_numbers_is_said_and_large_ones_have_exponents() {
+    let row = |name: &str, quantity: &str| format!("{name},p,USD,put,500,480,0.1,0.04,0.18,{quantity},1\n");
+    let header = BOOK.lines().next().unwrap();
+    let book = format!("{header}\n{}{}{}", row("A", "1.7e308"), row("A", "1.7e308"), row("B", "1e200"));
+    let run = run_with_input(&["portfolio", "-", "--by", "underlying"], book.as_bytes()).ok();
+    let sums = table(&run.out);
+    assert_eq!((&*sums[0]["value"], &*sums[0]["rows_failed"]), ("", "0"));
+    assert!(run.err.contains("too large for a float") && run.err.contains("currency USD, underlying A"), "{}", run.err);
+    assert!(sums[1]["value"].ends_with("e+200") && sums[1]["value"].len() < 25, "{}", sums[1]["value"]);
+}

@@ -135,3 +135,13 @@ fn a_wrong_rehearsal_is_refused() {
     let run = run_env(&["price", "-"], rows(1).as_bytes(), &[("ZOMMA_FAULT", "fire@1")]);
     run.refused(2, &["ZOMMA_FAULT: fault \"fire@1\": allowed are oom, refused, panic or lost"]);
 }
+
+#[test]
+fn without_fallback_and_without_a_gpu_nothing_is_computed_on_the_cpu_in_silence() {
+    if "auto".parse().is_ok_and(|request| zomma_gpu::choose(&request).is_ok_and(|device| !device.is_software())) {
+        return zomma_testkit::skip("a GPU, which computes");
+    }
+    let run = run_env(&["price", "-"], rows(1).as_bytes(), &[("ZOMMA_GPU_CPU_FALLBACK", "false")]);
+    run.refused(1, &["--device auto: no GPU to compute on", "cpu_fallback is off"]);
+    run_env(&["price", "-", "--device", "cpu"], rows(1).as_bytes(), &[("ZOMMA_GPU_CPU_FALLBACK", "false")]).ok();
+}

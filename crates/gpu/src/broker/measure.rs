@@ -1,15 +1,18 @@
 //! What lending costs on this machine, and how fast memory goes to a device and back: measured, with medians of several runs.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cubecl::prelude::*;
 use serde::Serialize;
 
-use super::{Broker, BrokerConfig, LeaseError, Pool, PoolStats, Priority, Unknown};
+use super::{Broker, BrokerConfig, LeaseError, Priority, Unknown};
 use crate::compute::{Compute, Job, MemoryUse};
+use crate::config::GpuConfig;
 use crate::error::GpuError;
+use crate::recovery::broker_for;
 use crate::session::Session;
 
 /// Runs of which the median is told.
@@ -24,10 +27,6 @@ pub struct LendingBench {
     pub two_threads_leases_per_second: f64,
     /// The wait for a lease where four threads share what two can have, in nanoseconds.
     pub contended_wait_ns: Percentiles,
-    /// A block of a pool taken and given back among a thousand in use, in nanoseconds.
-    pub pool_block_ns: f64,
-    /// A pool after a hundred thousand random steps.
-    pub pool_after_schedule: PoolStats,
 }
 
 /// Where the values of a sample lie.
@@ -62,6 +61,14 @@ pub struct DeviceMemoryBench {
     pub memory: MemoryUse,
     /// Bytes that trimming gave back.
     pub trimmed_bytes: u64,
+    /// What the device can give this process in all, as its driver says; absent where nobody knows.
+    pub available_bytes: Option<u64>,
+    /// The largest buffer that its driver allows, however much is free.
+    pub buffer_bytes_max: u64,
+    /// The largest buffer that it gave, found by trial.
+    pub largest_buffer_bytes: u64,
+    /// 1 − largest buffer ÷ (available, or the largest allowed where that is less): 0 where memory is in one piece.
+    pub fragmentation_ratio: Option<f64>,
 }
 
 impl LendingBench {
@@ -73,13 +80,10 @@ impl LendingBench {
     pub fn measure() -> Result<Self, LeaseError> {
         let grant_release_ns = median(RUNS, || lease_ns(20_000, 1))?;
         let two_threads = median(RUNS, || lease_ns(20_000, 2))?;
-        let (pool_block_ns, pool_after_schedule) = pool_bench();
         Ok(Self {
             grant_release_ns,
             two_threads_leases_per_second: 1e9 / two_threads,
             contended_wait_ns: contended_wait(4, 2_000)?,
-            pool_block_ns,
-            pool_after_schedule,
         })
     }
 }
@@ -152,42 +156,6 @@ impl Percentiles {
     }
 }
 
-/// A pool's time a block, and its figures after a random schedule of sizes from 256 bytes to 1 MiB.
-fn pool_bench() -> (f64, PoolStats) {
-    const PAGE: u64 = 64 << 20;
-    let Ok(mut pool) = Pool::new(PAGE, 256, 16 * PAGE) else { return (f64::NAN, PoolStats::default()) };
-    let mut blocks = Vec::new();
-    let mut state = 1_u64;
-    let mut below = |bound: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % bound
-    };
-    for _ in 0..100_000 {
-        if blocks.len() < 1000 && below(2) == 0 {
-            blocks.extend(pool.allocate(256 << below(13)));
-        } else if !blocks.is_empty() {
-            let at = below(blocks.len() as u64) as usize;
-            pool.free(blocks.swap_remove(at));
-        }
-    }
-    let after = pool.stats();
-    while blocks.len() < 1000 {
-        blocks.extend(pool.allocate(4096));
-    }
-    let rounds = 10_000;
-    let timed: Result<f64, ()> = median(RUNS, || {
-        let started = Instant::now();
-        for _ in 0..rounds {
-            if let Ok(block) = pool.allocate(black_box(4096)) {
-                pool.free(block);
-            }
-        }
-        Ok(started.elapsed().as_nanos() as f64 / f64::from(rounds))
-    });
-    blocks.into_iter().for_each(|block| pool.free(block));
-    (timed.unwrap_or(f64::NAN), after)
-}
-
 #[cube(launch_unchecked)]
 fn fill(out: &mut Array<f64>, count: u32) {
     if ABSOLUTE_POS < count as usize {
@@ -248,17 +216,24 @@ impl Job for Copies {
 }
 
 impl DeviceMemoryBench {
-    /// Measures copies and fills of `bytes`, rounded down to whole numbers of eight.
+    /// Measures copies and fills of `bytes`, rounded down to whole numbers of eight, and tries how large a buffer can be.
     ///
     /// # Errors
     ///
     /// What the device failed with.
-    pub fn measure(compute: &Compute, bytes: usize) -> Result<Self, GpuError> {
+    pub fn measure(compute: &Arc<Compute>, config: &GpuConfig, bytes: usize) -> Result<Self, GpuError> {
         let count = (bytes / size_of::<f64>()).max(1);
         let bytes = count * size_of::<f64>();
         let seconds = compute.run(Copies { count })?;
         let rate = |seconds: f64| bytes as f64 / seconds;
         let memory = compute.memory()?;
+        let trimmed_bytes = compute.trim()?;
+        let available_bytes = broker_for(compute, config)?.stats().available_bytes;
+        let (largest_buffer_bytes, buffer_bytes_max) = (compute.largest_buffer_bytes()?, compute.buffer_bytes_max());
+        let in_one_piece = |available: u64| {
+            let most = available.min(buffer_bytes_max).max(1);
+            (1.0 - largest_buffer_bytes as f64 / most as f64).max(0.0)
+        };
         Ok(Self {
             device: compute.device().to_string(),
             bytes,
@@ -267,7 +242,11 @@ impl DeviceMemoryBench {
             fill_bytes_per_second: rate(seconds.fill),
             first_fill_seconds: seconds.first_fill,
             memory,
-            trimmed_bytes: compute.trim()?,
+            trimmed_bytes,
+            available_bytes,
+            buffer_bytes_max,
+            largest_buffer_bytes,
+            fragmentation_ratio: available_bytes.map(in_one_piece),
         })
     }
 }
@@ -287,14 +266,16 @@ mod tests {
     #[test]
     fn every_figure_is_a_number() {
         let bench = LendingBench::measure().unwrap();
-        let figures = [bench.grant_release_ns, bench.two_threads_leases_per_second, bench.pool_block_ns];
+        let figures = [bench.grant_release_ns, bench.two_threads_leases_per_second];
         assert!(figures.iter().all(|figure| figure.is_finite() && *figure > 0.0), "{bench:?}");
-        assert!(bench.contended_wait_ns.p50 > 0 && bench.pool_after_schedule.blocks > 0);
+        assert!(bench.contended_wait_ns.p50 > 0);
         let found = list(DeviceKind::Vulkan).unwrap_or_default().into_iter().find(Device::has_f64);
         let Some(compute) = found.and_then(|device| device.open().unwrap()) else {
             return zomma_testkit::skip("no device");
         };
-        let bench = DeviceMemoryBench::measure(&compute, 1 << 20).unwrap();
+        let bench = DeviceMemoryBench::measure(&Arc::new(compute), &GpuConfig::default(), 1 << 20).unwrap();
         assert!(bench.upload_bytes_per_second > 0.0 && bench.fill_bytes_per_second > 0.0, "{bench:?}");
+        assert!((1 << 20..=bench.buffer_bytes_max).contains(&bench.largest_buffer_bytes), "{bench:?}");
+        assert!((0.0..=1.0).contains(&bench.fragmentation_ratio.unwrap()), "the host's memory is known: {bench:?}");
     }
 }

@@ -24,7 +24,6 @@ mod free;
 mod lease;
 mod ledger;
 mod measure;
-mod pool;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -33,7 +32,6 @@ pub use free::{FreeMemory, HostMemory, MemoryReading, NvmlMemory, SysfsVram, Unk
 pub use lease::{Lease, Request, Ticket};
 pub use ledger::{Priority, TenantId};
 pub use measure::{DeviceMemoryBench, LendingBench, Percentiles};
-pub use pool::{Block, Pool, PoolError, PoolStats};
 pub use stats::{BrokerStats, TenantStats};
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -17,16 +17,25 @@ const RETIRED_PAGES_MANY: u64 = 60;
 pub struct Evidence<'a> {
     /// The sample.
     pub sample: &'a GpuSample,
-    /// The sample before it: errors that were there already are history, new ones are news.
-    pub before: Option<&'a GpuSample>,
+    /// Uncorrected memory errors that came since the program started; those that were there before are history.
+    pub memory_errors: Option<MemoryErrorRecord>,
     /// XIDs seen since the program started.
     pub xids: &'a BTreeMap<u64, XidRecord>,
     /// Now, counted from the program's start.
     pub now: Duration,
-    /// How long an XID bears on the health after it came.
-    pub xid_hold: Duration,
+    /// How long an XID, or an uncorrected memory error, bears on the health after it came.
+    pub hold: Duration,
     /// When the GPU last came back after it had been lost: what happened before does not count any more.
     pub returned: Option<Duration>,
+}
+
+/// Uncorrected memory errors that came while the program looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryErrorRecord {
+    /// Errors since the program started.
+    pub count: u64,
+    /// When the last came, counted from the program's start.
+    pub last_seen: Duration,
 }
 
 /// Why a GPU is not simply good.
@@ -46,7 +55,7 @@ pub struct Reason {
 pub fn assess(evidence: &Evidence<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if let Some(why) = &evidence.sample.unavailable {
-        let advice = "see the kernel log (dmesg), reset the GPU, or restart the machine";
+        let advice = "see the kernel log (dmesg); load its driver, reset the GPU, or restart the machine";
         reasons.push(reason(Observation::Critical, "unavailable", why.clone(), advice));
     }
     recovery(evidence.sample, &mut reasons);
@@ -85,11 +94,18 @@ fn recovery(sample: &GpuSample, reasons: &mut Vec<Reason>) {
     reasons.push(reason(severity, "recovery_action", message.to_string(), advice));
 }
 
+impl Evidence<'_> {
+    /// Whether what came then still bears on the health: not for longer than the hold, and not over a reset.
+    fn still_counts(&self, seen: Duration) -> bool {
+        let over = self.now.saturating_sub(seen) > self.hold;
+        let before_return = self.returned.is_some_and(|returned| seen < returned);
+        !over && !before_return
+    }
+}
+
 fn xids(evidence: &Evidence<'_>, reasons: &mut Vec<Reason>) {
     for (&xid, record) in evidence.xids {
-        let over = evidence.now.saturating_sub(record.last_seen) > evidence.xid_hold;
-        let before_return = evidence.returned.is_some_and(|returned| record.last_seen < returned);
-        if over || before_return {
+        if !evidence.still_counts(record.last_seen) {
             continue;
         }
         let info = describe(xid);
@@ -123,17 +139,38 @@ fn memory(evidence: &Evidence<'_>, reasons: &mut Vec<Reason>) {
         let message = format!("{retired} pages of memory are retired");
         reasons.push(reason(Observation::Warning, "many_retired_pages", message, "have the board replaced"));
     }
-    let new_errors = sample.ecc_volatile.uncorrected.zip(evidence.before.and_then(|it| it.ecc_volatile.uncorrected));
-    if let Some((now, before)) = new_errors.filter(|(now, before)| now > before) {
-        let message = format!("{} new uncorrected memory errors", now - before);
-        let advice = "restart what ran on it; reset the GPU if they go on";
-        reasons.push(reason(Observation::Critical, "uncorrected_memory_errors", message, advice));
+    uncorrected_errors(evidence, reasons);
+}
+
+fn uncorrected_errors(evidence: &Evidence<'_>, reasons: &mut Vec<Reason>) {
+    const CODE: &str = "uncorrected_memory_errors";
+    if let Some(new) = evidence.memory_errors.filter(|record| evidence.still_counts(record.last_seen)) {
+        let message = format!("{} new uncorrected memory {}", new.count, errors(new.count));
+        // A counter that has grown is no odd sample: it will not be smaller in the next one.
+        let advice = "run again what ran on it; reset the GPU, and have the board replaced if they go on";
+        reasons.push(reason(Observation::Fatal, CODE, message, advice));
+        return;
     }
+    let count = evidence.sample.ecc_volatile.uncorrected.unwrap_or(0);
+    if count > 0 {
+        let message =
+            format!("{count} uncorrected memory {} since its driver was loaded or it was reset", errors(count));
+        reasons.push(reason(Observation::Warning, CODE, message, "reset the GPU when it is idle"));
+    }
+}
+
+fn errors(count: u64) -> &'static str {
+    if count == 1 { "error" } else { "errors" }
 }
 
 fn heat(sample: &GpuSample, reasons: &mut Vec<Reason>) {
     const ADVICE: &str = "check fans, air flow and inlet temperature";
-    if let (Some(now), Some(limit)) = (sample.temperature_celsius, sample.slowdown_temperature_celsius)
+    if let (Some(now), Some(limit)) = (sample.temperature_celsius, sample.shutdown_temperature_celsius)
+        && now >= limit
+    {
+        let message = format!("{now} °C, at or above the limit of {limit} °C at which it turns itself off");
+        reasons.push(reason(Observation::Critical, "too_hot", message, ADVICE));
+    } else if let (Some(now), Some(limit)) = (sample.temperature_celsius, sample.slowdown_temperature_celsius)
         && now >= limit
     {
         let message = format!("{now} °C, at or above the slowdown limit of {limit} °C");
@@ -154,10 +191,10 @@ mod tests {
 
     const HOLD: Duration = Duration::from_secs(300);
 
-    fn codes(sample: &GpuSample, before: Option<&GpuSample>) -> Vec<(String, Observation)> {
+    fn codes(sample: &GpuSample, memory_errors: Option<MemoryErrorRecord>) -> Vec<(String, Observation)> {
         let xids = BTreeMap::new();
-        let now = Duration::from_secs(10);
-        assess(&Evidence { sample, before, xids: &xids, now, xid_hold: HOLD, returned: None })
+        let now = Duration::from_secs(1000);
+        assess(&Evidence { sample, memory_errors, xids: &xids, now, hold: HOLD, returned: None })
             .into_iter()
             .map(|reason| (reason.code, reason.severity))
             .collect()
@@ -168,7 +205,7 @@ mod tests {
         let last_seen = now - Duration::from_secs(age_seconds);
         let xids = BTreeMap::from([(xid, XidRecord { count: 1, last_seen })]);
         let sample = GpuSample::default();
-        let evidence = Evidence { sample: &sample, before: None, xids: &xids, now, xid_hold: HOLD, returned };
+        let evidence = Evidence { sample: &sample, memory_errors: None, xids: &xids, now, hold: HOLD, returned };
         assess(&evidence).iter().map(|reason| reason.severity).collect()
     }
 
@@ -181,7 +218,7 @@ mod tests {
             recovery_action: Some(RecoveryAction::None),
             ..GpuSample::default()
         };
-        assert_eq!(codes(&quiet, Some(&quiet)), []);
+        assert_eq!(codes(&quiet, None), []);
         assert_eq!(codes(&GpuSample::default(), None), []);
     }
 
@@ -204,16 +241,35 @@ mod tests {
     }
 
     #[test]
-    fn old_memory_errors_are_history_and_new_ones_are_news() {
-        let with = |errors| GpuSample {
-            ecc_volatile: EccErrors { corrected: Some(5), uncorrected: Some(errors) },
+    fn new_memory_errors_fail_a_gpu_for_their_time_and_old_ones_are_a_warning() {
+        let sample =
+            GpuSample { ecc_volatile: EccErrors { corrected: Some(5), uncorrected: Some(7) }, ..GpuSample::default() };
+        let seen = |age_seconds: u64| {
+            let last_seen = Duration::from_secs(1000 - age_seconds);
+            codes(&sample, Some(MemoryErrorRecord { count: 1, last_seen }))
+        };
+        let code = || "uncorrected_memory_errors".to_string();
+        assert_eq!(codes(&sample, None), [(code(), Observation::Warning)]);
+        assert_eq!(seen(300), [(code(), Observation::Fatal)]);
+        assert_eq!(seen(301), [(code(), Observation::Warning)]);
+        let corrected = EccErrors { corrected: Some(5), uncorrected: Some(0) };
+        assert_eq!(codes(&GpuSample { ecc_volatile: corrected, ..GpuSample::default() }, None), []);
+    }
+
+    #[test]
+    fn heat_is_a_warning_from_the_slowdown_limit_and_critical_from_the_shutdown_limit() {
+        let at = |celsius| GpuSample {
+            temperature_celsius: Some(celsius),
+            slowdown_temperature_celsius: Some(89.0),
+            shutdown_temperature_celsius: Some(92.0),
             ..GpuSample::default()
         };
-        assert_eq!(codes(&with(7), None), []);
-        assert_eq!(codes(&with(7), Some(&with(7))), []);
-        assert_eq!(codes(&with(8), Some(&with(7))), [("uncorrected_memory_errors".into(), Observation::Critical)]);
-        // A counter that starts anew after a reset is no error.
-        assert_eq!(codes(&with(0), Some(&with(7))), []);
+        assert_eq!(codes(&at(88.0), None), []);
+        assert_eq!(codes(&at(89.0), None), [("hot".into(), Observation::Warning)]);
+        assert_eq!(codes(&at(91.9), None), [("hot".into(), Observation::Warning)]);
+        assert_eq!(codes(&at(92.0), None), [("too_hot".into(), Observation::Critical)]);
+        let unlimited = GpuSample { slowdown_temperature_celsius: None, ..at(120.0) };
+        assert_eq!(codes(&unlimited, None), [("too_hot".into(), Observation::Critical)]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod xid;
 
 use std::time::Duration;
 
-pub use assess::{Evidence, Reason, assess};
-pub use report::{GpuHealth, HealthReport, Overall};
+pub use assess::{Evidence, MemoryErrorRecord, Reason, assess};
+pub use report::{GpuHealth, HealthReport, MemoryHealth, Overall};
 pub use state::{Hysteresis, Observation, State, Tracker};
 pub use xid::{XID_TABLE_VERSION, XidClass, XidInfo, XidRecord, describe, table};
 

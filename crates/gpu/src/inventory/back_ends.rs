@@ -194,6 +194,7 @@ mod tests {
             class,
             note: None,
             pci: pci.parse().ok(),
+            buffer_bytes_max: None,
         };
         Described { device, vendor, driver: "radv".into(), driver_info: "Mesa".into() }
     }
@@ -247,6 +248,7 @@ mod tests {
             class: DeviceClass::Discrete { ordinal: index },
             note: None,
             pci: pci.parse().ok(),
+            buffer_bytes_max: None,
         };
         let at = |pci: &str| {
             let mut seen = Seen::new(Vendor::Nvidia);

@@ -19,8 +19,19 @@ pub struct CgroupFacts {
     pub v1_freezer: Option<PathBuf>,
     /// Why version 1 is no way.
     pub v1_obstacle: Option<String>,
+    /// The lowest limit of memory that our own group or one around it has: the command cannot have more, whatever its own limit.
+    pub memory_bound: Option<MemoryBound>,
     /// Regions of device memory that the kernel accounts, by name, such as `drm/0000:03:00.0/vram0`.
     pub dmem_regions: Vec<String>,
+}
+
+/// A limit of memory that a group has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryBound {
+    /// How much.
+    pub bytes: u64,
+    /// The group.
+    pub group: PathBuf,
 }
 
 /// A place in the version 2 hierarchy.
@@ -55,7 +66,15 @@ impl CgroupFacts {
         let own = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
         let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
         let mut facts = Self::default();
-        match own_group(root, &own, &mounts, None) {
+        let v2 = own_group(root, &own, &mounts, None);
+        let bounds = [
+            v2.as_ref().ok().and_then(|(mount_point, group)| memory_bound(mount_point, group, "memory.max")),
+            own_group(root, &own, &mounts, Some("memory"))
+                .ok()
+                .and_then(|(mount_point, group)| memory_bound(&mount_point, &group, "memory.limit_in_bytes")),
+        ];
+        facts.memory_bound = bounds.into_iter().flatten().min_by_key(|bound| bound.bytes);
+        match v2 {
             Ok((mount_point, path)) => facts.look_at_v2(&mount_point, &path),
             Err(why) => facts.v2_obstacle = Some(why),
         }
@@ -111,6 +130,17 @@ impl CgroupFacts {
             }
         }
     }
+}
+
+/// The lowest limit in this file of a group and of those around it.
+fn memory_bound(mount_point: &Path, own: &Path, file: &str) -> Option<MemoryBound> {
+    let groups = own.ancestors().take_while(|group| group.starts_with(mount_point));
+    let bound = |group: &Path| {
+        // Version 2 writes `max` where there is no limit, version 1 a number of bytes that no machine has.
+        let bytes: u64 = fs::read_to_string(group.join(file)).ok()?.trim().parse().ok()?;
+        (bytes < 1 << 62).then(|| MemoryBound { bytes, group: group.to_owned() })
+    };
+    groups.filter_map(bound).min_by_key(|bound| bound.bytes)
 }
 
 /// The mount point and our own group in the hierarchy of `controller`, or in version 2 where there is none.
@@ -226,6 +256,7 @@ mod tests {
             (&format!("{base}/session-1.scope/cpu.max"), "max 100000\n"),
         ]);
         let facts = CgroupFacts::gather(root.path());
+        assert_eq!(facts.memory_bound, None);
         let offers: Vec<bool> = facts.v2.iter().map(|place| place.offers("memory")).collect();
         assert_eq!(offers, [false, true, true, true]);
         assert!(facts.v2[1].path.ends_with("user-0.slice"));
@@ -252,6 +283,8 @@ mod tests {
         assert_eq!(facts.v2.len(), 1);
         assert!(!facts.v2[0].offers("memory"));
         assert!(facts.v2_obstacle.unwrap().contains("desk.service has a limit of its own (memory.max)"));
+        let bound = facts.memory_bound.unwrap();
+        assert_eq!((bound.bytes, bound.group.file_name().unwrap().to_str()), (1 << 30, Some("desk.service")));
     }
 
     #[test]
@@ -265,6 +298,8 @@ mod tests {
                  41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n",
             ),
             ("sys/fs/cgroup/memory/box/a/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "67108864\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "134217728\n"),
             ("sys/fs/cgroup/freezer/tasks", ""),
             ("sys/fs/cgroup/unified/cgroup.procs", "1\n"),
             ("sys/fs/cgroup/unified/cgroup.controllers", "\n"),
@@ -276,6 +311,9 @@ mod tests {
         assert_eq!(facts.v2.len(), 1);
         assert!(!facts.v2[0].offers("memory"));
         assert_eq!(facts.v1_obstacle, None);
+        let bound = facts.memory_bound.unwrap();
+        assert_eq!(bound.bytes, 64 << 20, "the lowest of those around, and no limit is none");
+        assert!(bound.group.ends_with("memory/box"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Under version 2 the run has a group with a child: limits stand on the group, processes live in the child, so that a run inside
 //! a run finds a place below the outer limits.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -116,6 +117,16 @@ impl Group {
         Some(usage.saturating_sub(counter(&self.path, "memory.stat", inactive).unwrap_or(0)))
     }
 
+    /// The most memory that was ever in use in bytes, with the file cache, as the kernel counts it against a limit.
+    pub fn peak_memory_bytes(&self) -> Option<u64> {
+        let file = match self.hierarchy {
+            Hierarchy::V2 => "memory.peak",
+            Hierarchy::V1Memory => "memory.max_usage_in_bytes",
+            Hierarchy::V1Freezer => return None,
+        };
+        fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok()
+    }
+
     /// Whether this group, and not one around or below it, came to its own limit of memory.
     pub fn was_at_limit(&self) -> bool {
         match self.hierarchy {
@@ -196,19 +207,24 @@ impl Group {
     }
 }
 
-/// Ends what runs left behind that died together with their guards, in the places where this run will make its groups. How many.
+/// Ends what runs left behind that died together with their guards, in the places where this run will make its groups. How many runs:
+/// each may have had a group in several hierarchies.
 pub fn sweep(plans: &[GroupPlan]) -> usize {
-    let mut swept = 0;
+    let mut swept = BTreeSet::new();
     for plan in plans {
         for entry in fs::read_dir(&plan.parent).into_iter().flatten().flatten() {
-            let dead = entry.file_name().to_str().and_then(RunId::of_group_name).is_some_and(|id| id.is_dead());
+            let name = entry.file_name();
+            let run = name.to_str().filter(|name| RunId::of_group_name(name).is_some_and(|id| id.is_dead()));
             let group = Group { hierarchy: plan.hierarchy, path: entry.path() };
-            if dead && group.kill() && group.remove() {
-                swept += 1;
+            if let Some(run) = run
+                && group.kill()
+                && group.remove()
+            {
+                swept.insert(run.to_owned());
             }
         }
     }
-    swept
+    swept.len()
 }
 
 /// The number behind a name in a file of such lines.
@@ -230,4 +246,39 @@ fn walk(folder: &Path, see: &mut dyn FnMut(&Path)) {
 /// Writes a control file, which must be there, in one call.
 fn write_now(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_run_counts_once_however_many_groups_it_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let living = RunId::next().unwrap();
+        let dead = [0, 1].map(|run| RunId { pid: u32::MAX, run, ..living.clone() });
+        let plans = [Hierarchy::V2, Hierarchy::V1Memory].map(|hierarchy| {
+            let parent = folder.path().join(format!("{hierarchy:?}"));
+            for id in [&dead[0], &dead[1], &living] {
+                fs::create_dir_all(parent.join(id.group_name())).unwrap();
+            }
+            GroupPlan { hierarchy, parent, controllers: Vec::new(), settings: Vec::new() }
+        });
+        assert_eq!(sweep(&plans), 2);
+        for plan in &plans {
+            assert_eq!(fs::read_dir(&plan.parent).unwrap().count(), 1, "the living run's group stays");
+        }
+        assert_eq!(sweep(&plans), 0);
+    }
+
+    #[test]
+    fn the_kernel_s_own_peak_is_read_in_each_hierarchy() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("memory.peak"), "67108864\n").unwrap();
+        fs::write(folder.path().join("memory.max_usage_in_bytes"), "4096\n").unwrap();
+        let peak = |hierarchy| Group { hierarchy, path: folder.path().into() }.peak_memory_bytes();
+        assert_eq!(peak(Hierarchy::V2), Some(64 << 20));
+        assert_eq!(peak(Hierarchy::V1Memory), Some(4096));
+        assert_eq!(peak(Hierarchy::V1Freezer), None);
+    }
 }

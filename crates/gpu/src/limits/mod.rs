@@ -6,12 +6,14 @@
 pub mod cgroup;
 pub mod facts;
 pub mod gpu_memory;
+mod gpu_plan;
 pub mod group;
 pub mod guard;
 pub mod plan;
 pub mod process;
 pub mod report;
 pub mod supervise;
+pub mod visible;
 pub mod watch;
 
 use std::fmt;
@@ -22,6 +24,7 @@ use serde::Serialize;
 pub use facts::Facts;
 pub use plan::{Plan, plan};
 
+use crate::config::size;
 use crate::request::DeviceRequest;
 
 /// Exit code of a run that was ended because a limit was exceeded; as `timeout` has it.
@@ -44,6 +47,8 @@ pub struct Request {
     pub cpu_memory_bytes: Option<u64>,
     /// Which GPUs the limits hold on: all for `auto`.
     pub device: DeviceRequest,
+    /// Share of a GPU's memory that Zomma may lend as things stand, in (0, 1]; no limit raises it.
+    pub memory_fraction: f64,
     /// What happens beyond a limit.
     pub on_exceed: OnExceed,
     /// Share of a limit from which use is warned of, in (0, 1].
@@ -94,7 +99,7 @@ pub enum Strength {
     Observed,
     /// Software that keeps to it does; other software does not.
     Cooperative,
-    /// Kernel or driver refuse what goes beyond.
+    /// Kernel or driver refuse what goes beyond, and the command cannot lift it.
     Hard,
 }
 
@@ -122,6 +127,8 @@ pub struct Enforcement {
     pub means: Vec<String>,
     /// Why it is no stronger; absent where it is hard.
     pub why_not_stronger: Option<String>,
+    /// A lower limit that holds already, and what sets it: `64MiB by the control group /…`.
+    pub lower_already: Option<String>,
 }
 
 impl fmt::Display for Enforcement {
@@ -131,9 +138,32 @@ impl fmt::Display for Enforcement {
             write!(f, ": {}", self.means.join(", "))?;
         }
         match &self.why_not_stronger {
-            Some(why) if self.means.is_empty() => write!(f, ": {why}"),
-            Some(why) => write!(f, " ({why})"),
+            Some(why) if self.means.is_empty() => write!(f, ": {why}")?,
+            Some(why) => write!(f, " ({why})")?,
+            None => {}
+        }
+        match &self.lower_already {
+            Some(lower) => write!(f, "; a lower limit holds already: {lower}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// A size as a limit says it: exactly, and never without a unit.
+fn amount(bytes: u64) -> String {
+    let exact = size::exact(bytes);
+    if exact.ends_with('B') { exact } else { format!("{exact} B") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_has_a_unit_and_reads_back() {
+        for (bytes, text) in [(1, "1 B"), (1000, "1kB"), (64 << 20, "64MiB"), ((1 << 30) + 1, "1073741825 B")] {
+            assert_eq!(amount(bytes), text);
+            assert_eq!(size::parse(text), Ok(bytes));
         }
     }
 }

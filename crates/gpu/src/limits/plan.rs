@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use super::cgroup::V2Place;
 use super::facts::GpuFacts;
-use super::{Enforcement, Facts, Limit, OnExceed, Request, Strength};
-use crate::config::size;
-use crate::inventory::Vendor;
-use crate::request::DeviceRequest;
+use super::gpu_plan::Meant;
+use super::{Enforcement, Facts, Limit, OnExceed, Request, Strength, amount};
+use crate::inventory::PciAddress;
 
 /// What will be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,8 +50,9 @@ pub enum Hierarchy {
 /// Plans a run.
 pub fn plan(request: &Request, facts: &Facts) -> Plan {
     let mut plan = Plan::default();
-    let gpus: Vec<&GpuFacts> = facts.gpus.iter().filter(|gpu| is_meant(gpu, &request.device)).collect();
-    let regions = request.gpu_memory_bytes.map_or_else(Vec::new, |_| dmem_regions(&gpus, &facts.cgroups.dmem_regions));
+    let meant = Meant::of(request, facts);
+    let regions =
+        request.gpu_memory_bytes.map_or_else(Vec::new, |_| dmem_regions(&meant.gpus, &facts.cgroups.dmem_regions));
     let ending = request.on_exceed == OnExceed::End;
 
     let place = v2_place(&facts.cgroups.v2, request.cpu_memory_bytes.is_some(), ending && !regions.is_empty());
@@ -72,10 +72,10 @@ pub fn plan(request: &Request, facts: &Facts) -> Plan {
             group.settings.extend(regions.iter().map(line));
         }
         let accounted: Vec<usize> = if by_dmem { regions.iter().map(|(gpu, _)| *gpu).collect() } else { Vec::new() };
-        plan.gpu_memory(bytes, request, facts, &gpus, &accounted);
+        plan.gpu_memory(bytes, request, facts, &meant, &accounted);
     }
     if let Some(share) = request.gpu_compute_share {
-        plan.gpu_compute(share, facts, &gpus);
+        plan.gpu_compute(share, facts, &meant);
     }
     let mut v1_memory = None;
     if let Some(bytes) = request.cpu_memory_bytes {
@@ -87,9 +87,7 @@ pub fn plan(request: &Request, facts: &Facts) -> Plan {
         controllers: Vec::new(),
         settings: Vec::new(),
     });
-    if request.device != DeviceRequest::Auto {
-        plan.environment.extend(visible_device(request, facts, &gpus));
-    }
+    plan.show_named(request, facts);
     plan.groups = [v2, v1_freezer, v1_memory].into_iter().flatten().collect();
     plan
 }
@@ -144,112 +142,17 @@ impl Plan {
             let why = if ending { Some(obstacles.join("; ")) } else { unenforced() };
             (Strength::Observed, "resident memory of the command's processes", why)
         };
+        let bound = facts.cgroups.memory_bound.as_ref().filter(|bound| bound.bytes < bytes);
         self.enforcements.push(Enforcement {
             limit: Limit::CpuMemory,
-            amount: size::exact(bytes),
+            amount: amount(bytes),
             strength,
             means: vec![means.into()],
             why_not_stronger: why,
+            lower_already: bound
+                .map(|bound| format!("{} by the control group {}", amount(bound.bytes), bound.group.display())),
         });
         v1
-    }
-
-    fn gpu_memory(&mut self, bytes: u64, request: &Request, facts: &Facts, gpus: &[&GpuFacts], accounted: &[usize]) {
-        let ending = request.on_exceed == OnExceed::End;
-        let mut found: Vec<(Strength, Vec<String>, Option<String>)> = Vec::new();
-        for gpu in gpus {
-            let (mut means, mut whys) = (Vec::new(), Vec::new());
-            let mut strength = Strength::NotInForce;
-            if accounted.contains(&gpu.index) {
-                strength = Strength::Hard;
-                means.push("cgroup v2 dmem.max".to_owned());
-            } else if gpu.vendor == Vendor::Nvidia {
-                if ending {
-                    means.push("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT".into());
-                    strength = if facts.mps.daemon_runs { Strength::Hard } else { Strength::NotInForce };
-                }
-                if !facts.mps.daemon_runs {
-                    whys.push(no_mps(facts));
-                }
-            } else {
-                whys.push("the kernel accounts no memory of this GPU (dmem, Linux 6.14)".into());
-            }
-            match observer(gpu, facts) {
-                Ok(observer) => {
-                    strength = strength.max(Strength::Observed);
-                    means.push(observer);
-                    self.watched_gpus.push(gpu.index);
-                }
-                Err(why) => whys.push(why),
-            }
-            if strength == Strength::NotInForce && !means.is_empty() {
-                strength = Strength::Cooperative;
-            }
-            if !ending {
-                whys = vec!["--on-exceed warn: nothing is refused".into()];
-            }
-            found.push((strength, means, (strength != Strength::Hard).then(|| whys.join("; "))));
-        }
-        if gpus.iter().any(|gpu| gpu.vendor == Vendor::Nvidia) && ending {
-            let visible = if request.device == DeviceRequest::Auto { count(gpus, Vendor::Nvidia) } else { 1 };
-            // The service counts in MiB; a limit of less than one would be none.
-            let mib = (bytes >> 20).max(1);
-            let limits: Vec<String> = (0..visible).map(|place| format!("{place}={mib}M")).collect();
-            self.environment.push(("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT".into(), limits.join(",")));
-        }
-        if ending && let Some(fraction) = zomma_fraction(bytes, gpus) {
-            self.environment.push(("ZOMMA_GPU_MEMORY_FRACTION".into(), fraction.to_string()));
-        }
-        self.enforcements.push(weakest(Limit::GpuMemory, size::exact(bytes), found));
-    }
-
-    fn gpu_compute(&mut self, share: f64, facts: &Facts, gpus: &[&GpuFacts]) {
-        // To a tenth of a percent, rounded down: 0.1 + 0.2 of a GPU is 30 %.
-        let percent = (share * 1000.0 + 1e-9).floor().max(1.0) / 10.0;
-        let mut found: Vec<(Strength, Vec<String>, Option<String>)> = Vec::new();
-        let mut cu_masks = Vec::new();
-        for gpu in gpus {
-            found.push(match (gpu.vendor, gpu.multiprocessors) {
-                (Vendor::Nvidia, _) => {
-                    let means = vec!["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE".into()];
-                    match facts.mps.daemon_runs {
-                        true => (Strength::Hard, means, None),
-                        false => (Strength::Cooperative, means, Some(format!("no effect: {}", no_mps(facts)))),
-                    }
-                }
-                (Vendor::Amd, Some(units)) if units > 0 => {
-                    let kept = ((f64::from(units) * percent / 100.0).floor() as u32).clamp(1, units);
-                    cu_masks.push(format!("{}:0-{}", cu_masks.len(), kept - 1));
-                    let why = "ROCm's runtime keeps to it, and other software need not";
-                    (Strength::Cooperative, vec!["HSA_CU_MASK".into()], Some(why.into()))
-                }
-                (Vendor::Amd, _) => {
-                    (Strength::NotInForce, Vec::new(), Some("its number of compute units is not known".into()))
-                }
-                _ => (Strength::NotInForce, Vec::new(), Some(format!("no means to divide {}", gpu.name))),
-            });
-        }
-        if gpus.iter().any(|gpu| gpu.vendor == Vendor::Nvidia) {
-            self.environment.push(("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE".into(), percent.to_string()));
-        }
-        if !cu_masks.is_empty() {
-            self.environment.push(("HSA_CU_MASK".into(), cu_masks.join(";")));
-        }
-        self.enforcements.push(weakest(Limit::GpuCompute, format!("{percent}%"), found));
-    }
-}
-
-/// A limit over several GPUs is worth what it is worth on the weakest.
-fn weakest(limit: Limit, amount: String, found: Vec<(Strength, Vec<String>, Option<String>)>) -> Enforcement {
-    match found.into_iter().min_by_key(|(strength, ..)| *strength) {
-        Some((strength, means, why_not_stronger)) => Enforcement { limit, amount, strength, means, why_not_stronger },
-        None => Enforcement {
-            limit,
-            amount,
-            strength: Strength::NotInForce,
-            means: Vec::new(),
-            why_not_stronger: Some("no GPU found that it could hold on".into()),
-        },
     }
 }
 
@@ -261,14 +164,16 @@ fn v2_place(places: &[V2Place], memory: bool, dmem: bool) -> Option<&V2Place> {
     with(memory, dmem).or_else(|| with(memory, false)).or_else(|| with(false, dmem)).or_else(|| places.first())
 }
 
-/// Video memory regions of these GPUs. Reserved memory of the processor (`stolen`, `gtt`) is none.
+/// Video memory regions of these GPUs: `drm/0000:03:00.0/vram0`, and of NVIDIA's driver from 615 on `nvidia/…/vidmem`. Reserved memory
+/// of the processor (`stolen`, `gtt`) is none.
 fn dmem_regions(gpus: &[&GpuFacts], regions: &[String]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for gpu in gpus {
-        let Some(pci) = gpu.pci.map(|pci| pci.to_string()) else { continue };
         for region in regions {
             let mut parts = region.split('/').skip(1);
-            if parts.next() == Some(pci.as_str()) && parts.next().is_some_and(|name| name.starts_with("vram")) {
+            let place: Option<PciAddress> = parts.next().and_then(|place| place.parse().ok());
+            let is_video = parts.next().is_some_and(|name| name.starts_with("vram") || name.starts_with("vidmem"));
+            if place.is_some() && place == gpu.pci && is_video {
                 found.push((gpu.index, region.clone()));
             }
         }
@@ -276,49 +181,6 @@ fn dmem_regions(gpus: &[&GpuFacts], regions: &[String]) -> Vec<(usize, String)> 
     found
 }
 
-/// What can see a process's memory on this GPU.
-fn observer(gpu: &GpuFacts, facts: &Facts) -> Result<String, String> {
-    match (gpu.vendor, &facts.nvml_obstacle) {
-        (Vendor::Nvidia, None) => Ok("NVML by process".into()),
-        (Vendor::Nvidia, Some(obstacle)) => Err(obstacle.clone()),
-        (Vendor::Amd | Vendor::Intel, _) if gpu.pci.is_some() => Ok("DRM by process".into()),
-        _ => Err(format!("no means to see what uses {}", gpu.name)),
-    }
-}
-
-fn no_mps(facts: &Facts) -> String {
-    format!("no MPS daemon at {}", facts.mps.pipe_directory.display())
-}
-
-fn count(gpus: &[&GpuFacts], vendor: Vendor) -> usize {
-    gpus.iter().filter(|gpu| gpu.vendor == vendor).count()
-}
-
-/// The same limit as a share, for Zomma's own broker: of the largest GPU, so that none lends more than the limit.
-fn zomma_fraction(bytes: u64, gpus: &[&GpuFacts]) -> Option<f64> {
-    let largest = gpus.iter().map(|gpu| gpu.memory_bytes).collect::<Option<Vec<u64>>>()?.into_iter().max()?;
-    (bytes > 0 && bytes < largest).then(|| bytes as f64 / largest as f64)
-}
-
-fn is_meant(gpu: &GpuFacts, device: &DeviceRequest) -> bool {
-    *device == DeviceRequest::Auto || gpu.requests.contains(&device.to_string())
-}
-
-/// Shows the command only the GPU that was named, which for it then has number 0.
-fn visible_device(request: &Request, facts: &Facts, gpus: &[&GpuFacts]) -> Vec<(String, String)> {
-    let DeviceRequest::Device { kind, index } = request.device else { return Vec::new() };
-    let uuid = gpus.first().and_then(|gpu| gpu.uuid.clone());
-    match kind.as_str() {
-        "cuda" => {
-            let listed = facts.cuda_visible_devices.as_deref().filter(|list| !list.is_empty());
-            let listed = listed.and_then(|list| list.split(',').nth(index)).map(|entry| entry.trim().to_owned());
-            vec![("CUDA_VISIBLE_DEVICES".into(), listed.or(uuid).unwrap_or_else(|| index.to_string()))]
-        }
-        "hip" => vec![("HIP_VISIBLE_DEVICES".into(), index.to_string())],
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::device::DeviceKind;
-use crate::limits::cgroup::CgroupFacts;
-use crate::limits::facts::MpsFacts;
+use crate::inventory::{Partition, Vendor};
+use crate::limits::cgroup::{CgroupFacts, MemoryBound};
+use crate::limits::facts::{CU_MASK, CUDA_VISIBLE, MPS_MEMORY, MPS_PERCENTAGE, MpsFacts};
+use crate::request::DeviceRequest;
 
 const GIB: u64 = 1 << 30;
 
@@ -18,6 +20,7 @@ fn asked() -> Request {
         gpu_compute_share: Some(0.5),
         cpu_memory_bytes: Some(8 * GIB),
         device: DeviceRequest::Auto,
+        memory_fraction: 0.8,
         on_exceed: OnExceed::End,
         warn_at: 0.9,
         grace: Duration::from_secs(10),
@@ -29,7 +32,8 @@ fn place(path: &str, enabled: &[&str], can_enable: &[&str]) -> V2Place {
     V2Place { path: path.into(), enabled: set(enabled), can_enable: set(can_enable) }
 }
 
-fn gpu(index: usize, vendor: Vendor, pci: &str, requests: &[&str]) -> GpuFacts {
+/// A GPU of 16 GiB and 104 multiprocessors, which no driver is said to hold.
+pub(in crate::limits) fn gpu(index: usize, vendor: Vendor, pci: &str, requests: &[&str]) -> GpuFacts {
     GpuFacts {
         index,
         vendor,
@@ -38,11 +42,14 @@ fn gpu(index: usize, vendor: Vendor, pci: &str, requests: &[&str]) -> GpuFacts {
         pci: Some(pci.parse().unwrap()),
         memory_bytes: Some(16 * GIB),
         multiprocessors: Some(104),
+        driver: None,
+        partitions: Vec::new(),
         requests: requests.iter().map(|request| (*request).to_owned()).collect(),
     }
 }
 
-fn nvidia(index: usize) -> GpuFacts {
+/// One of NVIDIA's, which CUDA and Vulkan name by its index.
+pub(in crate::limits) fn nvidia(index: usize) -> GpuFacts {
     let pci = format!("0000:{:02x}:00.0", 16 + index);
     gpu(index, Vendor::Nvidia, &pci, &[&format!("cuda:{index}"), &format!("vulkan:{index}")])
 }
@@ -93,32 +100,106 @@ fn a_gpu_whose_memory_the_kernel_accounts_has_a_hard_limit() {
 }
 
 #[test]
-fn nvidia_is_hard_under_an_mps_daemon_and_observed_without() {
+fn nvidia_is_hard_where_the_kernel_accounts_its_memory() {
+    let mut facts = v2_machine();
+    facts.gpus = vec![nvidia(0)];
+    facts.cgroups.dmem_regions = vec!["nvidia/0000:10:00.0/vidmem".into(), "nvidia/0000:11:00.0/vidmem".into()];
+    let plan = plan(&asked(), &facts);
+    assert_eq!(find(&plan, Limit::GpuMemory).to_string(), "GPU memory 4GiB: hard: cgroup v2 dmem.max, NVML by process");
+    assert_eq!(plan.groups[0].settings[0], ("dmem.max", format!("nvidia/0000:10:00.0/vidmem {}", 4 * GIB), true));
+}
+
+#[test]
+fn nvidia_is_cooperative_under_an_mps_daemon_and_observed_without() {
     let mut facts = v2_machine();
     facts.gpus = vec![nvidia(0), nvidia(1)];
     let without = plan(&asked(), &facts);
-    let memory = find(&without, Limit::GpuMemory);
-    assert_eq!(memory.strength, Strength::Observed);
-    assert_eq!(memory.why_not_stronger.as_deref(), Some("no MPS daemon at /tmp/nvidia-mps"));
-    assert_eq!(find(&without, Limit::GpuCompute).strength, Strength::Cooperative);
+    let memory = find(&without, Limit::GpuMemory).to_string();
+    assert_eq!(memory, "GPU memory 4GiB: observed: NVML by process (no MPS daemon at /tmp/nvidia-mps)");
+    let compute = find(&without, Limit::GpuCompute).to_string();
+    assert_eq!(compute, "GPU compute 50%: not in force: no MPS daemon at /tmp/nvidia-mps");
     assert_eq!(without.watched_gpus, [0, 1]);
     facts.mps.daemon_runs = true;
     let with = plan(&asked(), &facts);
-    assert_eq!(find(&with, Limit::GpuMemory).strength, Strength::Hard);
-    assert_eq!(find(&with, Limit::GpuCompute).to_string(), "GPU compute 50%: hard: CUDA_MPS_ACTIVE_THREAD_PERCENTAGE");
-    assert_eq!(with.soft().count(), 0);
+    let memory = find(&with, Limit::GpuMemory).to_string();
+    let unset = "(a command that unsets the variable is not held by it)";
+    assert_eq!(memory, format!("GPU memory 4GiB: cooperative: {MPS_MEMORY}, NVML by process {unset}"));
+    let compute = find(&with, Limit::GpuCompute).to_string();
+    assert_eq!(compute, format!("GPU compute 50%: cooperative: {MPS_PERCENTAGE} {unset}"));
+    assert_eq!(with.soft().count(), 2, "--require-hard refuses both");
     for plan in [&without, &with] {
-        assert_eq!(variable(plan, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), Some("0=4096M,1=4096M"));
-        assert_eq!(variable(plan, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), Some("50"));
+        assert_eq!(variable(plan, MPS_MEMORY), Some("0=4096M,1=4096M"));
+        assert_eq!(variable(plan, MPS_PERCENTAGE), Some("50"));
         assert_eq!(variable(plan, "ZOMMA_GPU_MEMORY_FRACTION"), Some("0.25"));
-        assert_eq!(variable(plan, "CUDA_VISIBLE_DEVICES"), None);
+        assert_eq!(variable(plan, CUDA_VISIBLE), None);
     }
-    facts.mps.daemon_runs = false;
     facts.nvml_obstacle = Some("NVML: libnvidia-ml.so.1 not found".into());
     let blind = plan(&asked(), &facts);
     let memory = find(&blind, Limit::GpuMemory);
     assert_eq!((memory.strength, blind.watched_gpus.len()), (Strength::Cooperative, 0));
     assert!(memory.why_not_stronger.as_ref().unwrap().contains("libnvidia-ml"));
+    facts.mps.daemon_runs = false;
+    let idle = plan(&asked(), &facts);
+    assert_eq!(find(&idle, Limit::GpuMemory).strength, Strength::NotInForce, "a variable that nobody reads is nothing");
+}
+
+#[test]
+fn a_lower_limit_that_is_in_force_stays() {
+    let mut facts = v2_machine();
+    facts.gpus = vec![nvidia(0), nvidia(1), gpu(2, Vendor::Amd, "0000:04:00.0", &["hip:0"])];
+    facts.mps.daemon_runs = true;
+    facts.inherited =
+        [(MPS_MEMORY, "0=1G,GPU-1=512MB,9=1M".into()), (MPS_PERCENTAGE, "20".into()), (CU_MASK, "0:0-9".into())].into();
+    let request = Request { memory_fraction: 0.125, ..asked() };
+    let lower = plan(&request, &facts);
+    assert_eq!(variable(&lower, "ZOMMA_GPU_MEMORY_FRACTION"), Some("0.125"));
+    assert_eq!(variable(&lower, MPS_MEMORY), Some("0=1024M,1=512M"));
+    assert_eq!(variable(&lower, MPS_PERCENTAGE), Some("20"));
+    assert_eq!(variable(&lower, CU_MASK), Some("0:0-9"));
+    let told = |limit| find(&lower, limit).lower_already.clone().unwrap();
+    assert!(told(Limit::GpuMemory).starts_with("512MiB by CUDA_MPS_PINNED_DEVICE_MEM_LIMIT="), "{lower:?}");
+    let expected = "20% by CUDA_MPS_ACTIVE_THREAD_PERCENTAGE, 10 compute units by HSA_CU_MASK";
+    assert_eq!(told(Limit::GpuCompute), expected);
+    facts.inherited =
+        [(MPS_MEMORY, "0=8G,1=rubbish".into()), (MPS_PERCENTAGE, "90".into()), (CU_MASK, "0:0-99".into())].into();
+    let higher = plan(&asked(), &facts);
+    assert_eq!(variable(&higher, MPS_MEMORY), Some("0=4096M,1=4096M"));
+    assert_eq!(variable(&higher, MPS_PERCENTAGE), Some("50"));
+    assert_eq!(variable(&higher, CU_MASK), Some("0:0-51"));
+    assert!(higher.enforcements.iter().all(|found| found.lower_already.is_none()), "{higher:?}");
+    facts.gpus.drain(..2);
+    facts.inherited = [(CU_MASK, "0:0x337F".into())].into();
+    let foreign = plan(&asked(), &facts);
+    assert_eq!(variable(&foreign, CU_MASK), None);
+    let words = find(&foreign, Limit::GpuCompute).to_string();
+    assert_eq!(words, "GPU compute 50%: not in force: HSA_CU_MASK=0:0x337F is set already, and stays");
+}
+
+#[test]
+fn a_lower_limit_of_the_group_around_is_told() {
+    let mut facts = v2_machine();
+    facts.cgroups.memory_bound = Some(MemoryBound { bytes: 64 << 20, group: "/cg/zomma-1".into() });
+    let words = find(&plan(&asked(), &facts), Limit::CpuMemory).to_string();
+    let expected = "CPU memory 8GiB: hard: cgroup v2 memory.max; \
+                    a lower limit holds already: 64MiB by the control group /cg/zomma-1";
+    assert_eq!(words, expected);
+    let request = Request { cpu_memory_bytes: Some(1), ..asked() };
+    let words = find(&plan(&request, &facts), Limit::CpuMemory).to_string();
+    assert_eq!(words, "CPU memory 1 B: hard: cgroup v2 memory.max");
+}
+
+#[test]
+fn only_gpus_that_the_command_sees_count_for_mps_and_all_are_watched() {
+    let mut facts = v2_machine();
+    facts.gpus = (0..8).map(|index| GpuFacts { requests: Vec::new(), ..nvidia(index) }).collect();
+    facts.gpus[0].memory_bytes = Some(40 * GIB);
+    facts.inherited = [(CUDA_VISIBLE, "GPU-3,1".into())].into();
+    let some = plan(&asked(), &facts);
+    assert_eq!(variable(&some, MPS_MEMORY), Some("0=4096M,1=4096M"));
+    assert_eq!(variable(&some, "ZOMMA_GPU_MEMORY_FRACTION"), Some("0.25"), "of the largest that is seen");
+    assert_eq!(some.watched_gpus.len(), 8, "a command can unset the variable");
+    facts.inherited = [(CUDA_VISIBLE, String::new())].into();
+    assert_eq!(variable(&plan(&asked(), &facts), MPS_MEMORY), None);
 }
 
 #[test]
@@ -128,17 +209,41 @@ fn a_named_device_is_the_only_one_that_the_command_sees() {
     let mut request = asked();
     request.device = DeviceRequest::Device { kind: DeviceKind::Cuda, index: 1 };
     let by_uuid = plan(&request, &facts);
-    assert_eq!(variable(&by_uuid, "CUDA_VISIBLE_DEVICES"), Some("GPU-1"));
-    assert_eq!(variable(&by_uuid, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), Some("0=4096M"));
+    assert_eq!(variable(&by_uuid, CUDA_VISIBLE), Some("GPU-1"));
+    assert_eq!(variable(&by_uuid, "ZOMMA_GPU_DEVICE"), Some("cuda:0"), "which is what it is called there");
+    assert_eq!(variable(&by_uuid, MPS_MEMORY), Some("0=4096M"));
     assert_eq!(by_uuid.watched_gpus, [1]);
-    facts.cuda_visible_devices = Some("5, 7".into());
-    assert_eq!(variable(&plan(&request, &facts), "CUDA_VISIBLE_DEVICES"), Some("7"));
-    request.device = DeviceRequest::CPU;
-    let nowhere = plan(&request, &facts);
-    assert_eq!(
-        find(&nowhere, Limit::GpuMemory).to_string(),
-        "GPU memory 4GiB: not in force: no GPU found that it could hold on"
-    );
+    facts.inherited = [(CUDA_VISIBLE, "5, 7".into()), (MPS_MEMORY, "1=1G".into())].into();
+    let inherited = plan(&request, &facts);
+    assert_eq!(variable(&inherited, CUDA_VISIBLE), Some("7"));
+    assert_eq!(variable(&inherited, MPS_MEMORY), Some("0=1024M"), "its limit has gone with it");
+    request.device = DeviceRequest::Device { kind: DeviceKind::Vulkan, index: 0 };
+    facts.inherited.clear();
+    let by_vulkan = plan(&request, &facts);
+    assert_eq!(variable(&by_vulkan, CUDA_VISIBLE), Some("GPU-0"));
+    assert_eq!(variable(&by_vulkan, "ZOMMA_GPU_DEVICE"), Some("vulkan:0"));
+    let amd = |index| gpu(index, Vendor::Amd, &format!("0000:0{index}:00.0"), &[]);
+    facts.gpus = vec![amd(0), amd(1)];
+    request.device = DeviceRequest::Device { kind: DeviceKind::Hip, index: 1 };
+    let hip = plan(&request, &facts);
+    assert_eq!(variable(&hip, "HIP_VISIBLE_DEVICES"), Some("1"));
+    assert_eq!(variable(&hip, CU_MASK), Some("1:0-51"), "ROCm's runtime counts before HIP hides");
+}
+
+#[test]
+fn slices_of_a_gpu_are_told_as_what_bounds_a_process() {
+    let mut facts = v2_machine();
+    facts.gpus = vec![nvidia(0)];
+    facts.gpus[0].partitions.push(Partition {
+        profile: "1g.8gb".into(),
+        uuid: Some("MIG-a".into()),
+        memory_bytes: Some(8 * GIB),
+        multiprocessors: None,
+    });
+    let plan = plan(&asked(), &facts);
+    let why = find(&plan, Limit::GpuMemory).why_not_stronger.clone().unwrap();
+    assert_eq!(why, "no MPS daemon at /tmp/nvidia-mps; MIG 1g.8gb holds each process to 8GiB");
+    assert_eq!(variable(&plan, "ZOMMA_GPU_MEMORY_FRACTION"), Some("0.5"), "of the slice, which is its device");
 }
 
 #[test]

@@ -60,11 +60,13 @@ fn pid_namespace() -> Option<u64> {
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// When a process began, in clock ticks since boot; `None` where there is no such process.
+/// When a process began, in clock ticks since boot; `None` where there is no such process, or a dead one that nobody has waited for.
 pub fn start_ticks(root: &Path, pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(root.join("proc").join(pid.to_string()).join("stat")).ok()?;
-    // The name in parentheses may hold anything; field 22 of the whole is the 20th after it.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    // The name in parentheses may hold anything; fields 3 (state) and 22 (start) of the whole come after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 /// Every process that carries the mark of this run.
@@ -125,6 +127,22 @@ mod tests {
         fs::write(root.path().join("proc/7/stat"), format!("7 (a) b (c)) {}\n", fields.join(" "))).unwrap();
         assert_eq!(start_ticks(root.path(), 7), Some(22));
         assert_eq!(start_ticks(root.path(), 8), None);
+    }
+
+    #[test]
+    fn a_supervisor_that_was_killed_and_never_waited_for_is_dead() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = child.id();
+        let start_ticks = start_ticks(Path::new("/"), pid).unwrap();
+        let id = RunId { pid, start_ticks, ..RunId::next().unwrap() };
+        assert!(!id.is_dead());
+        child.kill().unwrap();
+        let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        while !state().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert!(id.is_dead(), "{}", state());
+        child.wait().unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use super::{Enforcement, FAILED_EXIT_CODE, Limit, NOT_EXECUTABLE_EXIT_CODE, NOT_FOUND_EXIT_CODE};
+use super::{Enforcement, FAILED_EXIT_CODE, Limit, NOT_EXECUTABLE_EXIT_CODE, NOT_FOUND_EXIT_CODE, amount};
 use crate::config::size;
 
 /// Stands for "not in its control groups": no exec fails with it, and only a number comes back from a forked process.
@@ -31,10 +31,10 @@ pub enum Report {
         /// By limit.
         limits: Vec<Enforcement>,
     },
-    /// Groups of runs that died with their guards were ended and removed.
+    /// What was left of runs that died with their guards was ended and removed.
     Swept {
-        /// How many.
-        groups: usize,
+        /// How many runs.
+        runs: usize,
     },
     /// There is no guard: were this process killed, the command would go on.
     Unguarded {
@@ -97,7 +97,7 @@ pub enum Report {
         exceeded: Option<Limit>,
         /// How long the command ran.
         seconds: f64,
-        /// The greatest use seen of the processor's memory.
+        /// The greatest use of the processor's memory: the greatest that was sampled, or the control group's own, whichever is larger.
         peak_cpu_memory_bytes: Option<u64>,
         /// The greatest use seen of one GPU's memory.
         peak_gpu_memory_bytes: Option<u64>,
@@ -112,21 +112,19 @@ impl fmt::Display for Report {
                 let lines: Vec<String> = limits.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Swept { groups } => {
-                write!(f, "removed what {} left behind", counted(*groups, "dead run", "dead runs"))
-            }
+            Self::Swept { runs } => write!(f, "removed what {} left behind", counted(*runs, "dead run", "dead runs")),
             Self::Unguarded { why } => write!(f, "no guard ({why}): if this process is killed, the command goes on"),
             Self::Warning { limit, gpu, used_bytes, limit_bytes } => {
                 let percent = *used_bytes as f64 / *limit_bytes as f64 * 100.0;
-                let (used, limit_text) = (size::rounded(*used_bytes), size::exact(*limit_bytes));
+                let (used, limit_text) = (size::rounded(*used_bytes), amount(*limit_bytes));
                 write!(f, "{limit}{}: {used} in use, {percent:.0}% of {limit_text}", on(gpu))
             }
             Self::Exceeded { limit, gpu, used_bytes: Some(used), limit_bytes, .. } => {
-                let (used, limit_text) = (size::rounded(*used), size::exact(*limit_bytes));
+                let (used, limit_text) = (size::rounded(*used), amount(*limit_bytes));
                 write!(f, "{limit}{}: {used} in use, beyond the limit of {limit_text}", on(gpu))
             }
             Self::Exceeded { limit, gpu, limit_bytes, .. } => {
-                let limit_text = size::exact(*limit_bytes);
+                let limit_text = amount(*limit_bytes);
                 write!(f, "{limit}{}: the kernel ended a process that went beyond the limit of {limit_text}", on(gpu))
             }
             Self::Unseen { limit, why } => write!(f, "{limit}: use cannot be read: {why}"),

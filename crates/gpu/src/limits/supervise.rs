@@ -126,9 +126,9 @@ fn prepare(request: &Request, mut facts: Facts, id: &RunId, report: &mut dyn FnM
     loop {
         let plan = plan(request, &facts);
         if !std::mem::replace(&mut swept, true) {
-            let groups = group::sweep(&plan.groups);
-            if groups > 0 {
-                report(&Report::Swept { groups });
+            let runs = group::sweep(&plan.groups);
+            if runs > 0 {
+                report(&Report::Swept { runs });
             }
         }
         let mut made: Vec<Group> = Vec::new();
@@ -387,6 +387,8 @@ impl<'a> Running<'a> {
     ) {
         match crossing {
             None => {}
+            // The run is being ended: nobody can do anything about a warning any more.
+            Some(Crossing::Warning) if self.exceeded.is_some() && self.request.on_exceed == OnExceed::End => {}
             Some(Crossing::Warning) => (self.report)(&Report::Warning { limit, gpu, used_bytes, limit_bytes }),
             Some(Crossing::Limit) => self.exceed(limit, gpu, Some(used_bytes), limit_bytes, By::Watch),
         }
@@ -407,10 +409,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// The greatest use seen of the processor's memory, and of the GPU that had most in use.
+    /// The greatest use of the processor's memory, and of the GPU that had most in use.
     fn peaks(&self) -> (Option<u64>, Option<u64>) {
         let gpu = self.gpus.values().filter_map(|(_, gauge)| gauge.peak_bytes()).max();
-        (self.cpu.as_ref().and_then(Gauge::peak_bytes), gpu)
+        // What the kernel refuses comes and goes between two samples; the group remembers.
+        let kept = self.remains.groups.iter().filter_map(Group::peak_memory_bytes).max();
+        (self.cpu.as_ref().and_then(|cpu| cpu.peak_bytes().max(kept)), gpu)
     }
 }
 

@@ -47,6 +47,8 @@ fn job(script: &str, on_exceed: OnExceed, gpu_memory: Box<dyn GpuMemory>) -> Job
         pci: Some(pci()),
         memory_bytes: Some(80 * GIB),
         multiprocessors: None,
+        driver: None,
+        partitions: Vec::new(),
         requests: Vec::new(),
     };
     let mut command = Command::new("sh");
@@ -59,6 +61,7 @@ fn job(script: &str, on_exceed: OnExceed, gpu_memory: Box<dyn GpuMemory>) -> Job
             gpu_compute_share: None,
             cpu_memory_bytes: Some(64 * GIB),
             device: DeviceRequest::Auto,
+            memory_fraction: 0.8,
             on_exceed,
             warn_at: 0.9,
             grace: Duration::from_secs(30),
@@ -91,6 +94,30 @@ fn gpu_memory_beyond_the_limit_is_warned_of_and_then_ends_the_run() {
     assert!(place(&warning) < place(&exceeded), "{reports:?}");
     assert!(matches!(reports.last(), Some(Report::Ended { exit_code: 124, exceeded: Some(Limit::GpuMemory), .. })));
     assert_eq!(warning.to_string(), "GPU memory on GPU 3: 9 GiB in use, 90% of 10GiB");
+}
+
+/// Two GPUs: the first is beyond its limit at once, the second comes near it while the run is being ended.
+struct OneAfterTheOther {
+    samples: u64,
+}
+
+impl GpuMemory for OneAfterTheOther {
+    fn used(&mut self, _: &[u32]) -> Result<BytesByGpu, String> {
+        self.samples += 1;
+        let second = if self.samples > 1 { 9 * GIB } else { GIB };
+        Ok([(pci(), 11 * GIB), ("0000:18:00.0".parse().unwrap(), second)].into())
+    }
+}
+
+#[test]
+fn a_run_that_is_being_ended_is_not_warned_of_anything() {
+    let script = "trap 'sleep 0.3; exit 0' TERM; sleep 600 & wait";
+    let mut job = job(script, OnExceed::End, Box::new(OneAfterTheOther { samples: 0 }));
+    let second = GpuFacts { index: 4, pci: "0000:18:00.0".parse().ok(), ..job.facts.gpus[0].clone() };
+    job.facts.gpus.push(second);
+    let (outcome, reports) = run_to_end(job);
+    assert_eq!(outcome.unwrap(), EXCEEDED_EXIT_CODE);
+    assert!(!reports.iter().any(|report| matches!(report, Report::Warning { .. })), "{reports:?}");
 }
 
 #[test]

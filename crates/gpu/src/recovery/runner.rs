@@ -63,8 +63,10 @@ pub enum Place<'a> {
 /// What a run went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RecoveryStats {
-    /// How often memory ran out, or could not be had in time.
+    /// How often memory ran out.
     pub out_of_memory_total: u64,
+    /// How often none was lent: a piece was larger than the lendable share, or others held the memory for too long.
+    pub refused_total: u64,
     /// How often a batch was halved.
     pub halvings_total: u64,
     /// How often a batch too small to halve was done again once the pools were cleared.
@@ -77,6 +79,12 @@ pub struct RecoveryStats {
     pub rows_on_devices: u64,
     /// Rows done on the CPU.
     pub rows_on_cpu: u64,
+}
+
+impl RecoveryStats {
+    fn count_failure(&mut self, no_lease: bool) {
+        *(if no_lease { &mut self.refused_total } else { &mut self.out_of_memory_total }) += 1;
+    }
 }
 
 /// Runs batches on the first of some devices, and on what is left when it fails. Shared by reference between threads.
@@ -138,7 +146,11 @@ impl Runner {
         let state = self.lock();
         let mut notes = Vec::new();
         if let Some(rows) = state.stats.rows_at_once {
-            notes.push(format!("device memory ran out: batches halved to {rows} rows and done again"));
+            let why = match (state.stats.out_of_memory_total, state.stats.refused_total) {
+                (0, _) => "no device memory to be had within memory_fraction and beside other programs",
+                _ => "device memory ran out",
+            };
+            notes.push(format!("{why}: batches halved to {rows} rows and done again"));
         } else if state.stats.retries_total > 0 {
             notes.push("device memory ran out: its pools were cleared, and the rows done again".into());
         }
@@ -162,6 +174,8 @@ impl Runner {
         let mut start = 0;
         // The piece that failed last: one of the smallest size is tried again with the pools cleared, and then no more.
         let mut failed_at = None;
+        // Others hold the memory: once a piece has waited for it, smaller ones are not kept waiting as long again.
+        let mut patience = self.config.patience;
         while start < batch.rows {
             let seat = self.lock().seat.clone();
             let Some(seat) = seat else {
@@ -170,12 +184,16 @@ impl Runner {
                 break;
             };
             let rows = (batch.rows - start).min(seat.rows_max());
-            match self.piece(&seat, batch, start..start + rows, &mut op) {
+            match self.piece(&seat, batch, start..start + rows, patience, &mut op) {
                 Ok(()) => {
+                    patience = self.config.patience;
                     self.lock().stats.rows_on_devices += rows as u64;
                     start += rows;
                 }
                 Err(error) if error.is_out_of_memory() => {
+                    if matches!(error, GpuError::NoLease { waited: true, .. }) {
+                        patience = Duration::ZERO;
+                    }
                     let last = failed_at.replace((start, rows)) == Some((start, rows));
                     self.shrink(&seat, batch, rows, last, &error)?;
                 }
@@ -194,12 +212,16 @@ impl Runner {
         seat: &Seat,
         batch: &Batch,
         rows: Range<usize>,
+        patience: Duration,
         op: &mut impl FnMut(Place<'_>, Range<usize>) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
         let bytes = (rows.len() as u64).saturating_mul(batch.bytes_per_row);
-        let refused =
-            |error: LeaseError| GpuError::OutOfMemory { device: seat.device().to_string(), message: error.to_string() };
-        let _lease = seat.admit(bytes, self.config.patience).map_err(refused)?;
+        let refused = |error: LeaseError| GpuError::NoLease {
+            device: seat.device().to_string(),
+            message: error.to_string(),
+            waited: matches!(error, LeaseError::DeadlinePassed { .. }),
+        };
+        let _lease = seat.admit(bytes, patience).map_err(refused)?;
         op(Place::Device(&seat.compute()), rows)
     }
 
@@ -212,7 +234,7 @@ impl Runner {
         last: bool,
         error: &GpuError,
     ) -> Result<(), GpuError> {
-        self.lock().stats.out_of_memory_total += 1;
+        self.lock().stats.count_failure(matches!(error, GpuError::NoLease { .. }));
         let bytes = (rows as u64).saturating_mul(batch.bytes_per_row);
         tracing::info!(device = %seat.device(), rows, bytes, batch_rows = batch.rows, %error, "out of memory");
         if let Err(unusable) = seat.mend() {

@@ -34,7 +34,7 @@ impl Seat {
         tenant: &str,
         fault: Option<FaultPlan>,
     ) -> Result<Option<Self>, GpuError> {
-        let Some(compute) = device.open()? else { return Ok(None) };
+        let Some(compute) = device.open_with_pools(config.pool_size_bytes)? else { return Ok(None) };
         let compute = Arc::new(match fault {
             Some(plan) => compute.inject(plan),
             None => compute,

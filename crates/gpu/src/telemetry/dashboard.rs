@@ -182,30 +182,6 @@ const ROWS: &[(&str, &[Panel])] = &[
             ),
         ],
     ),
-    (
-        "Memory lent by Zomma",
-        &[
-            lines(
-                "Leases",
-                Unit::Bytes,
-                &[
-                    ("zomma_gpu_pool_in_use_bytes{instance=~\"$instance\"}", "{{pool}} in use {{instance}}"),
-                    ("zomma_gpu_pool_reserved_bytes{instance=~\"$instance\"}", "{{pool}} reserved {{instance}}"),
-                    ("zomma_gpu_pool_capacity_bytes{instance=~\"$instance\"}", "{{pool}} capacity {{instance}}"),
-                ],
-            ),
-            lines(
-                "Fragmentation",
-                Unit::Ratio,
-                &[("zomma_gpu_pool_fragmentation_ratio{instance=~\"$instance\"}", "{{pool}} {{instance}}")],
-            ),
-            lines(
-                "Requests that wait",
-                Unit::None,
-                &[("zomma_gpu_pool_queue_length{instance=~\"$instance\"}", "{{pool}} {{instance}}")],
-            ),
-        ],
-    ),
 ];
 
 /// The dashboard as Grafana imports it.

@@ -31,8 +31,8 @@ pub struct MonitorSettings {
     pub alerts: AlertSettings,
     /// How many samples must agree before a state changes.
     pub hysteresis: Hysteresis,
-    /// How long an XID bears on the health after it came.
-    pub xid_hold: Duration,
+    /// How long an XID, or an uncorrected memory error, bears on the health after it came.
+    pub hold: Duration,
 }
 
 impl MonitorSettings {
@@ -50,8 +50,13 @@ impl MonitorSettings {
                 memory_fraction: config.memory_fraction,
             },
             hysteresis: Hysteresis::default(),
-            xid_hold: Duration::from_secs(300),
+            hold: Duration::from_secs(300),
         }
+    }
+
+    /// The age from which a sample says that nobody samples any more: longer than a look for lost GPUs whose drivers hang.
+    pub fn stale_after(&self) -> Duration {
+        (self.interval + self.sources.call_timeout) * 10
     }
 }
 
@@ -72,8 +77,8 @@ struct Watched {
     source: Box<dyn Source>,
     nvml_index: Option<u32>,
     view: GpuView,
-    /// The last sample in which it answered.
-    answered: Option<GpuSample>,
+    /// Whether it has ever answered.
+    answered: bool,
     /// When it came back after it had been lost.
     returned: Option<Duration>,
     /// Whether it is lost: it does not answer, and not for a call that merely hangs.
@@ -205,7 +210,7 @@ impl Monitor {
             source: gpu.source,
             nvml_index: gpu.nvml_index,
             view,
-            answered: None,
+            answered: false,
             returned: None,
             lost: false,
             told: BTreeSet::new(),
@@ -230,25 +235,31 @@ impl Watched {
             }
         }
         let available = sample.unavailable.is_none();
+        if available && view.sample.unavailable.is_some() {
+            // Should it fall silent again, that is news.
+            view.sample.failures.iter().for_each(|failure| _ = self.told.remove(failure.field));
+        }
         if available && self.lost {
             self.returned = Some(now);
-            // Should it be lost again, that is news.
-            self.told.remove("device");
+        }
+        let new_errors = view.counters.count_memory_errors(&sample, now);
+        if new_errors > 0 {
+            warn!(gpu = index, errors = new_errors, "new uncorrected memory errors");
         }
         self.lost = !available && !self.source.hangs();
         let evidence = Evidence {
             sample: &sample,
-            before: self.answered.as_ref(),
+            memory_errors: view.counters.memory_errors,
             xids: &view.counters.xids,
             now,
-            xid_hold: settings.xid_hold,
+            hold: settings.hold,
             returned: self.returned,
         };
         let reasons = assess(&evidence);
-        let before = view.health.observe(reasons, &settings.hysteresis, now);
-        if available {
-            self.answered = Some(sample.clone());
-        }
+        self.answered |= available;
+        // One that has never answered is not trusted until it does: there is no good sample that this one could be at odds with.
+        let fail_after = if self.answered { settings.hysteresis.fail_after } else { 1 };
+        let before = view.health.observe(reasons, &Hysteresis { fail_after, ..settings.hysteresis }, now);
         view.sample = sample;
         log_state(view, before);
         for crossing in alerts::check(view, &settings.alerts) {

@@ -1,5 +1,7 @@
 //! One look at one NVIDIA GPU through NVML. What the board does not have is absent; what the driver refuses is absent and counted.
 
+use std::sync::{Mutex, PoisonError};
+
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{
     Clock, EccCounter, MemoryError, PcieUtilCounter, RetirementCause, TemperatureSensor, TemperatureThreshold,
@@ -31,13 +33,30 @@ const FIELDS: [(u32, u32); 12] = [
 
 const KIBIBYTE: u64 = 1024;
 
+/// What a reader asks its driver at this moment, for whoever waits for it in vain.
+#[derive(Debug, Default)]
+pub(super) struct Asking(Mutex<&'static str>);
+
+impl Asking {
+    /// The question: a field of [`GpuSample`], `fields` for those that are asked by number, or `device` for the GPU itself.
+    pub(super) fn question(&self) -> &'static str {
+        // Held for a copy, in which nothing can panic.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, question: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = question;
+    }
+}
+
 /// Asks a GPU, by its place in NVML's list, for everything.
-pub(super) fn read(nvml: &Nvml, index: u32) -> GpuSample {
+pub(super) fn read(nvml: &Nvml, index: u32, asking: &Asking) -> GpuSample {
+    asking.set("device");
     let device = match nvml.device_by_index(index) {
         Ok(device) => device,
         Err(error) => return GpuSample::unavailable(format!("NVML: {error}")),
     };
-    let mut asked = Asked::default();
+    let mut asked = Asked { asking, failures: Vec::new(), lost: None };
     let sample = read_device(&device, &mut asked);
     match asked.lost {
         Some(error) => GpuSample::unavailable(format!("NVML: {error}")),
@@ -46,13 +65,19 @@ pub(super) fn read(nvml: &Nvml, index: u32) -> GpuSample {
 }
 
 /// What became of the questions to one GPU.
-#[derive(Default)]
-struct Asked {
+struct Asked<'a> {
+    asking: &'a Asking,
     failures: Vec<ReadFailure>,
     lost: Option<NvmlError>,
 }
 
-impl Asked {
+impl Asked<'_> {
+    /// Asks, and says meanwhile what.
+    fn ask<T>(&mut self, field: &'static str, question: impl FnOnce() -> Result<T, NvmlError>) -> Option<T> {
+        self.asking.set(field);
+        self.take(field, question())
+    }
+
     /// The answer, if there is one.
     fn take<T>(&mut self, field: &'static str, answer: Result<T, NvmlError>) -> Option<T> {
         match answer {
@@ -76,13 +101,13 @@ impl Asked {
     }
 }
 
-fn read_device(device: &Device<'_>, asked: &mut Asked) -> GpuSample {
-    let utilization = asked.take("utilization", device.utilization_rates());
-    let memory = asked.take("memory", device.memory_info());
-    let encoder = asked.take("encoder_utilization", device.encoder_utilization());
-    let decoder = asked.take("decoder_utilization", device.decoder_utilization());
+fn read_device(device: &Device<'_>, asked: &mut Asked<'_>) -> GpuSample {
+    let utilization = asked.ask("utilization", || device.utilization_rates());
+    let memory = asked.ask("memory", || device.memory_info());
+    let encoder = asked.ask("encoder_utilization", || device.encoder_utilization());
+    let decoder = asked.ask("decoder_utilization", || device.decoder_utilization());
     let threshold = |which| device.temperature_threshold(which);
-    let fields = asked.take("fields", nvml_fields::read(device, &FIELDS)).unwrap_or_default();
+    let fields = asked.ask("fields", || nvml_fields::read(device, &FIELDS)).unwrap_or_default();
     let mut sample = GpuSample {
         utilization_ratio: utilization.as_ref().map(|it| percent(it.gpu)),
         memory_utilization_ratio: utilization.as_ref().map(|it| percent(it.memory)),
@@ -92,34 +117,34 @@ fn read_device(device: &Device<'_>, asked: &mut Asked) -> GpuSample {
         memory_used_bytes: memory.as_ref().map(|it| it.used),
         memory_free_bytes: memory.as_ref().map(|it| it.free),
         memory_reserved_bytes: memory.as_ref().map(|it| it.reserved),
-        temperature_celsius: asked.take("temperature", device.temperature(TemperatureSensor::Gpu)).map(f64::from),
+        temperature_celsius: asked.ask("temperature", || device.temperature(TemperatureSensor::Gpu)).map(f64::from),
         slowdown_temperature_celsius: asked
-            .take("slowdown_temperature", threshold(TemperatureThreshold::Slowdown))
+            .ask("slowdown_temperature", || threshold(TemperatureThreshold::Slowdown))
             .map(f64::from),
         shutdown_temperature_celsius: asked
-            .take("shutdown_temperature", threshold(TemperatureThreshold::Shutdown))
+            .ask("shutdown_temperature", || threshold(TemperatureThreshold::Shutdown))
             .map(f64::from),
-        power_watts: asked.take("power", device.power_usage()).map(|it| f64::from(it) / 1e3),
-        power_limit_watts: asked.take("power_limit", device.enforced_power_limit()).map(|it| f64::from(it) / 1e3),
-        energy_joules: asked.take("energy", device.total_energy_consumption()).map(|it| it as f64 / 1e3),
-        sm_clock_hertz: asked.take("sm_clock", device.clock_info(Clock::SM)).map(megahertz),
-        memory_clock_hertz: asked.take("memory_clock", device.clock_info(Clock::Memory)).map(megahertz),
-        fan_speed_ratio: asked.take("fan_speed", first_fan(device)).map(percent),
+        power_watts: asked.ask("power", || device.power_usage()).map(|it| f64::from(it) / 1e3),
+        power_limit_watts: asked.ask("power_limit", || device.enforced_power_limit()).map(|it| f64::from(it) / 1e3),
+        energy_joules: asked.ask("energy", || device.total_energy_consumption()).map(|it| it as f64 / 1e3),
+        sm_clock_hertz: asked.ask("sm_clock", || device.clock_info(Clock::SM)).map(megahertz),
+        memory_clock_hertz: asked.ask("memory_clock", || device.clock_info(Clock::Memory)).map(megahertz),
+        fan_speed_ratio: asked.ask("fan_speed", || first_fan(device)).map(percent),
         // NVML's KB are thousands of bytes a second, over its last 20 ms.
         pcie_transmit_bytes_per_second: asked
-            .take("pcie_transmit", device.pcie_throughput(PcieUtilCounter::Send))
+            .ask("pcie_transmit", || device.pcie_throughput(PcieUtilCounter::Send))
             .map(|it| f64::from(it) * 1e3),
         pcie_receive_bytes_per_second: asked
-            .take("pcie_receive", device.pcie_throughput(PcieUtilCounter::Receive))
+            .ask("pcie_receive", || device.pcie_throughput(PcieUtilCounter::Receive))
             .map(|it| f64::from(it) * 1e3),
-        pcie_replays: asked.take("pcie_replays", device.pcie_replay_counter()).map(u64::from),
-        pcie_link_generation: asked.take("pcie_link_generation", device.current_pcie_link_gen()),
-        pcie_link_width: asked.take("pcie_link_width", device.current_pcie_link_width()),
-        ecc_enabled: asked.take("ecc_enabled", device.is_ecc_enabled()).map(|it| it.currently_enabled),
+        pcie_replays: asked.ask("pcie_replays", || device.pcie_replay_counter()).map(u64::from),
+        pcie_link_generation: asked.ask("pcie_link_generation", || device.current_pcie_link_gen()),
+        pcie_link_width: asked.ask("pcie_link_width", || device.current_pcie_link_width()),
+        ecc_enabled: asked.ask("ecc_enabled", || device.is_ecc_enabled()).map(|it| it.currently_enabled),
         ecc_volatile: ecc_errors(device, EccCounter::Volatile, asked),
         ecc_aggregate: ecc_errors(device, EccCounter::Aggregate, asked),
         retired_pages: retired_pages(device, asked),
-        throttle: asked.take("throttle", device.current_throttle_reasons()).map(throttle_reasons),
+        throttle: asked.ask("throttle", || device.current_throttle_reasons()).map(throttle_reasons),
         ..GpuSample::default()
     };
     by_number(&mut sample, fields, asked);
@@ -134,26 +159,23 @@ fn first_fan(device: &Device<'_>) -> Result<u32, NvmlError> {
     })
 }
 
-fn ecc_errors(device: &Device<'_>, counter: EccCounter, asked: &mut Asked) -> EccErrors {
+fn ecc_errors(device: &Device<'_>, counter: EccCounter, asked: &mut Asked<'_>) -> EccErrors {
     let errors = |kind| device.total_ecc_errors(kind, counter);
-    let (corrected, uncorrected) = (errors(MemoryError::Corrected), errors(MemoryError::Uncorrected));
-    EccErrors { corrected: asked.take("ecc_errors", corrected), uncorrected: asked.take("ecc_errors", uncorrected) }
+    let mut ask = |kind| asked.ask("ecc_errors", || errors(kind));
+    EccErrors { corrected: ask(MemoryError::Corrected), uncorrected: ask(MemoryError::Uncorrected) }
 }
 
-fn retired_pages(device: &Device<'_>, asked: &mut Asked) -> RetiredPages {
-    let mut pages = |cause| {
-        let answer = device.retired_pages(cause);
-        asked.take("retired_pages", answer).map(|pages| pages.len() as u64)
-    };
+fn retired_pages(device: &Device<'_>, asked: &mut Asked<'_>) -> RetiredPages {
+    let mut pages = |cause| asked.ask("retired_pages", || device.retired_pages(cause)).map(|pages| pages.len() as u64);
     RetiredPages {
         corrected: pages(RetirementCause::MultipleSingleBitEccErrors),
         uncorrected: pages(RetirementCause::DoubleBitEccError),
-        pending: asked.take("retired_pages", device.are_pages_pending_retired()),
+        pending: asked.ask("retired_pages", || device.are_pages_pending_retired()),
     }
 }
 
 /// Puts the answers to [`FIELDS`] in their places.
-fn by_number(sample: &mut GpuSample, answers: Vec<Result<u64, NvmlError>>, asked: &mut Asked) {
+fn by_number(sample: &mut GpuSample, answers: Vec<Result<u64, NvmlError>>, asked: &mut Asked<'_>) {
     let mut answers = answers.into_iter();
     let mut next = |field| answers.next().and_then(|answer| asked.take(field, answer));
     sample.memory_temperature_celsius = next("memory_temperature").map(|it| it as f64);
@@ -213,7 +235,8 @@ mod tests {
 
     #[test]
     fn what_a_board_lacks_is_no_failure_and_a_refusal_is() {
-        let mut asked = Asked::default();
+        let asking = Asking::default();
+        let mut asked = Asked { asking: &asking, failures: Vec::new(), lost: None };
         assert_eq!(asked.take("a", Err::<u32, _>(NvmlError::NotSupported)), None);
         assert!(asked.failures.is_empty() && asked.lost.is_none());
         assert_eq!(asked.take("a", Err::<u32, _>(NvmlError::Unknown)), None);

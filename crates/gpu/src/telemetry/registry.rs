@@ -169,9 +169,13 @@ fn throttled(sample: &GpuSample) -> Labelled {
 
 /// Every metric, in the order of exposition.
 pub const METRICS: &[Metric] = &[
-    program("zomma_gpu_devices", Kind::Gauge, Unit::None, "GPUs that are watched, lost ones included.", |it| {
-        sampled(it).then_some(it.snapshot.gpus.len() as f64)
-    }),
+    program(
+        "zomma_gpu_devices",
+        Kind::Gauge,
+        Unit::None,
+        "GPUs that are watched, with those that are lost or have no working driver.",
+        |it| sampled(it).then_some(it.snapshot.gpus.len() as f64),
+    ),
     program("zomma_gpu_samples_total", Kind::Counter, Unit::None, "Samples taken of all GPUs.", |it| {
         count(Some(it.snapshot.samples))
     }),
@@ -393,20 +397,6 @@ pub const METRICS: &[Metric] = &[
         Unit::Bytes,
         "Memory taken from the device, lent or not.",
         |it| count(it.reserved_bytes),
-    ),
-    pool(
-        "zomma_gpu_pool_largest_free_bytes",
-        Kind::Gauge,
-        Unit::Bytes,
-        "The largest free block of what was taken.",
-        |it| count(it.largest_free_bytes),
-    ),
-    pool(
-        "zomma_gpu_pool_fragmentation_ratio",
-        Kind::Gauge,
-        Unit::Ratio,
-        "1 - largest free block / all that is free.",
-        |it| it.fragmentation_ratio,
     ),
     pool("zomma_gpu_pool_queue_length", Kind::Gauge, Unit::None, "Requests for memory that wait.", |it| {
         count(Some(it.queue_length))

@@ -62,7 +62,7 @@ pub fn rules() -> Vec<Rule> {
             "1m",
             CRITICAL,
             "GPU {{ $labels.gpu }} of {{ $labels.instance }} does not answer",
-            "The driver does not answer for this GPU, or it has left the bus. See the kernel log, reset it, or restart the machine.",
+            "Its driver is not loaded or does not answer, or it has left the bus. See the kernel log, reset it, or restart the machine.",
             "not-detected.md",
         ),
         rule(
@@ -92,6 +92,24 @@ pub fn rules() -> Vec<Rule> {
             description: "The driver reported a fault after which the GPU must be reset or replaced.",
             runbook: "xid.md",
         },
+        Rule {
+            alert: "ZommaGpuXidWarning",
+            expression: new_in_10_minutes(&format!("zomma_gpu_xid_errors_total{{xid!~\"{}\"}}", other_xids())),
+            hold: "0m",
+            severity: WARNING,
+            summary: "XID {{ $labels.xid }} on GPU {{ $labels.gpu }} of {{ $labels.instance }}",
+            description: "A fault that no program caused, or one that the table does not know: look it up, and reset the GPU when it is idle.",
+            runbook: "xid.md",
+        },
+        rule(
+            "ZommaGpuMissing",
+            "zomma_gpu_devices < max_over_time(zomma_gpu_devices[1d])",
+            "5m",
+            CRITICAL,
+            "{{ $labels.instance }} has {{ $value }} GPUs, fewer than within the last day",
+            "A GPU has left the bus, or was not found at a restart. If it was taken out, this ends a day later.",
+            "not-detected.md",
+        ),
         rule(
             "ZommaGpuHot",
             "zomma_gpu_temperature_celsius >= zomma_gpu_slowdown_temperature_celsius",
@@ -164,24 +182,6 @@ pub fn rules() -> Vec<Rule> {
             "The driver refuses this question again and again; its samples are missing.",
             "driver-mismatch.md",
         ),
-        rule(
-            "ZommaGpuPoolQueue",
-            "zomma_gpu_pool_queue_length > 0",
-            "15m",
-            WARNING,
-            "{{ $value }} requests wait for memory of {{ $labels.pool }} on {{ $labels.instance }}",
-            "Leases are held longer than others can wait, or the pool is too small.",
-            "out-of-memory.md",
-        ),
-        rule(
-            "ZommaGpuPoolFragmented",
-            "zomma_gpu_pool_fragmentation_ratio > 0.5 and zomma_gpu_pool_queue_length > 0",
-            "10m",
-            WARNING,
-            "The memory of {{ $labels.pool }} on {{ $labels.instance }} is fragmented while requests wait",
-            "There is room, but not in one piece. Trim the pool, or lend in even sizes.",
-            "fragmentation.md",
-        ),
     ]
 }
 
@@ -189,6 +189,13 @@ pub fn rules() -> Vec<Rule> {
 fn critical_xids() -> String {
     let xids: Vec<String> =
         table().iter().filter(|row| row.class == XidClass::Critical).map(|row| row.xid.to_string()).collect();
+    xids.join("|")
+}
+
+/// XIDs that another rule names, that programs cause, or that are for the log alone: what is left, unknown ones too, is a warning.
+fn other_xids() -> String {
+    let is_other = |class| matches!(class, XidClass::Critical | XidClass::Application | XidClass::Information);
+    let xids: Vec<String> = table().iter().filter(|row| is_other(row.class)).map(|row| row.xid.to_string()).collect();
     xids.join("|")
 }
 

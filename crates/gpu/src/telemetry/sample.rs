@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::broker::{BrokerStats, PoolStats};
+use crate::MemoryUse;
+use crate::broker::BrokerStats;
 use crate::inventory::{Driver, PciAddress, Vendor};
 
 /// Which GPU it is. `index` is what `zomma gpu list` shows.
@@ -103,7 +104,7 @@ pub struct GpuSample {
 /// A question that had no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadFailure {
-    /// What was asked: a field of [`GpuSample`], or `device` for all of them.
+    /// What was asked: a field of [`GpuSample`], `fields` for those that are asked by number, or `device` for all of them.
     pub field: &'static str,
     /// The driver's words.
     pub message: String,
@@ -251,10 +252,6 @@ pub struct MemoryPoolSample {
     pub in_use_bytes: u64,
     /// Bytes taken from the device, lent or not.
     pub reserved_bytes: Option<u64>,
-    /// The largest block that is free in what was taken, in bytes.
-    pub largest_free_bytes: Option<u64>,
-    /// 1 − largest free block ÷ all that is free, 0 to 1.
-    pub fragmentation_ratio: Option<f64>,
     /// Requests that wait.
     pub queue_length: u64,
     /// Leases granted since the start.
@@ -264,15 +261,13 @@ pub struct MemoryPoolSample {
 }
 
 impl MemoryPoolSample {
-    /// The figures of a broker, and of the pages behind it where it keeps some. `pool` names them: the device's request.
-    pub fn of(pool: impl Into<String>, broker: &BrokerStats, pages: Option<&PoolStats>) -> Self {
+    /// The figures of a broker, and of the device's memory pools where they could be asked. `pool` names them: the device's request.
+    pub fn of(pool: impl Into<String>, broker: &BrokerStats, memory: Option<&MemoryUse>) -> Self {
         Self {
             pool: pool.into(),
             capacity_bytes: broker.lendable_bytes,
             in_use_bytes: broker.lent_bytes,
-            reserved_bytes: pages.map(|pages| pages.reserved_bytes),
-            largest_free_bytes: pages.map(|pages| pages.largest_free_bytes),
-            fragmentation_ratio: pages.map(|pages| pages.fragmentation_ratio),
+            reserved_bytes: memory.map(|memory| memory.reserved_bytes),
             queue_length: broker.waiting as u64,
             grants: broker.granted_total,
             denials: broker.refused_total + broker.expired_total + broker.cancelled_total,
@@ -311,9 +306,8 @@ mod tests {
         let sample = MemoryPoolSample::of("cuda:0", &broker, None);
         assert_eq!((sample.capacity_bytes, sample.in_use_bytes, sample.queue_length), (100, 40, 2));
         assert_eq!((sample.grants, sample.denials), (7, 6));
-        assert_eq!((sample.reserved_bytes, sample.fragmentation_ratio), (None, None));
-        let pages = PoolStats { reserved_bytes: 64, fragmentation_ratio: 0.5, ..PoolStats::default() };
-        let sample = MemoryPoolSample::of("cuda:0", &broker, Some(&pages));
-        assert_eq!((sample.reserved_bytes, sample.fragmentation_ratio), (Some(64), Some(0.5)));
+        assert_eq!(sample.reserved_bytes, None);
+        let memory = MemoryUse { reserved_bytes: 64, ..MemoryUse::default() };
+        assert_eq!(MemoryPoolSample::of("cuda:0", &broker, Some(&memory)).reserved_bytes, Some(64));
     }
 }

@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::intel::EnergyMeter;
-use super::sample::{GpuIdentity, GpuSample};
+use super::nvidia::Asking;
+use super::sample::{GpuIdentity, GpuSample, ReadFailure};
 use super::sysfs::{self, PciGpu};
 use super::xid_events::XidWatcher;
 use super::{amd, intel, nvidia};
@@ -74,16 +76,26 @@ pub(super) fn discover(settings: &SourceSettings) -> Discovery {
     let mut discovery = Discovery::default();
     let on_bus = sysfs::gpus(&settings.sysfs_root);
     nvidia_gpus(settings, &mut discovery);
+    // NVML goes by PCI addresses as the bus does. One that it lists without an address is one of those that it seems not to list.
+    let mut unplaced = discovery.found.iter().filter(|found| found.identity.pci.is_none()).count();
     for gpu in on_bus {
-        let seen = discovery.found.iter().any(|found| found.identity.pci == Some(gpu.pci));
+        if discovery.found.iter().any(|found| found.identity.pci == Some(gpu.pci)) {
+            continue;
+        }
+        let without_its_driver = gpu.without_its_driver();
+        if gpu.vendor == Vendor::Nvidia && without_its_driver.is_none() && unplaced > 0 {
+            unplaced -= 1;
+            continue;
+        }
         let identity = gpu.identity();
-        let source: Box<dyn Source> = match gpu.vendor {
-            Vendor::Nvidia if seen => continue,
-            Vendor::Nvidia => {
-                let why = discovery.notes.first().map_or("NVML does not list it".to_string(), Clone::clone);
-                Box::new(Missing(format!("the nvidia kernel module has it, and it cannot be asked: {why}")))
+        let source: Box<dyn Source> = match (without_its_driver, gpu.vendor) {
+            (Some(why), Vendor::Nvidia) => Box::new(Missing(with_nvml(&why, &discovery.notes))),
+            (Some(why), _) => Box::new(Missing(why)),
+            (None, Vendor::Nvidia) => {
+                let why = "the nvidia kernel module has it, and it cannot be asked";
+                Box::new(Missing(with_nvml(why, &discovery.notes)))
             }
-            _ => match SysfsSource::open(gpu, settings.call_timeout) {
+            (None, _) => match SysfsSource::open(gpu, settings.call_timeout) {
                 Ok(source) => Box::new(source),
                 Err(why) => Box::new(Missing(why)),
             },
@@ -92,6 +104,12 @@ pub(super) fn discover(settings: &SourceSettings) -> Discovery {
     }
     discovery.found.sort_by_key(|found| found.identity.pci);
     discovery
+}
+
+/// Why an NVIDIA GPU on the bus cannot be asked, with what NVML says to it.
+fn with_nvml(why: &str, notes: &[String]) -> String {
+    let nvml = notes.first().map_or("NVML does not list it", String::as_str);
+    format!("{why}: {nvml}")
 }
 
 /// NVIDIA's GPUs, each with an NVML of its own: NVML counts how often it was started, and a call that hangs holds one thread only.
@@ -116,7 +134,7 @@ fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) {
         match found {
             // Without either name it could not be told from another when NVML is started anew.
             Ok((nvml, identity)) if identity.uuid.is_some() || identity.pci.is_some() => {
-                let source = Box::new(NvidiaSource { nvml, nvml_index });
+                let source = Box::new(NvidiaSource { nvml, nvml_index, asking: Arc::default() });
                 discovery.found.push(Found { identity, source, nvml_index: Some(nvml_index) });
                 identified += 1;
             }
@@ -149,16 +167,27 @@ fn identity(nvml: &Nvml, nvml_index: u32, version: Option<String>) -> Result<Gpu
     })
 }
 
+/// What a whole sample is called where one question is asked for all of it.
+const SAMPLE: &str = "sample";
+
 struct NvidiaSource {
     nvml: Nvml,
     nvml_index: u32,
+    asking: Arc<Asking>,
 }
 
 impl Source for NvidiaSource {
     fn read(&mut self) -> GpuSample {
-        let index = self.nvml_index;
-        match self.nvml.ask("sample", move |nvml| Ok(nvidia::read(nvml, index))) {
+        let (index, asking) = (self.nvml_index, Arc::clone(&self.asking));
+        match self.nvml.ask(SAMPLE, move |nvml| Ok(nvidia::read(nvml, index, &asking))) {
             Ok(sample) => sample,
+            // A sample is many questions: it is one of them that hangs.
+            Err(NvmlFault::TimedOut { call: SAMPLE, limit }) => {
+                let call = self.asking.question();
+                let message = NvmlFault::TimedOut { call, limit }.to_string();
+                let failures = vec![ReadFailure { field: call, message: message.clone() }];
+                GpuSample { failures, ..GpuSample::unavailable(message) }
+            }
             Err(fault) => GpuSample::unavailable(fault.to_string()),
         }
     }
@@ -224,6 +253,11 @@ mod tests {
         assert_eq!(discovery.notes.len(), 1, "{:?}", discovery.notes);
         let sample = discovery.found[2].source.read();
         assert!(sample.unavailable.unwrap().contains("nvidia kernel module has it"));
+        // Nor does it vanish where no kernel module has it.
+        std::fs::remove_file(root.path().join("bus/pci/devices/0000:3b:00.0/driver")).unwrap();
+        let sample = discover(&settings).found[2].source.read();
+        let why = sample.unavailable.unwrap();
+        assert!(why.contains("no kernel driver has it") && why.contains("libnvidia-ml.so.1 not found"), "{why}");
         assert_eq!(discovery.found[1].source.read().utilization_ratio, Some(0.42));
         assert!(discovery.xids.is_none());
     }

@@ -17,14 +17,16 @@ pub(super) struct PciGpu {
     pub pci: PciAddress,
     /// Who made it.
     pub vendor: Vendor,
-    /// `nvidia`, `amdgpu`, `xe`, `i915`.
-    pub driver: String,
+    /// `nvidia`, `amdgpu`, `xe`, `i915`, or one that is not the vendor's own such as `nouveau`; none where nothing drives it.
+    pub driver: Option<String>,
     /// The driver's version, where it has one of its own.
     pub driver_version: Option<String>,
 }
 
-/// The GPUs under a root such as `/sys` whose vendor's own driver has them, by PCI address. One that is bound to `vfio-pci`, `nouveau`
-/// or nothing is not ours to watch.
+/// Drivers that keep a device for a virtual machine.
+const LENT: [&str; 3] = ["vfio-pci", "pci-stub", "xen-pciback"];
+
+/// The GPUs under a root such as `/sys`, by PCI address. One that is lent to a virtual machine is not ours to watch.
 pub(super) fn gpus(root: &Path) -> Vec<PciGpu> {
     let Ok(entries) = fs::read_dir(root.join("bus/pci/devices")) else { return Vec::new() };
     let mut found: Vec<PciGpu> = entries.filter_map(|entry| pci_gpu(root, entry.ok()?.path())).collect();
@@ -35,22 +37,46 @@ pub(super) fn gpus(root: &Path) -> Vec<PciGpu> {
 fn pci_gpu(root: &Path, folder: PathBuf) -> Option<PciGpu> {
     let pci = PciAddress::from_str(folder.file_name()?.to_str()?).ok()?;
     let number = |name| u32::from_str_radix(text(&folder.join(name))?.strip_prefix("0x")?, 16).ok();
-    // Display controllers, and processing accelerators as AMD's Instinct boards call themselves.
-    if !matches!(number("class")? >> 8, 0x0300 | 0x0302 | 0x0380 | 0x1200) {
-        return None;
-    }
-    let driver = fs::read_link(folder.join("driver")).ok()?.file_name()?.to_str()?.to_string();
-    let vendor = match (number("vendor")?, driver.as_str()) {
-        (0x10de, "nvidia") => Vendor::Nvidia,
-        (0x1002, "amdgpu") => Vendor::Amd,
-        (0x8086, "i915" | "xe") => Vendor::Intel,
+    let class = number("class")? >> 8;
+    let vendor = match number("vendor")? {
+        0x10de => Vendor::Nvidia,
+        0x1002 => Vendor::Amd,
+        0x8086 => Vendor::Intel,
         _ => return None,
     };
-    let driver_version = text(&root.join("module").join(&driver).join("version"));
+    // Display controllers, and processing accelerators as AMD's Instinct boards call themselves.
+    if !matches!((class, vendor), (0x0300 | 0x0302 | 0x0380, _) | (0x1200, Vendor::Amd)) {
+        return None;
+    }
+    let driver = fs::read_link(folder.join("driver")).ok();
+    let driver = driver.and_then(|link| Some(link.file_name()?.to_str()?.to_string()));
+    if driver.as_deref().is_some_and(|driver| LENT.contains(&driver)) {
+        return None;
+    }
+    // Graphics inside an Intel processor sit on the first bus; without a driver they are turned off, not broken. Virtual functions
+    // (`physfn` names their board) without one wait for a virtual machine.
+    if driver.is_none() && (vendor == Vendor::Intel && pci.bus == 0 || folder.join("physfn").exists()) {
+        return None;
+    }
+    let driver_version = driver.as_ref().and_then(|driver| text(&root.join("module").join(driver).join("version")));
     Some(PciGpu { folder, pci, vendor, driver, driver_version })
 }
 
 impl PciGpu {
+    /// Why its files tell nothing: the driver that writes them does not have it.
+    pub(super) fn without_its_driver(&self) -> Option<String> {
+        let own: &[&str] = match self.vendor {
+            Vendor::Nvidia => &["nvidia"],
+            Vendor::Amd => &["amdgpu"],
+            _ => &["xe", "i915"],
+        };
+        match &self.driver {
+            Some(driver) if own.contains(&driver.as_str()) => None,
+            Some(driver) => Some(format!("the kernel driver {driver} has it, and not {}", own.join(" or "))),
+            None => Some(format!("no kernel driver has it: {} is not loaded, or failed on it", own.join(" or "))),
+        }
+    }
+
     /// What can be said of it without asking its driver.
     pub(super) fn identity(&self) -> GpuIdentity {
         let unique = text(&self.folder.join("unique_id"));
@@ -60,7 +86,7 @@ impl PciGpu {
             name: text(&self.folder.join("product_name")),
             uuid: unique.map(|id| id.strip_prefix("0x").unwrap_or(&id).to_string()),
             pci: Some(self.pci),
-            driver: Some(Driver { name: self.driver.clone(), version: self.driver_version.clone() }),
+            driver: self.driver.clone().map(|name| Driver { name, version: self.driver_version.clone() }),
             minor_number: self.card().and_then(|card| card.file_name()?.to_str()?.strip_prefix("card")?.parse().ok()),
         }
     }
@@ -152,4 +178,45 @@ fn generation(speed: &str) -> Option<u32> {
 /// A sensor's number by its label: 2 where `temp2_label` says `junction`.
 pub(super) fn labelled(sensors: &Path, kind: &str, label: &str) -> Option<u32> {
     (1..=16).find(|n| text(&sensors.join(format!("{kind}{n}_label"))).as_deref() == Some(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::fixtures::{ARC_I915, MI300X, NVIDIA_BOUND, add, tree};
+
+    #[test]
+    fn gpus_that_no_driver_of_their_maker_has_are_found_and_say_so() {
+        let root = tree(MI300X);
+        for other in [ARC_I915, NVIDIA_BOUND] {
+            add(root.path(), other);
+        }
+        let reasons = || gpus(root.path()).iter().map(PciGpu::without_its_driver).collect::<Vec<_>>();
+        assert_eq!(reasons(), [None, None, None]);
+        for place in ["0000:03:00.0", "0000:05:00.0", "0000:3b:00.0"] {
+            fs::remove_file(root.path().join(format!("bus/pci/devices/{place}/driver"))).unwrap();
+        }
+        let loaded = |name: &str| Some(format!("no kernel driver has it: {name} is not loaded, or failed on it"));
+        assert_eq!(reasons(), [loaded("xe or i915"), loaded("amdgpu"), loaded("nvidia")]);
+        add(root.path(), &[("bus/pci/devices/0000:3b:00.0/driver", "->../drivers/nouveau")]);
+        assert_eq!(reasons()[2].as_deref(), Some("the kernel driver nouveau has it, and not nvidia"));
+    }
+
+    #[test]
+    fn what_is_lent_to_a_virtual_machine_or_turned_off_is_not_watched() {
+        let root = tree(&[
+            // Lent; a virtual function; the graphics of a processor; a board management controller.
+            ("bus/pci/devices/0000:17:00.0/vendor", "0x10de"),
+            ("bus/pci/devices/0000:17:00.0/class", "0x030200"),
+            ("bus/pci/devices/0000:17:00.0/driver", "->../drivers/vfio-pci"),
+            ("bus/pci/devices/0000:29:00.1/vendor", "0x8086"),
+            ("bus/pci/devices/0000:29:00.1/class", "0x038000"),
+            ("bus/pci/devices/0000:29:00.1/physfn/vendor", "0x8086"),
+            ("bus/pci/devices/0000:00:02.0/vendor", "0x8086"),
+            ("bus/pci/devices/0000:00:02.0/class", "0x030000"),
+            ("bus/pci/devices/0000:02:00.0/vendor", "0x1a03"),
+            ("bus/pci/devices/0000:02:00.0/class", "0x030000"),
+        ]);
+        assert_eq!(gpus(root.path()), []);
+    }
 }

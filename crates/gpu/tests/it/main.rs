@@ -68,7 +68,7 @@ fn the_cpu_opens_to_nothing() {
 #[test]
 fn an_absent_device_is_an_error_that_says_what_is_missing() {
     let hip = choose(&"hip".parse().unwrap()).unwrap_err();
-    assert_eq!(hip.to_string(), "hip: built without the hip feature");
+    assert_eq!(hip.to_string(), "hip: there is no hip back end in this build");
     for kind in [DeviceKind::Cuda, DeviceKind::Vulkan] {
         let error = choose(&DeviceRequest::Device { kind, index: 60_000 }).unwrap_err();
         let said = error.to_string();

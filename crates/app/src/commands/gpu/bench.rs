@@ -1,6 +1,6 @@
 //! `zomma gpu bench`: measure what the resource manager costs.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -34,7 +34,7 @@ pub struct BenchArgs {
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lending memory: leases, pools, and copies to and from a device.
+    /// Lending memory, copies to and from a device, and how large a buffer can be.
     Memory(MemoryArgs),
 }
 
@@ -42,7 +42,8 @@ enum What {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Lease latency and rate are of a broker without a device behind it: what the bookkeeping itself costs. Figures are medians of
-11 runs; the first fill of a device, which compiles the kernel, stands apart.
+11 runs; the first fill of a device, which compiles the kernel, stands apart. The largest buffer is found by trial,
+which for a moment takes all memory that is free: not on a device that others compute on.
 
 Example:
   $ zomma gpu bench memory --device vulkan
@@ -77,10 +78,11 @@ fn memory(args: &MemoryArgs) -> anyhow::Result<()> {
     let settings = args.gpu.load()?;
     let name = named_device(&settings);
     let device = choose(&settings.config.device).map_err(|error| BadArguments(format!("{name}: {error}")))?;
-    let compute = device.open().context(name.clone())?;
+    let compute = device.open_with_pools(settings.config.pool_size_bytes).context(name.clone())?;
     let lending = LendingBench::measure().context("the broker")?;
     let bytes = usize::from(args.mebibytes) << 20;
-    let device = compute.map(|compute| DeviceMemoryBench::measure(&compute, bytes)).transpose().context(name)?;
+    let measure = |compute| DeviceMemoryBench::measure(&Arc::new(compute), &settings.config, bytes);
+    let device = compute.map(measure).transpose().context(name)?;
     let report = MemoryReport { lending, device };
     if args.json {
         return commands::print(&format!("{}\n", serde_json::to_string(&report)?));
@@ -108,17 +110,6 @@ fn table(report: &MemoryReport) -> Result<String, std::fmt::Error> {
         microseconds(wait.p99),
         microseconds(wait.max)
     )?;
-    let pool = lending.pool_after_schedule;
-    writeln!(text, "Pool\n  block taken and given back     {:>10.0} ns", lending.pool_block_ns)?;
-    writeln!(
-        text,
-        "  after 100,000 random steps     {:>10.1} MiB in {} blocks of {:.0} MiB reserved, largest free {:.1} MiB, fragmentation {:.3}",
-        mebibytes(pool.in_use_bytes),
-        pool.blocks,
-        mebibytes(pool.reserved_bytes),
-        mebibytes(pool.largest_free_bytes),
-        pool.fragmentation_ratio
-    )?;
     let Some(device) = device else {
         text.push_str("No device: the CPU path needs no copies. Name one with --device.\n");
         return Ok(text);
@@ -137,6 +128,17 @@ fn table(report: &MemoryReport) -> Result<String, std::fmt::Error> {
         "  held by pools afterwards       {:>10.1} MiB, {:.1} given back by trimming",
         mebibytes(device.memory.reserved_bytes),
         mebibytes(device.trimmed_bytes)
+    )?;
+    match device.available_bytes {
+        Some(bytes) => writeln!(text, "  free to be had                 {:>10.0} MiB", mebibytes(bytes))?,
+        None => writeln!(text, "  free to be had                    unknown: no driver says it")?,
+    }
+    writeln!(
+        text,
+        "  largest buffer, by trial       {:>10.0} MiB, of {:.0} that the driver allows{}",
+        mebibytes(device.largest_buffer_bytes),
+        mebibytes(device.buffer_bytes_max),
+        device.fragmentation_ratio.map_or(String::new(), |ratio| format!(": fragmentation {ratio:.3}"))
     )?;
     Ok(text)
 }

@@ -11,13 +11,13 @@ use zomma_gpu::{
 
 use crate::{
     commands,
-    gpu_config::GpuConfigArgs,
     watch::{WatchArgs, health_table},
 };
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-One look: one sample decides, where zomma gpu serve waits for several that agree and sees XIDs as they come.
+One look: one sample decides, where zomma gpu serve waits for several that agree. A driver tells of an XID once, when it comes: those
+from before this look are at /health of zomma gpu serve, if it ran then, and in the kernel log (dmesg).
 
 Exit code 0: no GPU has failed (a degraded one works, and is named with what to do; nor is it a failure to have none). 1: one has.
 
@@ -28,7 +28,7 @@ Example:
   1    failed   NVIDIA H200  0000:3b:00.0  -            -    nvidia 570.86.15
 
   GPU 1: critical: NVML: GPU is lost
-    see the kernel log (dmesg), reset the GPU, or restart the machine
+    see the kernel log (dmesg); load its driver, reset the GPU, or restart the machine
   zomma: GPU 1 has failed";
 
 /// Arguments of `zomma gpu health`.
@@ -40,14 +40,11 @@ pub struct HealthArgs {
     json: bool,
     #[command(flatten)]
     watch: WatchArgs,
-    #[command(flatten)]
-    gpu: GpuConfigArgs,
 }
 
 /// Runs it.
 pub fn run(args: &HealthArgs) -> anyhow::Result<()> {
-    let config = args.gpu.load()?.config;
-    let mut settings = MonitorSettings { hysteresis: Hysteresis::NONE, ..args.watch.settings(&config) };
+    let mut settings = MonitorSettings { hysteresis: Hysteresis::NONE, ..args.watch.settings("look at")? };
     // What an alert would say stands in the table.
     settings.alerts.enabled = false;
     let mut monitor = Monitor::new(settings);

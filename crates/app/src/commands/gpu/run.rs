@@ -19,7 +19,7 @@ use signal_hook::{
 };
 use zomma_gpu::{
     DeviceRequest,
-    config::{read_share, size},
+    config::{Settings, read_share, size},
     inventory::{Gpu, Inventory, Sources},
     limits::{
         Facts, OnExceed, Request,
@@ -27,28 +27,31 @@ use zomma_gpu::{
         guard,
         report::Report,
         supervise::{self, Event, Job},
+        visible::{self, NoSuchGpu},
     },
     nvml::Nvml,
 };
 
 use crate::{
     failure::{BadArguments, ExitWith},
-    gpu_config::GpuConfigArgs,
+    gpu_config::{GpuConfigArgs, named_device},
 };
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Before the command starts, standard error says what each limit is worth here: hard (kernel or driver refuse what goes
-beyond), cooperative (software that keeps to it does), observed (use is sampled, and the command ended when it is
-beyond), or not in force; and why it is no stronger. docs/gpu-limits.md explains each.
+Before the command starts, standard error says what each limit is worth here: hard (kernel or
+driver refuse what goes beyond, and the command cannot lift it), cooperative (software that
+keeps to it does), observed (use is sampled, and the command ended when it is beyond), or not
+in force; and why it is no stronger. docs/gpu-limits.md explains each.
 
-Exit codes: the command's own; 128 + n where signal n ended it; 124 it was ended for going beyond a limit; 125 the run
-could not be set up; 126 the command cannot be executed; 127 it is not found; 2 bad arguments, and --require-hard.
+Exit codes: the command's own; 128 + n where signal n ended it; 124 it was ended for going
+beyond a limit; 125 the run could not be set up; 126 the command cannot be executed; 127 it is
+not found; 2 bad arguments, a device that is not there, and --require-hard.
 
 Example:
   $ zomma gpu run --memory 4GiB --sm 50% --cpu-memory 8GiB -- python3 train.py
-  zomma gpu run: GPU memory 4GiB: observed: CUDA_MPS_PINNED_DEVICE_MEM_LIMIT, NVML by process (no MPS daemon at …)
-  zomma gpu run: GPU compute 50%: cooperative: CUDA_MPS_ACTIVE_THREAD_PERCENTAGE (no effect: no MPS daemon at …)
+  zomma gpu run: GPU memory 4GiB: observed: NVML by process (no MPS daemon at /tmp/nvidia-mps)
+  zomma gpu run: GPU compute 50%: not in force: no MPS daemon at /tmp/nvidia-mps
   zomma gpu run: CPU memory 8GiB: hard: cgroup v2 memory.max";
 
 /// Arguments of `zomma gpu run`.
@@ -104,18 +107,25 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         return Err(BadArguments("--require-hard with --on-exceed warn: what only warns is not hard".into()).into());
     }
     let settings = args.gpu.load()?;
-    let asks_gpu = args.memory.is_some() || args.sm.is_some();
+    let device = device(args, &settings)?;
+    let asks_gpu = limits_gpu(args) || device != DeviceRequest::Auto;
     let timeout = Duration::from_secs_f64(settings.config.call_timeout_seconds);
-    let (gpus, nvml) =
-        if asks_gpu { look(timeout, settings.config.device) } else { (Vec::new(), Err("not asked".to_owned())) };
+    let (gpus, nvml) = if asks_gpu { look(timeout, device) } else { (Vec::new(), Err("not asked".to_owned())) };
     let variable = |name: &str| std::env::var(name).ok();
     let facts = Facts::gather(Path::new("/"), variable, &gpus, nvml.as_ref().err().cloned());
+    match visible::named(&facts, &device) {
+        Ok(_) => {}
+        // Where nothing of a GPU is limited, the command may well run on a software device.
+        Err(NoSuchGpu::Software { .. }) if !limits_gpu(args) => {}
+        Err(error) => return Err(BadArguments(format!("{}: {error}", named_device(&settings))).into()),
+    }
     let job = Job {
         request: Request {
             gpu_memory_bytes: args.memory,
             gpu_compute_share: args.sm,
             cpu_memory_bytes: args.cpu_memory,
-            device: settings.config.device,
+            device,
+            memory_fraction: settings.config.memory_fraction,
             on_exceed: if args.on_exceed == Beyond::End { OnExceed::End } else { OnExceed::Warn },
             warn_at: args.warn_at,
             grace: args.grace,
@@ -135,6 +145,23 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         Ok(0) => Ok(()),
         Ok(code) => Err(ExitWith { code, message: None }.into()),
         Err(error) => Err(ExitWith { code: error.exit_code(), message: Some(format!("gpu run: {error}")) }.into()),
+    }
+}
+
+/// Whether a limit of a GPU is asked for.
+fn limits_gpu(args: &RunArgs) -> bool {
+    args.memory.is_some() || args.sm.is_some()
+}
+
+/// The GPU that is meant. Without a limit of a GPU only the flag names one, to be shown to the command alone.
+fn device(args: &RunArgs, settings: &Settings) -> Result<DeviceRequest, BadArguments> {
+    match settings.config.device {
+        DeviceRequest::CPU if limits_gpu(args) => {
+            Err(BadArguments(format!("{}: {}", named_device(settings), NoSuchGpu::Cpu)))
+        }
+        DeviceRequest::CPU => Ok(DeviceRequest::Auto),
+        device if limits_gpu(args) || args.gpu.device.is_some() => Ok(device),
+        _ => Ok(DeviceRequest::Auto),
     }
 }
 

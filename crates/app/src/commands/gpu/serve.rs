@@ -8,19 +8,15 @@ use zomma_gpu::{
     telemetry::{MonitorSettings, Watch},
 };
 
-use crate::{
-    failure::BadArguments,
-    gpu_config::GpuConfigArgs,
-    watch::{
-        WatchArgs, parse_samples, parse_seconds,
-        server::{self, Answers},
-    },
+use crate::watch::{
+    WatchArgs, parse_samples, parse_seconds,
+    server::{self, Answers},
 };
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Serves /metrics for Prometheus, /health (JSON: each GPU with its state, reasons and what to do), /readyz (503 until the GPUs were
-looked at, and while one has failed) and /healthz. Without a GPU it serves that there is none. How often and how long GPUs are
+looked at, while one has failed, and once they are looked at no more) and /healthz. Without a GPU it serves that there is none. How often and how long GPUs are
 asked: sample_interval_seconds and call_timeout_seconds of the configuration. Ctrl-C ends it.
 
 Example:
@@ -42,42 +38,35 @@ pub struct ServeArgs {
     /// Samples with a warning in a row before a healthy GPU is degraded.
     #[arg(long, value_name = "N", default_value_t = Hysteresis::default().degrade_after, value_parser = parse_samples)]
     degrade_after: u32,
-    /// Critical samples in a row before a GPU is failed; a fatal XID needs one.
+    /// Critical samples in a row before a GPU is failed; a fatal XID or a new uncorrected memory error needs one.
     #[arg(long, value_name = "N", default_value_t = Hysteresis::default().fail_after, value_parser = parse_samples)]
     fail_after: u32,
     /// Samples in a row without that trouble before a GPU goes a step back: failed, recovering, healthy.
     #[arg(long, value_name = "N", default_value_t = Hysteresis::default().recover_after, value_parser = parse_samples)]
     recover_after: u32,
-    /// How long an XID bears on the health of its GPU, unless that is reset before.
+    /// How long an XID, or an uncorrected memory error, bears on the health of its GPU, unless that is reset before.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = parse_seconds)]
     xid_hold: Duration,
     #[command(flatten)]
     watch: WatchArgs,
-    #[command(flatten)]
-    gpu: GpuConfigArgs,
 }
 
 /// Runs it.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let settings = args.gpu.load()?;
-    if !settings.config.enable_monitoring {
-        let origin = settings.origin("enable_monitoring");
-        let words = format!("enable_monitoring is false ({origin}): there is nothing to serve; allowed is true");
-        return Err(BadArguments(words).into());
-    }
     let hysteresis = Hysteresis {
         degrade_after: args.degrade_after,
         fail_after: args.fail_after,
         recover_after: args.recover_after,
     };
-    let settings = MonitorSettings { hysteresis, xid_hold: args.xid_hold, ..args.watch.settings(&settings.config) };
+    let settings = MonitorSettings { hysteresis, hold: args.xid_hold, ..args.watch.settings("serve")? };
+    let stale_after = settings.stale_after();
     let listener = server::bind(args.listen)?;
     // Where the port was 0 it is known only now.
     let address = listener.local_addr()?;
     // Nothing in this process lends memory: `zomma_gpu_pool_…` are for programs that do.
     let watch = Watch::start(settings, Box::new(Vec::new))?;
     eprintln!("zomma: GPU metrics on http://{address}/metrics, health on http://{address}/health");
-    server::serve(listener, Answers { watch, dcgm_hostname: args.dcgm_names.then(hostname) })
+    server::serve(listener, Answers { watch, stale_after, dcgm_hostname: args.dcgm_names.then(hostname) })
 }
 
 /// What dcgm-exporter puts into its label `Hostname`: the node's name in Kubernetes, else the machine's.

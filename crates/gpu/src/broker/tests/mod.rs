@@ -1,5 +1,4 @@
-//! The laws of the broker and of the pool, over random schedules.
+//! The laws of the broker, over random schedules.
 
 mod leases;
-mod pool;
 mod threads;

@@ -7,7 +7,7 @@ mod signals;
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::PathBuf,
     process::Command,
@@ -89,7 +89,7 @@ pub struct LaunchArgs {
     #[arg(long, value_enum, default_value_t = CollectiveChoice::Auto)]
     collective: CollectiveChoice,
     /// Do the preflight and nothing else.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "command")]
     preflight_only: bool,
     /// Size of the preflight's all-reduce; 64 MiB on GPUs and 4 on CPUs where absent.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -145,6 +145,9 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<()> {
         if args.command.is_empty() && !args.preflight_only {
             return Ok(());
         }
+    }
+    if let Some(folder) = &args.log_dir {
+        fs::create_dir_all(folder).with_context(|| format!("--log-dir {}", folder.display()))?;
     }
     let guard = guard(&mark).context("the guard that ends ranks with their launcher cannot be started")?;
     let mut launcher = Launcher::new(guard, mark);

@@ -1,6 +1,6 @@
 //! What a launch is going to do: which ranks, on which GPUs and CPUs, with which variables.
 
-use std::{ffi::OsString, net::TcpListener, path::Path};
+use std::{ffi::OsString, io::ErrorKind, net::TcpListener, path::Path};
 
 use anyhow::Context;
 use zomma_gpu::{
@@ -124,6 +124,19 @@ pub fn free_port(host: &str) -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
+/// Refuses a port that somebody listens on already: ranks would wait for one another there until they gave up.
+fn not_taken(host: &str, port: u16) -> anyhow::Result<()> {
+    match TcpListener::bind((host, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let message =
+                format!("--master-port {port}: taken on {host}; name another, or none, which takes a free one");
+            Err(BadArguments(message).into())
+        }
+        // A host that this machine cannot listen on may be another name of its own.
+        _ => Ok(()),
+    }
+}
+
 fn shape(args: &LaunchArgs, ranks_per_node: usize, mark: &str) -> anyhow::Result<GroupShape> {
     let several = args.nnodes > 1;
     if args.node_rank >= args.nnodes {
@@ -142,7 +155,12 @@ fn shape(args: &LaunchArgs, ranks_per_node: usize, mark: &str) -> anyhow::Result
     }
     let master_addr = args.master_addr.clone().unwrap_or_else(|| "127.0.0.1".to_string());
     let master_port = match args.master_port {
-        Some(port) => port,
+        Some(port) => {
+            if args.node_rank == 0 {
+                not_taken(&master_addr, port)?;
+            }
+            port
+        }
         None if several => MASTER_PORT,
         None => free_port(&master_addr)?,
     };

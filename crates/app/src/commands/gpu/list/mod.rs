@@ -11,6 +11,7 @@ use zomma_gpu::inventory::{Gpu, Inventory, Sources};
 
 use crate::commands::print;
 use crate::failure::BadArguments;
+use crate::gpu_config::GpuSettingsArgs;
 
 /// Version of the JSON document: raised when a field changes its meaning or goes. New fields may come without.
 const VERSION: u32 = 1;
@@ -19,9 +20,9 @@ const VERSION: u32 = 1;
 const EXAMPLE: &str = "\
 Example:
   $ zomma gpu list
-  GPU  model                memory     arch    units  PCI           NUMA  ECC  links     back ends
-    0  NVIDIA H200          140.4 GiB  9.0       132  0000:19:00.0     0  on   7 NVLink  cuda:0
-    1  AMD Instinct MI300X  192.0 GiB  gfx942    304  0000:9f:00.0     1  on   -         vulkan:0
+  GPU  model                memory     arch    units  PCI           NUMA  ECC  links      back ends
+    0  NVIDIA H200          140.4 GiB  9.0       132  0000:19:00.0     0  on   18 NVLink  cuda:0
+    1  AMD Instinct MI300X  192.0 GiB  gfx942    304  0000:9f:00.0     1  on   -          vulkan:0
   hip: this build has no HIP back end; use vulkan:0 (GPU 1)
 
   $ zomma gpu list 0                       all that is known of GPU 0
@@ -39,12 +40,15 @@ pub struct ListArgs {
     /// One JSON document, as docs/gpu-manager.md describes it.
     #[arg(long)]
     json: bool,
-    /// The longest that one question to NVML may take, in seconds; a list of CUDA or Vulkan may take five times that.
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_timeout)]
-    timeout: Duration,
+    /// The longest that one question to NVML may take, in seconds; a list of CUDA or Vulkan may take five times that. Where absent,
+    /// call_timeout_seconds of the configuration.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
     /// Root of sysfs.
     #[arg(long, value_name = "DIR", default_value = "/sys", hide = true)]
     sysfs: PathBuf,
+    #[command(flatten)]
+    gpu_settings: GpuSettingsArgs,
 }
 
 /// The JSON document.
@@ -57,7 +61,10 @@ struct Document<'a> {
 
 /// Runs it.
 pub fn run(args: &ListArgs) -> anyhow::Result<()> {
-    let sources = Sources { sysfs: args.sysfs.clone(), limit: args.timeout, ..Sources::default() };
+    // Read where --timeout is given too: what is wrong with it should be said here as anywhere.
+    let config = args.gpu_settings.load()?.config;
+    let limit = args.timeout.unwrap_or(Duration::from_secs_f64(config.call_timeout_seconds));
+    let sources = Sources { sysfs: args.sysfs.clone(), limit, ..Sources::default() };
     let mut inventory = Inventory::take(&sources);
     if let Some(wanted) = &args.gpu {
         let count = inventory.gpus.len();

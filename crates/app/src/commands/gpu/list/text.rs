@@ -217,13 +217,19 @@ fn kind_of(link: &Link) -> &'static str {
     }
 }
 
-/// How many other GPUs it is joined to, by kind: `7 xGMI`.
+/// How many links it has, by kind: `18 NVLink`.
 fn joined(links: &[Link]) -> String {
-    let mut of_kind: BTreeMap<&str, usize> = BTreeMap::new();
+    // Links to switches are the same ones for every GPU behind them; others are each GPU's own.
+    let mut of_kind: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for link in links {
-        *of_kind.entry(kind_of(link)).or_default() += 1;
+        let (direct, switched) = of_kind.entry(kind_of(link)).or_default();
+        match link.switched {
+            true => *switched = link.count.max(*switched),
+            false => *direct += link.count,
+        }
     }
-    let words: Vec<String> = of_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let words: Vec<String> =
+        of_kind.iter().map(|(kind, (direct, switched))| format!("{} {kind}", direct + switched)).collect();
     if words.is_empty() { ABSENT.into() } else { words.join(" ") }
 }
 
@@ -328,6 +334,23 @@ note: NVML: x
         let text = of(&inventory, true, Path::new("/sys"));
         let keys: Vec<&str> = text.lines().skip(1).map(|line| line[2..18].trim()).collect();
         assert_eq!(keys, ["PCI", "memory", "multiprocessors", "cuda"], "{text}");
+    }
+
+    #[test]
+    fn links_to_switches_are_counted_once_and_direct_ones_for_each_gpu() {
+        let link = |kind, to: &str, count, switched| Link {
+            kind,
+            to: to.parse().unwrap(),
+            count,
+            bandwidth_bytes_per_second: None,
+            switched,
+        };
+        let nvlink = |to, count, switched| link(LinkKind::NvLink, to, count, switched);
+        let others = ["0000:3b:00.0", "0000:4c:00.0", "0000:5d:00.0"];
+        assert_eq!(joined(&others.map(|to| nvlink(to, 18, true))), "18 NVLink");
+        assert_eq!(joined(&others.map(|to| nvlink(to, 6, false))), "18 NVLink");
+        assert_eq!(joined(&others.map(|to| link(LinkKind::Xgmi, to, 1, false))), "3 xGMI");
+        assert_eq!(joined(&[]), "-");
     }
 
     #[test]
