@@ -73,13 +73,10 @@ impl Compute {
         let client = match device.kind() {
             DeviceKind::Cuda => {
                 let cuda = CudaDevice::new(device.index());
-                let client = guard(device, || Ok(CudaRuntime::client(&cuda))).0?;
-                if let Some(bytes) = pool_size_bytes
-                    && let Err(error) = crate::cuda::keep(device.index(), bytes)
-                {
-                    tracing::warn!(%device, %error, bytes, "pool_size_bytes: the driver's pool does not take it");
+                if pool_size_bytes.is_some() {
+                    tracing::debug!(%device, "pool_size_bytes: CubeCL 0.10 sizes its pages on CUDA itself");
                 }
-                Client::Cuda(client)
+                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?)
             }
             DeviceKind::Vulkan => {
                 let named = vulkan::cubecl_device(device).ok_or_else(|| GpuError::Failed {

@@ -151,8 +151,8 @@ impl Device {
 
     /// As [`Device::open`], with memory taken from the device in pages of `pool_size_bytes` at most.
     ///
-    /// The first one in a process to open a device decides: its pools last as long as the process. On CUDA, where CubeCL 0.10 sizes
-    /// pages itself, it is what the driver's own pool keeps for the process when buffers are given back.
+    /// The first one in a process to open a device decides: its pools last as long as the process. On CUDA it has no effect: CubeCL 0.10
+    /// sizes its pages there itself.
     ///
     /// # Errors
     ///

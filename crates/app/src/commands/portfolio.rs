@@ -97,7 +97,9 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
         bail!(BadArguments(format!("--by {name}: a column of the results has that name")));
     }
     let same = |path: &Path| path.canonicalize().ok();
-    if same(&args.input).is_some_and(|input| same(&args.output) == Some(input)) {
+    // A shell may have redirected the very file: `portfolio - -o book.csv < book.csv`.
+    let input = if args.input == Path::new("-") { Path::new("/dev/stdin") } else { &args.input };
+    if same(input).is_some_and(|input| same(&args.output) == Some(input)) {
         bail!(BadArguments(format!(
             "-o {}: is the input, whose positions the sums would replace",
             args.output.display()

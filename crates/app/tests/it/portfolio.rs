@@ -5,7 +5,7 @@ use std::{fs, fs::File, sync::Arc};
 use arrow_array::{Array, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
-use crate::program::{arg, run, run_env, run_with_input, table};
+use crate::program::{arg, run, run_env, run_with_input, table, zomma};
 
 const BOOK: &str = "\
 underlying,strategy,currency,option_type,spot,strike,expiry_years,risk_free_rate,volatility,quantity,multiplier
@@ -196,6 +196,9 @@ fn what_would_lose_or_confuse_the_book_is_refused() {
     fs::write(&book, BOOK).unwrap();
     let other_way = folder.path().join(".").join("book.csv");
     run(&["portfolio", arg(&book), "-o", arg(&other_way)]).refused(2, &["is the input"]);
+    let redirected = File::open(&book).unwrap();
+    let refused = zomma().args(["portfolio", "-", "-o", arg(&book)]).stdin(redirected).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert_eq!(fs::read_to_string(&book).unwrap(), BOOK);
     run(&["portfolio", arg(&book), "--by", "value"]).refused(2, &["--by value", "results"]);
     run(&["portfolio", arg(&book), "--spot-factor", "-1"]).refused(2, &["--spot-factor", "a finite number above zero"]);
