@@ -71,11 +71,53 @@ pub enum Status {
     NoSurface,
     /// A real-world density needs a price history, and there is none.
     NoHistory,
+    /// The variance now, `v0`, is absent, not finite, or below zero.
+    BadV0,
+    /// The speed of mean reversion, `kappa`, is absent, not finite, or not above zero.
+    BadKappa,
+    /// The long-run variance, `theta_v`, is absent, not finite, or below zero.
+    BadThetaV,
+    /// The volatility of variance, `sigma_v`, is absent, not finite, or below zero.
+    BadSigmaV,
+    /// The correlation of spot and variance, `rho_v`, is absent or not within −1 and 1.
+    BadRhoV,
+    /// The jumps a year, `jump_intensity`, are absent, not finite, or below zero.
+    BadJumpIntensity,
+    /// The mean of a jump's logarithm, `jump_mean`, is absent or not finite.
+    BadJumpMean,
+    /// The deviation of a jump's logarithm, `jump_std`, is absent, not finite, or below zero.
+    BadJumpStd,
+    /// The share of upward jumps, `jump_up_probability`, is absent or not within 0 and 1.
+    BadJumpUpProbability,
+    /// The rate of upward jumps' sizes, `jump_up_rate`, is absent, not finite, or not above 1.
+    BadJumpUpRate,
+    /// The rate of downward jumps' sizes, `jump_down_rate`, is absent, not finite, or not above zero.
+    BadJumpDownRate,
+    /// The drift of variance gamma, `vg_theta`, is absent or not finite, or leaves the spot without a mean.
+    BadVgTheta,
+    /// The variance rate of variance gamma, `vg_nu`, is absent, not finite, or below zero.
+    BadVgNu,
+    /// The displacement is absent or not finite, or leaves the displaced spot or strike not above zero.
+    BadDisplacement,
+    /// The barrier is absent, not finite, or not above zero.
+    BadBarrier,
+    /// The spot is at or beyond the barrier already.
+    BarrierHit,
+    /// The rebate is not finite or below zero.
+    BadRebate,
+    /// A cash dividend's amount is not finite or below zero, or its time is not finite or below zero.
+    BadDividend,
+    /// Early exercise pays between two boundaries here, which the method does not handle.
+    TwoBoundaries,
+    /// The method does not value this model or exercise style.
+    BadMethod,
+    /// The currency has no rate to the reporting currency.
+    BadCurrency,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 52] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -107,6 +149,27 @@ impl Status {
         Self::NoForward,
         Self::NoSurface,
         Self::NoHistory,
+        Self::BadV0,
+        Self::BadKappa,
+        Self::BadThetaV,
+        Self::BadSigmaV,
+        Self::BadRhoV,
+        Self::BadJumpIntensity,
+        Self::BadJumpMean,
+        Self::BadJumpStd,
+        Self::BadJumpUpProbability,
+        Self::BadJumpUpRate,
+        Self::BadJumpDownRate,
+        Self::BadVgTheta,
+        Self::BadVgNu,
+        Self::BadDisplacement,
+        Self::BadBarrier,
+        Self::BarrierHit,
+        Self::BadRebate,
+        Self::BadDividend,
+        Self::TwoBoundaries,
+        Self::BadMethod,
+        Self::BadCurrency,
     ];
 
     /// The code that outputs print.
@@ -143,6 +206,27 @@ impl Status {
             Self::NoForward => "no_forward",
             Self::NoSurface => "no_surface",
             Self::NoHistory => "no_history",
+            Self::BadV0 => "bad_v0",
+            Self::BadKappa => "bad_kappa",
+            Self::BadThetaV => "bad_theta_v",
+            Self::BadSigmaV => "bad_sigma_v",
+            Self::BadRhoV => "bad_rho_v",
+            Self::BadJumpIntensity => "bad_jump_intensity",
+            Self::BadJumpMean => "bad_jump_mean",
+            Self::BadJumpStd => "bad_jump_std",
+            Self::BadJumpUpProbability => "bad_jump_up_probability",
+            Self::BadJumpUpRate => "bad_jump_up_rate",
+            Self::BadJumpDownRate => "bad_jump_down_rate",
+            Self::BadVgTheta => "bad_vg_theta",
+            Self::BadVgNu => "bad_vg_nu",
+            Self::BadDisplacement => "bad_displacement",
+            Self::BadBarrier => "bad_barrier",
+            Self::BarrierHit => "barrier_hit",
+            Self::BadRebate => "bad_rebate",
+            Self::BadDividend => "bad_dividend",
+            Self::TwoBoundaries => "two_boundaries",
+            Self::BadMethod => "bad_method",
+            Self::BadCurrency => "bad_currency",
         }
     }
 
@@ -168,6 +252,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::NoHistory), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::BadCurrency), "the last one of the enumeration");
     }
 }

@@ -71,3 +71,45 @@ class Status(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
+    BAD_V0 = 31
+    """The variance now, `v0`, is absent, not finite, or below zero."""
+    BAD_KAPPA = 32
+    """The speed of mean reversion, `kappa`, is absent, not finite, or not above zero."""
+    BAD_THETA_V = 33
+    """The long-run variance, `theta_v`, is absent, not finite, or below zero."""
+    BAD_SIGMA_V = 34
+    """The volatility of variance, `sigma_v`, is absent, not finite, or below zero."""
+    BAD_RHO_V = 35
+    """The correlation of spot and variance, `rho_v`, is absent or not within −1 and 1."""
+    BAD_JUMP_INTENSITY = 36
+    """The jumps a year, `jump_intensity`, are absent, not finite, or below zero."""
+    BAD_JUMP_MEAN = 37
+    """The mean of a jump's logarithm, `jump_mean`, is absent or not finite."""
+    BAD_JUMP_STD = 38
+    """The deviation of a jump's logarithm, `jump_std`, is absent, not finite, or below zero."""
+    BAD_JUMP_UP_PROBABILITY = 39
+    """The share of upward jumps, `jump_up_probability`, is absent or not within 0 and 1."""
+    BAD_JUMP_UP_RATE = 40
+    """The rate of upward jumps' sizes, `jump_up_rate`, is absent, not finite, or not above 1."""
+    BAD_JUMP_DOWN_RATE = 41
+    """The rate of downward jumps' sizes, `jump_down_rate`, is absent, not finite, or not above zero."""
+    BAD_VG_THETA = 42
+    """The drift of variance gamma, `vg_theta`, is absent or not finite, or leaves the spot without a mean."""
+    BAD_VG_NU = 43
+    """The variance rate of variance gamma, `vg_nu`, is absent, not finite, or below zero."""
+    BAD_DISPLACEMENT = 44
+    """The displacement is absent or not finite, or leaves the displaced spot or strike not above zero."""
+    BAD_BARRIER = 45
+    """The barrier is absent, not finite, or not above zero."""
+    BARRIER_HIT = 46
+    """The spot is at or beyond the barrier already."""
+    BAD_REBATE = 47
+    """The rebate is not finite or below zero."""
+    BAD_DIVIDEND = 48
+    """A cash dividend's amount is not finite or below zero, or its time is not finite or below zero."""
+    TWO_BOUNDARIES = 49
+    """Early exercise pays between two boundaries here, which the method does not handle."""
+    BAD_METHOD = 50
+    """The method does not value this model or exercise style."""
+    BAD_CURRENCY = 51
+    """The currency has no rate to the reporting currency."""
