@@ -68,9 +68,6 @@ class Status(IntEnum):
     """No slice of the surface covers the row."""
     NO_HISTORY = 30
     """A real-world density needs a price history, and there is none."""
-
-    def __str__(self) -> str:
-        return self.name.lower()
     BAD_V0 = 31
     """The variance now, `v0`, is absent, not finite, or below zero."""
     BAD_KAPPA = 32
@@ -113,3 +110,6 @@ class Status(IntEnum):
     """The method does not value this model or exercise style."""
     BAD_CURRENCY = 51
     """The currency has no rate to the reporting currency."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
