@@ -45,3 +45,9 @@ pub const DEVICE_PORTFOLIO: f64 = 2e-14;
 pub const DEVICE_PORTFOLIO_OF_PRICES: f64 = 1e-12;
 /// `monte_carlo::launch` on a device against the twin: as `PATH_TWIN_EPSILONS`.
 pub const DEVICE_PATH_EPSILONS: f64 = 24.0;
+/// `displaced` without a displacement against `black`, every Greek: 2^-52 × max(|Greek|, 1e-3), which holds what the chain rule cancels. Measured: 97.
+pub const DISPLACED_CONDITION_EPSILONS: f64 = 400.0;
+/// `displaced`: Bachelier against a displacement of 1e7, whose relative moves are normal but for 1e-6; absolute, forwards of 10.
+pub const BACHELIER_LIMIT: f64 = 1e-4;
+/// `displaced`: each Greek against five-point differences of the one before, relative to the greater of the two.
+pub const GREEK_OF_GREEK: f64 = 1e-6;
