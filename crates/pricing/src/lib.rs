@@ -12,3 +12,4 @@ pub mod parity;
 pub mod portfolio;
 pub mod surface;
 pub mod tolerance;
+pub mod valuation;

@@ -47,7 +47,7 @@ fn evaluate<const N: usize>(
         let displacement = if moved { displacement[i] } else { 0.0 };
         scalar::greeks(&rows.row(i), displacement, model)
     };
-    let mut parts: Vec<(usize, [&mut [f64]; N], &mut [Status])> = Vec::with_capacity(n.div_ceil(CHUNK_ROWS));
+    let mut parts = Vec::with_capacity(n.div_ceil(CHUNK_ROWS));
     let (mut out, mut status, mut start) = (out, status, 0);
     while !status.is_empty() {
         let count = CHUNK_ROWS.min(status.len());
