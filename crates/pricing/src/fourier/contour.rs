@@ -69,14 +69,15 @@ fn best<X: Exponent<P>, const P: usize, const Q: usize>(
     x: f64,
     weights: &impl Fn(Complex) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
-    every_turn(x, exponent.shift(None), &|s| exponent.value::<Std>(s), weights).or_else(|| {
+    let direct = |s| exponent.value::<Std>(s);
+    every_turn(x, exponent.shift(None), |turn| exponent.may_turn(turn), &direct, weights).or_else(|| {
         let expected = exponent.normal_jumps().filter(|expected| *expected <= MOST_JUMPS)?;
         let mut total = [0.0; Q];
         let mut ln_probability = -expected;
         let last = (expected + 12.0 * expected.sqrt() + 20.0) as u32;
         for jumps in 0..=last {
             let given = |s| exponent.given_jumps(s, jumps) + complex(ln_probability, 0.0);
-            let part = every_turn(x, exponent.shift(Some(jumps)), &given, weights)?;
+            let part = every_turn(x, exponent.shift(Some(jumps)), |_| true, &given, weights)?;
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
             ln_probability += (expected / f64::from(jumps + 1)).ln();
             if ln_probability < -700.0 {
@@ -91,13 +92,17 @@ fn best<X: Exponent<P>, const P: usize, const Q: usize>(
 fn every_turn<const Q: usize>(
     x: f64,
     shift: f64,
+    may_turn: impl Fn(f64) -> bool,
     exponent: &impl Fn(Complex) -> Complex,
     weights: &impl Fn(Complex) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
     let sign = if x >= shift { 1.0 } else { -1.0 };
-    CONTOURS.iter().find_map(|(turn, distance)| {
-        let contour = Contour::new(sign * turn, *distance);
-        contour.integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights)
+    CONTOURS.iter().find_map(|&(turn, distance)| {
+        let turn = sign * turn;
+        if !may_turn(turn) {
+            return None;
+        }
+        Contour::new(turn, distance).integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights)
     })
 }
 

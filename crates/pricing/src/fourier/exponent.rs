@@ -41,4 +41,10 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
     fn given_jumps(&self, s: Complex, _jumps: u32) -> Complex {
         self.value::<Std>(s)
     }
+
+    /// Whether e^Λ has no gaps along a contour turned by so much: of many jumps, or where the factor e^(s·mean) of normal jumps grows,
+    /// it vanishes and returns again and again, which would look like its end.
+    fn may_turn(&self, _turn: f64) -> bool {
+        true
+    }
 }

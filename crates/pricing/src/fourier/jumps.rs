@@ -11,6 +11,9 @@ use super::exponent::{Exponent, Gradient};
 use super::heston::HestonExponent;
 use super::model::{Bates, Kou, Merton};
 
+/// Expected jumps up to which e^(λT(J − 1)) stays over e^−20 where J wanders around 0.
+const MOST_DIRECT: f64 = 10.0;
+
 /// Normal jumps of the logarithm, until one expiry.
 #[derive(Clone, Copy)]
 struct NormalJumps {
@@ -61,6 +64,15 @@ impl NormalJumps {
     /// The part of the exponent that so many jumps and the compensator make.
     fn given(&self, s: Complex, jumps: u32) -> Complex {
         self.power(s).scale(f64::from(jumps)) - s.scale(self.intensity * self.expiry * self.growth)
+    }
+
+    /// Whether e^(λT(J − 1)) has no gaps: few jumps, and |J| along u = r e^(i turn) under e^(1/2) times what it is near 0. (The largest of
+    /// −m r sin − δ²r² cos(2 turn)/2 is meant.)
+    fn may_turn(&self, turn: f64) -> bool {
+        let pull = self.mean * turn.sin();
+        let level = pull >= 0.0 || pull * pull <= self.std * self.std * (2.0 * turn).cos();
+        let events = self.intensity * self.expiry * self.power(complex(0.5, 0.0)).re.exp();
+        events <= MOST_DIRECT && (level || events == 0.0)
     }
 
     fn moment(&self, s: f64) -> f64 {
@@ -131,6 +143,10 @@ impl Exponent<4> for MertonExponent {
         Some(self.jumps.intensity * self.jumps.expiry)
     }
 
+    fn may_turn(&self, turn: f64) -> bool {
+        self.jumps.may_turn(turn)
+    }
+
     fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
         diffusion(self.volatility, self.jumps.expiry, s)[0] + self.jumps.given(s, jumps)
     }
@@ -183,6 +199,10 @@ impl Exponent<8> for BatesExponent {
 
     fn normal_jumps(&self) -> Option<f64> {
         Some(self.jumps.intensity * self.jumps.expiry)
+    }
+
+    fn may_turn(&self, turn: f64) -> bool {
+        self.jumps.may_turn(turn)
     }
 
     fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {

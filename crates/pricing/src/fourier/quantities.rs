@@ -22,6 +22,9 @@ pub struct Slice {
     pub dividend_yield: f64,
 }
 
+/// Quantities that no model of this module makes.
+pub(super) const ABSENT: [Greek; 3] = [Greek::Vomma, Greek::Veta, Greek::Ultima];
+
 /// The farthest that discounting reaches: e^±600 and its products with a price stay numbers.
 const FARTHEST: f64 = 600.0;
 
@@ -141,6 +144,12 @@ impl Covered<'_> {
         self.slice.discounted_forward() * if value > most { most } else { value }
     }
 
+    /// The value where it is a number.
+    pub fn finite_price(&self, option_type: OptionType) -> Result<f64, Status> {
+        let price = self.price(option_type);
+        if price.is_finite() { Ok(price) } else { Err(Status::Overflow) }
+    }
+
     /// Price and derivatives.
     pub fn sensitivities(&self, option_type: OptionType) -> Sensitivities {
         let Slice { spot, expiry_years, risk_free_rate, dividend_yield } = *self.slice;
@@ -223,5 +232,13 @@ impl Covered<'_> {
             set(Greek::Lambda, spot * first.delta / first.price);
         }
         q
+    }
+
+    /// The same where every quantity that is made is a number.
+    pub fn finite_greeks(&self, option_type: OptionType, model: &Model) -> Result<[f64; 19], Status> {
+        let greeks = self.greeks(option_type, model);
+        let made = |greek: Greek| !ABSENT.contains(&greek) && !(greek == Greek::Lambda && greeks[0] == 0.0);
+        let sound = Greek::ALL.into_iter().all(|greek| greeks[greek as usize].is_finite() || !made(greek));
+        if sound { Ok(greeks) } else { Err(Status::Overflow) }
     }
 }

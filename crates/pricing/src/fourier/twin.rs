@@ -14,8 +14,7 @@ use zomma_base::{OptionType, Status};
 ///
 /// Errors: the model's first bad field, the slice's, `BadStrike`; `NotConverged`; `Overflow`.
 pub fn price(model: &Model, slice: &Slice, option_type: OptionType, strike: f64) -> Result<f64, Status> {
-    let price = covered(model, slice, strike, false)?.price(option_type);
-    if price.is_finite() { Ok(price) } else { Err(Status::Overflow) }
+    covered(model, slice, strike, false)?.finite_price(option_type)
 }
 
 /// Price, derivatives by the market and gradient of one option.
@@ -32,9 +31,7 @@ pub fn sensitivities(
 
 /// Every quantity that is made, in the order of [`crate::black::Greek::ALL`], NaN elsewhere. Errors: as [`sensitivities`].
 pub fn greeks(model: &Model, slice: &Slice, option_type: OptionType, strike: f64) -> Result<[f64; 19], Status> {
-    let covered = covered(model, slice, strike, true)?;
-    covered.sensitivities(option_type).finite()?;
-    Ok(covered.greeks(option_type, model))
+    covered(model, slice, strike, true)?.finite_greeks(option_type, model)
 }
 
 fn covered<'a>(model: &Model, slice: &'a Slice, strike: f64, derivatives: bool) -> Result<Covered<'a>, Status> {
