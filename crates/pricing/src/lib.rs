@@ -5,6 +5,7 @@ pub mod black;
 #[cfg(test)]
 mod cuda_source;
 pub mod displaced;
+pub mod fourier;
 pub mod implied_vol;
 pub mod math;
 pub mod monte_carlo;
