@@ -11,6 +11,7 @@ mod dividends;
 mod events;
 mod exercise;
 mod grid;
+mod implied;
 mod jump;
 mod operator;
 mod payoff;
@@ -22,6 +23,9 @@ mod tests;
 mod tridiagonal;
 
 pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolatility, Monitoring, Payoff};
-pub use dividends::american_with_dividends;
+pub use dividends::{
+    EstimateColumns, Sensitivities, american_with_dividends, european_with_dividends, price_batch, sensitivities,
+};
+pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
 pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};
 pub use solve::{Estimate, solve};

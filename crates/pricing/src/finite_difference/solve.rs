@@ -11,6 +11,7 @@ use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
 use super::settings::{Scheme, Settings};
 use super::stepper::{Stepper, Unit};
+use crate::black::Row;
 
 /// A value from nested grids.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -72,7 +73,17 @@ pub(super) fn solve_with(
 ) -> Result<Estimate, Status> {
     settings.check()?;
     contract.check()?;
-    let [coarse, fine] = levels(contract, settings, scratch)?;
+    solve_checked(contract, settings, &contract.row, scratch)
+}
+
+/// [`solve`] for what was checked, on the grid that suits the row `shape`: with one shape the value is smooth in every field.
+pub(super) fn solve_checked(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    shape: &Row,
+    scratch: &mut Scratch,
+) -> Result<Estimate, Status> {
+    let [coarse, fine] = levels(contract, settings, shape, scratch)?;
     finish(contract, extrapolate(coarse, fine))
 }
 
@@ -149,17 +160,22 @@ fn payoff_of(contract: &Contract<'_>) -> UnitPayoff {
 }
 
 /// Two nested grids, in units of the strike.
-fn levels(contract: &Contract<'_>, settings: &Settings, scratch: &mut Scratch) -> Result<[Estimate; 2], Status> {
+fn levels(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    shape: &Row,
+    scratch: &mut Scratch,
+) -> Result<[Estimate; 2], Status> {
     let base = contract.barrier.filter(|b| b.knock == Knock::In);
     let Some(barrier) = base else {
-        return on_grids(contract, settings, scratch, payoff_of(contract), [1, 2]);
+        return on_grids(contract, settings, shape, scratch, payoff_of(contract), [1, 2]);
     };
     // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
     let plain = Contract { barrier: None, ..*contract };
-    let whole = on_grids(&plain, settings, scratch, payoff_of(contract), [1, 2])?;
+    let whole = on_grids(&plain, settings, shape, scratch, payoff_of(contract), [1, 2])?;
     let out = Contract { barrier: Some(super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier }), ..*contract };
     let payoff = UnitPayoff { constant: barrier.rebate / contract.row.strike, factor: -1.0, ..payoff_of(contract) };
-    let part = on_grids(&out, settings, scratch, payoff, [1, 2])?;
+    let part = on_grids(&out, settings, shape, scratch, payoff, [1, 2])?;
     Ok([0, 1].map(|i| sum(whole[i], part[i])))
 }
 
@@ -177,6 +193,7 @@ fn sum(a: Estimate, b: Estimate) -> Estimate {
 pub(super) fn on_grids<const N: usize>(
     contract: &Contract<'_>,
     settings: &Settings,
+    shape: &Row,
     scratch: &mut Scratch,
     payoff: UnitPayoff,
     refinements: [usize; N],
@@ -194,7 +211,7 @@ pub(super) fn on_grids<const N: usize>(
     if certain {
         return Ok([certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width); N]);
     }
-    let (extent, unit) = extent(contract, settings, unit, spot, width, &scratch.events)?;
+    let (extent, unit) = extent(contract, settings, unit, shape, &scratch.events)?;
     let mut anchors = [1.0; 3];
     let mut count = 1;
     for level in unit.watched.iter().flatten() {
@@ -246,12 +263,14 @@ fn extent<'a>(
     contract: &Contract<'_>,
     settings: &Settings,
     mut unit: Unit<'a>,
-    spot: f64,
-    width: f64,
+    shape: &Row,
     events: &[(f64, Event)],
 ) -> Result<(Extent, Unit<'a>), Status> {
     let row = &contract.row;
-    let drift = ((unit.rate - unit.dividend_yield) * row.expiry_years).clamp(-MOST_EXPONENT, MOST_EXPONENT);
+    let spot = row.spot / row.strike;
+    let width = shape.volatility * shape.expiry_years.sqrt();
+    let drift =
+        ((shape.risk_free_rate - shape.dividend_yield) * shape.expiry_years).clamp(-MOST_EXPONENT, MOST_EXPONENT);
     let spread = (settings.deviations * width).min(MOST_EXPONENT);
     let paid: f64 = events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum();
     let mut high = (spot * drift.max(0.0).exp()).max(1.0) * spread.exp() + paid;

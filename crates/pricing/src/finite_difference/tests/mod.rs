@@ -1,6 +1,7 @@
 mod american;
 mod dividends;
 mod european;
+mod implied;
 mod statuses;
 
 use zomma_base::OptionType;
