@@ -4,6 +4,7 @@ pub mod american;
 pub mod black;
 #[cfg(test)]
 mod cuda_source;
+pub mod exotic;
 pub mod finite_difference;
 pub mod implied_vol;
 pub mod math;

@@ -53,3 +53,9 @@ pub const FINITE_DIFFERENCE_GREEKS: f64 = 1e-5;
 pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 1e-5;
 /// `finite_difference::solve`, American, with cash dividends or without, against QuantLib and among its own methods: relative.
 pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
+/// `exotic::barrier`, in + out against the vanilla option: share of spot.
+pub const EXOTIC_BARRIER: f64 = 1e-13;
+/// `finite_difference::solve` with a barrier watched always, on 160 × 40, against `exotic::barrier`: share of spot.
+pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-5;
+/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
+pub const EXOTIC_LOOKBACK: f64 = 1e-12;
