@@ -6,6 +6,8 @@ pub mod black;
 mod cuda_source;
 pub mod displaced;
 pub mod fourier;
+pub mod exotic;
+pub mod finite_difference;
 pub mod implied_vol;
 pub mod math;
 pub mod monte_carlo;
