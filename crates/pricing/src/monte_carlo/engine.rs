@@ -7,10 +7,10 @@ use super::control::{Control, Controlled, coefficient};
 use super::lanes::{LANES, Lanes, TILE};
 use super::moments::Moments;
 use super::source::bridge::Bridge;
-use super::source::{Numbers, Pseudo, Quasi, Source, Stream};
+use super::source::{Numbers, Source, Stream};
 use super::stepper::{State, Stepper};
 use super::watch::{Ends, Terms, Watch};
-use super::{Estimate, Market, Model, Monitoring, MonteCarloError, Payoff, Plan, Sampling};
+use super::{Estimate, Market, Model, Monitoring, MonteCarloError, Payoff, Plan};
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch, exp};
 
 /// [`prices`](super::prices) with the instructions of one target (the baseline where this machine has not got it).
@@ -52,7 +52,7 @@ pub fn prices_on(
     (0..terms.len())
         .map(|k| {
             let of: Vec<Moments> = parts.iter().map(|part| part[k]).collect();
-            engine.estimate(&of, replications, replications * points)
+            estimate(&of, replications, replications * points)
         })
         .collect()
 }
@@ -90,7 +90,7 @@ impl<'a> Engine<'a> {
         market.check()?;
         model.check()?;
         let stepper = Stepper::new(market, model, plan.steps)?;
-        let bridge = matches!(plan.sampling, Sampling::Sobol { .. }).then(|| Bridge::new(plan.steps));
+        let bridge = plan.is_quasi().then(|| Bridge::new(plan.steps));
         Ok(Self { target, market, plan, stepper, bridge })
     }
 
@@ -108,14 +108,8 @@ impl<'a> Engine<'a> {
         let watches = terms.iter().map(Watch::new).collect();
         let mut watcher = Watcher::Payoffs { watches, control: self.control_step() };
         self.tile(stream, replication, first, &mut watcher, &mut columns)?;
-        if self.plan.is_antithetic() {
-            for column in &mut columns {
-                let pairs = column.len() / 2;
-                for i in 0..pairs {
-                    column[i] = 0.5 * (column[2 * i] + column[2 * i + 1]);
-                }
-                column.truncate(pairs);
-            }
+        for column in &mut columns {
+            average_pairs(self.plan, column);
         }
         Ok(columns)
     }
@@ -130,14 +124,7 @@ impl<'a> Engine<'a> {
         columns: &mut [Vec<f64>],
     ) -> Result<(), MonteCarloError> {
         let factors = self.stepper.factors();
-        let source = match (&self.bridge, stream) {
-            (Some(bridge), Stream::Main) => {
-                Source::Quasi(Quasi::new(self.plan.seed, replication as u32, factors, self.plan.steps, bridge))
-            }
-            _ => {
-                Source::Pseudo(Pseudo { seed: self.plan.seed, stream, antithetic: self.plan.is_antithetic(), factors })
-            }
-        };
+        let source = Source::new(self.plan, stream, replication, factors, self.bridge.as_ref());
         let mut bad_volatility = false;
         dispatch(
             self.target,
@@ -176,27 +163,33 @@ impl<'a> Engine<'a> {
         let column = |k: usize| tiles.iter().flat_map(|tile| &tile[k]).copied().collect::<Vec<f64>>();
         Ok((0..terms.len()).map(|k| coefficient(&column(k), &column(terms.len() + k))).collect())
     }
+}
 
-    /// From the moments of the tiles of all replications, in their order.
-    pub(super) fn estimate(
-        &self,
-        tiles: &[Moments],
-        replications: usize,
-        paths: usize,
-    ) -> Result<Estimate, MonteCarloError> {
-        let all = if replications == 1 {
-            Moments::merge_all(tiles)
-        } else {
-            let means: Vec<f64> =
-                tiles.chunks(tiles.len() / replications).map(|tiles| Moments::merge_all(tiles).mean).collect();
-            Moments::of(&means)
-        };
-        let (price, standard_error) = (all.mean, all.standard_error());
-        if price.is_finite() && standard_error.is_finite() {
-            Ok(Estimate { price, standard_error, samples: all.count as usize, paths })
-        } else {
-            Err(Status::Overflow.into())
+/// From the moments of the tiles of all replications, in their order.
+pub(super) fn estimate(tiles: &[Moments], replications: usize, paths: usize) -> Result<Estimate, MonteCarloError> {
+    let all = if replications == 1 {
+        Moments::merge_all(tiles)
+    } else {
+        let means: Vec<f64> =
+            tiles.chunks(tiles.len() / replications).map(|tiles| Moments::merge_all(tiles).mean).collect();
+        Moments::of(&means)
+    };
+    let (price, standard_error) = (all.mean, all.standard_error());
+    if price.is_finite() && standard_error.is_finite() {
+        Ok(Estimate { price, standard_error, samples: all.count as usize, paths })
+    } else {
+        Err(Status::Overflow.into())
+    }
+}
+
+/// Averages pairs of antithetic paths: they are the samples.
+pub(super) fn average_pairs(plan: &Plan, column: &mut Vec<f64>) {
+    if plan.is_antithetic() {
+        let pairs = column.len() / 2;
+        for i in 0..pairs {
+            column[i] = 0.5 * (column[2 * i] + column[2 * i + 1]);
         }
+        column.truncate(pairs);
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! [`Gbm`], [`paths`] and [`european`] are geometric Brownian motion alone, on every device: [`scalar`] is the twin, one path after the
 //! other; [`batch`] the vectorised path; [`launch`] the kernels. [`price`] and [`prices`] are the engine: every [`Model`] and
-//! [`Payoff`], [`Sampling`] and [`Control`].
+//! [`Payoff`], [`Sampling`] and [`Control`]; [`twin`] is their twin.
 
 pub mod batch;
 mod closed_form;
@@ -17,6 +17,7 @@ mod engine_tests;
 mod error;
 mod estimate;
 mod gbm;
+mod greeks;
 pub(crate) mod kernel;
 mod lanes;
 pub mod launch;
@@ -32,6 +33,7 @@ mod source;
 mod stepper;
 #[cfg(test)]
 mod tests;
+pub mod twin;
 mod watch;
 
 pub use control::Control;
@@ -40,6 +42,7 @@ pub use engine::prices_on;
 pub use error::MonteCarloError;
 pub use estimate::Estimate;
 pub use gbm::Gbm;
+pub use greeks::{GreekEstimates, GreekMethod, greeks, greeks_on};
 pub use local_volatility::{LocalVolatility, VolatilityFunction, VolatilityGrid};
 pub use model::{Heston, Jumps, Market, Model};
 pub use normal::inverse_normal_cdf;

@@ -81,6 +81,10 @@ impl Plan {
         self.sampling == Sampling::Antithetic
     }
 
+    pub(super) fn is_quasi(&self) -> bool {
+        matches!(self.sampling, Sampling::Sobol { .. })
+    }
+
     /// Replications and the paths of each.
     pub(super) fn replications(&self) -> (usize, usize) {
         match self.sampling {

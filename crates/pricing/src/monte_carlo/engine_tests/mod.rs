@@ -1,7 +1,11 @@
 //! The engine against published values, closed forms and its own laws.
 
+mod greeks;
 mod laws;
+mod path_payoffs;
 mod published;
+mod twins;
+mod variance;
 
 use zomma_base::OptionType;
 

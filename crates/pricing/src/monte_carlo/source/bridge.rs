@@ -8,16 +8,16 @@ use crate::monte_carlo::lanes::Lanes;
 
 /// One point to set between two that are set.
 #[derive(Clone, Copy, Debug)]
-struct Rung {
+pub(in crate::monte_carlo) struct Rung {
     /// The point, from 0.
-    at: usize,
+    pub at: usize,
     /// The last point set before it; none is the start.
-    left: Option<usize>,
+    pub left: Option<usize>,
     /// The first point set after it; none for the end.
-    right: Option<usize>,
-    left_weight: f64,
-    right_weight: f64,
-    deviation: f64,
+    pub right: Option<usize>,
+    pub left_weight: f64,
+    pub right_weight: f64,
+    pub deviation: f64,
 }
 
 /// A bridge over steps of one unit of time.
@@ -63,6 +63,11 @@ impl Bridge {
             gaps.push_back((Some(at), right));
         }
         Self { rungs }
+    }
+
+    /// The rungs in the order of the numbers.
+    pub(in crate::monte_carlo) fn rungs(&self) -> &[Rung] {
+        &self.rungs
     }
 
     /// The place in time that each number sets, in the order of the numbers.

@@ -5,14 +5,16 @@
 //! Sobol     one point a path, its coordinates to the factors of a Brownian bridge: see [`quasi`]
 
 pub(super) mod bridge;
-mod quasi;
+pub(super) mod quasi;
 pub(super) mod sobol;
 
 pub(super) use quasi::Quasi;
 
-use super::inverse_normal_cdf;
+use bridge::Bridge;
+
 use super::lanes::{LANES, Lanes};
 use super::philox::stream_uniforms;
+use super::{Plan, inverse_normal_cdf};
 use crate::math::MultiplyAdd;
 
 /// Most factors of a step.
@@ -138,7 +140,23 @@ pub(super) enum Source<'a> {
     Quasi(Quasi<'a>),
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// Of a plan's stream: the main one is quasi-random where the plan is, and there is a bridge.
+    pub(super) fn new(
+        plan: &Plan,
+        stream: Stream,
+        replication: usize,
+        factors: usize,
+        bridge: Option<&'a Bridge>,
+    ) -> Self {
+        match (bridge, stream) {
+            (Some(bridge), Stream::Main) => {
+                Self::Quasi(Quasi::new(plan.seed, replication as u32, factors, plan.steps, bridge))
+            }
+            _ => Self::Pseudo(Pseudo { seed: plan.seed, stream, antithetic: plan.is_antithetic(), factors }),
+        }
+    }
+
     /// Before the first step of the block of paths from `first`.
     #[inline(always)]
     pub(super) fn begin<M: MultiplyAdd>(&mut self, first: u64) {
