@@ -5,9 +5,9 @@ pub mod black;
 #[cfg(test)]
 mod cuda_source;
 pub mod displaced;
-pub mod fourier;
 pub mod exotic;
 pub mod finite_difference;
+pub mod fourier;
 pub mod implied_vol;
 pub mod math;
 pub mod monte_carlo;
