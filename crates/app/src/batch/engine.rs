@@ -40,6 +40,11 @@ impl Engine {
         Ok(Self { runner })
     }
 
+    /// Whether the processor computes from the start.
+    pub fn is_cpu(&self) -> bool {
+        self.runner.is_on_cpu()
+    }
+
     /// The device in use, in words.
     pub fn name(&self) -> String {
         self.runner.device_name()
