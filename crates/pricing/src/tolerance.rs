@@ -45,3 +45,7 @@ pub const DEVICE_PORTFOLIO: f64 = 2e-14;
 pub const DEVICE_PORTFOLIO_OF_PRICES: f64 = 1e-12;
 /// `monte_carlo::launch` on a device against the twin: as `PATH_TWIN_EPSILONS`.
 pub const DEVICE_PATH_EPSILONS: f64 = 24.0;
+/// `fourier::twin` against exact values (Merton's series, Black–Scholes limits, 15 published digits, 30 digits): share of spot.
+pub const FOURIER_TWIN: f64 = 1e-12;
+/// `fourier::price_slice` and `price_batch` against the twin and exact values, over the grid of docs/fourier.md: share of spot.
+pub const FOURIER_PRICE: f64 = 5e-10;

@@ -29,6 +29,11 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
     /// An upper bound of Re Λ(1/2 + iy) for all y ≥ `u`.
     fn envelope(&self, u: f64) -> f64;
 
+    /// Whether the derivatives by the parameters keep their digits.
+    fn has_gradient(&self) -> bool {
+        true
+    }
+
     /// Where ln(S_T/F) is, up to what decays, as |s| grows: it tells which way a contour turns. Given a number of normal jumps.
     fn shift(&self, jumps: Option<u32>) -> f64;
 

@@ -193,6 +193,10 @@ impl Exponent<8> for BatesExponent {
         self.heston.envelope(u) + self.jumps.envelope(u)
     }
 
+    fn has_gradient(&self) -> bool {
+        self.heston.has_gradient()
+    }
+
     fn shift(&self, jumps: Option<u32>) -> f64 {
         self.heston.shift(None) + self.jumps.shift(jumps)
     }

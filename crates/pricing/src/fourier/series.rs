@@ -95,7 +95,7 @@ impl<X: Exponent<P>, const P: usize> Nodes<'_, X, P> {
     /// Whether what lies beyond `u` may be left away. Every weight but the value's grows at most as u² against it.
     fn ends(&self, u: f64) -> bool {
         let size = self.exponent.envelope(u).exp();
-        let rest = if self.depth == Depth::Price { size / u } else { size * u * 1e-2 };
+        let rest = if self.depth == Depth::Price { size / u } else { size * u * 1e-3 };
         rest <= self.error * std::f64::consts::PI
     }
 }

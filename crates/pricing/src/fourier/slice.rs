@@ -16,8 +16,8 @@ use zomma_base::Status;
 
 /// ln of what is allowed of each error of a price in discounted forwards: 1e-10.
 const PRICE_BOUND: f64 = 23.03;
-/// The same of prices from whose sums derivatives are taken: 1e-12.
-const DERIVATIVES_BOUND: f64 = 27.63;
+/// The same of prices from whose sums derivatives are taken: 1e-11.
+const DERIVATIVES_BOUND: f64 = 25.33;
 
 /// What is kept between slices, so that no slice allocates.
 #[derive(Default)]
@@ -80,7 +80,8 @@ impl Task<'_> {
             let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
             let period = period::find(|s| exponent.moment(s), bound, least, most);
             let mut met = false;
-            if let Some(period) = period {
+            let sound = self.depth == Depth::Price || exponent.has_gradient();
+            if let Some(period) = period.filter(|_| sound) {
                 let largest = most.clamp(period.lowest, period.highest);
                 let error = (-bound - 0.5 * largest.max(0.0)).exp();
                 let nodes = Nodes { exponent, period: period.length, error, depth: self.depth, table, met: &mut met };
