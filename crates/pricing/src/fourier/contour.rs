@@ -15,20 +15,22 @@ use super::elementary::Std;
 use super::exponent::Exponent;
 use super::series::{Sums, place};
 
+/// The largest turn, and its distance: both sums stay under π/4, where a Gaussian stops falling.
+pub(super) const WIDEST: (f64, f64) = (0.36, 0.36);
 /// Turns of the contour and distances of the poles, in the order in which they are tried; the first sign is that of x.
-const CONTOURS: [(f64, f64); 6] = [(-0.36, 0.36), (0.36, 0.36), (-0.1, 0.5), (0.1, 0.5), (-0.02, 0.6), (0.0, 0.7)];
+const CONTOURS: [(f64, f64); 6] = [(-WIDEST.0, WIDEST.1), WIDEST, (-0.1, 0.5), (0.1, 0.5), (-0.02, 0.6), (0.0, 0.7)];
 /// First step, at which the rule is good to about 1e-8.
 const FIRST_STEP: f64 = 0.12;
 /// Times that it is halved.
 const HALVINGS: usize = 5;
 /// Where e^y ends: 1e19.
-const LAST: f64 = 44.0;
+pub(super) const LAST: f64 = 44.0;
 /// Distance of two rules of the value that is accepted.
 const AGREED: f64 = 1e-12;
 /// The same of all other sums, against the larger of their value and 1.
 const AGREED_DERIVATIVES: f64 = 1e-9;
 /// A larger term would bring rounding errors of 1e-13.
-const LARGEST_TERM: f64 = 500.0;
+pub(super) const LARGEST_TERM: f64 = 500.0;
 /// Expected normal jumps up to which they are conditioned on.
 const MOST_JUMPS: f64 = 200.0;
 
@@ -107,7 +109,7 @@ fn every_turn<const Q: usize>(
 }
 
 /// u = i ω₁ + b sinh(iω + y), between the poles ±i/2.
-struct Contour {
+pub(super) struct Contour {
     sin: f64,
     cos: f64,
     middle: f64,
@@ -115,7 +117,7 @@ struct Contour {
 }
 
 impl Contour {
-    fn new(turn: f64, distance: f64) -> Self {
+    pub fn new(turn: f64, distance: f64) -> Self {
         let (sin, cos) = turn.sin_cos();
         let width = 0.5 / (cos * distance.sin());
         Self { sin, cos, middle: -width * sin * distance.cos(), width }
@@ -123,7 +125,13 @@ impl Contour {
 
     /// u and du/dy at y.
     fn at(&self, y: f64) -> (Complex, Complex) {
-        let (sinh, cosh) = (y.sinh(), y.cosh());
+        self.at_exponential(y.exp())
+    }
+
+    /// The same given e^y.
+    #[inline(always)]
+    pub fn at_exponential(&self, grown: f64) -> (Complex, Complex) {
+        let (sinh, cosh) = (0.5 * (grown - 1.0 / grown), 0.5 * (grown + 1.0 / grown));
         let u = complex(self.width * sinh * self.cos, self.middle + self.width * cosh * self.sin);
         (u, complex(self.width * cosh * self.cos, self.width * sinh * self.sin))
     }
