@@ -27,7 +27,7 @@ const HALVINGS: usize = 5;
 pub(super) const LAST: f64 = 44.0;
 /// Distance of two rules of the value that is accepted.
 const AGREED: f64 = 1e-12;
-/// The same of all other sums, against the larger of their value and 1.
+/// The same of all other sums, against the largest of their value, 1 and, for rounding, 1e-4 of their largest term.
 const AGREED_DERIVATIVES: f64 = 1e-9;
 /// A larger term would bring rounding errors of 1e-13.
 pub(super) const LARGEST_TERM: f64 = 500.0;
@@ -36,15 +36,18 @@ const MOST_JUMPS: f64 = 200.0;
 
 /// The sum of the value alone, at log-strike x, without the factor √k; None where no contour converges.
 pub(super) fn value<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Option<f64> {
-    let [value] = best(exponent, x, &|s| [Complex::ONE / (s * (Complex::ONE - s))])?;
+    let [value] = best(exponent, x, &|s, _| [Complex::ONE / (s * (Complex::ONE - s))])?;
     Some(value)
 }
 
 /// All sums at log-strike x, without the factor √k; None where no contour converges.
 pub(super) fn sums<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Option<Sums> {
-    best(exponent, x, &|s| {
+    best(exponent, x, &|s, jumps| {
         let a = s * (Complex::ONE - s);
-        let gradient = exponent.gradient::<Std>(s);
+        let gradient = match jumps {
+            None => exponent.gradient::<Std>(s),
+            Some(jumps) => exponent.gradient_given_jumps(s, jumps),
+        };
         let weight = Complex::ONE / a;
         // −iu = 1/2 − s
         let slope = complex(0.5, 0.0) - s;
@@ -65,21 +68,21 @@ pub(super) fn sums<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Opti
     })
 }
 
-/// Directly, or else conditioned on the number of normal jumps.
+/// Directly, or else conditioned on the number of normal jumps, which the weights are told.
 fn best<X: Exponent<P>, const P: usize, const Q: usize>(
     exponent: &X,
     x: f64,
-    weights: &impl Fn(Complex) -> [Complex; Q],
+    weights: &impl Fn(Complex, Option<u32>) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
     let direct = |s| exponent.value::<Std>(s);
-    every_turn(x, exponent.shift(None), |turn| exponent.may_turn(turn), &direct, weights).or_else(|| {
+    every_turn(x, exponent.shift(None), |turn| exponent.may_turn(turn), &direct, &|s| weights(s, None)).or_else(|| {
         let expected = exponent.normal_jumps().filter(|expected| *expected <= MOST_JUMPS)?;
         let mut total = [0.0; Q];
         let mut ln_probability = -expected;
         let last = (expected + 12.0 * expected.sqrt() + 20.0) as u32;
         for jumps in 0..=last {
             let given = |s| exponent.given_jumps(s, jumps) + complex(ln_probability, 0.0);
-            let part = every_turn(x, exponent.shift(Some(jumps)), |_| true, &given, weights)?;
+            let part = every_turn(x, exponent.shift(Some(jumps)), |_| true, &given, &|s| weights(s, Some(jumps)))?;
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
             ln_probability += (expected / f64::from(jumps + 1)).ln();
             if ln_probability < -700.0 {
@@ -158,7 +161,8 @@ impl Contour {
             step *= 0.5;
             let finer = sum.map(|sum| sum * step);
             let agreed = (0..Q).all(|q| {
-                let allowed = if q == 0 { AGREED } else { AGREED_DERIVATIVES * finer[q].abs().max(1.0) };
+                let size = finer[q].abs().max(1e-4 * largest[q]).max(1.0);
+                let allowed = if q == 0 { AGREED } else { AGREED_DERIVATIVES * size };
                 (finer[q] - rule[q]).abs() <= allowed
             });
             if agreed {

@@ -84,7 +84,9 @@ impl Task<'_> {
             let least = x.iter().copied().fold(f64::INFINITY, f64::min);
             let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
-            let period = period::find(|s| exponent.moment(s), bound, least, most);
+            let moment =
+                |s| if self.depth == Depth::Price { exponent.moment(s) } else { exponent.derivative_moment(s) };
+            let period = period::find(moment, bound, least, most);
             let mut met = false;
             let sound = self.depth == Depth::Price || exponent.has_gradient();
             if let Some(period) = period.filter(|_| sound) {
