@@ -79,3 +79,7 @@ pub const HESTON_STEP_BIAS: f64 = 0.02;
 pub const ENGINE_TARGETS: f64 = 1e-12;
 /// `monte_carlo::prices` against `monte_carlo::twin` on the same random numbers, mean of 2,100 paths, share of spot.
 pub const ENGINE_TWIN: f64 = 1e-12;
+/// `fourier::twin` against exact values (Merton's series, Black–Scholes limits, 15 published digits, 30 digits): share of spot.
+pub const FOURIER_TWIN: f64 = 1e-12;
+/// `fourier::price_slice` and `price_batch` against the twin and exact values, over the grid of docs/fourier.md: share of spot.
+pub const FOURIER_PRICE: f64 = 5e-10;
