@@ -83,3 +83,7 @@ pub const ENGINE_TWIN: f64 = 1e-12;
 pub const FOURIER_TWIN: f64 = 1e-12;
 /// `fourier::price_slice` and `price_batch` against the twin and exact values, over the grid of docs/fourier.md: share of spot.
 pub const FOURIER_PRICE: f64 = 5e-10;
+/// `finite_difference::solve_heston`, European on 120 × 60 × 40, against Lewis and the analytic engine: share of strike.
+pub const FINITE_DIFFERENCE_HESTON: f64 = 5e-5;
+/// The same, American, against Ikonen and Toivanen's table of four digits: share of strike.
+pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
