@@ -39,16 +39,10 @@ pub fn prices_on(
         .collect::<Result<Vec<_>, _>>()?;
     let coefficients = if plan.control == Control::None { None } else { Some(engine.coefficients(&terms)?) };
     let (replications, points) = plan.replications();
-    let tiles = points.div_ceil(TILE);
-    let parts = (0..replications * tiles)
-        .into_par_iter()
-        .map(|task| {
-            let (replication, first) = (task / tiles, task % tiles * TILE);
-            let count = TILE.min(points - first);
-            let columns = engine.payoff_columns(&terms, Stream::Main, replication, first, count)?;
-            Ok(moments(columns, &terms, coefficients.as_deref()))
-        })
-        .collect::<Result<Vec<_>, MonteCarloError>>()?;
+    let parts = run_tiles(plan, |replication, first, count| {
+        let columns = engine.payoff_columns(&terms, Stream::Main, replication, first, count)?;
+        Ok(moments(columns, &terms, coefficients.as_deref()))
+    })?;
     (0..terms.len())
         .map(|k| {
             let of: Vec<Moments> = parts.iter().map(|part| part[k]).collect();
@@ -163,6 +157,22 @@ impl<'a> Engine<'a> {
         let column = |k: usize| tiles.iter().flat_map(|tile| &tile[k]).copied().collect::<Vec<f64>>();
         Ok((0..terms.len()).map(|k| coefficient(&column(k), &column(terms.len() + k))).collect())
     }
+}
+
+/// What `tile` makes of the replication, first path and count of each tile of a plan, in their order, over the threads of the pool.
+pub(super) fn run_tiles<T: Send>(
+    plan: &Plan,
+    tile: impl Fn(usize, usize, usize) -> Result<T, MonteCarloError> + Sync,
+) -> Result<Vec<T>, MonteCarloError> {
+    let (replications, points) = plan.replications();
+    let tiles = points.div_ceil(TILE);
+    (0..replications * tiles)
+        .into_par_iter()
+        .map(|task| {
+            let (replication, first) = (task / tiles, task % tiles * TILE);
+            tile(replication, first, TILE.min(points - first))
+        })
+        .collect()
 }
 
 /// From the moments of the tiles of all replications, in their order.

@@ -7,6 +7,7 @@
 //! other; [`batch`] the vectorised path; [`launch`] the kernels. [`price`] and [`prices`] are the engine: every [`Model`] and
 //! [`Payoff`], [`Sampling`] and [`Control`]; [`twin`] is their twin.
 
+mod assets;
 pub mod batch;
 mod closed_form;
 mod control;
@@ -36,6 +37,7 @@ mod tests;
 pub mod twin;
 mod watch;
 
+pub use assets::{Assets, AssetsPayoff, Index, MOST_ASSETS, assets_price, assets_price_on, cholesky};
 pub use control::Control;
 pub use draws::Draws;
 pub use engine::prices_on;

@@ -1,5 +1,6 @@
 //! The engine against published values, closed forms and its own laws.
 
+mod baskets;
 mod greeks;
 mod laws;
 mod path_payoffs;
