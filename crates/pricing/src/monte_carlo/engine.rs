@@ -108,6 +108,27 @@ impl<'a> Engine<'a> {
         Ok(columns)
     }
 
+    /// Whether a path's state has a variance beside the spot.
+    pub(super) fn has_stochastic_variance(&self) -> bool {
+        matches!(self.stepper, Stepper::QuadraticExponential(_))
+    }
+
+    /// Spot, and variance where it is stochastic, on equally spaced dates: columns date by date.
+    pub(super) fn states(
+        &self,
+        stream: Stream,
+        replication: usize,
+        first: usize,
+        count: usize,
+        dates: usize,
+    ) -> Result<Vec<Vec<f64>>, MonteCarloError> {
+        let states = 1 + usize::from(self.has_stochastic_variance());
+        let mut columns = vec![vec![0.0; count]; states * dates];
+        let mut watcher = Watcher::Record { every: self.plan.steps / dates, states };
+        self.tile(stream, replication, first, &mut watcher, &mut columns)?;
+        Ok(columns)
+    }
+
     /// A tile's columns, of `count` numbers each.
     pub(super) fn tile(
         &self,
@@ -207,8 +228,8 @@ pub(super) fn average_pairs(plan: &Plan, column: &mut Vec<f64>) {
 pub(super) enum Watcher<'a> {
     /// Payoffs, and controls after them; drift and deviation of a step of the control's path.
     Payoffs { watches: Vec<Watch<'a>>, control: Option<[f64; 2]> },
-    /// x every so many steps, a column a date, then the variance alike if there are columns for it.
-    Record { every: usize },
+    /// The spot every so many steps, and the variance where states are two: columns date by date.
+    Record { every: usize, states: usize },
 }
 
 /// Some neighbouring paths.
@@ -257,11 +278,13 @@ impl Kernel for Tile<'_, '_, '_> {
                             watch.step::<M>(step, &state, &spots);
                         }
                     }
-                    Watcher::Record { every } => {
+                    Watcher::Record { every, states } => {
                         if (step + 1).is_multiple_of(*every) {
-                            let (date, dates) = (step / *every, steps / *every);
-                            columns[date][start..end].copy_from_slice(&state.x[..end - start]);
-                            if let Some(variance) = columns.get_mut(dates + date) {
+                            let columns = &mut columns[step / *every * *states..][..*states];
+                            let mut spots: Lanes = [0.0; LANES];
+                            spots_of::<M>(spot, &state.x, &mut spots);
+                            columns[0][start..end].copy_from_slice(&spots[..end - start]);
+                            if let Some(variance) = columns.get_mut(1) {
                                 variance[start..end].copy_from_slice(&state.variance[..end - start]);
                             }
                         }

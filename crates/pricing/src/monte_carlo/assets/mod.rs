@@ -88,12 +88,8 @@ impl Assets {
         &self.spots
     }
 
-    pub(super) fn discount_factor(&self, years: f64) -> f64 {
-        (-self.risk_free_rate * years).exp()
-    }
-
-    pub(super) fn expiry_years(&self) -> f64 {
-        self.expiry_years
+    pub(super) fn rate_to_expiry(&self) -> f64 {
+        self.risk_free_rate * self.expiry_years
     }
 }
 
@@ -188,7 +184,7 @@ pub fn assets_price_on(
     payoff.check(assets.count())?;
     let plan = Plan { steps: 1, ..*plan };
     let walk = Walk::new(target, assets, &plan)?;
-    let discount = assets.discount_factor(assets.expiry_years);
+    let discount = (-assets.rate_to_expiry()).exp();
     let (replications, points) = plan.replications();
     let tiles = run_tiles(&plan, |replication, first, count| {
         let spots = walk.tile(Stream::Main, replication, first, count);

@@ -1,6 +1,7 @@
 //! The engine against published values, closed forms and its own laws.
 
 mod baskets;
+mod exercise;
 mod greeks;
 mod laws;
 mod path_payoffs;
