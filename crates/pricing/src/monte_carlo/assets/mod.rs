@@ -152,9 +152,10 @@ impl AssetsPayoff {
         self.index.check(assets)
     }
 
-    /// Paid at exercise.
+    /// Paid at exercise. An index that is no number pays none, and the estimate is refused.
     pub fn paid(&self, spots: &[f64]) -> f64 {
-        (self.option_type.sign() * (self.index.of(spots) - self.strike)).max(0.0)
+        let over = self.option_type.sign() * (self.index.of(spots) - self.strike);
+        if over < 0.0 { 0.0 } else { over }
     }
 }
 

@@ -6,6 +6,7 @@ mod greeks;
 mod laws;
 mod path_payoffs;
 mod published;
+mod refusals;
 mod twins;
 mod variance;
 

@@ -1,6 +1,7 @@
 //! The two passes: a rule from some paths, and what it earns on others.
 
 use rayon::prelude::*;
+use zomma_base::Status;
 
 use super::BermudanEstimate;
 use super::basis::Features;
@@ -51,6 +52,9 @@ impl Problem<'_> {
         regression_paths: usize,
         exercise_value: f64,
     ) -> Result<BermudanEstimate, MonteCarloError> {
+        if !exercise_value.is_finite() {
+            return Err(Status::Overflow.into());
+        }
         let rule = self.rule(regression_paths)?;
         let (replications, points) = self.plan.replications();
         let tiles = run_tiles(self.plan, |replication, first, count| {
@@ -142,7 +146,7 @@ impl Problem<'_> {
                     }
                     let paid = self.look(columns, date, path, &mut scratch);
                     let held = coefficients.as_ref().map_or(0.0, |coefficients| fit(coefficients, &scratch.features));
-                    if paid > 0.0 && (last || paid >= held) {
+                    if paid.is_nan() || paid > 0.0 && (last || paid >= held) {
                         return discount * paid;
                     }
                 }
