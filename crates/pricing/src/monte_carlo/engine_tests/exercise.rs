@@ -45,12 +45,16 @@ fn independent(n: usize, spot: f64) -> Assets {
 #[test]
 fn calls_on_the_best_meet_andersen_and_broadie() {
     // L. Andersen and M. Broadie, "Primal-dual simulation algorithm for pricing multidimensional American options", Management Science 50
-    // (2004), table 2: K = 100, exercise on nine dates; two assets by a binomial lattice, five by their lower bound, to two digits.
+    // (2004), table 2: K = 100, exercise on nine dates; two and three assets by a binomial lattice, five by
+    // their lower bound, to two digits.
     let payoff = AssetsPayoff { option_type: OptionType::Call, strike: 100.0, index: Index::BestOf };
     for (n, spot, wanted, rounded) in [
         (2, 90.0, 8.075, 5e-4),
         (2, 100.0, 13.902, 5e-4),
         (2, 110.0, 21.345, 5e-4),
+        (3, 90.0, 11.29, 5e-3),
+        (3, 100.0, 18.69, 5e-3),
+        (3, 110.0, 27.58, 5e-3),
         (5, 90.0, 16.62, 5e-3),
         (5, 100.0, 26.13, 5e-3),
         (5, 110.0, 36.76, 5e-3),
