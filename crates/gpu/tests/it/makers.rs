@@ -368,6 +368,7 @@ fn garbage_of_amd_smi_is_no_value() {
         ("device.0.bdf", "0x2200"),
         ("device.0.memory", "0"),
         ("link.0.1", "1 9 0 0"),
+        ("link.0.1", "2 1 0 0"),
         ("link.0.1", "1 2 0 18446744073709551615"),
     ] {
         let Some(mock) = Mock::new(Maker::AmdSmi, Scenario::mi300x().set(key, value)) else { return };
@@ -382,7 +383,7 @@ fn garbage_of_amd_smi_is_no_value() {
             ("device.0.bdf", _) | ("device.0.memory", _) => {
                 assert_eq!((first.memory_bytes, second.memory_bytes), (None, Some(206_141_652_992)), "{key} {value}");
             }
-            ("link.0.1", "1 9 0 0") => assert_eq!((first.links.len(), second.links.len()), (0, 1)),
+            ("link.0.1", "1 9 0 0" | "2 1 0 0") => assert_eq!((first.links.len(), second.links.len()), (0, 1)),
             ("link.0.1", _) => assert_eq!(first.links[0].bandwidth_bytes_per_second, None),
             (_, "0") => assert_eq!(first.memory_bytes, None),
             _ => assert_eq!(first.memory_bytes, Some(206_141_652_992), "{key} {value}"),

@@ -243,20 +243,21 @@ impl AmdSmi {
         (code == abi::SUCCESS).then(|| library::text(&info.version[..self.layout.driver_version]))?
     }
 
-    /// What joins two GPUs, and the megabytes a second that it carries one way.
+    /// What joins two GPUs directly, and the megabytes a second that it carries one way.
     fn link(&self, from: usize, to: usize) -> Option<(LinkKind, Option<u64>)> {
         let (from, to) = (self.processors[from], self.processors[to]);
         let (mut hops, mut kind) = (0, 0);
         // SAFETY: as in `number`.
         let code = unsafe { self.link_type?(from, to, &raw mut hops, &raw mut kind) };
+        // Over more hops the way leads through a processor, and is no link between the two.
+        if code != abi::SUCCESS || hops != 1 {
+            return None;
+        }
         let kind = match kind {
             abi::XGMI => LinkKind::Xgmi,
             abi::PCIE => LinkKind::Pcie,
             _ => return None,
         };
-        if code != abi::SUCCESS {
-            return None;
-        }
         let (mut least, mut most) = (0, 0);
         // SAFETY: as in `number`.
         let asked = self.bandwidth.map(|bandwidth| unsafe { bandwidth(from, to, &raw mut least, &raw mut most) });
