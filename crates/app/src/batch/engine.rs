@@ -35,7 +35,11 @@ impl Engine {
         if let Some(note) = devices.first().and_then(Device::note) {
             tracing::warn!("{note}");
         }
-        let config = RunnerConfig { gpu, fault: rehearsed_fault()?, ..RunnerConfig::default() };
+        let fault = rehearsed_fault()?;
+        if fault.is_some() && first.is_none_or(|kind| kind == DeviceKind::Cpu) {
+            tracing::warn!("{FAULT_VARIABLE}: nothing is rehearsed: the CPU computes, and faults are a device's");
+        }
+        let config = RunnerConfig { gpu, fault, ..RunnerConfig::default() };
         let runner = Runner::new(devices, config).with_context(named)?;
         Ok(Self { runner })
     }
