@@ -138,10 +138,13 @@ fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &m
         let mut out = all.iter_mut();
         let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
         fourier::greeks_batch(&columns, out, &mut results.status);
-        for i in 0..table.len() {
+        let row = |(i, &status): (usize, &Status)| {
             let mut quantities: Quantities = std::array::from_fn(|greek| all[greek][i]);
             as_of_forward(&mut quantities, &row_of(table, i, underlying), underlying, true);
-            let found = if results.status[i].is_ok() { Ok(quantities) } else { Err(results.status[i]) };
+            if status.is_ok() { Ok(quantities) } else { Err(status) }
+        };
+        let found: Vec<_> = results.status.iter().enumerate().map(row).collect();
+        for (i, found) in found.into_iter().enumerate() {
             results.put(order, i, found);
         }
     }
