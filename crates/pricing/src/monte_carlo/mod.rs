@@ -52,7 +52,7 @@ pub use model::{Heston, Jumps, Market, Model};
 pub use normal::inverse_normal_cdf;
 pub use payoff::{Average, BarrierKind, Monitoring, Payoff};
 pub use philox::philox;
-pub use plan::{MOST_PATHS, MOST_STEPS, Plan, Sampling};
+pub use plan::{MOST_PATHS, MOST_REPLICATIONS, MOST_STEPS, Plan, Sampling};
 
 use zomma_base::OptionType;
 

@@ -153,6 +153,8 @@ fn bad_exercise_is_refused_by_name() {
         ask(1.0, Exercise { degree: 9, ..exercise }, plan),
         "not supported: a basis of another degree than 1 to 8"
     );
+    let many = Exercise { regression_paths: 1 << 32, ..exercise };
+    assert_eq!(ask(1.0, many, plan), "4294967296 paths: at most 33554432 are counted");
     assert_eq!(ask(1.0, exercise, Plan { paths: 0, ..plan }), "0 paths: at least 2 are needed");
     assert_eq!(ask(1.0, exercise, plan.controlled(Control::Spot)), "not supported: early exercise with a control");
 }

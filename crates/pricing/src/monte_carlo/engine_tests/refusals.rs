@@ -17,9 +17,9 @@ fn plans_are_refused_by_name() {
     assert_eq!(ask(Plan { paths: 0, ..PLAN }), "0 paths: at least 2 are needed");
     assert_eq!(ask(Plan { paths: 1, ..PLAN }), "1 paths: at least 2 are needed");
     assert_eq!(ask(Plan { paths: 3, ..PLAN }.sampled(Sampling::Antithetic)), "3 paths: at least 4 are needed");
-    assert_eq!(ask(PLAN.sampled(sobol(1))), "1 replications: a standard error needs at least 2");
+    assert_eq!(ask(PLAN.sampled(sobol(1))), "1 replications: 2 to 65536 are allowed");
     assert_eq!(ask(PLAN.sampled(sobol(65))), "64 paths: at least 65 are needed");
-    assert_eq!(ask(PLAN.sampled(sobol(usize::MAX))), format!("64 paths: at least {} are needed", usize::MAX));
+    assert_eq!(ask(PLAN.sampled(sobol(usize::MAX))), format!("{} replications: 2 to 65536 are allowed", usize::MAX));
     assert!(ask(Plan { paths: usize::MAX, ..PLAN }).ends_with("paths: at most 4294967296 are counted"));
     assert_eq!(ask(Plan { steps: 0, ..PLAN }), "0 steps: 1 to 16384 are allowed");
     assert_eq!(ask(Plan { steps: usize::MAX, ..PLAN }), format!("{} steps: 1 to 16384 are allowed", usize::MAX));

@@ -16,6 +16,7 @@ use zomma_base::{OptionType, Status};
 
 use super::assets::Walk;
 use super::engine::Engine;
+use super::lanes::TILE;
 use super::{Assets, AssetsPayoff, Control, Estimate, Market, Model, MonteCarloError, Plan};
 use crate::math::Target;
 use basis::Features;
@@ -23,6 +24,9 @@ use rule::{Paths, Problem};
 
 /// Most functions of one variable's basis beside the constant.
 const MOST_DEGREE: usize = 8;
+
+/// Most numbers of the regression's paths, dates × states × paths: 2 GiB.
+const MOST_KEPT: usize = 1 << 28;
 
 /// Functions of the index's moneyness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,8 @@ impl Exercise {
         Self { dates, regression_paths, basis: Basis::Monomials, degree: 4 }
     }
 
-    fn check(&self, plan: &Plan) -> Result<(), MonteCarloError> {
+    /// Counts, for states of so many numbers.
+    fn check(&self, plan: &Plan, states: usize) -> Result<(), MonteCarloError> {
         plan.check()?;
         if self.dates == 0 || !plan.steps.is_multiple_of(self.dates) {
             return Err(MonteCarloError::Dates { dates: self.dates, steps: plan.steps });
@@ -63,8 +68,13 @@ impl Exercise {
         if plan.control != Control::None {
             return Err(MonteCarloError::NotSupported("early exercise with a control"));
         }
-        // The regression's paths are counted as those of a plan are.
-        Plan { paths: self.regression_paths, sampling: super::Sampling::Antithetic, ..*plan }.check()
+        // The regression's paths are counted as those of a plan are, and kept.
+        Plan { paths: self.regression_paths, sampling: super::Sampling::Antithetic, ..*plan }.check()?;
+        let most = MOST_KEPT / (self.dates * states);
+        if self.regression_paths.max(TILE) > most {
+            return Err(MonteCarloError::TooManyPaths { paths: self.regression_paths, most });
+        }
+        Ok(())
     }
 }
 
@@ -97,7 +107,7 @@ pub fn bermudan(
     exercise: &Exercise,
     plan: &Plan,
 ) -> Result<BermudanEstimate, MonteCarloError> {
-    exercise.check(plan)?;
+    exercise.check(plan, 2)?;
     if !(strike.is_finite() && strike > 0.0) {
         return Err(Status::BadStrike.into());
     }
@@ -130,7 +140,7 @@ pub fn assets_bermudan(
     plan: &Plan,
 ) -> Result<BermudanEstimate, MonteCarloError> {
     let plan = &Plan { steps: exercise.dates, ..*plan };
-    exercise.check(plan)?;
+    exercise.check(plan, assets.count())?;
     payoff.check(assets.count())?;
     let walk = Walk::new(Target::best(), assets, plan)?;
     let paid = |spots: &[f64]| payoff.paid(spots);
