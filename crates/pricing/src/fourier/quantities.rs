@@ -90,7 +90,7 @@ pub struct Sensitivities {
 
 impl Sensitivities {
     /// What a row without an answer holds.
-    pub(super) const NAN: Self = Self {
+    pub const NAN: Self = Self {
         price: f64::NAN,
         delta: f64::NAN,
         gamma: f64::NAN,
