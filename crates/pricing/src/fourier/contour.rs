@@ -31,6 +31,8 @@ const AGREED: f64 = 1e-12;
 const AGREED_DERIVATIVES: f64 = 1e-9;
 /// A larger term would bring rounding errors of 1e-13.
 pub(super) const LARGEST_TERM: f64 = 500.0;
+/// Terms so small need no better contour.
+const SMALL_TERM: f64 = 1e3;
 /// Expected normal jumps up to which they are conditioned on.
 const MOST_JUMPS: f64 = 200.0;
 
@@ -93,7 +95,7 @@ fn best<X: Exponent<P>, const P: usize, const Q: usize>(
     })
 }
 
-/// The first contour that converges.
+/// The first contour that converges with small terms, or else the one with the smallest.
 fn every_turn<const Q: usize>(
     x: f64,
     shift: f64,
@@ -102,13 +104,23 @@ fn every_turn<const Q: usize>(
     weights: &impl Fn(Complex) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
     let sign = if x >= shift { 1.0 } else { -1.0 };
-    CONTOURS.iter().find_map(|&(turn, distance)| {
+    let mut best: Option<([f64; Q], f64)> = None;
+    for (turn, distance) in CONTOURS {
         let turn = sign * turn;
         if !may_turn(turn) {
-            return None;
+            continue;
         }
-        Contour::new(turn, distance).integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights)
-    })
+        let contour = Contour::new(turn, distance);
+        let found = contour.integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights);
+        let Some((sums, magnified)) = found else { continue };
+        if magnified <= SMALL_TERM {
+            return Some(sums);
+        }
+        if best.is_none_or(|(_, least)| magnified < least) {
+            best = Some((sums, magnified));
+        }
+    }
+    best.map(|(sums, _)| sums)
 }
 
 /// u = i ω₁ + b sinh(iω + y), between the poles ±i/2.
@@ -139,12 +151,12 @@ impl Contour {
         (u, complex(self.width * cosh * self.cos, self.width * sinh * self.sin))
     }
 
-    /// (1/2π) ∫ of oscillation times each weight.
+    /// (1/2π) ∫ of oscillation times each weight, and the most by which a term is larger than its sum or 1.
     fn integrate<const Q: usize>(
         &self,
         oscillation: &impl Fn(Complex, Complex) -> Complex,
         weights: &impl Fn(Complex) -> [Complex; Q],
-    ) -> Option<[f64; Q]> {
+    ) -> Option<([f64; Q], f64)> {
         let term = |y: f64| {
             let (u, du) = self.at(y);
             let s = complex(0.5 - u.im, u.re);
@@ -166,7 +178,8 @@ impl Contour {
                 (finer[q] - rule[q]).abs() <= allowed
             });
             if agreed {
-                return (largest[0] <= LARGEST_TERM).then_some(finer);
+                let magnified = (0..Q).map(|q| largest[q] / finer[q].abs().max(1.0)).fold(0.0, f64::max);
+                return (largest[0] <= LARGEST_TERM).then_some((finer, magnified));
             }
             rule = finer;
         }

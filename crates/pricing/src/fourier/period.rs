@@ -1,6 +1,6 @@
 //! How long a period the series needs: the discretisation error is an option's value, which the moments bound.
 //!
-//! With strikes repeated at distance P in x = ln(K/F), the series of [`super::series`] is too large by exactly
+//! With strikes repeated at distance P in x = ln(K/F), the covered call of [`super::series`] is too small by exactly
 //! Σ e^(−nP/2) C(x + nP) + Σ e^(nP/2) P(x − nP), n ≥ 1, where C and P are undiscounted calls and puts in forwards. Every finite moment
 //! bounds them (Markov's inequality): C(x) ≤ e^(Λ(s) − (s − 1)x), s ≥ 1; P(x) ≤ e^(Λ(s) + (1 − s)x), s ≤ 0. The best s is searched for.
 //! In the role that moments play here the bound follows G. Junike and K. Pankrashkin (2022), "Precise option pricing by the COS
@@ -17,15 +17,16 @@ pub(super) struct Period {
     pub length: f64,
     /// x = ln(K/F) below which a put, and
     pub lowest: f64,
-    /// above which a call is worth less than the bound.
+    /// above which a call is worth far less than the bound.
     pub highest: f64,
 }
 
-/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is).
-/// None where Λ is no number.
-pub(super) fn find(moment: impl Fn(f64) -> f64, bound: f64, least: f64, most: f64) -> Option<Period> {
-    // −8 Λ(1/2) is the variance of ln S, were it normal.
-    let variance = -8.0 * moment(0.5);
+/// How much further than an option of the error's size the reach lies: e^−10, which derivatives cannot make up for.
+const FURTHER: f64 = 10.0;
+
+/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is) and
+/// about the variance of ln S. None where that is no number.
+pub(super) fn find(moment: impl Fn(f64) -> f64, variance: f64, bound: f64, [least, most]: [f64; 2]) -> Option<Period> {
     if !(variance >= 0.0 && variance.is_finite()) {
         return None;
     }
@@ -53,7 +54,11 @@ impl Side {
 
     /// The log-strike beyond which the out-of-the-money option is worth nothing.
     fn reach(&self) -> f64 {
-        let each = self.moments.iter().filter(|(t, _)| *t > 0.5).map(|(t, moment)| (moment + self.bound) / (t - 0.5));
+        let each = self
+            .moments
+            .iter()
+            .filter(|(t, _)| *t > 0.5)
+            .map(|(t, moment)| (moment + self.bound + FURTHER) / (t - 0.5));
         each.fold(f64::INFINITY, f64::min)
     }
 }
