@@ -83,7 +83,7 @@ impl NormalJumps {
     }
 
     /// ln(1 + T (1 + λ)(1 + s²)(J(s) + J(1))): what a derivative has more in its tails.
-    fn one_more(&self, s: f64) -> f64 {
+    fn excess(&self, s: f64) -> f64 {
         let one = self.power(complex(s, 0.0)).re.exp() + self.growth + 1.0;
         (self.expiry * (1.0 + self.intensity) * (1.0 + s * s) * one).ln_1p()
     }
@@ -174,8 +174,8 @@ impl Exponent<4> for MertonExponent {
         self.jumps.may_turn(turn)
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
-        self.moment(s) + self.jumps.one_more(s)
+    fn excess(&self, s: f64) -> f64 {
+        self.jumps.excess(s)
     }
 
     fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<4> {
@@ -246,8 +246,8 @@ impl Exponent<8> for BatesExponent {
         self.jumps.may_turn(turn)
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
-        self.moment(s) + self.jumps.one_more(s)
+    fn excess(&self, s: f64) -> f64 {
+        self.jumps.excess(s)
     }
 
     fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<8> {
@@ -314,14 +314,14 @@ impl Exponent<5> for KouExponent {
         if up || down { f64::INFINITY } else { self.value::<Std>(complex(s, 0.0)).re }
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
+    fn excess(&self, s: f64) -> f64 {
         let Kou { jump_intensity, jump_up_rate: up, jump_down_rate: down, .. } = self.model;
         if s >= up || s <= -down {
             return f64::INFINITY;
         }
         // The derivative by a rate has a double pole.
         let one = up / (up - s) + down / (down + s) + (1.0 + s.abs()) * up / (up - 1.0);
-        self.moment(s) + 2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
+        2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
     }
 
     fn envelope(&self, u: f64) -> f64 {

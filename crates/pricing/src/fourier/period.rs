@@ -24,19 +24,28 @@ pub(super) struct Period {
 /// How much further than an option of the error's size the reach lies: e^−10, which derivatives cannot make up for.
 const FURTHER: f64 = 10.0;
 
-/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is) and
-/// about the variance of ln S. None where that is no number.
-pub(super) fn find(moment: impl Fn(f64) -> f64, variance: f64, bound: f64, [least, most]: [f64; 2]) -> Option<Period> {
+/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is) and what
+/// is to be added to it. None where there is no such number.
+pub(super) fn find(
+    moment: impl Fn(f64) -> f64,
+    excess: impl Fn(f64) -> f64,
+    bound: f64,
+    [least, most]: [f64; 2],
+) -> Option<Period> {
+    // The variance of ln S, were it normal.
+    let variance = -8.0 * moment(0.5);
     if !(variance >= 0.0 && variance.is_finite()) {
         return None;
     }
     let guess = (2.0 * bound / variance.max(1e-24)).sqrt().max(0.5);
-    let right = side(|t| moment(0.5 + t), bound, guess);
-    let left = side(|t| moment(0.5 - t), bound, guess);
+    // Λ(0) = Λ(1) = 0, whatever rounding makes of it.
+    let both = |s: f64| if s == 0.0 || s == 1.0 { excess(s) } else { moment(s) + excess(s) };
+    let right = side(|t| both(0.5 + t), bound, guess);
+    let left = side(|t| both(0.5 - t), bound, guess);
     let highest = right.reach();
     let lowest = -left.reach();
     let length = right.period(-least.max(lowest)).max(left.period(most.min(highest))).max(SHORTEST);
-    Some(Period { length, lowest, highest })
+    length.is_finite().then_some(Period { length, lowest, highest })
 }
 
 /// Moments Λ(1/2 ± t) that were looked at, as (t, Λ).

@@ -18,8 +18,8 @@ use crate::math::{Kernel, MultiplyAdd};
 const BLOCK: usize = 32;
 /// Strikes that go through Horner's rule together: three vectors of the widest target, which hides the latency of one.
 const STRIKES: usize = 24;
-/// The most nodes.
-pub(super) const MOST_NODES: usize = 8192;
+/// The most nodes: about a millisecond.
+pub(super) const MOST_NODES: usize = 32_768;
 
 /// Which sums are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

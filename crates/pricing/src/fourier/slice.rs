@@ -84,10 +84,8 @@ impl Task<'_> {
             let least = x.iter().copied().fold(f64::INFINITY, f64::min);
             let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
-            let moment =
-                |s| if self.depth == Depth::Price { exponent.moment(s) } else { exponent.derivative_moment(s) };
-            // −8 Λ(1/2) is the variance of ln S, were it normal.
-            let period = period::find(moment, -8.0 * exponent.moment(0.5), bound, [least, most]);
+            let excess = |s| if self.depth == Depth::Price { 0.0 } else { exponent.excess(s) };
+            let period = period::find(|s| exponent.moment(s), excess, bound, [least, most]);
             let mut met = false;
             let sound = self.depth == Depth::Price || exponent.has_gradient();
             if let Some(period) = period.filter(|_| sound) {
