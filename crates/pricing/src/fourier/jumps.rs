@@ -14,6 +14,8 @@ use super::model::{Bates, Kou, Merton};
 /// Expected jumps up to which e^(λT(J − 1)) stays over e^−20 where J wanders around 0.
 const MOST_DIRECT: f64 = 10.0;
 
+/// ln of what is nothing: what returns at most so large does not count.
+const GONE: f64 = -45.0;
 /// What no intensity counts as, when the number of jumps is given: its square is 0.
 const LEAST_INTENSITY: f64 = 1e-250;
 
@@ -57,6 +59,11 @@ impl NormalJumps {
             per_jump.scale(self.intensity),
             [per_jump.scale(self.expiry), by_mean.scale(events), by_std.scale(events * self.std)],
         )
+    }
+
+    /// On the real line e^(λT(J − 1)) first vanishes and returns beyond this u.
+    fn half_cycle(&self) -> f64 {
+        std::f64::consts::PI / self.mean.abs().max(1e-6)
     }
 
     /// Where the logarithm is without the diffusion, given so many jumps of the mean size.
@@ -171,7 +178,7 @@ impl Exponent<4> for MertonExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn)
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
     }
 
     fn excess(&self, s: f64) -> f64 {
@@ -243,7 +250,7 @@ impl Exponent<8> for BatesExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn)
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
     }
 
     fn excess(&self, s: f64) -> f64 {
