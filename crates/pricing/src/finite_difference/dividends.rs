@@ -9,9 +9,11 @@ use rayon::prelude::*;
 use zomma_base::Status;
 
 use super::contract::{CashDividend, Contract};
+use super::lanes;
 use super::settings::Settings;
 use super::solve::{Estimate, solve, solve_checked, with_scratch};
 use crate::black::{Row, RowColumns};
+use crate::math::Target;
 
 /// Value of an American option on a share whose spot falls by each cash dividend, floored at zero.
 ///
@@ -104,14 +106,36 @@ pub fn price_batch(
     let given = [rows.spot, rows.strike, rows.expiry_years, rows.risk_free_rate, rows.dividend_yield, rows.volatility];
     let fit = given.iter().all(|c| c.len() == n) && rows.option_type.len() == n;
     assert!(fit && [&value, &error, &delta, &gamma, &theta].iter().all(|c| c.len() == n), "columns of one length");
-    let outputs = value.par_iter_mut().zip(error).zip(delta).zip(gamma).zip(theta).zip(status);
-    outputs.enumerate().for_each(|(i, (((((value, error), delta), gamma), theta), status))| {
-        let nothing = Estimate { value: f64::NAN, error: f64::NAN, delta: f64::NAN, gamma: f64::NAN, theta: f64::NAN };
-        let (got, code) = match american_with_dividends(&rows.row(i), dividends, settings) {
+    let mut results = vec![Err(Status::BadSpot); n];
+    price_rows(n, |i| rows.row(i), dividends, settings, &mut results);
+    let nothing = Estimate { value: f64::NAN, error: f64::NAN, delta: f64::NAN, gamma: f64::NAN, theta: f64::NAN };
+    for (i, result) in results.into_iter().enumerate() {
+        let (got, code) = match result {
             Ok(estimate) => (estimate, Status::Ok),
             Err(code) => (nothing, code),
         };
-        (*value, *error, *delta, *gamma, *theta, *status) =
+        (value[i], error[i], delta[i], gamma[i], theta[i], status[i]) =
             (got.value, got.error, got.delta, got.gamma, got.theta, code);
+    }
+}
+
+/// Values rows, those of one type and expiry together in lanes.
+fn price_rows(
+    n: usize,
+    row: impl Fn(usize) -> Row + Sync,
+    dividends: &[CashDividend],
+    settings: &Settings,
+    out: &mut [Result<Estimate, Status>],
+) {
+    let work = lanes::divide(n, &row, dividends, settings);
+    let blocks = work.together().flat_map(|group| group.chunks(lanes::LANES)).collect::<Vec<_>>();
+    let laned = blocks.into_par_iter().flat_map_iter(|block| {
+        let rows: Vec<Row> = block.iter().map(|&i| row(i)).collect();
+        let results = lanes::solve_lanes(&rows, &rows, dividends, settings, Target::best());
+        block.iter().copied().zip(results).collect::<Vec<_>>()
     });
+    let alone = work.alone().par_iter().map(|&i| (i, american_with_dividends(&row(i), dividends, settings)));
+    for (i, result) in laned.chain(alone).collect::<Vec<_>>() {
+        out[i] = result;
+    }
 }

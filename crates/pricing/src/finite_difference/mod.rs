@@ -14,6 +14,7 @@ mod grid;
 mod heston;
 mod implied;
 mod jump;
+mod lanes;
 mod operator;
 mod payoff;
 mod report;

@@ -212,7 +212,7 @@ fn on_grids<const N: usize>(
     if certain {
         return Ok([certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width); N]);
     }
-    let (extent, unit) = extent(contract, settings, unit, shape, &scratch.events)?;
+    let (extent, unit) = extent(contract, settings.deviations, unit, shape, paid(&scratch.events))?;
     let mut anchors = [1.0; 3];
     let mut count = 1;
     for level in unit.watched.iter().flatten() {
@@ -259,21 +259,25 @@ fn certain_estimate(unit: &Unit<'_>, exercise: Exercise<'_>, stretches: &[Stretc
     Estimate { value, error: 0.4 * spot * width, delta, gamma: 0.0, theta }
 }
 
+/// All dividends together.
+pub(super) fn paid(events: &[(f64, Event)]) -> f64 {
+    events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum()
+}
+
 /// The ends of the grid, and the unit with what stands there.
 pub(super) fn extent<'a>(
     contract: &Contract<'_>,
-    settings: &Settings,
+    deviations: f64,
     mut unit: Unit<'a>,
     shape: &Row,
-    events: &[(f64, Event)],
+    paid: f64,
 ) -> Result<(Extent, Unit<'a>), Status> {
     let row = &contract.row;
     let spot = row.spot / row.strike;
     let width = shape.volatility * shape.expiry_years.sqrt();
     let drift =
         ((shape.risk_free_rate - shape.dividend_yield) * shape.expiry_years).clamp(-MOST_EXPONENT, MOST_EXPONENT);
-    let spread = (settings.deviations * width).min(MOST_EXPONENT);
-    let paid: f64 = events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum();
+    let spread = (deviations * width).min(MOST_EXPONENT);
     let mut high = (spot * drift.max(0.0).exp()).max(1.0) * spread.exp() + paid;
     let bottom = (spot * drift.min(0.0).exp()).min(1.0) * (-spread).exp();
     // Where the grid reaches down so far it may as well end at zero, which absorbs.

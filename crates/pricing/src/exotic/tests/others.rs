@@ -77,15 +77,15 @@ fn published_lookbacks() {
 #[test]
 fn published_lookbacks_without_carry() {
     let (c, p) = (OptionType::Call, OptionType::Put);
-    for (option_type, extreme, value) in [(c, 90.0, 21.817075601551579), (p, 110.0, 26.407720137984153)] {
+    for (option_type, extreme, value) in [(c, 90.0, 21.817_075_601_551_58), (p, 110.0, 26.407_720_137_984_15)] {
         let got = floating_lookback(&row(option_type, 100.0, 1.0, 1.0, [0.05, 0.05], 0.3), extreme).unwrap();
         assert!((got - value).abs() < EXOTIC_LOOKBACK * 100.0, "{got} is not {value}");
     }
     for (option_type, strike, extreme, value) in [
-        (c, 95.0, 110.0, 31.163867260487723),
-        (c, 105.0, 100.0, 20.604933499041011),
-        (p, 105.0, 90.0, 26.573222724055149),
-        (p, 95.0, 100.0, 16.226584162874658),
+        (c, 95.0, 110.0, 31.163_867_260_487_72),
+        (c, 105.0, 100.0, 20.604_933_499_041_01),
+        (p, 105.0, 90.0, 26.573_222_724_055_15),
+        (p, 95.0, 100.0, 16.226_584_162_874_66),
     ] {
         let got = fixed_lookback(&row(option_type, 100.0, strike, 1.0, [0.05, 0.05], 0.3), extreme).unwrap();
         assert!((got - value).abs() < EXOTIC_LOOKBACK * 100.0, "{got} is not {value}");

@@ -20,7 +20,7 @@ use super::contract::{Contract, Exercise, Knock};
 use super::events::{Event, Stretch, plan};
 use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
-use super::solve::{Estimate, extent, extrapolate, finish, payoff_of, unit_of};
+use super::solve::{Estimate, extent, extrapolate, finish, paid, payoff_of, unit_of};
 use crate::black::Row;
 use adi::Adi;
 
@@ -140,7 +140,8 @@ pub fn solve_heston(
     let [_, _, average] = parameters.moments(years);
     // The width of the grid; that of the variance's own spread comes with `deviations`.
     let volatility = average.max(0.25 * parameters.v0.max(parameters.theta_v)).sqrt();
-    if !(volatility * years.sqrt() > LEAST_DEVIATION) {
+    let width = volatility * years.sqrt();
+    if width.is_nan() || width <= LEAST_DEVIATION {
         return Err(Status::BadVolatility);
     }
     let contract = Contract { row: Row { volatility, ..contract.row }, ..contract };
@@ -181,8 +182,7 @@ impl Problem<'_> {
         let spot = row.spot / row.strike;
         let unit = unit_of(contract, payoff);
         plan(contract, self.settings.time_steps.div_ceil(2), &mut scratch.events, &mut scratch.stretches);
-        let shape = super::Settings { deviations: self.settings.deviations, ..super::Settings::default() };
-        let (extent, unit): (Extent, _) = extent(contract, &shape, unit, row, &scratch.events)?;
+        let (extent, unit): (Extent, _) = extent(contract, self.settings.deviations, unit, row, paid(&scratch.events))?;
         let mut anchors = vec![1.0];
         anchors.extend(unit.watched.iter().flatten());
         let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2));
