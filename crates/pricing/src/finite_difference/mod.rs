@@ -29,7 +29,7 @@ pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolati
 pub use dividends::{
     EstimateColumns, Sensitivities, american_with_dividends, european_with_dividends, price_batch, sensitivities,
 };
-pub use heston::{HestonEstimate, HestonParameters, HestonSettings, solve_heston};
+pub use heston::{HestonEstimate, HestonParameters, HestonReport, HestonSettings, report_heston, solve_heston};
 pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
 pub use report::{Report, Stability, report};
 pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};

@@ -130,3 +130,28 @@ fn lookbacks_by_quadrature() {
         }
     }
 }
+
+/// A geometric mean of two dates as the integral over both normals.
+#[test]
+fn asian_by_quadrature() {
+    let row = row(OptionType::Put, 100.0, 103.0, 1.0, [0.04, 0.01], 0.35);
+    let (first, second) = (0.3_f64, 0.9_f64);
+    let drift = 0.03 - 0.5 * 0.35 * 0.35;
+    let h = 0.01;
+    let density = |z: f64| (-0.5 * z * z).exp() * h / (2.0 * std::f64::consts::PI).sqrt();
+    let mut value = 0.0;
+    for i in -800..=800 {
+        let x = f64::from(i) * h;
+        let at_first = drift * first + 0.35 * first.sqrt() * x;
+        let mut inner = 0.0;
+        for j in -800..=800 {
+            let y = f64::from(j) * h;
+            let at_second = at_first + drift * (second - first) + 0.35 * (second - first).sqrt() * y;
+            inner += density(y) * (103.0 - 100.0 * (0.5 * (at_first + at_second)).exp()).max(0.0);
+        }
+        value += density(x) * inner;
+    }
+    value *= (-0.04_f64).exp();
+    let got = geometric_asian_at(&row, &[second, first]).unwrap();
+    assert!((got - value).abs() < 1e-4, "{got} is not {value}");
+}

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use zomma_base::{OptionType, Status};
 
 use super::*;
+use crate::finite_difference::Exercise;
 use crate::finite_difference::{Barrier, CashDividend, Monitoring, Payoff};
 use crate::tolerance::{FINITE_DIFFERENCE_HESTON, FINITE_DIFFERENCE_HESTON_AMERICAN};
 
@@ -156,6 +157,19 @@ fn greeks_are_slopes() {
     assert!((here.variance_delta / slope - 1.0).abs() < 5e-3, "{here:?} {slope}");
     let slope = (at(101.0, 0.06).estimate.value - at(99.0, 0.06).estimate.value) / 2.0;
     assert!((here.estimate.delta - slope).abs() < 1e-3, "{here:?} {slope}");
+}
+
+/// The order on European and American options, the latter in the splitting's measure.
+#[test]
+fn orders() {
+    let parameters = parameters(0.0625, [5.0, 0.16, 0.9, 0.1]);
+    let settings = HestonSettings { space_steps: 160, variance_steps: 80, time_steps: 80, ..HestonSettings::default() };
+    let row = row(OptionType::Put, 10.0, 10.0, 0.25, [0.1, 0.0]);
+    for (contract, least) in [(Contract::european(row), 1.8), (Contract::american(row, &[]), 1.5)] {
+        let report = report_heston(&contract, &parameters, &settings).unwrap();
+        println!("{report:?}");
+        assert!((least..2.4).contains(&report.order.unwrap()), "{report:?}");
+    }
 }
 
 #[test]
