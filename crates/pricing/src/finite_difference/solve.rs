@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use zomma_base::Status;
+use zomma_base::{OptionType, Status};
 
 use super::certain::certain_value;
 use super::contract::{Contract, Exercise, Knock, Monitoring, Payoff};
@@ -145,9 +145,25 @@ pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate
             }
         };
     }
-    estimate.value = estimate.value.max(least);
+    // Extrapolation from a grid too coarse may leave what no arbitrage allows: the error is then no less than what is cut.
+    let within = estimate.value.max(least).min(most(contract).max(least));
+    estimate.error = estimate.error.max((estimate.value - within).abs());
+    estimate.value = within;
     let numbers = [estimate.value, estimate.error, estimate.delta, estimate.gamma, estimate.theta];
     if numbers.iter().all(|x| x.is_finite()) { Ok(estimate) } else { Err(Status::Overflow) }
+}
+
+/// What a vanilla option is worth at most: the share, or the strike, at the better of now and expiry.
+fn most(contract: &Contract<'_>) -> f64 {
+    let row = &contract.row;
+    if contract.payoff != Payoff::Vanilla || contract.barrier.is_some() {
+        return f64::INFINITY;
+    }
+    let (paid, rate) = match row.option_type {
+        OptionType::Call => (row.spot, row.dividend_yield),
+        OptionType::Put => (row.strike, row.risk_free_rate),
+    };
+    paid * (-rate * row.expiry_years).exp().max(1.0)
 }
 
 /// The payoff with the strike at 1.
