@@ -1,7 +1,7 @@
 //! The volatility of an American price on a share that pays cash dividends.
 //!
 //! Method    Secant steps inside a bracket that every value narrows, from the volatility of the European option on the spot less the
-//!           dividends' present value; the grid stands still while the volatility is near the one it was made for, so that the value is
+//!           dividends' present value, first on half the cells and steps; the grid stands still while the volatility is near the one it was made for, so that the value is
 //!           smooth in it
 //! Accuracy  that of the value over vega: the volatility returned gives the price to the grid's error (docs/finite-difference.md)
 
@@ -17,8 +17,11 @@ use crate::black::{Row, RowColumns};
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 use crate::math::Target;
 
-/// Relative change of the volatility at which the search ends.
+/// Relative change of the volatility at which the search ends, and at which it does where the slope is a secant's.
 const TOLERANCE: f64 = 1e-7;
+const NEAR_ENOUGH: f64 = 1e-4;
+/// Cells from which on half of them are enough for a first search.
+const LEAST_FINE: usize = 96;
 const MOST_STEPS: usize = 60;
 /// Total volatilities between which one is sought.
 const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
@@ -41,8 +44,10 @@ pub fn implied_volatility_with_dividends(
 ) -> Result<f64, Status> {
     let mut search = Search::new(row_without_vol, dividends, price, settings)?;
     with_scratch(|scratch| {
+        let coarse = coarser(settings);
         loop {
             let (row, shape) = search.trial();
+            let settings = if search.coarse { &coarse } else { settings };
             let estimate = solve_checked(&Contract::american(row, dividends), settings, &shape, scratch);
             if let Some(result) = search.learn(estimate) {
                 return result;
@@ -110,27 +115,41 @@ fn search_lanes(
 ) -> Vec<(usize, Result<f64, Status>)> {
     let mut done = Vec::with_capacity(chunk.len());
     let mut waiting = chunk.iter().copied();
-    let mut running: Vec<(usize, Search)> = Vec::with_capacity(LANES);
+    // Searches on the coarse grid, and on the fine one.
+    let mut pools: [Vec<(usize, Search)>; 2] = [Vec::with_capacity(LANES), Vec::with_capacity(2 * LANES)];
+    let levels = [coarser(settings), *settings];
     loop {
-        while running.len() < LANES
+        while pools[0].len() < LANES
             && let Some(i) = waiting.next()
         {
             match Search::new(&row(i), dividends, price[i], settings) {
-                Ok(search) => running.push((i, search)),
+                Ok(search) => pools[usize::from(!search.coarse)].push((i, search)),
                 Err(status) => done.push((i, Err(status))),
             }
         }
+        // The fine grid runs when its lanes are full, or nothing coarse is left.
+        let level = usize::from(pools[1].len() >= LANES || pools[0].is_empty());
+        let running = pools[level].split_off(pools[level].len().saturating_sub(LANES));
         if running.is_empty() {
             return done;
         }
         let (rows, shapes): (Vec<Row>, Vec<Row>) = running.iter().map(|(_, search)| search.trial()).unzip();
-        let mut results = lanes::solve_lanes(&rows, &shapes, dividends, settings, Target::best()).into_iter();
-        running.retain_mut(|(i, search)| {
-            let ended = results.next().and_then(|estimate| search.learn(estimate));
-            done.extend(ended.map(|result| (*i, result)));
-            ended.is_none()
-        });
+        let results = lanes::solve_lanes(&rows, &shapes, dividends, &levels[level], Target::best());
+        for ((i, mut search), estimate) in running.into_iter().zip(results) {
+            match search.learn(estimate) {
+                Some(result) => done.push((i, result)),
+                None => pools[usize::from(!search.coarse)].push((i, search)),
+            }
+        }
     }
+}
+
+/// The settings of a first search: half the cells and steps, where that leaves enough of them.
+fn coarser(settings: &Settings) -> Settings {
+    if settings.space_steps < LEAST_FINE {
+        return *settings;
+    }
+    Settings { space_steps: settings.space_steps / 2, time_steps: settings.time_steps.div_ceil(2), ..*settings }
 }
 
 /// One search: what volatility to try next, and what its value teaches.
@@ -144,8 +163,13 @@ struct Search {
     volatility: f64,
     /// The volatility before, and its excess over the price.
     before: Option<(f64, f64)>,
+    /// ∂V/∂σ by a secant.
+    slope: Option<f64>,
     /// The volatility that the grid suits.
     shape: f64,
+    /// Whether it goes on the coarse grid still.
+    coarse: bool,
+    first: f64,
     steps: usize,
 }
 
@@ -174,7 +198,20 @@ impl Search {
         let escrowed = escrowed(&row, dividends);
         let european = implied_volatility_bsm_row(&escrowed, price);
         let volatility = european.unwrap_or_else(|_| start(&row, price, certain)).clamp(low, high);
-        Ok(Self { row, escrowed, price, low, high, volatility, before: None, shape: volatility, steps: 0 })
+        Ok(Self {
+            row,
+            escrowed,
+            price,
+            low,
+            high,
+            volatility,
+            before: None,
+            slope: None,
+            shape: volatility,
+            coarse: settings.space_steps >= LEAST_FINE,
+            first: volatility,
+            steps: 0,
+        })
     }
 
     /// The row to value, and the one that its grid is to suit.
@@ -184,6 +221,21 @@ impl Search {
 
     /// Takes the value of the trial; the result, where the search has ended.
     fn learn(&mut self, estimate: Result<Estimate, Status>) -> Option<Result<f64, Status>> {
+        match (self.improve(estimate), self.coarse) {
+            (Some(result), true) => {
+                // The fine grid goes on from what the coarse one found, its slope included.
+                self.coarse = false;
+                let volatility = result.unwrap_or(self.first);
+                let [low, high] = TOTAL_RANGE.map(|total| total / self.row.expiry_years.sqrt());
+                (self.low, self.high, self.volatility, self.before) = (low, high, volatility, None);
+                self.reshape();
+                None
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn improve(&mut self, estimate: Result<Estimate, Status>) -> Option<Result<f64, Status>> {
         let estimate = match estimate {
             Ok(estimate) => estimate,
             Err(status) => return Some(Err(status)),
@@ -195,15 +247,19 @@ impl Search {
         } else {
             self.low = self.low.max(volatility);
         }
-        let slope = match self.before {
-            Some((v, e)) if (excess - e) * (volatility - v) > 0.0 => (excess - e) / (volatility - v),
-            _ => vega(&self.escrowed, volatility),
-        };
+        if let Some((v, e)) = self.before
+            && (excess - e) * (volatility - v) > 0.0
+        {
+            self.slope = Some((excess - e) / (volatility - v));
+        }
+        let slope = self.slope.unwrap_or_else(|| vega(&self.escrowed, volatility));
         self.before = Some((volatility, excess));
         let next = volatility - excess / slope;
         let middle = 0.5 * (self.low + self.high.min(4.0 * self.low.max(volatility)));
         let next = if next > self.low && next < self.high { next } else { middle };
-        if (next - volatility).abs() <= TOLERANCE * volatility || excess == 0.0 {
+        // A secant's slope is good to a hundredth at least, and so is what is left of a step.
+        let tolerance = if self.slope.is_some() { NEAR_ENOUGH } else { TOLERANCE };
+        if (next - volatility).abs() <= tolerance * volatility || excess == 0.0 {
             // Where the value's own error is worth more than a part of the volatility, no volatility is found.
             let vague = ERROR_LEFT * estimate.error > VAGUE * slope * volatility;
             return Some(if vague { Err(Status::Undetermined) } else { Ok(next) });
@@ -216,10 +272,14 @@ impl Search {
             return Some(Err(Status::NotConverged));
         }
         self.volatility = next;
-        if !(next < NEAR * self.shape && next * NEAR > self.shape) {
-            (self.shape, self.before) = (next, None);
-        }
+        self.reshape();
         None
+    }
+
+    fn reshape(&mut self) {
+        if !(self.volatility < NEAR * self.shape && self.volatility * NEAR > self.shape) {
+            (self.shape, self.before, self.slope) = (self.volatility, None, None);
+        }
     }
 }
 
