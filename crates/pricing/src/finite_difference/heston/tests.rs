@@ -32,7 +32,7 @@ fn published_by_lewis() {
     }
 }
 
-/// The four cases of in 't Hout and Foulon (2010), table 1, at three spots and two variances; values by QuantLib 1.44's
+/// The four cases of in 't Hout and Foulon (2010), table 1 (the last at 0.2 years), at three spots and two variances; values by QuantLib 1.44's
 /// AnalyticHestonEngine to 1e-12.
 #[test]
 fn the_cases_of_in_t_hout_and_foulon() {
