@@ -34,11 +34,12 @@ impl Kernel for RollBack<'_> {
     }
 }
 
+/// A number for each lane.
 #[inline(always)]
 fn lane(f: impl Fn(usize) -> f64) -> Lane {
     let mut out = [0.0; LANES];
-    for l in 0..LANES {
-        out[l] = f(l);
+    for (l, out) in out.iter_mut().enumerate() {
+        *out = f(l);
     }
     out
 }
