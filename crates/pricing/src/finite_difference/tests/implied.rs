@@ -135,6 +135,20 @@ fn batches() {
             Err(code) => assert!(status[i] == code && out[0][i].is_nan(), "{row:?}"),
         }
     }
+    let mut greeks = vec![vec![0.0; rows.len()]; 8];
+    let mut codes = status.clone();
+    let [value, error, delta, gamma, theta, vega, rho, phi] = &mut greeks[..] else { panic!("eight columns") };
+    let columns_out =
+        SensitivityColumns { estimate: EstimateColumns { value, error, delta, gamma, theta }, vega, rho, phi };
+    sensitivities_batch(&columns, &dividends, &settings, columns_out, &mut codes);
+    assert_eq!(codes, status);
+    assert!(greeks[0].iter().zip(&out[0]).all(|(a, b)| a == b || a.is_nan() && b.is_nan()));
+    for (i, row) in rows.iter().enumerate().filter(|(i, _)| *i != 3) {
+        let twin = sensitivities(&Contract::american(*row, &dividends), &settings).unwrap();
+        for (got, want) in [(greeks[5][i], twin.vega), (greeks[6][i], twin.rho), (greeks[7][i], twin.phi)] {
+            assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "{row:?}: {got} is not {want}");
+        }
+    }
     let prices = out[0].clone();
     let mut implied = vec![0.0; rows.len()];
     implied_volatility_batch(&columns, &prices, &dividends, &settings, &mut implied, &mut status);
