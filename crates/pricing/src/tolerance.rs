@@ -58,20 +58,6 @@ pub const AMERICAN_FAST: f64 = 1e-8;
 pub const AMERICAN_ACCURATE: f64 = 1e-10;
 /// The same by `Accuracy::high_precision`. Measured: 2e-12, of which the finer scheme has its part.
 pub const AMERICAN_HIGH_PRECISION: f64 = 1e-12;
-/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: 1.2e-6.
-pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-6;
-/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: 2e-6.
-pub const FINITE_DIFFERENCE_GREEKS: f64 = 1e-5;
-/// The same with a cash dividend, against the integral over the spot at its date: share of spot.
-pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 1e-5;
-/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib and among its own methods: relative.
-pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
-/// `exotic::barrier`, in + out against the vanilla option: share of spot.
-pub const EXOTIC_BARRIER: f64 = 1e-13;
-/// `finite_difference::solve` with a barrier watched always, on 160 × 40, against `exotic::barrier`: share of spot.
-pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-5;
-/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
-pub const EXOTIC_LOOKBACK: f64 = 1e-12;
 /// `monte_carlo::price` under Heston against Lewis's values: what the quadratic-exponential scheme is off beside chance, times steps a year,
 /// as a share of spot. Measured: 0.0036 at 8 steps a year, 0.002 at 16, less than chance beyond (docs/monte-carlo.md).
 pub const HESTON_STEP_BIAS: f64 = 0.004;
@@ -85,10 +71,6 @@ pub const FOURIER_TWIN: f64 = 1e-12;
 /// `fourier::price_slice` and `price_batch` against the twin and exact values, over the grid of docs/fourier.md: share of spot.
 /// Measured: 1.9e-10.
 pub const FOURIER_PRICE: f64 = 5e-10;
-/// `finite_difference::solve_heston`, European on 120 × 60 × 40, against Lewis and the analytic engine: share of strike.
-pub const FINITE_DIFFERENCE_HESTON: f64 = 5e-5;
-/// The same, American, against Ikonen and Toivanen's table of four digits: share of strike.
-pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
 /// `monte_carlo::bermudan` and `assets_bermudan` against published values: share of the price by which a rule of least squares may be worse
 /// than the best (and, against an American put, 50 dates a year than all), beside chance. Measured with 2^20 paths: 0.0025.
 pub const EXERCISE_RULE_SHARE: f64 = 0.004;
@@ -100,3 +82,25 @@ pub const FOURIER_COSINES: f64 = 2e-11;
 /// `fourier`, fast gradient and Greeks against the twin's, and the twin's against differences of sixth order: share of the larger of the
 /// number and its scale (1 for delta, gamma and theirs at spot 100, 100 for what is a price; ten times that for the fast path).
 pub const FOURIER_DERIVATIVES: f64 = 2e-9;
+/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: under 2e-7.
+pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-7;
+/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: under 1e-6.
+pub const FINITE_DIFFERENCE_GREEKS: f64 = 2e-6;
+/// The same with a cash dividend of up to 95 % of the spot, against the integral over the spot at its date: share of spot. Measured: under 5e-6.
+pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 5e-6;
+/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib, among its own methods, and of a price by the
+/// volatility that it implies: relative. Measured: under 1e-4.
+pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
+/// `exotic::barrier`, in + out against the vanilla option: share of spot.
+pub const EXOTIC_BARRIER: f64 = 1e-13;
+/// `finite_difference::solve` with barriers watched always, on 160 × 40, against `exotic::barrier` and a sine series: share of spot.
+/// Measured: under 5e-8.
+pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-7;
+/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
+pub const EXOTIC_LOOKBACK: f64 = 1e-12;
+/// `finite_difference::solve_heston`, European on 120 × 60 × 40, against Lewis and the analytic engine: share of strike. Measured: 5e-6.
+pub const FINITE_DIFFERENCE_HESTON: f64 = 1e-5;
+/// The same, American, against Ikonen and Toivanen's table of four digits: share of strike. Measured: 1.4e-5.
+pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
+/// `finite_difference::lanes`, every target against the twin, each quantity on the scale of its spot. Measured: 7.6e-12 (a gamma).
+pub const FINITE_DIFFERENCE_LANES: f64 = 3e-11;
