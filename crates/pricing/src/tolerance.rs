@@ -93,3 +93,5 @@ pub const EXERCISE_RULE_SHARE: f64 = 0.004;
 /// `monte_carlo::price` under local volatility by Euler's scheme against a displaced diffusion: what it is off beside chance, times steps
 /// a year, as a share of spot. Measured: 0.0026 from 2 to 64 steps.
 pub const LOCAL_VOLATILITY_STEP_BIAS: f64 = 0.004;
+/// `monte_carlo::heston_device` on a device against the engine on the same random numbers, share of spot.
+pub const DEVICE_HESTON: f64 = 1e-12;
