@@ -104,3 +104,5 @@ pub const FINITE_DIFFERENCE_HESTON: f64 = 1e-5;
 pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
 /// `finite_difference::lanes`, every target against the twin, each quantity on the scale of its spot. Measured: 7.6e-12 (a gamma).
 pub const FINITE_DIFFERENCE_LANES: f64 = 3e-11;
+/// `monte_carlo::heston_device` on a device against the engine on the same random numbers, share of spot.
+pub const DEVICE_HESTON: f64 = 1e-12;
