@@ -10,7 +10,7 @@ use super::accuracy::Accuracy;
 use super::boundary::MORE_STEPS;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
-use super::{check, check_volatility, tree};
+use super::{check, check_volatility, representable, tree};
 use crate::black::{Row, RowColumns};
 use crate::math::{Target, dispatch};
 
@@ -151,7 +151,7 @@ fn prices(
     for i in 0..out.len() {
         match checked(&rows.row(start + i)) {
             Ok(Valued::Early(option)) => early.push((i, option)),
-            Ok(Valued::European(price)) => put(i, Ok(price), out),
+            Ok(Valued::European(price)) => put(i, representable(price), out),
             Err(code) => put(i, Err(code), out),
         }
     }

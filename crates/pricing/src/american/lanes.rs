@@ -7,7 +7,7 @@
 //! Accuracy tolerance.rs: american/lanes against the twin
 
 use super::accuracy::Tables;
-use super::boundary::{CONVERGED, FLOOR_SHARE, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST, STEP_SHARE, Terms};
+use super::boundary::{FLOOR_SHARE, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST, STEP_SHARE, Terms};
 use super::premium::Premium;
 use crate::math::{FRAC_1_SQRT_2PI, Kernel, MultiplyAdd, exp_moderate, mills, mills_parts};
 
@@ -150,7 +150,7 @@ impl Group {
         let last = &scratch.y[n - 1];
         std::array::from_fn(|lane| {
             let (v, y) = (self.deviation[lane], last[lane]);
-            greatest[lane] <= CONVERGED * if v < y { v } else { y }
+            greatest[lane] <= tables.settled * if v < y { v } else { y }
         })
     }
 

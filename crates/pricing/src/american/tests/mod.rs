@@ -1,13 +1,65 @@
-use proptest::prelude::*;
+mod agreement;
+mod bits;
+mod greeks;
+mod implied;
+
 use zomma_base::{OptionType, Status};
 
 use super::{Accuracy, european_price, implied_volatility, price, price_with, tree};
-use crate::black::Row;
+use crate::black::{Row, RowColumns};
 use crate::tolerance;
 
 fn row(option_type: OptionType, spot: f64, strike: f64, expiry_years: f64, rates: [f64; 2], volatility: f64) -> Row {
     let [risk_free_rate, dividend_yield] = rates;
     Row { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
+}
+
+/// Columns of some rows.
+struct Columns {
+    option_type: Vec<OptionType>,
+    numbers: [Vec<f64>; 6],
+}
+
+impl Columns {
+    fn of(rows: &[Row]) -> Self {
+        let column = |field: fn(&Row) -> f64| rows.iter().map(field).collect();
+        let numbers = [
+            column(|row| row.spot),
+            column(|row| row.strike),
+            column(|row| row.expiry_years),
+            column(|row| row.risk_free_rate),
+            column(|row| row.dividend_yield),
+            column(|row| row.volatility),
+        ];
+        Self { option_type: rows.iter().map(|row| row.option_type).collect(), numbers }
+    }
+
+    fn rows(&self) -> RowColumns<'_> {
+        let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = &self.numbers;
+        let option_type = &self.option_type;
+        RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
+    }
+}
+
+/// A number in [0, 1), the next of a sequence.
+fn next(state: &mut u64) -> f64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Options over the ranges of Andersen, Lake and Offengenden (2016), section 6, strike 100.
+fn published_ranges(count: usize) -> Vec<Row> {
+    let mut state = 11;
+    let mut pick = |low: f64, high: f64| low + (high - low) * next(&mut state);
+    (0..count)
+        .map(|i| {
+            let option_type = if i % 4 == 3 { OptionType::Call } else { OptionType::Put };
+            let spot = 25.0 * 20_f64.powf(pick(0.0, 1.0));
+            let years = 3.0 * (1095_f64).powf(-pick(0.0, 1.0));
+            let dividend_yield = if i % 5 == 0 { 0.0 } else { pick(0.0, 0.12) };
+            row(option_type, spot, 100.0, years, [pick(0.02, 0.1), dividend_yield], pick(0.1, 0.6))
+        })
+        .collect()
 }
 
 /// An independent Cox–Ross–Rubinstein tree, averaged over two neighbouring step counts.
@@ -127,30 +179,4 @@ fn statuses() {
     let call = row(OptionType::Call, 110.0, 100.0, 0.5, [0.02, 0.08], 0.3);
     assert_eq!(implied_volatility(&call, 9.99), Err(Status::BelowIntrinsic));
     assert_eq!(implied_volatility(&call, 110.0), Err(Status::AboveMaximum));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    /// A price gives its volatility back, or prices the same (near the exercise value many volatilities do).
-    #[test]
-    fn round_trip(
-        put in any::<bool>(), moneyness in -0.4..0.4f64, years in 0.01..2.5f64, rate in -0.03..0.1f64, dividend in -0.03..0.1f64,
-        volatility in 0.05..1.2f64,
-    ) {
-        let option_type = if put { OptionType::Put } else { OptionType::Call };
-        let option = row(option_type, 100.0, 100.0 * moneyness.exp(), years, [rate, dividend], volatility);
-        let value = price(&option).unwrap();
-        prop_assert!(value >= european_price(&option).unwrap());
-        match implied_volatility(&option, value) {
-            Ok(found) => {
-                let again = price(&Row { volatility: found, ..option }).unwrap();
-                prop_assert!(
-                    (found - volatility).abs() < 1e-4 * volatility || (again - value).abs() < 1e-6 * value + 1e-9,
-                    "{option:?}: {found}, price {again} for {value}"
-                );
-            }
-            Err(status) => prop_assert!(status == Status::Undetermined, "{option:?} at {value}: {status}"),
-        }
-    }
 }
