@@ -125,7 +125,7 @@ impl Group {
         scratch.matrix.resize(n * n, [0.0; LANES]);
         scratch.points.resize(tables.integral.sin.len().max(tables.premium.sin.len()), [0.0; LANES]);
         self.guess::<M>(tables, &mut scratch.y[..n]);
-        let mut greatest = [0.0; LANES];
+        let (mut greatest, mut sum) = ([0.0; LANES], [0.0; LANES]);
         for _ in 0..steps {
             square(&scratch.y, &mut scratch.squares, n);
             for i in 0..n {
@@ -133,24 +133,26 @@ impl Group {
                 eliminate::<M>(&mut scratch.matrix, &mut scratch.right, i, n);
             }
             substitute::<M>(&scratch.matrix, &mut scratch.right, n);
-            greatest = [0.0; LANES];
+            (greatest, sum) = ([0.0; LANES], [0.0; LANES]);
             for i in 0..n {
-                let (y, change) = (&mut scratch.y[i], &scratch.right[i]);
+                let (mut y, change) = (scratch.y[i], scratch.right[i]);
                 for lane in 0..LANES {
                     let most = STEP_SHARE * y[lane];
                     let limited = if change[lane] > most { most } else { change[lane] };
                     let limited = if limited < -most { -most } else { limited };
                     y[lane] -= limited;
-                    // Written so that NaN becomes the greatest and stays it.
                     let size = limited.abs();
-                    greatest[lane] = if size <= greatest[lane] { greatest[lane] } else { size };
+                    greatest[lane] = if size > greatest[lane] { size } else { greatest[lane] };
+                    // NaN in any of them is NaN here.
+                    sum[lane] += y[lane];
                 }
+                scratch.y[i] = y;
             }
         }
         let last = &scratch.y[n - 1];
         std::array::from_fn(|lane| {
             let (v, y) = (self.deviation[lane], last[lane]);
-            greatest[lane] <= tables.settled * if v < y { v } else { y }
+            sum[lane].is_finite() && greatest[lane] <= tables.settled * if v < y { v } else { y }
         })
     }
 

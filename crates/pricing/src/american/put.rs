@@ -83,7 +83,7 @@ impl Early {
 
     /// The option's value.
     pub fn price(&self, answer: &Answer) -> Result<f64, Status> {
-        if !answer.is_converged {
+        if !(answer.is_converged && answer.premium.value.is_finite()) {
             return Err(Status::NotConverged);
         }
         if self.is_exercised(answer) {

@@ -126,6 +126,33 @@ fn published_premium() {
     assert!((premium - 0.106_952_702_747).abs() < 4e-6, "{premium}");
 }
 
+/// Andersen, Lake and Offengenden (2016), the three-year benchmarks: puts at rate and yield 4 %, volatility 20 %.
+#[test]
+fn published_long_puts() {
+    for (spot, value, last_place) in [(80.0, 23.22834, 1e-5), (100.0, 12.60521, 1e-5), (120.0, 6.482_425, 1e-6)] {
+        let got = price(&row(OptionType::Put, spot, 100.0, 3.0, [0.04, 0.04], 0.2)).unwrap();
+        assert!((got - value).abs() <= 0.6 * last_place, "{spot}: {got} is not {value}");
+    }
+}
+
+/// Broadie and Detemple (1996), the three-year calls of Table 2 by a tree of 15,000 steps, which is good to about 1e-3; N. Ju (1998)
+/// repeats them as his exhibit of long-dated calls.
+#[test]
+fn published_long_calls() {
+    let table = [
+        ([0.03, 0.07], 0.2, [2.580, 5.167, 9.066, 14.443, 21.414]),
+        ([0.03, 0.07], 0.4, [11.326, 15.722, 20.793, 26.495, 32.781]),
+        ([0.0, 0.07], 0.3, [5.518, 8.842, 13.142, 18.453, 24.791]),
+        ([0.07, 0.03], 0.3, [12.146, 17.368, 23.348, 29.964, 37.104]),
+    ];
+    for (rates, volatility, values) in table {
+        for (spot, value) in [80.0, 90.0, 100.0, 110.0, 120.0].into_iter().zip(values) {
+            let got = price(&row(OptionType::Call, spot, 100.0, 3.0, rates, volatility)).unwrap();
+            assert!((got - value).abs() < 1e-3, "{rates:?} {volatility} {spot}: {got} is not {value}");
+        }
+    }
+}
+
 /// Against another tree of 2,000 steps, within 1e-4 of spot and its own error.
 #[test]
 fn another_tree() {
