@@ -53,7 +53,7 @@ const fn gauss(l: usize, m: usize, n: usize, p: usize) -> Scheme {
     Scheme { integral_points: l, newton_steps: m, boundary_nodes: n, premium_points: p, quadrature }
 }
 
-const FAST: [Scheme; 2] = [gauss(14, 3, 10, 32), gauss(16, 2, 18, 40)];
+const FAST: [Scheme; 2] = [gauss(14, 3, 10, 32), gauss(14, 2, 18, 36)];
 const ACCURATE: [Scheme; 2] = [gauss(28, 4, 15, 56), gauss(36, 4, 40, 72)];
 const HIGH_PRECISION: [Scheme; 2] =
     [Scheme { quadrature: Quadrature::TanhSinh, ..gauss(48, 5, 24, 161) }, gauss(128, 5, 90, 180)];
@@ -63,7 +63,7 @@ static ACCURATE_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(ACCU
 static HIGH_PRECISION_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(HIGH_PRECISION));
 
 impl Accuracy {
-    /// (14, 3, 10)-32 where the yield is at or below the rate, (16, 2, 18)-40 elsewhere.
+    /// (14, 3, 10)-32 where the yield is at or below the rate, (14, 2, 18)-36 elsewhere.
     pub fn fast() -> &'static Self {
         &FAST_TABLES
     }

@@ -16,14 +16,16 @@ use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 /// Relative change of the volatility at which the search ends: the next change would be its square or so.
 const TOLERANCE: f64 = 1e-6;
 const MOST_STEPS: usize = 60;
+/// Share of the greater of spot and strike to which the fast scheme knows a price: nearer the exercise value no volatility is determined.
+const PRICE_SHARE: f64 = 1e-8;
 /// Total volatilities between which a tree is sought.
 const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 
 /// The volatility at which [`price`](super::price) gives `price`; the row's own volatility is ignored.
 ///
 /// Errors: those of [`price`](super::price) by field; `BadPrice`; `BelowIntrinsic` below the exercise value (or the European
-/// intrinsic value) and `AboveMaximum` at or above what any volatility gives; `Undetermined` at the exercise value, which every small
-/// enough volatility has; `NotConverged`.
+/// intrinsic value) and `AboveMaximum` at or above what any volatility gives; `Undetermined` within 1e-8 of
+/// the greater of spot and strike of a positive exercise value, which every small enough volatility has; `NotConverged`.
 pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Status> {
     let mut search = match Search::new(row_without_vol, price)? {
         Start::Known(volatility) => return Ok(volatility),
@@ -134,7 +136,8 @@ impl Search {
         if price < certain - rounding {
             return Err(Status::BelowIntrinsic);
         }
-        if price <= certain + rounding {
+        let known = if exercise > 0.0 { PRICE_SHARE * row.spot.max(row.strike) } else { rounding };
+        if price <= certain + known {
             return Err(Status::Undetermined);
         }
         let most = match row.option_type {
