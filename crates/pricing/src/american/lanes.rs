@@ -245,7 +245,7 @@ impl Group {
                 let omega = (rate - self.dividend[lane]) * alpha;
                 discount[lane] = exp_at_least::<M>(-rate * time);
                 forward[lane] = exp_at_least::<M>(-self.dividend[lane] * time);
-                let m = alpha / (time * mean_discount::<M>(rate * time, discount[lane]));
+                let m = alpha / (time * mean_discount(rate * time, discount[lane]));
                 let spread = M::multiply_add(omega - 1.0, omega - 1.0, 4.0 * m).sqrt();
                 let inverse = 1.0 / spread;
                 let share = m * inverse;
@@ -358,7 +358,7 @@ impl Group {
 
 /// (1 − e^(−x))/x: by its series where the difference would cancel.
 #[inline(always)]
-fn mean_discount<M: MultiplyAdd>(x: f64, exponential: f64) -> f64 {
+fn mean_discount(x: f64, exponential: f64) -> f64 {
     let series = 1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0 - x * (1.0 / 120.0))));
     let divided = (1.0 - exponential) / x;
     if x.abs() < 1e-3 { series } else { divided }
@@ -452,9 +452,7 @@ fn eliminate<M: MultiplyAdd>(matrix: &mut [Lane], right: &mut [Lane], i: usize, 
             right[i][lane] = M::multiply_add(-factor[lane], right[pivot][lane], right[i][lane]);
         }
     }
-    for lane in 0..LANES {
-        row[i][lane] = 1.0 / row[i][lane];
-    }
+    row[i] = row[i].map(|pivot| 1.0 / pivot);
 }
 
 #[inline(always)]
