@@ -4,6 +4,7 @@
 
 mod argument;
 mod array;
+mod batch;
 mod black_scholes;
 mod dlpack;
 mod gpu;

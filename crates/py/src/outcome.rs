@@ -68,6 +68,11 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
     }
 }
 
+/// The member of `zomma.Status`.
+pub fn status_object(py: Python<'_>, status: Status) -> PyResult<Bound<'_, PyAny>> {
+    py.import("zomma._status")?.getattr("Status")?.call1((status as u8,))
+}
+
 /// A `zomma.RowError`.
 pub fn row_error(
     py: Python<'_>,
@@ -90,7 +95,7 @@ pub fn row_error(
         _ => format!("; {count} of {rows} rows have no answer: on_error='status' or 'nan' keeps the others"),
     };
     let class = py.import("zomma._errors")?.getattr("RowError")?;
-    let status = py.import("zomma._status")?.getattr("Status")?.call1((status as u8,))?;
+    let status = status_object(py, status)?;
     let index = PyTuple::new(py, index)?;
     Ok(PyErr::from_value(class.call1((format!("{place}{what}{rest}"), argument, index, value, status))?))
 }

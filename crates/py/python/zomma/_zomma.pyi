@@ -140,6 +140,7 @@ def greeks(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
 ) -> dict[str, float]: ...
@@ -154,6 +155,7 @@ def greeks(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
 ) -> tuple[dict[str, float], Status]: ...
@@ -168,6 +170,7 @@ def greeks(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
 ) -> dict[str, _Numbers]: ...
@@ -182,6 +185,7 @@ def greeks(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
 ) -> tuple[dict[str, _Numbers], _Codes]: ...
