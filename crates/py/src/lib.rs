@@ -11,8 +11,10 @@ mod gpu;
 mod option_type;
 mod outcome;
 mod rows;
+mod table;
 mod threads;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use zomma_base::Status;
 
@@ -20,6 +22,13 @@ use zomma_base::Status;
 #[pyfunction]
 fn statuses() -> Vec<(&'static str, u8)> {
     Status::ALL.iter().map(|status| (status.as_str(), *status as u8)).collect()
+}
+
+/// The argument that a status is about, and what is allowed there.
+#[pyfunction]
+fn rule(status: u8) -> PyResult<(Option<&'static str>, &'static str)> {
+    let known = Status::ALL.into_iter().find(|known| *known as u8 == status);
+    known.map(outcome::rule).ok_or_else(|| PyValueError::new_err(format!("status: {status}: no such number")))
 }
 
 /// The compiled half of the package `zomma`.
@@ -32,7 +41,9 @@ mod _zomma {
     #[pymodule_export]
     use crate::gpu::{Device, choose, devices, inventory_json};
     #[pymodule_export]
-    use crate::statuses;
+    use crate::table::Table;
+    #[pymodule_export]
+    use crate::{rule, statuses};
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -50,9 +50,11 @@ impl Faults {
 /// The argument that a status is about, and what is allowed; the price or the volatility is what was asked of the row.
 pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
     match status {
+        Status::BadExerciseStyle => (Some("exercise_style"), "not known, or not valued here for this model"),
+        Status::BadModel => (Some("model"), "not known, or not valued here"),
         Status::BadOptionType => (Some("option_type"), "allowed are 'call' and 'put'"),
         Status::BadSpot => (Some("spot"), "must be finite and above 0"),
-        Status::BadForward => (Some("spot"), "the forward must be finite and above 0"),
+        Status::BadForward => (Some("forward"), "must be finite and above 0"),
         Status::BadStrike => (Some("strike"), "must be finite and above 0"),
         Status::BadExpiry => (Some("expiry_years"), "must be finite"),
         Status::Expired => (Some("expiry_years"), "must be above 0: the option has expired"),

@@ -27,6 +27,7 @@ DOCUMENTED = {
     "zomma": zomma,
     "zomma.gpu": zomma.gpu,
     "zomma.black_scholes": zomma.black_scholes,
+    "zomma.price": zomma.price,
     "Array": zomma.Array,
     **{name: getattr(_zomma, name) for name in ("from_dlpack", "price", "greeks", "implied_volatility", "choose", "devices")},
     **{f"zomma.gpu.{name}": getattr(zomma.gpu, name) for name in ("device", "inventory", "list")},
