@@ -10,8 +10,9 @@ const FLOORS: &[(u8, &str, &[&str])] = &[
     (1, "gpu", &["base"]),
     (2, "pricing", &["base", "gpu"]),
     (2, "market", &["base", "gpu"]),
+    (3, "risk", &["base", "gpu", "pricing"]),
     (5, "strategy", &["base", "gpu", "pricing", "market"]),
-    (6, "app", &["base", "gpu", "pricing", "market", "strategy"]),
+    (6, "app", &["base", "gpu", "pricing", "market", "risk", "strategy"]),
     (6, "py", &["base", "gpu", "pricing"]),
 ];
 

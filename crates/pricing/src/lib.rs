@@ -4,6 +4,10 @@ pub mod american;
 pub mod black;
 #[cfg(test)]
 mod cuda_source;
+pub mod displaced;
+pub mod exotic;
+pub mod finite_difference;
+pub mod fourier;
 pub mod implied_vol;
 pub mod math;
 pub mod monte_carlo;
@@ -11,3 +15,4 @@ pub mod parity;
 pub mod portfolio;
 pub mod surface;
 pub mod tolerance;
+pub mod valuation;

@@ -29,7 +29,7 @@ pub const DEVICE_IMPLIED_VOL_CONDITION_EPS: f64 = 16.0;
 /// `implied_vol`, twin and every target, against 60 digits: ulp times max(1, v/(σ·vega)), v the out-of-the-money value, where the rounded
 /// price determines the volatility. Measured: 2.7 (twin), 2.3 (targets).
 pub const IMPLIED_VOLATILITY_CONDITIONED_ULP: f64 = 4.0;
-/// `american::price`, Richardson on two trees, against published values: share of spot.
+/// `american::tree` of 101 and 51 steps, extrapolated, against published values: share of spot.
 pub const AMERICAN_PRICE_SHARE_OF_SPOT: f64 = 2e-4;
 /// `portfolio::batch`, what summing alone loses: 2^-52 × Σ|terms| of a group. The lanes are sums of 32, then a tree of six levels.
 pub const PORTFOLIO_SUM_EPSILONS: f64 = 16.0;
@@ -45,3 +45,37 @@ pub const DEVICE_PORTFOLIO: f64 = 2e-14;
 pub const DEVICE_PORTFOLIO_OF_PRICES: f64 = 1e-12;
 /// `monte_carlo::launch` on a device against the twin: as `PATH_TWIN_EPSILONS`.
 pub const DEVICE_PATH_EPSILONS: f64 = 24.0;
+/// `displaced` without a displacement against `black`, every Greek: 2^-52 × max(|Greek|, 1e-3), which holds what the chain rule cancels. Measured: 97.
+pub const DISPLACED_CONDITION_EPSILONS: f64 = 400.0;
+/// `displaced`: Bachelier against a displacement of 1e7, whose relative moves are normal but for 1e-6; absolute, forwards of 10.
+pub const BACHELIER_LIMIT: f64 = 1e-4;
+/// `displaced`: each Greek against five-point differences of the one before, relative to the greater of the two.
+pub const GREEK_OF_GREEK: f64 = 1e-6;
+/// `american::price_with` by `Accuracy::fast` against a much finer scheme, over the ranges of Andersen, Lake and Offengenden's section 6:
+/// share of strike. Measured: 6.2e-9.
+pub const AMERICAN_FAST: f64 = 1e-8;
+/// The same by `Accuracy::accurate`. Measured: 8e-11.
+pub const AMERICAN_ACCURATE: f64 = 1e-10;
+/// The same by `Accuracy::high_precision`. Measured: 2e-12, of which the finer scheme has its part.
+pub const AMERICAN_HIGH_PRECISION: f64 = 1e-12;
+/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: 1.2e-6.
+pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-6;
+/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: 2e-6.
+pub const FINITE_DIFFERENCE_GREEKS: f64 = 1e-5;
+/// The same with a cash dividend, against the integral over the spot at its date: share of spot.
+pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 1e-5;
+/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib and among its own methods: relative.
+pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
+/// `exotic::barrier`, in + out against the vanilla option: share of spot.
+pub const EXOTIC_BARRIER: f64 = 1e-13;
+/// `finite_difference::solve` with a barrier watched always, on 160 × 40, against `exotic::barrier`: share of spot.
+pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-5;
+/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
+pub const EXOTIC_LOOKBACK: f64 = 1e-12;
+/// `monte_carlo::price` under Heston against Lewis's values: what the quadratic-exponential scheme is off beside chance, times steps a year,
+/// as a share of spot. Measured: see docs/monte-carlo.md.
+pub const HESTON_STEP_BIAS: f64 = 0.02;
+/// `monte_carlo::prices`, AVX-512 and AVX2 against the baseline, share of spot: the random bits are the same, a path may take another branch.
+pub const ENGINE_TARGETS: f64 = 1e-12;
+/// `monte_carlo::prices` against `monte_carlo::twin` on the same random numbers, mean of 2,100 paths, share of spot.
+pub const ENGINE_TWIN: f64 = 1e-12;

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use zomma_pricing::black::{self, Greek};
+use zomma_base::ExerciseStyle;
+use zomma_pricing::{
+    black::{self, Greek},
+    valuation::{Method, ModelName, Settings},
+};
 
-use super::{Verb, engine::Engine, expiry};
+use super::{Verb, engine::Engine, expiry, fields::Defaults};
 use crate::{commands, failure::BadArguments, gpu_config::GpuConfigArgs};
 
 /// Units of the Greeks.
@@ -62,6 +66,12 @@ pub struct BatchArgs {
     /// Instant of valuation, needed for a column `expiry`: 2019-04-25T15:45 (New York), or with an offset or Z.
     #[arg(long, value_name = "TIME", value_parser = expiry::parse_instant)]
     pub valuation_time: Option<jiff::Timestamp>,
+    /// Model of rows that name none: bsm, black76, bachelier, displaced, heston, bates, merton, kou, variance_gamma.
+    #[arg(long, value_name = "MODEL", value_parser = parse_model)]
+    pub model: Option<ModelName>,
+    /// Exercise style of rows that name none: european (the default), american.
+    #[arg(long, value_name = "STYLE", value_parser = commands::parse_exercise)]
+    pub exercise: Option<ExerciseStyle>,
     /// Precision of the results.
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     pub precision: Precision,
@@ -75,6 +85,30 @@ pub struct BatchArgs {
     pub json: bool,
 }
 
+fn parse_model(text: &str) -> Result<ModelName, String> {
+    ModelName::parse(text).ok_or_else(|| format!("allowed: {}", ModelName::ALL.map(ModelName::as_str).join(", ")))
+}
+
+/// How the rows are valued.
+#[derive(Debug, Default, Args)]
+pub struct MethodArgs {
+    /// How rows are valued: auto (the best for model and style), closed_form, tree.
+    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
+    pub method: Method,
+}
+
+impl MethodArgs {
+    /// What the engines take.
+    pub fn settings(&self) -> Settings {
+        Settings { method: self.method }
+    }
+}
+
+fn parse_method(text: &str) -> Result<Method, String> {
+    let named = Method::ALL.into_iter().find(|method| method.as_str() == text);
+    named.ok_or_else(|| format!("allowed: {}", Method::ALL.map(Method::as_str).join(", ")))
+}
+
 /// What every chunk is computed with.
 #[derive(Debug)]
 pub struct Plan {
@@ -84,19 +118,22 @@ pub struct Plan {
     pub format: Format,
     /// Precision of the results.
     pub precision: Precision,
-    /// Instant of valuation.
-    pub valuation_time: Option<jiff::Timestamp>,
+    /// How rows are valued.
+    pub settings: Settings,
+    /// What holds for rows that do not say it.
+    pub defaults: Defaults,
     /// What computes.
     pub engine: Engine,
 }
 
 impl BatchArgs {
     /// Checks the arguments against each other and readies the device.
-    pub fn plan(&self, verb: Verb) -> anyhow::Result<Plan> {
+    pub fn plan(&self, verb: Verb, settings: Settings) -> anyhow::Result<Plan> {
         let format = self.output_format()?;
         commands::use_threads(self.threads)?;
         let engine = Engine::choose(&self.gpu.load()?)?;
-        Ok(Plan { verb, format, precision: self.precision, valuation_time: self.valuation_time, engine })
+        let defaults = Defaults { model: self.model, exercise: self.exercise, valuation_time: self.valuation_time };
+        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine })
     }
 
     /// The input in messages.

@@ -10,11 +10,11 @@ use arrow_array::{
 };
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
+use zomma_pricing::valuation::Results;
 
 use super::{
     args::{Plan, Precision},
     csv_cells::CsvCells,
-    evaluate::Results,
     fields::{Field, Layout},
     request::{Cells, Numbers},
 };
@@ -34,7 +34,7 @@ impl ArrowCells {
     pub fn new(batch: RecordBatch, layout: &Layout) -> anyhow::Result<Self> {
         let mut read = vec![None; batch.num_columns()];
         let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
-        for field in Field::ALL {
+        for field in Field::all() {
             if let Some(column) = layout.column(field) {
                 let to = if field.is_number() { DataType::Float64 } else { DataType::Utf8 };
                 let from = &shown[column];

@@ -7,13 +7,14 @@ use zomma_base::{OptionType, Status};
 use zomma_pricing::{
     black::Model,
     portfolio::{Positions, Shock},
+    valuation::{Kind, Order, Settings},
 };
 
 use super::{
-    Verb,
+    Units, Verb,
     arrow_cells::ArrowCells,
     csv_cells::CsvCells,
-    fields::{Field, Layout},
+    fields::{Defaults, Field, Layout},
     request::{Cells, Request},
     source::{Chunk, Source},
     tally,
@@ -86,13 +87,14 @@ pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Time
         );
     }
     let prices = !has("volatility");
-    let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price };
-    let layout = Layout::of(source.columns(), verb, valuation_time)?;
+    let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price(Order::None, Units::Raw) };
+    let defaults = Defaults { valuation_time, ..Defaults::default() };
+    let layout = Layout::of(source.columns(), verb, &defaults)?;
     let columns = Columns::of(&layout, by)?;
     let mut book =
         Book { keys: columns.keys.iter().map(|&key| layout.names[key].clone()).collect(), ..Book::default() };
     book.positions.prices = prices;
-    let mut reader = Reader { groups: HashMap::new(), columns, layout, verb, valuation_time };
+    let mut reader = Reader { groups: HashMap::new(), columns, layout, verb, defaults };
     while let Some(chunk) = source.next_chunk()? {
         match chunk {
             Chunk::Csv(bytes) => reader.read(&CsvCells::split(bytes, reader.layout.names.len()), &mut book),
@@ -110,41 +112,52 @@ struct Reader {
     columns: Columns,
     layout: Layout,
     verb: Verb,
-    valuation_time: Option<jiff::Timestamp>,
+    defaults: Defaults,
 }
 
 impl Reader {
     fn read(&mut self, cells: &dyn Cells, book: &mut Book) {
-        let given = if book.positions.prices { Field::Price } else { Field::Volatility };
-        let request = Request::read(cells, &self.layout, self.valuation_time, given);
-        for row in 0..request.len() {
+        let Request { table, price } = Request::read(cells, &self.layout, &self.defaults, book.positions.prices);
+        let given = if book.positions.prices { &price } else { &table.volatility };
+        for (row, &given) in given.iter().enumerate() {
             let group = self.group(cells, row, book);
-            let status = request.status[row];
-            if !status.is_ok() {
+            let kind = if table.status[row].is_ok() {
+                Kind::of(&table, row, &Settings::default())
+            } else {
+                Err(table.status[row])
+            };
+            // Sums are of Black's formulae alone.
+            let model = match kind {
+                Ok(Kind::Black(model)) => Ok(model),
+                Ok(Kind::American(_)) => Err(Status::BadExerciseStyle),
+                Ok(_) => Err(Status::BadModel),
+                Err(status) => Err(status),
+            };
+            if let Err(status) = model {
                 *book.unread[group as usize].entry(status).or_default() += 1;
                 let at = book.rows + row as u64 + 1;
                 book.examples.entry(status).or_insert_with(|| {
                     format!("row {at}, {}", tally::example(status, row, cells, &self.layout, self.verb))
                 });
-                continue;
             }
+            let Ok(model) = model else { continue };
             let number = |column: usize| cells.show(row, column).trim().parse::<f64>().unwrap_or(f64::NAN);
             let multiplier = self.columns.multiplier.filter(|&column| !cells.show(row, column).trim().is_empty());
             let positions = &mut book.positions;
-            positions.model.push(request.model[row]);
-            positions.option_type.push(request.option_type[row]);
-            positions.spot.push(request.spot[row]);
-            positions.strike.push(request.strike[row]);
-            positions.expiry_years.push(request.expiry_years[row]);
-            positions.risk_free_rate.push(request.risk_free_rate[row]);
-            positions.dividend_yield.push(request.dividend_yield[row]);
-            positions.given.push(request.given[row]);
+            positions.model.push(model);
+            positions.option_type.push(table.option_type[row]);
+            positions.spot.push(table.spot[row]);
+            positions.strike.push(table.strike[row]);
+            positions.expiry_years.push(table.expiry_years[row]);
+            positions.risk_free_rate.push(table.risk_free_rate[row]);
+            positions.dividend_yield.push(table.dividend_yield[row]);
+            positions.given.push(given);
             positions.quantity.push(number(self.columns.quantity));
             positions.multiplier.push(multiplier.map_or(1.0, number));
             positions.group.push(group);
             book.row.push(book.rows + row as u64 + 1);
         }
-        book.rows += request.len() as u64;
+        book.rows += table.len() as u64;
     }
 
     fn group(&mut self, cells: &dyn Cells, row: usize, book: &mut Book) -> u32 {

@@ -1,13 +1,14 @@
 //! Which column of the input is which field, and what is said where one is missing.
 
 use anyhow::bail;
+use zomma_base::ExerciseStyle;
+use zomma_pricing::valuation::{ModelName, Parameter};
 
 use super::Verb;
 use crate::failure::{BadArguments, shown};
 
 /// The fields that the verbs read, by their column names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
 pub enum Field {
     Model,
     OptionType,
@@ -21,24 +22,52 @@ pub enum Field {
     DividendYield,
     Volatility,
     Price,
+    /// What a model reads beside these.
+    Parameter(Parameter),
 }
+
+/// The fields that are no parameters of a model.
+const OF_EVERY_MODEL: [Field; 12] = [
+    Field::Model,
+    Field::OptionType,
+    Field::ExerciseStyle,
+    Field::Spot,
+    Field::Forward,
+    Field::Strike,
+    Field::ExpiryYears,
+    Field::Expiry,
+    Field::RiskFreeRate,
+    Field::DividendYield,
+    Field::Volatility,
+    Field::Price,
+];
+/// How many fields there are.
+const COUNT: usize = OF_EVERY_MODEL.len() + Parameter::ALL.len();
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 12] = [
-        Self::Model,
-        Self::OptionType,
-        Self::ExerciseStyle,
-        Self::Spot,
-        Self::Forward,
-        Self::Strike,
-        Self::ExpiryYears,
-        Self::Expiry,
-        Self::RiskFreeRate,
-        Self::DividendYield,
-        Self::Volatility,
-        Self::Price,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        OF_EVERY_MODEL.into_iter().chain(Parameter::ALL.into_iter().map(Self::Parameter))
+    }
+
+    /// Its place among them.
+    fn index(self) -> usize {
+        match self {
+            Self::Model => 0,
+            Self::OptionType => 1,
+            Self::ExerciseStyle => 2,
+            Self::Spot => 3,
+            Self::Forward => 4,
+            Self::Strike => 5,
+            Self::ExpiryYears => 6,
+            Self::Expiry => 7,
+            Self::RiskFreeRate => 8,
+            Self::DividendYield => 9,
+            Self::Volatility => 10,
+            Self::Price => 11,
+            Self::Parameter(parameter) => OF_EVERY_MODEL.len() + parameter as usize,
+        }
+    }
 
     /// The column name.
     pub fn as_str(self) -> &'static str {
@@ -55,19 +84,21 @@ impl Field {
             Self::DividendYield => "dividend_yield",
             Self::Volatility => "volatility",
             Self::Price => "price",
+            Self::Parameter(parameter) => parameter.as_str(),
         }
     }
 
     /// What a cell may hold, in words.
     pub fn allowed(self) -> &'static str {
         match self {
-            Self::Model => "bsm, black76",
+            Self::Model => "bsm, black76, bachelier, displaced, heston, bates, merton, kou, variance_gamma",
             Self::OptionType => "call, put",
-            Self::ExerciseStyle => "european (american is not valued by this verb)",
+            Self::ExerciseStyle => "european; american under bsm and black76",
             Self::Spot | Self::Forward | Self::Strike | Self::ExpiryYears => "a finite number above zero",
             Self::Expiry => "an ISO date or date-time after the valuation time",
             Self::RiskFreeRate | Self::DividendYield => "a finite number",
             Self::Volatility | Self::Price => "a finite number at or above zero",
+            Self::Parameter(parameter) => parameter.allowed(),
         }
     }
 
@@ -75,6 +106,17 @@ impl Field {
     pub fn is_number(self) -> bool {
         !matches!(self, Self::Model | Self::OptionType | Self::ExerciseStyle | Self::Expiry)
     }
+}
+
+/// What the user said for rows that do not say it themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Defaults {
+    /// The model.
+    pub model: Option<ModelName>,
+    /// The exercise style.
+    pub exercise: Option<ExerciseStyle>,
+    /// Instant of valuation.
+    pub valuation_time: Option<jiff::Timestamp>,
 }
 
 /// Column names listed in a message.
@@ -85,8 +127,8 @@ const NAMES_MAX: usize = 30;
 pub struct Layout {
     /// Names, as the input has them.
     pub names: Vec<String>,
-    /// Index of the column of each field, by `Field as usize`.
-    column_of: [Option<usize>; 12],
+    /// Index of the column of each field, by its place.
+    column_of: [Option<usize>; COUNT],
     /// Input columns that a result column of the same name replaces.
     pub replaced: Vec<String>,
     /// Whether each input column is copied to the output.
@@ -97,11 +139,11 @@ pub struct Layout {
 
 impl Layout {
     /// Resolves the columns; a missing or doubled one is an error that names it and says what was found.
-    pub fn of(names: &[String], verb: Verb, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Self> {
-        let mut column_of = [None; 12];
-        for field in Field::ALL {
+    pub fn of(names: &[String], verb: Verb, defaults: &Defaults) -> anyhow::Result<Self> {
+        let mut column_of = [None; COUNT];
+        for field in Field::all() {
             let mut at = names.iter().enumerate().filter(|(_, name)| name.as_str() == field.as_str()).map(|(i, _)| i);
-            column_of[field as usize] = at.next();
+            column_of[field.index()] = at.next();
             if let Some(second) = at.next() {
                 bail!("column {} stands twice in the header (the second is column {})", field.as_str(), second + 1);
             }
@@ -111,31 +153,38 @@ impl Layout {
         let replaced = names.iter().filter(|name| is_result(name)).cloned().collect();
         let copied = names.iter().map(|name| !is_result(name)).collect();
         let layout = Self { names: names.to_vec(), column_of, replaced, copied, results };
-        layout.require(verb, valuation_time)?;
+        layout.require(verb, defaults)?;
         Ok(layout)
     }
 
     /// The column of a field.
     pub fn column(&self, field: Field) -> Option<usize> {
-        self.column_of[field as usize]
+        self.column_of[field.index()]
     }
 
     /// Whether a column holds the numbers of a field.
     pub fn is_number(&self, column: usize) -> bool {
-        Field::ALL.into_iter().any(|field| field.is_number() && self.column(field) == Some(column))
+        Field::all().any(|field| field.is_number() && self.column(field) == Some(column))
     }
 
     fn has(&self, field: Field) -> bool {
         self.column(field).is_some()
     }
 
-    fn require(&self, verb: Verb, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<()> {
-        let last = if verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
-        let mut missing: Vec<&str> = [Field::OptionType, Field::Strike, Field::RiskFreeRate, last]
-            .into_iter()
-            .filter(|&field| !self.has(field))
-            .map(Field::as_str)
-            .collect();
+    fn require(&self, verb: Verb, defaults: &Defaults) -> anyhow::Result<()> {
+        let of_rows = self.has(Field::Model);
+        let model = defaults.model.unwrap_or_default();
+        let mut needed = vec![Field::OptionType, Field::Strike, Field::RiskFreeRate];
+        if verb == Verb::ImpliedVolatility {
+            needed.push(Field::Price);
+        } else if !of_rows {
+            // Rows that name their models need what their models read; which, only the rows say.
+            needed.extend(model.parameters().iter().copied().map(Field::Parameter));
+            if model.has_volatility() {
+                needed.push(Field::Volatility);
+            }
+        }
+        let mut missing: Vec<&str> = needed.into_iter().filter(|&field| !self.has(field)).map(Field::as_str).collect();
         if !self.has(Field::Spot) && !self.has(Field::Forward) {
             missing.push("spot or forward");
         }
@@ -146,7 +195,7 @@ impl Layout {
             let hint = self.delimiter_hint();
             bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.found());
         }
-        if !self.has(Field::ExpiryYears) && valuation_time.is_none() {
+        if !self.has(Field::ExpiryYears) && defaults.valuation_time.is_none() {
             bail!(BadArguments(
                 "a column expiry (and no expiry_years) needs --valuation-time, since no clock is read: \
                  --valuation-time 2019-04-25T15:45 (New York), or with an offset or Z"
@@ -174,6 +223,19 @@ impl Layout {
                 .map(|(_, word)| format!("; the cells seem to be separated by {word}: commas are needed"))
                 .unwrap_or_default(),
             _ => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_models_that_are_allowed_are_those_there_are() {
+        assert_eq!(Field::Model.allowed(), ModelName::ALL.map(ModelName::as_str).join(", "));
+        for (place, field) in Field::all().enumerate() {
+            assert_eq!(field.index(), place, "{}", field.as_str());
         }
     }
 }

@@ -11,13 +11,14 @@ mod engine;
 mod evaluate;
 mod expiry;
 mod fields;
+mod implied;
 mod pipeline;
 mod request;
 mod sink;
 mod source;
 mod tally;
 
-pub use args::{BatchArgs, Units};
+pub use args::{BatchArgs, MethodArgs, Units};
 pub use arrow_cells::append_line;
 pub use book::{Book, read as read_book};
 pub use engine::Engine;
@@ -27,13 +28,16 @@ pub use source::open;
 use std::time::Instant;
 
 use anyhow::Context;
-use zomma_pricing::black::Greek;
+use zomma_pricing::{
+    black::Greek,
+    valuation::{Order, Settings},
+};
 
 /// What is computed for every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// The price.
-    Price,
+    /// The price, and Greeks up to an order.
+    Price(Order, Units),
     /// The implied volatility of the price.
     ImpliedVolatility,
     /// The price and all Greeks.
@@ -44,29 +48,37 @@ impl Verb {
     /// As the user types it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Price => "price",
+            Self::Price(..) => "price",
             Self::ImpliedVolatility => "iv",
             Self::Greeks(_) => "greeks",
         }
     }
 
+    /// Up to which order Greeks are wanted, and their units; none where the verb values nothing.
+    pub fn order(self) -> Option<(Order, Units)> {
+        match self {
+            Self::Price(order, units) => Some((order, units)),
+            Self::ImpliedVolatility => None,
+            Self::Greeks(units) => Some((Order::All, units)),
+        }
+    }
+
     /// Names of the numeric result columns; `status` follows them.
     pub fn result_columns(self) -> Vec<&'static str> {
-        match self {
-            Self::Price => vec!["price"],
-            Self::ImpliedVolatility => vec!["implied_volatility"],
-            Self::Greeks(_) => Greek::ALL.iter().map(|greek| greek.as_str()).collect(),
+        match self.order() {
+            None => vec!["implied_volatility"],
+            Some((order, _)) => order.quantities().map(Greek::as_str).collect(),
         }
     }
 }
 
 /// Runs a verb over a table.
-pub fn run(verb: Verb, args: &BatchArgs) -> anyhow::Result<()> {
+pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<()> {
     let started = Instant::now();
-    let plan = args.plan(verb)?;
+    let plan = args.plan(verb, settings)?;
     let source = source::open(&args.input)?;
     let name = args.input_name();
-    let layout = fields::Layout::of(source.columns(), verb, plan.valuation_time).with_context(|| name.clone())?;
+    let layout = fields::Layout::of(source.columns(), verb, &plan.defaults).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }

@@ -8,19 +8,20 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use zomma_pricing::valuation::Results;
 
 use super::{
+    Verb,
     args::Plan,
     arrow_cells::ArrowCells,
     csv_cells::CsvCells,
     evaluate,
-    fields::{Field, Layout},
+    fields::Layout,
     request::{Cells, Request},
     sink::{self, Encoded, Sink},
     source::{Chunk, Source},
     tally::Tally,
 };
-use crate::batch::Verb;
 
 /// A bar appears on what takes longer than this.
 const SILENT: Duration = Duration::from_secs(1);
@@ -107,9 +108,8 @@ fn process(chunk: Chunk, schema: Option<&arrow_schema::Schema>, layout: &Layout,
     }
 }
 
-fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(evaluate::Results, Tally)> {
-    let given = if plan.verb == Verb::ImpliedVolatility { Field::Price } else { Field::Volatility };
-    let request = Request::read(cells, layout, plan.valuation_time, given);
+fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(Results, Tally)> {
+    let request = Request::read(cells, layout, &plan.defaults, plan.verb == Verb::ImpliedVolatility);
     let results = evaluate::evaluate(&request, plan)?;
     let tally = Tally::of(&results.status, cells, layout, plan.verb);
     Ok((results, tally))

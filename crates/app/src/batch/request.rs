@@ -1,11 +1,11 @@
 //! What one chunk asks to be valued: columns of one length, and what was wrong with reading each row.
 
-use zomma_base::{OptionType, Status};
-use zomma_pricing::black::Model;
+use zomma_base::{ExerciseStyle, OptionType, Status};
+use zomma_pricing::valuation::{ModelName, Parameter, Table};
 
 use super::{
     expiry::ExpiryReader,
-    fields::{Field, Layout},
+    fields::{Defaults, Field, Layout},
 };
 
 /// A column of numbers; NaN stands for a cell that is not one, and `absent` tells the empty ones.
@@ -38,25 +38,18 @@ pub trait Cells {
     fn show(&self, row: usize, column: usize) -> String;
 }
 
-/// The rows to value. A row whose status is not `Ok` has placeholders and is not valued.
+/// The rows to value.
 #[derive(Debug)]
 pub struct Request {
-    pub model: Vec<Model>,
-    pub option_type: Vec<OptionType>,
-    /// Spot, or the forward under Black-76.
-    pub spot: Vec<f64>,
-    pub strike: Vec<f64>,
-    pub expiry_years: Vec<f64>,
-    pub risk_free_rate: Vec<f64>,
-    pub dividend_yield: Vec<f64>,
-    /// Volatility, or the price where that is what is given.
-    pub given: Vec<f64>,
-    pub status: Vec<Status>,
+    /// The options. A row whose status is not `Ok` has placeholders and is not valued.
+    pub table: Table,
+    /// Prices, where volatilities are taken of them; the table's volatilities are then empty cells.
+    pub price: Vec<f64>,
 }
 
 impl Request {
-    /// Reads a chunk. `given` is the last column needed: volatility or price.
-    pub fn read(cells: &dyn Cells, layout: &Layout, valuation_time: Option<jiff::Timestamp>, given: Field) -> Self {
+    /// Reads a chunk, with prices or with volatilities.
+    pub fn read(cells: &dyn Cells, layout: &Layout, defaults: &Defaults, of_prices: bool) -> Self {
         let rows = cells.rows();
         let numbers = |field: Field| {
             layout.column(field).map_or_else(|| Numbers::all_absent(rows), |column| cells.numbers(column))
@@ -66,31 +59,46 @@ impl Request {
             status[row] = Status::BadRow;
         }
         let option_type = read_option_types(cells, layout, &mut status);
-        refuse_american(cells, layout, &mut status);
-        let (model, spot) = read_models(cells, layout, numbers(Field::Spot), &numbers(Field::Forward), &mut status);
-        let expiry_years = read_expiries(cells, layout, valuation_time, numbers(Field::ExpiryYears));
+        let exercise = read_exercise_styles(cells, layout, defaults, &mut status);
+        let mut spot = numbers(Field::Spot);
+        let forward = numbers(Field::Forward);
+        let model = read_models(cells, layout, defaults, &spot, &forward, &mut status);
+        let mut on_forward = vec![false; rows];
+        for row in 0..rows {
+            on_forward[row] = match model[row] {
+                ModelName::Bsm => false,
+                ModelName::Black76 => true,
+                _ => spot.absent[row] && !forward.absent[row],
+            };
+            if on_forward[row] {
+                spot.value[row] = forward.value[row];
+            }
+        }
         let mut dividend_yield = numbers(Field::DividendYield);
         for (row, value) in dividend_yield.value.iter_mut().enumerate() {
-            if dividend_yield.absent[row] || model[row] == Model::Black76 {
+            if dividend_yield.absent[row] || on_forward[row] {
                 *value = 0.0;
             }
         }
-        Self {
+        let parameters = Parameter::ALL.map(|parameter| {
+            layout.column(Field::Parameter(parameter)).map_or(Vec::new(), |at| cells.numbers(at).value)
+        });
+        let table = Table {
             model,
+            exercise,
             option_type,
-            spot,
+            on_forward,
+            spot: spot.value,
             strike: numbers(Field::Strike).value,
-            expiry_years,
+            expiry_years: read_expiries(cells, layout, defaults.valuation_time, numbers(Field::ExpiryYears)),
             risk_free_rate: numbers(Field::RiskFreeRate).value,
             dividend_yield: dividend_yield.value,
-            given: numbers(given).value,
+            volatility: if of_prices { vec![f64::NAN; rows] } else { numbers(Field::Volatility).value },
+            parameters,
             status,
-        }
-    }
-
-    /// Rows.
-    pub fn len(&self) -> usize {
-        self.status.len()
+        };
+        let price = if of_prices { numbers(Field::Price).value } else { Vec::new() };
+        Self { table, price }
     }
 }
 
@@ -122,45 +130,51 @@ fn parse_option_type(text: &str) -> Option<OptionType> {
     }
 }
 
-fn refuse_american(cells: &dyn Cells, layout: &Layout, status: &mut [Status]) {
+/// The style that a row names; where it names none, the user's, else European.
+fn read_exercise_styles(
+    cells: &dyn Cells,
+    layout: &Layout,
+    defaults: &Defaults,
+    status: &mut [Status],
+) -> Vec<ExerciseStyle> {
+    let mut exercise = vec![defaults.exercise.unwrap_or(ExerciseStyle::European); cells.rows()];
     if let Some(column) = layout.column(Field::ExerciseStyle) {
-        cells.texts(column, &mut |row, text| {
-            if text.is_some_and(|text| !text.eq_ignore_ascii_case("european")) {
-                mark(&mut status[row], Status::BadExerciseStyle);
-            }
+        let parse = |text: &str| {
+            [ExerciseStyle::European, ExerciseStyle::American]
+                .into_iter()
+                .find(|style| text.eq_ignore_ascii_case(style.as_str()))
+        };
+        cells.texts(column, &mut |row, text| match text.map(parse) {
+            None => {}
+            Some(Some(found)) => exercise[row] = found,
+            Some(None) => mark(&mut status[row], Status::BadExerciseStyle),
         });
     }
+    exercise
 }
 
-/// The model that a row names; where it names none, Black-76 for a forward without a spot, else Black-Scholes-Merton.
+/// The model that a row names; where it names none, the user's, else Black-76 for a forward without a spot and Black-Scholes-Merton
+/// for the rest.
 fn read_models(
     cells: &dyn Cells,
     layout: &Layout,
-    spot: Numbers,
+    defaults: &Defaults,
+    spot: &Numbers,
     forward: &Numbers,
     status: &mut [Status],
-) -> (Vec<Model>, Vec<f64>) {
-    let mut model: Vec<Model> = spot
-        .absent
-        .iter()
-        .zip(&forward.absent)
-        .map(|(&no_spot, &no_forward)| if no_spot && !no_forward { Model::Black76 } else { Model::Bsm })
-        .collect();
+) -> Vec<ModelName> {
+    let of_columns = |(&no_spot, &no_forward): (&bool, &bool)| {
+        defaults.model.unwrap_or(if no_spot && !no_forward { ModelName::Black76 } else { ModelName::Bsm })
+    };
+    let mut model: Vec<ModelName> = spot.absent.iter().zip(&forward.absent).map(of_columns).collect();
     if let Some(column) = layout.column(Field::Model) {
-        cells.texts(column, &mut |row, text| match text {
+        cells.texts(column, &mut |row, text| match text.map(ModelName::parse) {
             None => {}
-            Some(text) if text.eq_ignore_ascii_case("bsm") => model[row] = Model::Bsm,
-            Some(text) if text.eq_ignore_ascii_case("black76") => model[row] = Model::Black76,
-            Some(_) => mark(&mut status[row], Status::BadModel),
+            Some(Some(found)) => model[row] = found,
+            Some(None) => mark(&mut status[row], Status::BadModel),
         });
     }
-    let mut underlying = spot.value;
-    for (row, &model) in model.iter().enumerate() {
-        if model == Model::Black76 {
-            underlying[row] = forward.value[row];
-        }
-    }
-    (model, underlying)
+    model
 }
 
 /// Years as given; where the cell is empty, from the date or date-time in `expiry`. NaN is for the formula to refuse.

@@ -19,12 +19,12 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     file::properties::WriterProperties,
 };
+use zomma_pricing::valuation::Results;
 
 use super::{
     args::{Format, Plan, Precision},
     arrow_cells::{self, ArrowCells, append_escaped},
     csv_cells::CsvCells,
-    evaluate::Results,
     fields::Layout,
     source::Source,
 };

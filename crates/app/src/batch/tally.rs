@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::bail;
 use zomma_base::Status;
+use zomma_pricing::valuation::Parameter;
 
 use super::{
     BatchArgs, Verb,
@@ -133,6 +134,21 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
         Status::BadYield => &[Field::DividendYield],
         Status::BadVolatility => &[Field::Volatility],
         Status::BadPrice => &[Field::Price],
+        Status::BadV0 => &[Field::Parameter(Parameter::V0)],
+        Status::BadKappa => &[Field::Parameter(Parameter::Kappa)],
+        Status::BadThetaV => &[Field::Parameter(Parameter::ThetaV)],
+        Status::BadSigmaV => &[Field::Parameter(Parameter::SigmaV)],
+        Status::BadRhoV => &[Field::Parameter(Parameter::RhoV)],
+        Status::BadJumpIntensity => &[Field::Parameter(Parameter::JumpIntensity)],
+        Status::BadJumpMean => &[Field::Parameter(Parameter::JumpMean)],
+        Status::BadJumpStd => &[Field::Parameter(Parameter::JumpStd)],
+        Status::BadJumpUpProbability => &[Field::Parameter(Parameter::JumpUpProbability)],
+        Status::BadJumpUpRate => &[Field::Parameter(Parameter::JumpUpRate)],
+        Status::BadJumpDownRate => &[Field::Parameter(Parameter::JumpDownRate)],
+        Status::BadVgTheta => &[Field::Parameter(Parameter::VgTheta)],
+        Status::BadVgNu => &[Field::Parameter(Parameter::VgNu)],
+        Status::BadDisplacement => &[Field::Parameter(Parameter::Displacement)],
+        Status::BadMethod => &[Field::Model, Field::ExerciseStyle],
         Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
             if verb == Verb::ImpliedVolatility =>
         {
@@ -161,6 +177,8 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
         Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
         Status::Overflow => format!("{shown}: the result is too large for a float"),
+        Status::BadMethod => format!("{shown}: --method does not value this model and exercise style"),
+        Status::BadModel if verb == Verb::ImpliedVolatility => format!("{shown}; allowed: bsm, black76"),
         _ => format!("{shown}; allowed: {}", fields[0].allowed()),
     }
 }

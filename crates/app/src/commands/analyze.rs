@@ -58,7 +58,7 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "OURS=THEIRS", value_parser = parse_map)]
     map: Vec<(String, String)>,
     /// Exercise style of all rows; else told by a column or the root symbol.
-    #[arg(long, value_name = "STYLE", value_parser = parse_exercise)]
+    #[arg(long, value_name = "STYLE", value_parser = commands::parse_exercise)]
     exercise: Option<ExerciseStyle>,
     /// New York time of the quotes.
     #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
@@ -175,14 +175,6 @@ fn parse_map(text: &str) -> Result<(String, String), String> {
             Ok((ours.trim().into(), theirs.trim().into()))
         }
         _ => Err("needs ours=theirs, for instance strike=K".into()),
-    }
-}
-
-fn parse_exercise(text: &str) -> Result<ExerciseStyle, String> {
-    match text {
-        "european" => Ok(ExerciseStyle::European),
-        "american" => Ok(ExerciseStyle::American),
-        _ => Err("allowed: european, american".into()),
     }
 }
 

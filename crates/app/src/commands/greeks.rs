@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::batch::{self, BatchArgs, Units, Verb};
+use crate::batch::{self, BatchArgs, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -24,6 +24,8 @@ Example:
 pub struct GreeksArgs {
     #[command(flatten)]
     batch: BatchArgs,
+    #[command(flatten)]
+    method: MethodArgs,
     /// Units of the Greeks.
     #[arg(long, value_enum, default_value_t = Units::Raw)]
     units: Units,
@@ -31,5 +33,5 @@ pub struct GreeksArgs {
 
 /// Runs it.
 pub fn run(args: &GreeksArgs) -> anyhow::Result<()> {
-    batch::run(Verb::Greeks(args.units), &args.batch)
+    batch::run(Verb::Greeks(args.units), &args.batch, args.method.settings())
 }

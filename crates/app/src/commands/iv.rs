@@ -1,6 +1,7 @@
 //! `zomma iv`: a table of option prices in, their implied volatilities out.
 
 use clap::Args;
+use zomma_pricing::valuation::Settings;
 
 use crate::batch::{self, BatchArgs, Verb};
 
@@ -27,5 +28,5 @@ pub struct IvArgs {
 
 /// Runs it.
 pub fn run(args: &IvArgs) -> anyhow::Result<()> {
-    batch::run(Verb::ImpliedVolatility, &args.batch)
+    batch::run(Verb::ImpliedVolatility, &args.batch, Settings::default())
 }

@@ -11,6 +11,8 @@ pub mod price;
 
 use std::io::Write;
 
+use zomma_base::ExerciseStyle;
+
 use crate::{
     cli::{Cli, Command, OVERVIEW},
     failure::StdoutFailed,
@@ -51,5 +53,14 @@ pub fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
         _ => Err("a whole number from 1 to 1024".into()),
+    }
+}
+
+/// An exercise style by its name.
+pub fn parse_exercise(text: &str) -> Result<ExerciseStyle, String> {
+    match text {
+        "european" => Ok(ExerciseStyle::European),
+        "american" => Ok(ExerciseStyle::American),
+        _ => Err("allowed: european, american".into()),
     }
 }

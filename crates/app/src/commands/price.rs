@@ -1,8 +1,9 @@
 //! `zomma price`: a table of options in, their prices out.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use zomma_pricing::valuation::Order;
 
-use crate::batch::{self, BatchArgs, Verb};
+use crate::batch::{self, BatchArgs, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -26,9 +27,38 @@ Example:
 pub struct PriceArgs {
     #[command(flatten)]
     batch: BatchArgs,
+    #[command(flatten)]
+    method: MethodArgs,
+    /// Greeks beside the price: none, first (delta, vega, theta, rho, phi, dual_delta, lambda), second (and gamma, vanna,
+    /// charm, vomma, veta, vera, dual_gamma), all (and speed, zomma, color, ultima).
+    #[arg(long, value_enum, default_value_t = GreekOrder::None, hide_possible_values = true, value_name = "ORDER")]
+    greeks: GreekOrder,
+    /// Units of the Greeks.
+    #[arg(long, value_enum, default_value_t = Units::Raw)]
+    units: Units,
+}
+
+/// Up to which order Greeks are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GreekOrder {
+    None,
+    First,
+    Second,
+    All,
+}
+
+impl From<GreekOrder> for Order {
+    fn from(order: GreekOrder) -> Self {
+        match order {
+            GreekOrder::None => Self::None,
+            GreekOrder::First => Self::First,
+            GreekOrder::Second => Self::Second,
+            GreekOrder::All => Self::All,
+        }
+    }
 }
 
 /// Runs it.
 pub fn run(args: &PriceArgs) -> anyhow::Result<()> {
-    batch::run(Verb::Price, &args.batch)
+    batch::run(Verb::Price(args.greeks.into(), args.units), &args.batch, args.method.settings())
 }

@@ -59,7 +59,7 @@ fn models_and_styles_that_are_not_valued_have_their_statuses() {
     let run = run_with_input(&["price", "-"], text.as_bytes()).ok();
     let rows = table(&run.out);
     let status: Vec<&str> = rows.iter().map(|row| row["status"].as_str()).collect();
-    assert_eq!(status, ["bad_model", "bad_exercise_style", "ok", "ok", "bad_forward", "bad_spot"]);
+    assert_eq!(status, ["bad_model", "ok", "ok", "ok", "bad_forward", "bad_spot"]);
     assert_eq!(rows[2]["price"], rows[3]["price"], "no carry: spot and forward give one price");
 }
 

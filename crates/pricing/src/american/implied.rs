@@ -2,7 +2,7 @@
 
 use zomma_base::{OptionType, Status};
 
-use super::{check, european_of_checked, exercise_value, legs, never_early, price_of_checked};
+use super::{check, european_of_checked, exercise_value, legs, price_of_checked, waits_always};
 use crate::black::Row;
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 
@@ -24,7 +24,7 @@ pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Stat
         return Err(Status::BadPrice);
     }
     let european = || implied_volatility_bsm_row(row, price);
-    if never_early(row) {
+    if waits_always(row) {
         return european();
     }
     let (forward, strike) = legs(row);

@@ -1,43 +1,56 @@
-//! American exercise with a continuous yield: price, implied volatility, and the European price whose difference is the premium for
-//! early exercise.
+//! American exercise with a continuous yield: price, Greeks, implied volatility, one row or batches.
 //!
-//! The price is the exact European one plus the premium that two Leisen–Reimer trees give, extrapolated to infinitely many steps: the
-//! premium's error is all but proportional to the distance between exercise dates. Where early exercise never pays (a call without yield at a rate that is not negative, a put without rate at a yield that is not negative) the
-//! European price is the answer, exactly.
+//! The price is the exact European one plus the premium for early exercise, an integral over the exercise boundary, which spectral
+//! collocation finds to as many digits as the [`Accuracy`] asks for (`boundary`, `premium`; docs/american.md). A call is the put with
+//! spot and strike, rate and yield exchanged (McDonald and Schroder 1998).
+//!
+//! Where waiting is never worse (a put at a rate that is not positive and at most the yield; a call with the two exchanged) the European
+//! price is the answer, exactly. A put with yield < rate < 0 is exercised between two boundaries, which the collocation does not
+//! handle: [`price`] takes the [`tree`] there, [`price_with`] says `TwoBoundaries`.
 
+mod accuracy;
+mod boundary;
 mod implied;
+mod premium;
+mod quadrature;
 #[cfg(test)]
 mod tests;
-mod tree;
+pub mod tree;
 
+pub use accuracy::{Accuracy, Quadrature, Scheme};
 pub use implied::implied_volatility;
 
 use zomma_base::{OptionType, Status};
 
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
+use boundary::Terms;
 
-/// Steps of the two trees: odd, so that the strike lies between two end nodes.
-const STEPS: [usize; 2] = [51, 101];
-
-/// Value of an American option.
+/// Value of an American option to the accuracy of [`Accuracy::fast`]; where the boundary's method does not go (two boundaries, or
+/// terms far outside the usual) by the [`tree`] of 101 steps, whose error is up to 2e-4 of spot.
 ///
 /// Errors: `BadSpot`, `BadStrike`, `BadExpiry`, `Expired`, `BadRate`, `BadYield`, `BadVolatility` by field, in this order; `Overflow`
 /// where a discount factor leaves the range of numbers.
 pub fn price(row: &Row) -> Result<f64, Status> {
     check(row)?;
-    if !(row.volatility.is_finite() && row.volatility >= 0.0) {
-        return Err(Status::BadVolatility);
-    }
+    check_volatility(row)?;
     Ok(price_of_checked(row))
+}
+
+/// Value of an American option to the accuracy asked for.
+///
+/// Errors: those of [`price`]; `TwoBoundaries` for a put with yield < rate < 0 and a call with rate < yield < 0; `NotConverged` where the
+/// boundary's equation has no solution within reach (terms far outside the usual: docs/american.md).
+pub fn price_with(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
+    check(row)?;
+    check_volatility(row)?;
+    collocated_of_checked(row, accuracy)
 }
 
 /// Value of the European option of the same terms. Errors: those of [`price`].
 pub fn european_price(row: &Row) -> Result<f64, Status> {
     check(row)?;
-    if !(row.volatility.is_finite() && row.volatility >= 0.0) {
-        return Err(Status::BadVolatility);
-    }
+    check_volatility(row)?;
     Ok(european_of_checked(row))
 }
 
@@ -68,12 +81,28 @@ fn exercise_value(row: &Row) -> f64 {
     (row.option_type.sign() * (row.spot - row.strike)).max(0.0)
 }
 
-/// Whether waiting until expiry is never worse than exercising.
-fn never_early(row: &Row) -> bool {
+fn check_volatility(row: &Row) -> Result<(), Status> {
+    if row.volatility.is_finite() && row.volatility >= 0.0 { Ok(()) } else { Err(Status::BadVolatility) }
+}
+
+/// The rate and the yield of the put that an option is: those of a call are exchanged.
+fn rates_as_put(row: &Row) -> [f64; 2] {
     match row.option_type {
-        OptionType::Call => row.dividend_yield <= 0.0 && row.risk_free_rate >= 0.0,
-        OptionType::Put => row.risk_free_rate <= 0.0 && row.dividend_yield >= 0.0,
+        OptionType::Call => [row.dividend_yield, row.risk_free_rate],
+        OptionType::Put => [row.risk_free_rate, row.dividend_yield],
     }
+}
+
+/// Whether waiting until expiry is never worse than exercising: exercise earns r K − q S at most where S ≤ K.
+fn waits_always(row: &Row) -> bool {
+    let [rate, dividend] = rates_as_put(row);
+    rate <= 0.0 && dividend >= rate
+}
+
+/// Whether exercise pays between two boundaries only.
+fn has_two_boundaries(row: &Row) -> bool {
+    let [rate, dividend] = rates_as_put(row);
+    dividend < rate && rate < 0.0
 }
 
 /// Discounted forward and strike.
@@ -92,21 +121,42 @@ fn european_of_checked(row: &Row) -> f64 {
 }
 
 fn price_of_checked(row: &Row) -> f64 {
+    collocated_of_checked(row, Accuracy::fast()).unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS))
+}
+
+/// Greatest |r|T and |q|T, and the range of σ√T, of the boundary's method.
+const RATE_MAX: f64 = 4.0;
+const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
+
+fn collocated_of_checked(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
     let european = european_of_checked(row);
-    if never_early(row) {
-        return european;
+    if waits_always(row) {
+        return Ok(european);
     }
-    let least = european.max(exercise_value(row));
-    let [Some(coarse), Some(fine)] = STEPS.map(|steps| tree::american_and_european(row, steps)) else {
-        return least.max(best_certain_exercise(row));
+    if has_two_boundaries(row) {
+        return Err(Status::TwoBoundaries);
+    }
+    let [rate, dividend] = rates_as_put(row);
+    let (spot, strike) = match row.option_type {
+        OptionType::Call => (row.strike, row.spot),
+        OptionType::Put => (row.spot, row.strike),
     };
-    // Where the finer tree exercises at once there is nothing to extrapolate.
-    if fine.0 <= exercise_value(row) * (1.0 + 1e-12) {
-        return least;
+    let years = row.expiry_years;
+    let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
+    let is_usual =
+        DEVIATION_RANGE.contains(&terms.deviation) && terms.rate.abs() <= RATE_MAX && terms.dividend.abs() <= RATE_MAX;
+    if !is_usual {
+        return Err(Status::NotConverged);
     }
-    let [m, n] = STEPS.map(|steps| steps as f64);
-    let premium = fine.0 - fine.1;
-    (european + premium + (premium - (coarse.0 - coarse.1)) * m / (n - m)).max(least)
+    let tables = terms.tables(accuracy);
+    let y = boundary::boundary(&terms, tables).ok_or(Status::NotConverged)?;
+    let exercise = exercise_value(row);
+    let log_spot = (spot / strike).ln();
+    if log_spot <= terms.log_end - y[y.len() - 1] {
+        return Ok(exercise);
+    }
+    let premium = premium::premium(&terms, tables, &y, log_spot);
+    Ok((european + strike * premium.value.max(0.0)).max(exercise))
 }
 
 /// Dates at which certain exercise is tried.

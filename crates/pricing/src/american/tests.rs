@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 use zomma_base::{OptionType, Status};
 
-use super::{european_price, implied_volatility, price};
+use super::{Accuracy, european_price, implied_volatility, price, price_with, tree};
 use crate::black::Row;
+use crate::tolerance;
 
 fn row(option_type: OptionType, spot: f64, strike: f64, expiry_years: f64, rates: [f64; 2], volatility: f64) -> Row {
     let [risk_free_rate, dividend_yield] = rates;
@@ -53,12 +54,24 @@ fn published_puts() {
     }
 }
 
-/// Andersen, Lake and Offengenden (2016), section 6: the premium of a one-year put at the money, rate and yield 5 %, volatility 25 %.
+/// Andersen, Lake and Offengenden (2016), section 6: the premium of a one-year put at the money, rate and yield 5 %, volatility 25 %, by
+/// their finest scheme.
 #[test]
 fn published_premium() {
     let put = row(OptionType::Put, 100.0, 100.0, 1.0, [0.05, 0.05], 0.25);
-    let premium = price(&put).unwrap() - european_price(&put).unwrap();
-    assert!((premium - 0.106_952_7).abs() < 2e-4, "{premium}");
+    let call = Row { option_type: OptionType::Call, ..put };
+    for (accuracy, allowed) in [
+        (Accuracy::fast(), tolerance::AMERICAN_FAST),
+        (Accuracy::accurate(), tolerance::AMERICAN_ACCURATE),
+        (Accuracy::high_precision(), tolerance::AMERICAN_HIGH_PRECISION),
+    ] {
+        for option in [put, call] {
+            let premium = price_with(&option, accuracy).unwrap() - european_price(&option).unwrap();
+            assert!((premium - 0.106_952_702_747).abs() <= 100.0 * allowed, "{premium}");
+        }
+    }
+    let premium = tree::price(&put, 2001).unwrap() - european_price(&put).unwrap();
+    assert!((premium - 0.106_952_702_747).abs() < 4e-6, "{premium}");
 }
 
 /// Against another tree of 2,000 steps, within 1e-4 of spot and its own error.

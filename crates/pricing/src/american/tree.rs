@@ -1,10 +1,54 @@
-//! The Leisen–Reimer binomial tree (Leisen and Reimer 1996, Peizer–Pratt inversion, method 2).
+//! The Leisen–Reimer binomial tree (Leisen and Reimer 1996, Peizer–Pratt inversion, method 2): the independent check of the
+//! boundary's method, and the price where that method does not go.
+//!
+//! Method    The exact European price plus the premium that two trees give, extrapolated to infinitely many steps: the premium's error
+//!           is all but proportional to the distance between exercise dates
+//! Accuracy  tolerance.rs: american/tree, at [`STEPS`]; it falls with the number of steps
 
 use std::cell::RefCell;
 
 use multiversion::multiversion;
+use zomma_base::Status;
 
+use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value, waits_always};
 use crate::black::Row;
+
+/// Steps of the finer tree where no other number is asked for: odd, so that the strike lies between two end nodes.
+pub(super) const STEPS: usize = 101;
+/// Most steps: a tree costs their square.
+const STEPS_MAX: usize = 20_001;
+
+/// Value of an American option by trees of `steps` and half as many steps, made odd, between 3 and 20,001. It handles every sign of
+/// rate and yield, two boundaries too.
+///
+/// Errors: those of [`price`](super::price).
+pub fn price(row: &Row, steps: usize) -> Result<f64, Status> {
+    check(row)?;
+    check_volatility(row)?;
+    Ok(price_of_checked(row, steps))
+}
+
+pub(super) fn price_of_checked(row: &Row, steps: usize) -> f64 {
+    let european = european_of_checked(row);
+    if waits_always(row) {
+        return european;
+    }
+    let least = european.max(exercise_value(row));
+    let fine_steps = steps.clamp(3, STEPS_MAX) | 1;
+    let coarse_steps = (fine_steps / 2) | 1;
+    let (Some(coarse), Some(fine)) = (american_and_european(row, coarse_steps), american_and_european(row, fine_steps))
+    else {
+        return least.max(best_certain_exercise(row));
+    };
+    // Where the finer tree exercises at once there is nothing to extrapolate.
+    if fine.0 <= exercise_value(row) * (1.0 + 1e-12) {
+        return least;
+    }
+    let (m, n) = (coarse_steps as f64, fine_steps as f64);
+    let premium = fine.0 - fine.1;
+    let extrapolated = premium + (premium - (coarse.0 - coarse.1)) * m / (n - m).max(1.0);
+    (european + extrapolated).max(least)
+}
 
 /// The Peizer–Pratt inversion and its complement, both without cancellation.
 fn peizer_pratt(z: f64, steps: f64) -> (f64, f64) {
@@ -22,7 +66,7 @@ thread_local! {
 
 /// American and European value on one tree with an odd number of steps; none where the volatility is too small or too great for a
 /// tree to have two branches.
-pub(super) fn american_and_european(row: &Row, steps: usize) -> Option<(f64, f64)> {
+fn american_and_european(row: &Row, steps: usize) -> Option<(f64, f64)> {
     let total = row.volatility * row.expiry_years.sqrt();
     let n = steps as f64;
     let dt = row.expiry_years / n;

@@ -67,18 +67,25 @@ impl<'a> RowColumns<'a> {
         }
     }
 
+    /// Some of the rows.
+    ///
+    /// # Panics
+    /// Where `at` reaches beyond them.
+    pub fn part(&self, at: std::ops::Range<usize>) -> RowColumns<'a> {
+        RowColumns {
+            option_type: &self.option_type[at.clone()],
+            spot: &self.spot[at.clone()],
+            strike: &self.strike[at.clone()],
+            expiry_years: &self.expiry_years[at.clone()],
+            risk_free_rate: &self.risk_free_rate[at.clone()],
+            dividend_yield: &self.dividend_yield[at.clone()],
+            volatility: &self.volatility[at],
+        }
+    }
+
     /// The rows before `middle`, and the others.
     pub(super) fn split_at(&self, middle: usize) -> (RowColumns<'a>, RowColumns<'a>) {
-        let part = |range: std::ops::Range<usize>| RowColumns {
-            option_type: &self.option_type[range.clone()],
-            spot: &self.spot[range.clone()],
-            strike: &self.strike[range.clone()],
-            expiry_years: &self.expiry_years[range.clone()],
-            risk_free_rate: &self.risk_free_rate[range.clone()],
-            dividend_yield: &self.dividend_yield[range.clone()],
-            volatility: &self.volatility[range],
-        };
-        (part(0..middle), part(middle..self.spot.len()))
+        (self.part(0..middle), self.part(middle..self.spot.len()))
     }
 }
 

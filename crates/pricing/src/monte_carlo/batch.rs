@@ -114,7 +114,7 @@ pub fn european_on(target: Target, gbm: &Gbm, draws: &Draws, option_type: Option
         })
         .collect();
     let (sum, squares) = sums.iter().fold((0.0, 0.0), |(sum, squares), part| (sum + part[0], squares + part[1]));
-    Some(Estimate::of(sum, squares, samples, gbm.discount_factor()))
+    Some(Estimate::of(sum, squares, draws, gbm.discount_factor()))
 }
 
 /// Sums over the ends of some paths.

@@ -100,12 +100,11 @@ pub(super) fn european_by(
     strike: f64,
     reduction: Reduction,
 ) -> Result<Option<Estimate>, GpuError> {
-    let samples = draws.samples();
-    if samples < 2 {
+    if draws.samples() < 2 {
         return Ok(None);
     }
     let [sum, squares] = compute.run(Ends { gbm, draws, sign: option_type.sign(), strike, reduction })?;
-    Ok(Some(Estimate::of(sum, squares, samples, gbm.discount_factor())))
+    Ok(Some(Estimate::of(sum, squares, draws, gbm.discount_factor())))
 }
 
 struct Ends<'a> {

@@ -81,7 +81,7 @@ pub(super) const F: [f64; 8] = [
 pub fn inverse_normal_cdf<M: MultiplyAdd>(u: f64) -> f64 {
     let q = u - 0.5;
     let r = M::multiply_add(-q, q, MIDDLE_SQUARE);
-    let middle = q * polynomial::<M, 8>(r, &A) / polynomial::<M, 8>(r, &B);
+    let central = q.abs() <= MIDDLE;
 
     let p = if q < 0.0 { u } else { 1.0 - u };
     let root = (-ln::<M>(p)).sqrt();
@@ -92,8 +92,9 @@ pub fn inverse_normal_cdf<M: MultiplyAdd>(u: f64) -> f64 {
         above = M::multiply_add(above, s, if near { C[i] } else { E[i] });
         below = M::multiply_add(below, s, if near { D[i] } else { F[i] });
     }
-    let tail = (above / below).copysign(q);
-    if q.abs() <= MIDDLE { middle } else { tail }
+    // One division serves the middle and the tails.
+    let numerator = if central { q * polynomial::<M, 8>(r, &A) } else { above.copysign(q) };
+    numerator / if central { polynomial::<M, 8>(r, &B) } else { below }
 }
 
 #[cfg(test)]

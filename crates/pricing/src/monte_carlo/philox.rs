@@ -41,7 +41,13 @@ pub(super) fn key(seed: u64) -> [u32; 2] {
 /// Two uniform numbers: those of two steps of one path. `pair` counts pairs of steps.
 #[inline(always)]
 pub(super) fn uniforms(seed: u64, path: u64, pair: u32) -> [f64; 2] {
-    let words = philox([pair, 0, path as u32, (path >> 32) as u32], key(seed));
+    stream_uniforms(seed, 0, path, pair)
+}
+
+/// As [`uniforms`], of another stream of the same seed.
+#[inline(always)]
+pub(super) fn stream_uniforms(seed: u64, stream: u32, path: u64, pair: u32) -> [f64; 2] {
+    let words = philox([pair, stream, path as u32, (path >> 32) as u32], key(seed));
     [uniform(words[0], words[1]), uniform(words[2], words[3])]
 }
 

@@ -55,5 +55,5 @@ pub fn european(gbm: &Gbm, draws: &Draws, option_type: OptionType, strike: f64) 
         sum += x;
         squares += x * x;
     }
-    Some(Estimate::of(sum, squares, samples, gbm.discount_factor()))
+    Some(Estimate::of(sum, squares, draws, gbm.discount_factor()))
 }

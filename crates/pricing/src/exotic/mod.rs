@@ -1,0 +1,21 @@
+//! Exotic options that have a closed form under Black–Scholes–Merton: single barriers, digitals, geometric Asians and lookbacks (see
+//! docs/finite-difference.md, "Exotics").
+//!
+//! Every function takes a [`Row`](crate::black::Row), whose fields mean what they mean there, and what the row does not hold. What has no
+//! closed form (two barriers, dates, cash dividends, early exercise) is [`finite_difference`](crate::finite_difference)'s.
+//!
+//! Errors of all of them: the first bad field of the row (`BadSpot` … `Expired`, `BadRate`, `BadYield`, `BadVolatility`), and `Overflow`
+//! where the value is not representable. No volatility is `BadVolatility` but for digitals, whose limit is that of Black's formula.
+
+mod asian;
+mod barrier;
+mod digital;
+mod lookback;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub use asian::{geometric_asian, geometric_asian_at};
+pub use barrier::{Direction, SingleBarrier, barrier};
+pub use digital::{asset_or_nothing, cash_or_nothing};
+pub use lookback::{fixed_lookback, floating_lookback};

@@ -1,0 +1,71 @@
+//! Nodes in spot, in units of the strike.
+//!
+//! Formula   S(ξ) = m + c sinh ξ, m = (S₀ + 1)/2, c² = (w σ√T)² + ((S₀ − 1)/2)²: dense between spot and strike, exponential far out
+//! Method    Spot, strike and watched barriers are anchors: between two of them ξ is divided evenly into a whole number of cells, so that
+//!           each is a node. Where another anchor would be nearer to the spot than half a cell it is left out: the payoff's mean over
+//!           cells does not need it. Refining halves every cell in ξ, so that grids are nested and their errors comparable.
+//! Source    D. Tavella and C. Randall, "Pricing Financial Instruments: The Finite Difference Method" (2000), section 5
+
+/// Where the grid ends and what must be on it.
+#[derive(Clone, Debug)]
+pub(super) struct Extent {
+    /// Lower end, at least 0.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Between the ends.
+    pub spot: f64,
+    /// σ√T as a share of the strike.
+    pub width: f64,
+}
+
+/// The map from ξ to spot, and how ξ is divided on the coarsest grid.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Map {
+    centre: f64,
+    scale: f64,
+    /// Ends of the pieces of ξ, spot they stand for, and cells in the piece that ends there (0 for the first).
+    pieces: Vec<(f64, f64, usize)>,
+}
+
+impl Map {
+    /// Divides the extent into about `cells`, with nodes at the spot and at `anchors` inside.
+    pub fn new(extent: &Extent, anchors: &[f64], cells: usize) -> Self {
+        let Extent { low, high, spot, width } = *extent;
+        let centre = 0.5 * (spot + 1.0);
+        let scale = width.hypot(0.5 * (spot - 1.0)).max(1e-9 * centre);
+        let xi = |s: f64| ((s - centre) / scale).asinh();
+        let cell = (xi(high) - xi(low)) / cells.max(1) as f64;
+        let mut fixed: Vec<f64> = vec![low, spot, high];
+        for &a in anchors {
+            if a > low && a < high && fixed.iter().all(|&f| (xi(a) - xi(f)).abs() > 0.5 * cell) {
+                fixed.push(a);
+            }
+        }
+        fixed.sort_by(f64::total_cmp);
+        let mut pieces = vec![(xi(low), low, 0)];
+        for pair in fixed.windows(2) {
+            let count = ((xi(pair[1]) - xi(pair[0])) / cell).round();
+            pieces.push((xi(pair[1]), pair[1], (count as usize).clamp(1, 2 * cells.max(1))));
+        }
+        Self { centre, scale, pieces }
+    }
+
+    /// Writes the nodes of the grid whose cells are the coarsest ones divided by `refinement`; returns the index of `spot`.
+    pub fn nodes(&self, refinement: usize, spot: f64, out: &mut Vec<f64>) -> usize {
+        out.clear();
+        let mut spot_index = 0;
+        out.push(self.pieces[0].1);
+        for pair in self.pieces.windows(2) {
+            let ((from, ..), (to, end, count)) = (pair[0], pair[1]);
+            let count = count * refinement;
+            let step = (to - from) / count as f64;
+            out.extend((1..count).map(|i| self.centre + self.scale * (from + step * i as f64).sinh()));
+            out.push(end);
+            if end == spot {
+                spot_index = out.len() - 1;
+            }
+        }
+        spot_index
+    }
+}

@@ -1,0 +1,31 @@
+//! Finite differences: options whose value is the solution of a partial differential equation, with cash dividends, early exercise,
+//! barriers and a local volatility, on a non-uniform grid through spot and strike (see docs/finite-difference.md).
+//!
+//! [`solve`] values a [`Contract`] on two nested grids, extrapolates and states the error; [`report`] does so on three and shows
+//! stability and the order observed. [`american_with_dividends`] and [`implied_volatility_with_dividends`] are the same for quotes on a
+//! share that pays cash dividends. Units: prices and amounts in currency per share, times in ACT/365F years from now.
+
+mod certain;
+mod contract;
+mod dividends;
+mod events;
+mod exercise;
+mod grid;
+mod implied;
+mod jump;
+mod operator;
+mod payoff;
+mod settings;
+mod solve;
+mod stepper;
+#[cfg(test)]
+mod tests;
+mod tridiagonal;
+
+pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolatility, Monitoring, Payoff};
+pub use dividends::{
+    EstimateColumns, Sensitivities, american_with_dividends, european_with_dividends, price_batch, sensitivities,
+};
+pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
+pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};
+pub use solve::{Estimate, solve};

@@ -1,0 +1,328 @@
+//! From a contract to an estimate: units, extent, two nested grids, extrapolation.
+
+use std::cell::RefCell;
+
+use zomma_base::Status;
+
+use super::certain::certain_value;
+use super::contract::{Contract, Exercise, Knock, Monitoring, Payoff};
+use super::events::{Event, Stretch, plan};
+use super::grid::{Extent, Map};
+use super::payoff::UnitPayoff;
+use super::settings::{Scheme, Settings};
+use super::stepper::{Stepper, Unit};
+use crate::black::Row;
+
+/// A value from nested grids.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Extrapolated to cells of no size.
+    pub value: f64,
+    /// How far the extrapolation went from the finest grid: an estimate of that grid's error, and more than that of `value`.
+    pub error: f64,
+    /// ∂V/∂S.
+    pub delta: f64,
+    /// ∂²V/∂S².
+    pub gamma: f64,
+    /// ∂V/∂t at fixed spot, per year, from the equation itself; 0 where the option is exercised at once.
+    pub theta: f64,
+}
+
+/// Below this σ√T the spot is certain.
+const LEAST_DEVIATION: f64 = 1e-7;
+/// Greatest exponent of a spot at an end of the grid.
+const MOST_EXPONENT: f64 = 60.0;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What a solution needs, kept from one to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub stepper: Stepper,
+    pub events: Vec<(f64, Event)>,
+    pub stretches: Vec<Stretch>,
+}
+
+/// Runs with this thread's scratch.
+pub(super) fn with_scratch<T>(run: impl FnOnce(&mut Scratch) -> T) -> T {
+    // A local volatility that prices an option itself finds the scratch taken.
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => run(&mut scratch),
+        Err(_) => run(&mut Scratch::default()),
+    })
+}
+
+/// Values a contract on a grid and on one with half its cells and steps.
+///
+/// Errors: the first bad field (`BadSpot` … `BadVolatility`, `BadDividend`, `BadPrice` for a cash payoff, `BadExerciseStyle` for an
+/// exercise date, `BadBarrier`, `BadRebate`, `BarrierHit`); `Expired`; `BadMethod` for settings out of range, an explicit scheme that is
+/// unstable, or an American knock-in; `BadVolatility` where a barrier or a local volatility meets a row's volatility of (almost) zero;
+/// `NotConverged` where a penalty iteration does not end; `Overflow` where a number leaves the range.
+///
+/// σ√T under 1e-7 gives the value on the certain path, its delta by bumping, and gamma 0.
+pub fn solve(contract: &Contract<'_>, settings: &Settings) -> Result<Estimate, Status> {
+    with_scratch(|scratch| solve_with(contract, settings, scratch))
+}
+
+pub(super) fn solve_with(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    scratch: &mut Scratch,
+) -> Result<Estimate, Status> {
+    settings.check()?;
+    contract.check()?;
+    solve_checked(contract, settings, &contract.row, scratch)
+}
+
+/// [`solve`] for what was checked, on the grid that suits the row `shape`: with one shape the value is smooth in every field.
+pub(super) fn solve_checked(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    shape: &Row,
+    scratch: &mut Scratch,
+) -> Result<Estimate, Status> {
+    let [coarse, fine] = levels(contract, settings, shape, scratch)?;
+    finish(contract, extrapolate(coarse, fine))
+}
+
+/// How many times more steps in time a grid with twice the cells has: so many that its error is a quarter in time too.
+pub(super) fn time_refinement(scheme: Scheme) -> usize {
+    match scheme {
+        Scheme::Explicit | Scheme::ImplicitEuler => 4,
+        Scheme::CrankNicolson | Scheme::Rannacher | Scheme::TrBdf2 => 2,
+    }
+}
+
+fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
+    let to = |fine: f64, coarse: f64| fine + (fine - coarse) / 3.0;
+    let value = to(fine.value, coarse.value);
+    Estimate {
+        value,
+        error: (value - fine.value).abs() + fine.error,
+        delta: to(fine.delta, coarse.delta),
+        gamma: to(fine.gamma, coarse.gamma),
+        theta: to(fine.theta, coarse.theta),
+    }
+}
+
+/// Keeps what must hold, back in currency.
+fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
+    let strike = contract.row.strike;
+    let mut least = 0.0;
+    let mut estimate = Estimate {
+        value: unit.value * strike,
+        error: unit.error * strike,
+        delta: unit.delta,
+        gamma: unit.gamma / strike,
+        theta: unit.theta * strike,
+    };
+    let now = match contract.exercise {
+        Exercise::American => true,
+        Exercise::Bermudan(dates) => dates.contains(&0.0),
+        Exercise::European => false,
+    };
+    if now {
+        // In currency: a share of the strike would round.
+        let row = &contract.row;
+        let inside = row.option_type.sign() * (row.spot - row.strike);
+        least = match contract.payoff {
+            Payoff::Vanilla => inside.max(0.0),
+            Payoff::CashOrNothing(cash) => {
+                if inside > 0.0 {
+                    cash
+                } else {
+                    0.0
+                }
+            }
+            Payoff::AssetOrNothing => {
+                if inside > 0.0 {
+                    row.spot
+                } else {
+                    0.0
+                }
+            }
+        };
+    }
+    estimate.value = estimate.value.max(least);
+    let numbers = [estimate.value, estimate.error, estimate.delta, estimate.gamma, estimate.theta];
+    if numbers.iter().all(|x| x.is_finite()) { Ok(estimate) } else { Err(Status::Overflow) }
+}
+
+/// The payoff with the strike at 1.
+fn payoff_of(contract: &Contract<'_>) -> UnitPayoff {
+    let kind = match contract.payoff {
+        Payoff::CashOrNothing(cash) => Payoff::CashOrNothing(cash / contract.row.strike),
+        other => other,
+    };
+    UnitPayoff { kind, option_type: contract.row.option_type, constant: 0.0, factor: 1.0 }
+}
+
+/// Two nested grids, in units of the strike.
+fn levels(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    shape: &Row,
+    scratch: &mut Scratch,
+) -> Result<[Estimate; 2], Status> {
+    let base = contract.barrier.filter(|b| b.knock == Knock::In);
+    let Some(barrier) = base else {
+        return on_grids(contract, settings, shape, scratch, payoff_of(contract), [1, 2]);
+    };
+    // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
+    let plain = Contract { barrier: None, ..*contract };
+    let whole = on_grids(&plain, settings, shape, scratch, payoff_of(contract), [1, 2])?;
+    let out = Contract { barrier: Some(super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier }), ..*contract };
+    let payoff = UnitPayoff { constant: barrier.rebate / contract.row.strike, factor: -1.0, ..payoff_of(contract) };
+    let part = on_grids(&out, settings, shape, scratch, payoff, [1, 2])?;
+    Ok([0, 1].map(|i| sum(whole[i], part[i])))
+}
+
+fn sum(a: Estimate, b: Estimate) -> Estimate {
+    Estimate {
+        value: a.value + b.value,
+        error: a.error + b.error,
+        delta: a.delta + b.delta,
+        gamma: a.gamma + b.gamma,
+        theta: a.theta + b.theta,
+    }
+}
+
+/// One solution for each refinement (a power of two) of the coarsest grid, which has half the settings' cells.
+pub(super) fn on_grids<const N: usize>(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    shape: &Row,
+    scratch: &mut Scratch,
+    payoff: UnitPayoff,
+    refinements: [usize; N],
+) -> Result<[Estimate; N], Status> {
+    let row = &contract.row;
+    let spot = row.spot / row.strike;
+    let width = row.volatility * row.expiry_years.sqrt();
+    let unit = unit_of(contract, payoff);
+    let finer = time_refinement(settings.scheme);
+    plan(contract, settings.time_steps.div_ceil(finer), &mut scratch.events, &mut scratch.stretches);
+    let certain = width < LEAST_DEVIATION;
+    if certain && (contract.barrier.is_some() || contract.local_volatility.is_some()) {
+        return Err(Status::BadVolatility);
+    }
+    if certain {
+        return Ok([certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width); N]);
+    }
+    let (extent, unit) = extent(contract, settings, unit, shape, &scratch.events)?;
+    let mut anchors = [1.0; 3];
+    let mut count = 1;
+    for level in unit.watched.iter().flatten() {
+        anchors[count] = *level;
+        count += 1;
+    }
+    let map = Map::new(&extent, &anchors[..count], settings.space_steps.div_ceil(2));
+    let mut out = [Estimate::default(); N];
+    for (out, refinement) in out.iter_mut().zip(refinements) {
+        let stepper = &mut scratch.stepper;
+        let at = map.nodes(refinement, spot, &mut stepper.nodes);
+        let finer = finer.pow(refinement.ilog2());
+        stepper.roll_back(&unit, &scratch.stretches, finer, settings)?;
+        *out = stepper.read(&unit, at);
+    }
+    Ok(out)
+}
+
+fn unit_of<'a>(contract: &Contract<'a>, payoff: UnitPayoff) -> Unit<'a> {
+    let row = &contract.row;
+    Unit {
+        payoff,
+        rate: row.risk_free_rate,
+        dividend_yield: row.dividend_yield,
+        volatility: row.volatility,
+        local: contract.local_volatility.map(|function| (function, row.strike)),
+        american: contract.exercise == Exercise::American,
+        knocked: [None; 2],
+        watched: [None; 2],
+        rebate: contract.barrier.map_or(0.0, |b| b.rebate / row.strike),
+        watched_at_expiry: false,
+    }
+}
+
+fn certain_estimate(unit: &Unit<'_>, exercise: Exercise<'_>, stretches: &[Stretch], spot: f64, width: f64) -> Estimate {
+    let at = |s: f64| certain_value(unit, exercise, stretches, s);
+    let bump = 1e-6 * spot;
+    let delta = (at(spot + bump) - at(spot - bump)) / (2.0 * bump);
+    let value = at(spot);
+    let exercised = unit.american && value <= unit.payoff.at(spot);
+    let carry = unit.rate - unit.dividend_yield;
+    let theta = if exercised { 0.0 } else { unit.rate * value - carry * spot * delta };
+    // The time value at the money is 0.4 S σ√T.
+    Estimate { value, error: 0.4 * spot * width, delta, gamma: 0.0, theta }
+}
+
+/// The ends of the grid, and the unit with what stands there.
+fn extent<'a>(
+    contract: &Contract<'_>,
+    settings: &Settings,
+    mut unit: Unit<'a>,
+    shape: &Row,
+    events: &[(f64, Event)],
+) -> Result<(Extent, Unit<'a>), Status> {
+    let row = &contract.row;
+    let spot = row.spot / row.strike;
+    let width = shape.volatility * shape.expiry_years.sqrt();
+    let drift =
+        ((shape.risk_free_rate - shape.dividend_yield) * shape.expiry_years).clamp(-MOST_EXPONENT, MOST_EXPONENT);
+    let spread = (settings.deviations * width).min(MOST_EXPONENT);
+    let paid: f64 = events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum();
+    let mut high = (spot * drift.max(0.0).exp()).max(1.0) * spread.exp() + paid;
+    let bottom = (spot * drift.min(0.0).exp()).min(1.0) * (-spread).exp();
+    // Where the grid reaches down so far it may as well end at zero, which absorbs.
+    let mut low = bottom - paid;
+    if low < 0.1 * spot.min(1.0) || low < paid {
+        low = 0.0;
+    }
+    if !(high.is_finite() && high < 1e150) {
+        return Err(if paid.is_finite() { Status::Overflow } else { Status::BadDividend });
+    }
+    if let Some(barrier) = &contract.barrier {
+        let levels = [barrier.lower, barrier.upper].map(|b| b.map(|b| b / row.strike));
+        match barrier.monitoring {
+            Monitoring::Continuous => {
+                if let Some(level) = levels[0].filter(|&b| b > low) {
+                    (low, unit.knocked[0]) = (level, Some(unit.rebate));
+                }
+                if let Some(level) = levels[1].filter(|&b| b < high) {
+                    (high, unit.knocked[1]) = (level, Some(unit.rebate));
+                }
+                // Rounding of the division may put the spot on the barrier.
+                if !(low < spot && spot < high) {
+                    return Err(Status::BarrierHit);
+                }
+            }
+            Monitoring::Dates(dates) => {
+                unit.watched = levels;
+                unit.watched_at_expiry = dates.contains(&row.expiry_years);
+            }
+        }
+    }
+    let moved = 0.5 * (drift.clamp(-1.0, 1.0).exp_m1().abs() + paid.min(spot));
+    Ok((Extent { low, high, spot, width: width.hypot(moved) }, unit))
+}
+
+impl Stepper {
+    /// Value and Greeks at a node.
+    fn read(&self, unit: &Unit<'_>, at: usize) -> Estimate {
+        let at = at.clamp(1, self.nodes.len() - 2);
+        let [below, above] = [self.nodes[at] - self.nodes[at - 1], self.nodes[at + 1] - self.nodes[at]];
+        let value = self.values[at];
+        let [fall, rise] = [(value - self.values[at - 1]) / below, (self.values[at + 1] - value) / above];
+        let delta = (fall * above + rise * below) / (below + above);
+        let gamma = 2.0 * (rise - fall) / (below + above);
+        let spot = self.nodes[at];
+        let exercised = unit.american && value <= unit.payoff.at(spot);
+        let operator = &self.operator;
+        let change = operator.lower[at] * self.values[at - 1]
+            + operator.diagonal[at] * value
+            + operator.upper[at] * self.values[at + 1];
+        Estimate { value, error: 0.0, delta, gamma, theta: if exercised { 0.0 } else { -change } }
+    }
+}

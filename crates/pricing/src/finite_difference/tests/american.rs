@@ -1,0 +1,93 @@
+use super::*;
+use crate::tolerance::FINITE_DIFFERENCE_AMERICAN;
+
+/// Geske and Johnson (1984), Table I: puts at spot 40, rate 4.88 %, no yield; months 1, 4, 7.
+#[test]
+fn published_puts() {
+    let table = [
+        (0.2, 35.0, [0.0062, 0.2000, 0.4328]),
+        (0.2, 40.0, [0.8522, 1.5798, 1.9905]),
+        (0.2, 45.0, [5.0000, 5.0883, 5.2670]),
+        (0.3, 35.0, [0.0774, 0.6975, 1.2198]),
+        (0.3, 40.0, [1.3099, 2.4825, 3.1696]),
+        (0.3, 45.0, [5.0597, 5.7056, 6.2436]),
+        (0.4, 35.0, [0.2466, 1.3460, 2.1549]),
+        (0.4, 40.0, [1.7681, 3.3874, 4.3526]),
+        (0.4, 45.0, [5.2868, 6.5099, 7.3830]),
+    ];
+    for (volatility, strike, values) in table {
+        for (years, value) in [0.0833, 0.3333, 0.5833].into_iter().zip(values) {
+            let row = row(OptionType::Put, 40.0, strike, years, [0.0488, 0.0], volatility);
+            let got = solve(&Contract::american(row, &[]), &Settings::default()).unwrap();
+            // The table's own values are off by up to 7e-4.
+            assert!((got.value - value).abs() < 8e-4, "{volatility} {strike} {years}: {got:?} is not {value}");
+        }
+    }
+}
+
+/// Andersen, Lake and Offengenden (2016), section 6: one-year put at the money, rate and yield 5 %, volatility 25 %; the premium over
+/// the European value.
+#[test]
+fn published_premium() {
+    let row = row(OptionType::Put, 100.0, 100.0, 1.0, [0.05, 0.05], 0.25);
+    let got = solve(&Contract::american(row, &[]), &fine()).unwrap();
+    let european = crate::black::scalar::price(&row, crate::black::Model::Bsm).unwrap();
+    assert!((got.value - european - 0.106952702747).abs() < 5e-5, "{}", got.value - european);
+}
+
+/// The three ways to exercise meet, with all schemes that damp.
+#[test]
+fn methods_agree() {
+    for (option_type, strike, rates) in [
+        (OptionType::Put, 100.0, [0.05, 0.0]),
+        (OptionType::Put, 115.0, [0.05, 0.02]),
+        (OptionType::Call, 95.0, [0.03, 0.07]),
+    ] {
+        let row = row(option_type, 100.0, strike, 0.75, rates, 0.3);
+        let contract = Contract::american(row, &[]);
+        let best = solve(&contract, &fine()).unwrap();
+        for scheme in [Scheme::TrBdf2, Scheme::Rannacher] {
+            for (american, allowed) in [
+                (AmericanMethod::BrennanSchwartz, FINITE_DIFFERENCE_AMERICAN),
+                (AmericanMethod::Penalty, FINITE_DIFFERENCE_AMERICAN),
+                (AmericanMethod::Projection, 10.0 * FINITE_DIFFERENCE_AMERICAN),
+            ] {
+                // Crank–Nicolson's even steps converge more slowly: like the power 1.3 of the step.
+                let time_steps = if scheme == Scheme::TrBdf2 { 40 } else { 160 };
+                let settings = Settings { scheme, american, time_steps, ..Settings::default() };
+                let got = solve(&contract, &settings).unwrap();
+                let off = (got.value - best.value).abs() / best.value;
+                assert!(off < allowed, "{row:?} {scheme:?} {american:?}: {got:?} is not {best:?}");
+            }
+        }
+    }
+}
+
+/// Under negative rates a put is exercised between two boundaries: the penalty handles it. QuantLib 1.44, FdBlackScholesVanillaEngine:
+/// 9.200230 on 1,000 × 1,000 and 9.200654 on 2,000 × 2,000, first order in the time step: 9.20108.
+#[test]
+fn two_boundaries() {
+    let row = row(OptionType::Put, 100.0, 105.0, 2.0, [-0.01, -0.04], 0.15);
+    let got = solve(&Contract::american(row, &[]), &fine()).unwrap();
+    assert!((got.value - 9.20108).abs() < 5e-5, "{got:?}");
+}
+
+/// Bermudan dates from few to many lead from the European to the American value.
+#[test]
+fn bermudan_between() {
+    let row = row(OptionType::Put, 100.0, 105.0, 1.0, [0.06, 0.0], 0.25);
+    let value = |exercise| {
+        let contract = Contract { exercise, ..Contract::european(row) };
+        solve(&contract, &Settings::default()).unwrap().value
+    };
+    let dates = |n: usize| (1..n).map(|i| i as f64 / n as f64).collect::<Vec<_>>();
+    let (four, many) = (dates(4), dates(100));
+    let values = [
+        value(Exercise::European),
+        value(Exercise::Bermudan(&four)),
+        value(Exercise::Bermudan(&many)),
+        value(Exercise::American),
+    ];
+    assert!(values.windows(2).all(|v| v[0] < v[1]), "{values:?}");
+    assert!(values[3] - values[2] < 0.01, "{values:?}");
+}

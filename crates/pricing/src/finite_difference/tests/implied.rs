@@ -1,0 +1,137 @@
+use proptest::prelude::*;
+use zomma_base::Status;
+
+use super::*;
+use crate::black::RowColumns;
+
+fn chain(expiry_years: f64) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for option_type in BOTH {
+        for strike in [70.0, 85.0, 95.0, 100.0, 105.0, 120.0] {
+            for volatility in [0.12, 0.25, 0.6] {
+                rows.push(row(option_type, 100.0, strike, expiry_years, [0.045, 0.0], volatility));
+            }
+        }
+    }
+    rows
+}
+
+/// The volatility of a price is the one that gave it, wherever the option is worth more than its exercise.
+#[test]
+fn round_trip() {
+    let dividends = [cash(0.1, 0.6), cash(0.35, 0.6), cash(0.6, 0.7), cash(0.85, 0.7)];
+    let settings = Settings::default();
+    let (mut tried, mut worst) = (0, 0.0_f64);
+    for expiry_years in [0.08, 0.5, 1.2] {
+        for row in chain(expiry_years) {
+            let estimate = american_with_dividends(&row, &dividends, &settings).unwrap();
+            let certain = american_with_dividends(&Row { volatility: 0.0, ..row }, &dividends, &settings).unwrap();
+            if estimate.value < certain.value + 1e-3 {
+                continue;
+            }
+            tried += 1;
+            let got = implied_volatility_with_dividends(&row, &dividends, estimate.value, &settings)
+                .unwrap_or_else(|status| panic!("{row:?} {estimate:?}: {status}"));
+            let off = (got / row.volatility - 1.0).abs();
+            worst = worst.max(off * (estimate.value - certain.value).min(1.0));
+            assert!(off < 1e-3, "{row:?} {estimate:?} {certain:?}: {got}");
+        }
+    }
+    println!("{tried} round trips, {worst:.1e}");
+    assert!(tried > 80);
+}
+
+#[test]
+fn statuses() {
+    let row = row(OptionType::Put, 100.0, 110.0, 0.5, [0.05, 0.0], f64::NAN);
+    let at = |price| implied_volatility_with_dividends(&row, &[cash(0.2, 1.0)], price, &Settings::default());
+    assert_eq!(at(f64::NAN), Err(Status::BadPrice));
+    assert_eq!(at(-1.0), Err(Status::BadPrice));
+    assert_eq!(at(9.0), Err(Status::BelowIntrinsic));
+    assert_eq!(at(110.0), Err(Status::AboveMaximum));
+    let certain = american_with_dividends(&Row { volatility: 0.0, ..row }, &[cash(0.2, 1.0)], &Settings::default());
+    assert_eq!(at(certain.unwrap().value), Err(Status::Undetermined));
+    assert!(at(14.0).is_ok());
+}
+
+/// Batches are the single functions, row by row.
+#[test]
+fn batches() {
+    let mut rows = chain(0.5);
+    rows[3].spot = f64::NAN;
+    let dividends = [cash(0.25, 1.0)];
+    let settings = Settings { space_steps: 80, time_steps: 20, ..Settings::default() };
+    let column = |f: fn(&Row) -> f64| rows.iter().map(f).collect::<Vec<_>>();
+    let option_type: Vec<_> = rows.iter().map(|r| r.option_type).collect();
+    let (spot, strike) = (column(|r| r.spot), column(|r| r.strike));
+    let (expiry, rate) = (column(|r| r.expiry_years), column(|r| r.risk_free_rate));
+    let (yields, volatility) = (column(|r| r.dividend_yield), column(|r| r.volatility));
+    let columns = RowColumns {
+        option_type: &option_type,
+        spot: &spot,
+        strike: &strike,
+        expiry_years: &expiry,
+        risk_free_rate: &rate,
+        dividend_yield: &yields,
+        volatility: &volatility,
+    };
+    let mut status = vec![Status::Ok; rows.len()];
+    let mut out = vec![vec![0.0; rows.len()]; 5];
+    let [value, error, delta, gamma, theta] = out.each_slice();
+    price_batch(&columns, &dividends, &settings, EstimateColumns { value, error, delta, gamma, theta }, &mut status);
+    for (i, row) in rows.iter().enumerate() {
+        match american_with_dividends(row, &dividends, &settings) {
+            Ok(estimate) => {
+                let got = [out[0][i], out[1][i], out[2][i], out[3][i], out[4][i]];
+                let want = [estimate.value, estimate.error, estimate.delta, estimate.gamma, estimate.theta];
+                assert_eq!((status[i], got), (Status::Ok, want), "{row:?}");
+            }
+            Err(code) => assert!(status[i] == code && out[0][i].is_nan(), "{row:?}"),
+        }
+    }
+    let prices = out[0].clone();
+    let mut implied = vec![0.0; rows.len()];
+    implied_volatility_batch(&columns, &prices, &dividends, &settings, &mut implied, &mut status);
+    assert_eq!(status[3], Status::BadSpot);
+    assert!(status.iter().filter(|s| s.is_ok()).count() > 20);
+}
+
+trait EachSlice {
+    fn each_slice(&mut self) -> [&mut [f64]; 5];
+}
+
+impl EachSlice for Vec<Vec<f64>> {
+    fn each_slice(&mut self) -> [&mut [f64]; 5] {
+        let [a, b, c, d, e] = &mut self[..] else { panic!("five columns") };
+        [a, b, c, d, e]
+    }
+}
+
+/// Vega, rho and phi without dividends, European: the closed form's.
+#[test]
+fn sensitivities_of_a_european() {
+    use crate::black::{Greek, Model, scalar};
+    let row = row(OptionType::Put, 100.0, 105.0, 0.8, [0.04, 0.01], 0.3);
+    let exact = scalar::greeks(&row, Model::Bsm).unwrap();
+    let got = sensitivities(&Contract::european(row), &Settings::default()).unwrap();
+    for (got, greek) in [(got.vega, Greek::Vega), (got.rho, Greek::Rho), (got.phi, Greek::Phi)] {
+        assert!((got / exact[greek as usize] - 1.0).abs() < 1e-4, "{greek:?} {got} {}", exact[greek as usize]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_prices_never_panic(bits in prop::array::uniform4(any::<u64>()), put: bool) {
+        let [price, amount, t, spot] = bits.map(f64::from_bits);
+        let option_type = if put { OptionType::Put } else { OptionType::Call };
+        let row = row(option_type, if bits[0] & 1 == 0 { 100.0 } else { spot }, 95.0, 0.4, [0.03, 0.0], 0.0);
+        let dividends = if bits[1] & 1 == 0 { vec![cash(0.2, 1.0)] } else { vec![cash(t, amount)] };
+        let settings = Settings { space_steps: 24, time_steps: 6, ..Settings::default() };
+        let price = if bits[2] & 1 == 0 { price } else { price.abs() % 100.0 };
+        if let Ok(volatility) = implied_volatility_with_dividends(&row, &dividends, price, &settings) {
+            prop_assert!(volatility.is_finite() && volatility > 0.0);
+        }
+    }
+}

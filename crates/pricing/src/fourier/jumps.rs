@@ -1,0 +1,276 @@
+//! The exponents of Merton, Bates and Kou: a diffusion and jumps.
+//!
+//! Diffusion  Λ = −σ²T s(1 − s)/2
+//! Normal     Λ = λT (J(s) − 1 − s k), J(s) = e^(sm + s²δ²/2), k = J(1) − 1
+//! Kou        Λ = λT s (p/(η₁ − s) − (1 − p)/(η₂ + s) − ζ), ζ = p/(η₁ − 1) − (1 − p)/(η₂ + 1)
+//! Source     R. Merton (1976); D. Bates (1996); S. Kou (2002)
+
+use super::complex::{Complex, complex};
+use super::elementary::{Elementary, Std};
+use super::exponent::{Exponent, Gradient};
+use super::heston::HestonExponent;
+use super::model::{Bates, Kou, Merton};
+
+/// Expected jumps up to which e^(λT(J − 1)) stays over e^−20 where J wanders around 0.
+const MOST_DIRECT: f64 = 10.0;
+
+/// Normal jumps of the logarithm, until one expiry.
+#[derive(Clone, Copy)]
+struct NormalJumps {
+    intensity: f64,
+    mean: f64,
+    std: f64,
+    expiry: f64,
+    /// J(1) − 1.
+    growth: f64,
+}
+
+impl NormalJumps {
+    fn new(intensity: f64, mean: f64, std: f64, expiry: f64) -> Self {
+        Self { intensity, mean, std, expiry, growth: (mean + 0.5 * std * std).exp_m1() }
+    }
+
+    /// sm + s²δ²/2.
+    #[inline(always)]
+    fn power(&self, s: Complex) -> Complex {
+        s.scale(self.mean) + s.square().scale(0.5 * self.std * self.std)
+    }
+
+    #[inline(always)]
+    fn value<E: Elementary>(&self, s: Complex) -> Complex {
+        (self.power(s).exp_m1::<E>() - s.scale(self.growth)).scale(self.intensity * self.expiry)
+    }
+
+    /// Derivatives by expiry, and by intensity, mean and deviation.
+    #[inline(always)]
+    fn gradient<E: Elementary>(&self, s: Complex) -> (Complex, [Complex; 3]) {
+        let jumped = self.power(s).exp_m1::<E>();
+        let per_jump = jumped - s.scale(self.growth);
+        let events = self.intensity * self.expiry;
+        // J(s) − J(1) and s J(s) − J(1), without their ones.
+        let by_mean = s * (jumped - complex(self.growth, 0.0));
+        let by_std = s * (s * (jumped + Complex::ONE) - complex(self.growth + 1.0, 0.0));
+        (
+            per_jump.scale(self.intensity),
+            [per_jump.scale(self.expiry), by_mean.scale(events), by_std.scale(events * self.std)],
+        )
+    }
+
+    /// Where the logarithm is without the diffusion, given so many jumps of the mean size.
+    fn shift(&self, jumps: Option<u32>) -> f64 {
+        f64::from(jumps.unwrap_or(0)) * self.mean - self.intensity * self.expiry * self.growth
+    }
+
+    /// The part of the exponent that so many jumps and the compensator make.
+    fn given(&self, s: Complex, jumps: u32) -> Complex {
+        self.power(s).scale(f64::from(jumps)) - s.scale(self.intensity * self.expiry * self.growth)
+    }
+
+    /// Whether e^(λT(J − 1)) has no gaps: few jumps, and |J| along u = r e^(i turn) under e^(1/2) times what it is near 0. (The largest of
+    /// −m r sin − δ²r² cos(2 turn)/2 is meant.)
+    fn may_turn(&self, turn: f64) -> bool {
+        let pull = self.mean * turn.sin();
+        let level = pull >= 0.0 || pull * pull <= self.std * self.std * (2.0 * turn).cos();
+        let events = self.intensity * self.expiry * self.power(complex(0.5, 0.0)).re.exp();
+        events <= MOST_DIRECT && (level || events == 0.0)
+    }
+
+    fn moment(&self, s: f64) -> f64 {
+        self.value::<Std>(complex(s, 0.0)).re
+    }
+
+    /// λT(|J(1/2 + iu)| − 1 − k/2).
+    fn envelope(&self, u: f64) -> f64 {
+        let size = 0.5 * self.mean + 0.5 * self.std * self.std * (0.25 - u * u);
+        self.intensity * self.expiry * (size.exp_m1() - 0.5 * self.growth)
+    }
+}
+
+/// −σ²T s(1 − s)/2, its derivative by T and by σ.
+#[inline(always)]
+fn diffusion(volatility: f64, expiry: f64, s: Complex) -> [Complex; 3] {
+    let a = s * (Complex::ONE - s);
+    let variance = volatility * volatility;
+    [a.scale(-0.5 * variance * expiry), a.scale(-0.5 * variance), a.scale(-volatility * expiry)]
+}
+
+fn diffusion_envelope(volatility: f64, expiry: f64, u: f64) -> f64 {
+    -0.5 * volatility * volatility * expiry * (u * u + 0.25)
+}
+
+/// Merton's model at one expiry.
+#[derive(Clone, Copy)]
+pub(super) struct MertonExponent {
+    volatility: f64,
+    jumps: NormalJumps,
+}
+
+impl MertonExponent {
+    pub fn new(model: &Merton, expiry: f64) -> Self {
+        let jumps = NormalJumps::new(model.jump_intensity, model.jump_mean, model.jump_std, expiry);
+        Self { volatility: model.volatility, jumps }
+    }
+}
+
+impl Exponent<4> for MertonExponent {
+    #[inline(always)]
+    fn value<E: Elementary>(&self, s: Complex) -> Complex {
+        diffusion(self.volatility, self.jumps.expiry, s)[0] + self.jumps.value::<E>(s)
+    }
+
+    #[inline(always)]
+    fn gradient<E: Elementary>(&self, s: Complex) -> Gradient<4> {
+        let [_, by_expiry, by_volatility] = diffusion(self.volatility, self.jumps.expiry, s);
+        let (jumps_by_expiry, [intensity, mean, std]) = self.jumps.gradient::<E>(s);
+        let expiry = by_expiry + jumps_by_expiry;
+        // The exponent is proportional to T.
+        Gradient { value: expiry.scale(self.jumps.expiry), expiry, parameters: [by_volatility, intensity, mean, std] }
+    }
+
+    fn moment(&self, s: f64) -> f64 {
+        self.value::<Std>(complex(s, 0.0)).re
+    }
+
+    fn envelope(&self, u: f64) -> f64 {
+        diffusion_envelope(self.volatility, self.jumps.expiry, u) + self.jumps.envelope(u)
+    }
+
+    fn shift(&self, jumps: Option<u32>) -> f64 {
+        self.jumps.shift(jumps)
+    }
+
+    fn normal_jumps(&self) -> Option<f64> {
+        Some(self.jumps.intensity * self.jumps.expiry)
+    }
+
+    fn may_turn(&self, turn: f64) -> bool {
+        self.jumps.may_turn(turn)
+    }
+
+    fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
+        diffusion(self.volatility, self.jumps.expiry, s)[0] + self.jumps.given(s, jumps)
+    }
+}
+
+/// Bates' model at one expiry.
+#[derive(Clone, Copy)]
+pub(super) struct BatesExponent {
+    heston: HestonExponent,
+    jumps: NormalJumps,
+}
+
+impl BatesExponent {
+    pub fn new(model: &Bates, expiry: f64) -> Self {
+        let Bates { heston, jump_intensity, jump_mean, jump_std } = *model;
+        let jumps = NormalJumps::new(jump_intensity, jump_mean, jump_std, expiry);
+        Self { heston: HestonExponent { model: heston, expiry }, jumps }
+    }
+}
+
+impl Exponent<8> for BatesExponent {
+    #[inline(always)]
+    fn value<E: Elementary>(&self, s: Complex) -> Complex {
+        self.heston.value::<E>(s) + self.jumps.value::<E>(s)
+    }
+
+    #[inline(always)]
+    fn gradient<E: Elementary>(&self, s: Complex) -> Gradient<8> {
+        let heston = self.heston.gradient::<E>(s);
+        let (by_expiry, [intensity, mean, std]) = self.jumps.gradient::<E>(s);
+        let [v0, kappa, theta, sigma, rho] = heston.parameters;
+        Gradient {
+            value: heston.value + by_expiry.scale(self.jumps.expiry),
+            expiry: heston.expiry + by_expiry,
+            parameters: [v0, kappa, theta, sigma, rho, intensity, mean, std],
+        }
+    }
+
+    fn moment(&self, s: f64) -> f64 {
+        self.heston.moment(s) + self.jumps.moment(s)
+    }
+
+    fn envelope(&self, u: f64) -> f64 {
+        self.heston.envelope(u) + self.jumps.envelope(u)
+    }
+
+    fn shift(&self, jumps: Option<u32>) -> f64 {
+        self.heston.shift(None) + self.jumps.shift(jumps)
+    }
+
+    fn normal_jumps(&self) -> Option<f64> {
+        Some(self.jumps.intensity * self.jumps.expiry)
+    }
+
+    fn may_turn(&self, turn: f64) -> bool {
+        self.jumps.may_turn(turn)
+    }
+
+    fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
+        self.heston.value::<Std>(s) + self.jumps.given(s, jumps)
+    }
+}
+
+/// Kou's model at one expiry.
+#[derive(Clone, Copy)]
+pub(super) struct KouExponent {
+    pub model: Kou,
+    pub expiry: f64,
+}
+
+impl Exponent<5> for KouExponent {
+    #[inline(always)]
+    fn value<E: Elementary>(&self, s: Complex) -> Complex {
+        self.gradient::<E>(s).value
+    }
+
+    #[inline(always)]
+    fn gradient<E: Elementary>(&self, s: Complex) -> Gradient<5> {
+        let Kou { volatility, jump_intensity, jump_up_probability, jump_up_rate, jump_down_rate } = self.model;
+        let [_, diffused, by_volatility] = diffusion(volatility, self.expiry, s);
+        let down_probability = 1.0 - jump_up_probability;
+        let up = Complex::ONE / (complex(jump_up_rate, 0.0) - s);
+        let down = Complex::ONE / (complex(jump_down_rate, 0.0) + s);
+        let (up_one, down_one) = (1.0 / (jump_up_rate - 1.0), 1.0 / (jump_down_rate + 1.0));
+        let real = |x: f64| complex(x, 0.0);
+        let by_up = up - real(up_one);
+        let by_down = down - real(down_one);
+        let per_jump = s * (by_up.scale(jump_up_probability) - by_down.scale(down_probability));
+        let events = s.scale(jump_intensity * self.expiry);
+        let expiry = diffused + per_jump.scale(jump_intensity);
+        Gradient {
+            value: expiry.scale(self.expiry),
+            expiry,
+            parameters: [
+                by_volatility,
+                per_jump.scale(self.expiry),
+                events * (by_up + by_down),
+                events * (real(up_one * up_one) - up.square()).scale(jump_up_probability),
+                events * (down.square() - real(down_one * down_one)).scale(down_probability),
+            ],
+        }
+    }
+
+    fn moment(&self, s: f64) -> f64 {
+        let model = &self.model;
+        let jumps = model.jump_intensity > 0.0;
+        let up = jumps && model.jump_up_probability > 0.0 && s >= model.jump_up_rate;
+        let down = jumps && model.jump_up_probability < 1.0 && s <= -model.jump_down_rate;
+        if up || down { f64::INFINITY } else { self.value::<Std>(complex(s, 0.0)).re }
+    }
+
+    fn envelope(&self, u: f64) -> f64 {
+        let Kou { volatility, jump_intensity, jump_up_probability, jump_up_rate, jump_down_rate } = self.model;
+        let down_probability = 1.0 - jump_up_probability;
+        // |η/(η − s)| of the two sides falls in u.
+        let size = jump_up_probability * jump_up_rate / (jump_up_rate - 0.5).hypot(u)
+            + down_probability * jump_down_rate / (jump_down_rate + 0.5).hypot(u);
+        let growth = jump_up_probability / (jump_up_rate - 1.0) - down_probability / (jump_down_rate + 1.0);
+        diffusion_envelope(volatility, self.expiry, u) + jump_intensity * self.expiry * (size - 1.0 - 0.5 * growth)
+    }
+
+    fn shift(&self, _jumps: Option<u32>) -> f64 {
+        let Kou { jump_intensity, jump_up_probability, jump_up_rate, jump_down_rate, .. } = self.model;
+        let growth = jump_up_probability / (jump_up_rate - 1.0) - (1.0 - jump_up_probability) / (jump_down_rate + 1.0);
+        -jump_intensity * self.expiry * growth
+    }
+}

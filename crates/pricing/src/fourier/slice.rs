@@ -1,0 +1,129 @@
+//! All strikes of one expiry under one model: the series where it converges, else the twin strike by strike.
+
+use std::cell::RefCell;
+
+use super::exponent::Exponent;
+use super::heston::HestonExponent;
+use super::jumps::{BatesExponent, KouExponent, MertonExponent};
+use super::model::Model;
+use super::period;
+use super::quantities::{Covered, Slice};
+use super::series::{AtStrikes, Depth, Nodes, Sums, Table, place};
+use super::twin;
+use super::variance_gamma::VarianceGammaExponent;
+use crate::math::{Target, dispatch};
+use zomma_base::Status;
+
+/// ln of what is allowed of each error of a price in discounted forwards: 1e-10.
+const PRICE_BOUND: f64 = 23.03;
+/// The same of prices from whose sums derivatives are taken: 1e-12.
+const DERIVATIVES_BOUND: f64 = 27.63;
+
+/// What is kept between slices, so that no slice allocates.
+#[derive(Default)]
+struct Scratch {
+    table: Table,
+    x: Vec<f64>,
+    rows: Vec<usize>,
+    sums: Vec<Sums>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// One slice to be valued.
+pub(super) struct Task<'a> {
+    pub target: Target,
+    pub model: &'a Model,
+    pub slice: &'a Slice,
+    pub strikes: &'a [f64],
+    pub depth: Depth,
+}
+
+impl Task<'_> {
+    /// Gives each strike's covered call, or what is wrong, to `sink`. A model or slice that is bad is so for every strike.
+    pub fn run(&self, sink: &mut impl FnMut(usize, Result<Covered<'_>, Status>)) {
+        if let Err(status) = self.model.check().and_then(|()| self.slice.check()) {
+            (0..self.strikes.len()).for_each(|i| sink(i, Err(status)));
+            return;
+        }
+        let expiry = self.slice.expiry_years;
+        match *self.model {
+            Model::Heston(model) => self.with(HestonExponent { model, expiry }, sink),
+            Model::Bates(model) => self.with(BatesExponent::new(&model, expiry), sink),
+            Model::Merton(model) => self.with(MertonExponent::new(&model, expiry), sink),
+            Model::Kou(model) => self.with(KouExponent { model, expiry }, sink),
+            Model::VarianceGamma(model) => self.with(VarianceGammaExponent { model, expiry }, sink),
+        }
+    }
+
+    fn with<X: Exponent<P>, const P: usize>(
+        &self,
+        exponent: X,
+        sink: &mut impl FnMut(usize, Result<Covered<'_>, Status>),
+    ) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { table, x, rows, sums } = scratch;
+            x.clear();
+            rows.clear();
+            for (i, &strike) in self.strikes.iter().enumerate() {
+                if strike > 0.0 && strike.is_finite() {
+                    rows.push(i);
+                    x.push(self.slice.log_strike(strike));
+                } else {
+                    sink(i, Err(Status::BadStrike));
+                }
+            }
+            let least = x.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
+            let period = period::find(|s| exponent.moment(s), bound, least, most);
+            let mut met = false;
+            if let Some(period) = period {
+                let largest = most.clamp(period.lowest, period.highest);
+                let error = (-bound - 0.5 * largest.max(0.0)).exp();
+                let nodes = Nodes { exponent, period: period.length, error, depth: self.depth, table, met: &mut met };
+                dispatch(self.target, nodes);
+            }
+            sums.clear();
+            sums.resize(x.len(), [0.0; place::ALL]);
+            if met {
+                let strikes = AtStrikes { table, x, depth: self.depth, parameters: P, sums };
+                dispatch(self.target, strikes);
+            }
+            let alias = period.filter(|_| met).map_or(0.0, |period| 1.0 / (0.5 * period.length).exp_m1());
+            for ((&row, &x), sums) in rows.iter().zip(x.iter()).zip(sums.iter_mut()) {
+                let strike = self.strikes[row];
+                let worthless = period.and_then(|period| worthless(x, period.lowest, period.highest));
+                let found = if worthless.is_some() {
+                    worthless
+                } else if met {
+                    Some(*sums)
+                } else {
+                    twin::sums(&exponent, x, self.depth != Depth::Price)
+                };
+                let alias = if worthless.is_some() { 0.0 } else { alias };
+                let root = if worthless.is_some() { 1.0 } else { (0.5 * x).exp() };
+                let covered =
+                    found.map(|sums| Covered { slice: self.slice, strike, x, sums: sums.map(|sum| root * sum), alias });
+                sink(row, covered.ok_or(Status::NotConverged));
+            }
+        });
+    }
+}
+
+/// The sums, with their factor √k, of a strike so far that its out-of-the-money option is worth nothing.
+fn worthless(x: f64, lowest: f64, highest: f64) -> Option<Sums> {
+    let mut sums = [0.0; place::ALL];
+    if x > highest {
+        // m = 1
+        (sums[place::VALUE], sums[place::SLOPE]) = (1.0, -0.5);
+    } else if x < lowest {
+        // m = k
+        (sums[place::VALUE], sums[place::SLOPE]) = (x.exp(), 0.5 * x.exp());
+    } else {
+        return None;
+    }
+    Some(sums)
+}

@@ -1,0 +1,125 @@
+//! Greeks against Black and Scholes, and against differences of closed forms.
+
+use super::*;
+use crate::math::Target;
+use crate::monte_carlo::closed_form::Lognormal;
+
+const VOLATILITY: f64 = 0.3;
+
+/// Price, delta, gamma, vega and rho by central differences of a closed form of spot, volatility and rate.
+fn differences(price: impl Fn(f64, f64, f64) -> f64) -> [f64; 5] {
+    let (s, v, r) = (100.0, VOLATILITY, 0.04);
+    let [ds, dv, dr] = [1e-2, 1e-5, 1e-5];
+    [
+        price(s, v, r),
+        (price(s + ds, v, r) - price(s - ds, v, r)) / (2.0 * ds),
+        (price(s + ds, v, r) - 2.0 * price(s, v, r) + price(s - ds, v, r)) / (ds * ds),
+        (price(s, v + dv, r) - price(s, v - dv, r)) / (2.0 * dv),
+        (price(s, v, r + dr) - price(s, v, r - dr)) / (2.0 * dr),
+    ]
+}
+
+fn wanted(payoff: &Payoff) -> [f64; 5] {
+    differences(|spot, volatility, risk_free_rate| {
+        let market = Market { spot, risk_free_rate, ..market(0.0, 0.01) };
+        let end = Lognormal::spot(&market, volatility);
+        market.discount_factor()
+            * match *payoff {
+                Payoff::European { option_type, strike } => end.option(option_type, strike),
+                Payoff::Digital { option_type, strike } => end.digital(option_type, strike),
+                Payoff::Asian { option_type, strike, dates, .. } => {
+                    Lognormal::geometric_average(&market, volatility, dates).option(option_type, strike)
+                }
+                _ => unreachable!("no closed form here"),
+            }
+    })
+}
+
+fn quantities(greeks: &GreekEstimates) -> [Estimate; 5] {
+    [greeks.price, greeks.delta, greeks.gamma, greeks.vega, greeks.rho]
+}
+
+#[test]
+fn greeks_meet_closed_forms() {
+    let market = market(0.04, 0.01);
+    let geometric = |option_type| Payoff::Asian { option_type, strike: 102.0, average: Average::Geometric, dates: 4 };
+    let digital = |option_type| Payoff::Digital { option_type, strike: 102.0 };
+    for payoff in [
+        call(105.0),
+        put(105.0),
+        digital(OptionType::Call),
+        digital(OptionType::Put),
+        geometric(OptionType::Call),
+        geometric(OptionType::Put),
+    ] {
+        let wanted = wanted(&payoff);
+        for method in [GreekMethod::Pathwise, GreekMethod::LikelihoodRatio] {
+            if matches!(payoff, Payoff::Digital { .. }) && method == GreekMethod::Pathwise {
+                continue;
+            }
+            for sampling in [Sampling::Independent, Sampling::Antithetic, Sampling::Sobol { replications: 16 }] {
+                let plan = Plan::new(17, 1 << 17, 1).sampled(sampling);
+                let got = greeks(&market, VOLATILITY, &payoff, method, &plan).unwrap();
+                for (k, (estimate, wanted)) in quantities(&got).into_iter().zip(wanted).enumerate() {
+                    // The differences of closed forms are good to 1e-6.
+                    let off = (estimate.price - wanted).abs();
+                    let allowed = 3.6 * estimate.standard_error + 1e-6 * wanted.abs().max(1e-3);
+                    assert!(off <= allowed, "{payoff:?} {method:?} {sampling:?} {k}: {estimate:?} for {wanted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn arithmetic_asians_have_one_set_of_greeks_by_both_methods() {
+    let market = market(0.04, 0.01);
+    let payoff = Payoff::Asian { option_type: OptionType::Call, strike: 100.0, average: Average::Arithmetic, dates: 6 };
+    let plan = Plan::new(23, 1 << 17, 1);
+    let pathwise = quantities(&greeks(&market, VOLATILITY, &payoff, GreekMethod::Pathwise, &plan).unwrap());
+    let plan = Plan::new(29, 1 << 17, 1);
+    let ratio = quantities(&greeks(&market, VOLATILITY, &payoff, GreekMethod::LikelihoodRatio, &plan).unwrap());
+    for (k, (a, b)) in pathwise.into_iter().zip(ratio).enumerate() {
+        let error = a.standard_error.hypot(b.standard_error);
+        assert!((a.price - b.price).abs() <= 3.6 * error, "{k}: {a:?} {b:?}");
+        assert!(k == 0 || a.standard_error < b.standard_error, "{k}: the path's derivative is the sharper one");
+    }
+    // The price is the engine's own.
+    let engine = price(&market, &Model::BlackScholes { volatility: VOLATILITY }, &payoff, &Plan::new(23, 1 << 17, 6));
+    assert!((pathwise[0].price - engine.unwrap().price).abs() <= 1e-10);
+}
+
+#[test]
+fn threads_and_targets_leave_greeks_alone() {
+    let market = market(0.04, 0.01);
+    let plan = Plan::new(1, 9000, 1).sampled(Sampling::Antithetic);
+    let on = |threads: usize, target| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| greeks_on(target, &market, VOLATILITY, &call(95.0), GreekMethod::LikelihoodRatio, &plan))
+            .unwrap()
+    };
+    let one = on(1, Target::best());
+    for threads in [2, 3, 7] {
+        assert_eq!(one, on(threads, Target::best()));
+    }
+    let baseline = quantities(&on(2, Target::Baseline));
+    for (a, b) in quantities(&one).iter().zip(baseline) {
+        assert!((a.price / b.price - 1.0).abs() <= 1e-10, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn what_has_no_greeks_is_refused() {
+    let market = market(0.04, 0.01);
+    let plan = Plan::new(1, 1000, 1);
+    let ask = |payoff: Payoff, volatility: f64, plan: Plan| {
+        greeks(&market, volatility, &payoff, GreekMethod::Pathwise, &plan).unwrap_err().to_string()
+    };
+    assert_eq!(ask(call(100.0), 0.0, plan), "bad_volatility");
+    assert_eq!(ask(call(100.0), f64::NAN, plan), "bad_volatility");
+    let digital = Payoff::Digital { option_type: OptionType::Call, strike: 100.0 };
+    assert_eq!(ask(digital, 0.2, plan), "not supported: pathwise Greeks of a digital");
+    let lookback = Payoff::Lookback { option_type: OptionType::Call, strike: None, dates: 3 };
+    assert_eq!(ask(lookback, 0.2, plan), "not supported: Greeks of a barrier or a lookback");
+    assert_eq!(ask(call(100.0), 0.2, plan.controlled(Control::Spot)), "not supported: Greeks with a control");
+}

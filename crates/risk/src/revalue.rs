@@ -1,0 +1,138 @@
+//! The value of a portfolio in each scenario, by valuing every position again.
+
+use rayon::prelude::*;
+use zomma_base::Status;
+use zomma_pricing::{
+    black::{self, Model, RowColumns},
+    math::Target,
+    valuation::{self, Kind, Order, Settings},
+};
+
+use crate::{
+    Portfolio, Scenario,
+    portfolio::Part,
+    shock::{settled, shifted, shock},
+};
+
+/// What became of the portfolio in one scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Σ shares × value by group, of the rows that have one.
+    pub value: Vec<f64>,
+    /// Rows that have no value in this scenario though they have one in the market as it is.
+    pub rows_failed: usize,
+    /// What was wrong with the first of them.
+    pub fault: Status,
+}
+
+impl Outcome {
+    fn zero(groups: usize) -> Self {
+        Self { value: vec![0.0; groups], rows_failed: 0, fault: Status::Ok }
+    }
+
+    fn add(&mut self, group: u32, shares: f64, value: f64, status: Status) {
+        if status.is_ok() {
+            self.value[group as usize] += shares * value;
+        } else {
+            if self.rows_failed == 0 {
+                self.fault = status;
+            }
+            self.rows_failed += 1;
+        }
+    }
+}
+
+/// The value of the portfolio in each scenario, over the threads of the current rayon pool; `done` is called after each. The bits do
+/// not depend on the number of threads.
+pub fn revalue(portfolio: &Portfolio, scenarios: &[Scenario], done: impl Fn() + Sync) -> Vec<Outcome> {
+    scenarios
+        .par_iter()
+        .map(|scenario| {
+            let mut outcome = Outcome::zero(portfolio.groups());
+            for part in portfolio.parts() {
+                add_part(part, scenario, &mut outcome);
+            }
+            done();
+            outcome
+        })
+        .collect()
+}
+
+/// The value of one share of each row in a scenario, by row of the table that the portfolio was made of; NaN where there is none.
+pub fn row_values(portfolio: &Portfolio, scenario: &Scenario) -> Vec<f64> {
+    let mut values = vec![f64::NAN; portfolio.rows()];
+    for part in portfolio.parts() {
+        let (value, status) = part_values(part, scenario);
+        for (i, &row) in part.row.iter().enumerate() {
+            if status[i].is_ok() {
+                values[row] = part.shares[i] * value[i];
+            }
+        }
+    }
+    values
+}
+
+/// Adds one part's values to an outcome.
+pub(crate) fn add_part(part: &Part, scenario: &Scenario, outcome: &mut Outcome) {
+    if let Kind::Black(model) = part.kind {
+        return add_black(part, model, scenario, outcome);
+    }
+    let (value, status) = part_values(part, scenario);
+    for i in 0..part.row.len() {
+        outcome.add(part.group[i], part.shares[i], value[i], status[i]);
+    }
+}
+
+/// The value of one share of each row of a part.
+fn part_values(part: &Part, scenario: &Scenario) -> (Vec<f64>, Vec<Status>) {
+    let mut moved = part.table.clone();
+    shock(&part.table, scenario, &mut moved);
+    let mut results = valuation::evaluate_kind(part.kind, &moved, Order::None, &Settings::default());
+    let mut value = results.columns.swap_remove(0);
+    for (i, status) in results.status.iter_mut().enumerate() {
+        if *status == Status::Expired && moved.expiry_years[i].is_finite() {
+            value[i] = settled(&moved, i);
+            *status = Status::Ok;
+        }
+    }
+    (value, results.status)
+}
+
+/// Rows that are moved and valued together: their columns stay in the first-level cache.
+const BLOCK_ROWS: usize = 256;
+
+/// Black's formula, without a copy of the table.
+fn add_black(part: &Part, model: Model, scenario: &Scenario, outcome: &mut Outcome) {
+    let table = &part.table;
+    let (factor, years) = (1.0 + scenario.spot_change, scenario.years());
+    let [mut spot, mut expiry, mut rate, mut volatility, mut value] = [[0.0; BLOCK_ROWS]; 5];
+    let mut status = [Status::Ok; BLOCK_ROWS];
+    let target = Target::best();
+    for start in (0..part.row.len()).step_by(BLOCK_ROWS) {
+        let at = start..part.row.len().min(start + BLOCK_ROWS);
+        let n = at.len();
+        for i in 0..n {
+            spot[i] = table.spot[start + i] * factor;
+            expiry[i] = table.expiry_years[start + i] - years;
+            rate[i] = table.risk_free_rate[start + i] + scenario.rate_shift;
+            volatility[i] = shifted(table.volatility[start + i], scenario.volatility_shift);
+        }
+        let rows = RowColumns {
+            option_type: &table.option_type[at.clone()],
+            spot: &spot[..n],
+            strike: &table.strike[at.clone()],
+            expiry_years: &expiry[..n],
+            risk_free_rate: &rate[..n],
+            dividend_yield: &table.dividend_yield[at.clone()],
+            volatility: &volatility[..n],
+        };
+        black::batch::evaluate(target, &rows, model, [&mut value[..n]], &mut status[..n]);
+        for i in 0..n {
+            let row = start + i;
+            let settles = status[i] == Status::Expired;
+            let exercised = (table.option_type[row].sign() * (spot[i] - table.strike[row])).max(0.0);
+            let (value, status) = if settles { (exercised, Status::Ok) } else { (value[i], status[i]) };
+            outcome.add(part.group[row], part.shares[row], value, status);
+        }
+    }
+}

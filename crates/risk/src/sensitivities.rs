@@ -1,0 +1,133 @@
+//! What the Greeks say of a scenario: the Taylor polynomial about the market as it is.
+//!
+//! Formula   ΔV ≈ Δ$ x + ½ Γ$ x² + vega s + ½ vomma s² + vanna$ x s + theta t + charm$ x t + rho r; x the relative move of spot, s the
+//!           shift of volatility, t the years that pass, r the shift of rate
+//! Method    central differences of full revaluations, so that they are those of any model; steps by the smoothness of its engine
+
+use zomma_pricing::valuation::Kind;
+
+use crate::{
+    Portfolio, Scenario,
+    portfolio::Part,
+    revalue::{Outcome, add_part},
+};
+
+/// Derivatives of the value of one group of positions by the moves of a [`Scenario`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sensitivities {
+    /// By the relative move of every spot: Σ shares × spot × delta.
+    pub cash_delta: f64,
+    /// The second: Σ shares × spot² × gamma.
+    pub cash_gamma: f64,
+    /// By the shift of every volatility, per 1.00.
+    pub vega: f64,
+    /// The second.
+    pub vomma: f64,
+    /// By spot and volatility.
+    pub cash_vanna: f64,
+    /// By calendar time, per year.
+    pub theta: f64,
+    /// By spot and calendar time.
+    pub cash_charm: f64,
+    /// By the shift of every rate, per 1.00.
+    pub rho: f64,
+}
+
+/// Steps of the differences: spot, volatility; then years and rate.
+struct Steps {
+    spot: f64,
+    volatility: f64,
+    days: f64,
+    rate: f64,
+}
+
+impl Steps {
+    /// Formulae are smooth to the last bits; what iterates or interpolates is not.
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Black(_) | Kind::Displaced(_) => Self { spot: 1e-4, volatility: 1e-4, days: 0.02, rate: 1e-4 },
+            _ => Self { spot: 5e-3, volatility: 2e-3, days: 0.2, rate: 5e-4 },
+        }
+    }
+}
+
+impl Sensitivities {
+    /// Of each group of a portfolio.
+    pub fn of(portfolio: &Portfolio) -> Vec<Self> {
+        let mut all = vec![Self::default(); portfolio.groups()];
+        for part in portfolio.parts() {
+            for (sum, part) in all.iter_mut().zip(Self::of_part(part, portfolio.groups())) {
+                sum.add(&part);
+            }
+        }
+        all
+    }
+
+    fn of_part(part: &Part, groups: usize) -> Vec<Self> {
+        let steps = Steps::of(part.kind);
+        let at = |spot: f64, volatility: f64, days: f64, rate: f64| {
+            let mut outcome = Outcome { value: vec![0.0; groups], rows_failed: 0, fault: zomma_base::Status::Ok };
+            let scenario = Scenario {
+                spot_change: spot * steps.spot,
+                volatility_shift: volatility * steps.volatility,
+                rate_shift: rate * steps.rate,
+                days: days * steps.days,
+            };
+            add_part(part, &scenario, &mut outcome);
+            outcome.value
+        };
+        let here = at(0.0, 0.0, 0.0, 0.0);
+        let spot = [at(1.0, 0.0, 0.0, 0.0), at(-1.0, 0.0, 0.0, 0.0)];
+        let volatility = [at(0.0, 1.0, 0.0, 0.0), at(0.0, -1.0, 0.0, 0.0)];
+        let corners =
+            [at(1.0, 1.0, 0.0, 0.0), at(1.0, -1.0, 0.0, 0.0), at(-1.0, 1.0, 0.0, 0.0), at(-1.0, -1.0, 0.0, 0.0)];
+        let time = [at(0.0, 0.0, 1.0, 0.0), at(0.0, 0.0, -1.0, 0.0)];
+        let spot_and_time =
+            [at(1.0, 0.0, 1.0, 0.0), at(1.0, 0.0, -1.0, 0.0), at(-1.0, 0.0, 1.0, 0.0), at(-1.0, 0.0, -1.0, 0.0)];
+        let rate = [at(0.0, 0.0, 0.0, 1.0), at(0.0, 0.0, 0.0, -1.0)];
+        let (x, s, t, r) = (steps.spot, steps.volatility, steps.days / 365.0, steps.rate);
+        (0..groups)
+            .map(|g| {
+                let slope = |pair: &[Vec<f64>; 2], h: f64| (pair[0][g] - pair[1][g]) / (2.0 * h);
+                let bend = |pair: &[Vec<f64>; 2], h: f64| (pair[0][g] - 2.0 * here[g] + pair[1][g]) / (h * h);
+                let cross = |four: &[Vec<f64>; 4], h: f64, k: f64| {
+                    (four[0][g] - four[1][g] - four[2][g] + four[3][g]) / (4.0 * h * k)
+                };
+                Self {
+                    cash_delta: slope(&spot, x),
+                    cash_gamma: bend(&spot, x),
+                    vega: slope(&volatility, s),
+                    vomma: bend(&volatility, s),
+                    cash_vanna: cross(&corners, x, s),
+                    theta: slope(&time, t),
+                    cash_charm: cross(&spot_and_time, x, t),
+                    rho: slope(&rate, r),
+                }
+            })
+            .collect()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.cash_delta += other.cash_delta;
+        self.cash_gamma += other.cash_gamma;
+        self.vega += other.vega;
+        self.vomma += other.vomma;
+        self.cash_vanna += other.cash_vanna;
+        self.theta += other.theta;
+        self.cash_charm += other.cash_charm;
+        self.rho += other.rho;
+    }
+
+    /// The profit that the Greeks give for a scenario.
+    pub fn profit(&self, scenario: &Scenario) -> f64 {
+        let (x, s, t, r) = (scenario.spot_change, scenario.volatility_shift, scenario.years(), scenario.rate_shift);
+        self.cash_delta * x
+            + 0.5 * self.cash_gamma * x * x
+            + self.vega * s
+            + 0.5 * self.vomma * s * s
+            + self.cash_vanna * x * s
+            + self.theta * t
+            + self.cash_charm * x * t
+            + self.rho * r
+    }
+}
