@@ -127,20 +127,13 @@ pub fn greeks<'py>(
     units: &str,
     on_error: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let units = match units {
-        "raw" => Units::Raw,
-        "trader" => Units::Trader,
-        other => return Err(PyValueError::new_err(format!("units: {other:?}: allowed are 'raw' and 'trader'"))),
-    };
+    let units = units_of(units)?;
     let given = ("volatility", volatility);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
     let (model, batch) = call.read()?;
-    let names = match names {
-        Some(names) => named(&names)?,
-        None => Greek::ALL.to_vec(),
-    };
     let there = |greek: &Greek| (model, *greek) != (Model::Black76, Greek::Phi);
-    let order = names.into_iter().filter(there).map(|greek| greek as usize).collect::<Vec<_>>();
+    let order = named(names.as_deref(), |_| true)?;
+    let order: Vec<usize> = order.into_iter().filter(|&place| there(&Greek::ALL[place])).collect();
     let name = |place: usize| name_object(py, place);
     if order.iter().all(|&place| place < FAST) {
         let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; FAST], status: &mut [Status]| {
@@ -161,23 +154,34 @@ pub fn greeks<'py>(
 /// Price, delta, gamma, vega, theta and rho come first in [`Greek::ALL`], and have a loop of their own.
 const FAST: usize = 6;
 
-/// The Greeks of these names.
-fn named(names: &[String]) -> PyResult<Vec<Greek>> {
-    let find = |name: &String| Greek::ALL.into_iter().find(|greek| greek.as_str() == name);
-    let allowed = || Greek::ALL.map(Greek::as_str).join(", ");
+/// The places in [`Greek::ALL`] of the Greeks of these names, or of all that there are.
+pub fn named(names: Option<&[String]>, there: impl Fn(&Greek) -> bool) -> PyResult<Vec<usize>> {
+    let all = || Greek::ALL.into_iter().filter(&there);
+    let Some(names) = names else { return Ok(all().map(|greek| greek as usize).collect()) };
+    let find = |name: &String| all().find(|greek| greek.as_str() == name).map(|greek| greek as usize);
+    let allowed = || all().map(Greek::as_str).collect::<Vec<_>>().join(", ");
     let unknown = |name: &String| PyValueError::new_err(format!("names: {name:?}: allowed are {}", allowed()));
     names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 
+/// Reads the argument `units`.
+pub fn units_of(word: &str) -> PyResult<Units> {
+    match word {
+        "raw" => Ok(Units::Raw),
+        "trader" => Ok(Units::Trader),
+        other => Err(PyValueError::new_err(format!("units: {other:?}: allowed are 'raw' and 'trader'"))),
+    }
+}
+
 /// The name of a Greek, made once.
-fn name_object(py: Python<'_>, place: usize) -> Bound<'_, PyString> {
+pub fn name_object(py: Python<'_>, place: usize) -> Bound<'_, PyString> {
     static NAMES: PyOnceLock<[Py<PyString>; 19]> = PyOnceLock::new();
     let names = NAMES.get_or_init(py, || Greek::ALL.map(|greek| PyString::intern(py, greek.as_str()).unbind()));
     names[place].bind(py).clone()
 }
 
 /// Raw Greeks, in the order of [`Greek::ALL`], as the units have them.
-fn scale(units: Units, columns: &mut [&mut [f64]]) {
+pub fn scale(units: Units, columns: &mut [&mut [f64]]) {
     for (greek, column) in Greek::ALL.into_iter().zip(columns) {
         let divisor = units.divisor(greek);
         if divisor != 1.0 {

@@ -2,11 +2,13 @@
 //!
 //! What a user imports is in `python/zomma`; this is the compiled half, `zomma._zomma`.
 
+mod american;
 mod argument;
 mod array;
 mod batch;
 mod black_scholes;
 mod dlpack;
+mod fourier;
 mod gpu;
 mod option_type;
 mod outcome;
@@ -35,9 +37,13 @@ fn rule(status: u8) -> PyResult<(Option<&'static str>, &'static str)> {
 #[pymodule]
 mod _zomma {
     #[pymodule_export]
+    use crate::american::american_rows;
+    #[pymodule_export]
     use crate::array::{Array, from_dlpack};
     #[pymodule_export]
     use crate::black_scholes::{greeks, implied_volatility, price};
+    #[pymodule_export]
+    use crate::fourier::fourier_rows;
     #[pymodule_export]
     use crate::gpu::{Device, choose, devices, inventory_json};
     #[pymodule_export]

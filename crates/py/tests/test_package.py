@@ -30,6 +30,8 @@ DOCUMENTED = {
     "zomma.price": zomma.price,
     "Array": zomma.Array,
     **{name: getattr(_zomma, name) for name in ("from_dlpack", "price", "greeks", "implied_volatility", "choose", "devices")},
+    **{f"zomma.{name}.price": getattr(zomma, name).price for name in ("american", "bates", "heston", "kou", "merton", "variance_gamma")},
+    "zomma.american.implied_volatility": zomma.american.implied_volatility,
     **{f"zomma.gpu.{name}": getattr(zomma.gpu, name) for name in ("device", "inventory", "list")},
 }
 

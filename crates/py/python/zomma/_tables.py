@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zomma import black_scholes
+from zomma import american, bates, black_scholes, heston, kou, merton, variance_gamma
 from zomma._errors import RowError
 from zomma._status import Status
 from zomma._zomma import Table, rule
@@ -24,31 +24,45 @@ _ABSENT, _UNKNOWN = 255, 254
 _EXERCISE_STYLES = ("european", "american")
 
 
+_GREEKS = (
+    *("price", "delta", "gamma", "vega", "theta", "rho", "phi", "vanna", "charm", "vomma", "veta", "vera", "speed", "zomma", "color"),
+    *("ultima", "dual_delta", "dual_gamma", "lambda"),
+)
+_OF_FOURIER = tuple(name for name in _GREEKS if name not in ("vomma", "veta", "ultima"))
+
+
 @dataclass(frozen=True)
 class _Method:
     """How rows of one model and exercise style are valued."""
 
     module: Any
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ("volatility",)
     """Columns of the model, beside those of every option."""
+    greeks: tuple[str, ...] = _GREEKS
     underlying: str = "spot"
     has_yield: bool = True
     fixed: dict[str, str] = field(default_factory=dict)
 
 
+_VARIANCE = ("v0", "kappa", "theta_v", "sigma_v", "rho_v")
+_JUMPS = ("jump_intensity", "jump_mean", "jump_std")
 # By model and exercise style. The first model is that of a row which names none, the second that of one with a forward and no spot.
 _METHODS: dict[tuple[str, str], _Method] = {
-    ("bsm", "european"): _Method(black_scholes, ("volatility",)),
-    ("black76", "european"): _Method(black_scholes, ("volatility",), "forward", False, {"model": "black76"}),
+    ("bsm", "european"): _Method(black_scholes),
+    ("black76", "european"): _Method(black_scholes, underlying="forward", has_yield=False, fixed={"model": "black76"}),
+    ("bsm", "american"): _Method(american, greeks=()),
+    ("heston", "european"): _Method(heston, _VARIANCE, _OF_FOURIER),
+    ("bates", "european"): _Method(bates, (*_VARIANCE, *_JUMPS), _OF_FOURIER),
+    ("merton", "european"): _Method(merton, ("volatility", *_JUMPS), _OF_FOURIER),
+    ("kou", "european"): _Method(
+        kou, ("volatility", "jump_intensity", "jump_up_probability", "jump_up_rate", "jump_down_rate"), _OF_FOURIER
+    ),
+    ("variance_gamma", "european"): _Method(variance_gamma, ("volatility", "vg_theta", "vg_nu"), _OF_FOURIER),
 }
 _MODELS = tuple(dict.fromkeys(model for model, _ in _METHODS))
 _WORDS = ("option_type", "model", "exercise_style")
 _NUMBERS = ("spot", "forward", "strike", "expiry_years", "risk_free_rate", "dividend_yield", "price")
 _FIELDS = frozenset((*_WORDS, *_NUMBERS, *(name for method in _METHODS.values() for name in method.parameters)))
-_GREEKS = (
-    *("price", "delta", "gamma", "vega", "theta", "rho", "phi", "vanna", "charm", "vomma", "veta", "vera", "speed", "zomma", "color"),
-    *("ultima", "dual_delta", "dual_gamma", "lambda"),
-)
 
 
 class _Columns:
@@ -114,11 +128,11 @@ def _option_types(columns: _Columns) -> NDArray[np.bytes_]:
 
 def _value(
     columns: _Columns,
+    verb: str,
     call: Callable[[_Method, dict[str, Any]], tuple[_Results, NDArray[np.uint8]]],
-    given: str | None,
     names: Sequence[str],
 ) -> tuple[_Results, NDArray[np.uint8]]:
-    """Every row by its method: `call` values rows of one; `given` is the column that stands in the place of the volatility."""
+    """Every row by its method: `call` values rows of one."""
     model, style, status = _methods(columns)
     option_type = _option_types(columns)
     kinds = model.astype(np.uint16) * 256 + style
@@ -132,10 +146,10 @@ def _value(
             continue
         at = slice(None) if whole else np.flatnonzero(kinds == kind)
         method = _METHODS.get((_MODELS[model_place], _EXERCISE_STYLES[style_place]))
-        if method is None or (given is not None and not hasattr(method.module, "implied_volatility")):
+        if method is None or not hasattr(method.module, verb):
             status[at] = Status.BAD_EXERCISE_STYLE if style_place else Status.BAD_MODEL
             continue
-        parameters = method.parameters if given is None else (given,)
+        parameters = ("price",) if verb == "implied_volatility" else method.parameters
         needed = (method.underlying, "strike", "expiry_years", "risk_free_rate", *parameters)
         columns.require(needed)
 
@@ -219,8 +233,9 @@ def price(table: Any, *, on_error: Literal["status", "raise"] = "status", **colu
     `risk_free_rate`    continuously compounded, per year, as a decimal
     `dividend_yield`    continuously compounded, per year; 0 where absent
     `volatility`        per square root of a year, as a decimal
-    `model`             'bsm' or 'black76'; where absent, 'black76' if there is a forward and no spot
-    `exercise_style`    'european', also where absent
+    `model`             'bsm', 'black76', 'heston', 'bates', 'merton', 'kou' or 'variance_gamma', with their parameters as columns;
+                        where absent, 'black76' if there is a forward and no spot, else 'bsm'
+    `exercise_style`    'european', also where absent; 'american' under 'bsm' (by `zomma.american.price`)
     ==================  ==================================================================================================
 
     A column may be given as a keyword, for all rows: price(table, risk_free_rate=0.03); it wins over the table's. float64 columns
@@ -239,7 +254,7 @@ def price(table: Any, *, on_error: Literal["status", "raise"] = "status", **colu
         values, status = method.module.price(**arguments)
         return {"price": values}, status
 
-    results, status = _value(read, call, None, ["price"])
+    results, status = _value(read, "price", call, ["price"])
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
 
@@ -259,13 +274,18 @@ def greeks(
     """
     if names is not None and isinstance(names, str):
         raise TypeError(f"names: {names!r}: a list of names is allowed")
+    wanted = list(_GREEKS if names is None else names)
+    unknown = next((name for name in wanted if name not in _GREEKS), None)
+    if unknown is not None:
+        raise ValueError(f"names: {unknown!r}: allowed are {', '.join(_GREEKS)}")
     read = _Columns(_source(table), columns)
 
     def call(method: _Method, arguments: dict[str, Any]) -> tuple[_Results, NDArray[np.uint8]]:
-        answer: tuple[_Results, NDArray[np.uint8]] = method.module.greeks(**arguments, units=units, names=names)
+        made = [name for name in wanted if name in method.greeks]
+        answer: tuple[_Results, NDArray[np.uint8]] = method.module.greeks(**arguments, units=units, names=made)
         return answer
 
-    results, status = _value(read, call, None, list(names or _GREEKS))
+    results, status = _value(read, "greeks", call, wanted)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
 
@@ -281,7 +301,7 @@ def implied_volatility(table: Any, *, on_error: Literal["status", "raise"] = "st
         values, status = method.module.implied_volatility(**arguments)
         return {"implied_volatility": values}, status
 
-    results, status = _value(read, call, "price", ["implied_volatility"])
+    results, status = _value(read, "implied_volatility", call, ["implied_volatility"])
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
 

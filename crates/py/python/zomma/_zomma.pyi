@@ -10,10 +10,12 @@ from zomma._status import Status
 
 __all__ = [
     "__version__",
+    "american",
     "Array",
     "choose",
     "Device",
     "devices",
+    "fourier",
     "from_dlpack",
     "greeks",
     "implied_volatility",
@@ -278,5 +280,15 @@ class Device:
 def choose(request: str = "auto") -> Device: ...
 def devices() -> list[Device]: ...
 def inventory_json() -> str: ...
+def american(verb: str, option_type: Any, numbers: Sequence[Any], accuracy: str, on_error: str) -> Any: ...
+def fourier(
+    model: str,
+    verb: str,
+    option_type: Any,
+    numbers: Sequence[Any],
+    names: Sequence[str] | None,
+    units: str,
+    on_error: str,
+) -> Any: ...
 def rule(status: int) -> tuple[str | None, str]: ...
 def statuses() -> list[tuple[str, int]]: ...

@@ -1,0 +1,60 @@
+"""American options on NumPy arrays: prices and implied volatilities by spectral collocation of the exercise boundary.
+
+Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `accuracy` is how far the boundary is resolved:
+'fast' (where the boundary's method does not go, a tree does), 'accurate', or 'high_precision'; the last two have no answer for an
+option that is exercised between two boundaries (a put with dividend_yield < risk_free_rate < 0). Their errors are in docs/american.md.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from zomma import _zomma
+from zomma._arguments import Answer, Column, OnError, Words
+
+__all__ = ["implied_volatility", "price"]
+
+
+def price(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    *,
+    dividend_yield: Column | None = None,
+    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price of American options with a continuous yield, in the currency of spot and strike.
+
+    >>> import zomma
+    >>> round(zomma.american.price("put", 100.0, 100.0, 1.0, 0.05, 0.2, accuracy="high_precision"), 6)
+    6.090371
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
+    return _zomma.american("price", option_type, numbers, accuracy, on_error)
+
+
+def implied_volatility(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    price: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Implied volatility of American options, per square root of a year, to about six digits.
+
+    A price that is no more than exercise now gives has no volatility: see `on_error`.
+
+    >>> import zomma
+    >>> round(zomma.american.implied_volatility("put", 100.0, 100.0, 1.0, 0.05, price=6.09037061), 5)
+    0.2
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, price)
+    return _zomma.american("implied_volatility", option_type, numbers, "fast", on_error)
