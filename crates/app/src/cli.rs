@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{analyze, bench, demo, gpu, greeks, iv, portfolio, price};
+use crate::commands::{analyze, bench, demo, gpu, greeks, iv, portfolio, price, risk};
 
 /// What `zomma` without arguments prints.
 pub const OVERVIEW: &str = "\
@@ -14,6 +14,7 @@ zomma: an options desk in one binary
   zomma greeks  FILE -o OUT        price and 18 Greeks of a table of options
   zomma iv      FILE -o OUT        implied volatilities of a table of prices
   zomma portfolio FILE --by COLUMN value and Greeks of a book of positions, by underlying, expiry, strategy
+  zomma risk scenarios PORTFOLIO   the same book valued in full over spot, volatility, rate and time, and stresses
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -46,14 +47,16 @@ pub struct Cli {
 pub enum Command {
     /// An option chain in: implied volatilities, surface, Greeks, wheel candidates and a report out.
     Analyze(Box<analyze::AnalyzeArgs>),
-    /// Price a table of European options (Black-Scholes-Merton, Black-76).
+    /// Price a table of options of any model and exercise style.
     Price(price::PriceArgs),
-    /// Implied volatilities of a table of European option prices.
+    /// Implied volatilities of a table of option prices.
     Iv(iv::IvArgs),
-    /// Price and all 18 Greeks of a table of European options.
+    /// Price and all 18 Greeks of a table of options.
     Greeks(greeks::GreeksArgs),
     /// Value and all Greeks of a book of positions, by group.
     Portfolio(portfolio::PortfolioArgs),
+    /// What a portfolio does when the market moves: full revaluation over scenarios.
+    Risk(risk::RiskArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use zomma_base::ExerciseStyle;
 use zomma_pricing::{
     black::{self, Greek},
-    valuation::{Method, ModelName, Settings},
+    monte_carlo::{MOST_PATHS, Sampling},
+    valuation::{Accuracy, Method, ModelName, Settings},
 };
 
 use super::{Verb, engine::Engine, expiry, fields::Defaults};
@@ -85,22 +86,46 @@ pub struct BatchArgs {
     pub json: bool,
 }
 
-fn parse_model(text: &str) -> Result<ModelName, String> {
+/// A model by its name.
+pub fn parse_model(text: &str) -> Result<ModelName, String> {
     ModelName::parse(text).ok_or_else(|| format!("allowed: {}", ModelName::ALL.map(ModelName::as_str).join(", ")))
 }
 
 /// How the rows are valued.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub struct MethodArgs {
-    /// How rows are valued: auto (the best for model and style), closed_form, tree.
+    /// How rows are valued: auto (the best for model and style), closed_form, cos, integral, collocation, tree,
+    /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
-    pub method: Method,
+    method: Method,
+    /// Accuracy of American prices, as a share of strike: fast (1e-8), accurate (1e-10), high_precision (1e-12).
+    #[arg(long, value_name = "ACCURACY", default_value = "fast", value_parser = parse_accuracy)]
+    accuracy: Accuracy,
+    /// Paths of a simulation.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().paths, value_parser = parse_paths)]
+    paths: usize,
+    /// Steps a year of a simulation under heston and bates; the other models need one.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().steps_per_year, value_parser = parse_steps)]
+    steps_per_year: f64,
+    /// Seed of a simulation: the same one gives the same numbers.
+    #[arg(long, value_name = "SEED", default_value_t = Settings::default().seed)]
+    seed: u64,
+    /// Numbers of a simulation: sobol (16 scrambled replications), antithetic, independent.
+    #[arg(long, value_name = "SAMPLING", default_value = "sobol", value_parser = parse_sampling)]
+    sampling: Sampling,
 }
 
 impl MethodArgs {
     /// What the engines take.
     pub fn settings(&self) -> Settings {
-        Settings { method: self.method }
+        Settings {
+            method: self.method,
+            accuracy: self.accuracy,
+            paths: self.paths,
+            steps_per_year: self.steps_per_year,
+            seed: self.seed,
+            sampling: self.sampling,
+        }
     }
 }
 
@@ -108,6 +133,35 @@ fn parse_method(text: &str) -> Result<Method, String> {
     let named = Method::ALL.into_iter().find(|method| method.as_str() == text);
     named.ok_or_else(|| format!("allowed: {}", Method::ALL.map(Method::as_str).join(", ")))
 }
+
+fn parse_accuracy(text: &str) -> Result<Accuracy, String> {
+    let named = Accuracy::ALL.into_iter().find(|accuracy| accuracy.as_str() == text);
+    named.ok_or_else(|| format!("allowed: {}", Accuracy::ALL.map(Accuracy::as_str).join(", ")))
+}
+
+fn parse_paths(text: &str) -> Result<usize, String> {
+    let paths = text.parse().ok().filter(|paths| (LEAST_PATHS..=MOST_PATHS).contains(paths));
+    paths.ok_or_else(|| format!("a whole number from {LEAST_PATHS} to {MOST_PATHS}"))
+}
+
+fn parse_steps(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|steps: &f64| *steps > 0.0 && *steps <= 16_384.0)
+        .ok_or_else(|| "a number above 0, up to 16384".into())
+}
+
+fn parse_sampling(text: &str) -> Result<Sampling, String> {
+    match text {
+        "sobol" => Ok(Sampling::Sobol { replications: 16 }),
+        "antithetic" => Ok(Sampling::Antithetic),
+        "independent" => Ok(Sampling::Independent),
+        _ => Err("allowed: sobol, antithetic, independent".into()),
+    }
+}
+
+/// What 16 replications, or pairs of paths, need.
+const LEAST_PATHS: usize = 32;
 
 /// What every chunk is computed with.
 #[derive(Debug)]

@@ -41,14 +41,14 @@ pub struct Book {
 }
 
 /// Which columns of the input are read beside those of `price` and `iv`.
-struct Columns {
+pub(super) struct Columns {
     quantity: usize,
     multiplier: Option<usize>,
-    keys: Vec<usize>,
+    pub keys: Vec<usize>,
 }
 
 impl Columns {
-    fn of(layout: &Layout, by: &[String]) -> anyhow::Result<Self> {
+    pub fn of(layout: &Layout, by: &[String]) -> anyhow::Result<Self> {
         let at = |name: &str| -> anyhow::Result<Option<usize>> {
             let mut found = layout.names.iter().enumerate().filter(|(_, column)| *column == name).map(|(at, _)| at);
             let first = found.next();
@@ -73,7 +73,34 @@ impl Columns {
     }
 }
 
-fn found(names: &[String]) -> String {
+impl Columns {
+    /// Quantity and multiplier of a row, NaN where a cell is no number; the multiplier is 1 where there is none.
+    pub fn shares(&self, cells: &dyn Cells, row: usize) -> (f64, f64) {
+        let number = |column: usize| cells.show(row, column).trim().parse::<f64>().unwrap_or(f64::NAN);
+        let multiplier = self.multiplier.filter(|&column| !cells.show(row, column).trim().is_empty());
+        (number(self.quantity), multiplier.map_or(1.0, number))
+    }
+}
+
+/// Groups by the cells that make them one, numbered as they appear.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    number: HashMap<Vec<String>, u32>,
+    pub names: Vec<Vec<String>>,
+}
+
+impl Groups {
+    /// The group of a row.
+    pub fn of(&mut self, columns: &Columns, cells: &dyn Cells, row: usize) -> u32 {
+        let key: Vec<String> = columns.keys.iter().map(|&column| cells.show(row, column).trim().to_owned()).collect();
+        *self.number.entry(key).or_insert_with_key(|key| {
+            self.names.push(key.clone());
+            (self.names.len() - 1) as u32
+        })
+    }
+}
+
+pub(super) fn found(names: &[String]) -> String {
     names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
 }
 
@@ -89,18 +116,19 @@ pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Time
     let prices = !has("volatility");
     let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price(Order::None, Units::Raw) };
     let defaults = Defaults { valuation_time, ..Defaults::default() };
-    let layout = Layout::of(source.columns(), verb, &defaults)?;
+    let layout = Layout::of(source.columns(), verb, verb.result_columns(), &defaults)?;
     let columns = Columns::of(&layout, by)?;
     let mut book =
         Book { keys: columns.keys.iter().map(|&key| layout.names[key].clone()).collect(), ..Book::default() };
     book.positions.prices = prices;
-    let mut reader = Reader { groups: HashMap::new(), columns, layout, verb, defaults };
+    let mut reader = Reader { groups: Groups::default(), columns, layout, verb, defaults };
     while let Some(chunk) = source.next_chunk()? {
         match chunk {
             Chunk::Csv(bytes) => reader.read(&CsvCells::split(bytes, reader.layout.names.len()), &mut book),
             Chunk::Arrow(batch) => reader.read(&ArrowCells::new(batch, &reader.layout)?, &mut book),
         }
     }
+    book.groups = reader.groups.names;
     if book.rows == 0 {
         bail!("has a header and no rows");
     }
@@ -108,7 +136,7 @@ pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Time
 }
 
 struct Reader {
-    groups: HashMap<Vec<String>, u32>,
+    groups: Groups,
     columns: Columns,
     layout: Layout,
     verb: Verb,
@@ -120,7 +148,8 @@ impl Reader {
         let Request { table, price } = Request::read(cells, &self.layout, &self.defaults, book.positions.prices);
         let given = if book.positions.prices { &price } else { &table.volatility };
         for (row, &given) in given.iter().enumerate() {
-            let group = self.group(cells, row, book);
+            let group = self.groups.of(&self.columns, cells, row);
+            book.unread.resize_with(self.groups.names.len(), BTreeMap::new);
             let kind = if table.status[row].is_ok() {
                 Kind::of(&table, row, &Settings::default())
             } else {
@@ -141,8 +170,7 @@ impl Reader {
                 });
             }
             let Ok(model) = model else { continue };
-            let number = |column: usize| cells.show(row, column).trim().parse::<f64>().unwrap_or(f64::NAN);
-            let multiplier = self.columns.multiplier.filter(|&column| !cells.show(row, column).trim().is_empty());
+            let (quantity, multiplier) = self.columns.shares(cells, row);
             let positions = &mut book.positions;
             positions.model.push(model);
             positions.option_type.push(table.option_type[row]);
@@ -152,22 +180,12 @@ impl Reader {
             positions.risk_free_rate.push(table.risk_free_rate[row]);
             positions.dividend_yield.push(table.dividend_yield[row]);
             positions.given.push(given);
-            positions.quantity.push(number(self.columns.quantity));
-            positions.multiplier.push(multiplier.map_or(1.0, number));
+            positions.quantity.push(quantity);
+            positions.multiplier.push(multiplier);
             positions.group.push(group);
             book.row.push(book.rows + row as u64 + 1);
         }
         book.rows += table.len() as u64;
-    }
-
-    fn group(&mut self, cells: &dyn Cells, row: usize, book: &mut Book) -> u32 {
-        let key: Vec<String> =
-            self.columns.keys.iter().map(|&column| cells.show(row, column).trim().to_owned()).collect();
-        *self.groups.entry(key).or_insert_with_key(|key| {
-            book.groups.push(key.clone());
-            book.unread.push(BTreeMap::new());
-            (book.groups.len() - 1) as u32
-        })
     }
 }
 

@@ -25,6 +25,10 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
         Some((order, units)) => {
             let mut results = values(&request.table, order, plan)?;
             in_units(&mut results, order, units);
+            if plan.settings.method.error_column().is_some() {
+                let error = std::mem::take(&mut results.error);
+                results.columns.push(error);
+            }
             results
         }
         None => implied::evaluate(request, &plan.engine)?,
@@ -54,7 +58,7 @@ fn black_rows(table: &Table, model: Model, order: Order, engine: &Engine) -> any
         let mut all = greeks(&rows, model, engine, &mut status)?;
         order.quantities().map(|greek| std::mem::take(&mut all.columns_mut()[greek as usize])).collect()
     };
-    Ok(Results { columns, status })
+    Ok(Results { columns, status, error: Vec::new() })
 }
 
 fn price(rows: &RowColumns<'_>, model: Model, engine: &Engine, status: &mut [Status]) -> anyhow::Result<Vec<f64>> {

@@ -139,7 +139,7 @@ pub struct Layout {
 
 impl Layout {
     /// Resolves the columns; a missing or doubled one is an error that names it and says what was found.
-    pub fn of(names: &[String], verb: Verb, defaults: &Defaults) -> anyhow::Result<Self> {
+    pub fn of(names: &[String], verb: Verb, results: Vec<&'static str>, defaults: &Defaults) -> anyhow::Result<Self> {
         let mut column_of = [None; COUNT];
         for field in Field::all() {
             let mut at = names.iter().enumerate().filter(|(_, name)| name.as_str() == field.as_str()).map(|(i, _)| i);
@@ -148,7 +148,6 @@ impl Layout {
                 bail!("column {} stands twice in the header (the second is column {})", field.as_str(), second + 1);
             }
         }
-        let results = verb.result_columns();
         let is_result = |name: &String| name == "status" || results.contains(&name.as_str());
         let replaced = names.iter().filter(|name| is_result(name)).cloned().collect();
         let copied = names.iter().map(|name| !is_result(name)).collect();

@@ -29,7 +29,7 @@ pub(super) fn evaluate(request: &Request, engine: &Engine) -> anyhow::Result<Res
                 vec![f64::NAN; part.len()]
             }
         };
-        Ok(Results { columns: vec![column], status })
+        Ok(Results { columns: vec![column], status, error: Vec::new() })
     })
 }
 

@@ -11,18 +11,23 @@ mod engine;
 mod evaluate;
 mod expiry;
 mod fields;
+mod holdings;
 mod implied;
+mod late_bar;
 mod pipeline;
 mod request;
 mod sink;
 mod source;
 mod tally;
 
-pub use args::{BatchArgs, MethodArgs, Units};
+pub use args::{BatchArgs, MethodArgs, Units, parse_model};
 pub use arrow_cells::append_line;
 pub use book::{Book, read as read_book};
 pub use engine::Engine;
 pub use expiry::parse_instant;
+pub use fields::Defaults;
+pub use holdings::{Holdings, read as read_holdings};
+pub use late_bar::LateBar;
 pub use source::open;
 
 use std::time::Instant;
@@ -78,7 +83,9 @@ pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<(
     let plan = args.plan(verb, settings)?;
     let source = source::open(&args.input)?;
     let name = args.input_name();
-    let layout = fields::Layout::of(source.columns(), verb, &plan.defaults).with_context(|| name.clone())?;
+    let mut results = verb.result_columns();
+    results.extend(plan.settings.method.error_column());
+    let layout = fields::Layout::of(source.columns(), verb, results, &plan.defaults).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }

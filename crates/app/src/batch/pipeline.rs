@@ -3,11 +3,9 @@
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use zomma_pricing::valuation::Results;
 
 use super::{
@@ -17,14 +15,12 @@ use super::{
     csv_cells::CsvCells,
     evaluate,
     fields::Layout,
+    late_bar::LateBar,
     request::{Cells, Request},
     sink::{self, Encoded, Sink},
     source::{Chunk, Source},
     tally::Tally,
 };
-
-/// A bar appears on what takes longer than this.
-const SILENT: Duration = Duration::from_secs(1);
 
 /// A chunk, done: what is written, and what is counted.
 type Done = anyhow::Result<(Encoded, Tally)>;
@@ -113,38 +109,4 @@ fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(R
     let results = evaluate::evaluate(&request, plan)?;
     let tally = Tally::of(&results.status, cells, layout, plan.verb);
     Ok((results, tally))
-}
-
-/// A progress bar that waits a second before it shows, and shows on a terminal alone.
-struct LateBar {
-    enabled: bool,
-    total: Option<u64>,
-    started: Instant,
-    bar: Option<ProgressBar>,
-}
-
-impl LateBar {
-    fn new(enabled: bool, total: Option<u64>) -> Self {
-        use std::io::IsTerminal;
-        Self { enabled: enabled && std::io::stderr().is_terminal(), total, started: Instant::now(), bar: None }
-    }
-
-    fn at(&mut self, done: u64) {
-        if self.enabled && self.bar.is_none() && self.started.elapsed() > SILENT {
-            let bar = self.total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-            if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left") {
-                bar.set_style(style);
-            }
-            self.bar = Some(bar);
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -8,6 +8,7 @@ pub mod greeks;
 pub mod iv;
 pub mod portfolio;
 pub mod price;
+pub mod risk;
 
 use std::io::Write;
 
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Iv(args)) => iv::run(&args),
         Some(Command::Greeks(args)) => greeks::run(&args),
         Some(Command::Portfolio(args)) => portfolio::run(&args),
+        Some(Command::Risk(args)) => risk::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -3,16 +3,21 @@
 //! A row says its model, its style and whether it stands on a forward; [`Kind`] is what follows from that, the engine that values it.
 //! [`evaluate`] gathers the rows of each kind, values them as one batch of that engine, and puts the results back.
 
+mod engines;
 mod evaluate;
 mod kind;
 mod model;
+mod models;
 mod order;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use evaluate::{Results, evaluate, evaluate_kind, evaluate_with};
-pub use kind::{Kind, Method, Settings};
+pub use engines::evaluate_kind;
+pub use evaluate::{Results, evaluate, evaluate_with};
+pub use kind::Kind;
 pub use model::{ModelName, Parameter};
 pub use order::Order;
+pub use settings::{Accuracy, Method, Settings};
 pub use table::Table;

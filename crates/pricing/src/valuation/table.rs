@@ -63,6 +63,29 @@ impl Table {
         }
     }
 
+    /// Adds rows. A parameter that one of the two has no column of is absent in its rows.
+    pub fn append(&mut self, mut rows: Self) {
+        let (before, after) = (self.len(), self.len() + rows.len());
+        self.model.append(&mut rows.model);
+        self.exercise.append(&mut rows.exercise);
+        self.option_type.append(&mut rows.option_type);
+        self.on_forward.append(&mut rows.on_forward);
+        self.spot.append(&mut rows.spot);
+        self.strike.append(&mut rows.strike);
+        self.expiry_years.append(&mut rows.expiry_years);
+        self.risk_free_rate.append(&mut rows.risk_free_rate);
+        self.dividend_yield.append(&mut rows.dividend_yield);
+        self.volatility.append(&mut rows.volatility);
+        self.status.append(&mut rows.status);
+        for (column, more) in self.parameters.iter_mut().zip(&mut rows.parameters) {
+            if !(column.is_empty() && more.is_empty()) {
+                column.resize(before, f64::NAN);
+                column.append(more);
+                column.resize(after, f64::NAN);
+            }
+        }
+    }
+
     /// Copies of some rows, in the order given.
     pub fn gather(&self, rows: &[usize]) -> Self {
         let of = |column: &[f64]| rows.iter().map(|&row| column[row]).collect();

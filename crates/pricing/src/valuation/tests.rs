@@ -85,7 +85,7 @@ fn orders_of_greeks_are_the_same_numbers() {
 #[test]
 fn a_method_that_does_not_value_a_row_says_so() {
     let table = table(&[(ModelName::Bsm, EUROPEAN, false), (ModelName::Bsm, AMERICAN, false)]);
-    let status = |method| evaluate(&table, Order::None, &Settings { method }).status;
+    let status = |method| evaluate(&table, Order::None, &Settings { method, ..Settings::default() }).status;
     assert_eq!(status(Method::ClosedForm), [Status::Ok, Status::BadMethod]);
     assert_eq!(status(Method::Tree), [Status::BadMethod, Status::Ok]);
 }
@@ -108,4 +108,83 @@ fn names_are_read_back() {
     for (number, parameter) in Parameter::ALL.into_iter().enumerate() {
         assert_eq!(parameter as usize, number, "{}", parameter.as_str());
     }
+}
+
+/// Lewis's puts and calls under Heston, by every method that knows the model, on spot and on forward.
+#[test]
+fn heston_is_lewis_by_every_method() {
+    let mut table = table(&[(ModelName::Heston, EUROPEAN, false), (ModelName::Heston, EUROPEAN, true)]);
+    table.strike = vec![80.0; 2];
+    table.expiry_years = vec![1.0; 2];
+    (table.risk_free_rate, table.dividend_yield) = (vec![0.01; 2], vec![0.02, f64::NAN]);
+    table.spot[1] = 100.0 * (-0.01f64).exp();
+    for (parameter, value) in [
+        (Parameter::V0, 0.04),
+        (Parameter::Kappa, 4.0),
+        (Parameter::ThetaV, 0.25),
+        (Parameter::SigmaV, 1.0),
+        (Parameter::RhoV, -0.5),
+    ] {
+        table.parameters[parameter as usize] = vec![value; 2];
+    }
+    let wanted = 7.958_878_113_256_768;
+    for (method, tolerance) in [(Method::Auto, 1e-9), (Method::Cos, 1e-9), (Method::Integral, 1e-11)] {
+        let results = evaluate(&table, Order::First, &Settings { method, ..Settings::default() });
+        assert_eq!(results.status, [Status::Ok; 2], "{method:?}");
+        for row in 0..2 {
+            let got = results.columns[0][row];
+            assert!((got - wanted).abs() < tolerance, "{method:?} {row}: {got}");
+        }
+        let quantity = |greek: Greek, row: usize| {
+            let place = Order::First.quantities().position(|quantity| quantity == greek).unwrap();
+            results.columns[place][row]
+        };
+        // ∂V/∂F = ∂V/∂S e^((q−r)T), and of a forward only the discounting knows the rate.
+        let ratio = quantity(Greek::Delta, 0) / quantity(Greek::Delta, 1);
+        assert!((ratio - (-0.01f64).exp()).abs() < 1e-8, "{ratio}");
+        assert!((quantity(Greek::Rho, 1) + wanted).abs() < 1e-8 && quantity(Greek::Phi, 1).is_nan());
+    }
+    let settings = Settings { method: Method::MonteCarlo, paths: 1 << 15, ..Settings::default() };
+    let results = evaluate(&table, Order::None, &settings);
+    for row in 0..2 {
+        let (got, error) = (results.columns[0][row], results.error[row]);
+        assert!(error > 0.0 && error < 0.05 && (got - wanted).abs() < 4.0 * error + 0.01, "{row}: {got} ± {error}");
+    }
+}
+
+/// The ways to one American price, and what each states of its error.
+#[test]
+fn american_methods_agree() {
+    let table = table(&[(ModelName::Bsm, AMERICAN, false), (ModelName::Black76, AMERICAN, true)]);
+    let by = |method, accuracy| evaluate(&table, Order::None, &Settings { method, accuracy, ..Settings::default() });
+    let wanted = by(Method::Collocation, super::Accuracy::HighPrecision);
+    assert_eq!(wanted.status, [Status::Ok; 2]);
+    for (method, accuracy, tolerance) in [
+        (Method::Auto, super::Accuracy::Fast, 1e-6),
+        (Method::Collocation, super::Accuracy::Accurate, 1e-8),
+        (Method::Tree, super::Accuracy::HighPrecision, 5e-4),
+        (Method::FiniteDifference, super::Accuracy::Fast, 2e-3),
+    ] {
+        let results = by(method, accuracy);
+        for row in 0..2 {
+            let (got, wanted) = (results.columns[0][row], wanted.columns[0][row]);
+            assert!((got - wanted).abs() < tolerance, "{method:?} {row}: {got}, not {wanted}");
+            if method == Method::FiniteDifference {
+                assert!(
+                    results.error[row].abs() >= (got - wanted).abs(),
+                    "{} states {}",
+                    got - wanted,
+                    results.error[row]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_parameter_is_named() {
+    let table = table(&[(ModelName::Heston, EUROPEAN, false), (ModelName::Kou, EUROPEAN, false)]);
+    let results = evaluate(&table, Order::All, &Settings::default());
+    assert_eq!(results.status, [Status::BadV0, Status::BadJumpIntensity]);
+    assert!(results.columns.iter().flatten().all(|x| x.is_nan()));
 }

@@ -1,0 +1,243 @@
+//! Rows of one kind, valued by its engine.
+
+use rayon::prelude::*;
+use zomma_base::{ExerciseStyle, Status};
+
+use super::{Kind, Method, Order, Parameter, Results, Settings, Table, models};
+use crate::{
+    american,
+    black::{self, Greek, Row},
+    displaced::{self, Underlying},
+    finite_difference::{self, Contract},
+    fourier,
+    monte_carlo::{self, Market, MonteCarloError, Payoff, Plan},
+};
+
+/// All quantities of a row, in the order of [`Greek::ALL`]; what its engine does not make is NaN.
+type Quantities = [f64; Greek::ALL.len()];
+const NOTHING: Quantities = [f64::NAN; Greek::ALL.len()];
+
+/// Values rows that are all of one kind, on the CPU.
+pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Settings) -> Results {
+    let rows = table.columns();
+    let mut results = Results::empty(order, table.len());
+    match kind {
+        Kind::Black(model) if order == Order::None => {
+            black::price(&rows, model, &mut results.columns[0], &mut results.status);
+        }
+        Kind::Black(model) => {
+            with_all(order, &mut results, |out, status| black::greeks_into(&rows, model, out, status));
+        }
+        Kind::Displaced(model) => displaced_rows(model, table, order, &mut results),
+        Kind::Fourier(underlying) if settings.method == Method::Integral => {
+            by_row(order, &mut results, |i| integral(table, i, underlying, order));
+        }
+        Kind::Fourier(underlying) => fourier_rows(underlying, table, order, &mut results),
+        Kind::American(underlying) => {
+            by_row(order, &mut results, |i| american_row(&row_of(table, i, underlying), underlying, settings));
+        }
+        Kind::FiniteDifference(exercise, underlying) => {
+            let row = |i| finite_difference_row(&row_of(table, i, underlying), exercise, underlying, order);
+            with_errors(order, &mut results, row);
+        }
+        Kind::MonteCarlo(underlying) => {
+            with_errors(order, &mut results, |i| simulated_row(table, i, underlying, settings));
+        }
+    }
+    results
+}
+
+/// A row on its spot; that of a forward is one whose yield is the rate.
+fn row_of(table: &Table, i: usize, underlying: Underlying) -> Row {
+    let row = table.columns().row(i);
+    match underlying {
+        Underlying::Spot => row,
+        Underlying::Forward => Row { dividend_yield: row.risk_free_rate, ..row },
+    }
+}
+
+/// The fault of the field that the user gave.
+fn as_given(fault: Status, underlying: Underlying) -> Status {
+    if underlying == Underlying::Forward && fault == Status::BadSpot { Status::BadForward } else { fault }
+}
+
+/// Greeks of a forward: rate and yield move together, and there is no phi.
+fn as_of_forward(quantities: &mut Quantities, row: &Row, underlying: Underlying, european: bool) {
+    if underlying == Underlying::Spot {
+        return;
+    }
+    let [rho, phi] = [Greek::Rho, Greek::Phi].map(|greek| quantities[greek as usize]);
+    quantities[Greek::Rho as usize] =
+        if european { -row.expiry_years * quantities[Greek::Price as usize] } else { rho + phi };
+    quantities[Greek::Phi as usize] = f64::NAN;
+    quantities[Greek::Vera as usize] =
+        if european { -row.expiry_years * quantities[Greek::Vega as usize] } else { f64::NAN };
+}
+
+/// Lets an engine that makes all quantities write those that are wanted where they belong.
+fn with_all(order: Order, results: &mut Results, engine: impl FnOnce([&mut [f64]; Greek::ALL.len()], &mut [Status])) {
+    let rows = results.status.len();
+    let mut unwanted: Vec<Vec<f64>> =
+        Greek::ALL.into_iter().filter(|&greek| Order::of(greek) > order).map(|_| vec![0.0; rows]).collect();
+    let (mut wanted, mut rest) = (results.columns.iter_mut(), unwanted.iter_mut());
+    let out = Greek::ALL.map(|greek| {
+        let column = if Order::of(greek) <= order { wanted.next() } else { rest.next() };
+        column.map(Vec::as_mut_slice).unwrap_or_default()
+    });
+    engine(out, &mut results.status);
+}
+
+/// Values row by row over the threads of the pool.
+fn by_row(order: Order, results: &mut Results, value: impl Fn(usize) -> Result<Quantities, Status> + Sync) {
+    let found: Vec<_> = (0..results.status.len()).into_par_iter().map(&value).collect();
+    for (i, found) in found.into_iter().enumerate() {
+        results.put(order, i, found);
+    }
+}
+
+/// The same of an engine that states its error.
+fn with_errors(order: Order, results: &mut Results, value: impl Fn(usize) -> Result<(Quantities, f64), Status> + Sync) {
+    let found: Vec<_> = (0..results.status.len()).into_par_iter().map(&value).collect();
+    results.error = found.iter().map(|found| found.map_or(f64::NAN, |(_, error)| error)).collect();
+    for (i, found) in found.into_iter().enumerate() {
+        results.put(order, i, found.map(|(quantities, _)| quantities));
+    }
+}
+
+fn displaced_rows(model: displaced::Model, table: &Table, order: Order, results: &mut Results) {
+    let given = &table.parameters[Parameter::Displacement as usize];
+    let absent = if given.is_empty() { vec![f64::NAN; table.len()] } else { Vec::new() };
+    let displacement = if given.is_empty() { &absent } else { given };
+    let rows = table.columns();
+    if order == Order::None {
+        displaced::price(&rows, displacement, model, &mut results.columns[0], &mut results.status);
+    } else {
+        with_all(order, results, |out, status| displaced::greeks_into(&rows, displacement, model, out, status));
+    }
+}
+
+fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &mut Results) {
+    let model: Vec<fourier::Model> =
+        (0..table.len()).map(|row| models::by_characteristic_function(table, row)).collect();
+    let columns = fourier::Columns {
+        model: &model,
+        option_type: &table.option_type,
+        spot: &table.spot,
+        strike: &table.strike,
+        expiry_years: &table.expiry_years,
+        risk_free_rate: &table.risk_free_rate,
+        dividend_yield: match underlying {
+            Underlying::Spot => &table.dividend_yield,
+            Underlying::Forward => &table.risk_free_rate,
+        },
+    };
+    if order == Order::None {
+        fourier::price_batch(&columns, &mut results.columns[0], &mut results.status);
+    } else {
+        let mut all: Vec<Vec<f64>> = vec![vec![f64::NAN; table.len()]; Greek::ALL.len()];
+        let mut out = all.iter_mut();
+        let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
+        fourier::greeks_batch(&columns, out, &mut results.status);
+        for i in 0..table.len() {
+            let mut quantities: Quantities = std::array::from_fn(|greek| all[greek][i]);
+            as_of_forward(&mut quantities, &row_of(table, i, underlying), underlying, true);
+            let found = if results.status[i].is_ok() { Ok(quantities) } else { Err(results.status[i]) };
+            results.put(order, i, found);
+        }
+    }
+    results.status.iter_mut().for_each(|status| *status = as_given(*status, underlying));
+}
+
+fn integral(table: &Table, i: usize, underlying: Underlying, order: Order) -> Result<Quantities, Status> {
+    let model = models::by_characteristic_function(table, i);
+    let row = row_of(table, i, underlying);
+    let slice = fourier::Slice {
+        spot: row.spot,
+        expiry_years: row.expiry_years,
+        risk_free_rate: row.risk_free_rate,
+        dividend_yield: row.dividend_yield,
+    };
+    let mut quantities = NOTHING;
+    if order == Order::None {
+        let price = fourier::twin::price(&model, &slice, row.option_type, row.strike);
+        quantities[Greek::Price as usize] = price.map_err(|fault| as_given(fault, underlying))?;
+    } else {
+        let greeks = fourier::twin::greeks(&model, &slice, row.option_type, row.strike);
+        quantities = greeks.map_err(|fault| as_given(fault, underlying))?;
+        as_of_forward(&mut quantities, &row, underlying, true);
+    }
+    Ok(quantities)
+}
+
+fn american_row(row: &Row, underlying: Underlying, settings: &Settings) -> Result<Quantities, Status> {
+    let price = match (settings.method, settings.accuracy) {
+        (Method::Tree, accuracy) => american::tree::price(row, accuracy.tree_steps()),
+        (Method::Auto, super::Accuracy::Fast) => american::price(row),
+        (_, accuracy) => american::price_with(row, accuracy.scheme()),
+    };
+    let mut quantities = NOTHING;
+    quantities[Greek::Price as usize] = price.map_err(|fault| as_given(fault, underlying))?;
+    Ok(quantities)
+}
+
+fn finite_difference_row(
+    row: &Row,
+    exercise: ExerciseStyle,
+    underlying: Underlying,
+    order: Order,
+) -> Result<(Quantities, f64), Status> {
+    let contract = match exercise {
+        ExerciseStyle::European => Contract::european(*row),
+        ExerciseStyle::American => Contract::american(*row, &[]),
+    };
+    let settings = finite_difference::Settings::default();
+    let mut quantities = NOTHING;
+    let mut set = |greek: Greek, x: f64| quantities[greek as usize] = x;
+    let estimate = if order == Order::None {
+        finite_difference::solve(&contract, &settings).map_err(|fault| as_given(fault, underlying))?
+    } else {
+        let all =
+            finite_difference::sensitivities(&contract, &settings).map_err(|fault| as_given(fault, underlying))?;
+        set(Greek::Vega, all.vega);
+        set(Greek::Rho, all.rho);
+        set(Greek::Phi, all.phi);
+        all.estimate
+    };
+    set(Greek::Price, estimate.value);
+    set(Greek::Delta, estimate.delta);
+    set(Greek::Gamma, estimate.gamma);
+    set(Greek::Theta, estimate.theta);
+    if estimate.value != 0.0 {
+        set(Greek::Lambda, row.spot * estimate.delta / estimate.value);
+    }
+    as_of_forward(&mut quantities, row, underlying, false);
+    Ok((quantities, estimate.error))
+}
+
+fn simulated_row(
+    table: &Table,
+    i: usize,
+    underlying: Underlying,
+    settings: &Settings,
+) -> Result<(Quantities, f64), Status> {
+    let row = row_of(table, i, underlying);
+    let model = models::simulated(table, i)?;
+    let market = Market {
+        spot: row.spot,
+        expiry_years: row.expiry_years,
+        risk_free_rate: row.risk_free_rate,
+        dividend_yield: row.dividend_yield,
+    };
+    let in_steps = matches!(model, monte_carlo::Model::Heston(_) | monte_carlo::Model::Bates { .. });
+    let steps = if in_steps { (settings.steps_per_year * row.expiry_years).ceil().clamp(1.0, 16_384.0) } else { 1.0 };
+    // A clamped NaN is NaN, which becomes no step: the market's own fault is then the one that is named.
+    let plan = Plan::new(settings.seed, settings.paths, (steps as usize).max(1)).sampled(settings.sampling);
+    let payoff = Payoff::European { option_type: row.option_type, strike: row.strike };
+    let estimate = monte_carlo::price(&market, &model, &payoff, &plan).map_err(|error| match error {
+        MonteCarloError::Field(fault) => as_given(fault, underlying),
+        _ => Status::BadMethod,
+    })?;
+    let mut quantities = NOTHING;
+    quantities[Greek::Price as usize] = estimate.price;
+    Ok((quantities, estimate.standard_error))
+}

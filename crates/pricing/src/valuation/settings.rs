@@ -1,0 +1,136 @@
+//! How rows are valued.
+
+use crate::{american, monte_carlo::Sampling};
+
+/// How rows are valued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// The best that there is for the row's model and style.
+    #[default]
+    Auto,
+    /// A formula: European options under bsm, black76, bachelier and displaced.
+    ClosedForm,
+    /// The cosine series of the characteristic function: heston, bates, merton, kou, variance_gamma.
+    Cos,
+    /// The contour integral of the characteristic function: the same.
+    Integral,
+    /// Spectral collocation of the exercise boundary: American options under bsm and black76.
+    Collocation,
+    /// A Leisen–Reimer tree: the same, prices alone.
+    Tree,
+    /// Finite differences: any style under bsm and black76.
+    FiniteDifference,
+    /// Simulation: European options under bsm, black76, heston, bates and merton.
+    MonteCarlo,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 8] = [
+        Self::Auto,
+        Self::ClosedForm,
+        Self::Cos,
+        Self::Integral,
+        Self::Collocation,
+        Self::Tree,
+        Self::FiniteDifference,
+        Self::MonteCarlo,
+    ];
+
+    /// The name that users give.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::ClosedForm => "closed_form",
+            Self::Cos => "cos",
+            Self::Integral => "integral",
+            Self::Collocation => "collocation",
+            Self::Tree => "tree",
+            Self::FiniteDifference => "finite_difference",
+            Self::MonteCarlo => "monte_carlo",
+        }
+    }
+
+    /// The column in which it states how far off its prices may be, where it does.
+    pub fn error_column(self) -> Option<&'static str> {
+        match self {
+            Self::FiniteDifference => Some("error_estimate"),
+            Self::MonteCarlo => Some("standard_error"),
+            _ => None,
+        }
+    }
+}
+
+/// How exact American prices are; each also sets the steps of the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accuracy {
+    /// 1e-8 of strike and better.
+    #[default]
+    Fast,
+    /// 1e-10 of strike and better.
+    Accurate,
+    /// 1e-12 of strike and better.
+    HighPrecision,
+}
+
+impl Accuracy {
+    /// Every accuracy.
+    pub const ALL: [Self; 3] = [Self::Fast, Self::Accurate, Self::HighPrecision];
+
+    /// The name that users give.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Accurate => "accurate",
+            Self::HighPrecision => "high_precision",
+        }
+    }
+
+    /// What the engine takes.
+    pub(super) fn scheme(self) -> &'static american::Accuracy {
+        match self {
+            Self::Fast => american::Accuracy::fast(),
+            Self::Accurate => american::Accuracy::accurate(),
+            Self::HighPrecision => american::Accuracy::high_precision(),
+        }
+    }
+
+    /// Steps of the tree: odd.
+    pub(super) fn tree_steps(self) -> usize {
+        match self {
+            Self::Fast => 101,
+            Self::Accurate => 501,
+            Self::HighPrecision => 2001,
+        }
+    }
+}
+
+/// What holds for all rows of a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How rows are valued.
+    pub method: Method,
+    /// Of American prices.
+    pub accuracy: Accuracy,
+    /// Of a simulation; steps of a year, at least one to expiry.
+    pub paths: usize,
+    /// Steps a year of a simulation of a model that needs steps.
+    pub steps_per_year: f64,
+    /// Of a simulation.
+    pub seed: u64,
+    /// Of a simulation.
+    pub sampling: Sampling,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Method::Auto,
+            accuracy: Accuracy::Fast,
+            paths: 65_536,
+            steps_per_year: 100.0,
+            seed: 1,
+            sampling: Sampling::Sobol { replications: 16 },
+        }
+    }
+}
