@@ -8,8 +8,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use zomma_gpu::health::{Health, XidRecord};
 use zomma_gpu::inventory::{Driver, PciAddress, Vendor};
 use zomma_gpu::telemetry::{
-    EccErrors, Format, GpuCounters, GpuIdentity, GpuSample, GpuView, MemoryPoolSample, NvlinkErrors, RemappedRows,
-    RetiredPages, Scrape, Snapshot, ThrottleReason, render,
+    EccErrors, Format, GpuCounters, GpuIdentity, GpuSample, GpuView, NvlinkErrors, RemappedRows, RetiredPages, Scrape,
+    Snapshot, ThrottleReason, render,
 };
 
 fn view(index: u8) -> GpuView {
@@ -73,7 +73,6 @@ fn scrape(criterion: &mut Criterion) {
         duration: Duration::from_millis(50),
         samples: 1000,
         gpus: (0..8).map(view).collect(),
-        pools: vec![MemoryPoolSample { pool: "cuda:0".into(), ..MemoryPoolSample::default() }],
         notes: Vec::new(),
     };
     let mut group = criterion.benchmark_group("scrape of 8 GPUs");

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use cubecl::cuda::CudaDevice;
+use cubecl::device::Device as _;
+
 use crate::compute::Compute;
 use crate::error::GpuError;
 use crate::inventory::PciAddress;
@@ -92,6 +95,16 @@ impl Device {
     /// The back end.
     pub fn kind(&self) -> DeviceKind {
         self.kind
+    }
+
+    /// What CubeCL's threads for it are named after, where that is known: type and index of its own number of the device.
+    pub(crate) fn runner(&self) -> Option<String> {
+        let id = match self.kind {
+            DeviceKind::Cuda => CudaDevice::new(self.index).to_id(),
+            DeviceKind::Vulkan => vulkan::cubecl_device(self)?.to_id(),
+            DeviceKind::Cpu | DeviceKind::Hip => return None,
+        };
+        Some(format!("{}-{}", id.type_id, id.index_id))
     }
 
     /// The device's place among those of its back end, from 0.

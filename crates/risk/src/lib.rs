@@ -4,6 +4,7 @@
 //! time; [`Axes`] crosses such moves to a grid, and [`stress`] names days that happened. [`revalue`] gives the value of each group of
 //! positions in each scenario, and [`Sensitivities`] what the Greeks would have said instead.
 
+pub mod device;
 mod portfolio;
 mod revalue;
 mod scenario;
@@ -14,7 +15,7 @@ pub mod stress;
 mod tests;
 
 pub use portfolio::Portfolio;
-pub use revalue::{Outcome, revalue, row_values};
+pub use revalue::{Outcome, revalue, revalue_rest, row_values};
 pub use scenario::{Axes, Scenario};
 pub use sensitivities::Sensitivities;
 pub use shock::VOLATILITY_FLOOR;

@@ -30,32 +30,52 @@ impl Outcome {
         Self { value: vec![0.0; groups], rows_failed: 0, fault: Status::Ok }
     }
 
-    fn add(&mut self, group: u32, shares: f64, value: f64, status: Status) {
+    /// Adds a row's value, or counts it where it has none.
+    pub(crate) fn add(&mut self, group: u32, shares: f64, value: f64, status: Status) {
         if status.is_ok() {
             self.value[group as usize] += shares * value;
         } else {
-            if self.rows_failed == 0 {
-                self.fault = status;
-            }
-            self.rows_failed += 1;
+            self.fail(status, 1);
         }
+    }
+
+    /// Counts rows that have no value.
+    pub(crate) fn fail(&mut self, status: Status, rows: usize) {
+        if self.rows_failed == 0 {
+            self.fault = status;
+        }
+        self.rows_failed += rows;
     }
 }
 
 /// The value of the portfolio in each scenario, over the threads of the current rayon pool; `done` is called after each. The bits do
 /// not depend on the number of threads.
 pub fn revalue(portfolio: &Portfolio, scenarios: &[Scenario], done: impl Fn() + Sync) -> Vec<Outcome> {
-    scenarios
-        .par_iter()
-        .map(|scenario| {
-            let mut outcome = Outcome::zero(portfolio.groups());
-            for part in portfolio.parts() {
-                add_part(part, scenario, &mut outcome);
-            }
-            done();
-            outcome
-        })
-        .collect()
+    let mut outcomes = vec![Outcome::zero(portfolio.groups()); scenarios.len()];
+    add_parts(portfolio, scenarios, |_| true, &mut outcomes, done);
+    outcomes
+}
+
+/// The same of the positions that [`device::Black`](crate::device::Black) does not hold: what has no kernel.
+pub fn revalue_rest(portfolio: &Portfolio, scenarios: &[Scenario], done: impl Fn() + Sync) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::zero(portfolio.groups()); scenarios.len()];
+    add_parts(portfolio, scenarios, |kind| !matches!(kind, Kind::Black(_)), &mut outcomes, done);
+    outcomes
+}
+
+fn add_parts(
+    portfolio: &Portfolio,
+    scenarios: &[Scenario],
+    take: impl Fn(Kind) -> bool + Sync,
+    outcomes: &mut [Outcome],
+    done: impl Fn() + Sync,
+) {
+    outcomes.par_iter_mut().zip(scenarios).for_each(|(outcome, scenario)| {
+        for part in portfolio.parts().iter().filter(|part| take(part.kind)) {
+            add_part(part, scenario, outcome);
+        }
+        done();
+    });
 }
 
 /// The value of one share of each row in a scenario, by row of the table that the portfolio was made of; NaN where there is none.

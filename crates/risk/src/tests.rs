@@ -1,12 +1,16 @@
 use proptest::prelude::*;
 use zomma_base::{ExerciseStyle, OptionType, Status};
+use zomma_gpu::{Device, DeviceKind, list};
 use zomma_pricing::{
     american,
     black::{self, Greek, Row},
     valuation::{ModelName, Parameter, Table},
 };
 
-use crate::{Axes, Portfolio, Scenario, Sensitivities, VOLATILITY_FLOOR, revalue, row_values, stress};
+use crate::{
+    Axes, Outcome, Portfolio, Scenario, Sensitivities, VOLATILITY_FLOOR, device::Black, revalue, revalue_rest,
+    row_values, stress,
+};
 
 /// One position of a test.
 #[derive(Clone, Copy)]
@@ -213,6 +217,58 @@ fn the_bits_do_not_depend_on_the_threads() {
     for threads in [2, 3, 7] {
         assert_eq!(with(threads), one);
     }
+}
+
+/// A book with all that a scenario can do to European positions: some expire on the way.
+fn wide() -> (Portfolio, Vec<Scenario>) {
+    let positions: Vec<Position> = (0..900)
+        .map(|i| {
+            let row = Row { strike: 60.0 + f64::from(i % 83), expiry_years: 0.01 + f64::from(i % 23) * 0.07, ..PUT };
+            let model = if i % 4 == 0 { ModelName::Black76 } else { ModelName::Bsm };
+            Position { model, group: i % 5, ..position(row, f64::from(i % 9) - 4.0) }
+        })
+        .collect();
+    let axes = Axes {
+        spot_change: vec![-0.3, 0.0, 0.2],
+        volatility_shift: vec![-0.3, 0.0, 0.1],
+        rate_shift: vec![0.0, 0.01],
+        days: vec![0.0, 20.0],
+    };
+    (portfolio(&positions), axes.scenarios())
+}
+
+fn assert_same(got: &[Outcome], wanted: &[Outcome]) {
+    for (got, wanted) in got.iter().zip(wanted) {
+        assert_eq!((got.rows_failed, got.fault), (wanted.rows_failed, wanted.fault));
+        for (a, b) in got.value.iter().zip(&wanted.value) {
+            // Sums of some 180 terms of up to 40,000.
+            assert!((a - b).abs() < 1e-7, "{a}, not {b}");
+        }
+    }
+}
+
+#[test]
+fn sums_give_what_rows_give() {
+    let (book, scenarios) = wide();
+    let black = Black::of(&book);
+    let mut outcomes = revalue_rest(&book, &scenarios, || {});
+    assert!(outcomes.iter().all(|outcome| outcome.value == [0.0; 5]), "every position is Black's");
+    black.add_on_cpu(0..400, &scenarios, &mut outcomes);
+    black.add_on_cpu(400..900, &scenarios, &mut outcomes);
+    assert_same(&outcomes, &revalue(&book, &scenarios, || {}));
+}
+
+#[test]
+fn a_device_gives_what_the_processor_gives() {
+    let device = list(DeviceKind::Vulkan).unwrap_or_default().into_iter().find(Device::has_f64);
+    let Some(compute) = device.and_then(|device| device.open().unwrap()) else {
+        return zomma_testkit::skip("no device");
+    };
+    let (book, scenarios) = wide();
+    let black = Black::of(&book);
+    let mut outcomes = revalue_rest(&book, &scenarios, || {});
+    black.add(&compute, 0..black.len(), &scenarios, &mut outcomes).unwrap();
+    assert_same(&outcomes, &revalue(&book, &scenarios, || {}));
 }
 
 #[test]

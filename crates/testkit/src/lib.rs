@@ -1,8 +1,10 @@
-//! What tests share: how a skipped test is counted, where the real data is, and a mock of NVIDIA's management library. Development only.
+//! What tests share: how a skipped test is counted, where the real data is, and mocks of the libraries of GPU makers and of sysfs.
+//! Development only.
 //!
 //! A test that cannot run says so instead of passing silently: [`skip`] prints one line `skipped: <reason>` and, where the
 //! environment names a file in `ZOMMA_SKIP_LOG`, appends that line to it, so that a run can count what it did not test.
 
+pub mod mock_library;
 pub mod mock_nvml;
 pub mod mock_sysfs;
 
@@ -57,10 +59,34 @@ pub fn real_data() -> Option<PathBuf> {
     None
 }
 
-/// The root of the workspace that this crate was built in: the nearest folder above it that holds a `Cargo.lock`.
+/// The root of the workspace: the nearest folder with a `Cargo.lock` above the package that is being tested.
+///
+/// Cargo tells a test's package when it runs, which the compiler's own answer is no match for: a target directory that several checkouts
+/// share, or a checkout that moved, keeps a program with the path of another. That answer serves a program that runs without cargo.
+///
+/// # Panics
+///
+/// Where neither is below a workspace.
 pub fn workspace_root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap_or(here).to_path_buf()
+    let compiled_in = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = std::env::current_dir().ok();
+    root_above([told, here, Some(compiled_in)])
+        .expect("a folder with a Cargo.lock above the package that is being tested")
+}
+
+/// The first root of a workspace with this crate that is above any of these folders.
+fn root_above(folders: impl IntoIterator<Item = Option<PathBuf>>) -> Option<PathBuf> {
+    let is_root = |folder: &&Path| folder.join("Cargo.lock").is_file() && folder.join(FOLDER).is_dir();
+    folders.into_iter().flatten().find_map(|from| from.ancestors().find(is_root).map(Path::to_path_buf))
+}
+
+/// Where this crate is in its workspace.
+const FOLDER: &str = "crates/testkit";
+
+/// The folder of this crate.
+fn own_folder() -> PathBuf {
+    workspace_root().join(FOLDER)
 }
 
 #[cfg(test)]
@@ -71,6 +97,21 @@ mod tests {
     fn the_root_holds_the_workspace_manifest() {
         let manifest = std::fs::read_to_string(workspace_root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn a_checkout_that_moved_is_found_by_what_cargo_says() {
+        let moved = tempfile::tempdir().unwrap();
+        let package = moved.path().join("crates/gpu");
+        for folder in [&package, &moved.path().join(FOLDER)] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let gone = Some(PathBuf::from("/no/such/checkout/crates/testkit"));
+        assert_eq!(root_above([Some(package.clone()), gone.clone()]), None);
+        std::fs::write(moved.path().join("Cargo.lock"), "").unwrap();
+        assert_eq!(root_above([Some(package.clone()), gone.clone()]).as_deref(), Some(moved.path()));
+        assert_eq!(root_above([None, gone, Some(package)]).as_deref(), Some(moved.path()));
+        assert!(own_folder().join("mock/nvml.c").is_file());
     }
 
     #[test]

@@ -23,6 +23,8 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::mock_library::compile;
+
 /// nvml.h's `NVML_ERROR_NOT_SUPPORTED`.
 pub const NOT_SUPPORTED: u32 = 3;
 /// nvml.h's `NVML_ERROR_NO_PERMISSION`.
@@ -271,7 +273,7 @@ impl Mock {
     /// Where a compiler is there and the mock does not compile, or the folder cannot be written.
     pub fn new(scenario: &Scenario) -> Option<Self> {
         static WHOLE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-        let library = WHOLE.get_or_init(|| compile(&[]));
+        let library = WHOLE.get_or_init(|| compile("nvml.c", &[]));
         Self::of(library.as_deref(), scenario)
     }
 
@@ -281,7 +283,7 @@ impl Mock {
     ///
     /// As [`new`](Self::new).
     pub fn without(functions: &[&str], scenario: &Scenario) -> Option<Self> {
-        Self::of(compile(functions).as_deref(), scenario)
+        Self::of(compile("nvml.c", functions).as_deref(), scenario)
     }
 
     fn of(library: Option<&[u8]>, scenario: &Scenario) -> Option<Self> {
@@ -320,17 +322,4 @@ impl Mock {
         std::fs::write(&next, scenario.text()).expect("the temporary folder is ours");
         std::fs::rename(&next, self.folder.path().join("scenario")).expect("the temporary folder is ours");
     }
-}
-
-/// The mock as a shared library; `None` where there is no C compiler.
-fn compile(without: &[&str]) -> Option<Vec<u8>> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let library = folder.path().join("mock.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("mock/nvml.c");
-    let mut command = Command::new("cc");
-    command.args(["-shared", "-fPIC", "-O1", "-fvisibility=hidden", "-o"]).arg(&library).arg(source);
-    command.args(without.iter().map(|function| format!("-D{function}=left_out_{function}")));
-    let output = command.output().ok()?;
-    assert!(output.status.success(), "the mock does not compile: {}", String::from_utf8_lossy(&output.stderr));
-    Some(std::fs::read(library).expect("the compiler wrote it"))
 }

@@ -35,9 +35,18 @@ impl Engine {
         if let Some(note) = devices.first().and_then(Device::note) {
             tracing::warn!("{note}");
         }
-        let config = RunnerConfig { gpu, fault: rehearsed_fault()?, ..RunnerConfig::default() };
+        let fault = rehearsed_fault()?;
+        if fault.is_some() && first.is_none_or(|kind| kind == DeviceKind::Cpu) {
+            tracing::warn!("{FAULT_VARIABLE}: nothing is rehearsed: the CPU computes, and faults are a device's");
+        }
+        let config = RunnerConfig { gpu, fault, ..RunnerConfig::default() };
         let runner = Runner::new(devices, config).with_context(named)?;
         Ok(Self { runner })
+    }
+
+    /// Whether the processor computes from the start.
+    pub fn is_cpu(&self) -> bool {
+        self.runner.is_on_cpu()
     }
 
     /// The device in use, in words.

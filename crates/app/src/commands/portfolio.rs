@@ -112,7 +112,7 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     let source = batch::open(&args.input)?;
     let mut book = batch::read_book(source, &args.by, args.valuation_time).with_context(|| name.clone())?;
 
-    let shock = Shock { spot_factor: args.spot_factor, volatility_shift: args.volatility_shift };
+    let shock = Shock { spot_factor: args.spot_factor, volatility_shift: args.volatility_shift, ..Shock::NONE };
     let (columns, groups) = (book.positions.columns(), book.groups.len());
     let mut totals = Totals::zero(groups);
     let summed = engine.compute(columns.len(), portfolio::launch::BYTES_PER_ROW, |place, at| {

@@ -7,9 +7,13 @@ use crate::batch::{self, BatchArgs, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, volatility, and spot (with
-dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides.
-Columns out: the input's, then price, status.
+Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, spot (with dividend_yield, 0 where
+absent) or forward, and what the row's model reads: volatility (bsm, black76, bachelier, displaced, merton, kou,
+variance_gamma), displacement, v0 kappa theta_v sigma_v rho_v (heston, bates), jump_intensity jump_mean jump_std (bates,
+merton), jump_intensity jump_up_probability jump_up_rate jump_down_rate (kou), vg_theta vg_nu (variance_gamma). A row may
+name its model and exercise_style (european|american); else --model and --exercise do, else it is European, bsm on a
+spot and black76 on a forward. docs/valuation.md says which method values what.
+Columns out: the input's, then price, the Greeks that --greeks asks for, status.
 
 Example:
   $ cat options.csv
@@ -19,7 +23,7 @@ Example:
   option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,price,status
   call,100,105,0.25,0.03,0.01,0.2,2.217680903055785,ok
 
-  $ zomma price options.parquet -o priced.parquet --threads 8";
+  $ zomma price options.parquet -o priced.parquet --exercise american --greeks second --threads 8";
 
 /// Arguments of `zomma price`.
 #[derive(Debug, Args)]

@@ -137,6 +137,16 @@ fn a_wrong_rehearsal_is_refused() {
 }
 
 #[test]
+fn a_rehearsal_on_the_cpu_says_that_it_is_none() {
+    let on_cpu =
+        |fault| run_env(&["price", "-", "--device", "cpu"], rows(1).as_bytes(), &[("ZOMMA_FAULT", fault)]).ok();
+    let (with, without) = (on_cpu("lost@1"), on_cpu(""));
+    assert_eq!(with.out, without.out);
+    assert!(with.err.contains("ZOMMA_FAULT: nothing is rehearsed: the CPU computes"), "{}", with.err);
+    assert!(!without.err.contains("ZOMMA_FAULT"), "{}", without.err);
+}
+
+#[test]
 fn without_fallback_and_without_a_gpu_nothing_is_computed_on_the_cpu_in_silence() {
     if "auto".parse().is_ok_and(|request| zomma_gpu::choose(&request).is_ok_and(|device| !device.is_software())) {
         return zomma_testkit::skip("a GPU, which computes");

@@ -1,11 +1,15 @@
-//! Which GPUs this machine has, and what each can do here: NVIDIA through NVML, AMD and Intel through sysfs, the rest through Vulkan.
+//! Which GPUs this machine has, and what each can do here: NVIDIA through NVML, AMD and Intel through sysfs and, for what that leaves out,
+//! through amd-smi and Level Zero where they are installed, the rest through Vulkan.
 //!
-//! Nothing is opened, and whatever cannot be read is absent: a missing file or a refused call never hides a device.
+//! No context is made on any GPU, and whatever cannot be read is absent: a missing file or a refused call never hides a device.
 
 mod amd;
+mod amd_smi;
 mod back_ends;
 mod bus;
 mod intel;
+mod level_zero;
+mod library;
 mod models;
 mod nvidia;
 mod pci;
@@ -40,16 +44,27 @@ pub struct Sources {
     pub sysfs: PathBuf,
     /// NVML's library, by name or path.
     pub nvml: OsString,
+    /// AMD's system management library: names or paths in the order in which they are tried.
+    pub amd_smi: Vec<OsString>,
+    /// Level Zero's loader, by name or path.
+    pub level_zero: OsString,
     /// Whether the drivers of CUDA and Vulkan are asked what they show.
     pub drivers: bool,
-    /// The longest that one question to NVML may take. A list of CUDA or Vulkan, which loads the drivers first, may take five times that.
+    /// The longest that one question to NVML, amd-smi or Level Zero may take. A list of CUDA or Vulkan, which loads the drivers first, may take five times that.
     pub limit: Duration,
 }
 
 impl Default for Sources {
     /// This machine, with 2 seconds a question.
     fn default() -> Self {
-        Self { sysfs: "/sys".into(), nvml: nvml::LIBRARY.into(), drivers: true, limit: Duration::from_secs(2) }
+        Self {
+            sysfs: "/sys".into(),
+            nvml: nvml::LIBRARY.into(),
+            amd_smi: amd_smi::LIBRARIES.map(OsString::from).to_vec(),
+            level_zero: level_zero::LIBRARY.into(),
+            drivers: true,
+            limit: Duration::from_secs(2),
+        }
     }
 }
 
@@ -65,7 +80,9 @@ impl Inventory {
         let mut notes = Vec::new();
         let mut seen = bus::scan(&sources.sysfs);
         amd::add(&sources.sysfs, &mut seen, &mut notes);
+        amd_smi::add(&sources.amd_smi, sources.limit, &mut seen, &mut notes);
         intel::add(&mut seen);
+        level_zero::add(&sources.level_zero, sources.limit, &mut seen, &mut notes);
         let is_nvidia = |one: &bus::Seen| one.gpu.vendor == Vendor::Nvidia;
         match nvml {
             Ok(nvml) => nvidia::add(nvml, &mut seen, &mut notes),

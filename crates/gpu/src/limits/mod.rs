@@ -99,7 +99,7 @@ pub enum Strength {
     Observed,
     /// Software that keeps to it does; other software does not.
     Cooperative,
-    /// Kernel or driver refuse what goes beyond, and the command cannot lift it.
+    /// The kernel refuses what goes beyond, and a command that cannot write its own control group cannot lift it.
     Hard,
 }
 

@@ -21,7 +21,6 @@ pub fn metrics_markdown() -> String {
             Source::Gpu(_) => "GPU".to_string(),
             Source::GpuBy(label, _) => format!("GPU, `{label}`"),
             Source::Program(_) => "program".to_string(),
-            Source::Pool(_) => "`pool`".to_string(),
         };
         // Writing to a string cannot fail.
         let _ = writeln!(out, "| `{}` | {} | {of} | {} |", metric.name, kind(metric.kind), metric.help);

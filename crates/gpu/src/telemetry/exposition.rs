@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::dcgm::{DCGM_METRICS, XID_ERRORS};
-use super::registry::{GPU_LABELS, Kind, METRICS, Metric, POOL_LABEL, Scrape, Source, Unit};
+use super::registry::{GPU_LABELS, Kind, METRICS, Metric, Scrape, Source, Unit};
 use super::snapshot::GpuView;
 use crate::health::describe;
 use crate::inventory::{PciAddress, Vendor};
@@ -97,15 +97,6 @@ fn family(out: &mut String, metric: &Metric, scrape: &Scrape<'_>, labels: &[Stri
         Source::Program(read) => {
             if let Some(value) = read(scrape) {
                 lines.value("", value);
-            }
-        }
-        Source::Pool(read) => {
-            for pool in &scrape.snapshot.pools {
-                if let Some(value) = read(pool) {
-                    let mut labels = String::new();
-                    push_label(&mut labels, POOL_LABEL, &pool.pool);
-                    lines.value(&labels, value);
-                }
             }
         }
     }
@@ -272,7 +263,7 @@ fn push_label(labels: &mut String, label: &str, value: &str) {
 mod tests {
     use super::*;
     use crate::telemetry::sample::GpuSample;
-    use crate::telemetry::{MemoryPoolSample, Snapshot, test_gpus, test_snapshot};
+    use crate::telemetry::{Snapshot, test_gpus, test_snapshot};
 
     fn text(snapshot: &Snapshot, format: Format, hostname: Option<&str>) -> String {
         render(&Scrape { snapshot, now: snapshot.taken }, format, hostname)
@@ -306,16 +297,6 @@ mod tests {
         let mut snapshot = test_snapshot(1);
         snapshot.gpus[0].identity.name = Some("a \"b\" \\ c\nd".into());
         assert!(text(&snapshot, Format::Text, None).contains(r#"name="a \"b\" \\ c\nd""#));
-    }
-
-    #[test]
-    fn a_pool_is_there_where_something_lends_memory() {
-        let mut snapshot = test_snapshot(0);
-        assert!(!text(&snapshot, Format::Text, None).contains("zomma_gpu_pool"));
-        snapshot.pools.push(MemoryPoolSample { pool: "cuda:0".into(), in_use_bytes: 5, ..MemoryPoolSample::default() });
-        let text = text(&snapshot, Format::Text, None);
-        assert!(text.contains("zomma_gpu_pool_in_use_bytes{pool=\"cuda:0\"} 5\n"), "{text}");
-        assert!(!text.contains("fragmentation"), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::sample::GpuSample;
+use super::sample::{GpuSample, ThrottleReason};
 use super::sysfs::{PciGpu, Reader, labelled};
 
 /// What is remembered from one look to the next: energy is counted, and power is what it grew by.
@@ -38,9 +38,12 @@ pub(super) fn read(gpu: &PciGpu, meter: &mut EnergyMeter, now: Instant) -> GpuSa
         let newer = |reader: &mut Reader| clock(reader, &card.join("gt/gt0/rps_act_freq_mhz"));
         let older = |reader: &mut Reader| clock(reader, &card.join("gt_act_freq_mhz"));
         sample.sm_clock_hertz = sample.sm_clock_hertz.or_else(|| newer(&mut reader)).or_else(|| older(&mut reader));
+        sample.throttle = throttle(&mut reader, &card.join("gt/gt0"), "throttle_reason_");
         sample.memory_total_bytes = reader.number("memory", &card.join("lmem_total_bytes"));
         sample.memory_free_bytes = reader.number("memory", &card.join("lmem_avail_bytes"));
     }
+    let of_xe = |reader: &mut Reader| throttle(reader, &gpu.folder.join("tile0/gt0/freq0/throttle"), "reason_");
+    sample.throttle = sample.throttle.or_else(|| of_xe(&mut reader));
     sample.memory_total_bytes = sample
         .memory_total_bytes
         .or_else(|| reader.number("memory", &gpu.folder.join("tile0/physical_vram_size_bytes")));
@@ -51,6 +54,32 @@ pub(super) fn read(gpu: &PciGpu, meter: &mut EnergyMeter, now: Instant) -> GpuSa
         sample.power_watts = sample.energy_joules.and_then(|energy| meter.power_watts(now, energy));
     }
     GpuSample { failures: reader.failures, ..sample }
+}
+
+/// What the drivers say holds clocks down, and what that is called here. PL1, PL2 and PL4 are limits of average, burst and peak power,
+/// `vr_tdc` one of the current that the voltage regulator bears, RATL one of the running average of the temperature.
+const REASONS: [(&str, ThrottleReason); 8] = [
+    ("pl1", ThrottleReason::SwPowerCap),
+    ("pl2", ThrottleReason::SwPowerCap),
+    ("pl4", ThrottleReason::SwPowerCap),
+    ("vr_tdc", ThrottleReason::SwPowerCap),
+    ("prochot", ThrottleReason::HwSlowdown),
+    ("thermal", ThrottleReason::HwThermalSlowdown),
+    ("ratl", ThrottleReason::HwThermalSlowdown),
+    ("vr_thermalert", ThrottleReason::HwThermalSlowdown),
+];
+
+/// Why the clocks of the first tile are held down: a file a reason, 1 while it holds. Absent where the driver has no such files.
+fn throttle(reader: &mut Reader, folder: &Path, prefix: &str) -> Option<Vec<ThrottleReason>> {
+    let files = REASONS.map(|(name, reason)| {
+        let holds: Option<u32> = reader.number("throttle", &folder.join(format!("{prefix}{name}")));
+        holds.map(|holds| (holds != 0).then_some(reason))
+    });
+    let told: Vec<Option<ThrottleReason>> = files.into_iter().flatten().collect();
+    let mut reasons: Vec<ThrottleReason> = told.iter().copied().flatten().collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    (!told.is_empty()).then_some(reasons)
 }
 
 fn read_sensors(reader: &mut Reader, sensors: &Path, sample: &mut GpuSample) {
@@ -96,6 +125,40 @@ mod tests {
         // The counter starts anew after a reset.
         fs::write(found[0].sensors().unwrap().join("energy1_input"), "5\n").unwrap();
         assert_eq!(read(&found[0], &mut meter, start + Duration::from_secs(4)).power_watts, None);
+    }
+
+    #[test]
+    fn throttling_is_what_the_drivers_files_say() {
+        for (files, folder, prefix) in [
+            (ARC_I915, "bus/pci/devices/0000:03:00.0/drm/card0/gt/gt0", "throttle_reason_"),
+            (PVC_XE, "bus/pci/devices/0000:29:00.0/tile0/gt0/freq0/throttle", "reason_"),
+        ] {
+            let root = tree(files);
+            let gpu = gpus(root.path()).remove(0);
+            let throttled = || {
+                let sample = read(&gpu, &mut EnergyMeter::default(), Instant::now());
+                (sample.throttle, sample.failures.len())
+            };
+            assert_eq!(throttled(), (None, 0), "older drivers have no such files");
+            let set = |reason: &str, text: &str| {
+                fs::create_dir_all(root.path().join(folder)).unwrap();
+                fs::write(root.path().join(folder).join(format!("{prefix}{reason}")), text).unwrap();
+            };
+            set("status", "0\n");
+            REASONS.iter().for_each(|(reason, _)| set(reason, "0\n"));
+            assert_eq!(throttled(), (Some(vec![]), 0));
+            set("pl1", "1\n");
+            set("pl4", "1\n");
+            set("ratl", "1\n");
+            assert_eq!(
+                throttled(),
+                (Some(vec![ThrottleReason::SwPowerCap, ThrottleReason::HwThermalSlowdown]), 0),
+                "{prefix}"
+            );
+            // One that cannot be read takes none of the others with it.
+            set("ratl", "rubbish\n");
+            assert_eq!(throttled(), (Some(vec![ThrottleReason::SwPowerCap]), 1), "{prefix}");
+        }
     }
 
     #[test]

@@ -32,14 +32,14 @@ pub use monitor::{Monitor, MonitorSettings};
 pub use registry::{GPU_LABELS, Kind, METRICS, Metric, Scrape, Source, Unit, find};
 pub use rules::{Rule, rules, rules_yaml};
 pub use sample::{
-    EccErrors, GpuIdentity, GpuSample, MemoryPoolSample, NvlinkErrors, ReadFailure, RecoveryAction, RemappedRows,
-    RetiredPages, ThrottleReason,
+    EccErrors, GpuIdentity, GpuSample, NvlinkErrors, ReadFailure, RecoveryAction, RemappedRows, RetiredPages,
+    ThrottleReason,
 };
 pub use snapshot::{GpuCounters, GpuView, Snapshot};
 pub use sources::SourceSettings;
 #[cfg(test)]
 pub(crate) use test_data::{test_gpus, test_snapshot};
-pub use watch::{Pools, Watch};
+pub use watch::Watch;
 
 #[cfg(test)]
 mod fixtures;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::alerts::{self, AlertSettings};
-use super::sample::{GpuIdentity, GpuSample, MemoryPoolSample};
+use super::sample::{GpuIdentity, GpuSample};
 use super::snapshot::{GpuCounters, GpuView, Snapshot};
 use super::sources::{Discovery, Found, Missing, Source, SourceSettings, discover};
 use super::xid_events::XidWatcher;
@@ -117,7 +117,7 @@ impl Monitor {
 
     /// Asks every GPU, all at once, and gives what they said. Takes no longer than the time limit of one of them, and a look for lost
     /// ones where that is due.
-    pub fn sample(&mut self, pools: Vec<MemoryPoolSample>) -> Snapshot {
+    pub fn sample(&mut self) -> Snapshot {
         let begun = Instant::now();
         if self.looks_again() {
             self.look_again();
@@ -138,7 +138,6 @@ impl Monitor {
             duration: begun.elapsed(),
             samples: self.samples,
             gpus: self.gpus.iter().map(|gpu| gpu.view.clone()).collect(),
-            pools,
             notes: self.notes.clone(),
         }
     }

@@ -7,15 +7,12 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::alerts;
-use super::sample::{GpuSample, MemoryPoolSample, ThrottleReason};
+use super::sample::{GpuSample, ThrottleReason};
 use super::snapshot::{GpuView, Snapshot};
 use crate::health::State;
 
 /// Labels that each metric of a GPU has, in this order; one that is not known is left out.
 pub const GPU_LABELS: [&str; 5] = ["gpu", "uuid", "name", "pci_bus_id", "vendor"];
-
-/// The label of a memory pool.
-pub const POOL_LABEL: &str = "pool";
 
 /// Whether a metric only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +67,6 @@ pub enum Source {
     GpuBy(&'static str, fn(&GpuView) -> Labelled),
     /// One value of the program.
     Program(fn(&Scrape<'_>) -> Option<f64>),
-    /// One value a memory pool.
-    Pool(fn(&MemoryPoolSample) -> Option<f64>),
 }
 
 /// One metric.
@@ -96,7 +91,6 @@ impl Metric {
             Source::Gpu(_) => GPU_LABELS.to_vec(),
             Source::GpuBy(label, _) => GPU_LABELS.into_iter().chain([label]).collect(),
             Source::Program(_) => Vec::new(),
-            Source::Pool(_) => vec![POOL_LABEL],
         }
     }
 }
@@ -132,16 +126,6 @@ const fn program(
     read: fn(&Scrape<'_>) -> Option<f64>,
 ) -> Metric {
     Metric { name, kind, unit, help, source: Source::Program(read) }
-}
-
-const fn pool(
-    name: &'static str,
-    kind: Kind,
-    unit: Unit,
-    help: &'static str,
-    read: fn(&MemoryPoolSample) -> Option<f64>,
-) -> Metric {
-    Metric { name, kind, unit, help, source: Source::Pool(read) }
 }
 
 fn count(value: Option<u64>) -> Option<f64> {
@@ -384,26 +368,6 @@ pub const METRICS: &[Metric] = &[
     by("zomma_gpu_alert_active", Kind::Gauge, "alert", "1 while a threshold is crossed.", |gpu| {
         let active = |alert: &'static str| gpu.counters.alerts_active.get(alert).copied().unwrap_or(false);
         alerts::NAMES.into_iter().map(|alert| (Cow::Borrowed(alert), f64::from(active(alert)))).collect()
-    }),
-    pool("zomma_gpu_pool_capacity_bytes", Kind::Gauge, Unit::Bytes, "Memory that this process may lend.", |it| {
-        count(Some(it.capacity_bytes))
-    }),
-    pool("zomma_gpu_pool_in_use_bytes", Kind::Gauge, Unit::Bytes, "Memory that leases hold.", |it| {
-        count(Some(it.in_use_bytes))
-    }),
-    pool(
-        "zomma_gpu_pool_reserved_bytes",
-        Kind::Gauge,
-        Unit::Bytes,
-        "Memory taken from the device, lent or not.",
-        |it| count(it.reserved_bytes),
-    ),
-    pool("zomma_gpu_pool_queue_length", Kind::Gauge, Unit::None, "Requests for memory that wait.", |it| {
-        count(Some(it.queue_length))
-    }),
-    pool("zomma_gpu_pool_grants_total", Kind::Counter, Unit::None, "Leases granted.", |it| count(Some(it.grants))),
-    pool("zomma_gpu_pool_denials_total", Kind::Counter, Unit::None, "Requests for memory refused.", |it| {
-        count(Some(it.denials))
     }),
 ];
 

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::MemoryUse;
-use crate::broker::BrokerStats;
 use crate::inventory::{Driver, PciAddress, Vendor};
 
 /// Which GPU it is. `index` is what `zomma gpu list` shows.
@@ -241,40 +239,6 @@ impl RecoveryAction {
     }
 }
 
-/// What one memory pool of this process reports.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MemoryPoolSample {
-    /// Which pool: the device's request, such as `cuda:0`.
-    pub pool: String,
-    /// Bytes that may be lent.
-    pub capacity_bytes: u64,
-    /// Bytes that leases hold.
-    pub in_use_bytes: u64,
-    /// Bytes taken from the device, lent or not.
-    pub reserved_bytes: Option<u64>,
-    /// Requests that wait.
-    pub queue_length: u64,
-    /// Leases granted since the start.
-    pub grants: u64,
-    /// Requests refused since the start: too large, too late, cancelled.
-    pub denials: u64,
-}
-
-impl MemoryPoolSample {
-    /// The figures of a broker, and of the device's memory pools where they could be asked. `pool` names them: the device's request.
-    pub fn of(pool: impl Into<String>, broker: &BrokerStats, memory: Option<&MemoryUse>) -> Self {
-        Self {
-            pool: pool.into(),
-            capacity_bytes: broker.lendable_bytes,
-            in_use_bytes: broker.lent_bytes,
-            reserved_bytes: memory.map(|memory| memory.reserved_bytes),
-            queue_length: broker.waiting as u64,
-            grants: broker.granted_total,
-            denials: broker.refused_total + broker.expired_total + broker.cancelled_total,
-        }
-    }
-}
-
 impl GpuSample {
     /// A sample of a GPU that could not be asked at all.
     pub fn unavailable(why: impl Into<String>) -> Self {
@@ -284,30 +248,5 @@ impl GpuSample {
             failures: vec![ReadFailure { field: "device", message }],
             ..Self::default()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broker_without_pages_of_its_own_tells_nothing_of_fragments() {
-        let broker = BrokerStats {
-            lendable_bytes: 100,
-            lent_bytes: 40,
-            waiting: 2,
-            granted_total: 7,
-            refused_total: 1,
-            expired_total: 2,
-            cancelled_total: 3,
-            ..BrokerStats::default()
-        };
-        let sample = MemoryPoolSample::of("cuda:0", &broker, None);
-        assert_eq!((sample.capacity_bytes, sample.in_use_bytes, sample.queue_length), (100, 40, 2));
-        assert_eq!((sample.grants, sample.denials), (7, 6));
-        assert_eq!(sample.reserved_bytes, None);
-        let memory = MemoryUse { reserved_bytes: 64, ..MemoryUse::default() };
-        assert_eq!(MemoryPoolSample::of("cuda:0", &broker, Some(&memory)).reserved_bytes, Some(64));
     }
 }

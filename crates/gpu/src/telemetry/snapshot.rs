@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::sample::{GpuIdentity, GpuSample, MemoryPoolSample};
+use super::sample::{GpuIdentity, GpuSample};
 use crate::health::{Health, MemoryErrorRecord, XidRecord};
 
 /// What the last sample of every GPU said.
@@ -17,8 +17,6 @@ pub struct Snapshot {
     pub samples: u64,
     /// The GPUs, by index: all that were ever seen, a vanished one included.
     pub gpus: Vec<GpuView>,
-    /// The memory pools of this process.
-    pub pools: Vec<MemoryPoolSample>,
     /// What could not be asked, in words: `NVML: libnvidia-ml.so.1 not found`.
     pub notes: Vec<String>,
 }

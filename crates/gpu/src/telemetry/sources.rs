@@ -75,9 +75,10 @@ impl Source for Missing {
 pub(super) fn discover(settings: &SourceSettings) -> Discovery {
     let mut discovery = Discovery::default();
     let on_bus = sysfs::gpus(&settings.sysfs_root);
-    nvidia_gpus(settings, &mut discovery);
+    let nvml_lists_all = nvidia_gpus(settings, &mut discovery);
     // NVML goes by PCI addresses as the bus does. One that it lists without an address is one of those that it seems not to list.
     let mut unplaced = discovery.found.iter().filter(|found| found.identity.pci.is_none()).count();
+    let mut not_ours = Vec::new();
     for gpu in on_bus {
         if discovery.found.iter().any(|found| found.identity.pci == Some(gpu.pci)) {
             continue;
@@ -85,6 +86,10 @@ pub(super) fn discover(settings: &SourceSettings) -> Discovery {
         let without_its_driver = gpu.without_its_driver();
         if gpu.vendor == Vendor::Nvidia && without_its_driver.is_none() && unplaced > 0 {
             unplaced -= 1;
+            continue;
+        }
+        if gpu.vendor == Vendor::Nvidia && without_its_driver.is_none() && nvml_lists_all {
+            not_ours.push(gpu.pci.to_string());
             continue;
         }
         let identity = gpu.identity();
@@ -102,6 +107,13 @@ pub(super) fn discover(settings: &SourceSettings) -> Discovery {
         };
         discovery.found.push(Found { identity, source, nvml_index: None });
     }
+    if !not_ours.is_empty() {
+        let places = not_ours.join(", ");
+        discovery.notes.push(format!(
+            "{places}: on the PCI bus, and NVML lists others: not ours to see, as in a container that is given some GPUs, or the driver \
+             failed on it (dmesg)"
+        ));
+    }
     discovery.found.sort_by_key(|found| found.identity.pci);
     discovery
 }
@@ -112,8 +124,9 @@ fn with_nvml(why: &str, notes: &[String]) -> String {
     format!("{why}: {nvml}")
 }
 
-/// NVIDIA's GPUs, each with an NVML of its own: NVML counts how often it was started, and a call that hangs holds one thread only.
-fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) {
+/// NVIDIA's GPUs, each with an NVML of its own: NVML counts how often it was started, and a call that hangs holds one thread only. Whether
+/// they are known to be all that NVML has, so that another one on the bus is none of its.
+fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) -> bool {
     let open = || Nvml::open_library(&settings.nvml_library, settings.call_timeout);
     let counted = open().and_then(|nvml| {
         nvml.ask("nvmlDeviceGetCount", |nvml| Ok((nvml.device_count()?, nvml.sys_driver_version().ok())))
@@ -122,7 +135,7 @@ fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) {
         Ok(counted) => counted,
         Err(fault) => {
             discovery.notes.push(fault.to_string());
-            return;
+            return false;
         }
     };
     let mut identified = 0;
@@ -150,6 +163,8 @@ fn nvidia_gpus(settings: &SourceSettings, discovery: &mut Discovery) {
             Err(error) => discovery.notes.push(format!("XID events are not watched: {error}")),
         }
     }
+    // A driver that lists none at all has failed on what is on the bus.
+    identified > 0 && identified == count
 }
 
 fn identity(nvml: &Nvml, nvml_index: u32, version: Option<String>) -> Result<GpuIdentity, NvmlFault> {
@@ -238,6 +253,8 @@ impl Source for SysfsSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zomma_testkit::mock_nvml::{GPU_IS_LOST, Mock, Scenario};
+
     use crate::telemetry::fixtures::{ARC_I915, MI300X, NVIDIA_BOUND, add, tree};
 
     #[test]
@@ -260,5 +277,39 @@ mod tests {
         assert!(why.contains("no kernel driver has it") && why.contains("libnvidia-ml.so.1 not found"), "{why}");
         assert_eq!(discovery.found[1].source.read().utilization_ratio, Some(0.42));
         assert!(discovery.xids.is_none());
+    }
+
+    #[test]
+    fn a_gpu_that_a_container_was_not_given_is_not_ours_to_see() {
+        // Both are in /sys, and the container was given the first.
+        let root = tree(NVIDIA_BOUND);
+        let Some(mock) = Mock::new(&Scenario::h200(1)) else { return };
+        let settings = SourceSettings {
+            sysfs_root: root.path().into(),
+            nvml_library: mock.library().into_os_string(),
+            ..SourceSettings::default()
+        };
+        let places = |discovery: &Discovery| -> Vec<String> {
+            discovery.found.iter().filter_map(|found| Some(found.identity.pci?.to_string())).collect()
+        };
+        let discovery = discover(&settings);
+        assert_eq!(places(&discovery), ["0000:19:00.0"]);
+        let note = discovery.notes.last().unwrap();
+        assert!(note.starts_with("0000:3b:00.0: on the PCI bus") && note.contains("not ours to see"), "{note}");
+        // NVML has it, and cannot be asked for it: it has failed.
+        mock.replace(Scenario::h200(2).fault_on("nvmlDeviceGetHandleByIndex_v2", 1, GPU_IS_LOST));
+        let mut discovery = discover(&settings);
+        assert_eq!(places(&discovery), ["0000:19:00.0", "0000:3b:00.0"]);
+        assert!(discovery.found[1].source.read().unavailable.is_some());
+        // Nor is a driver that lists none one that keeps it from us.
+        mock.replace(&Scenario::empty());
+        let mut discovery = discover(&settings);
+        assert_eq!(places(&discovery), ["0000:3b:00.0"]);
+        assert!(discovery.found[0].source.read().unavailable.is_some());
+        // A driver that is not NVIDIA's has it: that is for its operator to see, whatever NVML lists.
+        mock.replace(&Scenario::h200(1));
+        let driver = root.path().join("bus/pci/devices/0000:3b:00.0/driver");
+        std::fs::remove_file(&driver).unwrap();
+        assert_eq!(places(&discover(&settings)), ["0000:19:00.0", "0000:3b:00.0"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::inventory::{Driver, PciAddress, Vendor};
 pub(crate) fn test_snapshot(gpus: usize) -> Snapshot {
     let taken = Instant::now();
     let duration = Duration::from_millis(12);
-    Snapshot { taken, duration, samples: 7, gpus: test_gpus(gpus), pools: Vec::new(), notes: Vec::new() }
+    Snapshot { taken, duration, samples: 7, gpus: test_gpus(gpus), notes: Vec::new() }
 }
 
 pub(crate) fn test_gpus(count: usize) -> Vec<GpuView> {

@@ -6,14 +6,10 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::monitor::{Monitor, MonitorSettings};
-use super::sample::MemoryPoolSample;
 use super::snapshot::Snapshot;
 
 /// How long the end waits for a sample that is being taken.
 const END_WAIT: Duration = Duration::from_millis(300);
-
-/// Gives the memory pools of this process, at each sample.
-pub type Pools = Box<dyn Fn() -> Vec<MemoryPoolSample> + Send>;
 
 /// GPUs under watch. Dropped, the watch ends.
 #[derive(Debug)]
@@ -33,22 +29,16 @@ impl Watch {
     /// # Errors
     ///
     /// Where no thread can be had.
-    pub fn start(settings: MonitorSettings, pools: Pools) -> io::Result<Self> {
+    pub fn start(settings: MonitorSettings) -> io::Result<Self> {
         let started = Instant::now();
-        let empty = Snapshot {
-            taken: started,
-            duration: Duration::ZERO,
-            samples: 0,
-            gpus: Vec::new(),
-            pools: Vec::new(),
-            notes: Vec::new(),
-        };
+        let empty =
+            Snapshot { taken: started, duration: Duration::ZERO, samples: 0, gpus: Vec::new(), notes: Vec::new() };
         let last = Arc::new(RwLock::new(Arc::new(empty)));
         let (stop, stopped) = channel();
         let (end, ended) = channel();
         let published = Arc::clone(&last);
         thread::Builder::new().name("gpu-sampler".into()).spawn(move || {
-            sample_until_stopped(settings, &pools, started, &published, &stopped);
+            sample_until_stopped(settings, started, &published, &stopped);
             drop(end);
         })?;
         Ok(Self { last, started, stop: Some(stop), ended: Mutex::new(ended) })
@@ -77,7 +67,6 @@ impl Drop for Watch {
 
 fn sample_until_stopped(
     settings: MonitorSettings,
-    pools: &Pools,
     started: Instant,
     last: &RwLock<Arc<Snapshot>>,
     stopped: &Receiver<()>,
@@ -86,7 +75,7 @@ fn sample_until_stopped(
     let mut monitor = Monitor::new_since(settings, started);
     loop {
         let begun = Instant::now();
-        let snapshot = Arc::new(monitor.sample(pools()));
+        let snapshot = Arc::new(monitor.sample());
         *last.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         match stopped.recv_timeout(interval.saturating_sub(begun.elapsed())) {
             Err(RecvTimeoutError::Timeout) => {}

@@ -15,7 +15,14 @@ const MIB: u64 = 1 << 20;
 
 /// Nothing but this tree and this library.
 fn sources(sysfs: &Path, nvml: &Path) -> Sources {
-    Sources { sysfs: sysfs.into(), nvml: nvml.into(), drivers: false, limit: Duration::from_secs(60) }
+    Sources {
+        sysfs: sysfs.into(),
+        nvml: nvml.into(),
+        amd_smi: Vec::new(),
+        level_zero: "libze_loader.so.none".into(),
+        drivers: false,
+        limit: Duration::from_secs(60),
+    }
 }
 
 fn of_sysfs(tree: &Sysfs) -> Inventory {

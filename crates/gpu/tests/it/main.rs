@@ -2,6 +2,7 @@
 
 mod deploy;
 mod inventory;
+mod makers;
 mod nvml;
 mod probe;
 

@@ -53,8 +53,8 @@ const fn gauss(l: usize, m: usize, n: usize, p: usize) -> Scheme {
     Scheme { integral_points: l, newton_steps: m, boundary_nodes: n, premium_points: p, quadrature }
 }
 
-const FAST: [Scheme; 2] = [gauss(14, 2, 10, 32), gauss(16, 2, 18, 40)];
-const ACCURATE: [Scheme; 2] = [gauss(28, 3, 15, 56), gauss(36, 3, 40, 72)];
+const FAST: [Scheme; 2] = [gauss(14, 3, 10, 32), gauss(16, 2, 18, 40)];
+const ACCURATE: [Scheme; 2] = [gauss(28, 4, 15, 56), gauss(36, 4, 40, 72)];
 const HIGH_PRECISION: [Scheme; 2] = [
     Scheme { quadrature: Quadrature::TanhSinh, ..gauss(48, 5, 24, 161) },
     Scheme { quadrature: Quadrature::TanhSinh, ..gauss(96, 5, 64, 201) },
@@ -65,12 +65,12 @@ static ACCURATE_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(ACCU
 static HIGH_PRECISION_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(HIGH_PRECISION));
 
 impl Accuracy {
-    /// (14, 2, 10)-32 where the yield is at or below the rate, (16, 2, 18)-40 elsewhere.
+    /// (14, 3, 10)-32 where the yield is at or below the rate, (16, 2, 18)-40 elsewhere.
     pub fn fast() -> &'static Self {
         &FAST_TABLES
     }
 
-    /// (28, 3, 15)-56 and (36, 3, 40)-72.
+    /// (28, 4, 15)-56 and (36, 4, 40)-72.
     pub fn accurate() -> &'static Self {
         &ACCURATE_TABLES
     }

@@ -40,13 +40,16 @@ impl Terms {
 
 /// Newton steps of the QD+ guess at a node, from the node before: its own error of 1 % is reached after two.
 pub(super) const GUESS_STEPS: usize = 3;
+/// The same at the first node, from a number of deviations by where the boundary ends.
+pub(super) const GUESS_STEPS_FIRST: usize = 7;
+pub(super) const GUESS_DEVIATIONS: [f64; 2] = [4.0, 0.64];
 /// A Newton step changes no ln(B/X) by more than this share of it.
 pub(super) const STEP_SHARE: f64 = 0.7;
 /// ln(B(u)/X) is at least this share of √(u/τ) ln(B(τ)/X): an interpolant that swings below is cut. The true boundary's share is 0.4
 /// or more.
 pub(super) const FLOOR_SHARE: f64 = 0.3;
-/// A last step whose greatest change, by σ√τ, is below this left an error of its square.
-pub(super) const CONVERGED: f64 = 1e-2;
+/// A last step whose greatest change of ln(B/X), as a share of σ√T or of the greatest ln(B/X), is below this settled.
+pub(super) const CONVERGED: f64 = 4e-3;
 
 /// n(x) without a guard: 0 far out.
 pub(super) fn density(x: f64) -> f64 {
@@ -77,18 +80,19 @@ pub(super) fn boundary(terms: &Terms, tables: &Tables) -> Option<Vec<f64>> {
         let mut greatest = 0.0_f64;
         for i in 0..n {
             let limited = change[i].clamp(-STEP_SHARE * y[i], STEP_SHARE * y[i]);
-            greatest = greatest.max(limited.abs() / (terms.deviation * tables.root[i]).min(y[i]));
+            greatest = greatest.max(limited.abs());
             y[i] -= limited;
         }
         if !(greatest.is_finite() && y.iter().all(|y| y.is_finite() && *y > 0.0)) {
             return None;
         }
-        let done = step + 1 >= tables.scheme.newton_steps;
-        if done && greatest <= CONVERGED {
+        let steps = step + 1;
+        let least = tables.scheme.newton_steps;
+        let may_end = steps == least || steps >= least + MORE_STEPS;
+        if may_end && greatest <= CONVERGED * terms.deviation.min(y[n - 1]) {
             return Some(y);
         }
-        // Far from the usual the guess is poorer: as many steps again as a scheme has at most.
-        if step >= MOST_STEPS {
+        if steps >= MOST_STEPS {
             return None;
         }
     }
@@ -96,6 +100,8 @@ pub(super) fn boundary(terms: &Terms, tables: &Tables) -> Option<Vec<f64>> {
 }
 
 const MOST_STEPS: usize = 24;
+/// Steps more where the scheme's did not settle: the lanes take them together.
+pub(super) const MORE_STEPS: usize = 4;
 
 /// The equation's left side less its right side at node i, and its derivatives by the y of all nodes.
 fn residual(terms: &Terms, tables: &Tables, i: usize, y: &[f64], squares: &[f64], row: &mut [f64]) -> f64 {
@@ -181,9 +187,10 @@ fn guess(terms: &Terms, tables: &Tables) -> Vec<f64> {
         let elasticity = 0.5 * (1.0 - omega - spread) + discount * (m - m * m / (spread * spread)) / spread;
         let mut x = match y.last() {
             Some(before) => before * root / tables.root[i - 1],
-            None => v,
+            None => v * GUESS_DEVIATIONS[usize::from(log_end < 0.0)],
         };
-        for _ in 0..GUESS_STEPS {
+        let steps = if y.is_empty() { GUESS_STEPS_FIRST } else { GUESS_STEPS };
+        for _ in 0..steps {
             let log = log_end - x;
             let b = log.exp();
             let d_plus = (log + (rate - dividend) * time) / v + 0.5 * v;

@@ -9,22 +9,27 @@
 //! handle: [`price`] takes the [`tree`] there, [`price_with`] says `TwoBoundaries`.
 
 mod accuracy;
+mod batch;
 mod boundary;
 mod implied;
+mod lanes;
 mod premium;
+mod put;
 mod quadrature;
 #[cfg(test)]
 mod tests;
 pub mod tree;
 
 pub use accuracy::{Accuracy, Quadrature, Scheme};
+pub use batch::{price_batch, price_batch_on};
 pub use implied::implied_volatility;
 
 use zomma_base::{OptionType, Status};
 
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
-use boundary::Terms;
+use batch::{checked, with_room};
+use put::{Valued, value, waits_always};
 
 /// Value of an American option to the accuracy of [`Accuracy::fast`]; where the boundary's method does not go (two boundaries, or
 /// terms far outside the usual) by the [`tree`] of 101 steps, whose error is up to 2e-4 of spot.
@@ -42,9 +47,10 @@ pub fn price(row: &Row) -> Result<f64, Status> {
 /// Errors: those of [`price`]; `TwoBoundaries` for a put with yield < rate < 0 and a call with rate < yield < 0; `NotConverged` where the
 /// boundary's equation has no solution within reach (terms far outside the usual: docs/american.md).
 pub fn price_with(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
-    check(row)?;
-    check_volatility(row)?;
-    collocated_of_checked(row, accuracy)
+    match checked(row)? {
+        Valued::European(price) => Ok(price),
+        Valued::Early(option) => option.price(&put::answer(&option.job, accuracy)),
+    }
 }
 
 /// Value of the European option of the same terms. Errors: those of [`price`].
@@ -85,26 +91,6 @@ fn check_volatility(row: &Row) -> Result<(), Status> {
     if row.volatility.is_finite() && row.volatility >= 0.0 { Ok(()) } else { Err(Status::BadVolatility) }
 }
 
-/// The rate and the yield of the put that an option is: those of a call are exchanged.
-fn rates_as_put(row: &Row) -> [f64; 2] {
-    match row.option_type {
-        OptionType::Call => [row.dividend_yield, row.risk_free_rate],
-        OptionType::Put => [row.risk_free_rate, row.dividend_yield],
-    }
-}
-
-/// Whether waiting until expiry is never worse than exercising: exercise earns r K − q S at most where S ≤ K.
-fn waits_always(row: &Row) -> bool {
-    let [rate, dividend] = rates_as_put(row);
-    rate <= 0.0 && dividend >= rate
-}
-
-/// Whether exercise pays between two boundaries only.
-fn has_two_boundaries(row: &Row) -> bool {
-    let [rate, dividend] = rates_as_put(row);
-    dividend < rate && rate < 0.0
-}
-
 /// Discounted forward and strike.
 fn legs(row: &Row) -> (f64, f64) {
     (
@@ -121,42 +107,12 @@ fn european_of_checked(row: &Row) -> f64 {
 }
 
 fn price_of_checked(row: &Row) -> f64 {
-    collocated_of_checked(row, Accuracy::fast()).unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS))
-}
-
-/// Greatest |r|T and |q|T, and the range of σ√T, of the boundary's method.
-const RATE_MAX: f64 = 4.0;
-const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
-
-fn collocated_of_checked(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
-    let european = european_of_checked(row);
-    if waits_always(row) {
-        return Ok(european);
-    }
-    if has_two_boundaries(row) {
-        return Err(Status::TwoBoundaries);
-    }
-    let [rate, dividend] = rates_as_put(row);
-    let (spot, strike) = match row.option_type {
-        OptionType::Call => (row.strike, row.spot),
-        OptionType::Put => (row.spot, row.strike),
+    let price = match value(row) {
+        Ok(Valued::European(price)) => Ok(price),
+        Ok(Valued::Early(option)) => with_room(|room| option.price(&room.answer_one(Accuracy::fast(), &option.job))),
+        Err(status) => Err(status),
     };
-    let years = row.expiry_years;
-    let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
-    let is_usual =
-        DEVIATION_RANGE.contains(&terms.deviation) && terms.rate.abs() <= RATE_MAX && terms.dividend.abs() <= RATE_MAX;
-    if !is_usual {
-        return Err(Status::NotConverged);
-    }
-    let tables = terms.tables(accuracy);
-    let y = boundary::boundary(&terms, tables).ok_or(Status::NotConverged)?;
-    let exercise = exercise_value(row);
-    let log_spot = (spot / strike).ln();
-    if log_spot <= terms.log_end - y[y.len() - 1] {
-        return Ok(exercise);
-    }
-    let premium = premium::premium(&terms, tables, &y, log_spot);
-    Ok((european + strike * premium.value.max(0.0)).max(exercise))
+    price.unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS))
 }
 
 /// Dates at which certain exercise is tried.

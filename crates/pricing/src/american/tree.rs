@@ -10,7 +10,8 @@ use std::cell::RefCell;
 use multiversion::multiversion;
 use zomma_base::Status;
 
-use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value, waits_always};
+use super::put::waits_always;
+use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value};
 use crate::black::Row;
 
 /// Steps of the finer tree where no other number is asked for: odd, so that the strike lies between two end nodes.

@@ -11,10 +11,12 @@ mod dividends;
 mod events;
 mod exercise;
 mod grid;
+mod heston;
 mod implied;
 mod jump;
 mod operator;
 mod payoff;
+mod report;
 mod settings;
 mod solve;
 mod stepper;
@@ -26,6 +28,8 @@ pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolati
 pub use dividends::{
     EstimateColumns, Sensitivities, american_with_dividends, european_with_dividends, price_batch, sensitivities,
 };
+pub use heston::{HestonEstimate, HestonParameters, HestonSettings, solve_heston};
 pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
+pub use report::{Report, Stability, report};
 pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};
 pub use solve::{Estimate, solve};

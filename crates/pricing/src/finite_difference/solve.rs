@@ -29,7 +29,7 @@ pub struct Estimate {
 }
 
 /// Below this σ√T the spot is certain.
-const LEAST_DEVIATION: f64 = 1e-7;
+pub(super) const LEAST_DEVIATION: f64 = 1e-7;
 /// Greatest exponent of a spot at an end of the grid.
 const MOST_EXPONENT: f64 = 60.0;
 
@@ -83,7 +83,7 @@ pub(super) fn solve_checked(
     shape: &Row,
     scratch: &mut Scratch,
 ) -> Result<Estimate, Status> {
-    let [coarse, fine] = levels(contract, settings, shape, scratch)?;
+    let [coarse, fine] = levels(contract, settings, shape, scratch, [1, 2])?;
     finish(contract, extrapolate(coarse, fine))
 }
 
@@ -95,7 +95,7 @@ pub(super) fn time_refinement(scheme: Scheme) -> usize {
     }
 }
 
-fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
+pub(super) fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
     let to = |fine: f64, coarse: f64| fine + (fine - coarse) / 3.0;
     let value = to(fine.value, coarse.value);
     Estimate {
@@ -108,7 +108,7 @@ fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
 }
 
 /// Keeps what must hold, back in currency.
-fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
+pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
     let strike = contract.row.strike;
     let mut least = 0.0;
     let mut estimate = Estimate {
@@ -151,7 +151,7 @@ fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
 }
 
 /// The payoff with the strike at 1.
-fn payoff_of(contract: &Contract<'_>) -> UnitPayoff {
+pub(super) fn payoff_of(contract: &Contract<'_>) -> UnitPayoff {
     let kind = match contract.payoff {
         Payoff::CashOrNothing(cash) => Payoff::CashOrNothing(cash / contract.row.strike),
         other => other,
@@ -159,27 +159,28 @@ fn payoff_of(contract: &Contract<'_>) -> UnitPayoff {
     UnitPayoff { kind, option_type: contract.row.option_type, constant: 0.0, factor: 1.0 }
 }
 
-/// Two nested grids, in units of the strike.
-fn levels(
+/// Nested grids, each with the coarsest one's cells times a power of two, in units of the strike.
+pub(super) fn levels<const N: usize>(
     contract: &Contract<'_>,
     settings: &Settings,
     shape: &Row,
     scratch: &mut Scratch,
-) -> Result<[Estimate; 2], Status> {
+    refinements: [usize; N],
+) -> Result<[Estimate; N], Status> {
     let base = contract.barrier.filter(|b| b.knock == Knock::In);
     let Some(barrier) = base else {
-        return on_grids(contract, settings, shape, scratch, payoff_of(contract), [1, 2]);
+        return on_grids(contract, settings, shape, scratch, payoff_of(contract), refinements);
     };
     // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
     let plain = Contract { barrier: None, ..*contract };
-    let whole = on_grids(&plain, settings, shape, scratch, payoff_of(contract), [1, 2])?;
+    let whole = on_grids(&plain, settings, shape, scratch, payoff_of(contract), refinements)?;
     let out = Contract { barrier: Some(super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier }), ..*contract };
     let payoff = UnitPayoff { constant: barrier.rebate / contract.row.strike, factor: -1.0, ..payoff_of(contract) };
-    let part = on_grids(&out, settings, shape, scratch, payoff, [1, 2])?;
-    Ok([0, 1].map(|i| sum(whole[i], part[i])))
+    let part = on_grids(&out, settings, shape, scratch, payoff, refinements)?;
+    Ok(std::array::from_fn(|i| sum(whole[i], part[i])))
 }
 
-fn sum(a: Estimate, b: Estimate) -> Estimate {
+pub(super) fn sum(a: Estimate, b: Estimate) -> Estimate {
     Estimate {
         value: a.value + b.value,
         error: a.error + b.error,
@@ -190,7 +191,7 @@ fn sum(a: Estimate, b: Estimate) -> Estimate {
 }
 
 /// One solution for each refinement (a power of two) of the coarsest grid, which has half the settings' cells.
-pub(super) fn on_grids<const N: usize>(
+fn on_grids<const N: usize>(
     contract: &Contract<'_>,
     settings: &Settings,
     shape: &Row,
@@ -230,7 +231,7 @@ pub(super) fn on_grids<const N: usize>(
     Ok(out)
 }
 
-fn unit_of<'a>(contract: &Contract<'a>, payoff: UnitPayoff) -> Unit<'a> {
+pub(super) fn unit_of<'a>(contract: &Contract<'a>, payoff: UnitPayoff) -> Unit<'a> {
     let row = &contract.row;
     Unit {
         payoff,
@@ -259,7 +260,7 @@ fn certain_estimate(unit: &Unit<'_>, exercise: Exercise<'_>, stretches: &[Stretc
 }
 
 /// The ends of the grid, and the unit with what stands there.
-fn extent<'a>(
+pub(super) fn extent<'a>(
     contract: &Contract<'_>,
     settings: &Settings,
     mut unit: Unit<'a>,

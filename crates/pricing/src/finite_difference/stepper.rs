@@ -326,15 +326,12 @@ impl Stepper {
     fn watch(&mut self, unit: &Unit<'_>) {
         for i in 0..self.nodes.len() {
             let [from, to] = self.cell(i);
-            // The end nodes of a grid that rounding has folded have cells that end before they begin.
-            let low = unit.watched[0].map_or(from, |b| b.min(to).max(from));
-            let high = unit.watched[1].map_or(to, |b| b.min(to).max(from));
-            let alive = if to > from { ((high - low) / (to - from)).max(0.0) } else { 1.0 };
+            let alive = unit.alive(from, to);
             self.values[i] = alive * self.values[i] + (1.0 - alive) * unit.rebate;
         }
         let spots = [self.nodes[0], self.nodes[self.nodes.len() - 1]];
         for (edge, spot) in self.edges.iter_mut().zip(spots) {
-            if unit.watched[0].is_some_and(|b| spot <= b) || unit.watched[1].is_some_and(|b| spot >= b) {
+            if unit.knocks(spot) {
                 *edge = Edge::Far(Affine { slope: 0.0, intercept: unit.rebate });
             }
         }
@@ -345,6 +342,19 @@ impl Stepper {
 const MOST_LOCAL: f64 = 100.0;
 
 impl Unit<'_> {
+    /// The share of a cell that is between the watched barriers.
+    pub fn alive(&self, from: f64, to: f64) -> f64 {
+        // The end nodes of a grid that rounding has folded have cells that end before they begin.
+        let low = self.watched[0].map_or(from, |b| b.min(to).max(from));
+        let high = self.watched[1].map_or(to, |b| b.min(to).max(from));
+        if to > from { ((high - low) / (to - from)).max(0.0) } else { 1.0 }
+    }
+
+    /// Whether a spot is at a watched barrier or beyond.
+    pub fn knocks(&self, spot: f64) -> bool {
+        self.watched[0].is_some_and(|b| spot <= b) || self.watched[1].is_some_and(|b| spot >= b)
+    }
+
     /// Whether the exercised spots are those below (above) one boundary: the delta of a put stays within −1 and 0, that of a call within
     /// 0 and 1, where neither rate nor yield is negative.
     fn exercised_from_one_side(&self) -> bool {

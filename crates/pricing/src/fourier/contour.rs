@@ -15,34 +15,39 @@ use super::elementary::Std;
 use super::exponent::Exponent;
 use super::series::{Sums, place};
 
+/// The largest turn, and its distance: both sums stay under π/4, where a Gaussian stops falling.
+pub(super) const WIDEST: (f64, f64) = (0.36, 0.36);
 /// Turns of the contour and distances of the poles, in the order in which they are tried; the first sign is that of x.
-const CONTOURS: [(f64, f64); 6] = [(-0.36, 0.36), (0.36, 0.36), (-0.1, 0.5), (0.1, 0.5), (-0.02, 0.6), (0.0, 0.7)];
+const CONTOURS: [(f64, f64); 6] = [(-WIDEST.0, WIDEST.1), WIDEST, (-0.1, 0.5), (0.1, 0.5), (-0.02, 0.6), (0.0, 0.7)];
 /// First step, at which the rule is good to about 1e-8.
 const FIRST_STEP: f64 = 0.12;
 /// Times that it is halved.
 const HALVINGS: usize = 5;
 /// Where e^y ends: 1e19.
-const LAST: f64 = 44.0;
+pub(super) const LAST: f64 = 44.0;
 /// Distance of two rules of the value that is accepted.
 const AGREED: f64 = 1e-12;
-/// The same of all other sums, against the larger of their value and 1.
+/// The same of all other sums, against the largest of their value, 1 and, for rounding, 1e-4 of their largest term.
 const AGREED_DERIVATIVES: f64 = 1e-9;
 /// A larger term would bring rounding errors of 1e-13.
-const LARGEST_TERM: f64 = 500.0;
+pub(super) const LARGEST_TERM: f64 = 500.0;
 /// Expected normal jumps up to which they are conditioned on.
 const MOST_JUMPS: f64 = 200.0;
 
 /// The sum of the value alone, at log-strike x, without the factor √k; None where no contour converges.
 pub(super) fn value<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Option<f64> {
-    let [value] = best(exponent, x, &|s| [Complex::ONE / (s * (Complex::ONE - s))])?;
+    let [value] = best(exponent, x, &|s, _| [Complex::ONE / (s * (Complex::ONE - s))])?;
     Some(value)
 }
 
 /// All sums at log-strike x, without the factor √k; None where no contour converges.
 pub(super) fn sums<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Option<Sums> {
-    best(exponent, x, &|s| {
+    best(exponent, x, &|s, jumps| {
         let a = s * (Complex::ONE - s);
-        let gradient = exponent.gradient::<Std>(s);
+        let gradient = match jumps {
+            None => exponent.gradient::<Std>(s),
+            Some(jumps) => exponent.gradient_given_jumps(s, jumps),
+        };
         let weight = Complex::ONE / a;
         // −iu = 1/2 − s
         let slope = complex(0.5, 0.0) - s;
@@ -63,21 +68,21 @@ pub(super) fn sums<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Opti
     })
 }
 
-/// Directly, or else conditioned on the number of normal jumps.
+/// Directly, or else conditioned on the number of normal jumps, which the weights are told.
 fn best<X: Exponent<P>, const P: usize, const Q: usize>(
     exponent: &X,
     x: f64,
-    weights: &impl Fn(Complex) -> [Complex; Q],
+    weights: &impl Fn(Complex, Option<u32>) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
     let direct = |s| exponent.value::<Std>(s);
-    every_turn(x, exponent.shift(None), |turn| exponent.may_turn(turn), &direct, weights).or_else(|| {
+    every_turn(x, exponent.shift(None), |turn| exponent.may_turn(turn), &direct, &|s| weights(s, None)).or_else(|| {
         let expected = exponent.normal_jumps().filter(|expected| *expected <= MOST_JUMPS)?;
         let mut total = [0.0; Q];
         let mut ln_probability = -expected;
         let last = (expected + 12.0 * expected.sqrt() + 20.0) as u32;
         for jumps in 0..=last {
             let given = |s| exponent.given_jumps(s, jumps) + complex(ln_probability, 0.0);
-            let part = every_turn(x, exponent.shift(Some(jumps)), |_| true, &given, weights)?;
+            let part = every_turn(x, exponent.shift(Some(jumps)), |_| true, &given, &|s| weights(s, Some(jumps)))?;
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
             ln_probability += (expected / f64::from(jumps + 1)).ln();
             if ln_probability < -700.0 {
@@ -107,7 +112,7 @@ fn every_turn<const Q: usize>(
 }
 
 /// u = i ω₁ + b sinh(iω + y), between the poles ±i/2.
-struct Contour {
+pub(super) struct Contour {
     sin: f64,
     cos: f64,
     middle: f64,
@@ -115,7 +120,7 @@ struct Contour {
 }
 
 impl Contour {
-    fn new(turn: f64, distance: f64) -> Self {
+    pub fn new(turn: f64, distance: f64) -> Self {
         let (sin, cos) = turn.sin_cos();
         let width = 0.5 / (cos * distance.sin());
         Self { sin, cos, middle: -width * sin * distance.cos(), width }
@@ -123,7 +128,13 @@ impl Contour {
 
     /// u and du/dy at y.
     fn at(&self, y: f64) -> (Complex, Complex) {
-        let (sinh, cosh) = (y.sinh(), y.cosh());
+        self.at_exponential(y.exp())
+    }
+
+    /// The same given e^y.
+    #[inline(always)]
+    pub fn at_exponential(&self, grown: f64) -> (Complex, Complex) {
+        let (sinh, cosh) = (0.5 * (grown - 1.0 / grown), 0.5 * (grown + 1.0 / grown));
         let u = complex(self.width * sinh * self.cos, self.middle + self.width * cosh * self.sin);
         (u, complex(self.width * cosh * self.cos, self.width * sinh * self.sin))
     }
@@ -150,7 +161,8 @@ impl Contour {
             step *= 0.5;
             let finer = sum.map(|sum| sum * step);
             let agreed = (0..Q).all(|q| {
-                let allowed = if q == 0 { AGREED } else { AGREED_DERIVATIVES * finer[q].abs().max(1.0) };
+                let size = finer[q].abs().max(1e-4 * largest[q]).max(1.0);
+                let allowed = if q == 0 { AGREED } else { AGREED_DERIVATIVES * size };
                 (finer[q] - rule[q]).abs() <= allowed
             });
             if agreed {

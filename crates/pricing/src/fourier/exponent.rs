@@ -26,8 +26,18 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
     /// Λ(s) at real s, infinite where the moment is.
     fn moment(&self, s: f64) -> f64;
 
+    /// The same for the measures that the derivatives by the parameters price with: one more jump, where there are jumps.
+    fn derivative_moment(&self, s: f64) -> f64 {
+        self.moment(s)
+    }
+
     /// An upper bound of Re Λ(1/2 + iy) for all y ≥ `u`.
     fn envelope(&self, u: f64) -> f64;
+
+    /// Whether the derivatives by the parameters keep their digits.
+    fn has_gradient(&self) -> bool {
+        true
+    }
 
     /// Where ln(S_T/F) is, up to what decays, as |s| grows: it tells which way a contour turns. Given a number of normal jumps.
     fn shift(&self, jumps: Option<u32>) -> f64;
@@ -40,6 +50,11 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
     /// Λ(s) given a number of normal jumps, less the logarithm of its probability; Λ(s) for models without them.
     fn given_jumps(&self, s: Complex, _jumps: u32) -> Complex {
         self.value::<Std>(s)
+    }
+
+    /// The derivatives of [`Exponent::given_jumps`] with that probability's logarithm.
+    fn gradient_given_jumps(&self, s: Complex, _jumps: u32) -> Gradient<P> {
+        self.gradient::<Std>(s)
     }
 
     /// Whether e^Λ has no gaps along a contour turned by so much: of many jumps, or where the factor e^(s·mean) of normal jumps grows,

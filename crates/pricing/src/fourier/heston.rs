@@ -147,6 +147,11 @@ impl Exponent<5> for HestonExponent {
         self.value::<Std>(complex(0.5, u)).re
     }
 
+    /// The derivative by κ loses ε/(κ + d) in terms that cancel.
+    fn has_gradient(&self) -> bool {
+        self.model.kappa + self.model.sigma_v >= 1e-6
+    }
+
     fn shift(&self, _jumps: Option<u32>) -> f64 {
         let Heston { v0, kappa, theta_v: theta, sigma_v: sigma, rho_v: rho } = self.model;
         if sigma > 0.0 { -rho * (v0 + kappa * theta * self.expiry) / sigma } else { 0.0 }

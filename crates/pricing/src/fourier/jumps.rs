@@ -14,6 +14,9 @@ use super::model::{Bates, Kou, Merton};
 /// Expected jumps up to which e^(λT(J − 1)) stays over e^−20 where J wanders around 0.
 const MOST_DIRECT: f64 = 10.0;
 
+/// What no intensity counts as, when the number of jumps is given: its square is 0.
+const LEAST_INTENSITY: f64 = 1e-250;
+
 /// Normal jumps of the logarithm, until one expiry.
 #[derive(Clone, Copy)]
 struct NormalJumps {
@@ -72,11 +75,35 @@ impl NormalJumps {
         let pull = self.mean * turn.sin();
         let level = pull >= 0.0 || pull * pull <= self.std * self.std * (2.0 * turn).cos();
         let events = self.intensity * self.expiry * self.power(complex(0.5, 0.0)).re.exp();
-        events <= MOST_DIRECT && (level || events == 0.0)
+        events <= MOST_DIRECT && level
     }
 
     fn moment(&self, s: f64) -> f64 {
         self.value::<Std>(complex(s, 0.0)).re
+    }
+
+    /// ln(1 + T (1 + λ)(1 + s²)(J(s) + J(1))): what a derivative has more in its tails.
+    fn one_more(&self, s: f64) -> f64 {
+        let one = self.power(complex(s, 0.0)).re.exp() + self.growth + 1.0;
+        (self.expiry * (1.0 + self.intensity) * (1.0 + s * s) * one).ln_1p()
+    }
+
+    /// Derivatives of ln(λT)^n − λT + n ln J(s) − λT s k, by expiry, intensity, mean and deviation.
+    fn gradient_given(&self, s: Complex, jumps: u32) -> (Complex, [Complex; 3]) {
+        let n = f64::from(jumps);
+        let events = self.intensity * self.expiry;
+        let compensated = Complex::ONE + s.scale(self.growth);
+        // The probability is then as small: the quotient is exact.
+        let intensity = self.intensity.max(LEAST_INTENSITY);
+        let pull = s.scale(-events * (1.0 + self.growth));
+        (
+            complex(n / self.expiry, 0.0) - compensated.scale(self.intensity),
+            [
+                complex(n / intensity, 0.0) - compensated.scale(self.expiry),
+                s.scale(n) + pull,
+                (s.square().scale(n) + pull).scale(self.std),
+            ],
+        )
     }
 
     /// λT(|J(1/2 + iu)| − 1 − k/2).
@@ -140,11 +167,21 @@ impl Exponent<4> for MertonExponent {
     }
 
     fn normal_jumps(&self) -> Option<f64> {
-        Some(self.jumps.intensity * self.jumps.expiry)
+        Some(self.jumps.intensity.max(LEAST_INTENSITY) * self.jumps.expiry)
     }
 
     fn may_turn(&self, turn: f64) -> bool {
         self.jumps.may_turn(turn)
+    }
+
+    fn derivative_moment(&self, s: f64) -> f64 {
+        self.moment(s) + self.jumps.one_more(s)
+    }
+
+    fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<4> {
+        let [value, by_expiry, by_volatility] = diffusion(self.volatility, self.jumps.expiry, s);
+        let (jumps_by_expiry, [intensity, mean, std]) = self.jumps.gradient_given(s, jumps);
+        Gradient { value, expiry: by_expiry + jumps_by_expiry, parameters: [by_volatility, intensity, mean, std] }
     }
 
     fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
@@ -193,16 +230,35 @@ impl Exponent<8> for BatesExponent {
         self.heston.envelope(u) + self.jumps.envelope(u)
     }
 
+    fn has_gradient(&self) -> bool {
+        self.heston.has_gradient()
+    }
+
     fn shift(&self, jumps: Option<u32>) -> f64 {
         self.heston.shift(None) + self.jumps.shift(jumps)
     }
 
     fn normal_jumps(&self) -> Option<f64> {
-        Some(self.jumps.intensity * self.jumps.expiry)
+        Some(self.jumps.intensity.max(LEAST_INTENSITY) * self.jumps.expiry)
     }
 
     fn may_turn(&self, turn: f64) -> bool {
         self.jumps.may_turn(turn)
+    }
+
+    fn derivative_moment(&self, s: f64) -> f64 {
+        self.moment(s) + self.jumps.one_more(s)
+    }
+
+    fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<8> {
+        let heston = self.heston.gradient::<Std>(s);
+        let (by_expiry, [intensity, mean, std]) = self.jumps.gradient_given(s, jumps);
+        let [v0, kappa, theta, sigma, rho] = heston.parameters;
+        Gradient {
+            value: heston.value,
+            expiry: heston.expiry + by_expiry,
+            parameters: [v0, kappa, theta, sigma, rho, intensity, mean, std],
+        }
     }
 
     fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
@@ -256,6 +312,16 @@ impl Exponent<5> for KouExponent {
         let up = jumps && model.jump_up_probability > 0.0 && s >= model.jump_up_rate;
         let down = jumps && model.jump_up_probability < 1.0 && s <= -model.jump_down_rate;
         if up || down { f64::INFINITY } else { self.value::<Std>(complex(s, 0.0)).re }
+    }
+
+    fn derivative_moment(&self, s: f64) -> f64 {
+        let Kou { jump_intensity, jump_up_rate: up, jump_down_rate: down, .. } = self.model;
+        if s >= up || s <= -down {
+            return f64::INFINITY;
+        }
+        // The derivative by a rate has a double pole.
+        let one = up / (up - s) + down / (down + s) + (1.0 + s.abs()) * up / (up - 1.0);
+        self.moment(s) + 2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
     }
 
     fn envelope(&self, u: f64) -> f64 {

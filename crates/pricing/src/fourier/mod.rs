@@ -19,6 +19,7 @@ mod series;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod turned;
 pub mod twin;
 mod variance_gamma;
 

@@ -60,8 +60,9 @@ impl Side {
 
 /// Looks for the t that makes (Λ + bound)/t least: a function with one minimum, infinite from some t on.
 fn side(moment: impl Fn(f64) -> f64, bound: f64, guess: f64) -> Side {
-    let mut side = Side { moments: [(0.5, 0.0); SEARCHES + 1], bound };
-    let mut best = (0.5, 2.0 * bound);
+    let least = moment(0.5);
+    let mut side = Side { moments: [(0.5, least); SEARCHES + 1], bound };
+    let mut best = (0.5, 2.0 * (least + bound));
     let mut infinite_from = f64::INFINITY;
     let mut t = guess;
     // Up or down by a factor, which shrinks to its root whenever the direction turns.

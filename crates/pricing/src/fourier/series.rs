@@ -18,7 +18,7 @@ use crate::math::{Kernel, MultiplyAdd};
 const BLOCK: usize = 32;
 /// Strikes that go through Horner's rule together: three vectors of the widest target, which hides the latency of one.
 const STRIKES: usize = 24;
-/// The most nodes: beyond it the contour integral is faster.
+/// The most nodes.
 pub(super) const MOST_NODES: usize = 8192;
 
 /// Which sums are made.
@@ -86,6 +86,8 @@ pub(super) struct Nodes<'a, X, const P: usize> {
     pub period: f64,
     pub error: f64,
     pub depth: Depth,
+    /// More nodes are not made.
+    pub most: usize,
     pub table: &'a mut Table,
     /// Whether the bound was met.
     pub met: &'a mut bool,
@@ -95,7 +97,7 @@ impl<X: Exponent<P>, const P: usize> Nodes<'_, X, P> {
     /// Whether what lies beyond `u` may be left away. Every weight but the value's grows at most as u² against it.
     fn ends(&self, u: f64) -> bool {
         let size = self.exponent.envelope(u).exp();
-        let rest = if self.depth == Depth::Price { size / u } else { size * u * 1e-2 };
+        let rest = if self.depth == Depth::Price { size / u } else { size * u * 1e-3 };
         rest <= self.error * std::f64::consts::PI
     }
 }
@@ -107,10 +109,10 @@ impl<X: Exponent<P>, const P: usize> Kernel for Nodes<'_, X, P> {
         self.table.clear();
         self.table.step = step;
         *self.met = false;
-        if !self.ends(step * MOST_NODES as f64) {
+        if !self.ends(step * self.most as f64) {
             return;
         }
-        for first in (0..MOST_NODES).step_by(BLOCK) {
+        for first in (0..self.most).step_by(BLOCK) {
             if self.depth == Depth::Price {
                 values::<M, X, P>(&self.exponent, first, step, self.table);
             } else {
@@ -188,7 +190,7 @@ fn gradients<M: MultiplyAdd, X: Exponent<P>, const P: usize>(
 }
 
 /// The places that a depth fills for a model of so many parameters.
-fn made(depth: Depth, parameters: usize) -> impl Iterator<Item = usize> {
+pub(super) fn made(depth: Depth, parameters: usize) -> impl Iterator<Item = usize> {
     let least = if depth == Depth::Price { 1 } else { place::PARAMETERS + parameters };
     let mixed = if depth == Depth::Greeks { place::DENSITY_SLOPE..place::ALL } else { 0..0 };
     (0..least).chain(mixed)
@@ -200,7 +202,7 @@ pub(super) struct AtStrikes<'a> {
     pub x: &'a [f64],
     pub depth: Depth,
     pub parameters: usize,
-    pub sums: &'a mut [Sums],
+    pub sums: &'a mut [Option<Sums>],
 }
 
 impl Kernel for AtStrikes<'_> {
@@ -219,7 +221,7 @@ impl Kernel for AtStrikes<'_> {
             for place in made(self.depth, self.parameters) {
                 let sum = horner::<M>(&self.table.re[place], &self.table.im[place], &re, &im);
                 for (sums, sum) in sums.iter_mut().zip(sum) {
-                    sums[place] = sum * step * std::f64::consts::FRAC_1_PI;
+                    sums.get_or_insert([0.0; place::ALL])[place] = sum * step * std::f64::consts::FRAC_1_PI;
                 }
             }
         }

@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 
+use super::contour::WIDEST;
 use super::exponent::Exponent;
 use super::heston::HestonExponent;
 use super::jumps::{BatesExponent, KouExponent, MertonExponent};
 use super::model::Model;
 use super::period;
 use super::quantities::{Covered, Slice};
-use super::series::{AtStrikes, Depth, Nodes, Sums, Table, place};
+use super::series::{AtStrikes, Depth, MOST_NODES, Nodes, Sums, Table, place};
+use super::turned::{OneSide, Side};
 use super::twin;
 use super::variance_gamma::VarianceGammaExponent;
 use crate::math::{Target, dispatch};
@@ -16,16 +18,20 @@ use zomma_base::Status;
 
 /// ln of what is allowed of each error of a price in discounted forwards: 1e-10.
 const PRICE_BOUND: f64 = 23.03;
-/// The same of prices from whose sums derivatives are taken: 1e-12.
-const DERIVATIVES_BOUND: f64 = 27.63;
+/// The same of prices from whose sums derivatives are taken: 1e-11.
+const DERIVATIVES_BOUND: f64 = 25.33;
+
+/// Log-strikes above which √k would magnify rounding errors beyond the bounds.
+const FARTHEST: f64 = 25.0;
 
 /// What is kept between slices, so that no slice allocates.
 #[derive(Default)]
 struct Scratch {
     table: Table,
+    side: Side,
     x: Vec<f64>,
     rows: Vec<usize>,
-    sums: Vec<Sums>,
+    sums: Vec<Option<Sums>>,
 }
 
 thread_local! {
@@ -64,7 +70,7 @@ impl Task<'_> {
         sink: &mut impl FnMut(usize, Result<Covered<'_>, Status>),
     ) {
         SCRATCH.with_borrow_mut(|scratch| {
-            let Scratch { table, x, rows, sums } = scratch;
+            let Scratch { table, side, x, rows, sums } = scratch;
             x.clear();
             rows.clear();
             for (i, &strike) in self.strikes.iter().enumerate() {
@@ -78,16 +84,29 @@ impl Task<'_> {
             let least = x.iter().copied().fold(f64::INFINITY, f64::min);
             let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
-            let period = period::find(|s| exponent.moment(s), bound, least, most);
+            let moment =
+                |s| if self.depth == Depth::Price { exponent.moment(s) } else { exponent.derivative_moment(s) };
+            let period = period::find(moment, bound, least, most);
             let mut met = false;
-            if let Some(period) = period {
+            let sound = self.depth == Depth::Price || exponent.has_gradient();
+            if let Some(period) = period.filter(|_| sound) {
                 let largest = most.clamp(period.lowest, period.highest);
                 let error = (-bound - 0.5 * largest.max(0.0)).exp();
-                let nodes = Nodes { exponent, period: period.length, error, depth: self.depth, table, met: &mut met };
+                // Where a contour may turn it is the faster one beyond so many nodes.
+                let turns = exponent.may_turn(WIDEST.0) && exponent.may_turn(-WIDEST.0);
+                let most = if turns { (300 + 40 * x.len()).min(MOST_NODES) } else { MOST_NODES };
+                let (period, depth) = (period.length, self.depth);
+                let nodes = Nodes { exponent, period, error, depth, most, table, met: &mut met };
                 dispatch(self.target, nodes);
             }
             sums.clear();
-            sums.resize(x.len(), [0.0; place::ALL]);
+            sums.resize(x.len(), None);
+            if !met && sound {
+                for above in [false, true] {
+                    let depth = self.depth;
+                    dispatch(self.target, OneSide { exponent, depth, above, x, side, sums });
+                }
+            }
             if met {
                 let strikes = AtStrikes { table, x, depth: self.depth, parameters: P, sums };
                 dispatch(self.target, strikes);
@@ -96,12 +115,10 @@ impl Task<'_> {
             for ((&row, &x), sums) in rows.iter().zip(x.iter()).zip(sums.iter_mut()) {
                 let strike = self.strikes[row];
                 let worthless = period.and_then(|period| worthless(x, period.lowest, period.highest));
-                let found = if worthless.is_some() {
+                let found = if worthless.is_some() || x > FARTHEST {
                     worthless
-                } else if met {
-                    Some(*sums)
                 } else {
-                    twin::sums(&exponent, x, self.depth != Depth::Price)
+                    sums.or_else(|| twin::sums(&exponent, x, self.depth != Depth::Price))
                 };
                 let alias = if worthless.is_some() { 0.0 } else { alias };
                 let root = if worthless.is_some() { 1.0 } else { (0.5 * x).exp() };

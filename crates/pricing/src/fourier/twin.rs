@@ -57,7 +57,7 @@ fn covered<'a>(model: &Model, slice: &'a Slice, strike: f64, derivatives: bool) 
 /// The sums of one strike without √k, of which those beyond the value are 0 unless derivatives are asked for.
 pub(super) fn sums<X: Exponent<P>, const P: usize>(exponent: &X, x: f64, derivatives: bool) -> Option<Sums> {
     if derivatives {
-        return contour::sums(exponent, x);
+        return exponent.has_gradient().then(|| contour::sums(exponent, x)).flatten();
     }
     let mut sums = [0.0; place::ALL];
     sums[place::VALUE] = contour::value(exponent, x)?;

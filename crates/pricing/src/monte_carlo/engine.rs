@@ -39,16 +39,10 @@ pub fn prices_on(
         .collect::<Result<Vec<_>, _>>()?;
     let coefficients = if plan.control == Control::None { None } else { Some(engine.coefficients(&terms)?) };
     let (replications, points) = plan.replications();
-    let tiles = points.div_ceil(TILE);
-    let parts = (0..replications * tiles)
-        .into_par_iter()
-        .map(|task| {
-            let (replication, first) = (task / tiles, task % tiles * TILE);
-            let count = TILE.min(points - first);
-            let columns = engine.payoff_columns(&terms, Stream::Main, replication, first, count)?;
-            Ok(moments(columns, &terms, coefficients.as_deref()))
-        })
-        .collect::<Result<Vec<_>, MonteCarloError>>()?;
+    let parts = run_tiles(plan, |replication, first, count| {
+        let columns = engine.payoff_columns(&terms, Stream::Main, replication, first, count)?;
+        Ok(moments(columns, &terms, coefficients.as_deref()))
+    })?;
     (0..terms.len())
         .map(|k| {
             let of: Vec<Moments> = parts.iter().map(|part| part[k]).collect();
@@ -114,6 +108,27 @@ impl<'a> Engine<'a> {
         Ok(columns)
     }
 
+    /// Whether a path's state has a variance beside the spot.
+    pub(super) fn has_stochastic_variance(&self) -> bool {
+        matches!(self.stepper, Stepper::QuadraticExponential(_))
+    }
+
+    /// Spot, and variance where it is stochastic, on equally spaced dates: columns date by date.
+    pub(super) fn states(
+        &self,
+        stream: Stream,
+        replication: usize,
+        first: usize,
+        count: usize,
+        dates: usize,
+    ) -> Result<Vec<Vec<f64>>, MonteCarloError> {
+        let states = 1 + usize::from(self.has_stochastic_variance());
+        let mut columns = vec![vec![0.0; count]; states * dates];
+        let mut watcher = Watcher::Record { every: self.plan.steps / dates, states };
+        self.tile(stream, replication, first, &mut watcher, &mut columns)?;
+        Ok(columns)
+    }
+
     /// A tile's columns, of `count` numbers each.
     pub(super) fn tile(
         &self,
@@ -165,6 +180,22 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// What `tile` makes of the replication, first path and count of each tile of a plan, in their order, over the threads of the pool.
+pub(super) fn run_tiles<T: Send>(
+    plan: &Plan,
+    tile: impl Fn(usize, usize, usize) -> Result<T, MonteCarloError> + Sync,
+) -> Result<Vec<T>, MonteCarloError> {
+    let (replications, points) = plan.replications();
+    let tiles = points.div_ceil(TILE);
+    (0..replications * tiles)
+        .into_par_iter()
+        .map(|task| {
+            let (replication, first) = (task / tiles, task % tiles * TILE);
+            tile(replication, first, TILE.min(points - first))
+        })
+        .collect()
+}
+
 /// From the moments of the tiles of all replications, in their order.
 pub(super) fn estimate(tiles: &[Moments], replications: usize, paths: usize) -> Result<Estimate, MonteCarloError> {
     let all = if replications == 1 {
@@ -197,8 +228,8 @@ pub(super) fn average_pairs(plan: &Plan, column: &mut Vec<f64>) {
 pub(super) enum Watcher<'a> {
     /// Payoffs, and controls after them; drift and deviation of a step of the control's path.
     Payoffs { watches: Vec<Watch<'a>>, control: Option<[f64; 2]> },
-    /// x every so many steps, a column a date, then the variance alike if there are columns for it.
-    Record { every: usize },
+    /// The spot every so many steps, and the variance where states are two: columns date by date.
+    Record { every: usize, states: usize },
 }
 
 /// Some neighbouring paths.
@@ -247,11 +278,13 @@ impl Kernel for Tile<'_, '_, '_> {
                             watch.step::<M>(step, &state, &spots);
                         }
                     }
-                    Watcher::Record { every } => {
+                    Watcher::Record { every, states } => {
                         if (step + 1).is_multiple_of(*every) {
-                            let (date, dates) = (step / *every, steps / *every);
-                            columns[date][start..end].copy_from_slice(&state.x[..end - start]);
-                            if let Some(variance) = columns.get_mut(dates + date) {
+                            let columns = &mut columns[step / *every * *states..][..*states];
+                            let mut spots: Lanes = [0.0; LANES];
+                            spots_of::<M>(spot, &state.x, &mut spots);
+                            columns[0][start..end].copy_from_slice(&spots[..end - start]);
+                            if let Some(variance) = columns.get_mut(1) {
                                 variance[start..end].copy_from_slice(&state.variance[..end - start]);
                             }
                         }

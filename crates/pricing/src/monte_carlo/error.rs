@@ -38,10 +38,12 @@ pub enum MonteCarloError {
         /// Steps of the plan.
         steps: usize,
     },
-    /// A standard error needs two randomised replications.
-    TooFewReplications {
+    /// Randomised replications are fewer than a standard error needs, or more than are kept.
+    Replications {
         /// Asked for.
         replications: usize,
+        /// The most.
+        most: usize,
     },
     /// More jumps are to be expected in a step than the table of counts holds.
     TooManyJumps {
@@ -98,8 +100,8 @@ impl fmt::Display for MonteCarloError {
             Self::TooManyPaths { paths, most } => write!(f, "{paths} paths: at most {most} are counted"),
             Self::Steps { steps, most } => write!(f, "{steps} steps: 1 to {most} are allowed"),
             Self::Dates { dates, steps } => write!(f, "{dates} dates: they must divide the {steps} steps"),
-            Self::TooFewReplications { replications } => {
-                write!(f, "{replications} replications: a standard error needs at least 2")
+            Self::Replications { replications, most } => {
+                write!(f, "{replications} replications: 2 to {most} are allowed")
             }
             Self::TooManyJumps { per_step, most } => {
                 write!(f, "{per_step} jumps a step are to be expected: at most {most}; take more steps")

@@ -6,12 +6,11 @@
 //!           likelihood ratio of the pathwise delta: e^(−rT) f′(A) A/S² (z₁/(σ√h) − 1)
 //! Source    P. Glasserman, Monte Carlo Methods in Financial Engineering (2003), sections 7.2.1, 7.3.1 and 7.3.3
 
-use rayon::prelude::*;
 use zomma_base::Status;
 
 use super::control::Control;
-use super::engine::{average_pairs, estimate};
-use super::lanes::{LANES, Lanes, TILE};
+use super::engine::{average_pairs, estimate, run_tiles};
+use super::lanes::{LANES, Lanes};
 use super::model::check_volatility;
 use super::moments::Moments;
 use super::source::bridge::Bridge;
@@ -101,21 +100,15 @@ pub fn greeks_on(
     }
     let bridge = plan.is_quasi().then(|| Bridge::new(dates));
     let (replications, points) = plan.replications();
-    let tiles = points.div_ceil(TILE);
-    let parts: Vec<[Moments; QUANTITIES]> = (0..replications * tiles)
-        .into_par_iter()
-        .map(|task| {
-            let (replication, first) = (task / tiles, task % tiles * TILE);
-            let count = TILE.min(points - first);
-            let mut columns: [Vec<f64>; QUANTITIES] = std::array::from_fn(|_| vec![0.0; count]);
-            let source = Source::new(&plan, Stream::Main, replication, 1, bridge.as_ref());
-            dispatch(target, Tile { market, volatility, payoff, method, dates, source, first, columns: &mut columns });
-            columns.map(|mut column| {
-                average_pairs(&plan, &mut column);
-                Moments::of(&column)
-            })
-        })
-        .collect();
+    let parts: Vec<[Moments; QUANTITIES]> = run_tiles(&plan, |replication, first, count| {
+        let mut columns: [Vec<f64>; QUANTITIES] = std::array::from_fn(|_| vec![0.0; count]);
+        let source = Source::new(&plan, Stream::Main, replication, 1, bridge.as_ref());
+        dispatch(target, Tile { market, volatility, payoff, method, dates, source, first, columns: &mut columns });
+        Ok(columns.map(|mut column| {
+            average_pairs(&plan, &mut column);
+            Moments::of(&column)
+        }))
+    })?;
     let of = |quantity: usize| {
         let tiles: Vec<Moments> = parts.iter().map(|part| part[quantity]).collect();
         estimate(&tiles, replications, replications * points)

@@ -7,6 +7,7 @@
 //! other; [`batch`] the vectorised path; [`launch`] the kernels. [`price`] and [`prices`] are the engine: every [`Model`] and
 //! [`Payoff`], [`Sampling`] and [`Control`]; [`twin`] is their twin.
 
+mod assets;
 pub mod batch;
 mod closed_form;
 mod control;
@@ -16,6 +17,7 @@ mod engine;
 mod engine_tests;
 mod error;
 mod estimate;
+mod exercise;
 mod gbm;
 mod greeks;
 pub(crate) mod kernel;
@@ -36,11 +38,13 @@ mod tests;
 pub mod twin;
 mod watch;
 
+pub use assets::{Assets, AssetsPayoff, Index, MOST_ASSETS, assets_price, assets_price_on, cholesky};
 pub use control::Control;
 pub use draws::Draws;
 pub use engine::prices_on;
 pub use error::MonteCarloError;
 pub use estimate::Estimate;
+pub use exercise::{Basis, BermudanEstimate, Exercise, assets_bermudan, bermudan};
 pub use gbm::Gbm;
 pub use greeks::{GreekEstimates, GreekMethod, greeks, greeks_on};
 pub use local_volatility::{LocalVolatility, VolatilityFunction, VolatilityGrid};
@@ -48,7 +52,7 @@ pub use model::{Heston, Jumps, Market, Model};
 pub use normal::inverse_normal_cdf;
 pub use payoff::{Average, BarrierKind, Monitoring, Payoff};
 pub use philox::philox;
-pub use plan::{MOST_PATHS, MOST_STEPS, Plan, Sampling};
+pub use plan::{MOST_PATHS, MOST_REPLICATIONS, MOST_STEPS, Plan, Sampling};
 
 use zomma_base::OptionType;
 

@@ -4,6 +4,8 @@ use super::{Control, MonteCarloError};
 
 /// Most paths of a plan.
 pub const MOST_PATHS: usize = 1 << 32;
+/// Most replications of a plan.
+pub const MOST_REPLICATIONS: usize = 65_536;
 /// Most steps of a path.
 pub const MOST_STEPS: usize = 16_384;
 
@@ -17,7 +19,7 @@ pub enum Sampling {
     /// Sobol's points with a Brownian bridge, in so many independently scrambled replications of paths/replications points each (a power
     /// of two is best); their scatter gives the standard error.
     Sobol {
-        /// At least 2; 16 is customary.
+        /// 2 to 65,536; 16 is customary.
         replications: usize,
     },
 }
@@ -61,8 +63,8 @@ impl Plan {
         let least = match self.sampling {
             Sampling::Independent => 2,
             Sampling::Antithetic => 4,
-            Sampling::Sobol { replications } if replications < 2 => {
-                return Err(MonteCarloError::TooFewReplications { replications });
+            Sampling::Sobol { replications } if !(2..=MOST_REPLICATIONS).contains(&replications) => {
+                return Err(MonteCarloError::Replications { replications, most: MOST_REPLICATIONS });
             }
             Sampling::Sobol { replications } => replications,
         };

@@ -74,9 +74,9 @@ fn numbers(plan: &Plan, factors: usize, replication: u32, point: u64) -> Vec<[f6
         }
         Sampling::Antithetic => {
             for (step, row) in rows.iter_mut().enumerate() {
-                for factor in 0..factors {
+                for (factor, number) in row.iter_mut().enumerate().take(factors) {
                     let u = uniform(step, factor, point / 2);
-                    row[factor] = if point % 2 == 0 { u } else { 1.0 - u };
+                    *number = if point.is_multiple_of(2) { u } else { 1.0 - u };
                 }
             }
         }

@@ -131,77 +131,63 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Discounted payoffs, and the control's.
+    /// Discounted payoffs, and the control's, of the paths that the slices have room for.
     #[inline(always)]
     pub(super) fn finish<M: MultiplyAdd>(&self, ends: &Ends, payoffs: &mut [f64], controls: Option<&mut [f64]>) {
-        let terms = self.terms;
-        let discount = terms.discount;
-        let sign = terms.payoff.option_type().sign();
+        let Terms { discount, spot, dates, .. } = *self.terms;
+        let sign = self.terms.payoff.option_type().sign();
         let over = |x: f64, strike: f64| discount * (sign * (x - strike)).max(0.0);
-        // A partial block is cut to its paths.
-        let n = payoffs.len().min(LANES);
-        match terms.payoff {
-            Payoff::European { strike, .. } => {
-                for i in 0..n {
-                    payoffs[i] = over(ends.spots[i], strike);
-                }
-            }
-            Payoff::Digital { strike, .. } => {
-                for i in 0..n {
-                    payoffs[i] = if sign * (ends.spots[i] - strike) > 0.0 { discount } else { 0.0 };
-                }
-            }
+        let beyond = |x: f64, strike: f64| if sign * (x - strike) > 0.0 { discount } else { 0.0 };
+        match self.terms.payoff {
+            Payoff::European { strike, .. } => fill(payoffs, &ends.spots, |end| over(end, strike)),
+            Payoff::Digital { strike, .. } => fill(payoffs, &ends.spots, |end| beyond(end, strike)),
             Payoff::Asian { strike, average: Average::Arithmetic, .. } => {
-                for i in 0..n {
-                    payoffs[i] = over(self.kept[i] / terms.dates, strike);
-                }
+                fill(payoffs, &self.kept, |sum| over(sum / dates, strike));
             }
-            Payoff::Asian { strike, average: Average::Geometric, .. } => self.geometric::<M>(strike, &mut payoffs[..n]),
+            Payoff::Asian { strike, average: Average::Geometric, .. } => self.geometric::<M>(strike, payoffs),
             Payoff::Barrier { strike, kind, rebate, .. } => {
-                for i in 0..n {
-                    let alive = if kind.is_out() { self.kept[i] } else { 1.0 - self.kept[i] };
-                    payoffs[i] = alive * over(ends.spots[i], strike) + (1.0 - alive) * (discount * rebate);
+                for ((payoff, kept), end) in payoffs.iter_mut().zip(&self.kept).zip(&ends.spots) {
+                    let alive = if kind.is_out() { *kept } else { 1.0 - kept };
+                    *payoff = alive * over(*end, strike) + (1.0 - alive) * (discount * rebate);
                 }
             }
             Payoff::Lookback { strike: Some(strike), .. } => {
-                for i in 0..n {
-                    payoffs[i] = over(terms.spot * exp::<M>(self.kept[i]), strike);
-                }
+                fill(payoffs, &self.kept, |x| over(spot * exp::<M>(x), strike));
             }
             Payoff::Lookback { strike: None, .. } => {
-                for i in 0..n {
-                    payoffs[i] = discount * (sign * (ends.spots[i] - terms.spot * exp::<M>(self.kept[i])));
+                for ((payoff, kept), end) in payoffs.iter_mut().zip(&self.kept).zip(&ends.spots) {
+                    *payoff = discount * (sign * (end - spot * exp::<M>(*kept)));
                 }
             }
         }
         let Some(controls) = controls else { return };
-        match (terms.control, terms.payoff.strike()) {
-            (Controlled::Spot { .. }, _) => {
-                for i in 0..n {
-                    controls[i] = discount * ends.spots[i];
-                }
-            }
+        match (self.terms.control, self.terms.payoff.strike()) {
+            (Controlled::Spot { .. }, _) => fill(controls, &ends.spots, |end| discount * end),
             (Controlled::Option { .. }, Some(strike)) => {
-                let digital = matches!(terms.payoff, Payoff::Digital { .. });
-                for i in 0..n {
-                    let end = ends.control_spots[i];
-                    let paid = if sign * (end - strike) > 0.0 { discount } else { 0.0 };
-                    controls[i] = if digital { paid } else { over(end, strike) };
+                if matches!(self.terms.payoff, Payoff::Digital { .. }) {
+                    fill(controls, &ends.control_spots, |end| beyond(end, strike));
+                } else {
+                    fill(controls, &ends.control_spots, |end| over(end, strike));
                 }
             }
-            (Controlled::GeometricAsian { .. }, Some(strike)) => self.geometric::<M>(strike, &mut controls[..n]),
+            (Controlled::GeometricAsian { .. }, Some(strike)) => self.geometric::<M>(strike, controls),
             (Controlled::No | Controlled::Option { .. } | Controlled::GeometricAsian { .. }, _) => {}
         }
     }
 
     #[inline(always)]
     fn geometric<M: MultiplyAdd>(&self, strike: f64, out: &mut [f64]) {
-        let terms = self.terms;
-        let sign = terms.payoff.option_type().sign();
-        for (out, logs) in out.iter_mut().zip(&self.logs) {
-            let average = terms.spot * exp::<M>(*logs / terms.dates);
-            *out = terms.discount * (sign * (average - strike)).max(0.0);
-        }
+        let Terms { discount, spot, dates, .. } = *self.terms;
+        let sign = self.terms.payoff.option_type().sign();
+        fill(out, &self.logs, |sum| discount * (sign * (spot * exp::<M>(sum / dates) - strike)).max(0.0));
+    }
+}
+
+/// Each path's number from its lane.
+#[inline(always)]
+fn fill(out: &mut [f64], lanes: &Lanes, of: impl Fn(f64) -> f64) {
+    for (out, lane) in out.iter_mut().zip(lanes) {
+        *out = of(*lane);
     }
 }
 

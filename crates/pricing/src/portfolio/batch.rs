@@ -157,8 +157,14 @@ impl Scratch {
         for (place, shares) in (start..end).zip(&mut self.shares) {
             *shares = rows.shares(order.row(place)).unwrap_or(f64::NAN);
         }
-        self.spot.iter_mut().for_each(|spot| *spot *= work.shock.spot_factor);
-        self.volatility.iter_mut().for_each(|volatility| *volatility += work.shock.volatility_shift);
+        let shock = work.shock;
+        self.spot.iter_mut().for_each(|spot| *spot *= shock.spot_factor);
+        self.volatility.iter_mut().for_each(|volatility| *volatility = shock.volatility(*volatility));
+        self.expiry_years.iter_mut().for_each(|expiry| *expiry -= shock.years);
+        self.risk_free_rate.iter_mut().for_each(|rate| *rate += shock.rate_shift);
+        if model == Model::Black76 {
+            self.dividend_yield.copy_from_slice(&self.risk_free_rate);
+        }
     }
 
     /// Whether the vector loop has the row.

@@ -107,11 +107,26 @@ pub struct Shock {
     pub spot_factor: f64,
     /// What is added to the volatility.
     pub volatility_shift: f64,
+    /// No volatility is shifted below this, or below itself where it is lower already; `f64::MIN` for no floor.
+    pub volatility_floor: f64,
+    /// What is added to the rate.
+    pub rate_shift: f64,
+    /// Years that pass: what the expiry is shortened by.
+    pub years: f64,
 }
 
 impl Shock {
     /// The market as it is.
-    pub const NONE: Self = Self { spot_factor: 1.0, volatility_shift: 0.0 };
+    pub const NONE: Self =
+        Self { spot_factor: 1.0, volatility_shift: 0.0, volatility_floor: f64::MIN, rate_shift: 0.0, years: 0.0 };
+
+    /// A volatility after the move.
+    #[inline(always)]
+    pub(super) fn volatility(self, volatility: f64) -> f64 {
+        let floor = if volatility < self.volatility_floor { volatility } else { self.volatility_floor };
+        let moved = volatility + self.volatility_shift;
+        if moved < floor { floor } else { moved }
+    }
 }
 
 impl<'a> PositionColumns<'a> {
@@ -197,8 +212,13 @@ impl PositionColumns<'_> {
             Given::Price(column) => implied_volatility_bsm_row(&row, column[i])
                 .map_err(|status| if black_76 && status == Status::BadSpot { Status::BadForward } else { status })?,
         };
-        row.volatility = volatility + shock.volatility_shift;
+        row.volatility = shock.volatility(volatility);
         row.spot *= shock.spot_factor;
+        row.expiry_years -= shock.years;
+        row.risk_free_rate += shock.rate_shift;
+        if black_76 {
+            row.dividend_yield = row.risk_free_rate;
+        }
         Ok(row)
     }
 

@@ -41,6 +41,9 @@ pub(super) fn sum_tiles(
     tile_count: u32,
     spot_factor: f64,
     volatility_shift: f64,
+    volatility_floor: f64,
+    rate_shift: f64,
+    years: f64,
     zero: u64,
     #[comptime] black_76: bool,
     #[comptime] from_price: bool,
@@ -73,8 +76,8 @@ pub(super) fn sum_tiles(
             while at < places {
                 let i = (first + at) as usize;
                 let strike = fixed[i];
-                let expiry = fixed[n + i];
-                let rate = fixed[2 * n + i];
+                let mut expiry = fixed[n + i];
+                let mut rate = fixed[2 * n + i];
                 let mut dividend = fixed[3 * n + i];
                 let shares = fixed[4 * n + i];
                 if comptime!(black_76) {
@@ -89,8 +92,15 @@ pub(super) fn sum_tiles(
                     volatility = implied;
                     usual = usual && good;
                 }
-                volatility += volatility_shift;
+                // A floor would make a number of what is none.
+                usual = usual && is_within(volatility.abs(), 0.0f64, 1e300f64);
+                volatility = max(volatility + volatility_shift, min(volatility, volatility_floor));
                 let moved = spot[i] * spot_factor;
+                expiry -= years;
+                rate += rate_shift;
+                if comptime!(black_76) {
+                    dividend = rate;
+                }
                 usual = usual && is_usual(moved, strike, expiry, rate, dividend, volatility);
                 if usual {
                     let sign = select(call, 1.0f64, -1.0f64);
@@ -185,6 +195,9 @@ pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut
             array(),
             array(),
             array(),
+            (),
+            (),
+            (),
             (),
             (),
             (),

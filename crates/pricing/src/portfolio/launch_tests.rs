@@ -25,7 +25,8 @@ fn sums_by(compute: &Compute, book: &Positions, groups: usize, shock: Shock, red
 #[test]
 fn a_device_sums_what_the_twin_sums_by_planes_and_by_shared_memory() {
     let Some(compute) = vulkan() else { return zomma_testkit::skip("no device") };
-    let shock = Shock { spot_factor: 0.97, volatility_shift: 0.01 };
+    let shock =
+        Shock { spot_factor: 0.97, volatility_shift: 0.01, volatility_floor: 0.01, rate_shift: 0.005, years: 0.01 };
     // Groups so large that a block shares each, so small that a thread has its own, and between.
     for (n, groups, prices) in
         [(1, 1, false), (20_000, 2, false), (3000, 2500, false), (4000, 300, true), (9000, 3, true)]
@@ -83,7 +84,7 @@ fn a_resident_portfolio_follows_the_market() {
     let Some(compute) = vulkan() else { return zomma_testkit::skip("no device") };
     let book = Positions::market(5000, 8, true, 31);
     let mut resident = Resident::upload(&compute, book.clone(), 8).unwrap();
-    let shock = Shock { spot_factor: 1.1, volatility_shift: -0.03 };
+    let shock = Shock { spot_factor: 1.1, volatility_shift: -0.03, ..Shock::NONE };
     assert_eq!(resident.sums(shock).unwrap(), sums(&compute, &book.columns(), 8, shock).unwrap());
     let mut moved = book;
     moved.spot.iter_mut().for_each(|spot| *spot *= 1.01);

@@ -115,7 +115,13 @@ fn every_target_sums_what_the_twin_sums() {
         if prices {
             book = book.priced();
         }
-        let shock = Shock { spot_factor: 1.03, volatility_shift: 0.02 };
+        let shock = Shock {
+            spot_factor: 1.03,
+            volatility_shift: -0.02,
+            volatility_floor: 0.05,
+            rate_shift: 0.004,
+            years: 0.003,
+        };
         for shock in [Shock::NONE, shock] {
             let twin = scalar::sums(&book.columns(), groups as usize, shock);
             let magnitudes = book.magnitudes(groups as usize, shock);
@@ -241,7 +247,7 @@ fn phi_is_absent_of_forwards_alone_and_lambda_is_cash_delta_over_value() {
 fn lambda_of_the_sums_is_the_move_of_the_value_with_all_spots() {
     let book = Positions::market(400, 1, false, 21);
     let at = |spot_factor: f64| {
-        let shock = Shock { spot_factor, volatility_shift: 0.0 };
+        let shock = Shock { spot_factor, ..Shock::NONE };
         sums(&book.columns(), 1, shock).total
     };
     let (up, down, here) = (at(1.0 + 1e-5), at(1.0 - 1e-5), at(1.0));

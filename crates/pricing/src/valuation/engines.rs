@@ -33,9 +33,14 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
             by_row(order, &mut results, |i| integral(table, i, underlying, order));
         }
         Kind::Fourier(underlying) => fourier_rows(underlying, table, order, &mut results),
-        Kind::American(underlying) => {
-            by_row(order, &mut results, |i| american_row(&row_of(table, i, underlying), underlying, settings));
+        Kind::American(underlying) if settings.method == Method::Tree => {
+            let steps = settings.accuracy.tree_steps();
+            by_row(order, &mut results, |i| {
+                let price = american::tree::price(&row_of(table, i, underlying), steps);
+                price.map(price_alone).map_err(|fault| as_given(fault, underlying))
+            });
         }
+        Kind::American(underlying) => american_rows(underlying, table, settings, &mut results),
         Kind::FiniteDifference(exercise, underlying) => {
             let row = |i| finite_difference_row(&row_of(table, i, underlying), exercise, underlying, order);
             with_errors(order, &mut results, row);
@@ -138,10 +143,13 @@ fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &m
         let mut out = all.iter_mut();
         let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
         fourier::greeks_batch(&columns, out, &mut results.status);
-        for i in 0..table.len() {
+        let row = |(i, &status): (usize, &Status)| {
             let mut quantities: Quantities = std::array::from_fn(|greek| all[greek][i]);
             as_of_forward(&mut quantities, &row_of(table, i, underlying), underlying, true);
-            let found = if results.status[i].is_ok() { Ok(quantities) } else { Err(results.status[i]) };
+            if status.is_ok() { Ok(quantities) } else { Err(status) }
+        };
+        let found: Vec<_> = results.status.iter().enumerate().map(row).collect();
+        for (i, found) in found.into_iter().enumerate() {
             results.put(order, i, found);
         }
     }
@@ -169,15 +177,29 @@ fn integral(table: &Table, i: usize, underlying: Underlying, order: Order) -> Re
     Ok(quantities)
 }
 
-fn american_row(row: &Row, underlying: Underlying, settings: &Settings) -> Result<Quantities, Status> {
-    let price = match (settings.method, settings.accuracy) {
-        (Method::Tree, accuracy) => american::tree::price(row, accuracy.tree_steps()),
-        (Method::Auto, super::Accuracy::Fast) => american::price(row),
-        (_, accuracy) => american::price_with(row, accuracy.scheme()),
-    };
+/// A row of which only the price is made.
+fn price_alone(price: f64) -> Quantities {
     let mut quantities = NOTHING;
-    quantities[Greek::Price as usize] = price.map_err(|fault| as_given(fault, underlying))?;
-    Ok(quantities)
+    quantities[Greek::Price as usize] = price;
+    quantities
+}
+
+fn american_rows(underlying: Underlying, table: &Table, settings: &Settings, results: &mut Results) {
+    let mut rows = table.columns();
+    if underlying == Underlying::Forward {
+        rows.dividend_yield = rows.risk_free_rate;
+    }
+    american::price_batch(&rows, settings.accuracy.scheme(), &mut results.columns[0], &mut results.status);
+    for (i, status) in results.status.iter_mut().enumerate() {
+        // Whoever names no method gets a price where the boundary's method does not go, by the tree.
+        let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
+        if beyond && settings.method == Method::Auto {
+            let price = american::price(&rows.row(i));
+            *status = price.err().unwrap_or(Status::Ok);
+            results.columns[0][i] = price.unwrap_or(f64::NAN);
+        }
+        *status = as_given(*status, underlying);
+    }
 }
 
 fn finite_difference_row(
@@ -237,7 +259,5 @@ fn simulated_row(
         MonteCarloError::Field(fault) => as_given(fault, underlying),
         _ => Status::BadMethod,
     })?;
-    let mut quantities = NOTHING;
-    quantities[Greek::Price as usize] = estimate.price;
-    Ok((quantities, estimate.standard_error))
+    Ok((price_alone(estimate.price), estimate.standard_error))
 }

@@ -48,7 +48,7 @@ pub fn run(args: &HealthArgs) -> anyhow::Result<()> {
     // What an alert would say stands in the table.
     settings.alerts.enabled = false;
     let mut monitor = Monitor::new(settings);
-    let snapshot = monitor.sample(Vec::new());
+    let snapshot = monitor.sample();
     let report = HealthReport::of(&snapshot, monitor.started(), Instant::now());
     let text = match args.json {
         true => format!("{}\n", serde_json::to_string_pretty(&report)?),

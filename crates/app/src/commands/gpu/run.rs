@@ -39,10 +39,12 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Before the command starts, standard error says what each limit is worth here: hard (kernel or
-driver refuse what goes beyond, and the command cannot lift it), cooperative (software that
-keeps to it does), observed (use is sampled, and the command ended when it is beyond), or not
-in force; and why it is no stronger. docs/gpu-limits.md explains each.
+Before the command starts, standard error says what each limit is worth here: hard (the kernel
+refuses what goes beyond), cooperative (software that keeps to it does), observed (use is
+sampled, and the command ended when it is beyond), or not in force; and why it is no stronger.
+A hard limit is one of control groups: it holds against a command that cannot write its own
+group. As root, or in a folder of groups that its user owns, a command that sets out to can
+lift it. docs/gpu-limits.md explains each.
 
 Exit codes: the command's own; 128 + n where signal n ended it; 124 it was ended for going
 beyond a limit; 125 the run could not be set up; 126 the command cannot be executed; 127 it is

@@ -63,8 +63,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let listener = server::bind(args.listen)?;
     // Where the port was 0 it is known only now.
     let address = listener.local_addr()?;
-    // Nothing in this process lends memory: `zomma_gpu_pool_…` are for programs that do.
-    let watch = Watch::start(settings, Box::new(Vec::new))?;
+    let watch = Watch::start(settings)?;
     eprintln!("zomma: GPU metrics on http://{address}/metrics, health on http://{address}/health");
     server::serve(listener, Answers { watch, stale_after, dcgm_hostname: args.dcgm_names.then(hostname) })
 }

@@ -235,7 +235,11 @@ pub fn moves(scenario: &Scenario) -> String {
 
 fn when(rate: f64, days: f64) -> String {
     let rate = if rate == 0.0 { String::new() } else { format!(", rates {:+} bp", rounded(rate * 1e4)) };
-    let days = if days == 0.0 { String::new() } else { format!(", after {} days", rounded(days)) };
+    let days = match rounded(days) {
+        0.0 => String::new(),
+        1.0 => ", after 1 day".into(),
+        days => format!(", after {days} days"),
+    };
     rate + &days
 }
 

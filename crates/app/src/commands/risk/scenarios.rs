@@ -12,8 +12,11 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use zomma_base::ExerciseStyle;
-use zomma_pricing::valuation::ModelName;
-use zomma_risk::{Axes, Outcome, Portfolio, Scenario, Sensitivities, revalue, row_values, stress};
+use zomma_gpu::recovery::Place;
+use zomma_pricing::{portfolio::launch::BYTES_PER_ROW, valuation::ModelName};
+use zomma_risk::{
+    Axes, Outcome, Portfolio, Scenario, Sensitivities, device::Black, revalue, revalue_rest, row_values, stress,
+};
 
 use super::{
     moves::{self, Moves},
@@ -173,7 +176,11 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
     let defaults = Defaults { model: args.model, exercise: args.exercise, valuation_time: args.valuation_time };
     let source = batch::open(&args.input)?;
     let holdings = batch::read_holdings(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
-    let findings = find(args, holdings);
+    let found = find(args, holdings, &engine);
+    for note in engine.notes() {
+        eprintln!("zomma risk scenarios: {note}");
+    }
+    let findings = found?;
     let reasons = |separator: &str| {
         let line = |(status, (rows, example)): (&_, &(u64, String))| format!("{status} {rows} (first: {example})");
         findings.holdings.faults.iter().map(line).collect::<Vec<_>>().join(separator)
@@ -197,7 +204,7 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn find(args: &ScenariosArgs, holdings: Holdings) -> Findings {
+fn find(args: &ScenariosArgs, holdings: Holdings, engine: &Engine) -> anyhow::Result<Findings> {
     let axes = Axes {
         spot_change: args.spot.0.clone(),
         volatility_shift: args.volatility.0.clone(),
@@ -219,7 +226,11 @@ fn find(args: &ScenariosArgs, holdings: Holdings) -> Findings {
             bar.at(done);
         }
     };
-    let outcomes = revalue(&portfolio, &scenarios, done);
+    let outcomes = if engine.is_cpu() {
+        revalue(&portfolio, &scenarios, done)
+    } else {
+        on_device(&portfolio, &scenarios, engine, done)?
+    };
     if let Ok(bar) = bar.lock() {
         bar.end();
     }
@@ -237,5 +248,24 @@ fn find(args: &ScenariosArgs, holdings: Holdings) -> Findings {
         })
         .collect();
     let rows_ok = portfolio.rows_ok();
-    Findings { holdings, axes, value, sensitivities, cases, rows_ok, worst: args.worst, portfolio }
+    Ok(Findings { holdings, axes, value, sensitivities, cases, rows_ok, worst: args.worst, portfolio })
+}
+
+/// European positions under Black's formulae on the device, the rest on the processor.
+fn on_device(
+    portfolio: &Portfolio,
+    scenarios: &[Scenario],
+    engine: &Engine,
+    done: impl Fn() + Sync,
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = revalue_rest(portfolio, scenarios, done);
+    let black = Black::of(portfolio);
+    engine.compute(black.len(), BYTES_PER_ROW, |place, at| match place {
+        Place::Cpu => {
+            black.add_on_cpu(at, scenarios, &mut outcomes);
+            Ok(())
+        }
+        Place::Device(compute) => black.add(compute, at, scenarios, &mut outcomes),
+    })?;
+    Ok(outcomes)
 }

@@ -107,7 +107,7 @@ fn book_json(findings: &Findings, book: &report::Book<'_>) -> Value {
             "cash_charm": of(|s| s.cash_charm),
             "rho": of(|s| s.rho),
         },
-        "grid": book.cases.iter().map(case).collect::<Vec<_>>(),
+        "cases": book.cases.iter().map(case).collect::<Vec<_>>(),
         "worst": worst.into_iter().take(findings.worst).map(case).collect::<Vec<_>>(),
         "groups": book.groups.iter().map(|&group| json!({
             "key": findings.holdings.keys.iter().cloned().zip(findings.holdings.groups[group].iter().map(|cell| json!(cell))).collect::<Map<_, _>>(),

@@ -2,6 +2,7 @@ mod american;
 mod dividends;
 mod european;
 mod implied;
+mod report;
 mod statuses;
 
 use zomma_base::OptionType;

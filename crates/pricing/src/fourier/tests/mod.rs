@@ -1,4 +1,7 @@
 mod gradients;
+mod grid;
+mod inputs;
+mod merton;
 mod published;
 
 use super::{Bates, Heston, Kou, Merton, Model, VarianceGamma};

@@ -4,7 +4,7 @@ use super::*;
 use crate::black;
 use crate::math::Target;
 use crate::monte_carlo::closed_form::Lognormal;
-use crate::tolerance::ENGINE_TARGETS;
+use crate::tolerance::{ENGINE_TARGETS, LOCAL_VOLATILITY_STEP_BIAS};
 
 const SAMPLINGS: [Sampling; 3] = [Sampling::Independent, Sampling::Antithetic, Sampling::Sobol { replications: 4 }];
 
@@ -145,6 +145,23 @@ fn merton_is_a_sum_of_blacks() {
         let estimate = price(&market, &Model::Merton { volatility, jumps: JUMPS }, &call(strike), &plan).unwrap();
         let off = (estimate.price - wanted) / estimate.standard_error;
         assert!(off.abs() <= 3.5, "{sampling:?} {steps}: {estimate:?} for {wanted}, {off}");
+    }
+}
+
+#[test]
+fn local_volatility_meets_a_displaced_diffusion() {
+    // M. Rubinstein, "Displaced diffusion option pricing" (1983): dS = σ(S + d)dW is a lognormal S + d.
+    let (volatility, shift) = (0.15, 60.0);
+    let function = |spot: f64, _: f64| volatility * (spot + shift) / spot;
+    let local = LocalVolatility::Function(&function);
+    let shifted = Market { spot: 100.0 + shift, ..market(0.0, 0.0) };
+    let steps = 64;
+    for strike in [70.0, 100.0, 130.0] {
+        let wanted = european(&shifted, OptionType::Put, strike + shift, volatility);
+        let plan = Plan::new(19, 1 << 16, steps).sampled(Sampling::Sobol { replications: 16 });
+        let estimate = price(&market(0.0, 0.0), &Model::LocalVolatility(&local), &put(strike), &plan).unwrap();
+        let allowed = 3.5 * estimate.standard_error + LOCAL_VOLATILITY_STEP_BIAS * 100.0 / steps as f64;
+        assert!((estimate.price - wanted).abs() <= allowed, "{strike}: {estimate:?} for {wanted}");
     }
 }
 

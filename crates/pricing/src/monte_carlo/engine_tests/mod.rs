@@ -1,9 +1,12 @@
 //! The engine against published values, closed forms and its own laws.
 
+mod baskets;
+mod exercise;
 mod greeks;
 mod laws;
 mod path_payoffs;
 mod published;
+mod refusals;
 mod twins;
 mod variance;
 

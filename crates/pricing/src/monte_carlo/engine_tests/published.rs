@@ -12,9 +12,9 @@ fn heston_meets_lewis() {
     let payoffs = [put(80.0), put(90.0), call(100.0), call(110.0), call(120.0)];
     let wanted = [7.958878113256768, 12.017966707346304, 16.070154917028834, 12.132211516709845, 9.024913483457836];
     let market = market(0.01, 0.02);
-    for sampling in [Sampling::Independent, Sampling::Antithetic, Sampling::Sobol { replications: 16 }] {
+    for sampling in [Sampling::Independent, Sampling::Antithetic, Sampling::Sobol { replications: 64 }] {
         let steps = 128;
-        let plan = Plan::new(7, 1 << 17, steps).sampled(sampling);
+        let plan = Plan::new(7, 1 << 18, steps).sampled(sampling);
         let estimates = prices(&market, &Model::Heston(LEWIS), &payoffs, &plan).unwrap();
         for (estimate, wanted) in estimates.iter().zip(wanted) {
             let off = (estimate.price - wanted).abs();

@@ -5,9 +5,11 @@
 //! Sobol     one point a path, its coordinates to the factors of a Brownian bridge: see [`quasi`]
 
 pub(super) mod bridge;
+mod many;
 pub(super) mod quasi;
 pub(super) mod sobol;
 
+pub(super) use many::Many;
 pub(super) use quasi::Quasi;
 
 use bridge::Bridge;

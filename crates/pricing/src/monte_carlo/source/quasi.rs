@@ -57,6 +57,12 @@ impl<'a> Quasi<'a> {
         }
     }
 
+    /// The normal numbers of a factor at a step.
+    #[inline(always)]
+    pub(in crate::monte_carlo) fn normals(&self, factor: usize, step: usize) -> &Lanes {
+        &self.numbers[factor * self.steps + step]
+    }
+
     /// The numbers of a step.
     #[inline(always)]
     pub(in crate::monte_carlo) fn step<M: MultiplyAdd>(&self, step: usize, numbers: &mut Numbers) {

@@ -95,10 +95,10 @@ pub(in crate::monte_carlo) fn uniforms(first: u32, dimension: usize, scramble: S
     let mut mirrored = [0u32; LANES];
     mirrored[0] = coordinate(first, dimension);
     // The lower bits of the point's number run through all their values: double the points bit by bit.
-    for bit in 0..LANES.ilog2() as usize {
+    for (bit, direction) in v.iter().enumerate().take(LANES.ilog2() as usize) {
         let (done, rest) = mirrored.split_at_mut(1 << bit);
         for (new, old) in rest.iter_mut().zip(done) {
-            *new = *old ^ v[bit];
+            *new = *old ^ direction;
         }
     }
     for (u, mirrored) in out.iter_mut().zip(mirrored) {

@@ -32,8 +32,8 @@ impl Diffusion {
         match &self.jumps {
             None => {
                 let deviation = variance.sqrt();
-                for i in 0..LANES {
-                    state.x[i] += M::multiply_add(deviation, z[i], drift);
+                for (x, z) in state.x.iter_mut().zip(z) {
+                    *x += M::multiply_add(deviation, *z, drift);
                 }
             }
             Some(jumps) => {

@@ -45,14 +45,14 @@ impl<'a> Local<'a> {
         match &self.volatility {
             Rows::Function(function) => {
                 let years = step as f64 * self.step_years;
-                for i in 0..LANES {
-                    volatilities[i] = function(self.spot * exp::<M>(state.x[i]), years);
+                for (volatility, x) in volatilities.iter_mut().zip(&state.x) {
+                    *volatility = function(self.spot * exp::<M>(*x), years);
                 }
             }
             Rows::Grid(grid, rows) => {
                 let log_spot = self.spot.ln();
-                for i in 0..LANES {
-                    volatilities[i] = grid.at(&rows[step], log_spot + state.x[i]);
+                for (volatility, x) in volatilities.iter_mut().zip(&state.x) {
+                    *volatility = grid.at(&rows[step], log_spot + x);
                 }
             }
         }

@@ -57,9 +57,4 @@ impl JumpCounts {
         }
         counts
     }
-
-    /// The same for one number.
-    pub(in crate::monte_carlo) fn count(&self, uniform: f64) -> f64 {
-        self.cumulative.iter().filter(|bound| uniform > **bound).count() as f64
-    }
 }

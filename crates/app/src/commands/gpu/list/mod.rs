@@ -40,8 +40,8 @@ pub struct ListArgs {
     /// One JSON document, as docs/gpu-manager.md describes it.
     #[arg(long)]
     json: bool,
-    /// The longest that one question to NVML may take, in seconds; a list of CUDA or Vulkan may take five times that. Where absent,
-    /// call_timeout_seconds of the configuration.
+    /// The longest that one question to NVML, amd-smi or Level Zero may take, in seconds; a list of CUDA or Vulkan may take five times
+    /// that. Where absent, call_timeout_seconds of the configuration.
     #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
     timeout: Option<Duration>,
     /// Root of sysfs.

@@ -1,0 +1,101 @@
+//! The put that an option is: its terms in units of the expiry and the strike, or the reason why no boundary is sought.
+
+use zomma_base::{OptionType, Status};
+
+use super::accuracy::Accuracy;
+use super::boundary::{Terms, boundary};
+use super::lanes::{Answer, Job};
+use super::premium::premium;
+use super::{european_of_checked, exercise_value};
+use crate::black::Row;
+
+/// An option whose fields are right.
+pub(super) enum Valued {
+    /// Exercise never pays: the European value is the answer.
+    European(f64),
+    /// One boundary.
+    Early(Early),
+}
+
+/// An option with one exercise boundary.
+pub(super) struct Early {
+    pub job: Job,
+    pub european: f64,
+    pub exercise: f64,
+    /// The put's strike: a call's spot.
+    pub unit: f64,
+}
+
+/// The rate and the yield of the put that an option is: those of a call are exchanged.
+fn rates_as_put(row: &Row) -> [f64; 2] {
+    match row.option_type {
+        OptionType::Call => [row.dividend_yield, row.risk_free_rate],
+        OptionType::Put => [row.risk_free_rate, row.dividend_yield],
+    }
+}
+
+/// Whether waiting until expiry is never worse than exercising: exercise earns r K − q S at most where S ≤ K.
+pub(super) fn waits_always(row: &Row) -> bool {
+    let [rate, dividend] = rates_as_put(row);
+    rate <= 0.0 && dividend >= rate
+}
+
+/// Greatest |r|T and |q|T, and the range of σ√T, of the boundary's method.
+const RATE_MAX: f64 = 4.0;
+const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
+
+/// Errors: `TwoBoundaries`; `NotConverged` where the terms are outside what the method is for.
+pub(super) fn value(row: &Row) -> Result<Valued, Status> {
+    let european = european_of_checked(row);
+    if waits_always(row) {
+        return Ok(Valued::European(european));
+    }
+    let [rate, dividend] = rates_as_put(row);
+    // Exercise then pays from K r/q up to another boundary only.
+    if dividend < rate && rate < 0.0 {
+        return Err(Status::TwoBoundaries);
+    }
+    let (spot, strike) = match row.option_type {
+        OptionType::Call => (row.strike, row.spot),
+        OptionType::Put => (row.spot, row.strike),
+    };
+    let years = row.expiry_years;
+    let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
+    let log_spot = (spot / strike).ln();
+    let is_usual = DEVIATION_RANGE.contains(&terms.deviation)
+        && terms.rate.abs() <= RATE_MAX
+        && terms.dividend.abs() <= RATE_MAX
+        && log_spot.is_finite();
+    if !is_usual {
+        return Err(Status::NotConverged);
+    }
+    Ok(Valued::Early(Early { job: Job { terms, log_spot }, european, exercise: exercise_value(row), unit: strike }))
+}
+
+impl Early {
+    /// Whether exercise now is best.
+    pub fn is_exercised(&self, answer: &Answer) -> bool {
+        self.job.log_spot <= answer.log_boundary
+    }
+
+    /// The option's value.
+    pub fn price(&self, answer: &Answer) -> Result<f64, Status> {
+        if !answer.is_converged {
+            return Err(Status::NotConverged);
+        }
+        if self.is_exercised(answer) {
+            return Ok(self.exercise);
+        }
+        let price = (self.european + self.unit * answer.premium.value.max(0.0)).max(self.exercise);
+        if price.is_finite() { Ok(price) } else { Err(Status::NotConverged) }
+    }
+}
+
+/// The twin of the lanes.
+pub(super) fn answer(job: &Job, accuracy: &Accuracy) -> Answer {
+    let tables = job.terms.tables(accuracy);
+    let Some(y) = boundary(&job.terms, tables) else { return Answer::default() };
+    let log_boundary = job.terms.log_end - y[y.len() - 1];
+    let premium = premium(&job.terms, tables, &y, job.log_spot);
+    Answer { premium, log_boundary, is_converged: true }
+}

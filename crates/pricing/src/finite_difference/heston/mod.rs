@@ -1,0 +1,214 @@
+//! Heston's model on a grid in spot and variance: European, Bermudan and American exercise, barriers and cash dividends.
+//!
+//! Model     dS = (r − q)S dt + √v S dW, dv = κ(θ − v) dt + σᵥ√v dZ, d⟨W, Z⟩ = ρ dt; the spot falls by each cash dividend
+//! Method    Alternating directions with a mixed derivative (adi.rs) on nodes dense around spot and strike and towards v = 0 (variance.rs),
+//!           the equation itself at v = 0; two nested grids, extrapolated
+//! Source    K. J. in 't Hout and S. Foulon, "ADI finite difference schemes for option pricing in the Heston model with correlation" (2010)
+//! Accuracy  tolerance.rs: finite_difference heston
+
+mod adi;
+mod operator;
+#[cfg(test)]
+mod tests;
+mod variance;
+
+use std::cell::RefCell;
+
+use zomma_base::Status;
+
+use super::contract::{Contract, Exercise, Knock};
+use super::events::{Event, Stretch, plan};
+use super::grid::{Extent, Map};
+use super::payoff::UnitPayoff;
+use super::solve::{Estimate, extent, extrapolate, finish, payoff_of, unit_of};
+use crate::black::Row;
+use adi::Adi;
+
+/// Heston's parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HestonParameters {
+    /// Variance now, per year.
+    pub v0: f64,
+    /// Speed of mean reversion, per year.
+    pub kappa: f64,
+    /// Long-run variance, per year.
+    pub theta_v: f64,
+    /// Volatility of variance.
+    pub sigma_v: f64,
+    /// Correlation of spot and variance.
+    pub rho_v: f64,
+}
+
+impl HestonParameters {
+    fn check(&self) -> Result<(), Status> {
+        let not_negative = |x: f64| (0.0..MOST_PARAMETER).contains(&x);
+        if !not_negative(self.v0) {
+            Err(Status::BadV0)
+        } else if !(not_negative(self.kappa) && self.kappa > 0.0) {
+            Err(Status::BadKappa)
+        } else if !not_negative(self.theta_v) {
+            Err(Status::BadThetaV)
+        } else if !not_negative(self.sigma_v) {
+            Err(Status::BadSigmaV)
+        } else if !(-1.0..=1.0).contains(&self.rho_v) {
+            Err(Status::BadRhoV)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Mean and deviation of the variance after `years`, and its mean over them.
+    fn moments(&self, years: f64) -> [f64; 3] {
+        let Self { v0, kappa, theta_v, sigma_v, .. } = *self;
+        let gone = -(-kappa * years).exp_m1();
+        let mean = v0 + (theta_v - v0) * gone;
+        let variance = sigma_v * sigma_v / kappa * gone * (v0 * (1.0 - gone) + 0.5 * theta_v * gone);
+        let average = theta_v + (v0 - theta_v) * gone / (kappa * years);
+        [mean, variance.max(0.0).sqrt(), average.max(v0.min(theta_v))]
+    }
+}
+
+/// Parameters from here on are refused: the grid could not hold them.
+const MOST_PARAMETER: f64 = 1e3;
+
+/// Cells and steps of the finest grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HestonSettings {
+    /// Cells in spot: 8 to 2,000.
+    pub space_steps: usize,
+    /// Cells in variance: 8 to 1,000.
+    pub variance_steps: usize,
+    /// Steps in time: 1 to 100,000.
+    pub time_steps: usize,
+    /// Deviations of ln S to the ends of the grid: 1 to 20.
+    pub deviations: f64,
+}
+
+impl Default for HestonSettings {
+    fn default() -> Self {
+        Self { space_steps: 120, variance_steps: 60, time_steps: 40, deviations: 7.0 }
+    }
+}
+
+impl HestonSettings {
+    fn check(&self) -> Result<(), Status> {
+        let fine = (8..=2_000).contains(&self.space_steps)
+            && (8..=1_000).contains(&self.variance_steps)
+            && (1..=100_000).contains(&self.time_steps)
+            && (1.0..=20.0).contains(&self.deviations);
+        if fine { Ok(()) } else { Err(Status::BadMethod) }
+    }
+}
+
+/// A value under Heston's model.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HestonEstimate {
+    /// Value, error, delta, gamma and theta at v0.
+    pub estimate: Estimate,
+    /// ∂V/∂v0.
+    pub variance_delta: f64,
+    /// Values on the coarse grid and on the fine one.
+    pub values: [f64; 2],
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What a solution needs, kept from one to the next.
+#[derive(Default)]
+struct Scratch {
+    adi: Adi,
+    events: Vec<(f64, Event)>,
+    stretches: Vec<Stretch>,
+}
+
+/// Values a contract under Heston's model; the row's volatility and the contract's local one are ignored.
+///
+/// Errors: those of [`solve`](super::solve) but for volatility; `BadV0`, `BadKappa`, `BadThetaV`, `BadSigmaV`, `BadRhoV`; `BadVolatility`
+/// where the variance is so small that the spot is certain; `BadMethod` for settings out of range or an early-exercise knock-in.
+pub fn solve_heston(
+    contract: &Contract<'_>,
+    parameters: &HestonParameters,
+    settings: &HestonSettings,
+) -> Result<HestonEstimate, Status> {
+    settings.check()?;
+    let contract = Contract { row: Row { volatility: 1.0, ..contract.row }, local_volatility: None, ..*contract };
+    contract.check()?;
+    parameters.check()?;
+    let years = contract.row.expiry_years;
+    let [_, _, average] = parameters.moments(years);
+    // The width of the grid; that of the variance's own spread comes with `deviations`.
+    let volatility = average.max(0.25 * parameters.v0.max(parameters.theta_v)).sqrt();
+    if !(volatility * years.sqrt() > LEAST_DEVIATION) {
+        return Err(Status::BadVolatility);
+    }
+    let contract = Contract { row: Row { volatility, ..contract.row }, ..contract };
+    SCRATCH.with_borrow_mut(|scratch| {
+        let problem = Problem { parameters, settings };
+        let Some(barrier) = contract.barrier.filter(|b| b.knock == Knock::In) else {
+            return problem.combine(&contract, problem.levels(&contract, payoff_of(&contract), scratch)?);
+        };
+        // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
+        let plain = Contract { barrier: None, ..contract };
+        let whole = problem.levels(&plain, payoff_of(&contract), scratch)?;
+        let out = super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier };
+        let constant = barrier.rebate / contract.row.strike;
+        let payoff = UnitPayoff { constant, factor: -1.0, ..payoff_of(&contract) };
+        let part = problem.levels(&Contract { barrier: Some(out), ..contract }, payoff, scratch)?;
+        let sum = |i: usize| (super::solve::sum(whole[i].0, part[i].0), whole[i].1 + part[i].1);
+        problem.combine(&contract, [sum(0), sum(1)])
+    })
+}
+
+/// Below this σ√T the spot is taken for certain.
+const LEAST_DEVIATION: f64 = 1e-5;
+
+struct Problem<'a> {
+    parameters: &'a HestonParameters,
+    settings: &'a HestonSettings,
+}
+
+impl Problem<'_> {
+    /// Two nested grids: estimates in units of the strike, and ∂V/∂v0.
+    fn levels(
+        &self,
+        contract: &Contract<'_>,
+        payoff: UnitPayoff,
+        scratch: &mut Scratch,
+    ) -> Result<[(Estimate, f64); 2], Status> {
+        let row = &contract.row;
+        let spot = row.spot / row.strike;
+        let unit = unit_of(contract, payoff);
+        plan(contract, self.settings.time_steps.div_ceil(2), &mut scratch.events, &mut scratch.stretches);
+        let shape = super::Settings { deviations: self.settings.deviations, ..super::Settings::default() };
+        let (extent, unit): (Extent, _) = extent(contract, &shape, unit, row, &scratch.events)?;
+        let mut anchors = vec![1.0];
+        anchors.extend(unit.watched.iter().flatten());
+        let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2));
+        let variances = variance::map(self.parameters, row.expiry_years, self.settings.variance_steps.div_ceil(2));
+        let mut out = [(Estimate::default(), 0.0); 2];
+        for (out, refinement) in out.iter_mut().zip([1, 2]) {
+            let adi = &mut scratch.adi;
+            let at = map.nodes(refinement, spot, &mut adi.spots);
+            let level = variances.nodes(refinement, &mut adi.variances);
+            adi.roll_back(&unit, self.parameters, &scratch.stretches, refinement);
+            *out = adi.read(&unit, at, level);
+        }
+        Ok(out)
+    }
+
+    fn combine(&self, contract: &Contract<'_>, levels: [(Estimate, f64); 2]) -> Result<HestonEstimate, Status> {
+        let [coarse, fine] = levels;
+        let strike = contract.row.strike;
+        let variance_delta = strike * (fine.1 + (fine.1 - coarse.1) / 3.0);
+        if !variance_delta.is_finite() {
+            return Err(Status::Overflow);
+        }
+        let mut estimate = finish(contract, extrapolate(coarse.0, fine.0))?;
+        if contract.exercise == Exercise::European {
+            estimate.value = estimate.value.max(0.0);
+        }
+        Ok(HestonEstimate { estimate, variance_delta, values: [coarse.0.value * strike, fine.0.value * strike] })
+    }
+}
