@@ -10,7 +10,7 @@ use super::accuracy::Accuracy;
 use super::boundary::MORE_STEPS;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
-use super::{check, check_volatility};
+use super::{check, check_volatility, tree};
 use crate::black::{Row, RowColumns};
 use crate::math::{Target, dispatch};
 
@@ -64,12 +64,26 @@ impl Room {
             }
         }
     }
+}
 
-    /// Values one job.
-    pub fn answer_one(&mut self, accuracy: &Accuracy, job: &Job) -> Answer {
-        let mut answers = [Answer::default()];
-        self.answer(Target::best(), accuracy, std::slice::from_ref(job), &mut answers);
-        answers[0]
+/// The default prices of rows whose fields are right: the fast scheme, and the tree where the boundary's method does not go.
+pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], prices: &mut [f64]) {
+    let options: Vec<_> = rows.iter().map(value).collect();
+    let job = |option: &Result<Valued, Status>| match option {
+        Ok(Valued::Early(option)) => Some(option.job),
+        _ => None,
+    };
+    let jobs: Vec<Job> = options.iter().filter_map(job).collect();
+    let mut answers = vec![Answer::default(); jobs.len()];
+    room.answer(Target::best(), Accuracy::fast(), &jobs, &mut answers);
+    let mut answers = answers.iter();
+    for ((row, option), price) in rows.iter().zip(&options).zip(prices) {
+        let by_boundary = match option {
+            Ok(Valued::European(price)) => Ok(*price),
+            Ok(Valued::Early(option)) => answers.next().map_or(Err(Status::NotConverged), |a| option.price(a)),
+            Err(code) => Err(*code),
+        };
+        *price = by_boundary.unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS));
     }
 }
 

@@ -1,12 +1,19 @@
 //! The volatility of an American price.
+//!
+//! Method   Newton's method with the European vega (the American one is near it wherever the option lives), then secant and inverse
+//!          quadratic steps, kept between the ends of a bracket that every price narrows; a batch prices one step of all its rows at once
+//! Accuracy tolerance.rs: american/implied_volatility, where the price determines the volatility
 
+use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
 
-use super::{check, european_of_checked, exercise_value, legs, price_of_checked, waits_always};
-use crate::black::Row;
+use super::batch::{CHUNK_ROWS, Room, assert_lengths, prices_of_checked, with_room};
+use super::put::waits_always;
+use super::{best_certain_exercise, check, european_of_checked, exercise_value, legs};
+use crate::black::{Row, RowColumns};
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 
-/// Relative change of the volatility at which the search ends: below what the tree itself is good for.
+/// Relative change of the volatility at which the search ends: the next change would be its square or so.
 const TOLERANCE: f64 = 1e-6;
 const MOST_STEPS: usize = 60;
 /// Total volatilities between which a tree is sought.
@@ -18,69 +25,177 @@ const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 /// intrinsic value) and `AboveMaximum` at or above what any volatility gives; `Undetermined` at the exercise value, which every small
 /// enough volatility has; `NotConverged`.
 pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Status> {
-    let row = row_without_vol;
-    check(row)?;
-    if !(price.is_finite() && price >= 0.0) {
-        return Err(Status::BadPrice);
-    }
-    let european = || implied_volatility_bsm_row(row, price);
-    if waits_always(row) {
-        return european();
-    }
-    let (forward, strike) = legs(row);
-    let exercise = exercise_value(row);
-    let certain = super::best_certain_exercise(row).max(exercise);
-    let rounding = 64.0 * f64::EPSILON * row.spot.max(row.strike);
-    if price < certain - rounding {
-        return Err(Status::BelowIntrinsic);
-    }
-    if price <= certain + rounding {
-        return Err(Status::Undetermined);
-    }
-    let most = match row.option_type {
-        OptionType::Call => row.spot.max(forward),
-        OptionType::Put => row.strike.max(strike),
+    let mut search = match Search::new(row_without_vol, price)? {
+        Start::Known(volatility) => return Ok(volatility),
+        Start::Unknown(search) => search,
     };
-    if price >= most {
-        return Err(Status::AboveMaximum);
-    }
-    search(row, price, european().ok())
+    with_room(|room| {
+        let mut value = [0.0];
+        loop {
+            prices_of_checked(room, &[search.trial()], &mut value);
+            if let Some(answer) = search.learn(value[0]) {
+                return answer;
+            }
+        }
+    })
 }
 
-/// Newton's method with the European vega (the American one is near it wherever the option lives), kept between the ends of a
-/// bracket that every evaluation narrows, and secant steps once there are two points.
-fn search(row: &Row, price: f64, european: Option<f64>) -> Result<f64, Status> {
-    let root_years = row.expiry_years.sqrt();
-    let mut low = TOTAL_RANGE[0] / root_years;
-    // The European option is worth no more at any volatility, so its volatility is no lower.
-    let mut high = european.unwrap_or(f64::INFINITY).min(TOTAL_RANGE[1] / root_years) * (1.0 + 1e-9);
-    let at = |volatility: f64| price_of_checked(&Row { volatility, ..*row }) - price;
-    let mut volatility = european.unwrap_or_else(|| start(row, price)).clamp(low, high);
-    let mut before: Option<(f64, f64)> = None;
-    for _ in 0..MOST_STEPS {
-        let excess = at(volatility);
+/// The volatility of each row at its price; the columns' own volatilities are ignored. NaN stands where a status is not `Ok`; statuses
+/// are those of [`implied_volatility`]. Row i depends on row i alone.
+///
+/// # Panics
+/// Where the columns, `price`, `out` and `status` are not of one length.
+pub fn implied_volatility_batch(rows: &RowColumns<'_>, price: &[f64], out: &mut [f64], status: &mut [Status]) {
+    assert_lengths(rows, out.len());
+    assert!(price.len() == out.len() && status.len() == out.len(), "columns of one length");
+    let work = |(chunk, (out, status)): (usize, (&mut [f64], &mut [Status]))| {
+        with_room(|room| search_chunk(room, rows, price, chunk * CHUNK_ROWS, out, status));
+    };
+    if out.len() <= CHUNK_ROWS || rayon::current_num_threads() == 1 {
+        out.chunks_mut(CHUNK_ROWS).zip(status.chunks_mut(CHUNK_ROWS)).enumerate().for_each(work);
+    } else {
+        out.par_chunks_mut(CHUNK_ROWS).zip(status.par_chunks_mut(CHUNK_ROWS)).enumerate().for_each(work);
+    }
+}
+
+/// One chunk, which begins at row `start`.
+fn search_chunk(
+    room: &mut Room,
+    rows: &RowColumns<'_>,
+    price: &[f64],
+    start: usize,
+    out: &mut [f64],
+    status: &mut [Status],
+) {
+    let mut open: Vec<(usize, Search)> = Vec::with_capacity(out.len());
+    let mut put = |i: usize, answer: Result<f64, Status>| {
+        (out[i], status[i]) = match answer {
+            Ok(volatility) => (volatility, Status::Ok),
+            Err(code) => (f64::NAN, code),
+        };
+    };
+    for i in 0..price[start..].len().min(CHUNK_ROWS) {
+        match Search::new(&rows.row(start + i), price[start + i]) {
+            Ok(Start::Unknown(search)) => open.push((i, search)),
+            Ok(Start::Known(volatility)) => put(i, Ok(volatility)),
+            Err(code) => put(i, Err(code)),
+        }
+    }
+    let (mut trials, mut values) = (Vec::with_capacity(open.len()), Vec::with_capacity(open.len()));
+    while !open.is_empty() {
+        trials.clear();
+        trials.extend(open.iter().map(|(_, search)| search.trial()));
+        values.clear();
+        values.resize(trials.len(), 0.0);
+        prices_of_checked(room, &trials, &mut values);
+        let mut values = values.iter();
+        open.retain_mut(|(i, search)| match values.next().and_then(|value| search.learn(*value)) {
+            Some(answer) => {
+                put(*i, answer);
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+/// Where a search begins.
+enum Start {
+    Known(f64),
+    Unknown(Search),
+}
+
+/// A search for the volatility of one price.
+struct Search {
+    row: Row,
+    price: f64,
+    low: f64,
+    high: f64,
+    volatility: f64,
+    /// The latest volatilities and how much their prices exceed the price sought, newest first.
+    known: [Option<(f64, f64)>; 2],
+    steps: usize,
+}
+
+impl Search {
+    fn new(row: &Row, price: f64) -> Result<Start, Status> {
+        check(row)?;
+        if !(price.is_finite() && price >= 0.0) {
+            return Err(Status::BadPrice);
+        }
+        let european = || implied_volatility_bsm_row(row, price);
+        if waits_always(row) {
+            return european().map(Start::Known);
+        }
+        let (forward, strike) = legs(row);
+        let exercise = exercise_value(row);
+        let certain = best_certain_exercise(row).max(exercise);
+        let rounding = 64.0 * f64::EPSILON * row.spot.max(row.strike);
+        if price < certain - rounding {
+            return Err(Status::BelowIntrinsic);
+        }
+        if price <= certain + rounding {
+            return Err(Status::Undetermined);
+        }
+        let most = match row.option_type {
+            OptionType::Call => row.spot.max(forward),
+            OptionType::Put => row.strike.max(strike),
+        };
+        if price >= most {
+            return Err(Status::AboveMaximum);
+        }
+        let root_years = row.expiry_years.sqrt();
+        let low = TOTAL_RANGE[0] / root_years;
+        // The European option is worth no more at any volatility, so its volatility is no lower.
+        let european = european().ok();
+        let high = european.unwrap_or(f64::INFINITY).min(TOTAL_RANGE[1] / root_years) * (1.0 + 1e-9);
+        let volatility = european.unwrap_or_else(|| start(row, price)).max(low).min(high);
+        let known = [None; 2];
+        Ok(Start::Unknown(Self { row: *row, price, low, high, volatility, known, steps: 0 }))
+    }
+
+    /// The option to price next.
+    fn trial(&self) -> Row {
+        Row { volatility: self.volatility, ..self.row }
+    }
+
+    /// Takes the price of the trial; the answer where the search is over.
+    fn learn(&mut self, price: f64) -> Option<Result<f64, Status>> {
+        let (volatility, excess) = (self.volatility, price - self.price);
         if excess == 0.0 {
-            return Ok(volatility);
+            return Some(Ok(volatility));
         }
         if excess > 0.0 {
-            high = high.min(volatility);
+            self.high = self.high.min(volatility);
         } else {
-            low = low.max(volatility);
+            self.low = self.low.max(volatility);
         }
-        let trial = Row { volatility, ..*row };
-        let slope = match before {
-            Some((v, e)) if (excess - e) * (volatility - v) > 0.0 => (excess - e) / (volatility - v),
-            _ => vega(&trial),
-        };
-        let next = volatility - excess / slope;
-        before = Some((volatility, excess));
-        let next = if next > low && next < high { next } else { 0.5 * (low + high.min(4.0 * low.max(volatility))) };
-        if (next - volatility).abs() <= TOLERANCE * volatility || high - low <= TOLERANCE * low {
-            return Ok(next);
+        let next = self.guess(volatility, excess);
+        self.known = [Some((volatility, excess)), self.known[0]];
+        let middle = 0.5 * (self.low + self.high.min(4.0 * self.low.max(volatility)));
+        let next = if next > self.low && next < self.high { next } else { middle };
+        if (next - volatility).abs() <= TOLERANCE * volatility || self.high - self.low <= TOLERANCE * self.low {
+            return Some(Ok(next));
         }
-        volatility = next;
+        self.volatility = next;
+        self.steps += 1;
+        (self.steps >= MOST_STEPS).then_some(Err(Status::NotConverged))
     }
-    Err(Status::NotConverged)
+
+    /// The volatility at no excess by what is known: a polynomial of it in the excess, or the European slope.
+    fn guess(&self, volatility: f64, excess: f64) -> f64 {
+        let rises = |(v, e): (f64, f64)| (excess - e) * (volatility - v) > 0.0;
+        match self.known {
+            [Some(a), Some(b)] if rises(a) && rises(b) && (a.1 - b.1) * (a.0 - b.0) > 0.0 => {
+                let slope = (volatility - a.0) / (excess - a.1);
+                let slope_before = (a.0 - b.0) / (a.1 - b.1);
+                let bend = (slope - slope_before) / (excess - b.1);
+                volatility - excess * (slope - a.1 * bend)
+            }
+            [Some(a), _] if rises(a) => volatility - excess * (volatility - a.0) / (excess - a.1),
+            _ => volatility - excess / vega(&self.trial()),
+        }
+    }
 }
 
 /// A first volatility where the price has no European one: the one whose at-the-money time value is the price's own.

@@ -96,6 +96,16 @@ fn exp_at_least<M: MultiplyAdd>(x: f64) -> f64 {
     exp_moderate::<M>(if x > EXPONENT_LEAST { x } else { EXPONENT_LEAST })
 }
 
+/// Beyond this |d| the density is 0; Mills' polynomials would overflow far out.
+const D_MAX: f64 = 64.0;
+
+/// |d|, kept where Mills' polynomials are numbers.
+#[inline(always)]
+fn bounded(d: f64) -> f64 {
+    let size = d.abs();
+    if size < D_MAX { size } else { D_MAX }
+}
+
 impl Group {
     fn set(&mut self, lane: usize, job: &Job) {
         self.rate[lane] = job.terms.rate;
@@ -169,7 +179,7 @@ impl Group {
         let (mut sum, mut own) = ([0.0; LANES], [0.0; LANES]);
         for lane in 0..LANES {
             let density = forward[lane] * FRAC_1_SQRT_2PI * exp_at_least::<M>(-0.5 * d_end[lane] * d_end[lane]);
-            let tail = density * mills::<M>(d_end[lane].abs());
+            let tail = density * mills::<M>(bounded(d_end[lane]));
             sum[lane] = if d_end[lane] > 0.0 { tail - forward[lane] } else { -tail };
             own[lane] = density * inverse[lane];
         }
@@ -193,7 +203,7 @@ impl Group {
                 let density = FRAC_1_SQRT_2PI * exp_at_least::<M>(M::multiply_add(-0.5 * d_minus, d_minus, -rate * s));
                 let weighted = share * one_over_v * density;
                 let gain = weighted * (strike[lane] - dividend * ratio);
-                let parts = mills_parts::<M>(d_plus.abs());
+                let parts = mills_parts::<M>(bounded(d_plus));
                 // One division for Mills' ratio and for 1/inner.
                 let quotient = 1.0 / (parts.q * inner);
                 let tail = density * ratio * (parts.p * quotient * inner);
@@ -276,8 +286,8 @@ impl Group {
         let d_plus = (log + (rate - dividend) * root * root) * one_over_v + 0.5 * v;
         let d_minus = d_plus - v;
         let density = b * forward * FRAC_1_SQRT_2PI * exp_at_least::<M>(-0.5 * d_plus * d_plus);
-        let stock_tail = density * mills::<M>(d_plus.abs());
-        let cash_tail = density * mills::<M>(d_minus.abs());
+        let stock_tail = density * mills::<M>(bounded(d_plus));
+        let cash_tail = density * mills::<M>(bounded(d_minus));
         let stock = if d_plus > 0.0 { stock_tail } else { b * forward - stock_tail };
         let cash = if d_minus > 0.0 { cash_tail } else { discount - cash_tail };
         let half = 0.5 * deviation * deviation * one_over_v * density;
@@ -327,7 +337,7 @@ impl Group {
                 let discount = exp_at_least::<M>(-rate * s);
                 let carried = spot[lane] * exp_at_least::<M>(-dividend * s);
                 let boundary = exp_at_least::<M>(self.log_end[lane] - inner);
-                let (minus, plus) = (mills_parts::<M>(d_minus.abs()), mills_parts::<M>(d_plus.abs()));
+                let (minus, plus) = (mills_parts::<M>(bounded(d_minus)), mills_parts::<M>(bounded(d_plus)));
                 let quotient = 1.0 / (minus.q * plus.q);
                 let cash_tail = density * (minus.p * plus.q * quotient);
                 let stock_tail = density * boundary * (plus.p * minus.q * quotient);

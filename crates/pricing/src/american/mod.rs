@@ -11,6 +11,7 @@
 mod accuracy;
 mod batch;
 mod boundary;
+mod greeks;
 mod implied;
 mod lanes;
 mod premium;
@@ -22,14 +23,15 @@ pub mod tree;
 
 pub use accuracy::{Accuracy, Quadrature, Scheme};
 pub use batch::{price_batch, price_batch_on};
-pub use implied::implied_volatility;
+pub use greeks::{greeks_batch, greeks_with};
+pub use implied::{implied_volatility, implied_volatility_batch};
 
 use zomma_base::{OptionType, Status};
 
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
-use batch::{checked, with_room};
-use put::{Valued, value, waits_always};
+use batch::{checked, prices_of_checked, with_room};
+use put::Valued;
 
 /// Value of an American option to the accuracy of [`Accuracy::fast`]; where the boundary's method does not go (two boundaries, or
 /// terms far outside the usual) by the [`tree`] of 101 steps, whose error is up to 2e-4 of spot.
@@ -39,7 +41,9 @@ use put::{Valued, value, waits_always};
 pub fn price(row: &Row) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
-    Ok(price_of_checked(row))
+    let mut price = [0.0];
+    with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
+    Ok(price[0])
 }
 
 /// Value of an American option to the accuracy asked for.
@@ -104,15 +108,6 @@ fn european_of_checked(row: &Row) -> f64 {
     let log = (row.spot / row.strike).ln() + (row.risk_free_rate - row.dividend_yield) * row.expiry_years;
     let in_the_money = (row.option_type.sign() * (forward - strike)).max(0.0);
     in_the_money + forward.min(strike) * reduced_price(log.abs(), row.volatility * row.expiry_years.sqrt())
-}
-
-fn price_of_checked(row: &Row) -> f64 {
-    let price = match value(row) {
-        Ok(Valued::European(price)) => Ok(price),
-        Ok(Valued::Early(option)) => with_room(|room| option.price(&room.answer_one(Accuracy::fast(), &option.job))),
-        Err(status) => Err(status),
-    };
-    price.unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS))
 }
 
 /// Dates at which certain exercise is tried.

@@ -1,0 +1,245 @@
+//! Greeks of an American option: the European ones, exact, plus those of the premium for early exercise.
+//!
+//! Formula  delta, gamma: under the premium's integral, with the boundary held (premium.rs); theta: what the Black–Scholes equation says
+//!          of a held option, r V − (r − q) S delta − ½ σ² S² gamma; dual delta and gamma: by homogeneity, (V − S delta)/K and
+//!          (S/K)² gamma
+//! Method   vega, rho, phi, vanna, charm, vomma: central differences of fourth order of the premium or its delta, steps of 1 % of the
+//!          argument (a rate's or a yield's: of the greater of the two); veta and vera: of second order over 0.2 %. One-sided where the
+//!          put's rate is 0. 25 premiums in all, valued in lockstep
+//! Limits   where exercise is best, the exact values of what is exercised; speed, zomma, color and ultima of a held option are absent: NaN
+//! Accuracy tolerance.rs: american/greeks, against differences of high_precision
+
+use rayon::prelude::*;
+use zomma_base::{OptionType, Status};
+
+use super::accuracy::Accuracy;
+use super::batch::{CHUNK_ROWS, Room, assert_lengths, checked, with_room};
+use super::lanes::Answer;
+use super::put::{Early, Valued, value};
+use crate::black::{Greek, GreekColumns, Model, Row, RowColumns, scalar};
+use crate::math::Target;
+
+/// Step of a single difference, and of a mixed one: share of the argument.
+const STEP: f64 = 0.01;
+const MIXED_STEP: f64 = 0.002;
+
+/// All Greeks in the order of [`Greek::ALL`], raw units (design: conventions of the field). Speed, zomma, color and ultima are NaN where
+/// early exercise has a value and the option is held, as is lambda where the value is 0.
+///
+/// Errors: those of [`price_with`](super::price_with).
+pub fn greeks_with(row: &Row, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
+    match checked(row)? {
+        Valued::European(_) => scalar::greeks(row, Model::Bsm),
+        Valued::Early(option) => with_room(|room| greeks_of(room, row, &option, accuracy)),
+    }
+}
+
+/// [`greeks_with`] of each row; NaN stands where a status is not `Ok`. Row i depends on row i alone.
+///
+/// # Panics
+/// Where the columns, those of `out` and `status` are not of one length.
+pub fn greeks_batch(rows: &RowColumns<'_>, accuracy: &Accuracy, out: &mut GreekColumns, status: &mut [Status]) {
+    let n = status.len();
+    assert_lengths(rows, n);
+    let columns = out.columns_mut();
+    assert!(columns.iter().all(|column| column.len() == n), "columns of one length");
+    let one = |i: usize| greeks_with(&rows.row(i), accuracy);
+    for start in (0..n).step_by(CHUNK_ROWS) {
+        let range = start..n.min(start + CHUNK_ROWS);
+        let found: Vec<_> = range.clone().into_par_iter().map(one).collect();
+        for (i, found) in range.zip(found) {
+            let (values, code) = match found {
+                Ok(values) => (values, Status::Ok),
+                Err(code) => ([f64::NAN; 19], code),
+            };
+            status[i] = code;
+            for (column, value) in columns.iter_mut().zip(values) {
+                column[i] = value;
+            }
+        }
+    }
+}
+
+/// A premium and its first two derivatives by spot, in money.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    value: f64,
+    delta: f64,
+    gamma: f64,
+}
+
+fn greeks_of(room: &mut Room, row: &Row, option: &Early, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
+    let bumps = Bumps::new(row);
+    let mut jobs = Vec::with_capacity(bumps.rows.len());
+    for bumped in &bumps.rows {
+        match value(bumped)? {
+            Valued::Early(option) => jobs.push(option.job),
+            Valued::European(_) => return Err(Status::NotConverged),
+        }
+    }
+    let mut answers = vec![Answer::default(); jobs.len()];
+    room.answer(Target::best(), accuracy, &jobs, &mut answers);
+    let price = option.price(&answers[0])?;
+    if option.is_exercised(&answers[0]) {
+        return Ok(exercised(row));
+    }
+    if answers.iter().any(|answer| !answer.is_converged) {
+        return Err(Status::NotConverged);
+    }
+    let premiums: Vec<Share> = bumps.rows.iter().zip(&answers).map(|(row, answer)| in_money(row, answer)).collect();
+    let european = scalar::greeks(row, Model::Bsm)?;
+    let values: Vec<f64> = premiums.iter().map(|premium| premium.value).collect();
+    let deltas: Vec<f64> = premiums.iter().map(|premium| premium.delta).collect();
+    let (spot, strike) = (row.spot, row.strike);
+
+    let mut q = [f64::NAN; 19];
+    let mut set = |greek: Greek, x: f64| q[greek as usize] = x;
+    let of = |greek: Greek| european[greek as usize];
+    let delta = of(Greek::Delta) + premiums[0].delta;
+    let gamma = of(Greek::Gamma) + premiums[0].gamma;
+    let (rate, dividend) = (row.risk_free_rate, row.dividend_yield);
+    set(Greek::Price, price);
+    set(Greek::Delta, delta);
+    set(Greek::Gamma, gamma);
+    let diffusion = 0.5 * (row.volatility * spot).powi(2) * gamma;
+    set(Greek::Theta, rate * price - (rate - dividend) * spot * delta - diffusion);
+    set(Greek::Vega, of(Greek::Vega) + bumps.first(Axis::Volatility, &values));
+    set(Greek::Rho, of(Greek::Rho) + bumps.first(Axis::Rate, &values));
+    set(Greek::Phi, of(Greek::Phi) + bumps.first(Axis::Yield, &values));
+    set(Greek::Vanna, of(Greek::Vanna) + bumps.first(Axis::Volatility, &deltas));
+    set(Greek::Charm, of(Greek::Charm) - bumps.first(Axis::Time, &deltas));
+    set(Greek::Vomma, of(Greek::Vomma) + bumps.second_by_volatility(&values));
+    set(Greek::Veta, of(Greek::Veta) - bumps.mixed(Axis::Time, &values));
+    set(Greek::Vera, of(Greek::Vera) + bumps.mixed(Axis::Rate, &values));
+    set(Greek::DualDelta, (price - spot * delta) / strike);
+    set(Greek::DualGamma, gamma * (spot / strike).powi(2));
+    set(Greek::Lambda, if price > 0.0 { spot * delta / price } else { f64::NAN });
+    let absent = [Greek::Speed, Greek::Zomma, Greek::Color, Greek::Ultima, Greek::Lambda];
+    let is_sound = |greek: &Greek| absent.contains(greek) || q[*greek as usize].is_finite();
+    if Greek::ALL.iter().all(is_sound) { Ok(q) } else { Err(Status::Overflow) }
+}
+
+/// What is exercised now is worth ω(S − K), whatever else changes.
+fn exercised(row: &Row) -> [f64; 19] {
+    let sign = row.option_type.sign();
+    let value = sign * (row.spot - row.strike);
+    let mut q = [0.0; 19];
+    q[Greek::Price as usize] = value;
+    q[Greek::Delta as usize] = sign;
+    q[Greek::DualDelta as usize] = -sign;
+    q[Greek::Lambda as usize] = if value > 0.0 { sign * row.spot / value } else { f64::NAN };
+    q
+}
+
+/// A put's premium K f(S/K) has the derivatives of f; a call's is S f(K/S) of the put that it is.
+fn in_money(row: &Row, answer: &Answer) -> Share {
+    let premium = &answer.premium;
+    match row.option_type {
+        OptionType::Put => Share {
+            value: row.strike * premium.value,
+            delta: row.strike / row.spot * premium.delta,
+            gamma: row.strike / row.spot * premium.gamma / row.spot,
+        },
+        OptionType::Call => Share {
+            value: row.spot * premium.value,
+            delta: premium.value - premium.delta,
+            gamma: premium.gamma / row.spot,
+        },
+    }
+}
+
+/// An argument that is changed.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum Axis {
+    Volatility,
+    Rate,
+    Yield,
+    Time,
+}
+
+/// The options whose premiums are differenced.
+struct Bumps {
+    /// The option itself; four for each axis; four for volatility with time, and with the rate.
+    rows: Vec<Row>,
+    /// By axis: the step, and whether all four lie on one side.
+    steps: [(f64, bool); 4],
+}
+
+impl Bumps {
+    fn new(row: &Row) -> Self {
+        let most = row.risk_free_rate.abs().max(row.dividend_yield.abs());
+        // A rate of the put must not change its sign, beyond which there are two boundaries or none.
+        let of_rate = |rate: f64, is_of_put: bool| match (is_of_put, rate == 0.0) {
+            (true, true) => (STEP * most, true),
+            (true, false) => (STEP * rate.abs(), false),
+            (false, _) => (STEP * most, false),
+        };
+        let is_put = row.option_type == OptionType::Put;
+        let steps = [
+            (STEP * row.volatility, false),
+            of_rate(row.risk_free_rate, is_put),
+            of_rate(row.dividend_yield, !is_put),
+            (STEP * row.expiry_years, false),
+        ];
+        let mut bumps = Self { rows: vec![*row], steps };
+        for axis in [Axis::Volatility, Axis::Rate, Axis::Yield, Axis::Time] {
+            let (step, is_one_sided) = steps[axis as usize];
+            let places = if is_one_sided { [1.0, 2.0, 3.0, 4.0] } else { [-2.0, -1.0, 1.0, 2.0] };
+            bumps.rows.extend(places.map(|place| changed(row, axis, place * step)));
+        }
+        for axis in [Axis::Time, Axis::Rate] {
+            let (step, is_one_sided) = steps[axis as usize];
+            let least = if is_one_sided { 0.0 } else { -1.0 };
+            for [a, b] in [[-1.0, least], [-1.0, 1.0], [1.0, least], [1.0, 1.0]] {
+                let by_volatility = changed(row, Axis::Volatility, a * MIXED_STEP * row.volatility);
+                bumps.rows.push(changed(&by_volatility, axis, b * step * (MIXED_STEP / STEP)));
+            }
+        }
+        bumps
+    }
+
+    /// The four values of an axis.
+    fn values<'a>(axis: Axis, values: &'a [f64]) -> &'a [f64] {
+        &values[1 + 4 * axis as usize..][..4]
+    }
+
+    fn first(&self, axis: Axis, values: &[f64]) -> f64 {
+        let (step, is_one_sided) = self.steps[axis as usize];
+        let v = Self::values(axis, values);
+        let sum = if is_one_sided {
+            -25.0 * values[0] + 48.0 * v[0] - 36.0 * v[1] + 16.0 * v[2] - 3.0 * v[3]
+        } else {
+            (v[0] - v[3]) + 8.0 * (v[2] - v[1])
+        };
+        sum / (12.0 * step)
+    }
+
+    fn second_by_volatility(&self, values: &[f64]) -> f64 {
+        let step = self.steps[Axis::Volatility as usize].0;
+        let v = Self::values(Axis::Volatility, values);
+        (16.0 * (v[1] + v[2]) - (v[0] + v[3]) - 30.0 * values[0]) / (12.0 * step * step)
+    }
+
+    /// By volatility and time or rate.
+    fn mixed(&self, axis: Axis, values: &[f64]) -> f64 {
+        let start = if matches!(axis, Axis::Time) { 17 } else { 21 };
+        let v = &values[start..start + 4];
+        let share = MIXED_STEP / STEP;
+        let by_volatility = 2.0 * share * self.steps[Axis::Volatility as usize].0;
+        let (step, is_one_sided) = self.steps[axis as usize];
+        let by_other = if is_one_sided { share * step } else { 2.0 * share * step };
+        ((v[3] - v[2]) - (v[1] - v[0])) / (by_volatility * by_other)
+    }
+}
+
+fn changed(row: &Row, axis: Axis, change: f64) -> Row {
+    let mut row = *row;
+    match axis {
+        Axis::Volatility => row.volatility += change,
+        Axis::Rate => row.risk_free_rate += change,
+        Axis::Yield => row.dividend_yield += change,
+        Axis::Time => row.expiry_years += change,
+    }
+    row
+}
