@@ -10,6 +10,7 @@ mod black_scholes;
 mod dlpack;
 mod fourier;
 mod gpu;
+mod monte_carlo;
 mod option_type;
 mod outcome;
 mod rows;
@@ -46,6 +47,8 @@ mod _zomma {
     use crate::fourier::fourier_rows;
     #[pymodule_export]
     use crate::gpu::{Device, choose, devices, inventory_json};
+    #[pymodule_export]
+    use crate::monte_carlo::monte_carlo_prices;
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]

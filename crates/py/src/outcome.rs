@@ -78,6 +78,8 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
         Status::BadJumpDownRate => (Some("jump_down_rate"), "must be finite and above 0"),
         Status::BadVgTheta => (Some("vg_theta"), "must be finite, with vg_nu (vg_theta + volatility² / 2) below 1"),
         Status::BadVgNu => (Some("vg_nu"), "must be finite and not below 0"),
+        Status::BadBarrier => (Some("barrier"), "must be finite and above 0"),
+        Status::BadRebate => (Some("rebate"), "must be finite and not below 0"),
         Status::TwoBoundaries => (None, "is exercised between two boundaries: accuracy='fast' takes a tree there"),
         Status::NotConverged => (None, "does not converge: its terms are far outside the usual"),
         Status::Overflow => (None, "a result leaves the range of float64"),

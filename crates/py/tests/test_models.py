@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import zomma
-from zomma import american, bates, black_scholes, heston, kou, merton, variance_gamma
+from zomma import american, bates, black_scholes, heston, kou, merton, monte_carlo, variance_gamma
 
 ql = pytest.importorskip("QuantLib", reason="no QuantLib")
 
@@ -185,6 +185,27 @@ def test_faulty_rows_are_told(model):
     assert (caught.value.argument, caught.value.index) == (name, (1,))
 
 
+def test_american_greeks_are_differences_of_prices():
+    base = dict(spot=SPOT, strike=104.0, expiry_years=0.7, risk_free_rate=0.06, volatility=0.25, dividend_yield=0.02)
+
+    def value(**moved):
+        return american.price("put", **base | moved, accuracy="high_precision")
+
+    def slope(name):
+        step = 1e-3 * base[name]
+        return (value(**{name: base[name] + step}) - value(**{name: base[name] - step})) / (2 * step)
+
+    greeks = american.greeks("put", **base, accuracy="high_precision")
+    pairs = {"delta": "spot", "vega": "volatility", "rho": "risk_free_rate", "phi": "dividend_yield", "dual_delta": "strike"}
+    for greek, argument in pairs.items():
+        assert greeks[greek] == pytest.approx(slope(argument), rel=1e-4), greek
+    assert greeks["theta"] == pytest.approx(-slope("expiry_years"), rel=1e-4)
+    gamma = (value(spot=101.0) - 2 * value() + value(spot=99.0)) / 1.0
+    assert greeks["gamma"] == pytest.approx(gamma, rel=1e-3)
+    some = american.greeks("put", **base, names=["vega"], units="trader", accuracy="high_precision")
+    assert some == {"vega": pytest.approx(greeks["vega"] / 100)}
+
+
 def test_american_calls():
     assert type(american.price("put", 100.0, 100.0, 1.0, 0.05, 0.2)) is float
     strike = np.linspace(80.0, 120.0, 300).reshape(3, 100)
@@ -200,6 +221,55 @@ def test_american_calls():
         american.implied_volatility("put", 90.0, 100.0, 1.0, 0.05, 1.0)
 
 
+@pytest.mark.parametrize("sampling", ["sobol", "antithetic", "independent"])
+@pytest.mark.parametrize("model", ["bsm", "merton", "heston", "bates"])
+def test_simulated_prices_are_near_the_exact_ones(model, sampling):
+    module, parameters = MODELS.get(model, (black_scholes, {"volatility": 0.2}))
+    strike = np.array([[90.0, 100.0], [110.0, 120.0]])
+    it = monte_carlo.price("call", SPOT, strike, 0.5, RATE, **parameters, model=model, sampling=sampling, seed=5, paths=32_768)
+    exact = module.price("call", SPOT, strike, 0.5, RATE, **parameters)
+    assert it.price.shape == it.standard_error.shape == (2, 2) and it.paths == 32_768
+    # Two hundredths for what Heston's steps leave.
+    assert (np.abs(it.price - exact) < 5 * it.standard_error + 0.02).all()
+    again = monte_carlo.price("call", SPOT, 110.0, 0.5, RATE, **parameters, model=model, sampling=sampling, seed=5, paths=32_768)
+    assert type(again.price) is float and again.price == it.price[1, 0]
+
+
+def test_simulated_payoffs():
+    terms = dict(spot=SPOT, strike=100.0, expiry_years=1.0, risk_free_rate=RATE, volatility=0.2, seed=3)
+    european = monte_carlo.price("call", **terms).price
+    parts = [monte_carlo.price("call", **terms, payoff=f"up_and_{kind}", barrier=130.0) for kind in ("in", "out")]
+    assert sum(it.price for it in parts) == pytest.approx(european, abs=0.05)
+    asian, geometric = (monte_carlo.price("call", **terms, payoff=kind, dates=12).price for kind in ("asian", "geometric_asian"))
+    assert 0.0 < geometric < asian < european < monte_carlo.price("call", **terms, payoff="lookback", dates=12).price
+    digital = monte_carlo.price("call", **terms, payoff="digital")
+    exact = -black_scholes.greeks("call", SPOT, 100.0, 1.0, RATE, 0.2)["dual_delta"]
+    assert digital.price == pytest.approx(exact, abs=5 * digital.standard_error + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"option_type": "straddle"}, "option_type: .straddle.: allowed are 'call' and 'put'"),
+        ({"spot": -1.0}, "spot: must be finite and above 0"),
+        ({"volatility": None}, "volatility: is needed here"),
+        ({"model": "heston"}, "v0: is needed here"),
+        ({"model": "sabr"}, "model: .sabr.: allowed are 'bsm'"),
+        ({"payoff": "asian"}, "dates: are needed for payoff='asian'"),
+        ({"payoff": "asian", "dates": 3, "steps": 7}, "3 dates: they must divide the 7 steps"),
+        ({"payoff": "up_and_out"}, "barrier: is needed here"),
+        ({"payoff": "up_and_out", "barrier": 90.0}, "barrier: the spot is at or beyond it already"),
+        ({"payoff": "cliquet"}, "payoff: .cliquet.: allowed are 'european'"),
+        ({"sampling": "halton"}, "sampling: .halton.: allowed are 'sobol'"),
+        ({"paths": 1, "sampling": "independent"}, "1 paths: at least 2 are needed"),
+    ],
+)
+def test_what_cannot_be_simulated_is_named(change, words):
+    terms = dict(option_type="call", spot=SPOT, strike=100.0, expiry_years=1.0, risk_free_rate=RATE, volatility=0.2)
+    with pytest.raises(ValueError, match=words):
+        monte_carlo.price(**terms | change)
+
+
 def test_tables_of_many_models():
     polars = pytest.importorskip("polars", reason="no polars")
     rows = [{"model": name, "exercise_style": "european"} | MODELS[name][1] for name in MODELS]
@@ -212,5 +282,6 @@ def test_tables_of_many_models():
         assert got["price"][row] == pytest.approx(module.price(**market, **parameters), rel=1e-12)
     assert got["price"][5] == american.price(**market, volatility=0.2)
     greeks = zomma.greeks(table, **market, names=["delta", "vomma"])
-    assert greeks["delta"].is_null().to_list() == [False] * 5 + [True] * 2
-    assert greeks["vomma"].null_count() == 7
+    assert greeks["delta"].is_null().to_list() == [False] * 6 + [True]
+    assert greeks["vomma"].is_null().to_list() == [True] * 5 + [False, True]
+    assert greeks["delta"][5] == american.greeks(**market, volatility=0.2)["delta"]

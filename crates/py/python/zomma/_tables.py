@@ -50,7 +50,7 @@ _JUMPS = ("jump_intensity", "jump_mean", "jump_std")
 _METHODS: dict[tuple[str, str], _Method] = {
     ("bsm", "european"): _Method(black_scholes),
     ("black76", "european"): _Method(black_scholes, underlying="forward", has_yield=False, fixed={"model": "black76"}),
-    ("bsm", "american"): _Method(american, greeks=()),
+    ("bsm", "american"): _Method(american),
     ("heston", "european"): _Method(heston, _VARIANCE, _OF_FOURIER),
     ("bates", "european"): _Method(bates, (*_VARIANCE, *_JUMPS), _OF_FOURIER),
     ("merton", "european"): _Method(merton, ("volatility", *_JUMPS), _OF_FOURIER),
@@ -235,7 +235,7 @@ def price(table: Any, *, on_error: Literal["status", "raise"] = "status", **colu
     `volatility`        per square root of a year, as a decimal
     `model`             'bsm', 'black76', 'heston', 'bates', 'merton', 'kou' or 'variance_gamma', with their parameters as columns;
                         where absent, 'black76' if there is a forward and no spot, else 'bsm'
-    `exercise_style`    'european', also where absent; 'american' under 'bsm' (by `zomma.american.price`)
+    `exercise_style`    'european', also where absent; 'american' under 'bsm' (by `zomma.american`)
     ==================  ==================================================================================================
 
     A column may be given as a keyword, for all rows: price(table, risk_free_rate=0.03); it wins over the table's. float64 columns

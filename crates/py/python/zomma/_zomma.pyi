@@ -20,6 +20,7 @@ __all__ = [
     "greeks",
     "implied_volatility",
     "inventory_json",
+    "monte_carlo",
     "price",
     "rule",
     "statuses",
@@ -280,7 +281,22 @@ class Device:
 def choose(request: str = "auto") -> Device: ...
 def devices() -> list[Device]: ...
 def inventory_json() -> str: ...
-def american(verb: str, option_type: Any, numbers: Sequence[Any], accuracy: str, on_error: str) -> Any: ...
+def american(
+    verb: str,
+    option_type: Any,
+    numbers: Sequence[Any],
+    accuracy: str,
+    names: Sequence[str] | None,
+    units: str,
+    on_error: str,
+) -> Any: ...
+def monte_carlo(
+    option_type: str,
+    strikes: Sequence[float],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[list[float], list[float], int]: ...
 def fourier(
     model: str,
     verb: str,

@@ -1,18 +1,19 @@
-"""American options on NumPy arrays: prices and implied volatilities by spectral collocation of the exercise boundary.
+"""American options on NumPy arrays: prices, Greeks and implied volatilities by spectral collocation of the exercise boundary.
 
 Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `accuracy` is how far the boundary is resolved:
-'fast' (where the boundary's method does not go, a tree does), 'accurate', or 'high_precision'; the last two have no answer for an
-option that is exercised between two boundaries (a put with dividend_yield < risk_free_rate < 0). Their errors are in docs/american.md.
+'fast' (where the boundary's method does not go, a tree does for prices), 'accurate', or 'high_precision'. Without the tree an option that is exercised
+between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Their errors are in docs/american.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from zomma import _zomma
-from zomma._arguments import Answer, Column, OnError, Words
+from zomma._arguments import Answer, Column, OnError, Units, Words
 
-__all__ = ["implied_volatility", "price"]
+__all__ = ["greeks", "implied_volatility", "price"]
 
 
 def price(
@@ -34,7 +35,36 @@ def price(
     6.090371
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
-    return _zomma.american("price", option_type, numbers, accuracy, on_error)
+    return _zomma.american("price", option_type, numbers, accuracy, None, "raw", on_error)
+
+
+def greeks(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    *,
+    dividend_yield: Column | None = None,
+    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    names: Sequence[str] | None = None,
+    units: Units = "raw",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price and Greeks as a dict by name, or those of `names`.
+
+    The names and units are those of `zomma.black_scholes.greeks`. Speed, zomma, color and ultima are NaN where early exercise has a value
+    and the option is held, as is lambda where the price is 0.
+
+    >>> import zomma
+    >>> it = zomma.american.greeks("put", 100.0, 100.0, 1.0, 0.05, 0.2, names=["delta", "theta"])
+    >>> round(it["delta"], 4), round(it["theta"], 3)
+    (-0.4110, -2.258)
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
+    wanted = None if names is None else list(names)
+    return _zomma.american("greeks", option_type, numbers, accuracy, wanted, units, on_error)
 
 
 def implied_volatility(
@@ -57,4 +87,4 @@ def implied_volatility(
     0.2
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, price)
-    return _zomma.american("implied_volatility", option_type, numbers, "fast", on_error)
+    return _zomma.american("implied_volatility", option_type, numbers, "fast", None, "raw", on_error)
