@@ -2,7 +2,7 @@
 
 Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `accuracy` is how far the boundary is resolved:
 'fast' (where the boundary's method does not go, a tree does for prices), 'accurate', or 'high_precision'. Without the tree an option that is exercised
-between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Their errors are in docs/american.md.
+between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Methods and accuracy: docs/valuation.md.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def greeks(
     >>> import zomma
     >>> it = zomma.american.greeks("put", 100.0, 100.0, 1.0, 0.05, 0.2, names=["delta", "theta"])
     >>> round(it["delta"], 4), round(it["theta"], 3)
-    (-0.4110, -2.258)
+    (-0.4111, -2.238)
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
     wanted = None if names is None else list(names)
