@@ -7,6 +7,7 @@ mod golden;
 mod licences;
 mod map;
 mod metadata;
+mod peers;
 mod sources;
 
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ cargo xtask tidy       everything below but bench, golden and dashboards: what C
 cargo xtask floors     the manifests against the floors of ARCHITECTURE.md
 cargo xtask licences   the SPDX expression of every dependency, and no second major of a crate that must be one
 cargo xtask bench      criterion benchmarks, then a table of ratios against the peer in the same run
+cargo xtask bench peers [TASK…] [--quick]
+                       the Python package beside QuantLib, py_vollib_vectorized and FinancePy: rates and errors
 cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones
 cargo xtask dashboards makes the Grafana dashboard, the alert rules and the metric tables of the docs again";
 
@@ -37,6 +40,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         Some("tidy") => tidy(),
         Some("floors") => report("floors", floors::check(&metadata::load()?)?),
         Some("licences") => report("licences", licences::check(&metadata::load()?)?),
+        Some("bench") if arguments.get(1).is_some_and(|word| word == "peers") => peers::run(&arguments[2..]),
         Some("bench") => bench::run(&arguments[1..]),
         Some("golden") => golden::run(),
         Some("dashboards") => dashboards::run(),

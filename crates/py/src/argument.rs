@@ -19,6 +19,11 @@ pub enum Value<'py, T: numpy::Element> {
 }
 
 impl<T: numpy::Element> Value<'_, T> {
+    /// Whether it is one number, not an array of one.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self, Self::Scalar(_))
+    }
+
     /// Extents; none for a scalar.
     pub fn shape(&self) -> &[usize] {
         match self {
@@ -36,11 +41,23 @@ pub fn number<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Value<'py
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return object.extract().map(Value::Scalar).map_err(|error| named(object.py(), name, &error));
     }
-    Ok(Value::Array(array(name, object)?.readonly()))
+    let array = array(name, object)?.readonly();
+    // NumPy's own numbers come as arrays without a dimension.
+    match (array.ndim(), array.as_array().first()) {
+        (0, Some(&value)) => Ok(Value::Scalar(value)),
+        _ => Ok(Value::Array(array)),
+    }
 }
 
 /// Numbers of an argument, as a NumPy array; the argument's own memory where that is float64.
 pub fn array<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
+    // A subclass may mean something else: a masked array has numbers that are not to be read.
+    if object.get_type().is(object.py().get_type::<PyUntypedArray>())
+        && let Ok(array) = object.cast::<PyArrayDyn<f64>>()
+        && array.is_aligned()
+    {
+        return Ok(array.clone());
+    }
     let numpy = object.py().import("numpy")?;
     let any = as_array(name, object)?;
     let dtype = any.dtype();

@@ -1,32 +1,14 @@
 //! `zomma.black_scholes`: prices, Greeks and implied volatilities of NumPy arrays.
 
-use numpy::{PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use zomma_base::{OptionType, Status};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
+use zomma_base::Status;
 use zomma_pricing::black::{self, Greek, Model, RowColumns, Units};
 use zomma_pricing::implied_vol::{self, BsmPriceColumns, PriceColumns};
 
-use crate::argument::{self, Value};
-use crate::option_type;
-use crate::outcome::{Faults, OnError, row_error, rule};
-use crate::rows::{self, CHUNK_ROWS, Feed};
-use crate::threads;
-
-/// Rows from which a batch is spread over threads.
-const THREADED_ROWS: usize = 16_384;
-
-/// The arguments that every function here has, and the column that differs.
-struct Request<'py> {
-    option_type: Value<'py, u8>,
-    /// Spot, strike, expiry, rate, yield, and volatility or price.
-    numbers: [Value<'py, f64>; 6],
-    names: [&'static str; 6],
-    model: Model,
-    on_error: OnError,
-    shape: Vec<usize>,
-}
+use crate::batch::{Batch, Chunk, Pace};
 
 /// What a call has in Python.
 struct Call<'a, 'py> {
@@ -43,7 +25,7 @@ struct Call<'a, 'py> {
 
 impl<'py> Call<'_, 'py> {
     /// Reads and broadcasts the arguments.
-    fn read(&self) -> PyResult<Request<'py>> {
+    fn read(&self) -> PyResult<(Model, Batch<'py, 6>)> {
         let model = match self.model {
             "bsm" => Model::Bsm,
             "black76" => Model::Black76,
@@ -54,169 +36,22 @@ impl<'py> Call<'_, 'py> {
                 "dividend_yield: the forward of model='black76' has the yield in it: leave it out",
             ));
         }
-        let on_error = OnError::parse(self.on_error)?;
-        let names = ["spot", "strike", "expiry_years", "risk_free_rate", "dividend_yield", self.given.0];
-        let option_type = option_type::read(self.option_type)?;
-        let dividend_yield = match self.dividend_yield {
-            Some(object) => argument::number("dividend_yield", object)?,
-            None => Value::Scalar(0.0),
-        };
         let numbers = [
-            argument::number(names[0], self.spot)?,
-            argument::number(names[1], self.strike)?,
-            argument::number(names[2], self.expiry_years)?,
-            argument::number(names[3], self.risk_free_rate)?,
-            dividend_yield,
-            argument::number(names[5], self.given.1)?,
+            ("spot", Some(self.spot)),
+            ("strike", Some(self.strike)),
+            ("expiry_years", Some(self.expiry_years)),
+            ("risk_free_rate", Some(self.risk_free_rate)),
+            ("dividend_yield", self.dividend_yield),
+            (self.given.0, Some(self.given.1)),
         ];
-        let mut shapes = vec![("option_type", option_type.shape())];
-        shapes.extend(names.into_iter().zip(numbers.iter().map(Value::shape)));
-        let shape = rows::broadcast(&shapes)?;
-        let option_type = rows::spread(option_type, &shape)?;
-        let [a, b, c, d, e, f] = numbers.map(|value| rows::spread(value, &shape));
-        Ok(Request { option_type, numbers: [a?, b?, c?, d?, e?, f?], names, model, on_error, shape })
+        Ok((model, Batch::read(self.option_type, numbers, self.on_error)?))
     }
 }
 
-/// Result columns, and statuses where they were asked for.
-type Answer<'py, const N: usize> = ([Bound<'py, PyAny>; N], Option<Bound<'py, PyAny>>);
-
-/// Columns of one chunk.
-struct Chunk<'a> {
-    option_type: &'a [OptionType],
-    numbers: [&'a [f64]; 6],
-}
-
-impl<'a> Chunk<'a> {
-    fn valued(&self) -> RowColumns<'a> {
-        let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = self.numbers;
-        let option_type = self.option_type;
-        RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
-    }
-}
-
-impl<'py> Request<'py> {
-    fn rows(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Runs the rows through `evaluate` into fresh arrays, and answers as the caller asked: (columns, statuses where asked for).
-    fn run<const N: usize>(
-        &self,
-        py: Python<'py>,
-        evaluate: impl Fn(&Chunk<'_>, [&mut [f64]; N], &mut [Status]) + Sync,
-    ) -> PyResult<Answer<'py, N>> {
-        let columns: [_; N] = std::array::from_fn(|_| PyArrayDyn::<f64>::zeros(py, self.shape.as_slice(), false));
-        let statuses =
-            (self.on_error == OnError::Status).then(|| PyArrayDyn::<u8>::zeros(py, self.shape.as_slice(), false));
-        let faults = {
-            let mut columns = columns.each_ref().map(PyArrayMethods::readwrite);
-            let mut statuses = statuses.as_ref().map(PyArrayMethods::readwrite);
-            // Fresh arrays in C order are contiguous.
-            let out = columns.each_mut().map(|column| column.as_slice_mut().expect("a fresh array"));
-            let codes = statuses.as_mut().map(|codes| codes.as_slice_mut().expect("a fresh array"));
-            self.fill(py, out, codes, evaluate)?
-        };
-        if let (OnError::Raise, Some((row, status))) = (self.on_error, faults.first) {
-            return Err(self.error(py, row, status, faults.count)?);
-        }
-        let columns = columns.map(|column| self.answer(column.into_any()));
-        let mut answers = Vec::with_capacity(N);
-        for column in columns {
-            answers.push(column?);
-        }
-        let statuses = statuses.map(|codes| self.status_answer(py, codes.into_any())).transpose()?;
-        Ok((answers.try_into().expect("as many as there were"), statuses))
-    }
-
-    /// Fills the results chunk by chunk, without the interpreter's lock.
-    fn fill<const N: usize>(
-        &self,
-        py: Python<'py>,
-        mut out: [&mut [f64]; N],
-        mut codes: Option<&mut [u8]>,
-        evaluate: impl Fn(&Chunk<'_>, [&mut [f64]; N], &mut [Status]) + Sync,
-    ) -> PyResult<Faults> {
-        let rows = self.rows();
-        let pool = (rows >= THREADED_ROWS).then(|| threads::pool(py)).transpose()?;
-        let mut types = Feed::new(&self.option_type, rows);
-        let mut numbers = self.numbers.each_ref().map(|value| Feed::new(value, rows));
-        py.detach(|| {
-            let mut faults = Faults::default();
-            let mut option_type = Vec::with_capacity(rows.min(CHUNK_ROWS));
-            let mut status = Vec::with_capacity(rows.min(CHUNK_ROWS));
-            for start in (0..rows).step_by(CHUNK_ROWS) {
-                let range = start..rows.min(start + CHUNK_ROWS);
-                let type_codes = types.next(range.clone());
-                option_type.clear();
-                option_type.extend(type_codes.iter().map(|&code| option_type::of_code(code)));
-                status.clear();
-                status.resize(range.len(), Status::Ok);
-                let numbers = numbers.each_mut().map(|feed| feed.next(range.clone()));
-                let chunk = Chunk { option_type: &option_type, numbers };
-                let parts = out.each_mut().map(|column| &mut column[range.clone()]);
-                match &pool {
-                    Some(pool) => pool.install(|| evaluate(&chunk, parts, &mut status)),
-                    None => evaluate(&chunk, parts, &mut status),
-                }
-                for (row, _) in type_codes.iter().enumerate().filter(|(_, code)| **code == option_type::NEITHER) {
-                    status[row] = Status::BadOptionType;
-                }
-                for (row, _) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
-                    out.iter_mut().for_each(|column| column[start + row] = f64::NAN);
-                }
-                faults.add(start, &status);
-                if let Some(codes) = codes.as_mut() {
-                    codes[range].iter_mut().zip(&status).for_each(|(code, &status)| *code = status as u8);
-                }
-                if start + CHUNK_ROWS < rows {
-                    Python::attach(|py| py.check_signals())?;
-                }
-            }
-            Ok(faults)
-        })
-    }
-
-    /// An array, or its only element as a float where no argument had a dimension.
-    fn answer(&self, column: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        if self.shape.is_empty() { column.call_method0("item") } else { Ok(column) }
-    }
-
-    /// Statuses: an array of their numbers, or one `zomma.Status`.
-    fn status_answer(&self, py: Python<'py>, codes: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        if !self.shape.is_empty() {
-            return Ok(codes);
-        }
-        py.import("zomma._status")?.getattr("Status")?.call1((codes.call_method0("item")?,))
-    }
-
-    /// The exception for the first faulty row.
-    fn error(&self, py: Python<'py>, row: usize, status: Status, count: usize) -> PyResult<PyErr> {
-        let mut index = vec![0; self.shape.len()];
-        let mut left = row;
-        for (slot, &extent) in index.iter_mut().zip(&self.shape).rev() {
-            *slot = left % extent;
-            left /= extent;
-        }
-        let value = match rule(status).0 {
-            Some(argument) => self
-                .names
-                .iter()
-                .position(|name| *name == argument)
-                .map(|place| rows::at(&self.numbers[place], &index).into_pyobject(py).map(Bound::into_any))
-                .transpose()?,
-            None => None,
-        };
-        row_error(py, (status, &index, count), value, self.rows())
-    }
-}
-
-/// One column, or (column, statuses).
-fn single<'py>(py: Python<'py>, ([column], statuses): Answer<'py, 1>) -> PyResult<Bound<'py, PyAny>> {
-    match statuses {
-        Some(statuses) => Ok((column, statuses).into_pyobject(py)?.into_any()),
-        None => Ok(column),
-    }
+fn valued<'a>(chunk: &Chunk<'a, 6>) -> RowColumns<'a> {
+    let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = chunk.numbers;
+    let option_type = chunk.option_type;
+    RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
 }
 
 /// Price of European options, in the currency of spot and strike.
@@ -250,15 +85,18 @@ pub fn price<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let given = ("volatility", volatility);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
-    let request = call.read()?;
-    let model = request.model;
-    single(py, request.run(py, |chunk, [out], status| black::price(&chunk.valued(), model, out, status))?)
+    let (model, batch) = call.read()?;
+    let price = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
+        black::price(&valued(chunk), model, out, status);
+    };
+    batch.run(py, Pace::FORMULA, [true], price)?.single(py)
 }
 
 /// Price and Greeks of European options: a dict of arrays (or floats), by name.
 ///
 /// price, delta, gamma, vega, theta, rho, phi (by the yield; not with model='black76'), vanna, charm, vomma, veta, vera,
-/// speed, zomma, color, ultima, dual_delta, dual_gamma, lambda (S·delta/V; NaN where V is 0).
+/// speed, zomma, color, ultima, dual_delta, dual_gamma, lambda (S·delta/V; NaN where V is 0). names=['delta', 'vega'] gives those
+/// alone; any of the first six cost a third of all.
 ///
 /// units='raw': vega per 1.00 of volatility; rho, phi and vera per 1.00 of rate or yield; theta, charm, color and veta per
 /// year of calendar time. units='trader': vega, rho, phi, vanna and zomma per point; vomma and vera per point squared; ultima
@@ -272,7 +110,7 @@ pub fn price<'py>(
 #[pyfunction]
 #[pyo3(signature = (
     option_type, spot, strike, expiry_years, risk_free_rate, volatility,
-    *, dividend_yield = None, model = "bsm", units = "raw", on_error = "raise"
+    *, dividend_yield = None, model = "bsm", names = None, units = "raw", on_error = "raise"
 ))]
 #[expect(clippy::too_many_arguments, reason = "the field's own list")]
 pub fn greeks<'py>(
@@ -285,36 +123,70 @@ pub fn greeks<'py>(
     volatility: &Bound<'py, PyAny>,
     dividend_yield: Option<&Bound<'py, PyAny>>,
     model: &str,
+    names: Option<Vec<String>>,
     units: &str,
     on_error: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let units = match units {
-        "raw" => Units::Raw,
-        "trader" => Units::Trader,
-        other => return Err(PyValueError::new_err(format!("units: {other:?}: allowed are 'raw' and 'trader'"))),
-    };
+    let units = units_of(units)?;
     let given = ("volatility", volatility);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
-    let request = call.read()?;
-    let model = request.model;
-    let (columns, statuses) = request.run(py, |chunk, mut out: [&mut [f64]; 19], status| {
-        black::greeks_into(&chunk.valued(), model, out.each_mut().map(|column| &mut **column), status);
-        for (greek, column) in Greek::ALL.into_iter().zip(&mut out) {
-            let divisor = units.divisor(greek);
-            if divisor != 1.0 {
-                column.iter_mut().for_each(|value| *value /= divisor);
-            }
-        }
-    })?;
-    let named = PyDict::new(py);
-    for (greek, column) in Greek::ALL.into_iter().zip(columns) {
-        if (model, greek) != (Model::Black76, Greek::Phi) {
-            named.set_item(PyString::intern(py, greek.as_str()), column)?;
-        }
+    let (model, batch) = call.read()?;
+    let there = |greek: &Greek| (model, *greek) != (Model::Black76, Greek::Phi);
+    let order = named(names.as_deref(), |_| true)?;
+    let order: Vec<usize> = order.into_iter().filter(|&place| there(&Greek::ALL[place])).collect();
+    let name = |place: usize| name_object(py, place);
+    if order.iter().all(|&place| place < FAST) {
+        let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; FAST], status: &mut [Status]| {
+            black::price_and_five_into(&valued(chunk), model, out.each_mut().map(|column| &mut **column), status);
+            scale(units, &mut out);
+        };
+        let wanted = std::array::from_fn(|place| order.contains(&place));
+        return batch.run(py, Pace::FORMULA, wanted, evaluate)?.named(py, order, name);
     }
-    match statuses {
-        Some(statuses) => Ok((named, statuses).into_pyobject(py)?.into_any()),
-        None => Ok(named.into_any()),
+    let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; 19], status: &mut [Status]| {
+        black::greeks_into(&valued(chunk), model, out.each_mut().map(|column| &mut **column), status);
+        scale(units, &mut out);
+    };
+    let wanted = std::array::from_fn(|place| order.contains(&place));
+    batch.run(py, Pace::FORMULA, wanted, evaluate)?.named(py, order, name)
+}
+
+/// Price, delta, gamma, vega, theta and rho come first in [`Greek::ALL`], and have a loop of their own.
+const FAST: usize = 6;
+
+/// The places in [`Greek::ALL`] of the Greeks of these names, or of all that there are.
+pub fn named(names: Option<&[String]>, there: impl Fn(&Greek) -> bool) -> PyResult<Vec<usize>> {
+    let all = || Greek::ALL.into_iter().filter(&there);
+    let Some(names) = names else { return Ok(all().map(|greek| greek as usize).collect()) };
+    let find = |name: &String| all().find(|greek| greek.as_str() == name).map(|greek| greek as usize);
+    let allowed = || all().map(Greek::as_str).collect::<Vec<_>>().join(", ");
+    let unknown = |name: &String| PyValueError::new_err(format!("names: {name:?}: allowed are {}", allowed()));
+    names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// Reads the argument `units`.
+pub fn units_of(word: &str) -> PyResult<Units> {
+    match word {
+        "raw" => Ok(Units::Raw),
+        "trader" => Ok(Units::Trader),
+        other => Err(PyValueError::new_err(format!("units: {other:?}: allowed are 'raw' and 'trader'"))),
+    }
+}
+
+/// The name of a Greek, made once.
+pub fn name_object(py: Python<'_>, place: usize) -> Bound<'_, PyString> {
+    static NAMES: PyOnceLock<[Py<PyString>; 19]> = PyOnceLock::new();
+    let names = NAMES.get_or_init(py, || Greek::ALL.map(|greek| PyString::intern(py, greek.as_str()).unbind()));
+    names[place].bind(py).clone()
+}
+
+/// Raw Greeks, in the order of [`Greek::ALL`], as the units have them.
+pub fn scale(units: Units, columns: &mut [&mut [f64]]) {
+    for (greek, column) in Greek::ALL.into_iter().zip(columns) {
+        let divisor = units.divisor(greek);
+        if divisor != 1.0 {
+            column.iter_mut().for_each(|value| *value /= divisor);
+        }
     }
 }
 
@@ -348,12 +220,14 @@ pub fn implied_volatility<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let given = ("price", price);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
-    let request = call.read()?;
-    let model = request.model;
-    single(py, request.run(py, |chunk, [out], status| invert(chunk, model, out, status))?)
+    let (model, batch) = call.read()?;
+    let invert = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
+        invert(chunk, model, out, status);
+    };
+    batch.run(py, Pace::FORMULA, [true], invert)?.single(py)
 }
 
-fn invert(chunk: &Chunk<'_>, model: Model, out: &mut [f64], status: &mut [Status]) {
+fn invert(chunk: &Chunk<'_, 6>, model: Model, out: &mut [f64], status: &mut [Status]) {
     let [spot, strike, expiry_years, risk_free_rate, dividend_yield, price] = chunk.numbers;
     let option_type = chunk.option_type;
     if model == Model::Bsm {

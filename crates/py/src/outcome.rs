@@ -50,9 +50,11 @@ impl Faults {
 /// The argument that a status is about, and what is allowed; the price or the volatility is what was asked of the row.
 pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
     match status {
+        Status::BadExerciseStyle => (Some("exercise_style"), "not known, or not valued here for this model"),
+        Status::BadModel => (Some("model"), "not known, or not valued here"),
         Status::BadOptionType => (Some("option_type"), "allowed are 'call' and 'put'"),
         Status::BadSpot => (Some("spot"), "must be finite and above 0"),
-        Status::BadForward => (Some("spot"), "the forward must be finite and above 0"),
+        Status::BadForward => (Some("forward"), "must be finite and above 0"),
         Status::BadStrike => (Some("strike"), "must be finite and above 0"),
         Status::BadExpiry => (Some("expiry_years"), "must be finite"),
         Status::Expired => (Some("expiry_years"), "must be above 0: the option has expired"),
@@ -63,9 +65,31 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
         Status::BelowIntrinsic => (Some("price"), "below the intrinsic value of the forward: no volatility gives it"),
         Status::AboveMaximum => (Some("price"), "at or above the largest value that any volatility gives"),
         Status::Undetermined => (Some("price"), "as rounded, does not determine a volatility"),
+        Status::BadV0 => (Some("v0"), "must be finite and not below 0"),
+        Status::BadKappa => (Some("kappa"), "must be finite and above 0"),
+        Status::BadThetaV => (Some("theta_v"), "must be finite and not below 0"),
+        Status::BadSigmaV => (Some("sigma_v"), "must be finite and not below 0"),
+        Status::BadRhoV => (Some("rho_v"), "must be within -1 and 1"),
+        Status::BadJumpIntensity => (Some("jump_intensity"), "must be finite and not below 0"),
+        Status::BadJumpMean => (Some("jump_mean"), "must be finite"),
+        Status::BadJumpStd => (Some("jump_std"), "must be finite and not below 0"),
+        Status::BadJumpUpProbability => (Some("jump_up_probability"), "must be within 0 and 1"),
+        Status::BadJumpUpRate => (Some("jump_up_rate"), "must be finite and above 1"),
+        Status::BadJumpDownRate => (Some("jump_down_rate"), "must be finite and above 0"),
+        Status::BadVgTheta => (Some("vg_theta"), "must be finite, with vg_nu (vg_theta + volatility² / 2) below 1"),
+        Status::BadVgNu => (Some("vg_nu"), "must be finite and not below 0"),
+        Status::BadBarrier => (Some("barrier"), "must be finite and above 0"),
+        Status::BadRebate => (Some("rebate"), "must be finite and not below 0"),
+        Status::TwoBoundaries => (None, "is exercised between two boundaries: accuracy='fast' takes a tree there"),
+        Status::NotConverged => (None, "does not converge: its terms are far outside the usual"),
         Status::Overflow => (None, "a result leaves the range of float64"),
         _ => (None, "has no answer"),
     }
+}
+
+/// The member of `zomma.Status`.
+pub fn status_object(py: Python<'_>, status: Status) -> PyResult<Bound<'_, PyAny>> {
+    py.import("zomma._status")?.getattr("Status")?.call1((status as u8,))
 }
 
 /// A `zomma.RowError`.
@@ -90,7 +114,7 @@ pub fn row_error(
         _ => format!("; {count} of {rows} rows have no answer: on_error='status' or 'nan' keeps the others"),
     };
     let class = py.import("zomma._errors")?.getattr("RowError")?;
-    let status = py.import("zomma._status")?.getattr("Status")?.call1((status as u8,))?;
+    let status = status_object(py, status)?;
     let index = PyTuple::new(py, index)?;
     Ok(PyErr::from_value(class.call1((format!("{place}{what}{rest}"), argument, index, value, status))?))
 }

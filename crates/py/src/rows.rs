@@ -10,9 +10,6 @@ use pyo3::types::PyTuple;
 
 use crate::argument::Value;
 
-/// Rows of one chunk: enough work to spread over many threads, little enough memory, and an interrupt is heard between two.
-pub const CHUNK_ROWS: usize = 1 << 20;
-
 /// The shape that all of these broadcast to.
 pub fn broadcast(shapes: &[(&str, &[usize])]) -> PyResult<Vec<usize>> {
     let ndim = shapes.iter().map(|(_, shape)| shape.len()).max().unwrap_or(0);
@@ -70,9 +67,8 @@ enum Source<'a, T> {
 }
 
 impl<'a, T: Copy + numpy::Element> Feed<'a, T> {
-    /// Readies an argument for `rows` rows, after [`spread`].
-    pub fn new(value: &'a Value<'_, T>, rows: usize) -> Self {
-        let chunk = rows.min(CHUNK_ROWS);
+    /// Readies an argument for chunks of at most `chunk` rows, after [`spread`].
+    pub fn new(value: &'a Value<'_, T>, chunk: usize) -> Self {
         let constant = |value: T| Self { source: Source::Constant, scratch: vec![value; chunk] };
         let array = match value {
             Value::Scalar(value) => return constant(*value),

@@ -1,6 +1,8 @@
 """The package as a whole: its version, its statuses, its stubs, and every example in its documentation."""
 
 import doctest
+import json
+import os
 import pickle
 import re
 import subprocess
@@ -27,8 +29,13 @@ DOCUMENTED = {
     "zomma": zomma,
     "zomma.gpu": zomma.gpu,
     "zomma.black_scholes": zomma.black_scholes,
+    "zomma.price": zomma.price,
     "Array": zomma.Array,
     **{name: getattr(_zomma, name) for name in ("from_dlpack", "price", "greeks", "implied_volatility", "choose", "devices")},
+    **{f"zomma.{name}.price": getattr(zomma, name).price for name in ("american", "bates", "heston", "kou", "merton", "variance_gamma")},
+    "zomma.american.greeks": zomma.american.greeks,
+    "zomma.monte_carlo.price": zomma.monte_carlo.price,
+    "zomma.american.implied_volatility": zomma.american.implied_volatility,
     **{f"zomma.gpu.{name}": getattr(zomma.gpu, name) for name in ("device", "inventory", "list")},
 }
 
@@ -60,6 +67,24 @@ def test_the_example_script_runs(tmp_path):
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "implied volatility" in ran.stdout
+
+
+def test_the_notebook_plots_and_holds_no_output(tmp_path):
+    """Its cells, one after the other in one interpreter, as a notebook server runs them."""
+    pytest.importorskip("matplotlib", reason="no matplotlib")
+    notebook = json.loads((ROOT / "examples/options.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    script = tmp_path / "notebook.py"
+    save = "for number in plt.get_fignums():\n    plt.figure(number).savefig(f'{number}.png')\n"
+    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells) + "\n\n" + save)
+    environment = os.environ | {"MPLBACKEND": "agg", "MPLCONFIGDIR": str(tmp_path)}
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "million a second" in ran.stdout
+    plots = list(tmp_path.glob("*.png"))
+    assert len(plots) == sum("plt.show()" in "".join(cell["source"]) for cell in cells) == 4
+    assert all(plot.stat().st_size > 5000 for plot in plots)
 
 
 def test_stubs_say_what_is_there(tmp_path):

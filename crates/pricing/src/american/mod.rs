@@ -44,6 +44,7 @@ pub fn price(row: &Row) -> Result<f64, Status> {
     let mut price = [0.0];
     with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
     representable(price[0])
+    Ok(price[0])
 }
 
 /// Value of an American option to the accuracy asked for.

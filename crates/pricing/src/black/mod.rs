@@ -35,6 +35,11 @@ pub fn price_and_five(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumn
     parallel::evaluate(rows, model, [price, delta, gamma, vega, theta, rho], status);
 }
 
+/// [`price_and_five`] into columns of the caller's.
+pub fn price_and_five_into(rows: &RowColumns<'_>, model: Model, out: [&mut [f64]; 6], status: &mut [Status]) {
+    parallel::evaluate(rows, model, out, status);
+}
+
 /// Price and all 18 Greeks of one batch, in raw units (design: conventions of the field).
 pub fn greeks(rows: &RowColumns<'_>, model: Model, out: &mut GreekColumns, status: &mut [Status]) {
     parallel::evaluate(rows, model, out.columns_mut().each_mut().map(Vec::as_mut_slice), status);

@@ -7,14 +7,17 @@
 >>> vols.round(4)
 array([0.1896, 0.1866, 0.1864])
 
-The modules are `zomma.black_scholes` (pricing) and `zomma.gpu` (devices). `zomma.Array` and `zomma.from_dlpack` exchange
+The modules are `zomma.black_scholes`, `zomma.american`, `zomma.heston`, `zomma.bates`, `zomma.merton`, `zomma.kou`,
+`zomma.variance_gamma` and `zomma.monte_carlo` (pricing), and `zomma.gpu` (devices). `zomma.price`, `zomma.greeks` and
+`zomma.implied_volatility` take whole tables: pandas, Polars, PyArrow. `zomma.Array` and `zomma.from_dlpack` exchange
 float64 memory with other frameworks without a copy.
 """
 
-from zomma import black_scholes, gpu
+from zomma import american, bates, black_scholes, gpu, heston, kou, merton, monte_carlo, variance_gamma
 from zomma._errors import DeviceError, MissingFramework, RowError
 from zomma._status import Status
-from zomma._zomma import Array, __version__, from_dlpack
+from zomma._tables import greeks, implied_volatility, price
+from zomma._zomma import Array, Table, __version__, from_dlpack
 
 __all__ = [
     "Array",
@@ -22,8 +25,19 @@ __all__ = [
     "MissingFramework",
     "RowError",
     "Status",
+    "Table",
     "__version__",
+    "american",
+    "bates",
     "black_scholes",
     "from_dlpack",
     "gpu",
+    "greeks",
+    "heston",
+    "implied_volatility",
+    "kou",
+    "merton",
+    "monte_carlo",
+    "price",
+    "variance_gamma",
 ]

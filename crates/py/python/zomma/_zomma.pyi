@@ -10,16 +10,21 @@ from zomma._status import Status
 
 __all__ = [
     "__version__",
+    "american",
     "Array",
     "choose",
     "Device",
     "devices",
+    "fourier",
     "from_dlpack",
     "greeks",
     "implied_volatility",
     "inventory_json",
+    "monte_carlo",
     "price",
+    "rule",
     "statuses",
+    "Table",
 ]
 
 __version__: str
@@ -75,6 +80,21 @@ class Array:
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 def from_dlpack(x: _HasDLPack, /, *, device: Literal["cpu"] | None = None, copy: bool | None = None) -> Array: ...
+
+class _HasArrow(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Table:
+    def __new__(cls, table: _HasArrow) -> Table: ...
+    @property
+    def names(self) -> list[str]: ...
+    def __len__(self) -> int: ...
+    def numbers(self, name: str) -> Array: ...
+    def words(self, name: str, words: Sequence[str]) -> _Codes: ...
+    def with_results(self, results: dict[str, _Numbers], status: _Codes, results_only: bool) -> Table: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
 
 # Numbers alone give a number; one array among the arguments makes an array of the result.
 @overload
@@ -140,6 +160,7 @@ def greeks(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
 ) -> dict[str, float]: ...
@@ -154,6 +175,7 @@ def greeks(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
 ) -> tuple[dict[str, float], Status]: ...
@@ -168,6 +190,7 @@ def greeks(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
 ) -> dict[str, _Numbers]: ...
@@ -182,6 +205,7 @@ def greeks(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
 ) -> tuple[dict[str, _Numbers], _Codes]: ...
@@ -257,4 +281,30 @@ class Device:
 def choose(request: str = "auto") -> Device: ...
 def devices() -> list[Device]: ...
 def inventory_json() -> str: ...
+def american(
+    verb: str,
+    option_type: Any,
+    numbers: Sequence[Any],
+    accuracy: str,
+    names: Sequence[str] | None,
+    units: str,
+    on_error: str,
+) -> Any: ...
+def monte_carlo(
+    option_type: str,
+    strikes: Sequence[float],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[list[float], list[float], int]: ...
+def fourier(
+    model: str,
+    verb: str,
+    option_type: Any,
+    numbers: Sequence[Any],
+    names: Sequence[str] | None,
+    units: str,
+    on_error: str,
+) -> Any: ...
+def rule(status: int) -> tuple[str | None, str]: ...
 def statuses() -> list[tuple[str, int]]: ...

@@ -4,6 +4,7 @@ mod storage;
 
 use std::sync::Arc;
 
+use arrow_buffer::ScalarBuffer;
 use numpy::{PyArrayDescrMethods, PyArrayMethods};
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -33,6 +34,13 @@ pub use storage::{Access, Storage};
 #[pyclass(frozen, weakref, module = "zomma", name = "Array")]
 #[derive(Debug)]
 pub struct Array(Arc<Storage>);
+
+impl Array {
+    /// An array of a column's memory.
+    pub fn of_arrow(column: ScalarBuffer<f64>) -> Self {
+        Self(Arc::new(Storage::of_arrow(column)))
+    }
+}
 
 #[pymethods]
 impl Array {

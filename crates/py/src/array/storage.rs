@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use arrow_buffer::ScalarBuffer;
+
 use crate::dlpack::abi::{DlDataType, DlManagedTensor, DlManagedTensorVersioned, DlTensor};
 use crate::dlpack::owned::Owned;
 
@@ -21,6 +23,8 @@ pub enum Access {
 enum Owner {
     /// Our own.
     Here(#[expect(dead_code, reason = "kept for its memory alone")] Vec<Line>),
+    /// A column of an Arrow table, ours or somebody else's.
+    Arrow(#[expect(dead_code, reason = "kept for its memory alone")] ScalarBuffer<f64>),
     /// A framework's, by the unversioned protocol.
     Legacy(#[expect(dead_code, reason = "kept for its deleter alone")] Owned<DlManagedTensor>),
     /// A framework's.
@@ -62,6 +66,14 @@ impl Storage {
         let shape: Box<[i64]> = shape.iter().map(|&extent| extent as i64).collect();
         let first = lines.as_ptr().cast();
         Self { owner: Owner::Here(lines), first, strides: compact(&shape), shape, access: Access::Writable }
+    }
+
+    /// A column's memory. Arrow's memory is never written.
+    pub fn of_arrow(column: ScalarBuffer<f64>) -> Self {
+        // An extent of a slice in memory fits an i64.
+        let shape: Box<[i64]> = [column.len() as i64].into();
+        let first = column.as_ptr();
+        Self { owner: Owner::Arrow(column), first, strides: compact(&shape), shape, access: Access::ReadOnly }
     }
 
     /// Another framework's memory, by the unversioned protocol.

@@ -1,0 +1,19 @@
+"""Types of arguments and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words: TypeAlias = str | Sequence[str] | NDArray[Any]
+"""'call' or 'put', or an array of them."""
+Column: TypeAlias = Any
+"""A number, a list, a NumPy array, or whatever has `__array__` or `__dlpack__`."""
+OnError: TypeAlias = Literal["raise"] | Literal["nan"] | Literal["status"]
+Units: TypeAlias = Literal["raw"] | Literal["trader"]
+Answer: TypeAlias = Any
+"""A float where all arguments were numbers, else an array of float64; with on_error='status' a pair of it and the status or statuses."""
+Numbers: TypeAlias = NDArray[np.float64]

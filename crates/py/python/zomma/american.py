@@ -1,0 +1,90 @@
+"""American options on NumPy arrays: prices, Greeks and implied volatilities by spectral collocation of the exercise boundary.
+
+Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `accuracy` is how far the boundary is resolved:
+'fast' (where the boundary's method does not go, a tree does for prices), 'accurate', or 'high_precision'. Without the tree an option that is exercised
+between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Methods and accuracy: docs/valuation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from zomma import _zomma
+from zomma._arguments import Answer, Column, OnError, Units, Words
+
+__all__ = ["greeks", "implied_volatility", "price"]
+
+
+def price(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    *,
+    dividend_yield: Column | None = None,
+    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price of American options with a continuous yield, in the currency of spot and strike.
+
+    >>> import zomma
+    >>> round(zomma.american.price("put", 100.0, 100.0, 1.0, 0.05, 0.2, accuracy="high_precision"), 6)
+    6.090371
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
+    return _zomma.american("price", option_type, numbers, accuracy, None, "raw", on_error)
+
+
+def greeks(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    *,
+    dividend_yield: Column | None = None,
+    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    names: Sequence[str] | None = None,
+    units: Units = "raw",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price and Greeks as a dict by name, or those of `names`.
+
+    The names and units are those of `zomma.black_scholes.greeks`. Speed, zomma, color and ultima are NaN where early exercise has a value
+    and the option is held, as is lambda where the price is 0.
+
+    >>> import zomma
+    >>> it = zomma.american.greeks("put", 100.0, 100.0, 1.0, 0.05, 0.2, names=["delta", "theta"])
+    >>> round(it["delta"], 4), round(it["theta"], 3)
+    (-0.4111, -2.238)
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
+    wanted = None if names is None else list(names)
+    return _zomma.american("greeks", option_type, numbers, accuracy, wanted, units, on_error)
+
+
+def implied_volatility(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    price: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Implied volatility of American options, per square root of a year, to about six digits.
+
+    A price that is no more than exercise now gives has no volatility: see `on_error`.
+
+    >>> import zomma
+    >>> round(zomma.american.implied_volatility("put", 100.0, 100.0, 1.0, 0.05, price=6.09037061), 5)
+    0.2
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, price)
+    return _zomma.american("implied_volatility", option_type, numbers, "fast", None, "raw", on_error)

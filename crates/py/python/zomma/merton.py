@@ -1,0 +1,93 @@
+"""European options under Merton's jump diffusion on NumPy arrays: prices, Greeks and the gradient by the parameters.
+
+Jump_intensity jumps a year, whose logarithm is normal.
+Other arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. Rows of one expiry, market and set of
+parameters are valued together, the more the cheaper.
+
+====================  ==================================================================================================
+`volatility`          per square root of a year, without the jumps
+`jump_intensity`      jumps a year
+`jump_mean`           mean of a jump's logarithm
+`jump_std`            deviation of a jump's logarithm
+====================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zomma import _zomma
+from zomma._arguments import Answer, Column, OnError, Units, Words
+
+__all__ = ["gradient", "greeks", "price"]
+
+
+def price(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    jump_intensity: Column,
+    jump_mean: Column,
+    jump_std: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price of European options, in the currency of spot and strike.
+
+    >>> import zomma
+    >>> model = dict(volatility=0.2, jump_intensity=0.5, jump_mean=-0.1, jump_std=0.15)
+    >>> round(zomma.merton.price("call", 100.0, 105.0, 0.5, 0.03, **model), 8)
+    4.89891139
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
+    return _zomma.fourier("merton", "price", option_type, numbers, None, "raw", on_error)
+
+
+def greeks(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    jump_intensity: Column,
+    jump_mean: Column,
+    jump_std: Column,
+    *,
+    dividend_yield: Column | None = None,
+    names: Sequence[str] | None = None,
+    units: Units = "raw",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price and Greeks as a dict by name, or those of `names`.
+
+    The names and units are those of `zomma.black_scholes.greeks` but for vomma, veta and ultima, which are not made. Vega and what is
+    derived from it are by `volatility`.
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
+    wanted = None if names is None else list(names)
+    return _zomma.fourier("merton", "greeks", option_type, numbers, wanted, units, on_error)
+
+
+def gradient(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    jump_intensity: Column,
+    jump_mean: Column,
+    jump_std: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price, its raw derivatives by the market (delta, gamma, theta, rho, phi, dual_delta, dual_gamma) and, under their own names, by
+    the model's parameters, as a dict: what a calibration needs."""
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
+    return _zomma.fourier("merton", "gradient", option_type, numbers, None, "raw", on_error)

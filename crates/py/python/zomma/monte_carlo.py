@@ -1,0 +1,101 @@
+"""Prices by simulation under Black-Scholes-Merton, Merton, Heston and Bates: many strikes on the same paths.
+
+The same seed gives the same numbers on any machine and any number of threads. Models, schemes and errors: docs/monte-carlo.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from zomma import _zomma
+from zomma._arguments import Column
+
+__all__ = ["Estimate", "price"]
+
+
+class Estimate(NamedTuple):
+    """A price by simulation; floats where the strike was a number, else arrays of the strike's shape."""
+
+    price: Any
+    """Mean of the discounted payoff."""
+    standard_error: Any
+    """Of the mean, from the scatter of independent samples."""
+    paths: int
+    """Paths simulated."""
+
+
+def price(
+    option_type: str,
+    spot: float,
+    strike: Column,
+    expiry_years: float,
+    risk_free_rate: float,
+    volatility: float | None = None,
+    *,
+    dividend_yield: float = 0.0,
+    model: Literal["bsm", "merton", "heston", "bates"] = "bsm",
+    v0: float | None = None,
+    kappa: float | None = None,
+    theta_v: float | None = None,
+    sigma_v: float | None = None,
+    rho_v: float | None = None,
+    jump_intensity: float | None = None,
+    jump_mean: float | None = None,
+    jump_std: float | None = None,
+    payoff: str = "european",
+    dates: int | None = None,
+    barrier: float | None = None,
+    rebate: float = 0.0,
+    paths: int = 65_536,
+    steps: int | None = None,
+    seed: int = 0,
+    sampling: Literal["sobol", "antithetic", "independent"] = "sobol",
+    replications: int = 16,
+) -> Estimate:
+    """Price of one payoff at one or many strikes, and its standard error.
+
+    ==================  ==================================================================================================
+    `payoff`            'european', 'digital' (1 unit of currency), 'asian' or 'geometric_asian' (average over the dates),
+                        'lookback' (of fixed strike), 'up_and_out', 'up_and_in', 'down_and_out' or 'down_and_in'
+    `dates`             equally spaced, the last at expiry: of the average or the look back (needed there); of a barrier, which is
+                        watched all the time without them
+    `barrier`           level of the barrier; `rebate` is paid at expiry where it kills
+    `paths`, `steps`    how many; `steps` is by itself the dates, times what brings it to 64 a year under Heston and Bates
+    `sampling`          'sobol' with a Brownian bridge, in `replications` scrambled ones; 'antithetic'; 'independent'
+    ==================  ==================================================================================================
+
+    ValueError names what is wrong.
+
+    >>> import zomma
+    >>> it = zomma.monte_carlo.price("call", 100.0, [95.0, 105.0], 0.5, 0.05, 0.2, seed=7)
+    >>> exact = zomma.black_scholes.price("call", 100.0, [95.0, 105.0], 0.5, 0.05, 0.2)
+    >>> bool((abs(it.price - exact) < 5 * it.standard_error).all()), bool((it.standard_error < 0.001).all())
+    (True, True)
+    """
+    numbers: dict[str, float | None] = {
+        "spot": spot,
+        "expiry_years": expiry_years,
+        "risk_free_rate": risk_free_rate,
+        "dividend_yield": dividend_yield,
+        "volatility": volatility,
+        "barrier": barrier,
+        "rebate": rebate,
+    }
+    numbers |= {"v0": v0, "kappa": kappa, "theta_v": theta_v, "sigma_v": sigma_v, "rho_v": rho_v}
+    numbers |= {"jump_intensity": jump_intensity, "jump_mean": jump_mean, "jump_std": jump_std}
+    given = {name: float(number) for name, number in numbers.items() if number is not None}
+    if dates is None and payoff in ("asian", "geometric_asian", "lookback"):
+        raise ValueError(f"dates: are needed for payoff={payoff!r}")
+    if steps is None:
+        a_year = 64 if model in ("heston", "bates") else 1
+        each = dates or 1
+        steps = each * max(1, round(a_year * min(float(expiry_years), 100.0) / each)) if expiry_years > 0 else each
+    words = {"model": model, "payoff": payoff, "sampling": sampling}
+    counts = {"paths": paths, "steps": steps, "seed": seed, "replications": replications, "dates": dates or 0}
+    strikes = np.asarray(strike, dtype=np.float64)
+    prices, errors, simulated = _zomma.monte_carlo(option_type, strikes.ravel().tolist(), given, words, counts)
+    if strikes.ndim == 0:
+        return Estimate(prices[0], errors[0], simulated)
+    return Estimate(np.reshape(prices, strikes.shape), np.reshape(errors, strikes.shape), simulated)

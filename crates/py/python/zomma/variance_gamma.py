@@ -1,0 +1,89 @@
+"""European options under variance gamma on NumPy arrays: prices, Greeks and the gradient by the parameters.
+
+Brownian motion of volatility `volatility` and drift vg_theta, on a gamma clock of variance rate vg_nu.
+Other arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. Rows of one expiry, market and set of
+parameters are valued together, the more the cheaper.
+
+====================  ==================================================================================================
+`volatility`          of the Brownian motion, per square root of the clock's year
+`vg_theta`            drift of the Brownian motion
+`vg_nu`               variance rate of the clock, per year
+====================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zomma import _zomma
+from zomma._arguments import Answer, Column, OnError, Units, Words
+
+__all__ = ["gradient", "greeks", "price"]
+
+
+def price(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    vg_theta: Column,
+    vg_nu: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price of European options, in the currency of spot and strike.
+
+    >>> import zomma
+    >>> model = dict(volatility=0.12, vg_theta=-0.14, vg_nu=0.2)
+    >>> round(zomma.variance_gamma.price("call", 100.0, 105.0, 0.5, 0.03, **model), 8)
+    2.02380304
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
+    return _zomma.fourier("variance_gamma", "price", option_type, numbers, None, "raw", on_error)
+
+
+def greeks(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    vg_theta: Column,
+    vg_nu: Column,
+    *,
+    dividend_yield: Column | None = None,
+    names: Sequence[str] | None = None,
+    units: Units = "raw",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price and Greeks as a dict by name, or those of `names`.
+
+    The names and units are those of `zomma.black_scholes.greeks` but for vomma, veta and ultima, which are not made. Vega and what is
+    derived from it are by `volatility`.
+    """
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
+    wanted = None if names is None else list(names)
+    return _zomma.fourier("variance_gamma", "greeks", option_type, numbers, wanted, units, on_error)
+
+
+def gradient(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    vg_theta: Column,
+    vg_nu: Column,
+    *,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price, its raw derivatives by the market (delta, gamma, theta, rho, phi, dual_delta, dual_gamma) and, under their own names, by
+    the model's parameters, as a dict: what a calibration needs."""
+    numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
+    return _zomma.fourier("variance_gamma", "gradient", option_type, numbers, None, "raw", on_error)

@@ -1,0 +1,161 @@
+//! `zomma.monte_carlo`: prices by simulation, many strikes on the same paths.
+
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use zomma_base::{OptionType, Status};
+use zomma_pricing::monte_carlo::{
+    self, Average, BarrierKind, Heston, Jumps, Market, Model, Monitoring, MonteCarloError, Payoff, Plan, Sampling,
+};
+
+use crate::outcome::rule;
+use crate::{option_type, threads};
+
+/// monte_carlo(option_type, strikes, numbers, words, counts)
+/// --
+///
+/// What `zomma.monte_carlo.price` calls: (prices, standard errors, paths) of payoffs that differ in the strike.
+#[pyfunction]
+#[pyo3(name = "monte_carlo")]
+#[expect(clippy::type_complexity, reason = "columns")]
+pub fn monte_carlo_prices(
+    py: Python<'_>,
+    option_type: &str,
+    strikes: Vec<f64>,
+    numbers: HashMap<String, f64>,
+    words: HashMap<String, String>,
+    counts: HashMap<String, u64>,
+) -> PyResult<(Vec<f64>, Vec<f64>, usize)> {
+    let request = Request { numbers, words, counts };
+    let option_type = match option_type::code_of(option_type) {
+        option_type::NEITHER => {
+            return Err(PyValueError::new_err(format!("option_type: {option_type:?}: allowed are 'call' and 'put'")));
+        }
+        code => option_type::of_code(code),
+    };
+    let market = Market {
+        spot: request.number("spot")?,
+        expiry_years: request.number("expiry_years")?,
+        risk_free_rate: request.number("risk_free_rate")?,
+        dividend_yield: request.number("dividend_yield")?,
+    };
+    let (model, plan) = (request.model()?, request.plan()?);
+    let payoffs: Vec<Payoff> =
+        strikes.iter().map(|&strike| request.payoff(option_type, strike)).collect::<PyResult<_>>()?;
+    let pool = threads::pool(py)?;
+    let estimates = py
+        .detach(|| pool.install(|| monte_carlo::prices(&market, &model, &payoffs, &plan)))
+        .map_err(|error| refused(&error))?;
+    let paths = estimates.first().map_or(0, |estimate| estimate.paths);
+    Ok((
+        estimates.iter().map(|estimate| estimate.price).collect(),
+        estimates.iter().map(|estimate| estimate.standard_error).collect(),
+        paths,
+    ))
+}
+
+/// Arguments by name; what the Python half leaves out was left out by its caller.
+struct Request {
+    numbers: HashMap<String, f64>,
+    words: HashMap<String, String>,
+    counts: HashMap<String, u64>,
+}
+
+impl Request {
+    fn number(&self, name: &str) -> PyResult<f64> {
+        let missing = || PyValueError::new_err(format!("{name}: is needed here"));
+        self.numbers.get(name).copied().ok_or_else(missing)
+    }
+
+    fn word(&self, name: &str) -> &str {
+        self.words.get(name).map_or("", String::as_str)
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.counts.get(name).map_or(0, |&count| usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    fn unknown<T>(&self, name: &str, allowed: &str) -> PyResult<T> {
+        Err(PyValueError::new_err(format!("{name}: {:?}: allowed are {allowed}", self.word(name))))
+    }
+
+    fn model(&self) -> PyResult<Model<'static>> {
+        let heston = || -> PyResult<Heston> {
+            Ok(Heston {
+                v0: self.number("v0")?,
+                kappa: self.number("kappa")?,
+                theta_v: self.number("theta_v")?,
+                sigma_v: self.number("sigma_v")?,
+                rho_v: self.number("rho_v")?,
+            })
+        };
+        let jumps = || -> PyResult<Jumps> {
+            Ok(Jumps {
+                jump_intensity: self.number("jump_intensity")?,
+                jump_mean: self.number("jump_mean")?,
+                jump_std: self.number("jump_std")?,
+            })
+        };
+        match self.word("model") {
+            "bsm" => Ok(Model::BlackScholes { volatility: self.number("volatility")? }),
+            "merton" => Ok(Model::Merton { volatility: self.number("volatility")?, jumps: jumps()? }),
+            "heston" => Ok(Model::Heston(heston()?)),
+            "bates" => Ok(Model::Bates { heston: heston()?, jumps: jumps()? }),
+            _ => self.unknown("model", "'bsm', 'merton', 'heston' and 'bates'"),
+        }
+    }
+
+    fn plan(&self) -> PyResult<Plan> {
+        let sampling = match self.word("sampling") {
+            "independent" => Sampling::Independent,
+            "antithetic" => Sampling::Antithetic,
+            "sobol" => Sampling::Sobol { replications: self.count("replications") },
+            _ => return self.unknown("sampling", "'sobol', 'antithetic' and 'independent'"),
+        };
+        let seed = self.counts.get("seed").copied().unwrap_or(0);
+        Ok(Plan::new(seed, self.count("paths"), self.count("steps")).sampled(sampling))
+    }
+
+    fn payoff(&self, option_type: OptionType, strike: f64) -> PyResult<Payoff> {
+        let dates = self.count("dates");
+        Ok(match self.word("payoff") {
+            "european" => Payoff::European { option_type, strike },
+            "digital" => Payoff::Digital { option_type, strike },
+            "asian" => Payoff::Asian { option_type, strike, average: Average::Arithmetic, dates },
+            "geometric_asian" => Payoff::Asian { option_type, strike, average: Average::Geometric, dates },
+            "lookback" => Payoff::Lookback { option_type, strike: Some(strike), dates },
+            "up_and_out" => self.barrier(option_type, strike, BarrierKind::UpAndOut)?,
+            "up_and_in" => self.barrier(option_type, strike, BarrierKind::UpAndIn)?,
+            "down_and_out" => self.barrier(option_type, strike, BarrierKind::DownAndOut)?,
+            "down_and_in" => self.barrier(option_type, strike, BarrierKind::DownAndIn)?,
+            _ => {
+                let barriers = "'up_and_out', 'up_and_in', 'down_and_out', 'down_and_in'";
+                let others = "'european', 'digital', 'asian', 'geometric_asian', 'lookback'";
+                return self.unknown("payoff", &format!("{others}, {barriers}"));
+            }
+        })
+    }
+
+    /// A barrier is watched all the time where no dates are given.
+    fn barrier(&self, option_type: OptionType, strike: f64, kind: BarrierKind) -> PyResult<Payoff> {
+        let monitoring = match self.count("dates") {
+            0 => Monitoring::Continuous,
+            dates => Monitoring::Dates(dates),
+        };
+        let (barrier, rebate) = (self.number("barrier")?, self.number("rebate")?);
+        Ok(Payoff::Barrier { option_type, strike, barrier, kind, rebate, monitoring })
+    }
+}
+
+/// What was wrong, by the name of the argument.
+fn refused(error: &MonteCarloError) -> PyErr {
+    PyValueError::new_err(match error {
+        MonteCarloError::Field(Status::BarrierHit) => "barrier: the spot is at or beyond it already".to_owned(),
+        MonteCarloError::Field(status) => match rule(*status) {
+            (Some(argument), words) => format!("{argument}: {words}"),
+            (None, words) => words.to_owned(),
+        },
+        other => other.to_string(),
+    })
+}
