@@ -17,7 +17,6 @@ pub const BLACK_CONDITIONED_EPSILONS: f64 = 4.0;
 pub const BLACK_PARITY: f64 = 1e-13;
 /// `black`, every target against the twin: multiples of ε times the twin's condition by finite differences (both sides' errors).
 pub const BLACK_TARGET_TO_TWIN_EPSILONS: f64 = 8.0;
-
 /// `math::kernel` exp on a device, against libm, in units of 2^-52 relative.
 pub const DEVICE_EXP_EPS: f64 = 1.5;
 /// `math::kernel` ln_ratio and Mills' ratio on a device, against the scalar functions, in units of 2^-52 relative.
@@ -70,20 +69,6 @@ pub const AMERICAN_GREEKS: f64 = 1e-6;
 pub const AMERICAN_GREEKS_MIXED: f64 = 1e-4;
 /// `american::implied_volatility` at `american::price`, relative, where the price determines it. Measured: 1e-9.
 pub const AMERICAN_IMPLIED_VOLATILITY: f64 = 1e-6;
-/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: 1.2e-6.
-pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-6;
-/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: 2e-6.
-pub const FINITE_DIFFERENCE_GREEKS: f64 = 1e-5;
-/// The same with a cash dividend, against the integral over the spot at its date: share of spot.
-pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 1e-5;
-/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib and among its own methods: relative.
-pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
-/// `exotic::barrier`, in + out against the vanilla option: share of spot.
-pub const EXOTIC_BARRIER: f64 = 1e-13;
-/// `finite_difference::solve` with a barrier watched always, on 160 × 40, against `exotic::barrier`: share of spot.
-pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-5;
-/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
-pub const EXOTIC_LOOKBACK: f64 = 1e-12;
 /// `monte_carlo::price` under Heston against Lewis's values: what the quadratic-exponential scheme is off beside chance, times steps a year,
 /// as a share of spot. Measured: 0.0036 at 8 steps a year, 0.002 at 16, less than chance beyond (docs/monte-carlo.md).
 pub const HESTON_STEP_BIAS: f64 = 0.004;

@@ -11,7 +11,6 @@ use super::boundary::MORE_STEPS;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
 use super::{check, check_volatility, representable, tree};
-use super::{check, check_volatility, tree};
 use crate::black::{Row, RowColumns};
 use crate::math::{Target, dispatch};
 

@@ -201,7 +201,6 @@ impl Bumps {
 
     /// The four values of an axis.
     fn values(axis: Axis, values: &[f64]) -> &[f64] {
-    fn values<'a>(axis: Axis, values: &'a [f64]) -> &'a [f64] {
         &values[1 + 4 * axis as usize..][..4]
     }
 

@@ -28,7 +28,6 @@ const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 /// the greater of spot and strike of a positive exercise value, which every small enough volatility has; `NotConverged`.
 pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Status> {
     let mut search = match Search::start(row_without_vol, price)? {
-    let mut search = match Search::new(row_without_vol, price)? {
         Start::Known(volatility) => return Ok(volatility),
         Start::Unknown(search) => search,
     };
@@ -79,7 +78,6 @@ fn search_chunk(
     };
     for i in 0..price[start..].len().min(CHUNK_ROWS) {
         match Search::start(&rows.row(start + i), price[start + i]) {
-        match Search::new(&rows.row(start + i), price[start + i]) {
             Ok(Start::Unknown(search)) => open.push((i, search)),
             Ok(Start::Known(volatility)) => put(i, Ok(volatility)),
             Err(code) => put(i, Err(code)),
@@ -123,7 +121,6 @@ struct Search {
 
 impl Search {
     fn start(row: &Row, price: f64) -> Result<Start, Status> {
-    fn new(row: &Row, price: f64) -> Result<Start, Status> {
         check(row)?;
         if !(price.is_finite() && price >= 0.0) {
             return Err(Status::BadPrice);
@@ -141,7 +138,6 @@ impl Search {
         }
         let known = if exercise > 0.0 { PRICE_SHARE * row.spot.max(row.strike) } else { rounding };
         if price <= certain + known {
-        if price <= certain + rounding {
             return Err(Status::Undetermined);
         }
         let most = match row.option_type {
@@ -157,7 +153,6 @@ impl Search {
         let european = european().ok();
         let high = european.unwrap_or(f64::INFINITY).min(TOTAL_RANGE[1] / root_years) * (1.0 + 1e-9);
         let volatility = european.unwrap_or_else(|| first_volatility(row, price)).max(low).min(high);
-        let volatility = european.unwrap_or_else(|| start(row, price)).max(low).min(high);
         let known = [None; 2];
         Ok(Start::Unknown(Self { row: *row, price, low, high, volatility, known, steps: 0 }))
     }

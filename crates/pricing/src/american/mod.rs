@@ -26,7 +26,7 @@ pub use batch::{price_batch, price_batch_on};
 pub use greeks::{greeks_batch, greeks_with};
 pub use implied::{implied_volatility, implied_volatility_batch};
 
-use zomma_base::{OptionType, Status};
+use zomma_base::Status;
 
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
@@ -44,7 +44,6 @@ pub fn price(row: &Row) -> Result<f64, Status> {
     let mut price = [0.0];
     with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
     representable(price[0])
-    Ok(price[0])
 }
 
 /// Value of an American option to the accuracy asked for.
