@@ -1,4 +1,4 @@
-//! American puts, Heston by the cosine series and by simulation, beside what specifies each.
+//! American puts, Heston by the Fourier series and by simulation, beside what specifies each.
 
 use std::hint::black_box;
 
@@ -38,10 +38,10 @@ fn heston_slices(c: &mut Criterion) {
                     }
                 })
             });
-            group.bench_function("cos", |b| {
+            group.bench_function("series", |b| {
                 b.iter(|| fourier::price_slice(black_box(&model), &slice, &types, &strikes, &mut out, &mut status))
             });
-            group.bench_function("cos_gradient", |b| {
+            group.bench_function("series_gradient", |b| {
                 b.iter(|| {
                     fourier::gradient_slice(
                         black_box(&model),
