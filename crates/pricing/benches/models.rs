@@ -1,10 +1,12 @@
-//! Heston by the cosine series and by simulation, beside what specifies each.
+//! American puts, Heston by the Fourier series and by simulation, beside what specifies each.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zomma_base::{OptionType, Status};
 use zomma_pricing::{
+    american::{Accuracy, price_batch_on, tree},
+    black::RowColumns,
     fourier::{self, Heston, Sensitivities, Slice},
     math::Target,
     monte_carlo::{self, Market, Payoff, Plan, prices_on},
@@ -36,10 +38,10 @@ fn heston_slices(c: &mut Criterion) {
                     }
                 })
             });
-            group.bench_function("cos", |b| {
+            group.bench_function("series", |b| {
                 b.iter(|| fourier::price_slice(black_box(&model), &slice, &types, &strikes, &mut out, &mut status))
             });
-            group.bench_function("cos_gradient", |b| {
+            group.bench_function("series_gradient", |b| {
                 b.iter(|| {
                     fourier::gradient_slice(
                         black_box(&model),
@@ -75,5 +77,45 @@ fn heston_paths(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, heston_slices, heston_paths);
+/// Options of a batch.
+const PUTS: usize = 4096;
+
+fn american_puts(c: &mut Criterion) {
+    let column = |low: f64, high: f64, step: f64| -> Vec<f64> {
+        (0..PUTS).map(|i| low + (high - low) * (i as f64 * step).fract()).collect()
+    };
+    let types = vec![OptionType::Put; PUTS];
+    let strike = vec![100.0; PUTS];
+    let [spot, expiry, rate] =
+        [column(80.0, 125.0, 0.618_034), column(0.05, 3.0, 0.732_051), column(0.02, 0.1, 0.236_068)];
+    let [dividend, volatility] = [column(0.0, 0.12, 0.302_776), column(0.1, 0.6, 0.162_278)];
+    let rows = RowColumns {
+        option_type: &types,
+        spot: &spot,
+        strike: &strike,
+        expiry_years: &expiry,
+        risk_free_rate: &rate,
+        dividend_yield: &dividend,
+        volatility: &volatility,
+    };
+    let (mut out, mut status) = (vec![0.0; PUTS], vec![Status::Ok; PUTS]);
+    let Ok(one) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return };
+    let mut group = c.benchmark_group("american_put");
+    group.throughput(Throughput::Elements(PUTS as u64));
+    group.sample_size(10);
+    for (name, accuracy) in [("fast", Accuracy::fast()), ("accurate", Accuracy::accurate())] {
+        for target in Target::ALL.into_iter().filter(|target| target.is_available()) {
+            group.bench_function(format!("{name} {}", target.as_str()), |b| {
+                b.iter(|| one.install(|| price_batch_on(target, black_box(&rows), accuracy, &mut out, &mut status)))
+            });
+        }
+    }
+    group.throughput(Throughput::Elements((PUTS / 64) as u64));
+    group.bench_function("peer tree of 101 steps", |b| {
+        b.iter(|| (0..PUTS).step_by(64).filter_map(|i| tree::price(&rows.row(i), 101).ok()).sum::<f64>())
+    });
+    group.finish();
+}
+
+criterion_group!(benches, american_puts, heston_slices, heston_paths);
 criterion_main!(benches);

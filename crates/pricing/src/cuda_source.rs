@@ -34,6 +34,7 @@ impl Job for Emit {
         implied_vol::kernel::sources(session, &mut sources);
         portfolio::kernel::sources(session, &mut sources);
         monte_carlo::kernel::sources(session, &mut sources);
+        monte_carlo::heston_device::sources(session, &mut sources);
         Ok(sources)
     }
 }

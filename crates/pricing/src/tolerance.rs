@@ -17,7 +17,6 @@ pub const BLACK_CONDITIONED_EPSILONS: f64 = 4.0;
 pub const BLACK_PARITY: f64 = 1e-13;
 /// `black`, every target against the twin: multiples of ε times the twin's condition by finite differences (both sides' errors).
 pub const BLACK_TARGET_TO_TWIN_EPSILONS: f64 = 8.0;
-
 /// `math::kernel` exp on a device, against libm, in units of 2^-52 relative.
 pub const DEVICE_EXP_EPS: f64 = 1.5;
 /// `math::kernel` ln_ratio and Mills' ratio on a device, against the scalar functions, in units of 2^-52 relative.
@@ -56,22 +55,20 @@ pub const GREEK_OF_GREEK: f64 = 1e-6;
 pub const AMERICAN_FAST: f64 = 1e-8;
 /// The same by `Accuracy::accurate`. Measured: 8e-11.
 pub const AMERICAN_ACCURATE: f64 = 1e-10;
-/// The same by `Accuracy::high_precision`. Measured: 2e-12, of which the finer scheme has its part.
+/// The same by `Accuracy::high_precision`. Measured: 3.3e-13.
 pub const AMERICAN_HIGH_PRECISION: f64 = 1e-12;
-/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: 1.2e-6.
-pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-6;
-/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: 2e-6.
-pub const FINITE_DIFFERENCE_GREEKS: f64 = 1e-5;
-/// The same with a cash dividend, against the integral over the spot at its date: share of spot.
-pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 1e-5;
-/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib and among its own methods: relative.
-pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
-/// `exotic::barrier`, in + out against the vanilla option: share of spot.
-pub const EXOTIC_BARRIER: f64 = 1e-13;
-/// `finite_difference::solve` with a barrier watched always, on 160 × 40, against `exotic::barrier`: share of spot.
-pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-5;
-/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
-pub const EXOTIC_LOOKBACK: f64 = 1e-12;
+/// `american`, lanes of every target against the twin: share of the greater of spot and strike. Measured: 2e-16 of it, but where the
+/// last Newton step is near its limit a lane may take more of them.
+pub const AMERICAN_LANES: f64 = 1e-13;
+/// `american::tree` of 1,001 steps against `Accuracy::fast`: share of the greater of spot and strike. Measured: 1e-5.
+pub const AMERICAN_TREE: f64 = 2e-5;
+/// `american::greeks_with` by `Accuracy::accurate` against differences of `Accuracy::high_precision`: share of the Greek's scale (spot,
+/// 1, 1/(Sσ√T), S√T, Sσ/√T, ST). Measured: 1e-7.
+pub const AMERICAN_GREEKS: f64 = 1e-6;
+/// The same of vanna, charm, veta and vera, whose oracle is a difference of second order. Measured: 2e-5.
+pub const AMERICAN_GREEKS_MIXED: f64 = 1e-4;
+/// `american::implied_volatility` at `american::price`, relative, where the price determines it. Measured: 1e-9.
+pub const AMERICAN_IMPLIED_VOLATILITY: f64 = 1e-6;
 /// `monte_carlo::price` under Heston against Lewis's values: what the quadratic-exponential scheme is off beside chance, times steps a year,
 /// as a share of spot. Measured: 0.0036 at 8 steps a year, 0.002 at 16, less than chance beyond (docs/monte-carlo.md).
 pub const HESTON_STEP_BIAS: f64 = 0.004;
@@ -79,17 +76,44 @@ pub const HESTON_STEP_BIAS: f64 = 0.004;
 pub const ENGINE_TARGETS: f64 = 1e-12;
 /// `monte_carlo::prices` against `monte_carlo::twin` on the same random numbers, mean of 2,100 paths, share of spot.
 pub const ENGINE_TWIN: f64 = 1e-12;
-/// `fourier::twin` against exact values (Merton's series, Black–Scholes limits, 15 published digits, 30 digits): share of spot.
+/// `fourier::twin` against exact values (Merton's series, Black–Scholes limits, 15 published digits, 30 digits): share of spot. Measured:
+/// 1.2e-13.
 pub const FOURIER_TWIN: f64 = 1e-12;
 /// `fourier::price_slice` and `price_batch` against the twin and exact values, over the grid of docs/fourier.md: share of spot.
+/// Measured: 1.9e-10.
 pub const FOURIER_PRICE: f64 = 5e-10;
-/// `finite_difference::solve_heston`, European on 120 × 60 × 40, against Lewis and the analytic engine: share of strike.
-pub const FINITE_DIFFERENCE_HESTON: f64 = 5e-5;
-/// The same, American, against Ikonen and Toivanen's table of four digits: share of strike.
-pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
 /// `monte_carlo::bermudan` and `assets_bermudan` against published values: share of the price by which a rule of least squares may be worse
 /// than the best (and, against an American put, 50 dates a year than all), beside chance. Measured with 2^20 paths: 0.0025.
 pub const EXERCISE_RULE_SHARE: f64 = 0.004;
 /// `monte_carlo::price` under local volatility by Euler's scheme against a displaced diffusion: what it is off beside chance, times steps
 /// a year, as a share of spot. Measured: 0.0026 from 2 to 64 steps.
 pub const LOCAL_VOLATILITY_STEP_BIAS: f64 = 0.004;
+/// `fourier::price_slice` against a cosine series of 3,000 terms on a wide interval, usual parameters: share of spot. Measured: 5e-12.
+pub const FOURIER_COSINES: f64 = 2e-11;
+/// `fourier`, fast gradient and Greeks against the twin's, and the twin's against differences of sixth order: share of the larger of the
+/// number and its scale (1 for delta, gamma and theirs at spot 100, 100 for what is a price; ten times that for the fast path).
+pub const FOURIER_DERIVATIVES: f64 = 2e-9;
+/// `finite_difference::solve`, European on 160 × 40, against the closed form: share of spot. Measured: under 2e-7.
+pub const FINITE_DIFFERENCE_EUROPEAN: f64 = 5e-7;
+/// The same for delta; ten times it for gamma and theta as shares of themselves. Measured: under 1e-6.
+pub const FINITE_DIFFERENCE_GREEKS: f64 = 2e-6;
+/// The same with a cash dividend of up to 95 % of the spot, against the integral over the spot at its date: share of spot. Measured: under 5e-6.
+pub const FINITE_DIFFERENCE_DIVIDEND_EUROPEAN: f64 = 5e-6;
+/// `finite_difference::solve`, American, with cash dividends or without, against QuantLib, among its own methods, and of a price by the
+/// volatility that it implies: relative. Measured: under 1e-4.
+pub const FINITE_DIFFERENCE_AMERICAN: f64 = 2e-4;
+/// `exotic::barrier`, in + out against the vanilla option: share of spot.
+pub const EXOTIC_BARRIER: f64 = 1e-13;
+/// `finite_difference::solve` with barriers watched always, on 160 × 40, against `exotic::barrier` and a sine series: share of spot.
+/// Measured: under 5e-8.
+pub const FINITE_DIFFERENCE_BARRIER: f64 = 2e-7;
+/// `exotic` lookbacks against 50-digit limits and the integral of the extreme's distribution: share of spot.
+pub const EXOTIC_LOOKBACK: f64 = 1e-12;
+/// `finite_difference::solve_heston`, European on 120 × 60 × 40, against Lewis and the analytic engine: share of strike. Measured: 5e-6.
+pub const FINITE_DIFFERENCE_HESTON: f64 = 1e-5;
+/// The same, American, against Ikonen and Toivanen's table of four digits: share of strike. Measured: 1.4e-5.
+pub const FINITE_DIFFERENCE_HESTON_AMERICAN: f64 = 2e-5;
+/// `finite_difference::lanes`, every target against the twin, each quantity on the scale of its spot. Measured: 7.6e-12 (a gamma).
+pub const FINITE_DIFFERENCE_LANES: f64 = 3e-11;
+/// `monte_carlo::heston_device` on a device against the engine on the same random numbers, share of spot.
+pub const DEVICE_HESTON: f64 = 1e-12;

@@ -60,7 +60,7 @@ fn scenarios(c: &mut Criterion) {
         b.iter(|| {
             let mut sum = 0.0;
             for scenario in &some {
-                for i in 0..POSITIONS {
+                for (i, quantity) in quantity.iter().enumerate() {
                     let row = table.columns().row(i);
                     let moved = Row {
                         spot: row.spot * (1.0 + scenario.spot_change),
@@ -69,7 +69,7 @@ fn scenarios(c: &mut Criterion) {
                         expiry_years: row.expiry_years - scenario.years(),
                         ..row
                     };
-                    sum += quantity[i] * scalar::price(&moved, Model::Bsm).unwrap_or(0.0);
+                    sum += quantity * scalar::price(&moved, Model::Bsm).unwrap_or(0.0);
                 }
             }
             black_box(sum)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -128,7 +129,13 @@ impl Mock {
     ///
     /// As [`new`](Self::new).
     pub fn without(maker: Maker, functions: &[&str], scenario: &Scenario) -> Option<Self> {
-        let Some(library) = compile(maker.source(), functions) else {
+        // Most tests want the whole library, and break it by its scenario: it is compiled once.
+        static WHOLE: [OnceLock<Option<Vec<u8>>>; 2] = [OnceLock::new(), OnceLock::new()];
+        let library = match functions {
+            [] => WHOLE[maker as usize].get_or_init(|| compile(maker.source(), &[])).clone(),
+            _ => compile(maker.source(), functions),
+        };
+        let Some(library) = library else {
             crate::skip("no cc");
             return None;
         };
@@ -161,4 +168,25 @@ pub(crate) fn compile(source: &str, without: &[&str]) -> Option<Vec<u8>> {
     let output = command.output().ok()?;
     assert!(output.status.success(), "the mock does not compile: {}", String::from_utf8_lossy(&output.stderr));
     Some(std::fs::read(library).expect("the compiler wrote it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_maker_s_mock_is_its_own_and_lacks_what_was_left_out() {
+        for (maker, function) in [(Maker::LevelZero, "zesInit"), (Maker::AmdSmi, "amdsmi_init")] {
+            let Some(whole) = Mock::new(maker, &Scenario::default()) else { return };
+            let Some(less) = Mock::without(maker, &[function], &Scenario::default()) else { return };
+            assert!(exported_by(&whole, function), "{maker:?}");
+            assert!(!exported_by(&less, function), "{maker:?}");
+        }
+    }
+
+    /// Whether a library exports a function, as the linker's own tool says.
+    fn exported_by(mock: &Mock, function: &str) -> bool {
+        let output = Command::new("nm").arg("-D").arg(mock.library()).output().expect("binutils come with cc");
+        String::from_utf8_lossy(&output.stdout).lines().any(|line| line.ends_with(&format!(" T {function}")))
+    }
 }

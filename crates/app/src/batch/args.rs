@@ -94,7 +94,7 @@ pub fn parse_model(text: &str) -> Result<ModelName, String> {
 /// How the rows are valued.
 #[derive(Debug, Args)]
 pub struct MethodArgs {
-    /// How rows are valued: auto (the best for model and style), closed_form, cos, integral, collocation, tree,
+    /// How rows are valued: auto (the best for model and style), closed_form, series, integral, collocation, tree,
     /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
     method: Method,

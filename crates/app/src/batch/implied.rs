@@ -1,6 +1,5 @@
 //! The volatilities of a request's prices: European ones on the device that was chosen, American ones on the processor.
 
-use rayon::prelude::*;
 use zomma_base::Status;
 use zomma_gpu::recovery::Place;
 use zomma_pricing::{
@@ -88,16 +87,14 @@ fn on_forward(rows: &RowColumns<'_>, engine: &Engine, status: &mut [Status]) -> 
 
 fn american_rows(rows: &RowColumns<'_>, underlying: Underlying, status: &mut [Status]) -> Vec<f64> {
     let mut volatility = vec![f64::NAN; status.len()];
-    volatility.par_iter_mut().zip(status).enumerate().for_each(|(i, (out, status))| {
-        let (mut row, price) = (rows.row(i), rows.volatility[i]);
-        if underlying == Underlying::Forward {
-            row.dividend_yield = row.risk_free_rate;
-        }
-        match american::implied_volatility(&row, price) {
-            Ok(implied) => *out = implied,
-            Err(Status::BadSpot) if underlying == Underlying::Forward => *status = Status::BadForward,
-            Err(fault) => *status = fault,
-        }
-    });
+    let rows = match underlying {
+        Underlying::Spot => *rows,
+        Underlying::Forward => RowColumns { dividend_yield: rows.risk_free_rate, ..*rows },
+    };
+    american::implied_volatility_batch(&rows, rows.volatility, &mut volatility, status);
+    if underlying == Underlying::Forward {
+        // The spot was made of the forward that the user gave.
+        status.iter_mut().filter(|status| **status == Status::BadSpot).for_each(|status| *status = Status::BadForward);
+    }
     volatility
 }

@@ -8,7 +8,8 @@ use crate::batch::{self, BatchArgs, Verb};
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, price, and spot (with
-dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides.
+dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides,
+and exercise_style (european|american) is the row's own.
 Columns out: the input's, then implied_volatility, status. A price that no volatility gives, or that does not
 determine one, has an empty cell and a status: below_intrinsic, above_maximum, undetermined.
 

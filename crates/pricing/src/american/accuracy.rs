@@ -31,7 +31,7 @@ pub struct Scheme {
     pub integral_points: usize,
     /// m: Newton steps from the QD+ guess, 1 to 16.
     pub newton_steps: usize,
-    /// n: nodes of the boundary, 2 to 96.
+    /// n: nodes of the boundary, 2 to 128.
     pub boundary_nodes: usize,
     /// p: points of the premium's integral, 2 to 1,024.
     pub premium_points: usize,
@@ -53,19 +53,17 @@ const fn gauss(l: usize, m: usize, n: usize, p: usize) -> Scheme {
     Scheme { integral_points: l, newton_steps: m, boundary_nodes: n, premium_points: p, quadrature }
 }
 
-const FAST: [Scheme; 2] = [gauss(14, 3, 10, 32), gauss(16, 2, 18, 40)];
+const FAST: [Scheme; 2] = [gauss(14, 3, 10, 32), gauss(14, 2, 18, 36)];
 const ACCURATE: [Scheme; 2] = [gauss(28, 4, 15, 56), gauss(36, 4, 40, 72)];
-const HIGH_PRECISION: [Scheme; 2] = [
-    Scheme { quadrature: Quadrature::TanhSinh, ..gauss(48, 5, 24, 161) },
-    Scheme { quadrature: Quadrature::TanhSinh, ..gauss(96, 5, 64, 201) },
-];
+const HIGH_PRECISION: [Scheme; 2] =
+    [Scheme { quadrature: Quadrature::TanhSinh, ..gauss(48, 5, 24, 161) }, gauss(128, 5, 90, 180)];
 
 static FAST_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(FAST));
 static ACCURATE_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(ACCURATE));
 static HIGH_PRECISION_TABLES: LazyLock<Accuracy> = LazyLock::new(|| Accuracy::new(HIGH_PRECISION));
 
 impl Accuracy {
-    /// (14, 3, 10)-32 where the yield is at or below the rate, (16, 2, 18)-40 elsewhere.
+    /// (14, 3, 10)-32 where the yield is at or below the rate, (14, 2, 18)-36 elsewhere.
     pub fn fast() -> &'static Self {
         &FAST_TABLES
     }
@@ -75,7 +73,7 @@ impl Accuracy {
         &ACCURATE_TABLES
     }
 
-    /// (48, 5, 24)-161 and (96, 5, 64)-201, the premium by tanh-sinh.
+    /// (48, 5, 24)-161, the premium by tanh-sinh, and (128, 5, 90)-180, where Gauss–Legendre does better.
     pub fn high_precision() -> &'static Self {
         &HIGH_PRECISION_TABLES
     }
@@ -98,6 +96,9 @@ impl Accuracy {
 #[derive(Debug)]
 pub(super) struct Tables {
     pub scheme: Scheme,
+    /// A last step whose greatest change of ln(B/X), as a share of σ√T or of the greatest ln(B/X), is below this settled: what is left
+    /// is its square, most of it near expiry, where it hardly counts.
+    pub settled: f64,
     /// √τ of the nodes 1 to n, ascending to 1; the node 0 at τ = 0 has H = 0.
     pub root: Vec<f64>,
     /// The points of the boundary's integrals.
@@ -140,7 +141,7 @@ impl Tables {
         let Scheme { integral_points, newton_steps, boundary_nodes, premium_points, quadrature } = scheme;
         assert!((2..=256).contains(&integral_points), "integral_points");
         assert!((1..=16).contains(&newton_steps), "newton_steps");
-        assert!((2..=96).contains(&boundary_nodes), "boundary_nodes");
+        assert!((2..=128).contains(&boundary_nodes), "boundary_nodes");
         assert!((2..=1024).contains(&premium_points), "premium_points");
         let n = boundary_nodes;
         // 1 − cos in a form that keeps its relative accuracy near 0.
@@ -162,7 +163,12 @@ impl Tables {
         for cos in &premium.cos {
             interpolate(&z, cos.powf(inverse), &mut premium_weight);
         }
-        Self { scheme, root, integral, premium, integral_weight, premium_weight }
+        let settled = match newton_steps {
+            1..=3 => 4e-3,
+            4 => 1e-3,
+            _ => 1e-6,
+        };
+        Self { scheme, settled, root, integral, premium, integral_weight, premium_weight }
     }
 }
 

@@ -10,7 +10,7 @@ use super::accuracy::Accuracy;
 use super::boundary::MORE_STEPS;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
-use super::{check, check_volatility, tree};
+use super::{check, check_volatility, representable, tree};
 use crate::black::{Row, RowColumns};
 use crate::math::{Target, dispatch};
 
@@ -113,8 +113,9 @@ pub fn price_batch_on(
 ) {
     assert_lengths(rows, out.len());
     assert_eq!(out.len(), status.len(), "columns of one length");
+    let batch = Batch { target, rows, accuracy };
     let work = |start: usize, out: &mut [f64], status: &mut [Status]| {
-        with_room(|room| prices(room, target, rows, accuracy, start, out, status));
+        with_room(|room| batch.prices(room, start, out, status));
     };
     if out.len() <= CHUNK_ROWS || rayon::current_num_threads() == 1 {
         let chunks = out.chunks_mut(CHUNK_ROWS).zip(status.chunks_mut(CHUNK_ROWS)).enumerate();
@@ -131,34 +132,35 @@ pub(super) fn assert_lengths(rows: &RowColumns<'_>, n: usize) {
     assert!(rows.option_type.len() == n && columns.iter().all(|column| column.len() == n), "columns of one length");
 }
 
-/// One chunk, which begins at row `start`.
-fn prices(
-    room: &mut Room,
+/// What is valued, how.
+struct Batch<'a> {
     target: Target,
-    rows: &RowColumns<'_>,
-    accuracy: &Accuracy,
-    start: usize,
-    out: &mut [f64],
-    status: &mut [Status],
-) {
-    let mut early: Vec<(usize, Early)> = Vec::with_capacity(out.len());
-    let mut put = |i: usize, result: Result<f64, Status>, out: &mut [f64]| {
-        (out[i], status[i]) = match result {
-            Ok(price) => (price, Status::Ok),
-            Err(code) => (f64::NAN, code),
+    rows: &'a RowColumns<'a>,
+    accuracy: &'a Accuracy,
+}
+
+impl Batch<'_> {
+    /// One chunk, which begins at row `start`.
+    fn prices(&self, room: &mut Room, start: usize, out: &mut [f64], status: &mut [Status]) {
+        let mut early: Vec<(usize, Early)> = Vec::with_capacity(out.len());
+        let mut put = |i: usize, result: Result<f64, Status>, out: &mut [f64]| {
+            (out[i], status[i]) = match result {
+                Ok(price) => (price, Status::Ok),
+                Err(code) => (f64::NAN, code),
+            };
         };
-    };
-    for i in 0..out.len() {
-        match checked(&rows.row(start + i)) {
-            Ok(Valued::Early(option)) => early.push((i, option)),
-            Ok(Valued::European(price)) => put(i, Ok(price), out),
-            Err(code) => put(i, Err(code), out),
+        for i in 0..out.len() {
+            match checked(&self.rows.row(start + i)) {
+                Ok(Valued::Early(option)) => early.push((i, option)),
+                Ok(Valued::European(price)) => put(i, representable(price), out),
+                Err(code) => put(i, Err(code), out),
+            }
         }
-    }
-    let jobs: Vec<Job> = early.iter().map(|(_, option)| option.job).collect();
-    let mut answers = vec![Answer::default(); jobs.len()];
-    room.answer(target, accuracy, &jobs, &mut answers);
-    for ((i, option), answer) in early.iter().zip(&answers) {
-        put(*i, option.price(answer), out);
+        let jobs: Vec<Job> = early.iter().map(|(_, option)| option.job).collect();
+        let mut answers = vec![Answer::default(); jobs.len()];
+        room.answer(self.target, self.accuracy, &jobs, &mut answers);
+        for ((i, option), answer) in early.iter().zip(&answers) {
+            put(*i, option.price(answer), out);
+        }
     }
 }

@@ -48,8 +48,6 @@ pub(super) const STEP_SHARE: f64 = 0.7;
 /// ln(B(u)/X) is at least this share of √(u/τ) ln(B(τ)/X): an interpolant that swings below is cut. The true boundary's share is 0.4
 /// or more.
 pub(super) const FLOOR_SHARE: f64 = 0.3;
-/// A last step whose greatest change of ln(B/X), as a share of σ√T or of the greatest ln(B/X), is below this settled.
-pub(super) const CONVERGED: f64 = 4e-3;
 
 /// n(x) without a guard: 0 far out.
 pub(super) fn density(x: f64) -> f64 {
@@ -89,7 +87,7 @@ pub(super) fn boundary(terms: &Terms, tables: &Tables) -> Option<Vec<f64>> {
         let steps = step + 1;
         let least = tables.scheme.newton_steps;
         let may_end = steps == least || steps >= least + MORE_STEPS;
-        if may_end && greatest <= CONVERGED * terms.deviation.min(y[n - 1]) {
+        if may_end && greatest <= tables.settled * terms.deviation.min(y[n - 1]) {
             return Some(y);
         }
         if steps >= MOST_STEPS {

@@ -200,7 +200,7 @@ impl Bumps {
     }
 
     /// The four values of an axis.
-    fn values<'a>(axis: Axis, values: &'a [f64]) -> &'a [f64] {
+    fn values(axis: Axis, values: &[f64]) -> &[f64] {
         &values[1 + 4 * axis as usize..][..4]
     }
 

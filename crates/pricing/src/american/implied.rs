@@ -16,16 +16,18 @@ use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 /// Relative change of the volatility at which the search ends: the next change would be its square or so.
 const TOLERANCE: f64 = 1e-6;
 const MOST_STEPS: usize = 60;
-/// Total volatilities between which a tree is sought.
+/// Share of the greater of spot and strike to which the fast scheme knows a price: nearer the exercise value no volatility is determined.
+const PRICE_SHARE: f64 = 1e-8;
+/// Total volatilities between which one is sought.
 const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 
 /// The volatility at which [`price`](super::price) gives `price`; the row's own volatility is ignored.
 ///
 /// Errors: those of [`price`](super::price) by field; `BadPrice`; `BelowIntrinsic` below the exercise value (or the European
-/// intrinsic value) and `AboveMaximum` at or above what any volatility gives; `Undetermined` at the exercise value, which every small
-/// enough volatility has; `NotConverged`.
+/// intrinsic value) and `AboveMaximum` at or above what any volatility gives; `Undetermined` within 1e-8 of
+/// the greater of spot and strike of a positive exercise value, which every small enough volatility has; `NotConverged`.
 pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Status> {
-    let mut search = match Search::new(row_without_vol, price)? {
+    let mut search = match Search::start(row_without_vol, price)? {
         Start::Known(volatility) => return Ok(volatility),
         Start::Unknown(search) => search,
     };
@@ -75,7 +77,7 @@ fn search_chunk(
         };
     };
     for i in 0..price[start..].len().min(CHUNK_ROWS) {
-        match Search::new(&rows.row(start + i), price[start + i]) {
+        match Search::start(&rows.row(start + i), price[start + i]) {
             Ok(Start::Unknown(search)) => open.push((i, search)),
             Ok(Start::Known(volatility)) => put(i, Ok(volatility)),
             Err(code) => put(i, Err(code)),
@@ -118,7 +120,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(row: &Row, price: f64) -> Result<Start, Status> {
+    fn start(row: &Row, price: f64) -> Result<Start, Status> {
         check(row)?;
         if !(price.is_finite() && price >= 0.0) {
             return Err(Status::BadPrice);
@@ -134,7 +136,8 @@ impl Search {
         if price < certain - rounding {
             return Err(Status::BelowIntrinsic);
         }
-        if price <= certain + rounding {
+        let known = if exercise > 0.0 { PRICE_SHARE * row.spot.max(row.strike) } else { rounding };
+        if price <= certain + known {
             return Err(Status::Undetermined);
         }
         let most = match row.option_type {
@@ -149,7 +152,7 @@ impl Search {
         // The European option is worth no more at any volatility, so its volatility is no lower.
         let european = european().ok();
         let high = european.unwrap_or(f64::INFINITY).min(TOTAL_RANGE[1] / root_years) * (1.0 + 1e-9);
-        let volatility = european.unwrap_or_else(|| start(row, price)).max(low).min(high);
+        let volatility = european.unwrap_or_else(|| first_volatility(row, price)).max(low).min(high);
         let known = [None; 2];
         Ok(Start::Unknown(Self { row: *row, price, low, high, volatility, known, steps: 0 }))
     }
@@ -199,7 +202,7 @@ impl Search {
 }
 
 /// A first volatility where the price has no European one: the one whose at-the-money time value is the price's own.
-fn start(row: &Row, price: f64) -> f64 {
+fn first_volatility(row: &Row, price: f64) -> f64 {
     let value = (price - exercise_value(row)).max(1e-4 * row.strike);
     let moneyness = (row.spot / row.strike).ln().abs();
     (2.5 * value / row.spot.min(row.strike)).max(0.25 * moneyness) / row.expiry_years.sqrt()

@@ -7,7 +7,7 @@
 //! Accuracy tolerance.rs: american/lanes against the twin
 
 use super::accuracy::Tables;
-use super::boundary::{CONVERGED, FLOOR_SHARE, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST, STEP_SHARE, Terms};
+use super::boundary::{FLOOR_SHARE, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST, STEP_SHARE, Terms};
 use super::premium::Premium;
 use crate::math::{FRAC_1_SQRT_2PI, Kernel, MultiplyAdd, exp_moderate, mills, mills_parts};
 
@@ -125,7 +125,7 @@ impl Group {
         scratch.matrix.resize(n * n, [0.0; LANES]);
         scratch.points.resize(tables.integral.sin.len().max(tables.premium.sin.len()), [0.0; LANES]);
         self.guess::<M>(tables, &mut scratch.y[..n]);
-        let mut greatest = [0.0; LANES];
+        let (mut greatest, mut sum) = ([0.0; LANES], [0.0; LANES]);
         for _ in 0..steps {
             square(&scratch.y, &mut scratch.squares, n);
             for i in 0..n {
@@ -133,24 +133,26 @@ impl Group {
                 eliminate::<M>(&mut scratch.matrix, &mut scratch.right, i, n);
             }
             substitute::<M>(&scratch.matrix, &mut scratch.right, n);
-            greatest = [0.0; LANES];
+            (greatest, sum) = ([0.0; LANES], [0.0; LANES]);
             for i in 0..n {
-                let (y, change) = (&mut scratch.y[i], &scratch.right[i]);
+                let (mut y, change) = (scratch.y[i], scratch.right[i]);
                 for lane in 0..LANES {
                     let most = STEP_SHARE * y[lane];
                     let limited = if change[lane] > most { most } else { change[lane] };
                     let limited = if limited < -most { -most } else { limited };
                     y[lane] -= limited;
-                    // Written so that NaN becomes the greatest and stays it.
                     let size = limited.abs();
-                    greatest[lane] = if size <= greatest[lane] { greatest[lane] } else { size };
+                    greatest[lane] = if size > greatest[lane] { size } else { greatest[lane] };
+                    // NaN in any of them is NaN here.
+                    sum[lane] += y[lane];
                 }
+                scratch.y[i] = y;
             }
         }
         let last = &scratch.y[n - 1];
         std::array::from_fn(|lane| {
             let (v, y) = (self.deviation[lane], last[lane]);
-            greatest[lane] <= CONVERGED * if v < y { v } else { y }
+            sum[lane].is_finite() && greatest[lane] <= tables.settled * if v < y { v } else { y }
         })
     }
 
@@ -243,7 +245,7 @@ impl Group {
                 let omega = (rate - self.dividend[lane]) * alpha;
                 discount[lane] = exp_at_least::<M>(-rate * time);
                 forward[lane] = exp_at_least::<M>(-self.dividend[lane] * time);
-                let m = alpha / (time * mean_discount::<M>(rate * time, discount[lane]));
+                let m = alpha / (time * mean_discount(rate * time, discount[lane]));
                 let spread = M::multiply_add(omega - 1.0, omega - 1.0, 4.0 * m).sqrt();
                 let inverse = 1.0 / spread;
                 let share = m * inverse;
@@ -356,7 +358,7 @@ impl Group {
 
 /// (1 − e^(−x))/x: by its series where the difference would cancel.
 #[inline(always)]
-fn mean_discount<M: MultiplyAdd>(x: f64, exponential: f64) -> f64 {
+fn mean_discount(x: f64, exponential: f64) -> f64 {
     let series = 1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0 - x * (1.0 / 120.0))));
     let divided = (1.0 - exponential) / x;
     if x.abs() < 1e-3 { series } else { divided }
@@ -450,9 +452,7 @@ fn eliminate<M: MultiplyAdd>(matrix: &mut [Lane], right: &mut [Lane], i: usize, 
             right[i][lane] = M::multiply_add(-factor[lane], right[pivot][lane], right[i][lane]);
         }
     }
-    for lane in 0..LANES {
-        row[i][lane] = 1.0 / row[i][lane];
-    }
+    row[i] = row[i].map(|pivot| 1.0 / pivot);
 }
 
 #[inline(always)]

@@ -26,7 +26,7 @@ pub use batch::{price_batch, price_batch_on};
 pub use greeks::{greeks_batch, greeks_with};
 pub use implied::{implied_volatility, implied_volatility_batch};
 
-use zomma_base::{OptionType, Status};
+use zomma_base::Status;
 
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
@@ -43,7 +43,7 @@ pub fn price(row: &Row) -> Result<f64, Status> {
     check_volatility(row)?;
     let mut price = [0.0];
     with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
-    Ok(price[0])
+    representable(price[0])
 }
 
 /// Value of an American option to the accuracy asked for.
@@ -52,7 +52,7 @@ pub fn price(row: &Row) -> Result<f64, Status> {
 /// boundary's equation has no solution within reach (terms far outside the usual: docs/american.md).
 pub fn price_with(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
     match checked(row)? {
-        Valued::European(price) => Ok(price),
+        Valued::European(price) => representable(price),
         Valued::Early(option) => option.price(&put::answer(&option.job, accuracy)),
     }
 }
@@ -61,7 +61,7 @@ pub fn price_with(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
 pub fn european_price(row: &Row) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
-    Ok(european_of_checked(row))
+    representable(european_of_checked(row))
 }
 
 /// Every field but the volatility.
@@ -89,6 +89,10 @@ fn check(row: &Row) -> Result<(), Status> {
 /// Value of exercise now.
 fn exercise_value(row: &Row) -> f64 {
     (row.option_type.sign() * (row.spot - row.strike)).max(0.0)
+}
+
+fn representable(price: f64) -> Result<f64, Status> {
+    if price.is_finite() { Ok(price) } else { Err(Status::Overflow) }
 }
 
 fn check_volatility(row: &Row) -> Result<(), Status> {

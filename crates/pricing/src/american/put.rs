@@ -43,6 +43,9 @@ pub(super) fn waits_always(row: &Row) -> bool {
 /// Greatest |r|T and |q|T, and the range of σ√T, of the boundary's method.
 const RATE_MAX: f64 = 4.0;
 const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
+/// Beyond this |r|T or |q|T the boundary's last bend is resolved only where σ√T is at least a tenth of it.
+const RATE_SMALL: f64 = 0.5;
+const DEVIATIONS_PER_RATE: f64 = 10.0;
 
 /// Errors: `TwoBoundaries`; `NotConverged` where the terms are outside what the method is for.
 pub(super) fn value(row: &Row) -> Result<Valued, Status> {
@@ -63,8 +66,8 @@ pub(super) fn value(row: &Row) -> Result<Valued, Status> {
     let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
     let log_spot = (spot / strike).ln();
     let is_usual = DEVIATION_RANGE.contains(&terms.deviation)
-        && terms.rate.abs() <= RATE_MAX
-        && terms.dividend.abs() <= RATE_MAX
+        && terms.rate.abs().max(terms.dividend.abs())
+            <= (DEVIATIONS_PER_RATE * terms.deviation).clamp(RATE_SMALL, RATE_MAX)
         && log_spot.is_finite();
     if !is_usual {
         return Err(Status::NotConverged);
@@ -80,7 +83,7 @@ impl Early {
 
     /// The option's value.
     pub fn price(&self, answer: &Answer) -> Result<f64, Status> {
-        if !answer.is_converged {
+        if !(answer.is_converged && answer.premium.value.is_finite()) {
             return Err(Status::NotConverged);
         }
         if self.is_exercised(answer) {

@@ -11,7 +11,7 @@ use multiversion::multiversion;
 use zomma_base::Status;
 
 use super::put::waits_always;
-use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value};
+use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value, representable};
 use crate::black::Row;
 
 /// Steps of the finer tree where no other number is asked for: odd, so that the strike lies between two end nodes.
@@ -26,7 +26,7 @@ const STEPS_MAX: usize = 20_001;
 pub fn price(row: &Row, steps: usize) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
-    Ok(price_of_checked(row, steps))
+    representable(price_of_checked(row, steps))
 }
 
 pub(super) fn price_of_checked(row: &Row, steps: usize) -> f64 {

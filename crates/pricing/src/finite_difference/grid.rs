@@ -29,7 +29,7 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Divides the extent into about `cells`, with nodes at the spot and at `anchors` inside.
+    /// Divides the extent into `cells` (or one for each piece, if that is more), with nodes at the spot and at `anchors` inside.
     pub fn new(extent: &Extent, anchors: &[f64], cells: usize) -> Self {
         let Extent { low, high, spot, width } = *extent;
         let centre = 0.5 * (spot + 1.0);
@@ -48,6 +48,11 @@ impl Map {
             let count = ((xi(pair[1]) - xi(pair[0])) / cell).round();
             pieces.push((xi(pair[1]), pair[1], (count as usize).clamp(1, 2 * cells.max(1))));
         }
+        // Rounding may have made one too many or too few: the longest piece takes the difference.
+        let total: usize = pieces.iter().map(|piece| piece.2).sum();
+        if let Some(longest) = pieces.iter_mut().max_by_key(|piece| piece.2) {
+            longest.2 = (longest.2 + cells).saturating_sub(total).max(1);
+        }
         Self { centre, scale, pieces }
     }
 
@@ -60,7 +65,11 @@ impl Map {
             let ((from, ..), (to, end, count)) = (pair[0], pair[1]);
             let count = count * refinement;
             let step = (to - from) / count as f64;
-            out.extend((1..count).map(|i| self.centre + self.scale * (from + step * i as f64).sinh()));
+            out.extend((1..count).map(|i| {
+                // sinh, whose rounding matters next to the centre alone and there against the centre.
+                let e = (from + step * i as f64).exp();
+                self.centre + 0.5 * self.scale * (e - 1.0 / e)
+            }));
             out.push(end);
             if end == spot {
                 spot_index = out.len() - 1;

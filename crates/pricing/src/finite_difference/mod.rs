@@ -5,6 +5,7 @@
 //! stability and the order observed. [`american_with_dividends`] and [`implied_volatility_with_dividends`] are the same for quotes on a
 //! share that pays cash dividends. Units: prices and amounts in currency per share, times in ACT/365F years from now.
 
+mod batch;
 mod certain;
 mod contract;
 mod dividends;
@@ -14,6 +15,7 @@ mod grid;
 mod heston;
 mod implied;
 mod jump;
+mod lanes;
 mod operator;
 mod payoff;
 mod report;
@@ -24,11 +26,10 @@ mod stepper;
 mod tests;
 mod tridiagonal;
 
+pub use batch::{EstimateColumns, SensitivityColumns, price_batch, sensitivities_batch};
 pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolatility, Monitoring, Payoff};
-pub use dividends::{
-    EstimateColumns, Sensitivities, american_with_dividends, european_with_dividends, price_batch, sensitivities,
-};
-pub use heston::{HestonEstimate, HestonParameters, HestonSettings, solve_heston};
+pub use dividends::{Sensitivities, american_with_dividends, european_with_dividends, sensitivities};
+pub use heston::{HestonEstimate, HestonParameters, HestonReport, HestonSettings, report_heston, solve_heston};
 pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
 pub use report::{Report, Stability, report};
 pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};

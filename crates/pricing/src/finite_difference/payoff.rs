@@ -29,9 +29,10 @@ impl UnitPayoff {
         self.constant + self.factor * self.plain_at(spot)
     }
 
-    /// Mean over \[from, to\].
-    pub fn mean(&self, from: f64, to: f64) -> f64 {
-        self.constant + self.factor * self.plain_mean(from, to)
+    /// Mean over the cell \[from, to\] of a node, brought from the cell's middle to the node along the payoff's slope: what is affine
+    /// stays as it is where nodes are uneven.
+    pub fn mean(&self, node: f64, [from, to]: [f64; 2]) -> f64 {
+        self.constant + self.factor * self.plain_mean(node, from, to)
     }
 
     /// Slope and intercept beyond the kink: payoff = slope·S + intercept at and around `spot`.
@@ -61,20 +62,20 @@ impl UnitPayoff {
         }
     }
 
-    fn plain_mean(&self, from: f64, to: f64) -> f64 {
-        let middle = 0.5 * (from + to);
+    fn plain_mean(&self, node: f64, from: f64, to: f64) -> f64 {
         if !(from < 1.0 && 1.0 < to) {
-            return self.plain_at(middle);
+            return self.plain_at(node);
         }
         let (near, far) = match self.option_type {
             OptionType::Call => (1.0, to),
             OptionType::Put => (from, 1.0),
         };
         let share = (far - near) / (to - from);
+        let aside = node - 0.5 * (from + to);
         match self.kind {
-            Payoff::Vanilla => 0.5 * share * (far - near),
+            Payoff::Vanilla => share * (0.5 * (far - near) + self.option_type.sign() * aside),
             Payoff::CashOrNothing(cash) => share * cash,
-            Payoff::AssetOrNothing => share * 0.5 * (far + near),
+            Payoff::AssetOrNothing => share * (0.5 * (far + near) + aside),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use zomma_base::Status;
+use zomma_base::{OptionType, Status};
 
 use super::certain::certain_value;
 use super::contract::{Contract, Exercise, Knock, Monitoring, Payoff};
@@ -145,9 +145,25 @@ pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate
             }
         };
     }
-    estimate.value = estimate.value.max(least);
+    // Extrapolation from a grid too coarse may leave what no arbitrage allows: the error is then no less than what is cut.
+    let within = estimate.value.max(least).min(most(contract).max(least));
+    estimate.error = estimate.error.max((estimate.value - within).abs());
+    estimate.value = within;
     let numbers = [estimate.value, estimate.error, estimate.delta, estimate.gamma, estimate.theta];
     if numbers.iter().all(|x| x.is_finite()) { Ok(estimate) } else { Err(Status::Overflow) }
+}
+
+/// What a vanilla option is worth at most: the share, or the strike, at the better of now and expiry.
+fn most(contract: &Contract<'_>) -> f64 {
+    let row = &contract.row;
+    if contract.payoff != Payoff::Vanilla || contract.barrier.is_some() {
+        return f64::INFINITY;
+    }
+    let (paid, rate) = match row.option_type {
+        OptionType::Call => (row.spot, row.dividend_yield),
+        OptionType::Put => (row.strike, row.risk_free_rate),
+    };
+    paid * (-rate * row.expiry_years).exp().max(1.0)
 }
 
 /// The payoff with the strike at 1.
@@ -212,7 +228,7 @@ fn on_grids<const N: usize>(
     if certain {
         return Ok([certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width); N]);
     }
-    let (extent, unit) = extent(contract, settings, unit, shape, &scratch.events)?;
+    let (extent, unit) = extent(contract, settings.deviations, unit, shape, paid(&scratch.events))?;
     let mut anchors = [1.0; 3];
     let mut count = 1;
     for level in unit.watched.iter().flatten() {
@@ -259,21 +275,25 @@ fn certain_estimate(unit: &Unit<'_>, exercise: Exercise<'_>, stretches: &[Stretc
     Estimate { value, error: 0.4 * spot * width, delta, gamma: 0.0, theta }
 }
 
+/// All dividends together.
+pub(super) fn paid(events: &[(f64, Event)]) -> f64 {
+    events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum()
+}
+
 /// The ends of the grid, and the unit with what stands there.
 pub(super) fn extent<'a>(
     contract: &Contract<'_>,
-    settings: &Settings,
+    deviations: f64,
     mut unit: Unit<'a>,
     shape: &Row,
-    events: &[(f64, Event)],
+    paid: f64,
 ) -> Result<(Extent, Unit<'a>), Status> {
     let row = &contract.row;
     let spot = row.spot / row.strike;
     let width = shape.volatility * shape.expiry_years.sqrt();
     let drift =
         ((shape.risk_free_rate - shape.dividend_yield) * shape.expiry_years).clamp(-MOST_EXPONENT, MOST_EXPONENT);
-    let spread = (settings.deviations * width).min(MOST_EXPONENT);
-    let paid: f64 = events.iter().map(|e| if let Event::Dividend(amount) = e.1 { amount } else { 0.0 }).sum();
+    let spread = (deviations * width).min(MOST_EXPONENT);
     let mut high = (spot * drift.max(0.0).exp()).max(1.0) * spread.exp() + paid;
     let bottom = (spot * drift.min(0.0).exp()).min(1.0) * (-spread).exp();
     // Where the grid reaches down so far it may as well end at zero, which absorbs.

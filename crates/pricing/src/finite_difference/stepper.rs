@@ -64,7 +64,7 @@ pub(super) struct Stepper {
 /// Steps after expiry, and after an event, whose place two half steps of backward Euler take.
 const DAMPED: [usize; 2] = [2, 1];
 /// γ of TR-BDF2, with which both halves invert the same matrix.
-const GAMMA: f64 = 2.0 - std::f64::consts::SQRT_2;
+pub(super) const GAMMA: f64 = 2.0 - std::f64::consts::SQRT_2;
 
 impl Stepper {
     /// Fills `values` with those of now, for the `nodes` that stand. Each stretch has its steps times `refinement`.
@@ -115,8 +115,7 @@ impl Stepper {
         let n = self.nodes.len();
         self.values.clear();
         for i in 0..n {
-            let [from, to] = self.cell(i);
-            self.values.push(unit.payoff.mean(from, to));
+            self.values.push(unit.payoff.mean(self.nodes[i], cell(&self.nodes, i)));
         }
         self.payoff.clear();
         self.payoff.extend(self.nodes.iter().map(|&s| unit.payoff.at(s)));
@@ -133,13 +132,6 @@ impl Stepper {
             self.watch(unit);
         }
         self.set_ends();
-    }
-
-    /// The cell around a node.
-    fn cell(&self, i: usize) -> [f64; 2] {
-        let at = |j: usize| self.nodes[j];
-        let last = self.nodes.len() - 1;
-        [0.5 * (at(i.max(1) - 1) + at(i)), 0.5 * (at(i) + at((i + 1).min(last)))]
     }
 
     fn assemble(&mut self, unit: &Unit<'_>, settings: &Settings, time: f64) {
@@ -325,7 +317,7 @@ impl Stepper {
     /// The rebate beyond the watched barriers; in the cell that a barrier divides, in proportion.
     fn watch(&mut self, unit: &Unit<'_>) {
         for i in 0..self.nodes.len() {
-            let [from, to] = self.cell(i);
+            let [from, to] = cell(&self.nodes, i);
             let alive = unit.alive(from, to);
             self.values[i] = alive * self.values[i] + (1.0 - alive) * unit.rebate;
         }
@@ -340,6 +332,12 @@ impl Stepper {
 
 /// Local volatilities above this are read as this: diffusion weights stay finite.
 const MOST_LOCAL: f64 = 100.0;
+
+/// The cell of a node, from the middle between it and the node before to that between it and the next.
+pub(super) fn cell(nodes: &[f64], i: usize) -> [f64; 2] {
+    let next = nodes[(i + 1).min(nodes.len() - 1)];
+    [0.5 * (nodes[i.max(1) - 1] + nodes[i]), 0.5 * (nodes[i] + next)]
+}
 
 impl Unit<'_> {
     /// The share of a cell that is between the watched barriers.

@@ -73,6 +73,13 @@ fn hash(key: &[u64; 13]) -> u64 {
 /// What a row becomes.
 type Outcome<T> = Result<T, Status>;
 
+/// Rows of one slice, in their order among the sorted.
+struct Part<'a, T> {
+    rows: &'a [(u64, usize)],
+    strikes: &'a [f64],
+    outcomes: &'a mut [Outcome<T>],
+}
+
 /// Values every row and hands it to `place`, in no order.
 pub(super) fn evaluate<T: Copy + Send + Sync>(
     columns: &Columns<'_>,
@@ -88,30 +95,32 @@ pub(super) fn evaluate<T: Copy + Send + Sync>(
     } else {
         order.sort_unstable();
     }
+    let strikes: Vec<f64> = order.iter().map(|(_, i)| columns.strike[*i]).collect();
     let mut outcomes: Vec<Outcome<T>> = vec![Err(Status::NotConverged); n];
-    let mut tasks = Vec::new();
-    let mut rest = outcomes.as_mut_slice();
+    let mut parts = Vec::new();
+    let (mut rest, mut rest_strikes) = (outcomes.as_mut_slice(), strikes.as_slice());
     for run in order.chunk_by(|a, b| a.0 == b.0 && columns.key(a.1) == columns.key(b.1)) {
-        for part in run.chunks(LONGEST) {
-            let (own, others) = std::mem::take(&mut rest).split_at_mut(part.len());
-            tasks.push((part, own));
+        for rows in run.chunks(LONGEST) {
+            let (strikes, others) = rest_strikes.split_at(rows.len());
+            rest_strikes = others;
+            let (outcomes, others) = std::mem::take(&mut rest).split_at_mut(rows.len());
             rest = others;
+            parts.push(Part { rows, strikes, outcomes });
         }
     }
-    let run = |(rows, outcomes): (&[(u64, usize)], &mut [Outcome<T>])| {
+    let run = |Part { rows, strikes, outcomes }: Part<'_, T>| {
         // A run is never empty.
         let first = rows[0].1;
-        let strikes: Vec<f64> = rows.iter().map(|(_, i)| columns.strike[*i]).collect();
         let (model, slice) = (&columns.model[first], &columns.slice(first));
-        let task = Task { target: Target::best(), model, slice, strikes: &strikes, depth };
+        let task = Task { target: Target::best(), model, slice, strikes, depth };
         task.run(&mut |i, covered| {
             outcomes[i] = covered.and_then(|covered| value(&covered, columns.option_type[rows[i].1], model));
         });
     };
     if parallel {
-        tasks.into_par_iter().for_each(run)
+        parts.into_par_iter().for_each(run);
     } else {
-        tasks.into_iter().for_each(run)
+        parts.into_iter().for_each(run);
     }
     order.iter().zip(outcomes).for_each(|((_, i), outcome)| place(*i, outcome));
 }

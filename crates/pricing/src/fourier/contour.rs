@@ -7,7 +7,7 @@
 //!          nodes is exact to rounding. The poles ±i/2 lie the distance d from the contour in y. Halved until two rules agree. A turn
 //!          that fails (normal jumps and Gaussian parts grow where it is too large) gives way to a smaller one; models with
 //!          normal jumps are then conditioned on the number of jumps, which is exact: a Poisson-weighted sum.
-//! Error    two rules agree within 1e-12 (their distance squares with each halving), and no term is so large that rounding shows
+//! Error    two rules agree within 1e-13 (their distance squares with each halving), and no term is so large that rounding shows
 //! Accuracy 1e-12 of a forward (tolerance.rs: fourier)
 
 use super::complex::{Complex, complex};
@@ -25,14 +25,16 @@ const FIRST_STEP: f64 = 0.12;
 const HALVINGS: usize = 5;
 /// Where e^y ends: 1e19.
 pub(super) const LAST: f64 = 44.0;
-/// Distance of two rules of the value that is accepted.
-const AGREED: f64 = 1e-12;
+/// Distance of two rules of the value that is accepted, but for rounding.
+const AGREED: f64 = 1e-13;
 /// The same of all other sums, against the largest of their value, 1 and, for rounding, 1e-4 of their largest term.
-const AGREED_DERIVATIVES: f64 = 1e-9;
+const AGREED_DERIVATIVES: f64 = 1e-10;
 /// A larger term would bring rounding errors of 1e-13.
 pub(super) const LARGEST_TERM: f64 = 500.0;
+/// Terms so small need no better contour.
+const SMALL_TERM: f64 = 1e3;
 /// Expected normal jumps up to which they are conditioned on.
-const MOST_JUMPS: f64 = 200.0;
+const MOST_JUMPS: f64 = 110.0;
 
 /// The sum of the value alone, at log-strike x, without the factor √k; None where no contour converges.
 pub(super) fn value<X: Exponent<P>, const P: usize>(exponent: &X, x: f64) -> Option<f64> {
@@ -93,7 +95,7 @@ fn best<X: Exponent<P>, const P: usize, const Q: usize>(
     })
 }
 
-/// The first contour that converges.
+/// The first contour that converges with small terms, or else the one with the smallest.
 fn every_turn<const Q: usize>(
     x: f64,
     shift: f64,
@@ -102,13 +104,23 @@ fn every_turn<const Q: usize>(
     weights: &impl Fn(Complex) -> [Complex; Q],
 ) -> Option<[f64; Q]> {
     let sign = if x >= shift { 1.0 } else { -1.0 };
-    CONTOURS.iter().find_map(|&(turn, distance)| {
+    let mut best: Option<([f64; Q], f64)> = None;
+    for (turn, distance) in CONTOURS {
         let turn = sign * turn;
         if !may_turn(turn) {
-            return None;
+            continue;
         }
-        Contour::new(turn, distance).integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights)
-    })
+        let contour = Contour::new(turn, distance);
+        let found = contour.integrate(&|s, u| (exponent(s) - u.times_i().scale(x)).exp::<Std>(), weights);
+        let Some((sums, magnified)) = found else { continue };
+        if magnified <= SMALL_TERM {
+            return Some(sums);
+        }
+        if best.is_none_or(|(_, least)| magnified < least) {
+            best = Some((sums, magnified));
+        }
+    }
+    best.map(|(sums, _)| sums)
 }
 
 /// u = i ω₁ + b sinh(iω + y), between the poles ±i/2.
@@ -139,12 +151,12 @@ impl Contour {
         (u, complex(self.width * cosh * self.cos, self.width * sinh * self.sin))
     }
 
-    /// (1/2π) ∫ of oscillation times each weight.
+    /// (1/2π) ∫ of oscillation times each weight, and the most by which a term is larger than its sum or 1.
     fn integrate<const Q: usize>(
         &self,
         oscillation: &impl Fn(Complex, Complex) -> Complex,
         weights: &impl Fn(Complex) -> [Complex; Q],
-    ) -> Option<[f64; Q]> {
+    ) -> Option<([f64; Q], f64)> {
         let term = |y: f64| {
             let (u, du) = self.at(y);
             let s = complex(0.5 - u.im, u.re);
@@ -162,11 +174,12 @@ impl Contour {
             let finer = sum.map(|sum| sum * step);
             let agreed = (0..Q).all(|q| {
                 let size = finer[q].abs().max(1e-4 * largest[q]).max(1.0);
-                let allowed = if q == 0 { AGREED } else { AGREED_DERIVATIVES * size };
+                let allowed = if q == 0 { AGREED + 1e-15 * largest[0] } else { AGREED_DERIVATIVES * size };
                 (finer[q] - rule[q]).abs() <= allowed
             });
             if agreed {
-                return (largest[0] <= LARGEST_TERM).then_some(finer);
+                let magnified = (0..Q).map(|q| largest[q] / finer[q].abs().max(1.0)).fold(0.0, f64::max);
+                return (largest[0] <= LARGEST_TERM).then_some((finer, magnified));
             }
             rule = finer;
         }

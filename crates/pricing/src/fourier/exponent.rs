@@ -26,9 +26,10 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
     /// Λ(s) at real s, infinite where the moment is.
     fn moment(&self, s: f64) -> f64;
 
-    /// The same for the measures that the derivatives by the parameters price with: one more jump, where there are jumps.
-    fn derivative_moment(&self, s: f64) -> f64 {
-        self.moment(s)
+    /// What the measures that the derivatives by the parameters price with have more in their tails than Λ(s): one more jump, where
+    /// there are jumps.
+    fn excess(&self, _s: f64) -> f64 {
+        0.0
     }
 
     /// An upper bound of Re Λ(1/2 + iy) for all y ≥ `u`.

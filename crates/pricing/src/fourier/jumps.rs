@@ -14,6 +14,8 @@ use super::model::{Bates, Kou, Merton};
 /// Expected jumps up to which e^(λT(J − 1)) stays over e^−20 where J wanders around 0.
 const MOST_DIRECT: f64 = 10.0;
 
+/// ln of what is nothing: what returns at most so large does not count.
+const GONE: f64 = -45.0;
 /// What no intensity counts as, when the number of jumps is given: its square is 0.
 const LEAST_INTENSITY: f64 = 1e-250;
 
@@ -59,6 +61,11 @@ impl NormalJumps {
         )
     }
 
+    /// On the real line e^(λT(J − 1)) first vanishes and returns beyond this u.
+    fn half_cycle(&self) -> f64 {
+        std::f64::consts::PI / self.mean.abs().max(1e-6)
+    }
+
     /// Where the logarithm is without the diffusion, given so many jumps of the mean size.
     fn shift(&self, jumps: Option<u32>) -> f64 {
         f64::from(jumps.unwrap_or(0)) * self.mean - self.intensity * self.expiry * self.growth
@@ -83,7 +90,7 @@ impl NormalJumps {
     }
 
     /// ln(1 + T (1 + λ)(1 + s²)(J(s) + J(1))): what a derivative has more in its tails.
-    fn one_more(&self, s: f64) -> f64 {
+    fn excess(&self, s: f64) -> f64 {
         let one = self.power(complex(s, 0.0)).re.exp() + self.growth + 1.0;
         (self.expiry * (1.0 + self.intensity) * (1.0 + s * s) * one).ln_1p()
     }
@@ -171,11 +178,11 @@ impl Exponent<4> for MertonExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn)
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
-        self.moment(s) + self.jumps.one_more(s)
+    fn excess(&self, s: f64) -> f64 {
+        self.jumps.excess(s)
     }
 
     fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<4> {
@@ -243,11 +250,11 @@ impl Exponent<8> for BatesExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn)
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
-        self.moment(s) + self.jumps.one_more(s)
+    fn excess(&self, s: f64) -> f64 {
+        self.jumps.excess(s)
     }
 
     fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<8> {
@@ -314,14 +321,14 @@ impl Exponent<5> for KouExponent {
         if up || down { f64::INFINITY } else { self.value::<Std>(complex(s, 0.0)).re }
     }
 
-    fn derivative_moment(&self, s: f64) -> f64 {
+    fn excess(&self, s: f64) -> f64 {
         let Kou { jump_intensity, jump_up_rate: up, jump_down_rate: down, .. } = self.model;
         if s >= up || s <= -down {
             return f64::INFINITY;
         }
         // The derivative by a rate has a double pole.
         let one = up / (up - s) + down / (down + s) + (1.0 + s.abs()) * up / (up - 1.0);
-        self.moment(s) + 2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
+        2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
     }
 
     fn envelope(&self, u: f64) -> f64 {

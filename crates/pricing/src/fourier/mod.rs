@@ -2,8 +2,8 @@
 //!
 //! A slice is one model at one expiry in one market: its characteristic function is evaluated once, and every strike summed from it in
 //! vector lanes ([`price_slice`]). A batch has a model, a market and an expiry a row ([`price_batch`]) and is cut into slices. Where the
-//! series would need too many terms the twin, an integral along a contour, values the strike ([`twin`]); where that does not converge
-//! either the row says `NotConverged`.
+//! series would need too many terms an integral along a turned contour takes its place, whose nodes the strikes of a side share; what
+//! neither vouches for is the [`twin`]'s, strike by strike, and where that does not converge either the row says `NotConverged`.
 
 mod batch;
 mod complex;
@@ -54,7 +54,7 @@ pub fn price_slice(
     });
 }
 
-/// Price, derivatives by the market and gradient by the parameters of all strikes of one slice; less than four times the work of the
+/// Price, derivatives by the market and gradient by the parameters of all strikes of one slice: two to four times the work of the
 /// price. Arguments and statuses as in [`price_slice`]; a row whose status is not `Ok` has NaN everywhere.
 pub fn gradient_slice(
     model: &Model,

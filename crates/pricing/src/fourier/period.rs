@@ -1,6 +1,6 @@
 //! How long a period the series needs: the discretisation error is an option's value, which the moments bound.
 //!
-//! With strikes repeated at distance P in x = ln(K/F), the series of [`super::series`] is too large by exactly
+//! With strikes repeated at distance P in x = ln(K/F), the covered call of [`super::series`] is too small by exactly
 //! Σ e^(−nP/2) C(x + nP) + Σ e^(nP/2) P(x − nP), n ≥ 1, where C and P are undiscounted calls and puts in forwards. Every finite moment
 //! bounds them (Markov's inequality): C(x) ≤ e^(Λ(s) − (s − 1)x), s ≥ 1; P(x) ≤ e^(Λ(s) + (1 − s)x), s ≤ 0. The best s is searched for.
 //! In the role that moments play here the bound follows G. Junike and K. Pankrashkin (2022), "Precise option pricing by the COS
@@ -17,25 +17,35 @@ pub(super) struct Period {
     pub length: f64,
     /// x = ln(K/F) below which a put, and
     pub lowest: f64,
-    /// above which a call is worth less than the bound.
+    /// above which a call is worth far less than the bound.
     pub highest: f64,
 }
 
-/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is).
-/// None where Λ is no number.
-pub(super) fn find(moment: impl Fn(f64) -> f64, bound: f64, least: f64, most: f64) -> Option<Period> {
-    // −8 Λ(1/2) is the variance of ln S, were it normal.
+/// How much further than an option of the error's size the reach lies: e^−10, which derivatives cannot make up for.
+const FURTHER: f64 = 10.0;
+
+/// For log-strikes from `least` to `most`, error `e^(−bound)` of a forward, given Λ at real arguments (infinite where the moment is) and what
+/// is to be added to it. None where there is no such number.
+pub(super) fn find(
+    moment: impl Fn(f64) -> f64,
+    excess: impl Fn(f64) -> f64,
+    bound: f64,
+    [least, most]: [f64; 2],
+) -> Option<Period> {
+    // The variance of ln S, were it normal.
     let variance = -8.0 * moment(0.5);
     if !(variance >= 0.0 && variance.is_finite()) {
         return None;
     }
     let guess = (2.0 * bound / variance.max(1e-24)).sqrt().max(0.5);
-    let right = side(|t| moment(0.5 + t), bound, guess);
-    let left = side(|t| moment(0.5 - t), bound, guess);
+    // Λ(0) = Λ(1) = 0, whatever rounding makes of it.
+    let both = |s: f64| if s == 0.0 || s == 1.0 { excess(s) } else { moment(s) + excess(s) };
+    let right = side(|t| both(0.5 + t), bound, guess);
+    let left = side(|t| both(0.5 - t), bound, guess);
     let highest = right.reach();
     let lowest = -left.reach();
     let length = right.period(-least.max(lowest)).max(left.period(most.min(highest))).max(SHORTEST);
-    Some(Period { length, lowest, highest })
+    length.is_finite().then_some(Period { length, lowest, highest })
 }
 
 /// Moments Λ(1/2 ± t) that were looked at, as (t, Λ).
@@ -53,7 +63,11 @@ impl Side {
 
     /// The log-strike beyond which the out-of-the-money option is worth nothing.
     fn reach(&self) -> f64 {
-        let each = self.moments.iter().filter(|(t, _)| *t > 0.5).map(|(t, moment)| (moment + self.bound) / (t - 0.5));
+        let each = self
+            .moments
+            .iter()
+            .filter(|(t, _)| *t > 0.5)
+            .map(|(t, moment)| (moment + self.bound + FURTHER) / (t - 0.5));
         each.fold(f64::INFINITY, f64::min)
     }
 }

@@ -90,7 +90,7 @@ pub struct Sensitivities {
 
 impl Sensitivities {
     /// What a row without an answer holds.
-    pub(super) const NAN: Self = Self {
+    pub const NAN: Self = Self {
         price: f64::NAN,
         delta: f64::NAN,
         gamma: f64::NAN,
@@ -237,8 +237,8 @@ impl Covered<'_> {
     /// The same where every quantity that is made is a number.
     pub fn finite_greeks(&self, option_type: OptionType, model: &Model) -> Result<[f64; 19], Status> {
         let greeks = self.greeks(option_type, model);
-        let made = |greek: Greek| !ABSENT.contains(&greek) && !(greek == Greek::Lambda && greeks[0] == 0.0);
-        let sound = Greek::ALL.into_iter().all(|greek| greeks[greek as usize].is_finite() || !made(greek));
+        let absent = |greek: Greek| ABSENT.contains(&greek) || greek == Greek::Lambda && greeks[0] == 0.0;
+        let sound = Greek::ALL.into_iter().all(|greek| greeks[greek as usize].is_finite() || absent(greek));
         if sound { Ok(greeks) } else { Err(Status::Overflow) }
     }
 }

@@ -18,8 +18,8 @@ use crate::math::{Kernel, MultiplyAdd};
 const BLOCK: usize = 32;
 /// Strikes that go through Horner's rule together: three vectors of the widest target, which hides the latency of one.
 const STRIKES: usize = 24;
-/// The most nodes.
-pub(super) const MOST_NODES: usize = 8192;
+/// The most nodes: about a millisecond.
+pub(super) const MOST_NODES: usize = 32_768;
 
 /// Which sums are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +70,6 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Number of nodes.
-    pub fn nodes(&self) -> usize {
-        self.re[place::VALUE].len()
-    }
-
     fn clear(&mut self) {
         self.re.iter_mut().chain(&mut self.im).for_each(Vec::clear);
     }
@@ -94,10 +89,15 @@ pub(super) struct Nodes<'a, X, const P: usize> {
 }
 
 impl<X: Exponent<P>, const P: usize> Nodes<'_, X, P> {
-    /// Whether what lies beyond `u` may be left away. Every weight but the value's grows at most as u² against it.
+    /// Whether what lies beyond `u` may be left away. Against the value's weight the gradient's grow as u² at most, those of the mixed
+    /// Greeks as u⁴.
     fn ends(&self, u: f64) -> bool {
         let size = self.exponent.envelope(u).exp();
-        let rest = if self.depth == Depth::Price { size / u } else { size * u * 1e-3 };
+        let rest = match self.depth {
+            Depth::Price => size / u,
+            Depth::Gradient => size * u * 1e-3,
+            Depth::Greeks => size * u * u * u * 1e-3,
+        };
         rest <= self.error * std::f64::consts::PI
     }
 }
@@ -113,10 +113,10 @@ impl<X: Exponent<P>, const P: usize> Kernel for Nodes<'_, X, P> {
             return;
         }
         for first in (0..self.most).step_by(BLOCK) {
-            if self.depth == Depth::Price {
-                values::<M, X, P>(&self.exponent, first, step, self.table);
-            } else {
-                gradients::<M, X, P>(&self.exponent, first, step, self.depth, self.table);
+            match self.depth {
+                Depth::Price => values::<M, X, P>(&self.exponent, first, step, self.table),
+                Depth::Gradient => gradients::<M, X, P, false>(&self.exponent, first, step, self.table),
+                Depth::Greeks => gradients::<M, X, P, true>(&self.exponent, first, step, self.table),
             }
             if self.ends(step * (first + BLOCK) as f64) {
                 *self.met = true;
@@ -150,11 +150,10 @@ fn values<M: MultiplyAdd, X: Exponent<P>, const P: usize>(exponent: &X, first: u
 }
 
 #[inline(always)]
-fn gradients<M: MultiplyAdd, X: Exponent<P>, const P: usize>(
+fn gradients<M: MultiplyAdd, X: Exponent<P>, const P: usize, const MIXED: bool>(
     exponent: &X,
     first: usize,
     step: f64,
-    depth: Depth,
     table: &mut Table,
 ) {
     let (mut re, mut im) = ([[0.0; BLOCK]; place::ALL], [[0.0; BLOCK]; place::ALL]);
@@ -175,12 +174,15 @@ fn gradients<M: MultiplyAdd, X: Exponent<P>, const P: usize>(
         for p in 0..P {
             set(place::PARAMETERS + p, weight * gradient.parameters[p]);
         }
-        set(place::DENSITY_SLOPE, slope.scale(a));
-        set(place::EXPIRY_SLOPE, slope * gradient.expiry);
-        set(place::EXPIRY_DENSITY, (weight * gradient.expiry).scale(a));
-        set(place::FIRST_SLOPE, slope * gradient.parameters[0]);
-        set(place::FIRST_DENSITY, (weight * gradient.parameters[0]).scale(a));
+        if MIXED {
+            set(place::DENSITY_SLOPE, slope.scale(a));
+            set(place::EXPIRY_SLOPE, slope * gradient.expiry);
+            set(place::EXPIRY_DENSITY, (weight * gradient.expiry).scale(a));
+            set(place::FIRST_SLOPE, slope * gradient.parameters[0]);
+            set(place::FIRST_DENSITY, (weight * gradient.parameters[0]).scale(a));
+        }
     }
+    let depth = if MIXED { Depth::Greeks } else { Depth::Gradient };
     for place in made(depth, P) {
         first_half(first, &mut re[place]);
         first_half(first, &mut im[place]);

@@ -7,7 +7,7 @@ use super::exponent::Exponent;
 use super::heston::HestonExponent;
 use super::jumps::{BatesExponent, KouExponent, MertonExponent};
 use super::model::Model;
-use super::period;
+use super::period::{self, Period};
 use super::quantities::{Covered, Slice};
 use super::series::{AtStrikes, Depth, MOST_NODES, Nodes, Sums, Table, place};
 use super::turned::{OneSide, Side};
@@ -81,52 +81,69 @@ impl Task<'_> {
                     sink(i, Err(Status::BadStrike));
                 }
             }
-            let least = x.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let bound = if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND };
-            let moment =
-                |s| if self.depth == Depth::Price { exponent.moment(s) } else { exponent.derivative_moment(s) };
-            let period = period::find(moment, bound, least, most);
-            let mut met = false;
-            let sound = self.depth == Depth::Price || exponent.has_gradient();
-            if let Some(period) = period.filter(|_| sound) {
-                let largest = most.clamp(period.lowest, period.highest);
-                let error = (-bound - 0.5 * largest.max(0.0)).exp();
-                // Where a contour may turn it is the faster one beyond so many nodes.
-                let turns = exponent.may_turn(WIDEST.0) && exponent.may_turn(-WIDEST.0);
-                let most = if turns { (300 + 40 * x.len()).min(MOST_NODES) } else { MOST_NODES };
-                let (period, depth) = (period.length, self.depth);
-                let nodes = Nodes { exponent, period, error, depth, most, table, met: &mut met };
-                dispatch(self.target, nodes);
-            }
+            let period = self.period(&exponent, x);
             sums.clear();
             sums.resize(x.len(), None);
-            if !met && sound {
-                for above in [false, true] {
-                    let depth = self.depth;
-                    dispatch(self.target, OneSide { exponent, depth, above, x, side, sums });
+            let derivatives = self.depth != Depth::Price;
+            let mut alias = 0.0;
+            if !derivatives || exponent.has_gradient() {
+                if let Some(period) = period.filter(|period| self.has_nodes(exponent, period, x, table)) {
+                    alias = 1.0 / (0.5 * period.length).exp_m1();
+                    dispatch(self.target, AtStrikes { table, x, depth: self.depth, parameters: P, sums });
+                } else {
+                    for above in [false, true] {
+                        let depth = self.depth;
+                        dispatch(self.target, OneSide { exponent, depth, above, x, side, sums });
+                    }
                 }
             }
-            if met {
-                let strikes = AtStrikes { table, x, depth: self.depth, parameters: P, sums };
-                dispatch(self.target, strikes);
-            }
-            let alias = period.filter(|_| met).map_or(0.0, |period| 1.0 / (0.5 * period.length).exp_m1());
-            for ((&row, &x), sums) in rows.iter().zip(x.iter()).zip(sums.iter_mut()) {
-                let strike = self.strikes[row];
+            for ((&row, &x), sums) in rows.iter().zip(x.iter()).zip(sums.iter()) {
+                let (slice, strike) = (self.slice, self.strikes[row]);
                 let worthless = period.and_then(|period| worthless(x, period.lowest, period.highest));
-                let found = if worthless.is_some() || x > FARTHEST {
-                    worthless
+                let covered = if let Some(sums) = worthless {
+                    Some(Covered { slice, strike, x, sums, alias: 0.0 })
+                } else if x > FARTHEST {
+                    None
                 } else {
-                    sums.or_else(|| twin::sums(&exponent, x, self.depth != Depth::Price))
+                    let root = (0.5 * x).exp();
+                    let found = sums.or_else(|| twin::sums(&exponent, x, derivatives));
+                    found.map(|sums| Covered { slice, strike, x, sums: sums.map(|sum| root * sum), alias })
                 };
-                let alias = if worthless.is_some() { 0.0 } else { alias };
-                let root = if worthless.is_some() { 1.0 } else { (0.5 * x).exp() };
-                let covered =
-                    found.map(|sums| Covered { slice: self.slice, strike, x, sums: sums.map(|sum| root * sum), alias });
                 sink(row, covered.ok_or(Status::NotConverged));
             }
         });
+    }
+
+    /// ln of what is allowed of each error.
+    fn bound(&self) -> f64 {
+        if self.depth == Depth::Price { PRICE_BOUND } else { DERIVATIVES_BOUND }
+    }
+
+    /// A period for the strikes.
+    fn period<X: Exponent<P>, const P: usize>(&self, exponent: &X, x: &[f64]) -> Option<Period> {
+        let least = x.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let excess = |s| if self.depth == Depth::Price { 0.0 } else { exponent.excess(s) };
+        period::find(|s| exponent.moment(s), excess, self.bound(), [least, most])
+    }
+
+    /// Fills the table of the series; whether that took no more nodes than are worth it.
+    fn has_nodes<X: Exponent<P>, const P: usize>(
+        &self,
+        exponent: X,
+        period: &Period,
+        x: &[f64],
+        table: &mut Table,
+    ) -> bool {
+        let farthest = x.iter().copied().fold(0.0, f64::max).min(period.highest);
+        let error = (-self.bound() - 0.5 * farthest).exp();
+        // Where a contour may turn it is the faster one beyond so many nodes.
+        let turns = exponent.may_turn(WIDEST.0) && exponent.may_turn(-WIDEST.0);
+        let most = if turns { (300 + 40 * x.len()).min(MOST_NODES) } else { MOST_NODES };
+        let mut met = false;
+        let (period, depth) = (period.length, self.depth);
+        dispatch(self.target, Nodes { exponent, period, error, depth, most, table, met: &mut met });
+        met
     }
 }
 

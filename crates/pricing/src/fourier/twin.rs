@@ -1,6 +1,8 @@
 //! The twin's verbs: one option in plain f64 by the contour integral, the specification of the fast path.
 
+use super::complex::{Complex, complex};
 use super::contour;
+use super::elementary::Std;
 use super::exponent::Exponent;
 use super::heston::HestonExponent;
 use super::jumps::{BatesExponent, KouExponent, MertonExponent};
@@ -9,6 +11,25 @@ use super::quantities::{Covered, Sensitivities, Slice};
 use super::series::{Sums, place};
 use super::variance_gamma::VarianceGammaExponent;
 use zomma_base::{OptionType, Status};
+
+/// Real and imaginary part of the characteristic function E\[e^(iuX)\] of X = ln(S_T/F).
+///
+/// Errors: the model's first bad field; `BadExpiry` where the expiry is not finite, `Expired` where it is not above 0; `Overflow` where the
+/// result is not a number.
+pub fn characteristic_function(model: &Model, expiry_years: f64, u: f64) -> Result<[f64; 2], Status> {
+    model.check()?;
+    Slice { spot: 1.0, expiry_years, risk_free_rate: 0.0, dividend_yield: 0.0 }.check()?;
+    let (s, expiry) = (complex(0.0, u), expiry_years);
+    let exponent = match *model {
+        Model::Heston(model) => HestonExponent { model, expiry }.value::<Std>(s),
+        Model::Bates(model) => BatesExponent::new(&model, expiry).value::<Std>(s),
+        Model::Merton(model) => MertonExponent::new(&model, expiry).value::<Std>(s),
+        Model::Kou(model) => KouExponent { model, expiry }.value::<Std>(s),
+        Model::VarianceGamma(model) => VarianceGammaExponent { model, expiry }.value::<Std>(s),
+    };
+    let Complex { re, im } = exponent.exp::<Std>();
+    if re.is_finite() && im.is_finite() { Ok([re, im]) } else { Err(Status::Overflow) }
+}
 
 /// Value of one option, to 1e-12 of the spot.
 ///

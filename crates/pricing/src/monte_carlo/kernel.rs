@@ -55,7 +55,7 @@ fn uniform(high: u32, low: u32) -> f64 {
 
 /// As the twin's.
 #[cube]
-fn inverse_normal_cdf(u: f64, zero: u64) -> f64 {
+pub(super) fn inverse_normal_cdf(u: f64, zero: u64) -> f64 {
     let q = u - 0.5f64;
     if q.abs() <= normal::MIDDLE {
         let r = normal::MIDDLE_SQUARE - q * q;
@@ -86,7 +86,7 @@ fn source(path: u64, #[comptime] antithetic: bool) -> (u64, f64) {
 
 /// Two uniform numbers of one random path.
 #[cube]
-fn uniforms(seed: u64, path: u64, pair: u32) -> (f64, f64) {
+pub(super) fn uniforms(seed: u64, path: u64, pair: u32) -> (f64, f64) {
     let counter = Words {
         a: pair,
         b: 0u32.runtime(),

@@ -20,6 +20,7 @@ mod estimate;
 mod exercise;
 mod gbm;
 mod greeks;
+pub mod heston_device;
 pub(crate) mod kernel;
 mod lanes;
 pub mod launch;

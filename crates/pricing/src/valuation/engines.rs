@@ -6,7 +6,7 @@ use zomma_base::{ExerciseStyle, Status};
 use super::{Kind, Method, Order, Parameter, Results, Settings, Table, models};
 use crate::{
     american,
-    black::{self, Greek, Row},
+    black::{self, Greek, GreekColumns, Row},
     displaced::{self, Underlying},
     finite_difference::{self, Contract},
     fourier,
@@ -40,7 +40,7 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
                 price.map(price_alone).map_err(|fault| as_given(fault, underlying))
             });
         }
-        Kind::American(underlying) => american_rows(underlying, table, settings, &mut results),
+        Kind::American(underlying) => american_rows(underlying, table, order, settings, &mut results),
         Kind::FiniteDifference(exercise, underlying) => {
             let row = |i| finite_difference_row(&row_of(table, i, underlying), exercise, underlying, order);
             with_errors(order, &mut results, row);
@@ -184,14 +184,29 @@ fn price_alone(price: f64) -> Quantities {
     quantities
 }
 
-fn american_rows(underlying: Underlying, table: &Table, settings: &Settings, results: &mut Results) {
+fn american_rows(underlying: Underlying, table: &Table, order: Order, settings: &Settings, results: &mut Results) {
     let mut rows = table.columns();
     if underlying == Underlying::Forward {
         rows.dividend_yield = rows.risk_free_rate;
     }
-    american::price_batch(&rows, settings.accuracy.scheme(), &mut results.columns[0], &mut results.status);
+    let accuracy = settings.accuracy.scheme();
+    if order == Order::None {
+        american::price_batch(&rows, accuracy, &mut results.columns[0], &mut results.status);
+    } else {
+        let mut all = GreekColumns::zeros(table.len());
+        american::greeks_batch(&rows, accuracy, &mut all, &mut results.status);
+        let quantities = |i: usize| {
+            let mut quantities: Quantities = Greek::ALL.map(|greek| all.column(greek)[i]);
+            as_of_forward(&mut quantities, &rows.row(i), underlying, false);
+            quantities
+        };
+        let found: Vec<_> = results.status.iter().enumerate().map(|(i, &status)| (quantities(i), status)).collect();
+        for (i, (quantities, status)) in found.into_iter().enumerate() {
+            results.put(order, i, if status.is_ok() { Ok(quantities) } else { Err(status) });
+        }
+    }
     for (i, status) in results.status.iter_mut().enumerate() {
-        // Whoever names no method gets a price where the boundary's method does not go, by the tree.
+        // Whoever names no method gets a price where the boundary's method does not go, by the tree, and no Greeks.
         let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
         if beyond && settings.method == Method::Auto {
             let price = american::price(&rows.row(i));

@@ -57,7 +57,7 @@ impl Kind {
         let fits = match settings.method {
             Method::Auto => true,
             Method::ClosedForm => matches!(best, Self::Black(_) | Self::Displaced(_)),
-            Method::Cos | Method::Integral => matches!(best, Self::Fourier(_)),
+            Method::Series | Method::Integral => matches!(best, Self::Fourier(_)),
             Method::Collocation | Method::Tree => matches!(best, Self::American(_)),
             Method::FiniteDifference if lognormal => return Ok(Self::FiniteDifference(exercise, underlying)),
             Method::MonteCarlo if simulated => return Ok(Self::MonteCarlo(underlying)),

@@ -10,8 +10,8 @@ pub enum Method {
     Auto,
     /// A formula: European options under bsm, black76, bachelier and displaced.
     ClosedForm,
-    /// The cosine series of the characteristic function: heston, bates, merton, kou, variance_gamma.
-    Cos,
+    /// The Fourier series of the characteristic function: heston, bates, merton, kou, variance_gamma.
+    Series,
     /// The contour integral of the characteristic function: the same.
     Integral,
     /// Spectral collocation of the exercise boundary: American options under bsm and black76.
@@ -29,7 +29,7 @@ impl Method {
     pub const ALL: [Self; 8] = [
         Self::Auto,
         Self::ClosedForm,
-        Self::Cos,
+        Self::Series,
         Self::Integral,
         Self::Collocation,
         Self::Tree,
@@ -42,7 +42,7 @@ impl Method {
         match self {
             Self::Auto => "auto",
             Self::ClosedForm => "closed_form",
-            Self::Cos => "cos",
+            Self::Series => "series",
             Self::Integral => "integral",
             Self::Collocation => "collocation",
             Self::Tree => "tree",

@@ -14,7 +14,7 @@ use crate::finite_difference::events::{Event, Stretch};
 use crate::finite_difference::jump::before_dividend;
 use crate::finite_difference::payoff::Affine;
 use crate::finite_difference::solve::Estimate;
-use crate::finite_difference::stepper::{Edge, Unit};
+use crate::finite_difference::stepper::{Edge, Unit, cell};
 
 /// θ of the modified Craig–Sneyd scheme.
 const THETA: f64 = 1.0 / 3.0;
@@ -84,8 +84,7 @@ impl Adi {
         self.payoff.extend(self.spots.iter().map(|&s| unit.payoff.at(s)));
         self.values.clear();
         for i in 0..n {
-            let [from, to] = cell(&self.spots, i);
-            self.values.push(unit.payoff.mean(from, to));
+            self.values.push(unit.payoff.mean(self.spots[i], cell(&self.spots, i)));
         }
         let one = self.values.clone();
         for _ in 1..m {
@@ -361,10 +360,4 @@ impl Adi {
         };
         (Estimate { value, error: 0.0, delta, gamma, theta }, variance_delta)
     }
-}
-
-/// The cell around a node.
-fn cell(spots: &[f64], i: usize) -> [f64; 2] {
-    let last = spots.len() - 1;
-    [0.5 * (spots[i.max(1) - 1] + spots[i]), 0.5 * (spots[i] + spots[(i + 1).min(last)])]
 }

@@ -16,11 +16,11 @@ use std::cell::RefCell;
 
 use zomma_base::Status;
 
-use super::contract::{Contract, Exercise, Knock};
+use super::contract::{Contract, Knock};
 use super::events::{Event, Stretch, plan};
 use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
-use super::solve::{Estimate, extent, extrapolate, finish, payoff_of, unit_of};
+use super::solve::{Estimate, extent, extrapolate, finish, paid, payoff_of, unit_of};
 use crate::black::Row;
 use adi::Adi;
 
@@ -133,32 +133,85 @@ pub fn solve_heston(
     settings: &HestonSettings,
 ) -> Result<HestonEstimate, Status> {
     settings.check()?;
+    let contract = prepared(contract, parameters)?;
+    let levels = SCRATCH.with_borrow_mut(|scratch| levels(&contract, parameters, settings, scratch, [1, 2]))?;
+    let [coarse, fine] = levels;
+    let strike = contract.row.strike;
+    let variance_delta = strike * (fine.1 + (fine.1 - coarse.1) / 3.0);
+    if !variance_delta.is_finite() {
+        return Err(Status::Overflow);
+    }
+    let estimate = finish(&contract, extrapolate(coarse.0, fine.0))?;
+    Ok(HestonEstimate { estimate, variance_delta, values: levels.map(|level| level.0.value * strike) })
+}
+
+/// Values on three nested grids and the order that they show.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HestonReport {
+    /// Coarsest first; the last has the settings' cells and steps.
+    pub values: [f64; 3],
+    /// log₂ of the ratio of their differences; none where those are of different sign, or nothing.
+    pub order: Option<f64>,
+}
+
+/// Solves on three grids. Errors: those of [`solve_heston`].
+pub fn report_heston(
+    contract: &Contract<'_>,
+    parameters: &HestonParameters,
+    settings: &HestonSettings,
+) -> Result<HestonReport, Status> {
+    settings.check()?;
+    let contract = prepared(contract, parameters)?;
+    let half = HestonSettings {
+        space_steps: settings.space_steps.div_ceil(2),
+        variance_steps: settings.variance_steps.div_ceil(2),
+        time_steps: settings.time_steps.div_ceil(2),
+        ..*settings
+    };
+    let levels = SCRATCH.with_borrow_mut(|scratch| levels(&contract, parameters, &half, scratch, [1, 2, 4]))?;
+    let values = levels.map(|level| level.0.value * contract.row.strike);
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(Status::Overflow);
+    }
+    let ratio = (values[1] - values[0]) / (values[2] - values[1]);
+    Ok(HestonReport { values, order: (ratio.is_finite() && ratio > 0.0).then(|| ratio.log2()) })
+}
+
+/// The contract, checked, with the volatility that sets the width of its grid.
+fn prepared<'a>(contract: &Contract<'a>, parameters: &HestonParameters) -> Result<Contract<'a>, Status> {
     let contract = Contract { row: Row { volatility: 1.0, ..contract.row }, local_volatility: None, ..*contract };
     contract.check()?;
     parameters.check()?;
     let years = contract.row.expiry_years;
     let [_, _, average] = parameters.moments(years);
-    // The width of the grid; that of the variance's own spread comes with `deviations`.
     let volatility = average.max(0.25 * parameters.v0.max(parameters.theta_v)).sqrt();
-    if !(volatility * years.sqrt() > LEAST_DEVIATION) {
+    let width = volatility * years.sqrt();
+    if width.is_nan() || width <= LEAST_DEVIATION {
         return Err(Status::BadVolatility);
     }
-    let contract = Contract { row: Row { volatility, ..contract.row }, ..contract };
-    SCRATCH.with_borrow_mut(|scratch| {
-        let problem = Problem { parameters, settings };
-        let Some(barrier) = contract.barrier.filter(|b| b.knock == Knock::In) else {
-            return problem.combine(&contract, problem.levels(&contract, payoff_of(&contract), scratch)?);
-        };
-        // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
-        let plain = Contract { barrier: None, ..contract };
-        let whole = problem.levels(&plain, payoff_of(&contract), scratch)?;
-        let out = super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier };
-        let constant = barrier.rebate / contract.row.strike;
-        let payoff = UnitPayoff { constant, factor: -1.0, ..payoff_of(&contract) };
-        let part = problem.levels(&Contract { barrier: Some(out), ..contract }, payoff, scratch)?;
-        let sum = |i: usize| (super::solve::sum(whole[i].0, part[i].0), whole[i].1 + part[i].1);
-        problem.combine(&contract, [sum(0), sum(1)])
-    })
+    Ok(Contract { row: Row { volatility, ..contract.row }, ..contract })
+}
+
+/// Nested grids, each with the coarsest one's cells times a power of two: estimates in units of the strike, and ∂V/∂v0.
+fn levels<const N: usize>(
+    contract: &Contract<'_>,
+    parameters: &HestonParameters,
+    settings: &HestonSettings,
+    scratch: &mut Scratch,
+    refinements: [usize; N],
+) -> Result<[(Estimate, f64); N], Status> {
+    let problem = Problem { parameters, settings };
+    let Some(barrier) = contract.barrier.filter(|b| b.knock == Knock::In) else {
+        return problem.on_grids(contract, payoff_of(contract), scratch, refinements);
+    };
+    // In = the option itself + an out of (rebate − payoff) that pays nothing when it is touched.
+    let plain = Contract { barrier: None, ..*contract };
+    let whole = problem.on_grids(&plain, payoff_of(contract), scratch, refinements)?;
+    let out = super::Barrier { rebate: 0.0, knock: Knock::Out, ..barrier };
+    let constant = barrier.rebate / contract.row.strike;
+    let payoff = UnitPayoff { constant, factor: -1.0, ..payoff_of(contract) };
+    let part = problem.on_grids(&Contract { barrier: Some(out), ..*contract }, payoff, scratch, refinements)?;
+    Ok(std::array::from_fn(|i| (super::solve::sum(whole[i].0, part[i].0), whole[i].1 + part[i].1)))
 }
 
 /// Below this σ√T the spot is taken for certain.
@@ -170,25 +223,24 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Two nested grids: estimates in units of the strike, and ∂V/∂v0.
-    fn levels(
+    fn on_grids<const N: usize>(
         &self,
         contract: &Contract<'_>,
         payoff: UnitPayoff,
         scratch: &mut Scratch,
-    ) -> Result<[(Estimate, f64); 2], Status> {
+        refinements: [usize; N],
+    ) -> Result<[(Estimate, f64); N], Status> {
         let row = &contract.row;
         let spot = row.spot / row.strike;
         let unit = unit_of(contract, payoff);
         plan(contract, self.settings.time_steps.div_ceil(2), &mut scratch.events, &mut scratch.stretches);
-        let shape = super::Settings { deviations: self.settings.deviations, ..super::Settings::default() };
-        let (extent, unit): (Extent, _) = extent(contract, &shape, unit, row, &scratch.events)?;
+        let (extent, unit): (Extent, _) = extent(contract, self.settings.deviations, unit, row, paid(&scratch.events))?;
         let mut anchors = vec![1.0];
         anchors.extend(unit.watched.iter().flatten());
         let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2));
         let variances = variance::map(self.parameters, row.expiry_years, self.settings.variance_steps.div_ceil(2));
-        let mut out = [(Estimate::default(), 0.0); 2];
-        for (out, refinement) in out.iter_mut().zip([1, 2]) {
+        let mut out = [(Estimate::default(), 0.0); N];
+        for (out, refinement) in out.iter_mut().zip(refinements) {
             let adi = &mut scratch.adi;
             let at = map.nodes(refinement, spot, &mut adi.spots);
             let level = variances.nodes(refinement, &mut adi.variances);
@@ -196,19 +248,5 @@ impl Problem<'_> {
             *out = adi.read(&unit, at, level);
         }
         Ok(out)
-    }
-
-    fn combine(&self, contract: &Contract<'_>, levels: [(Estimate, f64); 2]) -> Result<HestonEstimate, Status> {
-        let [coarse, fine] = levels;
-        let strike = contract.row.strike;
-        let variance_delta = strike * (fine.1 + (fine.1 - coarse.1) / 3.0);
-        if !variance_delta.is_finite() {
-            return Err(Status::Overflow);
-        }
-        let mut estimate = finish(contract, extrapolate(coarse.0, fine.0))?;
-        if contract.exercise == Exercise::European {
-            estimate.value = estimate.value.max(0.0);
-        }
-        Ok(HestonEstimate { estimate, variance_delta, values: [coarse.0.value * strike, fine.0.value * strike] })
     }
 }

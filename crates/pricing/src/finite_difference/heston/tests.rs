@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use zomma_base::{OptionType, Status};
 
 use super::*;
+use crate::finite_difference::Exercise;
 use crate::finite_difference::{Barrier, CashDividend, Monitoring, Payoff};
 use crate::tolerance::{FINITE_DIFFERENCE_HESTON, FINITE_DIFFERENCE_HESTON_AMERICAN};
 
@@ -22,7 +23,7 @@ fn solved(contract: &Contract<'_>, parameters: &HestonParameters) -> HestonEstim
 #[test]
 fn published_by_lewis() {
     let parameters = parameters(0.04, [4.0, 0.25, 1.0, -0.5]);
-    for (option_type, value) in [(OptionType::Call, 16.070154917028834), (OptionType::Put, 17.055270961270109)] {
+    for (option_type, value) in [(OptionType::Call, 16.070_154_917_028_83), (OptionType::Put, 17.055_270_961_270_11)] {
         let got = solved(&Contract::european(row(option_type, 100.0, 100.0, 1.0, [0.01, 0.02])), &parameters);
         assert!((got.estimate.value - value).abs() < FINITE_DIFFERENCE_HESTON * 100.0, "{got:?} is not {value}");
         // Both grids' errors are as far apart as order two says.
@@ -31,7 +32,7 @@ fn published_by_lewis() {
     }
 }
 
-/// The four cases of in 't Hout and Foulon (2010), table 1, at three spots and two variances; values by QuantLib 1.44's
+/// The four cases of in 't Hout and Foulon (2010), table 1 (the last at 0.2 years), at three spots and two variances; values by QuantLib 1.44's
 /// AnalyticHestonEngine to 1e-12.
 #[test]
 fn the_cases_of_in_t_hout_and_foulon() {
@@ -156,6 +157,19 @@ fn greeks_are_slopes() {
     assert!((here.variance_delta / slope - 1.0).abs() < 5e-3, "{here:?} {slope}");
     let slope = (at(101.0, 0.06).estimate.value - at(99.0, 0.06).estimate.value) / 2.0;
     assert!((here.estimate.delta - slope).abs() < 1e-3, "{here:?} {slope}");
+}
+
+/// The order on European and American options, the latter in the splitting's measure.
+#[test]
+fn orders() {
+    let parameters = parameters(0.0625, [5.0, 0.16, 0.9, 0.1]);
+    let settings = HestonSettings { space_steps: 160, variance_steps: 80, time_steps: 80, ..HestonSettings::default() };
+    let row = row(OptionType::Put, 10.0, 10.0, 0.25, [0.1, 0.0]);
+    for (contract, least) in [(Contract::european(row), 1.8), (Contract::american(row, &[]), 1.5)] {
+        let report = report_heston(&contract, &parameters, &settings).unwrap();
+        println!("{report:?}");
+        assert!((least..2.4).contains(&report.order.unwrap()), "{report:?}");
+    }
 }
 
 #[test]

@@ -91,3 +91,24 @@ fn bermudan_between() {
     assert!(values.windows(2).all(|v| v[0] < v[1]), "{values:?}");
     assert!(values[3] - values[2] < 0.01, "{values:?}");
 }
+
+/// The grid against the integral equation of `american`, which shares nothing with it: strikes, expiries, volatilities, rates and yields.
+#[test]
+fn the_integral_equation_agrees() {
+    let mut worst = 0.0_f64;
+    for option_type in BOTH {
+        for rates in [[0.05, 0.02], [0.03, 0.07], [0.08, 0.0]] {
+            for (strike, years, volatility) in
+                [(85.0, 0.25, 0.3), (100.0, 1.0, 0.2), (115.0, 0.5, 0.45), (95.0, 2.0, 0.15), (130.0, 1.5, 0.6)]
+            {
+                let row = row(option_type, 100.0, strike, years, rates, volatility);
+                let exact = crate::american::price(&row).unwrap();
+                let got = solve(&Contract::american(row, &[]), &Settings::default()).unwrap();
+                let off = (got.value - exact).abs() / exact;
+                worst = worst.max(off);
+                assert!(off < FINITE_DIFFERENCE_AMERICAN, "{row:?}: {got:?} is not {exact}");
+            }
+        }
+    }
+    println!("integral equation: {worst:.1e}");
+}

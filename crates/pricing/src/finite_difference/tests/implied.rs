@@ -3,6 +3,7 @@ use zomma_base::Status;
 
 use super::*;
 use crate::black::RowColumns;
+use crate::tolerance::{FINITE_DIFFERENCE_AMERICAN, FINITE_DIFFERENCE_LANES};
 
 fn chain(expiry_years: f64) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -26,15 +27,22 @@ fn round_trip() {
         for row in chain(expiry_years) {
             let estimate = american_with_dividends(&row, &dividends, &settings).unwrap();
             let certain = american_with_dividends(&Row { volatility: 0.0, ..row }, &dividends, &settings).unwrap();
-            if estimate.value < certain.value + 1e-3 {
+            if estimate.value < certain.value + 1e-5 {
                 continue;
             }
             tried += 1;
             let got = implied_volatility_with_dividends(&row, &dividends, estimate.value, &settings)
                 .unwrap_or_else(|status| panic!("{row:?} {estimate:?}: {status}"));
-            let off = (got / row.volatility - 1.0).abs();
-            worst = worst.max(off * (estimate.value - certain.value).min(1.0));
-            assert!(off < 1e-3, "{row:?} {estimate:?} {certain:?}: {got}");
+            // The search keeps its grid, the value takes the volatility's own: they differ by what the grid is off.
+            let again = american_with_dividends(&Row { volatility: got, ..row }, &dividends, &settings).unwrap();
+            let off = (again.value - estimate.value).abs();
+            assert!(
+                off < FINITE_DIFFERENCE_AMERICAN * estimate.value,
+                "{row:?} {estimate:?} {certain:?}: {got} gives {again:?}"
+            );
+            let time_value = estimate.value - certain.value;
+            worst = worst.max((got / row.volatility - 1.0).abs() * time_value.min(1.0));
+            assert!((got / row.volatility - 1.0).abs() * time_value.min(1.0) < 5e-4, "{row:?} {estimate:?}: {got}");
         }
     }
     println!("{tried} round trips, {worst:.1e}");
@@ -52,6 +60,45 @@ fn statuses() {
     let certain = american_with_dividends(&Row { volatility: 0.0, ..row }, &[cash(0.2, 1.0)], &Settings::default());
     assert_eq!(at(certain.unwrap().value), Err(Status::Undetermined));
     assert!(at(14.0).is_ok());
+}
+
+/// How far an estimate is from the twin's, each quantity on the scale of a spot of 100.
+fn apart(got: [f64; 5], twin: &Estimate) -> f64 {
+    let want = [twin.value, twin.error, twin.delta, twin.gamma, twin.theta];
+    let scale = [100.0, 100.0, 1.0, 0.1, 10.0];
+    got.iter().zip(want).zip(scale).map(|((g, w), s)| (g - w).abs() / s).fold(0.0, f64::max)
+}
+
+/// Lanes against the twin on every target: calls and puts, dividends in and out of the life, a block that is not full.
+#[test]
+fn lanes_are_the_twin() {
+    use crate::finite_difference::lanes::{LANES, solve_lanes};
+    use crate::math::Target;
+    let dividends = [cash(0.1, 0.8), cash(0.35, 30.0), cash(0.9, 1.0)];
+    let mut worst = 0.0_f64;
+    for settings in [Settings::default(), Settings { space_steps: 31, time_steps: 7, ..Settings::default() }] {
+        for option_type in BOTH {
+            for expiry_years in [0.05, 0.6, 2.0] {
+                let rows: Vec<Row> = (0..LANES - 3)
+                    .map(|i| {
+                        let i = i as f64;
+                        row(option_type, 100.0, 60.0 + 7.3 * i, expiry_years, [0.01 * i, 0.004 * i], 0.08 + 0.05 * i)
+                    })
+                    .collect();
+                for target in Target::ALL {
+                    let results = solve_lanes(&rows, &rows, &dividends, &settings, target);
+                    for (row, got) in rows.iter().zip(results) {
+                        let got = got.unwrap();
+                        let twin = american_with_dividends(row, &dividends, &settings).unwrap();
+                        let off = apart([got.value, got.error, got.delta, got.gamma, got.theta], &twin);
+                        worst = worst.max(off);
+                        assert!(off < FINITE_DIFFERENCE_LANES, "{row:?} {target:?}: {got:?} {twin:?} {off:.1e}");
+                    }
+                }
+            }
+        }
+    }
+    println!("lanes: {worst:.1e}");
 }
 
 /// Batches are the single functions, row by row.
@@ -82,11 +129,24 @@ fn batches() {
     for (i, row) in rows.iter().enumerate() {
         match american_with_dividends(row, &dividends, &settings) {
             Ok(estimate) => {
-                let got = [out[0][i], out[1][i], out[2][i], out[3][i], out[4][i]];
-                let want = [estimate.value, estimate.error, estimate.delta, estimate.gamma, estimate.theta];
-                assert_eq!((status[i], got), (Status::Ok, want), "{row:?}");
+                let off = apart([out[0][i], out[1][i], out[2][i], out[3][i], out[4][i]], &estimate);
+                assert!(status[i].is_ok() && off < FINITE_DIFFERENCE_LANES, "{row:?}: {estimate:?} is {off:.1e} apart");
             }
             Err(code) => assert!(status[i] == code && out[0][i].is_nan(), "{row:?}"),
+        }
+    }
+    let mut greeks = vec![vec![0.0; rows.len()]; 8];
+    let mut codes = status.clone();
+    let [value, error, delta, gamma, theta, vega, rho, phi] = &mut greeks[..] else { panic!("eight columns") };
+    let columns_out =
+        SensitivityColumns { estimate: EstimateColumns { value, error, delta, gamma, theta }, vega, rho, phi };
+    sensitivities_batch(&columns, &dividends, &settings, columns_out, &mut codes);
+    assert_eq!(codes, status);
+    assert!(greeks[0].iter().zip(&out[0]).all(|(a, b)| a == b || a.is_nan() && b.is_nan()));
+    for (i, row) in rows.iter().enumerate().filter(|(i, _)| *i != 3) {
+        let twin = sensitivities(&Contract::american(*row, &dividends), &settings).unwrap();
+        for (got, want) in [(greeks[5][i], twin.vega), (greeks[6][i], twin.rho), (greeks[7][i], twin.phi)] {
+            assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "{row:?}: {got} is not {want}");
         }
     }
     let prices = out[0].clone();

@@ -1,4 +1,5 @@
 mod american;
+mod barriers;
 mod dividends;
 mod european;
 mod implied;

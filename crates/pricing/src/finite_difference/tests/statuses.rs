@@ -111,3 +111,39 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    /// Terms far from any market, but terms: numbers come out, within what no arbitrage allows and the error stated.
+    #[test]
+    fn extreme_terms_give_numbers(
+        logs in prop::array::uniform5(-4.0..4.0_f64),
+        rates in prop::array::uniform2(-0.3..0.5_f64),
+        times in prop::array::uniform2(0.0..1.2_f64),
+        put: bool,
+        scheme in prop::sample::select(vec![Scheme::TrBdf2, Scheme::Rannacher, Scheme::CrankNicolson, Scheme::ImplicitEuler]),
+    ) {
+        let option_type = if put { OptionType::Put } else { OptionType::Call };
+        let [spot, years, volatility, first, second] = logs.map(|x| 10.0_f64.powf(x));
+        let row = row(option_type, 100.0 * spot, 100.0, 0.01 * years, rates, 0.01 * volatility.min(2e3));
+        // Beyond this 64 cells are too few near zero, or 16 steps for the rate, for the grid to know its own error.
+        let known = row.volatility * row.expiry_years.sqrt() < 4.0 && (rates[0].abs() + rates[1].abs()) * row.expiry_years < 1.0;
+        let dividends = [cash(times[0] * row.expiry_years, first), cash(times[1] * row.expiry_years, second)];
+        let settings = Settings { space_steps: 64, time_steps: 16, scheme, ..Settings::default() };
+        let european = solve(&Contract { dividends: &dividends, ..Contract::european(row) }, &settings);
+        let american = american_with_dividends(&row, &dividends, &settings);
+        if let (Ok(european), Ok(american)) = (european, american) {
+            let exercise = (option_type.sign() * (row.spot - row.strike)).max(0.0);
+            prop_assert!(american.value >= exercise, "{row:?} {dividends:?} {american:?}");
+            let most = match option_type {
+                OptionType::Call => row.spot * (-rates[1] * row.expiry_years).exp().max(1.0),
+                OptionType::Put => row.strike * (-rates[0] * row.expiry_years).exp().max(1.0),
+            };
+            prop_assert!(american.value <= most && european.value <= most && european.value >= 0.0, "{row:?} {american:?}");
+            let allowed = |e: &Estimate| 10.0 * e.error + 1e-5 * most;
+            let least = european.value - allowed(&european) - allowed(&american);
+            prop_assert!(!known || american.value >= least, "{row:?} {dividends:?} {european:?} {american:?}");
+        }
+    }
+}

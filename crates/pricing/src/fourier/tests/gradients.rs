@@ -3,6 +3,7 @@
 use super::super::{Columns, Model, Sensitivities, Slice, gradient_slice, greeks_batch, twin};
 use super::{moved, usual};
 use crate::black::Greek;
+use crate::tolerance::FOURIER_DERIVATIVES;
 use zomma_base::{OptionType, Status};
 
 const STRIKES: [f64; 4] = [70.0, 95.0, 104.0, 140.0];
@@ -18,7 +19,10 @@ fn slices() -> [Slice; 2] {
 }
 
 fn close(got: f64, expected: f64, scale: f64, what: &str) {
-    assert!((got - expected).abs() < 2e-9 * scale.max(expected.abs()), "{what}: {got} is not {expected}");
+    assert!(
+        (got - expected).abs() < FOURIER_DERIVATIVES * scale.max(expected.abs()),
+        "{what}: {got} is not {expected}"
+    );
 }
 
 fn each(mut check: impl FnMut(&Model, &Slice, OptionType, f64)) {

@@ -1,7 +1,11 @@
 //! The fast path against the twin over a broad grid of parameters, hard ones included.
 
+use super::super::series::Depth;
+use super::super::slice::Task;
 use super::super::{Bates, Heston, Kou, Merton, Model, Slice, VarianceGamma, price_slice, twin};
-use crate::tolerance::FOURIER_PRICE;
+use super::usual;
+use crate::math::Target;
+use crate::tolerance::{FOURIER_PRICE, FOURIER_TWIN};
 use zomma_base::{OptionType, Status};
 
 const STRIKES: [f64; 9] = [55.0, 75.0, 90.0, 98.0, 100.0, 103.0, 112.0, 135.0, 180.0];
@@ -97,6 +101,28 @@ fn variance_gamma() {
             for vg_nu in [0.0, 0.01, 0.2, 1.0, 3.0] {
                 check(&Model::VarianceGamma(VarianceGamma { volatility, vg_theta, vg_nu }));
             }
+        }
+    }
+}
+
+/// Every instruction set gives the same numbers, but for rounding.
+#[test]
+fn targets() {
+    let short = VarianceGamma { volatility: 0.12, vg_theta: -0.14, vg_nu: 0.2 };
+    let models = usual().into_iter().chain([Model::VarianceGamma(short)]);
+    for (model, expiry_years) in models.zip([0.5, 0.5, 0.5, 0.5, 0.5, 0.02]) {
+        let slice = Slice { spot: 100.0, expiry_years, risk_free_rate: 0.03, dividend_yield: 0.01 };
+        let prices = Target::ALL.map(|target| {
+            let mut out = [0.0; 9];
+            let (depth, model, slice, strikes) = (Depth::Greeks, &model, &slice, &STRIKES);
+            Task { target, model, slice, strikes, depth }.run(&mut |i, covered| {
+                out[i] = covered.unwrap().finite_greeks(OptionType::Put, model).unwrap()[0];
+            });
+            out
+        });
+        for i in 0..9 {
+            let spread = prices.map(|other| (other[i] - prices[0][i]).abs()).into_iter().fold(0.0, f64::max);
+            assert!(spread < FOURIER_TWIN * slice.spot, "{model:?} {}: {spread:e}", STRIKES[i]);
         }
     }
 }

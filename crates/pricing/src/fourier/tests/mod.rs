@@ -1,3 +1,4 @@
+mod cosines;
 mod gradients;
 mod grid;
 mod inputs;

@@ -14,6 +14,7 @@ fn prices(model: &Model, slice: &Slice, option_type: OptionType, strikes: &[f64]
 
 /// A. Lewis, "Option Valuation under Stochastic Volatility II" (2016), and the Wilmott forum: 15 digits.
 #[test]
+#[allow(clippy::excessive_precision)]
 fn lewis() {
     let model = Model::Heston(Heston { v0: 0.04, kappa: 4.0, theta_v: 0.25, sigma_v: 1.0, rho_v: -0.5 });
     let slice = Slice { spot: 100.0, expiry_years: 1.0, risk_free_rate: 0.01, dividend_yield: 0.02 };
@@ -85,7 +86,8 @@ fn thirty_digits() {
         jump_down_rate: 5.0,
     };
     let vg = VarianceGamma { volatility: 0.12, vg_theta: -0.14, vg_nu: 0.2 };
-    let cases: [(Model, &[(f64, f64, f64)]); 6] = [
+    type Rows = &'static [(f64, f64, f64)];
+    let cases: [(Model, Rows); 6] = [
         (
             Model::Heston(heston(0.0001, 0.04, 2.0, -0.9, 2.0)),
             &[

@@ -19,7 +19,7 @@ use super::{Heston, Market, Model, MonteCarloError};
 use crate::math::MultiplyAdd;
 
 /// Volatility of variance up to which variance is taken to be certain: the scheme divides by it.
-const CERTAIN_SIGMA_V: f64 = 1e-8;
+pub(super) const CERTAIN_SIGMA_V: f64 = 1e-8;
 
 /// Where the paths of a block are.
 pub(super) struct State {

@@ -15,14 +15,14 @@ use crate::monte_carlo::lanes::LANES;
 use crate::monte_carlo::source::Numbers;
 
 /// 1/ψ from which the quadratic branch is taken.
-const INVERSE_CRITICAL: f64 = 1.0 / 1.5;
+pub(in crate::monte_carlo) const INVERSE_CRITICAL: f64 = 1.0 / 1.5;
 /// The least mean of the next variance, and bounds of 1/ψ, which keep every quotient a number where variance has died out.
-const LEAST_MEAN: f64 = 1e-30;
-const LEAST_INVERSE: f64 = 1e-60;
-const MOST_INVERSE: f64 = 1e20;
-const LEAST_SQUARE: f64 = 1e-200;
+pub(in crate::monte_carlo) const LEAST_MEAN: f64 = 1e-30;
+pub(in crate::monte_carlo) const LEAST_INVERSE: f64 = 1e-60;
+pub(in crate::monte_carlo) const MOST_INVERSE: f64 = 1e20;
+pub(in crate::monte_carlo) const LEAST_SQUARE: f64 = 1e-200;
 /// Least moment's denominator that counts as existing.
-const LEAST_MOMENT: f64 = 1e-6;
+pub(in crate::monte_carlo) const LEAST_MOMENT: f64 = 1e-6;
 
 /// The scheme's constants of a step.
 pub(in crate::monte_carlo) struct QuadraticExponential {
@@ -60,7 +60,7 @@ pub(in crate::monte_carlo) struct Stepped {
 }
 
 impl QuadraticExponential {
-    pub(super) fn new(heston: &Heston, carry: f64, step_years: f64, jumps: Option<JumpCounts>) -> Self {
+    pub(in crate::monte_carlo) fn new(heston: &Heston, carry: f64, step_years: f64, jumps: Option<JumpCounts>) -> Self {
         let Heston { v0, kappa, theta_v, sigma_v, rho_v } = *heston;
         let shrink = (-kappa * step_years).exp();
         let gone = -(-kappa * step_years).exp_m1();
@@ -87,6 +87,12 @@ impl QuadraticExponential {
             correlation: [rho_v, free.sqrt()],
             jumps,
         }
+    }
+
+    /// The constants of a scheme without jumps, in the order in which a device reads them.
+    pub(in crate::monte_carlo) fn constants(&self) -> [f64; 12] {
+        let Self { v0, shrink, mean, spread, square, carry, k0, k1, k2, k3, k4, moment, .. } = *self;
+        [v0, shrink, mean, spread, square, carry, k0, k1, k2, k3, k4, moment]
     }
 
     /// One path's step from its variance, and the normal and uniform number of one draw.
