@@ -12,6 +12,9 @@ use crate::black_scholes::{name_object, named, scale, units_of};
 /// Microseconds a row; the batches spread themselves over threads from 513 rows on.
 const PACE: Pace = Pace { chunk_rows: 8192, threaded_rows: 513 };
 
+/// The batch of Greeks spreads itself over threads however small it is: they must be this process's own.
+const GREEKS_PACE: Pace = Pace { chunk_rows: 2048, threaded_rows: 1 };
+
 /// american(verb, option_type, numbers, accuracy, names, units, on_error)
 /// --
 ///
@@ -55,7 +58,7 @@ pub fn american_rows<'py>(
                 scale(units, &mut out);
             };
             let wanted = std::array::from_fn(|place| greeks.contains(&place));
-            batch.run(py, PACE, wanted, evaluate)?.named(py, greeks, |place| name_object(py, place))
+            batch.run(py, GREEKS_PACE, wanted, evaluate)?.named(py, greeks, |place| name_object(py, place))
         }
         _ => {
             let evaluate = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
