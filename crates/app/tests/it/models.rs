@@ -119,10 +119,10 @@ fn bad_parameters_are_named_with_what_is_allowed() {
                 heston,put,100,100,1,0.01,0.04,1,0.04,0.5,-0.5\nheston,put,100,100,1,0.01,0.04,1,0.04,0.5,-1.5\n\
                 heston,put,100,100,1,0.01,0.04,0,0.04,0.5,0\nheston,put,100,100,1,0.01,,1,0.04,0.5,0\n\
                 stochastic,put,100,100,1,0.01,,,,,\n";
-    let run = run_with_input(&["price", "-"], rows.as_bytes()).ok();
-    let status: Vec<String> = table(&run.out).iter().map(|row| row["status"].clone()).collect();
+    let priced = run_with_input(&["price", "-"], rows.as_bytes()).ok();
+    let status: Vec<String> = table(&priced.out).iter().map(|row| row["status"].clone()).collect();
     assert_eq!(status, ["ok", "bad_rho_v", "bad_kappa", "bad_v0", "bad_model"]);
-    assert!(run.err.contains("row 2, rho_v = \"-1.5\"; allowed: a number within -1 and 1"), "{}", run.err);
+    assert!(priced.err.contains("row 2, rho_v = \"-1.5\"; allowed: a number within -1 and 1"), "{}", priced.err);
     run_with_input(
         &["price", "-", "--model", "heston"],
         b"option_type,spot,strike,expiry_years,risk_free_rate\nput,1,1,1,0\n",

@@ -33,12 +33,12 @@ fn bachelier_meets_fifty_digits_deep_in_both_tails() {
 }
 
 const GOLDEN: [(OptionType, f64, f64, f64); 6] = [
-    (OptionType::Call, 100.0, 100.0, 5.557_898_949_525_743_7),
+    (OptionType::Call, 100.0, 100.0, 5.557_898_949_525_744),
     (OptionType::Call, 100.0, 110.0, 1.966_689_577_084_911_4),
     (OptionType::Put, 100.0, 110.0, 11.817_808_973_115_538),
     (OptionType::Call, -5.0, 10.0, 1.032_715_108_217_283_1),
     (OptionType::Call, 100.0, 180.0, 1.795_013_601_664_663_4e-8),
-    (OptionType::Put, 3.0, -2.0, 3.438_914_091_429_483_2),
+    (OptionType::Put, 3.0, -2.0, 3.438_914_091_429_483),
 ];
 
 /// With no displacement the chain rule over options on the forward must give what `black` derives by itself.
@@ -92,8 +92,11 @@ fn a_great_displacement_is_bachelier() {
     }
 }
 
+/// A field of a row.
+type Field = fn(&mut Row) -> &mut f64;
+
 /// What each Greek is the derivative of, by which field, and with which sign.
-const CHAIN: [(Greek, Greek, fn(&mut Row) -> &mut f64, f64); 17] = [
+const CHAIN: [(Greek, Greek, Field, f64); 17] = [
     (Greek::Delta, Greek::Price, |r| &mut r.spot, 1.0),
     (Greek::Gamma, Greek::Delta, |r| &mut r.spot, 1.0),
     (Greek::Speed, Greek::Gamma, |r| &mut r.spot, 1.0),
@@ -114,7 +117,7 @@ const CHAIN: [(Greek, Greek, fn(&mut Row) -> &mut f64, f64); 17] = [
 ];
 
 /// A five-point difference of `greek`.
-fn difference(option: &Row, displacement: f64, model: Model, greek: Greek, field: fn(&mut Row) -> &mut f64) -> f64 {
+fn difference(option: &Row, displacement: f64, model: Model, greek: Greek, field: Field) -> f64 {
     let h = 5e-4 * field(&mut option.clone()).abs().max(0.1);
     let at = |steps: f64| {
         let mut moved = *option;

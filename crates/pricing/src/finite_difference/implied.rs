@@ -12,7 +12,7 @@ use super::contract::{CashDividend, Contract};
 use super::dividends::american_with_dividends;
 use super::lanes::{self, LANES};
 use super::settings::Settings;
-use super::solve::{Estimate, solve_checked, with_scratch};
+use super::solve::{BETWEEN_GRIDS, Estimate, solve_checked, with_scratch};
 use crate::black::{Row, RowColumns};
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 use crate::math::Target;
@@ -30,7 +30,7 @@ const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 /// The grid is made anew where the volatility has left it by this factor.
 const NEAR: f64 = 1.3;
 /// The part of the stated error that extrapolation leaves, and the part of the volatility that it may be worth.
-const ERROR_LEFT: f64 = 0.05;
+const ERROR_LEFT: f64 = 0.05 / BETWEEN_GRIDS;
 const VAGUE: f64 = 0.1;
 
 /// The volatility at which [`american_with_dividends`](super::american_with_dividends) gives `price`; the row's own is ignored.

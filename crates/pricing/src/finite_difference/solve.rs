@@ -18,7 +18,8 @@ use crate::black::Row;
 pub struct Estimate {
     /// Extrapolated to cells of no size.
     pub value: f64,
-    /// How far the extrapolation went from the finest grid: an estimate of that grid's error, and more than that of `value`.
+    /// How far the extrapolation went from the finest grid: an estimate of that grid's error, and more than that of `value`. With early
+    /// exercise or cash dividends, how far the two finest grids are apart.
     pub error: f64,
     /// ∂V/∂S.
     pub delta: f64,
@@ -107,6 +108,9 @@ pub(super) fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
     }
 }
 
+/// Two nested grids are this many times as far apart as extrapolation goes beyond the finer.
+pub(super) const BETWEEN_GRIDS: f64 = 3.0;
+
 /// Keeps what must hold, back in currency.
 pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
     let strike = contract.row.strike;
@@ -118,6 +122,10 @@ pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate
         gamma: unit.gamma / strike,
         theta: unit.theta * strike,
     };
+    // Where exercise or a jump of the spot breaks the second order, the extrapolated value is off by up to what lies between the grids.
+    if contract.exercise != Exercise::European || !contract.dividends.is_empty() {
+        estimate.error *= BETWEEN_GRIDS;
+    }
     let now = match contract.exercise {
         Exercise::American => true,
         Exercise::Bermudan(dates) => dates.contains(&0.0),
