@@ -18,7 +18,6 @@ use crate::{option_type, threads};
 /// What `zomma.monte_carlo.price` calls: (prices, standard errors, paths) of payoffs that differ in the strike.
 #[pyfunction]
 #[pyo3(name = "monte_carlo")]
-#[expect(clippy::type_complexity, reason = "columns")]
 pub fn monte_carlo_prices(
     py: Python<'_>,
     option_type: &str,
