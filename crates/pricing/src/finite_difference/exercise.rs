@@ -12,7 +12,7 @@ const PENALTY: f64 = 1e7;
 const MOST_ITERATIONS: usize = 100;
 /// The iteration also ends where values move by no more than this: where exercising and waiting are all but equally good over a whole
 /// region, rounding keeps the set in motion.
-const STILL: f64 = 1e-10;
+const STILL: f64 = 1e-8;
 
 /// Scratch of the penalty iteration.
 #[derive(Clone, Debug, Default)]

@@ -22,7 +22,9 @@ const TOLERANCE: f64 = 1e-7;
 const NEAR_ENOUGH: f64 = 1e-4;
 /// Cells from which on half of them are enough for a first search.
 const LEAST_FINE: usize = 96;
-const MOST_STEPS: usize = 60;
+const MOST_STEPS: usize = 80;
+/// Steps after which the bracket is halved.
+const PATIENCE: usize = 20;
 /// Total volatilities between which one is sought.
 const TOTAL_RANGE: [f64; 2] = [1e-4, 6.0];
 /// The grid is made anew where the volatility has left it by this factor.
@@ -227,7 +229,7 @@ impl Search {
                 self.coarse = false;
                 let volatility = result.unwrap_or(self.first);
                 let [low, high] = TOTAL_RANGE.map(|total| total / self.row.expiry_years.sqrt());
-                (self.low, self.high, self.volatility, self.before) = (low, high, volatility, None);
+                (self.low, self.high, self.volatility, self.before, self.steps) = (low, high, volatility, None, 0);
                 self.reshape();
                 None
             }
@@ -256,7 +258,8 @@ impl Search {
         self.before = Some((volatility, excess));
         let next = volatility - excess / slope;
         let middle = 0.5 * (self.low + self.high.min(4.0 * self.low.max(volatility)));
-        let next = if next > self.low && next < self.high { next } else { middle };
+        let inside = next > self.low && next < self.high && self.steps < PATIENCE;
+        let next = if inside { next } else { middle };
         // A secant's slope is good to a hundredth at least, and so is what is left of a step.
         let tolerance = if self.slope.is_some() { NEAR_ENOUGH } else { TOLERANCE };
         if (next - volatility).abs() <= tolerance * volatility || excess == 0.0 {
@@ -278,7 +281,8 @@ impl Search {
 
     fn reshape(&mut self) {
         if !(self.volatility < NEAR * self.shape && self.volatility * NEAR > self.shape) {
-            (self.shape, self.before, self.slope) = (self.volatility, None, None);
+            // Values on the old grid still make a secant: the volatilities are far apart, and the grids' values are not.
+            self.shape = self.volatility;
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Formula   Y₀ = U + dt F(U); (1 − θ dt Aₖ) Yₖ = Yₖ₋₁ − θ dt Aₖ U, k = 1, 2; Z₀ = Y₀ + θ dt A₀(Y₂ − U) + (½ − θ) dt (F(Y₂) − F(U)), and
 //!           the same two solutions from Z₀; θ = 1/3
-//! Method    After expiry and after every event one step is three of Douglas's with θ = 1, which damp and invert the same matrices.
+//! Method    After expiry and after every event one step is six of Douglas's with θ = 1, which damp, short ones first: where the payoff
+//!           jumps at a barrier they would else leave an error of first order.
 //!           American exercise by splitting: the step runs with the Lagrange multiplier λ as a source, then U = max(U − dt λ, payoff) and λ
 //!           takes up what was cut.
 //! Source    K. J. in 't Hout and B. D. Welfert (2009) for the scheme; S. Ikonen and J. Toivanen, "Operator splitting methods for American
@@ -18,8 +19,8 @@ use crate::finite_difference::stepper::{Edge, Unit, cell};
 
 /// θ of the modified Craig–Sneyd scheme.
 const THETA: f64 = 1.0 / 3.0;
-/// Steps after expiry, and after an event, that are damped.
-const DAMPED: [usize; 2] = [2, 1];
+/// The shares of the step after expiry, or after an event, that damp it.
+const DAMPING: [f64; 6] = [1.0 / 32.0, 1.0 / 32.0, 1.0 / 16.0, 0.125, 0.25, 0.5];
 
 /// Grid, values and scratch. Fields over the grid are rows of equal variance, spots within.
 #[derive(Default)]
@@ -53,25 +54,21 @@ impl Adi {
         refinement: usize,
     ) {
         self.start(unit, parameters);
-        let mut fresh = DAMPED[0];
+        let mut fresh = true;
         for stretch in stretches {
             let steps = stretch.steps * refinement;
             let step = stretch.length / steps.max(1) as f64;
-            for i in 0..steps {
-                if i < fresh {
-                    for _ in 0..3 {
-                        self.step(unit, THETA * step, true);
-                    }
+            for _ in 0..steps {
+                if fresh {
+                    DAMPING.iter().for_each(|share| self.step(unit, share * step, true));
                 } else {
                     self.step(unit, step, false);
                 }
-            }
-            if steps > 0 {
-                fresh = 0;
+                fresh = false;
             }
             if let Some(event) = stretch.event {
                 self.happen(unit, event);
-                fresh = fresh.max(DAMPED[1]);
+                fresh = true;
             }
         }
     }

@@ -105,7 +105,7 @@ fn quantlib() {
         (OptionType::Put, 100.0, barrier(Some(85.0), None, 3.0), 1.6953, 1e-3),
     ] {
         let contract = Contract { barrier, ..Contract::european(row(option_type, 100.0, strike, 1.0, rates)) };
-        // Where the payoff is cut off inside the money the damped steps are of first order: more of them.
+        // Where the payoff is cut off inside the money time converges slowly.
         let settings = HestonSettings { time_steps: 160, ..HestonSettings::default() };
         let got = solve_heston(&contract, &parameters, &settings).unwrap();
         assert!((got.estimate.value - value).abs() < allowed, "{barrier:?}: {got:?} is not {value}");
@@ -165,7 +165,7 @@ fn orders() {
     let parameters = parameters(0.0625, [5.0, 0.16, 0.9, 0.1]);
     let settings = HestonSettings { space_steps: 160, variance_steps: 80, time_steps: 80, ..HestonSettings::default() };
     let row = row(OptionType::Put, 10.0, 10.0, 0.25, [0.1, 0.0]);
-    for (contract, least) in [(Contract::european(row), 1.8), (Contract::american(row, &[]), 1.5)] {
+    for (contract, least) in [(Contract::european(row), 1.8), (Contract::american(row, &[]), 1.8)] {
         let report = report_heston(&contract, &parameters, &settings).unwrap();
         println!("{report:?}");
         assert!((least..2.4).contains(&report.order.unwrap()), "{report:?}");

@@ -112,3 +112,16 @@ fn the_integral_equation_agrees() {
     }
     println!("integral equation: {worst:.1e}");
 }
+
+/// The penalty's iteration ends also where volatility stretches the grid over many orders of size.
+#[test]
+fn the_penalty_ends() {
+    let dividends = [cash(0.15, 2.0), cash(0.9, 20.0)];
+    for volatility in [0.5, 1.2, 1.5, 2.0, 3.0] {
+        for rate in [-0.013, 0.03] {
+            let row = row(OptionType::Call, 81.3, 100.0, 1.0, [rate, 0.0], volatility);
+            let settings = Settings { american: AmericanMethod::Penalty, ..Settings::default() };
+            assert!(american_with_dividends(&row, &dividends, &settings).is_ok(), "{row:?}");
+        }
+    }
+}

@@ -195,3 +195,15 @@ proptest! {
         }
     }
 }
+
+/// A first guess a third off, from a large dividend, on either side: the search used to swing between two grids for ever.
+#[test]
+fn a_guess_far_off() {
+    let dividends = [cash(0.0, 0.3), cash(0.15, 2.0), cash(0.9, 20.0), cash(2.5, 1.0)];
+    let row = row(OptionType::Put, 127.3, 100.0, 3.0, [0.12, 0.0], 0.166);
+    for settings in [Settings::default(), Settings { space_steps: 64, time_steps: 16, ..Settings::default() }] {
+        let price = american_with_dividends(&row, &dividends, &settings).unwrap().value;
+        let got = implied_volatility_with_dividends(&row, &dividends, price, &settings).unwrap();
+        assert!((got / row.volatility - 1.0).abs() < 2e-3, "{got}");
+    }
+}
