@@ -40,6 +40,30 @@ def test_a_forked_child_prices_large_batches():
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
 
 
+@pytest.mark.parametrize("rows", [3, 700])
+def test_a_forked_child_runs_every_solver(rows):
+    ran = run(f"""
+        import multiprocessing, numpy as np
+        from zomma import american, heston, monte_carlo
+        terms = (100.0, np.linspace(90.0, 110.0, {rows}), 0.5, 0.05)
+        model = dict(v0=0.04, kappa=1.5, theta_v=0.04, sigma_v=0.3, rho_v=-0.5)
+        def everything(kind):
+            price = american.price(kind, *terms, 0.2)
+            return (
+                price.sum(),
+                american.greeks(kind, *terms, 0.2)["delta"].sum(),
+                np.nansum(american.implied_volatility(kind, *terms, price, on_error="nan")),
+                heston.greeks(kind, *terms, **model)["vega"].sum(),
+                monte_carlo.price(kind, *terms, 0.2, paths=4096).price.sum(),
+            )
+        here = [everything(kind) for kind in ("call", "put")]
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            assert pool.map(everything, ("call", "put")) == here
+        print("done")
+    """)
+    assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
+
+
 def test_many_python_threads_price_at_once():
     expected = black_scholes.greeks("put", 100.0, STRIKES, 0.5, 0.05, 0.2)
     wrong = []
