@@ -1,6 +1,6 @@
 //! Bachelier and displaced diffusion: European options on a forward that is normal, or lognormal once moved by a constant.
 //!
-//! Both are Black's formula with another distribution of the forward: [`forward`] values undiscounted options on it, [`scalar`] takes
+//! Both are Black's formula with another distribution of the forward: `forward` values undiscounted options on it, [`scalar`] takes
 //! that to spot, rate and yield by the chain rule, [`batch`] does rows. Greeks, units and statuses are those of [`crate::black`].
 
 pub mod batch;
