@@ -52,14 +52,14 @@ fn every_row_keeps_its_place_its_cells_and_gets_a_status() {
 }
 
 #[test]
-fn models_and_styles_that_are_not_valued_have_their_statuses() {
+fn models_that_miss_what_they_read_have_their_statuses() {
     let text = "model,exercise_style,option_type,spot,forward,strike,expiry_years,risk_free_rate,volatility\n\
                 heston,,call,100,,100,1,0,0.2\nbsm,american,call,100,,100,1,0,0.2\nBSM,European,call,100,,100,1,0,0.2\n\
                 black76,,call,7,100,100,1,0,0.2\nblack76,,call,7,,100,1,0,0.2\nbsm,,call,,100,100,1,0,0.2\n";
     let run = run_with_input(&["price", "-"], text.as_bytes()).ok();
     let rows = table(&run.out);
     let status: Vec<&str> = rows.iter().map(|row| row["status"].as_str()).collect();
-    assert_eq!(status, ["bad_model", "ok", "ok", "ok", "bad_forward", "bad_spot"]);
+    assert_eq!(status, ["bad_v0", "ok", "ok", "ok", "bad_forward", "bad_spot"]);
     assert_eq!(rows[2]["price"], rows[3]["price"], "no carry: spot and forward give one price");
 }
 

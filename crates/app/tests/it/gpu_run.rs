@@ -166,7 +166,7 @@ fn a_socket_is_no_mps_daemon() {
 fn help_is_not_broken_by_its_width() {
     let help = run(&["gpu", "run", "--help"]).ok().out;
     for line in [
-        "keeps to it does), observed (use is sampled, and the command ended when it is beyond), or not",
+        "sampled, and the command ended when it is beyond), or not in force; and why it is no stronger.",
         "  zomma gpu run: GPU memory 4GiB: observed: NVML by process (no MPS daemon at /tmp/nvidia-mps)",
     ] {
         assert!(help.lines().any(|found| found == line), "{help}");

@@ -76,7 +76,7 @@ pub struct ScenariosArgs {
     #[arg(long, value_name = "MOVES", default_value = "0", allow_hyphen_values = true, value_parser = moves::parse)]
     rate: Moves,
     /// Calendar days that pass.
-    #[arg(long, value_name = "DAYS", default_value = "0", value_parser = moves::parse_days)]
+    #[arg(long, value_name = "DAYS", default_value = "0", allow_hyphen_values = true, value_parser = moves::parse_days)]
     days: Moves,
     /// Named stresses: all, none, or names with commas (an unknown one is answered with the list).
     #[arg(long, value_name = "NAMES", default_value = "all", value_parser = parse_stresses)]
