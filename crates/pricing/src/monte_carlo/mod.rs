@@ -49,11 +49,13 @@ pub use exercise::{Basis, BermudanEstimate, Exercise, assets_bermudan, bermudan}
 pub use gbm::Gbm;
 pub use greeks::{GreekEstimates, GreekMethod, greeks, greeks_on};
 pub use local_volatility::{LocalVolatility, VolatilityFunction, VolatilityGrid};
-pub use model::{Heston, Jumps, Market, Model};
+pub use model::{Jumps, Market, Model};
 pub use normal::inverse_normal_cdf;
 pub use payoff::{Average, BarrierKind, Monitoring, Payoff};
 pub use philox::philox;
 pub use plan::{MOST_PATHS, MOST_REPLICATIONS, MOST_STEPS, Plan, Sampling};
+
+pub use crate::fourier::Heston;
 
 use zomma_base::OptionType;
 

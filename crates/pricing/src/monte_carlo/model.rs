@@ -6,6 +6,7 @@
 use zomma_base::Status;
 
 use super::LocalVolatility;
+use crate::fourier::Heston;
 
 /// Largest expiry in years.
 const MOST_YEARS: f64 = 1000.0;
@@ -67,43 +68,6 @@ impl Market {
     /// S e^((r − q)T).
     pub fn forward(&self) -> f64 {
         self.spot * ((self.risk_free_rate - self.dividend_yield) * self.expiry_years).exp()
-    }
-}
-
-/// Heston's variance: dv = κ(θ − v)dt + σ_v √v dW. Feller's condition may be broken.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heston {
-    /// Variance now.
-    pub v0: f64,
-    /// Speed of mean reversion a year.
-    pub kappa: f64,
-    /// Long-run variance.
-    pub theta_v: f64,
-    /// Volatility of variance.
-    pub sigma_v: f64,
-    /// Correlation of spot and variance.
-    pub rho_v: f64,
-}
-
-impl Heston {
-    /// The first field at fault: `BadV0`, `BadKappa`, `BadThetaV`, `BadSigmaV`, `BadRhoV`; `Overflow` beyond the domain.
-    pub fn check(&self) -> Result<(), Status> {
-        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        if !not_negative(self.v0) {
-            Err(Status::BadV0)
-        } else if !(self.kappa.is_finite() && self.kappa > 0.0) {
-            Err(Status::BadKappa)
-        } else if !not_negative(self.theta_v) {
-            Err(Status::BadThetaV)
-        } else if !not_negative(self.sigma_v) {
-            Err(Status::BadSigmaV)
-        } else if !(-1.0..=1.0).contains(&self.rho_v) {
-            Err(Status::BadRhoV)
-        } else if self.v0.max(self.theta_v).max(self.sigma_v) > MOST_VARIANCE || self.kappa > MOST_SPEED {
-            Err(Status::Overflow)
-        } else {
-            Ok(())
-        }
     }
 }
 
@@ -175,11 +139,18 @@ impl Model<'_> {
         match self {
             Self::BlackScholes { volatility } => check_volatility(*volatility),
             Self::Merton { volatility, jumps } => check_volatility(*volatility).and_then(|()| jumps.check()),
-            Self::Heston(heston) => heston.check(),
-            Self::Bates { heston, jumps } => heston.check().and_then(|()| jumps.check()),
+            Self::Heston(heston) => check_heston(heston),
+            Self::Bates { heston, jumps } => check_heston(heston).and_then(|()| jumps.check()),
             Self::LocalVolatility(_) => Ok(()),
         }
     }
+}
+
+/// The first parameter at fault; `Overflow` beyond the domain.
+pub(super) fn check_heston(heston: &Heston) -> Result<(), Status> {
+    heston.check()?;
+    let inside = heston.v0.max(heston.theta_v).max(heston.sigma_v) <= MOST_VARIANCE && heston.kappa <= MOST_SPEED;
+    if inside { Ok(()) } else { Err(Status::Overflow) }
 }
 
 pub(super) fn check_volatility(volatility: f64) -> Result<(), Status> {

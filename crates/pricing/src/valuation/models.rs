@@ -61,10 +61,6 @@ pub(super) fn by_characteristic_function(table: &Table, row: usize) -> fourier::
 /// The model of a row that can be simulated; `BadMethod` where it cannot.
 pub(super) fn simulated(table: &Table, row: usize) -> Result<monte_carlo::Model<'static>, Status> {
     let get = |parameter| table.parameter(parameter, row);
-    let heston = || {
-        let Heston { v0, kappa, theta_v, sigma_v, rho_v } = heston(table, row);
-        monte_carlo::Heston { v0, kappa, theta_v, sigma_v, rho_v }
-    };
     let jumps = || monte_carlo::Jumps {
         jump_intensity: get(Parameter::JumpIntensity),
         jump_mean: get(Parameter::JumpMean),
@@ -74,8 +70,8 @@ pub(super) fn simulated(table: &Table, row: usize) -> Result<monte_carlo::Model<
     match table.model[row] {
         ModelName::Bsm | ModelName::Black76 => Ok(monte_carlo::Model::BlackScholes { volatility }),
         ModelName::Merton => Ok(monte_carlo::Model::Merton { volatility, jumps: jumps() }),
-        ModelName::Heston => Ok(monte_carlo::Model::Heston(heston())),
-        ModelName::Bates => Ok(monte_carlo::Model::Bates { heston: heston(), jumps: jumps() }),
+        ModelName::Heston => Ok(monte_carlo::Model::Heston(heston(table, row))),
+        ModelName::Bates => Ok(monte_carlo::Model::Bates { heston: heston(table, row), jumps: jumps() }),
         ModelName::Bachelier | ModelName::Displaced | ModelName::Kou | ModelName::VarianceGamma => {
             Err(Status::BadMethod)
         }

@@ -9,13 +9,13 @@
 //! Source    K. J. in 't Hout and B. D. Welfert (2009) for the scheme; S. Ikonen and J. Toivanen, "Operator splitting methods for American
 //!           option pricing" (2004), and T. Haentjens and K. J. in 't Hout (2015) for the splitting
 
-use super::HestonParameters;
 use super::operator::{Operator, Weights};
 use crate::finite_difference::events::{Event, Stretch};
 use crate::finite_difference::jump::before_dividend;
 use crate::finite_difference::payoff::Affine;
 use crate::finite_difference::solve::Estimate;
 use crate::finite_difference::stepper::{Edge, Unit, cell};
+use crate::fourier::Heston;
 
 /// θ of the modified Craig–Sneyd scheme.
 const THETA: f64 = 1.0 / 3.0;
@@ -46,13 +46,7 @@ pub(super) struct Adi {
 
 impl Adi {
     /// Fills `values` with those of now.
-    pub fn roll_back(
-        &mut self,
-        unit: &Unit<'_>,
-        parameters: &HestonParameters,
-        stretches: &[Stretch],
-        refinement: usize,
-    ) {
+    pub fn roll_back(&mut self, unit: &Unit<'_>, parameters: &Heston, stretches: &[Stretch], refinement: usize) {
         self.start(unit, parameters);
         let mut fresh = true;
         for stretch in stretches {
@@ -73,7 +67,7 @@ impl Adi {
         }
     }
 
-    fn start(&mut self, unit: &Unit<'_>, parameters: &HestonParameters) {
+    fn start(&mut self, unit: &Unit<'_>, parameters: &Heston) {
         let (n, m) = (self.spots.len(), self.variances.len());
         let growth = [unit.rate, unit.rate - unit.dividend_yield];
         self.operator.assemble(&self.spots, &self.variances, parameters, growth);

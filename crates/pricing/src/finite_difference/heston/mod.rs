@@ -22,50 +22,29 @@ use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
 use super::solve::{Estimate, extent, extrapolate, finish, paid, payoff_of, unit_of};
 use crate::black::Row;
+use crate::fourier::Heston;
 use adi::Adi;
 
-/// Heston's parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HestonParameters {
-    /// Variance now, per year.
-    pub v0: f64,
-    /// Speed of mean reversion, per year.
-    pub kappa: f64,
-    /// Long-run variance, per year.
-    pub theta_v: f64,
-    /// Volatility of variance.
-    pub sigma_v: f64,
-    /// Correlation of spot and variance.
-    pub rho_v: f64,
+/// The first parameter that is bad, or too great for a grid.
+fn check(parameters: &Heston) -> Result<(), Status> {
+    parameters.check()?;
+    let Heston { v0, kappa, theta_v, sigma_v, .. } = *parameters;
+    let named =
+        [(v0, Status::BadV0), (kappa, Status::BadKappa), (theta_v, Status::BadThetaV), (sigma_v, Status::BadSigmaV)];
+    match named.into_iter().find(|(x, _)| *x >= MOST_PARAMETER) {
+        Some((_, status)) => Err(status),
+        None => Ok(()),
+    }
 }
 
-impl HestonParameters {
-    fn check(&self) -> Result<(), Status> {
-        let not_negative = |x: f64| (0.0..MOST_PARAMETER).contains(&x);
-        if !not_negative(self.v0) {
-            Err(Status::BadV0)
-        } else if !(not_negative(self.kappa) && self.kappa > 0.0) {
-            Err(Status::BadKappa)
-        } else if !not_negative(self.theta_v) {
-            Err(Status::BadThetaV)
-        } else if !not_negative(self.sigma_v) {
-            Err(Status::BadSigmaV)
-        } else if !(-1.0..=1.0).contains(&self.rho_v) {
-            Err(Status::BadRhoV)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Mean and deviation of the variance after `years`, and its mean over them.
-    fn moments(&self, years: f64) -> [f64; 3] {
-        let Self { v0, kappa, theta_v, sigma_v, .. } = *self;
-        let gone = -(-kappa * years).exp_m1();
-        let mean = v0 + (theta_v - v0) * gone;
-        let variance = sigma_v * sigma_v / kappa * gone * (v0 * (1.0 - gone) + 0.5 * theta_v * gone);
-        let average = theta_v + (v0 - theta_v) * gone / (kappa * years);
-        [mean, variance.max(0.0).sqrt(), average.max(v0.min(theta_v))]
-    }
+/// Mean and deviation of the variance after `years`, and its mean over them.
+fn moments(parameters: &Heston, years: f64) -> [f64; 3] {
+    let Heston { v0, kappa, theta_v, sigma_v, .. } = *parameters;
+    let gone = -(-kappa * years).exp_m1();
+    let mean = v0 + (theta_v - v0) * gone;
+    let variance = sigma_v * sigma_v / kappa * gone * (v0 * (1.0 - gone) + 0.5 * theta_v * gone);
+    let average = theta_v + (v0 - theta_v) * gone / (kappa * years);
+    [mean, variance.max(0.0).sqrt(), average.max(v0.min(theta_v))]
 }
 
 /// Parameters from here on are refused: the grid could not hold them.
@@ -129,7 +108,7 @@ struct Scratch {
 /// where the variance is so small that the spot is certain; `BadMethod` for settings out of range or an early-exercise knock-in.
 pub fn solve_heston(
     contract: &Contract<'_>,
-    parameters: &HestonParameters,
+    parameters: &Heston,
     settings: &HestonSettings,
 ) -> Result<HestonEstimate, Status> {
     settings.check()?;
@@ -157,7 +136,7 @@ pub struct HestonReport {
 /// Solves on three grids. Errors: those of [`solve_heston`].
 pub fn report_heston(
     contract: &Contract<'_>,
-    parameters: &HestonParameters,
+    parameters: &Heston,
     settings: &HestonSettings,
 ) -> Result<HestonReport, Status> {
     settings.check()?;
@@ -178,12 +157,12 @@ pub fn report_heston(
 }
 
 /// The contract, checked, with the volatility that sets the width of its grid.
-fn prepared<'a>(contract: &Contract<'a>, parameters: &HestonParameters) -> Result<Contract<'a>, Status> {
+fn prepared<'a>(contract: &Contract<'a>, parameters: &Heston) -> Result<Contract<'a>, Status> {
     let contract = Contract { row: Row { volatility: 1.0, ..contract.row }, local_volatility: None, ..*contract };
     contract.check()?;
-    parameters.check()?;
+    check(parameters)?;
     let years = contract.row.expiry_years;
-    let [_, _, average] = parameters.moments(years);
+    let [_, _, average] = moments(parameters, years);
     let volatility = average.max(0.25 * parameters.v0.max(parameters.theta_v)).sqrt();
     let width = volatility * years.sqrt();
     if width.is_nan() || width <= LEAST_DEVIATION {
@@ -195,7 +174,7 @@ fn prepared<'a>(contract: &Contract<'a>, parameters: &HestonParameters) -> Resul
 /// Nested grids, each with the coarsest one's cells times a power of two: estimates in units of the strike, and ∂V/∂v0.
 fn levels<const N: usize>(
     contract: &Contract<'_>,
-    parameters: &HestonParameters,
+    parameters: &Heston,
     settings: &HestonSettings,
     scratch: &mut Scratch,
     refinements: [usize; N],
@@ -218,7 +197,7 @@ fn levels<const N: usize>(
 const LEAST_DEVIATION: f64 = 1e-5;
 
 struct Problem<'a> {
-    parameters: &'a HestonParameters,
+    parameters: &'a Heston,
     settings: &'a HestonSettings,
 }
 

@@ -36,9 +36,9 @@ impl AlongVariance {
         nodes: &[f64],
         first: &[Weights],
         second: &[Weights],
-        parameters: &super::HestonParameters,
+        parameters: &crate::fourier::Heston,
     ) {
-        let super::HestonParameters { kappa, theta_v, sigma_v, .. } = *parameters;
+        let crate::fourier::Heston { kappa, theta_v, sigma_v, .. } = *parameters;
         let n = nodes.len();
         self.rows.clear();
         for j in 0..n {
@@ -120,7 +120,7 @@ impl Operator {
         &mut self,
         spots: &[f64],
         variances: &[f64],
-        parameters: &super::HestonParameters,
+        parameters: &crate::fourier::Heston,
         growth: [f64; 2],
     ) {
         let [first, second] = &mut self.scratch;

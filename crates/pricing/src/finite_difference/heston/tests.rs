@@ -11,11 +11,11 @@ fn row(option_type: OptionType, spot: f64, strike: f64, expiry_years: f64, rates
     Row { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility: 0.0 }
 }
 
-fn parameters(v0: f64, [kappa, theta_v, sigma_v, rho_v]: [f64; 4]) -> HestonParameters {
-    HestonParameters { v0, kappa, theta_v, sigma_v, rho_v }
+fn parameters(v0: f64, [kappa, theta_v, sigma_v, rho_v]: [f64; 4]) -> Heston {
+    Heston { v0, kappa, theta_v, sigma_v, rho_v }
 }
 
-fn solved(contract: &Contract<'_>, parameters: &HestonParameters) -> HestonEstimate {
+fn solved(contract: &Contract<'_>, parameters: &Heston) -> HestonEstimate {
     solve_heston(contract, parameters, &HestonSettings::default()).unwrap()
 }
 
@@ -177,13 +177,13 @@ fn statuses() {
     let good = parameters(0.04, [2.0, 0.05, 0.4, -0.6]);
     let contract = Contract::european(row(OptionType::Put, 100.0, 100.0, 1.0, [0.05, 0.0]));
     let at = |parameters| solve_heston(&contract, &parameters, &HestonSettings::default()).map(|e| e.estimate.value);
-    assert_eq!(at(HestonParameters { v0: -0.1, ..good }), Err(Status::BadV0));
-    assert_eq!(at(HestonParameters { kappa: 0.0, ..good }), Err(Status::BadKappa));
-    assert_eq!(at(HestonParameters { theta_v: f64::NAN, ..good }), Err(Status::BadThetaV));
-    assert_eq!(at(HestonParameters { sigma_v: -1.0, ..good }), Err(Status::BadSigmaV));
-    assert_eq!(at(HestonParameters { rho_v: 1.1, ..good }), Err(Status::BadRhoV));
-    assert_eq!(at(HestonParameters { v0: 0.0, theta_v: 0.0, ..good }), Err(Status::BadVolatility));
-    assert!(at(HestonParameters { v0: 0.0, ..good }).is_ok());
+    assert_eq!(at(Heston { v0: -0.1, ..good }), Err(Status::BadV0));
+    assert_eq!(at(Heston { kappa: 0.0, ..good }), Err(Status::BadKappa));
+    assert_eq!(at(Heston { theta_v: f64::NAN, ..good }), Err(Status::BadThetaV));
+    assert_eq!(at(Heston { sigma_v: -1.0, ..good }), Err(Status::BadSigmaV));
+    assert_eq!(at(Heston { rho_v: 1.1, ..good }), Err(Status::BadRhoV));
+    assert_eq!(at(Heston { v0: 0.0, theta_v: 0.0, ..good }), Err(Status::BadVolatility));
+    assert!(at(Heston { v0: 0.0, ..good }).is_ok());
     let none = HestonSettings { space_steps: 7, ..HestonSettings::default() };
     assert_eq!(solve_heston(&contract, &good, &none), Err(Status::BadMethod));
 }

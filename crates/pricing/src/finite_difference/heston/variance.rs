@@ -2,7 +2,8 @@
 //!
 //! Method    The upper end is where the variance's distribution, whose tail is exponential with mean σᵥ²(1 − e^(−κT))/(2κ), has ended
 
-use super::HestonParameters;
+use super::moments;
+use crate::fourier::Heston;
 
 /// How ξ is divided on the coarsest grid: evenly below v0, and evenly above.
 pub(super) struct VarianceMap {
@@ -17,9 +18,9 @@ const REACH: [f64; 2] = [10.0, 4.0];
 /// The scale c over the level of variance.
 const SCALE: f64 = 0.3;
 
-pub(super) fn map(parameters: &HestonParameters, years: f64, cells: usize) -> VarianceMap {
-    let HestonParameters { v0, kappa, theta_v, sigma_v, .. } = *parameters;
-    let [mean, deviation, _] = parameters.moments(years);
+pub(super) fn map(parameters: &Heston, years: f64, cells: usize) -> VarianceMap {
+    let Heston { v0, kappa, theta_v, sigma_v, .. } = *parameters;
+    let [mean, deviation, _] = moments(parameters, years);
     let gone = -(-kappa * years).exp_m1();
     let tail = sigma_v * sigma_v * gone / (2.0 * kappa);
     let level = v0.max(mean).max(theta_v * gone.max(0.1)).max(1e-8);

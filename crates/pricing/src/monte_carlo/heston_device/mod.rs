@@ -8,6 +8,7 @@ use cubecl::prelude::*;
 use zomma_base::{OptionType, Status};
 use zomma_gpu::{Compute, GpuError, Job, Session};
 
+use super::model::check_heston;
 use super::stepper::{CERTAIN_SIGMA_V, QuadraticExponential};
 use super::{Control, Estimate, Heston, Market, MonteCarloError, Plan, Sampling};
 use crate::math::grid::{BLOCK_THREADS, blocks_in_rounds};
@@ -39,7 +40,7 @@ impl HestonEuropean {
     ) -> Result<Self, MonteCarloError> {
         plan.check()?;
         market.check()?;
-        heston.check()?;
+        check_heston(heston)?;
         if !(strike.is_finite() && strike > 0.0) {
             return Err(Status::BadStrike.into());
         }
