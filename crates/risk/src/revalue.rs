@@ -9,7 +9,7 @@ use zomma_pricing::{
 };
 
 use crate::{
-    Portfolio, Scenario,
+    Portfolio, Scenario, VOLATILITY_FLOOR,
     portfolio::Part,
     shock::{settled, shifted, shock},
 };
@@ -72,17 +72,17 @@ fn add_parts(
 ) {
     outcomes.par_iter_mut().zip(scenarios).for_each(|(outcome, scenario)| {
         for part in portfolio.parts().iter().filter(|part| take(part.kind)) {
-            add_part(part, scenario, outcome);
+            add_part(part, scenario, VOLATILITY_FLOOR, outcome);
         }
         done();
     });
 }
 
-/// The value of one share of each row in a scenario, by row of the table that the portfolio was made of; NaN where there is none.
+/// The value of each row, with its shares, in a scenario, by row of the table that the portfolio was made of; NaN where there is none.
 pub fn row_values(portfolio: &Portfolio, scenario: &Scenario) -> Vec<f64> {
     let mut values = vec![f64::NAN; portfolio.rows()];
     for part in portfolio.parts() {
-        let (value, status) = part_values(part, scenario);
+        let (value, status) = part_values(part, scenario, VOLATILITY_FLOOR);
         for (i, &row) in part.row.iter().enumerate() {
             if status[i].is_ok() {
                 values[row] = part.shares[i] * value[i];
@@ -92,21 +92,21 @@ pub fn row_values(portfolio: &Portfolio, scenario: &Scenario) -> Vec<f64> {
     values
 }
 
-/// Adds one part's values to an outcome.
-pub(crate) fn add_part(part: &Part, scenario: &Scenario, outcome: &mut Outcome) {
+/// Adds one part's values to an outcome; no volatility is shifted below `floor`.
+pub(crate) fn add_part(part: &Part, scenario: &Scenario, floor: f64, outcome: &mut Outcome) {
     if let Kind::Black(model) = part.kind {
-        return add_black(part, model, scenario, outcome);
+        return add_black(part, model, scenario, floor, outcome);
     }
-    let (value, status) = part_values(part, scenario);
+    let (value, status) = part_values(part, scenario, floor);
     for i in 0..part.row.len() {
         outcome.add(part.group[i], part.shares[i], value[i], status[i]);
     }
 }
 
 /// The value of one share of each row of a part.
-fn part_values(part: &Part, scenario: &Scenario) -> (Vec<f64>, Vec<Status>) {
+fn part_values(part: &Part, scenario: &Scenario, floor: f64) -> (Vec<f64>, Vec<Status>) {
     let mut moved = part.table.clone();
-    shock(&part.table, scenario, &mut moved);
+    shock(&part.table, scenario, floor, &mut moved);
     let mut results = valuation::evaluate_kind(part.kind, &moved, Order::None, &Settings::default());
     let mut value = results.columns.swap_remove(0);
     for (i, status) in results.status.iter_mut().enumerate() {
@@ -122,7 +122,7 @@ fn part_values(part: &Part, scenario: &Scenario) -> (Vec<f64>, Vec<Status>) {
 const BLOCK_ROWS: usize = 256;
 
 /// Black's formula, without a copy of the table.
-fn add_black(part: &Part, model: Model, scenario: &Scenario, outcome: &mut Outcome) {
+fn add_black(part: &Part, model: Model, scenario: &Scenario, floor: f64, outcome: &mut Outcome) {
     let table = &part.table;
     let (factor, years) = (1.0 + scenario.spot_change, scenario.years());
     let [mut spot, mut expiry, mut rate, mut volatility, mut value] = [[0.0; BLOCK_ROWS]; 5];
@@ -135,7 +135,7 @@ fn add_black(part: &Part, model: Model, scenario: &Scenario, outcome: &mut Outco
             spot[i] = table.spot[start + i] * factor;
             expiry[i] = table.expiry_years[start + i] - years;
             rate[i] = table.risk_free_rate[start + i] + scenario.rate_shift;
-            volatility[i] = shifted(table.volatility[start + i], scenario.volatility_shift);
+            volatility[i] = shifted(table.volatility[start + i], scenario.volatility_shift, floor);
         }
         let rows = RowColumns {
             option_type: &table.option_type[at.clone()],

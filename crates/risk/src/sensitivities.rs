@@ -73,7 +73,8 @@ impl Sensitivities {
                 rate_shift: rate * steps.rate,
                 days: days * steps.days,
             };
-            add_part(part, &scenario, &mut outcome);
+            // Derivatives know no floor but zero: one above would stop the step down.
+            add_part(part, &scenario, 0.0, &mut outcome);
             outcome.value
         };
         let here = at(0.0, 0.0, 0.0, 0.0);

@@ -7,10 +7,10 @@ use crate::Scenario;
 /// No volatility is shifted below this, or below itself where it is lower already: per square root of a year.
 pub const VOLATILITY_FLOOR: f64 = 0.01;
 
-/// A volatility after a shift.
+/// A volatility after a shift, not below a floor, or below itself where it is lower already.
 #[inline(always)]
-pub(crate) fn shifted(volatility: f64, shift: f64) -> f64 {
-    let floor = if volatility < VOLATILITY_FLOOR { volatility } else { VOLATILITY_FLOOR };
+pub(crate) fn shifted(volatility: f64, shift: f64, floor: f64) -> f64 {
+    let floor = if volatility < floor { volatility } else { floor };
     let moved = volatility + shift;
     if shift < 0.0 && moved < floor { floor } else { moved }
 }
@@ -20,7 +20,7 @@ pub(crate) fn shifted(volatility: f64, shift: f64) -> f64 {
 /// A shift of volatility is one of Black's, at the money: a normal volatility moves by the shift times the forward's size, a displaced one
 /// by the shift times spot / (spot + displacement); under Heston and Bates the roots of variance now and in the long run move by it.
 /// Years that have passed leave an expiry at or below zero: [`settled`] says what that is worth.
-pub(crate) fn shock(table: &Table, scenario: &Scenario, out: &mut Table) {
+pub(crate) fn shock(table: &Table, scenario: &Scenario, floor: f64, out: &mut Table) {
     let factor = 1.0 + scenario.spot_change;
     let years = scenario.years();
     let shift = scenario.volatility_shift;
@@ -32,21 +32,21 @@ pub(crate) fn shock(table: &Table, scenario: &Scenario, out: &mut Table) {
         out.volatility[row] = match table.model[row] {
             ModelName::Bachelier => {
                 let size = table.spot[row].abs();
-                let floor = volatility.min(VOLATILITY_FLOOR * size);
+                let floor = volatility.min(floor * size);
                 (volatility + shift * size).max(floor)
             }
             ModelName::Displaced => {
                 let displaced = table.spot[row] + table.parameter(Parameter::Displacement, row);
-                shifted(volatility, shift * table.spot[row] / displaced)
+                shifted(volatility, shift * table.spot[row] / displaced, floor)
             }
             ModelName::Heston | ModelName::Bates => {
                 for parameter in [Parameter::V0, Parameter::ThetaV] {
-                    let root = shifted(table.parameter(parameter, row).sqrt(), shift);
+                    let root = shifted(table.parameter(parameter, row).sqrt(), shift, floor);
                     out.parameters[parameter as usize][row] = root * root;
                 }
                 volatility
             }
-            _ => shifted(volatility, shift),
+            _ => shifted(volatility, shift, floor),
         };
     }
 }

@@ -127,6 +127,16 @@ fn no_volatility_is_shifted_below_the_floor() {
     assert!((value(&portfolio(&[position(CALL, 1.0), position(low, 1.0)]), crush) - wanted).abs() < 1e-12);
 }
 
+/// At and below the floor the step down is as long as the step up.
+#[test]
+fn a_low_volatility_has_its_whole_vega() {
+    let low = Row { strike: 100.0, risk_free_rate: 0.0, dividend_yield: 0.0, volatility: 0.008, ..CALL };
+    let vega = 100.0 * black::scalar::greeks(&low, black::Model::Bsm).unwrap()[Greek::Vega as usize];
+    let got = Sensitivities::of(&portfolio(&[position(low, 1.0)]))[0];
+    assert!((got.vega / vega - 1.0).abs() < 1e-6, "{} not {vega}", got.vega);
+    assert!(got.vomma.abs() < 1e-3 * vega, "{}", got.vomma);
+}
+
 #[test]
 fn what_cannot_be_valued_is_counted_and_left_out() {
     let bad = Row { strike: -1.0, ..CALL };

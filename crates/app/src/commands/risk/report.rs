@@ -100,8 +100,8 @@ fn write_grid(findings: &Findings, book: &Book<'_>, out: &mut String) -> std::fm
     for (table, cases) in book.cases[..axes.len()].chunks(columns * lines).enumerate() {
         let (rate, days) = (axes.rate_shift[table % axes.rate_shift.len()], axes.days[table / axes.rate_shift.len()]);
         writeln!(out, "Profit by spot and volatility{}:", when(rate, days))?;
-        let cell = |(_, profit, by_greeks): &(&Case, f64, f64)| {
-            format!("{}{}", amount(*profit), if book.fails(*profit, *by_greeks) { "*" } else { " " })
+        let cell = |(case, profit, by_greeks): &(&Case, f64, f64)| {
+            format!("{}{}", amount(*profit), mark(book, case, *profit, *by_greeks))
         };
         let texts: Vec<String> = cases.iter().map(cell).collect();
         let heads: Vec<String> = axes.spot_change.iter().map(|change| format!("{} ", percent(*change))).collect();
@@ -199,7 +199,10 @@ fn write_failures(book: &Book<'_>, out: &mut String) -> std::fmt::Result {
         book.cases.iter().filter(|(_, profit, by_greeks)| book.fails(*profit, *by_greeks)).collect();
     let all = book.cases.len();
     if failing.is_empty() {
-        return writeln!(out, "The Greeks hold in all {all} scenarios: within a tenth of the profit.\n");
+        return writeln!(
+            out,
+            "The Greeks hold in all {all} scenarios: within a tenth of the profit, or a hundredth of the largest one.\n"
+        );
     }
     failing.sort_by(|a, b| (b.2 - b.1).abs().total_cmp(&(a.2 - a.1).abs()));
     writeln!(
@@ -217,6 +220,15 @@ fn write_failures(book: &Book<'_>, out: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(out)
+}
+
+/// `!` where rows have no value in the case, `*` where the Greeks fail.
+fn mark(book: &Book<'_>, case: &Case, profit: f64, by_greeks: f64) -> &'static str {
+    match (case.outcome.rows_failed > 0, book.fails(profit, by_greeks)) {
+        (true, _) => "!",
+        (false, true) => "*",
+        (false, false) => " ",
+    }
 }
 
 /// What is missing in a case.

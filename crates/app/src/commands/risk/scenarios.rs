@@ -240,7 +240,10 @@ fn find(args: &ScenariosArgs, holdings: Holdings, engine: &Engine) -> anyhow::Re
         .zip(scenarios)
         .zip(outcomes)
         .map(|((stress, scenario), outcome)| Case {
-            profit: outcome.value.iter().zip(&value).map(|(then, now)| then - now).collect(),
+            profit: match outcome.rows_failed {
+                0 => outcome.value.iter().zip(&value).map(|(then, now)| then - now).collect(),
+                _ => profit_of_the_rest(&portfolio, &scenario, &holdings.group),
+            },
             by_greeks: sensitivities.iter().map(|sensitivities| sensitivities.profit(&scenario)).collect(),
             stress,
             scenario,
@@ -249,6 +252,18 @@ fn find(args: &ScenariosArgs, holdings: Holdings, engine: &Engine) -> anyhow::Re
         .collect();
     let rows_ok = portfolio.rows_ok();
     Ok(Findings { holdings, axes, value, sensitivities, cases, rows_ok, worst: args.worst, portfolio })
+}
+
+/// The profit by group of the rows that have a value in a scenario: one that has none is no gain or loss of what it was worth.
+fn profit_of_the_rest(portfolio: &Portfolio, scenario: &Scenario, group: &[u32]) -> Vec<f64> {
+    let mut profit = vec![0.0; portfolio.groups()];
+    let [now, then] = [&Scenario::NONE, scenario].map(|scenario| row_values(portfolio, scenario));
+    for ((now, then), &group) in now.iter().zip(&then).zip(group) {
+        if !now.is_nan() && !then.is_nan() {
+            profit[group as usize] += then - now;
+        }
+    }
+    profit
 }
 
 /// European positions under Black's formulae on the device, the rest on the processor.
