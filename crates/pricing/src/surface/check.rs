@@ -1,6 +1,6 @@
 //! The check for static arbitrage: no model assumption, any parameters.
 
-use super::{ArbitrageReport, SurfaceSlice, svi::Svi};
+use super::{ArbitrageReport, SurfaceSlice, smile::Smile, svi::Svi};
 
 /// Points of the uniform grid.
 const UNIFORM_POINTS: usize = 801;

@@ -2,6 +2,7 @@
 
 mod barrier;
 mod check;
+mod clock;
 mod constraints;
 mod fit;
 mod joint;
@@ -10,6 +11,8 @@ mod loss;
 mod query;
 mod repair;
 mod slice;
+mod slices;
+mod smile;
 mod ssvi;
 mod svi;
 mod target;
@@ -18,7 +21,10 @@ mod tests;
 mod wings;
 
 pub use check::check;
+pub use clock::{Clock, ClockError};
 pub use fit::fit;
+pub use slices::Slices;
+pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
 pub use ssvi::Ssvi;
 pub use svi::Svi;
 

@@ -3,6 +3,7 @@
 
 use super::{
     check::{dense_grid, lowest},
+    smile::Smile,
     svi::Svi,
     wings::{self, Wings},
 };

@@ -1,0 +1,167 @@
+//! A surface from smiles at ascending expiries, joined at constant moneyness so that total variance never falls.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clock::Clock,
+    smile::{Smile, Variance, VolatilitySurface},
+};
+
+/// Smiles at ascending expiries.
+///
+/// Between two expiries w is linear in variance time ([`Clock`]) at constant k. Before the first, w falls to zero in proportion to variance
+/// time: g is then a concave function of the share λ with g(0) ≥ 0, so a first smile free of butterfly arbitrage leaves the stretch free of
+/// it. After the last, every strike gains the variance that the money gains, which keeps the slopes of the wings, so Lee's bound too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slices<S> {
+    /// Years to expiry, ascending and above zero.
+    pub expiry_years: Vec<f64>,
+    /// One smile an expiry.
+    pub smiles: Vec<S>,
+    /// How variance passes between the expiries.
+    #[serde(default, skip_serializing_if = "Clock::is_calendar")]
+    pub clock: Clock,
+}
+
+impl<S: Smile> VolatilitySurface for Slices<S> {
+    fn variance(&self, k: f64, expiry_years: f64) -> Variance {
+        between(&self.smiles, |i| self.expiry_years[i], &self.clock, k, expiry_years)
+    }
+}
+
+/// The surface that `smiles` at the years `expiry` (ascending) span under `clock`, at one point.
+pub(super) fn between<S: Smile>(
+    smiles: &[S],
+    expiry: impl Fn(usize) -> f64,
+    clock: &Clock,
+    k: f64,
+    expiry_years: f64,
+) -> Variance {
+    if !(expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()) {
+        return Variance::NONE;
+    }
+    let (mut after, mut end) = (0, smiles.len());
+    while after < end {
+        let middle = usize::midpoint(after, end);
+        if expiry(middle) < expiry_years { after = middle + 1 } else { end = middle }
+    }
+    let [time, speed] = clock.at(expiry_years);
+    let before = after.checked_sub(1).map(|i| (clock.at(expiry(i))[0], &smiles[i]));
+    let next = smiles.get(after).map(|smile| (clock.at(expiry(after))[0], smile));
+    match (before, next) {
+        (Some((low_time, low)), Some((high_time, high))) => {
+            let (low, high) = (low.derivatives(k), high.derivatives(k));
+            let length = high_time - low_time;
+            let share = (time - low_time) / length;
+            let [total, by_k, by_kk] = std::array::from_fn(|i| low[i] + share * (high[i] - low[i]));
+            let rate = speed / length;
+            Variance {
+                total,
+                by_k,
+                by_kk,
+                by_t: rate * (high[0] - low[0]),
+                by_kt: rate * (high[1] - low[1]),
+                by_tt: 0.0,
+            }
+        }
+        (None, Some((first_time, first))) => {
+            let [w, slope, bend] = first.derivatives(k);
+            let (share, rate) = (time / first_time, speed / first_time);
+            Variance {
+                total: share * w,
+                by_k: share * slope,
+                by_kk: share * bend,
+                by_t: rate * w,
+                by_kt: rate * slope,
+                by_tt: 0.0,
+            }
+        }
+        (Some((last_time, last)), None) => {
+            let [w, by_k, by_kk] = last.derivatives(k);
+            let rate = last.total_variance(0.0) / last_time;
+            Variance { total: w + rate * (time - last_time), by_k, by_kk, by_t: rate * speed, by_kt: 0.0, by_tt: 0.0 }
+        }
+        (None, None) => Variance::NONE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{Svi, smile::durrleman_g};
+
+    fn surface(clock: Clock) -> Slices<Svi> {
+        let smile = |level: f64| Svi { a: level, b: 0.1 * level.sqrt(), rho: -0.6, m: 0.01, sigma: 0.1 };
+        Slices { expiry_years: vec![0.1, 0.25, 1.0], smiles: vec![smile(0.004), smile(0.01), smile(0.04)], clock }
+    }
+
+    /// A clock on which the stretch from 0.3 to 0.31 (an announcement) brings ten times its days and the stretch after it half.
+    fn eventful() -> Clock {
+        Clock::new(vec![[0.3, 0.3], [0.31, 0.4], [0.5, 0.495]]).expect("it rises")
+    }
+
+    #[test]
+    fn derivatives_are_those_of_the_total_variance() {
+        for surface in [surface(Clock::default()), surface(eventful())] {
+            for t in [0.05, 0.17, 0.305, 0.4, 0.7, 1.5] {
+                for k in [-0.4, -0.1, 0.0, 0.05, 0.3] {
+                    let at = surface.variance(k, t);
+                    let w = |k: f64, t: f64| surface.variance(k, t).total;
+                    let (h, d) = (1e-4, 1e-4);
+                    let numeric = [
+                        (w(k + h, t) - w(k - h, t)) / (2.0 * h),
+                        (w(k + h, t) - 2.0 * w(k, t) + w(k - h, t)) / (h * h),
+                        (w(k, t + d) - w(k, t - d)) / (2.0 * d),
+                        (w(k + h, t + d) - w(k - h, t + d) - w(k + h, t - d) + w(k - h, t - d)) / (4.0 * h * d),
+                    ];
+                    for (ours, theirs) in [at.by_k, at.by_kk, at.by_t, at.by_kt].into_iter().zip(numeric) {
+                        assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs} at {k}, {t}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn variance_rises_everywhere_and_faster_through_an_event() {
+        let surface = surface(eventful());
+        for k in [-0.5, 0.0, 0.5] {
+            let mut before = 0.0;
+            for step in 1..400 {
+                let w = surface.total_variance(k, 0.005 * f64::from(step));
+                assert!(w > before);
+                before = w;
+            }
+        }
+        let speed = |t: f64| surface.variance(0.0, t).by_t;
+        assert!((speed(0.305) / speed(0.28) - 10.0).abs() < 1e-9 && (speed(0.4) / speed(0.28) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn both_ends_stay_free_of_butterfly_arbitrage() {
+        let surface = surface(Clock::default());
+        for t in [0.001, 0.03, 0.09, 1.1, 4.0, 30.0] {
+            for step in -200..=200 {
+                let k = 0.01 * f64::from(step);
+                assert!(durrleman_g(k, surface.variance(k, t).smile()) > 0.0, "{k} {t}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_where_there_is_none() {
+        let surface = surface(Clock::default());
+        for (k, t) in [(0.0, 0.0), (0.0, -1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+            assert!(surface.implied_vol(k, t).is_nan());
+        }
+        let empty = Slices::<Svi> { expiry_years: vec![], smiles: vec![], clock: Clock::default() };
+        assert!(empty.total_variance(0.0, 1.0).is_nan());
+    }
+
+    #[test]
+    fn a_clock_that_does_not_rise_is_refused() {
+        assert!(Clock::new(vec![[0.5, 0.4], [0.6, 0.4]]).is_err());
+        assert!(Clock::new(vec![[0.5, f64::NAN]]).is_err());
+        assert!(Clock::new(vec![[0.0, 0.1]]).is_err());
+    }
+}
