@@ -1,6 +1,7 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
 mod barrier;
+pub mod calibration;
 mod check;
 mod clock;
 mod constraints;
@@ -45,6 +46,21 @@ pub struct SliceQuotes {
     pub mid_volatility: Vec<f64>,
     /// Volatility of the ask, NaN where it has none.
     pub ask_volatility: Vec<f64>,
+    /// Open interest, in contracts; empty where it is not known.
+    pub open_interest: Vec<f64>,
+}
+
+impl SliceQuotes {
+    /// Quotes: the length of the shortest column of log-moneyness and volatilities.
+    pub fn len(&self) -> usize {
+        let columns = [&self.bid_volatility, &self.mid_volatility, &self.ask_volatility];
+        columns.into_iter().fold(self.log_moneyness.len(), |least, column| least.min(column.len()))
+    }
+
+    /// Whether there is no quote.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// How a slice came to its shape.

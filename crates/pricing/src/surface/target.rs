@@ -20,7 +20,7 @@ impl Target {
     pub(super) fn new(quotes: &SliceQuotes) -> Self {
         let t = positive_years(quotes.expiry_years);
         let mut target = Self { expiry_years: t, ..Self::default() };
-        let n = count(quotes);
+        let n = quotes.len();
         let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
         for i in 0..n {
             let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
@@ -94,16 +94,6 @@ pub(super) fn positive_years(expiry_years: f64) -> f64 {
     }
 }
 
-/// Rows of the shortest column.
-fn count(quotes: &SliceQuotes) -> usize {
-    quotes
-        .log_moneyness
-        .len()
-        .min(quotes.mid_volatility.len())
-        .min(quotes.bid_volatility.len())
-        .min(quotes.ask_volatility.len())
-}
-
 /// Lowest and highest finite log-moneyness of the quotes.
 pub(super) fn log_moneyness_range(quotes: &SliceQuotes) -> Option<[f64; 2]> {
     let mut range: Option<[f64; 2]> = None;
@@ -118,7 +108,7 @@ pub(super) fn log_moneyness_range(quotes: &SliceQuotes) -> Option<[f64; 2]> {
 pub(super) fn quality(quotes: &SliceQuotes, svi: &Svi) -> FitQuality {
     let t = positive_years(quotes.expiry_years);
     let (mut inside, mut with_mid, mut squares) = (0, 0_usize, 0.0);
-    let n = count(quotes);
+    let n = quotes.len();
     for i in 0..n {
         let model = (svi.total_variance(quotes.log_moneyness[i]).max(0.0) / t).sqrt();
         let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);

@@ -12,6 +12,7 @@ fn quotes(expiry_years: f64, strikes: &[f64], half: f64, vol: impl Fn(f64) -> f6
         bid_volatility: mid.iter().map(|v| v - half).collect(),
         ask_volatility: mid.iter().map(|v| v + half).collect(),
         mid_volatility: mid,
+        open_interest: Vec::new(),
     }
 }
 
@@ -410,6 +411,7 @@ fn real_smiles_of_2025_have_the_right_volatility_at_the_money() {
             bid_volatility: absent.clone(),
             mid_volatility: mid,
             ask_volatility: absent,
+            open_interest: Vec::new(),
         }]);
         assert_sound(&surface, 1);
         let at_the_money = surface.volatility(0.0, number("expiry_years"));
@@ -440,6 +442,7 @@ proptest! {
                     bid_volatility: rows.iter().map(|row| row.1 - row.2).collect(),
                     mid_volatility: rows.iter().map(|row| row.1).collect(),
                     ask_volatility: rows.iter().map(|row| row.1 + row.2).collect(),
+                    open_interest: Vec::new(),
                 }
             })
             .collect();

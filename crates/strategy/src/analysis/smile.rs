@@ -78,6 +78,7 @@ pub(super) fn slices(quotes: &Quotes, expiries: &Expiries, forwards: &Forwards, 
             bid_volatility: column(&vols.bid.volatility),
             mid_volatility: column(&vols.mid.volatility),
             ask_volatility: column(&vols.ask.volatility),
+            open_interest: column(&quotes.open_interest),
         });
         for index in members {
             if forwards.carries[index].is_some() {

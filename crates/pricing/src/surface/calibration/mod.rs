@@ -1,0 +1,15 @@
+//! How any model is fitted to quotes: what a miss is, what it costs, how the least cost is found, and how well it is determined.
+
+mod levenberg;
+mod note;
+mod objective;
+mod settings;
+mod stability;
+#[cfg(test)]
+mod tests;
+
+pub use levenberg::{Bounds, Normal, Solution, minimise};
+pub use note::{Note, Reason};
+pub use objective::{Objective, Point};
+pub use settings::{Estimator, Residual, Settings, Weights};
+pub use stability::{Stability, stability};

@@ -1,0 +1,124 @@
+//! The usable quotes of a slice, and what a model's total variance at each of them costs.
+
+use crate::math::{Plain, normal_cdf, normal_pdf};
+
+use super::settings::{Residual, Settings, Weights};
+use crate::surface::{SliceQuotes, target::positive_years};
+
+/// A spread below two parts in ten thousand of the volatility is finer than any smile model.
+const LEAST_HALF_SPREAD: f64 = 2e-4;
+
+/// One usable quote.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// ln(strike/forward).
+    pub k: f64,
+    /// Total variance of bid, mid and ask. A side without a volatility is as far from the mid as the other side.
+    pub total_variance: [f64; 3],
+    /// The mid in the unit of the residual.
+    pub centre: f64,
+    /// One over the miss that counts as one.
+    pub inverse_scale: f64,
+}
+
+/// The usable quotes of one expiry, by ascending log-moneyness, under one rule of what a miss costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Objective {
+    /// Years to expiry.
+    pub expiry_years: f64,
+    /// What a miss is measured in.
+    pub residual: Residual,
+    /// The quotes.
+    pub points: Vec<Point>,
+}
+
+impl Objective {
+    /// Those quotes of a slice that have a finite moneyness and a mid volatility above zero and below 1000 %.
+    pub fn new(quotes: &SliceQuotes, settings: &Settings) -> Self {
+        let t = positive_years(quotes.expiry_years);
+        let mut objective = Self { expiry_years: t, residual: settings.residual, points: Vec::new() };
+        let mut weights: Vec<f64> = Vec::new();
+        for i in 0..quotes.len() {
+            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
+            if !(k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0) {
+                continue;
+            }
+            let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
+            let (bid, ask) = match (bid > 0.0 && bid <= mid, ask >= mid && ask < 10.0) {
+                (true, true) => (bid, ask),
+                (true, false) => (bid, 2.0 * mid - bid),
+                (false, true) => ((2.0 * mid - ask).max(0.0), ask),
+                (false, false) => (mid, mid),
+            };
+            let total_variance = [bid, mid, ask].map(|vol| vol * vol * t);
+            let [centre, slope] = measure(settings.residual, k, total_variance[1], t);
+            let by_volatility = slope * 2.0 * mid * t;
+            let half_spread = (0.5 * (ask - bid)).max(LEAST_HALF_SPREAD * mid);
+            let open_interest = quotes.open_interest.get(i).copied().filter(|interest| *interest > 0.0).unwrap_or(0.0);
+            let vega = vega(k, total_variance[1]) * t.sqrt();
+            weights.push(match (settings.weights, settings.residual) {
+                (Weights::BidAsk, _) => (by_volatility * half_spread).powi(-2),
+                (Weights::Vega, Residual::Price) => by_volatility.powi(-2),
+                (Weights::Vega, _) => vega * vega,
+                (Weights::OpenInterest, _) => 1.0 + open_interest,
+                (Weights::Uniform, _) => 1.0,
+            });
+            objective.points.push(Point { k, total_variance, centre, inverse_scale: by_volatility });
+        }
+        // Half-spreads are a unit of their own. In every other weighting a quote of average weight counts one per vol point at the money.
+        let normal = match settings.weights {
+            Weights::BidAsk => 1.0,
+            _ => {
+                let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
+                let nearest = objective.points.iter().min_by(|x, y| x.k.abs().total_cmp(&y.k.abs()));
+                let point_at_the_money = 0.01 * nearest.map_or(1.0, |point| point.inverse_scale);
+                1.0 / (mean * point_at_the_money * point_at_the_money)
+            }
+        };
+        for (point, weight) in objective.points.iter_mut().zip(weights) {
+            let inverse_scale = (normal * weight).sqrt();
+            point.inverse_scale = if inverse_scale.is_finite() { inverse_scale } else { 0.0 };
+        }
+        objective.points.sort_by(|x, y| x.k.total_cmp(&y.k));
+        objective
+    }
+
+    /// What total variance `w` misses quote `i` by, in units that count as one, and its slope by w.
+    #[inline]
+    pub fn miss(&self, i: usize, w: f64) -> [f64; 2] {
+        let point = &self.points[i];
+        let [value, slope] = measure(self.residual, point.k, w, self.expiry_years);
+        [(value - point.centre) * point.inverse_scale, slope * point.inverse_scale]
+    }
+
+    /// Distinct strikes.
+    pub fn strikes(&self) -> usize {
+        usize::from(!self.points.is_empty()) + self.points.windows(2).filter(|pair| pair[1].k > pair[0].k).count()
+    }
+}
+
+/// What total variance `w` is in the unit of the residual, and its slope by w.
+#[inline]
+fn measure(residual: Residual, k: f64, w: f64, expiry_years: f64) -> [f64; 2] {
+    match residual {
+        Residual::TotalVariance => [w, 1.0],
+        Residual::Volatility => {
+            let volatility = (w / expiry_years).sqrt();
+            [volatility, 0.5 / (volatility * expiry_years)]
+        }
+        Residual::Price => {
+            let deviation = w.sqrt();
+            let sign = if k < 0.0 { -1.0 } else { 1.0 };
+            let d1 = -k / deviation + 0.5 * deviation;
+            let price =
+                sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - deviation)));
+            [price, vega(k, w) / (2.0 * deviation)]
+        }
+    }
+}
+
+/// ∂(price over forward)/∂√w: the normal density at d₁.
+fn vega(k: f64, w: f64) -> f64 {
+    let deviation = w.sqrt();
+    normal_pdf::<Plain>(-k / deviation + 0.5 * deviation)
+}

@@ -1,0 +1,61 @@
+//! What a fit is asked to minimise.
+
+use serde::{Deserialize, Serialize};
+
+/// The quantity in which a model's miss of a quote is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residual {
+    /// Black volatility.
+    #[default]
+    Volatility,
+    /// Undiscounted out-of-the-money price over the forward.
+    Price,
+    /// Total variance σ²t.
+    TotalVariance,
+}
+
+/// How much a quote counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    /// By one over its squared half-spread: the miss is counted in half-spreads.
+    #[default]
+    BidAsk,
+    /// By its squared vega, as a miss in price is; a miss in price by one over it, as a miss in volatility is.
+    Vega,
+    /// By one plus its open interest.
+    OpenInterest,
+    /// All alike.
+    Uniform,
+}
+
+/// How misses add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Estimator {
+    /// Σr².
+    #[default]
+    LeastSquares,
+    /// The likelihood of quotes whose noise is Student's t with four degrees of freedom, its scale fitted beside the model's parameters: a
+    /// wild quote counts little.
+    MaximumLikelihood,
+}
+
+/// What a fit minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What a miss is measured in.
+    #[serde(default)]
+    pub residual: Residual,
+    /// What it weighs.
+    #[serde(default)]
+    pub weights: Weights,
+    /// How misses add up.
+    #[serde(default)]
+    pub estimator: Estimator,
+    /// Tikhonov's λ: λ Σ((x − x₀)/scale)² is added, x₀ and the scales being the model's own typical parameters, or yesterday's where a
+    /// prior is given. Zero adds nothing; 1 weighs a parameter that is off by its scale like a quote missed by one unit.
+    #[serde(default)]
+    pub tikhonov: f64,
+}
