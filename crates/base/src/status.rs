@@ -113,11 +113,15 @@ pub enum Status {
     BadMethod,
     /// The currency has no rate to the reporting currency.
     BadCurrency,
+    /// The log-moneyness is not finite.
+    BadLogMoneyness,
+    /// The surface has arbitrage there: local volatility, or the density, is none.
+    Arbitrage,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 54] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -170,6 +174,8 @@ impl Status {
         Self::TwoBoundaries,
         Self::BadMethod,
         Self::BadCurrency,
+        Self::BadLogMoneyness,
+        Self::Arbitrage,
     ];
 
     /// The code that outputs print.
@@ -227,6 +233,8 @@ impl Status {
             Self::TwoBoundaries => "two_boundaries",
             Self::BadMethod => "bad_method",
             Self::BadCurrency => "bad_currency",
+            Self::BadLogMoneyness => "bad_log_moneyness",
+            Self::Arbitrage => "arbitrage",
         }
     }
 
@@ -252,6 +260,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::BadCurrency), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::Arbitrage), "the last one of the enumeration");
     }
 }

@@ -6,6 +6,8 @@ mod check;
 mod clock;
 mod constraints;
 mod fit;
+pub mod fitted;
+mod forwards;
 mod joint;
 mod linear;
 mod loss;
@@ -19,17 +21,20 @@ mod svi;
 mod target;
 #[cfg(test)]
 mod tests;
+mod violations;
 mod wings;
 
 pub use check::check;
 pub use clock::{Clock, ClockError};
 pub use fit::fit;
+pub use forwards::Forwards;
 pub use slices::Slices;
 pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
 pub use ssvi::Ssvi;
 pub use svi::Svi;
+pub use violations::{Coverage, Violation, ViolationKind, coverage, quality_of, violations};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The out-of-the-money quotes of one expiry, by ascending log-moneyness k = ln(strike/forward). Vectors have one length.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +81,7 @@ pub enum SliceSource {
 }
 
 /// Fit quality over the quotes of a slice or a surface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitQuality {
     /// Quotes counted.
     pub quotes: usize,
@@ -106,7 +111,7 @@ pub struct SurfaceSlice {
 }
 
 /// What was checked for static arbitrage, and what was found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArbitrageReport {
     /// Grid points where Durrleman's g is below −1e-9, plus wing slopes outside [0, 2].
     pub butterfly_violations: usize,

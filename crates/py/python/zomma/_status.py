@@ -110,6 +110,10 @@ class Status(IntEnum):
     """The method does not value this model or exercise style."""
     BAD_CURRENCY = 51
     """The currency has no rate to the reporting currency."""
+    BAD_LOG_MONEYNESS = 52
+    """The log-moneyness is not finite."""
+    ARBITRAGE = 53
+    """The surface has arbitrage there: local volatility, or the density, is none."""
 
     def __str__(self) -> str:
         return self.name.lower()

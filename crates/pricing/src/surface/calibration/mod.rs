@@ -1,5 +1,6 @@
 //! How any model is fitted to quotes: what a miss is, what it costs, how the least cost is found, and how well it is determined.
 
+mod fit;
 mod levenberg;
 mod note;
 mod objective;
@@ -8,8 +9,9 @@ mod stability;
 #[cfg(test)]
 mod tests;
 
+pub use fit::{Fit, FitError};
 pub use levenberg::{Bounds, Normal, Solution, minimise};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
-pub use settings::{Estimator, Residual, Settings, Weights};
+pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
 pub use stability::{Stability, stability};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::surface::clock::Clock;
+
 /// The quantity in which a model's miss of a quote is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,4 +60,15 @@ pub struct Settings {
     /// prior is given. Zero adds nothing; 1 weighs a parameter that is off by its scale like a quote missed by one unit.
     #[serde(default)]
     pub tikhonov: f64,
+}
+
+/// What every model may be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelSettings {
+    /// What is minimised.
+    #[serde(flatten)]
+    pub calibration: Settings,
+    /// How variance passes between expiries, where the model has slices.
+    #[serde(default, skip_serializing_if = "Clock::is_calendar")]
+    pub clock: Clock,
 }

@@ -1,0 +1,148 @@
+//! A surface as a file: what it is, what it was fitted to and how, and how well it did.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::FittedSurface;
+use crate::surface::{
+    ArbitrageReport, FitQuality, SliceQuotes,
+    calibration::{ModelSettings, Note, Stability},
+    forwards::Forwards,
+    smile::{Variance, VolatilitySurface},
+    violations::Coverage,
+};
+
+/// The version that is written. Every version up to it is read.
+pub const VERSION: u32 = 1;
+
+/// A fitted surface with where it came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedSurface {
+    /// Version of this form.
+    pub version: u32,
+    /// Ticker, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub underlying: Option<String>,
+    /// Date and time of the quotes, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_time: Option<String>,
+    /// Hash of the quotes: see [`quotes_hash`].
+    pub quotes_hash: String,
+    /// How it was fitted.
+    pub settings: ModelSettings,
+    /// Forwards.
+    pub forwards: Forwards,
+    /// The slices that it was fitted to.
+    pub slices: Vec<SavedSlice>,
+    /// The surface.
+    pub surface: FittedSurface,
+    /// Quality over all slices.
+    pub quality: FitQuality,
+    /// Quality of the model's own fit without constraints, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconstrained: Option<FitQuality>,
+    /// The check.
+    pub arbitrage: ArbitrageReport,
+    /// What was degraded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// How well the parameters are determined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stability: Vec<Stability>,
+}
+
+/// One expiry's quotes, in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedSlice {
+    /// Instant of expiry, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<String>,
+    /// Years to expiry.
+    pub expiry_years: f64,
+    /// Forward.
+    pub forward: f64,
+    /// Lowest and highest quoted log-moneyness.
+    pub log_moneyness_range: [f64; 2],
+    /// Volatility at the money; none where the surface has no value there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub atm_volatility: Option<f64>,
+    /// How well the surface meets the slice's quotes.
+    pub quality: FitQuality,
+}
+
+impl SavedSurface {
+    /// What a check of this surface covers.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let of = |slice: &SavedSlice| Coverage {
+            expiry_years: slice.expiry_years,
+            log_moneyness_range: slice.log_moneyness_range,
+        };
+        self.slices.iter().map(of).collect()
+    }
+}
+
+impl VolatilitySurface for SavedSurface {
+    fn variance(&self, k: f64, expiry_years: f64) -> Variance {
+        self.surface.variance(k, expiry_years)
+    }
+
+    fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
+        self.surface.total_variance(k, expiry_years)
+    }
+
+    fn local_vol(&self, k: f64, expiry_years: f64) -> f64 {
+        self.surface.local_vol(k, expiry_years)
+    }
+}
+
+/// A hash of quotes, the same on every machine: FNV-1a (128 bits) over the bits of every number, slice by slice. It tells whether two
+/// surfaces were fitted to the same quotes; it does not protect against forgery.
+pub fn quotes_hash(slices: &[SliceQuotes]) -> String {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let mut hash = BASIS;
+    let mut take = |number: f64| {
+        // All NaNs are one.
+        let bits = if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() };
+        for byte in bits.to_le_bytes() {
+            hash = (hash ^ u128::from(byte)).wrapping_mul(PRIME);
+        }
+    };
+    for slice in slices {
+        take(slice.expiry_years);
+        take(slice.forward);
+        take(slice.len() as f64);
+        let columns = [
+            &slice.log_moneyness,
+            &slice.bid_volatility,
+            &slice.mid_volatility,
+            &slice.ask_volatility,
+            &slice.open_interest,
+        ];
+        columns.into_iter().flatten().for_each(|number| take(*number));
+    }
+    format!("fnv1a128:{hash:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_of_every_number() {
+        let slice = SliceQuotes {
+            expiry_years: 0.5,
+            forward: 100.0,
+            log_moneyness: vec![0.0, 0.1],
+            bid_volatility: vec![0.1, f64::NAN],
+            mid_volatility: vec![0.2, 0.2],
+            ask_volatility: vec![0.3, 0.3],
+            open_interest: vec![],
+        };
+        let mut other = slice.clone();
+        assert_eq!(quotes_hash(&[slice.clone()]), quotes_hash(&[slice.clone()]));
+        other.ask_volatility[1] = 0.3_f64.next_up();
+        assert_ne!(quotes_hash(&[slice.clone()]), quotes_hash(&[other]));
+        // The published test vector of FNV-1a at 128 bits: nothing hashed gives the basis.
+        assert_eq!(quotes_hash(&[]), "fnv1a128:6c62272e07bb014262b821756295c58d");
+    }
+}

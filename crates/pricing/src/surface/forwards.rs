@@ -1,0 +1,64 @@
+//! Forwards at any expiry, from those of the slices.
+
+use serde::{Deserialize, Serialize};
+
+/// Forwards by expiry: between two of them, and from the spot to the first, ln F is linear in time (constant carry); past the last the
+/// carry of the last stretch goes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forwards {
+    /// Price now; none where nobody said it: before the first expiry the forward is then the first one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<f64>,
+    /// (expiry_years, forward) by ascending expiry.
+    pub points: Vec<[f64; 2]>,
+}
+
+impl Forwards {
+    /// The forward to `expiry_years`; NaN without a forward, and at or before now.
+    pub fn at(&self, expiry_years: f64) -> f64 {
+        if !(expiry_years > 0.0 && expiry_years.is_finite()) {
+            return f64::NAN;
+        }
+        let after = self.points.partition_point(|point| point[0] < expiry_years);
+        let now = self.spot.map(|spot| [0.0, spot]);
+        let before = |i: usize| i.checked_sub(1).map_or(now, |i| self.points.get(i).copied());
+        match (before(after), self.points.get(after)) {
+            (Some(low), Some(&high)) => along(low, high, expiry_years),
+            (None, Some(first)) => first[1],
+            (Some(last), None) => match before(after.saturating_sub(1)) {
+                Some(earlier) if !self.points.is_empty() && earlier[0] < last[0] => along(earlier, last, expiry_years),
+                _ => last[1],
+            },
+            (None, None) => f64::NAN,
+        }
+    }
+}
+
+/// The line through two points of ln F.
+fn along([t_low, low]: [f64; 2], [t_high, high]: [f64; 2], t: f64) -> f64 {
+    low * ((high / low).ln() * (t - t_low) / (t_high - t_low)).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carry_is_constant_from_point_to_point() {
+        let at = |t: f64| 100.0 * (0.03 * t).exp();
+        let forwards = Forwards { spot: Some(100.0), points: vec![[0.5, at(0.5)], [1.0, at(1.0)]] };
+        for t in [0.1, 0.5, 0.7, 1.0, 3.0] {
+            assert!((forwards.at(t) - at(t)).abs() < 1e-10, "{t}");
+        }
+        assert!(forwards.at(0.0).is_nan() && forwards.at(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn what_is_not_known_is_the_nearest() {
+        let forwards = Forwards { spot: None, points: vec![[0.5, 101.0]] };
+        assert_eq!((forwards.at(0.1), forwards.at(0.5), forwards.at(2.0)), (101.0, 101.0, 101.0));
+        assert!(Forwards::default().at(1.0).is_nan());
+        let of_spot = Forwards { spot: Some(50.0), points: vec![] };
+        assert_eq!(of_spot.at(1.0), 50.0);
+    }
+}
