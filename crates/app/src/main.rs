@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod bench;
+mod chain_reader;
 mod cli;
 mod commands;
 mod failure;
@@ -10,6 +11,7 @@ mod gpu_config;
 mod logging;
 mod output_file;
 mod report;
+mod surface;
 mod watch;
 
 use std::process::ExitCode;

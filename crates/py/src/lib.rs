@@ -14,6 +14,7 @@ mod monte_carlo;
 mod option_type;
 mod outcome;
 mod rows;
+mod surface;
 mod table;
 mod threads;
 
@@ -49,6 +50,8 @@ mod _zomma {
     use crate::gpu::{Device, choose, devices, inventory_json};
     #[pymodule_export]
     use crate::monte_carlo::monte_carlo_prices;
+    #[pymodule_export]
+    use crate::surface::{FittedSurface, surface_models, surface_row_rule};
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]

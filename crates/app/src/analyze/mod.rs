@@ -11,21 +11,19 @@ mod surface;
 mod terminal;
 
 pub use outcome::Outcome;
+pub use place::file_name;
 pub use summary::{CandidateRow, Summary, rate};
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, mpsc::channel},
+    sync::mpsc::channel,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use zomma_market::{
-    bars::DailyBars,
-    chain::{self, Chain, ChainError, Member, ReadOptions},
-};
+use zomma_market::{bars::DailyBars, chain::ReadOptions};
 use zomma_strategy::analysis::AnalysisConfig;
 
 use self::{
@@ -33,7 +31,7 @@ use self::{
     outcome::DayOutcome,
     place::Places,
 };
-use crate::failure::BadArguments;
+use crate::chain_reader::{ChainReader, Read};
 
 /// What is asked for.
 pub struct Job<'a> {
@@ -56,18 +54,12 @@ pub struct Job<'a> {
 /// A progress line appears on what takes longer than this.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// A chain that has been read, or what could not be.
-enum Read {
-    Chain { chain: Arc<Chain>, previous: Option<Arc<Chain>>, read_ms: f64 },
-    Failed { source: String, error: anyhow::Error, is_no_chain: bool },
-}
-
 /// Runs the job. What cannot be written is found before anything is read.
 pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let places = job.out.map(Places::prepare).transpose()?;
     let rejects = job.rejects.map(rejects::create).transpose()?;
-    let mut reader = Reader::open(job)?;
+    let mut reader = ChainReader::open(job.chain, &job.read)?;
     // With the second chain it is known whether outputs stand in DIR itself or in a folder a date; of a directory or tar, always the
     // latter.
     let first = reader.next();
@@ -147,75 +139,6 @@ fn guarded(work: impl FnOnce() -> anyhow::Result<Summary>) -> anyhow::Result<Sum
     // A date owns what it changes, so nothing half-changed outlives it.
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)")))
-}
-
-/// Chains in order of file and date, each with the one before it of the same underlying.
-struct Reader<'a> {
-    members: Box<dyn Iterator<Item = Result<Member, ChainError>> + Send>,
-    options: &'a ReadOptions,
-    path: &'a Path,
-    /// Whether the files are members of a directory or tar.
-    one_of_many: bool,
-    pending: std::collections::VecDeque<Read>,
-    previous: HashMap<String, Arc<Chain>>,
-}
-
-impl<'a> Reader<'a> {
-    fn open(job: &'a Job<'_>) -> anyhow::Result<Self> {
-        Ok(Self {
-            members: Box::new(chain::members(job.chain)?),
-            options: &job.read,
-            path: job.chain,
-            one_of_many: false,
-            pending: std::collections::VecDeque::new(),
-            previous: HashMap::new(),
-        })
-    }
-
-    fn read_member(&mut self, member: Result<Member, ChainError>, started: Instant) {
-        let parsed = member.and_then(|member| {
-            self.one_of_many |= member.one_of_many;
-            chain::parse(&member, self.options)
-        });
-        match parsed {
-            Err(error) => {
-                let is_no_chain = error.is_no_chain();
-                let source = self.path.display().to_string();
-                self.pending.push_back(Read::Failed { source, error: refused(error), is_no_chain });
-            }
-            Ok(chains) => {
-                let read_ms = started.elapsed().as_secs_f64() * 1e3 / chains.len().max(1) as f64;
-                for chain in chains {
-                    let chain = Arc::new(chain);
-                    let previous = self.previous.insert(chain.underlying.clone(), Arc::clone(&chain));
-                    // Another snapshot of the same day is no day before.
-                    let previous = previous.filter(|previous| previous.quote_date < chain.quote_date);
-                    self.pending.push_back(Read::Chain { chain, previous, read_ms });
-                }
-            }
-        }
-    }
-}
-
-/// A column that is not there to be mapped is a wrong argument; anything else is a file that cannot be read.
-fn refused(error: ChainError) -> anyhow::Error {
-    match error {
-        ChainError::MapUnknown { .. } | ChainError::MapAbsent { .. } => BadArguments(error.to_string()).into(),
-        other => other.into(),
-    }
-}
-
-impl Iterator for Reader<'_> {
-    type Item = Read;
-
-    fn next(&mut self) -> Option<Read> {
-        while self.pending.is_empty() {
-            let started = Instant::now();
-            let member = self.members.next()?;
-            self.read_member(member, started);
-        }
-        self.pending.pop_front()
-    }
 }
 
 /// A line with the number of dates done, after a second, on a terminal.

@@ -7,6 +7,7 @@ use zomma_base::ExerciseStyle;
 use zomma_pricing::{
     black::{self, Greek},
     monte_carlo::{MOST_PATHS, Sampling},
+    surface::fitted::SavedSurface,
     valuation::{Accuracy, Method, ModelName, Settings},
 };
 
@@ -178,6 +179,8 @@ pub struct Plan {
     pub defaults: Defaults,
     /// What computes.
     pub engine: Engine,
+    /// The surface that is asked, under [`Verb::Query`].
+    pub surface: Option<SavedSurface>,
 }
 
 impl BatchArgs {
@@ -187,7 +190,7 @@ impl BatchArgs {
         commands::use_threads(self.threads)?;
         let engine = Engine::choose(&self.gpu.load()?)?;
         let defaults = Defaults { model: self.model, exercise: self.exercise, valuation_time: self.valuation_time };
-        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine })
+        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface: None })
     }
 
     /// The input in messages.

@@ -82,6 +82,13 @@ fn in_utc(array: &ArrayRef) -> ArrayRef {
     }
 }
 
+/// A column as numbers, NaN where it has none.
+pub fn numbers(column: &ArrayRef, name: &str) -> anyhow::Result<Vec<f64>> {
+    let cast = arrow_cast::cast(column, &DataType::Float64)
+        .with_context(|| format!("column {name} is of type {}, which is no number", column.data_type()))?;
+    Ok(cast.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)).collect())
+}
+
 /// Prints the cells of one column as CSV: floats in their shortest form, the rest as Arrow displays them.
 pub enum CellFormatter<'a> {
     F64(&'a Float64Array),

@@ -22,12 +22,13 @@ pub enum Field {
     DividendYield,
     Volatility,
     Price,
+    LogMoneyness,
     /// What a model reads beside these.
     Parameter(Parameter),
 }
 
 /// The fields that are no parameters of a model.
-const OF_EVERY_MODEL: [Field; 12] = [
+const OF_EVERY_MODEL: [Field; 13] = [
     Field::Model,
     Field::OptionType,
     Field::ExerciseStyle,
@@ -40,6 +41,7 @@ const OF_EVERY_MODEL: [Field; 12] = [
     Field::DividendYield,
     Field::Volatility,
     Field::Price,
+    Field::LogMoneyness,
 ];
 /// How many fields there are.
 const COUNT: usize = OF_EVERY_MODEL.len() + Parameter::ALL.len();
@@ -65,6 +67,7 @@ impl Field {
             Self::DividendYield => 9,
             Self::Volatility => 10,
             Self::Price => 11,
+            Self::LogMoneyness => 12,
             Self::Parameter(parameter) => OF_EVERY_MODEL.len() + parameter as usize,
         }
     }
@@ -84,6 +87,7 @@ impl Field {
             Self::DividendYield => "dividend_yield",
             Self::Volatility => "volatility",
             Self::Price => "price",
+            Self::LogMoneyness => "log_moneyness",
             Self::Parameter(parameter) => parameter.as_str(),
         }
     }
@@ -96,7 +100,7 @@ impl Field {
             Self::ExerciseStyle => "european; american under bsm and black76",
             Self::Spot | Self::Forward | Self::Strike | Self::ExpiryYears => "a finite number above zero",
             Self::Expiry => "an ISO date or date-time after the valuation time",
-            Self::RiskFreeRate | Self::DividendYield => "a finite number",
+            Self::RiskFreeRate | Self::DividendYield | Self::LogMoneyness => "a finite number",
             Self::Volatility | Self::Price => "a finite number at or above zero",
             Self::Parameter(parameter) => parameter.allowed(),
         }
@@ -171,6 +175,31 @@ impl Layout {
     }
 
     fn require(&self, verb: Verb, defaults: &Defaults) -> anyhow::Result<()> {
+        let mut missing = if verb == Verb::Query { self.missing_points() } else { self.missing_options(verb, defaults) };
+        if !self.has(Field::ExpiryYears) && !self.has(Field::Expiry) {
+            missing.push("expiry_years or expiry");
+        }
+        if !missing.is_empty() {
+            let hint = self.delimiter_hint();
+            bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.found());
+        }
+        if !self.has(Field::ExpiryYears) && defaults.valuation_time.is_none() {
+            bail!(BadArguments(
+                "a column expiry (and no expiry_years) needs --valuation-time, since no clock is read: \
+                 --valuation-time 2019-04-25T15:45 (New York), or with an offset or Z"
+                    .into()
+            ));
+        }
+        Ok(())
+    }
+
+    /// What points of a surface lack.
+    fn missing_points(&self) -> Vec<&'static str> {
+        if self.has(Field::Strike) || self.has(Field::LogMoneyness) { Vec::new() } else { vec!["strike or log_moneyness"] }
+    }
+
+    /// What options lack, but for their expiry.
+    fn missing_options(&self, verb: Verb, defaults: &Defaults) -> Vec<&'static str> {
         let of_rows = self.has(Field::Model);
         let model = defaults.model.unwrap_or_default();
         let mut needed = vec![Field::OptionType, Field::Strike, Field::RiskFreeRate];
@@ -187,21 +216,7 @@ impl Layout {
         if !self.has(Field::Spot) && !self.has(Field::Forward) {
             missing.push("spot or forward");
         }
-        if !self.has(Field::ExpiryYears) && !self.has(Field::Expiry) {
-            missing.push("expiry_years or expiry");
-        }
-        if !missing.is_empty() {
-            let hint = self.delimiter_hint();
-            bail!("missing column {}; found [{}]{hint}", missing.join(", "), self.found());
-        }
-        if !self.has(Field::ExpiryYears) && defaults.valuation_time.is_none() {
-            bail!(BadArguments(
-                "a column expiry (and no expiry_years) needs --valuation-time, since no clock is read: \
-                 --valuation-time 2019-04-25T15:45 (New York), or with an offset or Z"
-                    .into()
-            ));
-        }
-        Ok(())
+        missing
     }
 
     /// The input's columns, as they may stand in a message: of a binary file taken for CSV, they can be anything.

@@ -14,13 +14,16 @@ mod fields;
 mod holdings;
 mod implied;
 mod late_bar;
+mod numbers;
 mod pipeline;
+mod query;
 mod request;
 mod sink;
 mod source;
 mod tally;
 
-pub use args::{BatchArgs, MethodArgs, Units, parse_model};
+pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
+pub use query::{COLUMNS as QUERY_COLUMNS, numbers as query_numbers};
 pub use arrow_cells::append_line;
 pub use book::{Book, read as read_book};
 pub use engine::Engine;
@@ -28,13 +31,16 @@ pub use expiry::parse_instant;
 pub use fields::Defaults;
 pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
+pub use numbers::{NumberColumns, read as read_numbers};
 pub use source::open;
 
 use std::time::Instant;
 
 use anyhow::Context;
+use args::Plan;
 use zomma_pricing::{
     black::Greek,
+    surface::fitted::SavedSurface,
     valuation::{Order, Settings},
 };
 
@@ -47,6 +53,8 @@ pub enum Verb {
     ImpliedVolatility,
     /// The price and all Greeks.
     Greeks(Units),
+    /// What a surface says at points of it.
+    Query,
 }
 
 impl Verb {
@@ -56,6 +64,7 @@ impl Verb {
             Self::Price(..) => "price",
             Self::ImpliedVolatility => "iv",
             Self::Greeks(_) => "greeks",
+            Self::Query => "surface query",
         }
     }
 
@@ -63,24 +72,34 @@ impl Verb {
     pub fn order(self) -> Option<(Order, Units)> {
         match self {
             Self::Price(order, units) => Some((order, units)),
-            Self::ImpliedVolatility => None,
+            Self::ImpliedVolatility | Self::Query => None,
             Self::Greeks(units) => Some((Order::All, units)),
         }
     }
 
     /// Names of the numeric result columns; `status` follows them.
     pub fn result_columns(self) -> Vec<&'static str> {
-        match self.order() {
-            None => vec!["implied_volatility"],
-            Some((order, _)) => order.quantities().map(Greek::as_str).collect(),
+        match (self, self.order()) {
+            (Self::Query, _) => query::COLUMNS.to_vec(),
+            (_, None) => vec!["implied_volatility"],
+            (_, Some((order, _))) => order.quantities().map(Greek::as_str).collect(),
         }
     }
 }
 
 /// Runs a verb over a table.
 pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<()> {
-    let started = Instant::now();
-    let plan = args.plan(verb, settings)?;
+    run_plan(args, &args.plan(verb, settings)?)
+}
+
+/// Asks a surface at the points of a table.
+pub fn run_query(args: &BatchArgs, surface: SavedSurface) -> anyhow::Result<()> {
+    let plan = args.plan(Verb::Query, Settings::default())?;
+    run_plan(args, &Plan { surface: Some(surface), ..plan })
+}
+
+fn run_plan(args: &BatchArgs, plan: &Plan) -> anyhow::Result<()> {
+    let (started, verb) = (Instant::now(), plan.verb);
     let source = source::open(&args.input)?;
     let name = args.input_name();
     let mut results = verb.result_columns();
@@ -89,8 +108,8 @@ pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<(
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }
-    let sink = sink::create(&args.output, plan.format, &source, &layout, &plan)?;
-    let done = pipeline::run(source, &name, sink, &layout, &plan, args.progress());
+    let sink = sink::create(&args.output, plan.format, &source, &layout, plan)?;
+    let done = pipeline::run(source, &name, sink, &layout, plan, args.progress());
     // Said once, and before whatever the run ended with.
     for note in plan.engine.notes() {
         eprintln!("zomma {}: {note}", verb.as_str());

@@ -16,6 +16,7 @@ use super::{
     evaluate,
     fields::Layout,
     late_bar::LateBar,
+    query,
     request::{Cells, Request},
     sink::{self, Encoded, Sink},
     source::{Chunk, Source},
@@ -105,8 +106,13 @@ fn process(chunk: Chunk, schema: Option<&arrow_schema::Schema>, layout: &Layout,
 }
 
 fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(Results, Tally)> {
-    let request = Request::read(cells, layout, &plan.defaults, plan.verb == Verb::ImpliedVolatility);
-    let results = evaluate::evaluate(&request, plan)?;
+    let results = match &plan.surface {
+        Some(surface) => query::evaluate(surface, &query::Points::read(cells, layout, &plan.defaults)),
+        None => {
+            let request = Request::read(cells, layout, &plan.defaults, plan.verb == Verb::ImpliedVolatility);
+            evaluate::evaluate(&request, plan)?
+        }
+    };
     let tally = Tally::of(&results.status, cells, layout, plan.verb);
     Ok((results, tally))
 }

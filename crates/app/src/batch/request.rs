@@ -103,7 +103,7 @@ impl Request {
 }
 
 /// Marks a row unless something was wrong with it already: the first fault is the one reported.
-fn mark(status: &mut Status, fault: Status) {
+pub(super) fn mark(status: &mut Status, fault: Status) {
     if status.is_ok() {
         *status = fault;
     }
@@ -178,7 +178,7 @@ fn read_models(
 }
 
 /// Years as given; where the cell is empty, from the date or date-time in `expiry`. NaN is for the formula to refuse.
-fn read_expiries(
+pub(super) fn read_expiries(
     cells: &dyn Cells,
     layout: &Layout,
     valuation_time: Option<jiff::Timestamp>,

@@ -148,6 +148,8 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
         Status::BadVgTheta => &[Field::Parameter(Parameter::VgTheta)],
         Status::BadVgNu => &[Field::Parameter(Parameter::VgNu)],
         Status::BadDisplacement => &[Field::Parameter(Parameter::Displacement)],
+        Status::BadLogMoneyness => &[Field::LogMoneyness],
+        Status::NoSurface | Status::Arbitrage => &[Field::Strike, Field::LogMoneyness, Field::ExpiryYears, Field::Expiry],
         Status::BadMethod => &[Field::Model, Field::ExerciseStyle],
         Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
             if verb == Verb::ImpliedVolatility =>
@@ -177,6 +179,8 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
         Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
         Status::Overflow => format!("{shown}: the result is too large for a float"),
+        Status::NoSurface => format!("{shown}: the surface has no value there"),
+        Status::Arbitrage => format!("{shown}: the surface has arbitrage there, so no local volatility or density"),
         Status::BadMethod => format!("{shown}: --method does not value this model and exercise style"),
         Status::BadModel if verb == Verb::ImpliedVolatility => format!("{shown}; allowed: bsm, black76"),
         _ => format!("{shown}; allowed: {}", fields[0].allowed()),

@@ -7,18 +7,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use jiff::civil::Time;
-use zomma_base::ExerciseStyle;
-use zomma_market::{
-    bars::{self, DailyBars},
-    chain::ReadOptions,
-};
-use zomma_strategy::analysis::{AnalysisConfig, WheelFilters};
+use zomma_market::bars::{self, DailyBars};
+use zomma_strategy::analysis::WheelFilters;
 
+use super::chain_args::{ChainArgs, parse_finite};
 use crate::{
     analyze::{self, Job},
     commands,
-    failure::BadArguments,
 };
 
 /// Worked example of `--help`.
@@ -42,36 +37,14 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct AnalyzeArgs {
-    /// The chain: a file, a directory of files, or a tar.
-    #[arg(value_name = "CHAIN")]
-    chain: PathBuf,
+    #[command(flatten)]
+    chain: ChainArgs,
     /// Directory for the outputs; made where it is absent. Without it only the summary is printed.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Keep this underlying where a file holds several; names it where the file does not.
-    #[arg(long, value_name = "TICKER")]
-    underlying: Option<String>,
     /// Daily bars (CSV) that a real-world density is made of; without them Kelly and score have the status no_history.
     #[arg(long, value_name = "OHLC.csv")]
     history: Option<PathBuf>,
-    /// Our column name for one of the file's; may be repeated.
-    #[arg(long, value_name = "OURS=THEIRS", value_parser = parse_map)]
-    map: Vec<(String, String)>,
-    /// Exercise style of all rows; else told by a column or the root symbol.
-    #[arg(long, value_name = "STYLE", value_parser = commands::parse_exercise)]
-    exercise: Option<ExerciseStyle>,
-    /// New York time of the quotes.
-    #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
-    quote_time: Option<Time>,
-    /// Continuously compounded rate, where parity cannot say it: 0.05 is 5 %.
-    #[arg(long, value_name = "R", value_parser = parse_rate, allow_negative_numbers = true, conflicts_with = "rate_curve")]
-    rate: Option<f64>,
-    /// CSV of rates: expiry_years,risk_free_rate.
-    #[arg(long, value_name = "FILE.csv")]
-    rate_curve: Option<PathBuf>,
-    /// Continuous dividend yield, where parity cannot say it: 0.015 is 1.5 %.
-    #[arg(long, value_name = "Q", value_parser = parse_rate, allow_negative_numbers = true)]
-    dividend_yield: Option<f64>,
     /// Wheel: least and greatest |delta|.
     #[arg(long, value_name = "LO..HI", default_value = "0.10..0.40", value_parser = parse_delta_range)]
     delta: [f64; 2],
@@ -100,22 +73,16 @@ pub fn run(args: &AnalyzeArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let history = args.history.as_deref().map(read_history).transpose()?;
     let job = Job {
-        chain: &args.chain,
+        chain: &args.chain.chain,
         out: args.out.as_deref(),
         rejects: args.rejects.as_deref(),
-        read: ReadOptions { column_map: args.map.clone(), underlying: args.underlying.clone() },
-        config: AnalysisConfig {
-            exercise_style: args.exercise,
-            quote_time: args.quote_time,
-            rate_curve: rate_curve(args)?,
-            dividend_yield: args.dividend_yield,
-            wheel: WheelFilters {
-                delta: args.delta,
-                days_to_expiry: args.dte,
-                min_open_interest: args.min_open_interest,
-                max_spread: args.max_spread,
-            },
-        },
+        read: args.chain.read_options(),
+        config: args.chain.config(WheelFilters {
+            delta: args.delta,
+            days_to_expiry: args.dte,
+            min_open_interest: args.min_open_interest,
+            max_spread: args.max_spread,
+        })?,
         history: history.as_ref(),
         progress: std::io::stderr().is_terminal(),
     };
@@ -130,68 +97,6 @@ fn read_history(path: &Path) -> anyhow::Result<DailyBars> {
         bail!("--history {}: has no bars", path.display());
     }
     Ok(bars)
-}
-
-fn rate_curve(args: &AnalyzeArgs) -> anyhow::Result<Vec<[f64; 2]>> {
-    if let Some(rate) = args.rate {
-        return Ok(vec![[1.0, rate]]);
-    }
-    let Some(path) = &args.rate_curve else { return Ok(Vec::new()) };
-    let name = path.display();
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("--rate-curve {name}"))?;
-    let header = reader.headers().with_context(|| format!("--rate-curve {name}"))?.clone();
-    let column = |wanted: &str| {
-        header.iter().position(|found| found.trim() == wanted).ok_or_else(|| {
-            let found = header.iter().collect::<Vec<_>>().join(", ");
-            anyhow::anyhow!("--rate-curve {name}: missing column {wanted}; found [{found}]")
-        })
-    };
-    let columns = [column("expiry_years")?, column("risk_free_rate")?];
-    let mut points = Vec::new();
-    for (row, record) in reader.records().enumerate() {
-        let record = record.with_context(|| format!("--rate-curve {name}"))?;
-        let mut point = [0.0; 2];
-        for ((value, &column), parse) in point.iter_mut().zip(&columns).zip([parse_finite, parse_rate]) {
-            let text = record.get(column).unwrap_or("").trim();
-            *value = parse(text).map_err(|allowed| {
-                let field = &header[column];
-                anyhow::anyhow!("--rate-curve {name}: row {}: {field} = {text:?}; allowed: {allowed}", row + 1)
-            })?;
-        }
-        points.push(point);
-    }
-    if points.is_empty() {
-        bail!("--rate-curve {name}: has a header and no rows");
-    }
-    if points[0][0] <= 0.0 || !points.is_sorted_by(|a, b| a[0] < b[0]) {
-        bail!(BadArguments(format!("--rate-curve {name}: expiry_years must be above zero and ascend from row to row")));
-    }
-    Ok(points)
-}
-
-fn parse_map(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((ours, theirs)) if !ours.trim().is_empty() && !theirs.trim().is_empty() => {
-            Ok((ours.trim().into(), theirs.trim().into()))
-        }
-        _ => Err("needs ours=theirs, for instance strike=K".into()),
-    }
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    text.parse().map_err(|_| "a time of day in New York, such as 15:45".into())
-}
-
-fn parse_finite(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| "a finite number".into())
-}
-
-/// A rate or yield a year; five where 5 % is meant is refused.
-fn parse_rate(text: &str) -> Result<f64, String> {
-    parse_finite(text)
-        .ok()
-        .filter(|rate| rate.abs() <= 1.0)
-        .ok_or_else(|| "a finite decimal from -1 to 1, such as 0.05 for 5 %".into())
 }
 
 fn parse_not_negative(text: &str) -> Result<f64, String> {
@@ -223,11 +128,5 @@ mod tests {
         for bad in ["0.3..0.15", "-0.1..0.2", "0.1", "0.1..1.5", "nan..0.2", "a..b"] {
             assert!(parse_delta_range(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_map_names_both_columns() {
-        assert_eq!(parse_map("strike=K"), Ok(("strike".into(), "K".into())));
-        assert!(parse_map("strike").is_err() && parse_map("=K").is_err());
     }
 }

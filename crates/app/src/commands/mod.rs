@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod bench;
+pub mod chain_args;
 pub mod demo;
 pub mod gpu;
 pub mod greeks;
@@ -9,6 +10,7 @@ pub mod iv;
 pub mod portfolio;
 pub mod price;
 pub mod risk;
+pub mod surface;
 
 use std::io::Write;
 
@@ -29,6 +31,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Greeks(args)) => greeks::run(&args),
         Some(Command::Portfolio(args)) => portfolio::run(&args),
         Some(Command::Risk(args)) => risk::run(&args),
+        Some(Command::Surface(args)) => surface::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -4,7 +4,9 @@
 //! comes as one JSON object; every text in it reaches the page as text, never as HTML.
 
 mod data;
+mod figures;
 mod page;
 
 pub use data::data;
+pub use figures::figures_page;
 pub use page::{page, prepare};

@@ -29,9 +29,13 @@ pub fn page(summary: &Summary, data: &str) -> anyhow::Result<Vec<u8>> {
         ("{{script}}", SCRIPT.into()),
         ("{{plotly}}", plotly_js().into()),
     ];
-    let mut page = Vec::with_capacity(FRAME.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
-    let mut rest = FRAME;
-    // The frame is walked once, so that what stands in a part is never taken for a place in the frame.
+    Ok(filled(FRAME, &parts))
+}
+
+/// A frame with its places filled. It is walked once, so that what stands in a part is never taken for a place in the frame.
+pub(super) fn filled(frame: &str, parts: &[(&str, Cow<'_, str>)]) -> Vec<u8> {
+    let mut page = Vec::with_capacity(frame.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
+    let mut rest = frame;
     while let Some(at) = rest.find("{{") {
         page.extend_from_slice(&rest.as_bytes()[..at]);
         rest = &rest[at..];
@@ -47,11 +51,11 @@ pub fn page(summary: &Summary, data: &str) -> anyhow::Result<Vec<u8>> {
         }
     }
     page.extend_from_slice(rest.as_bytes());
-    Ok(page)
+    page
 }
 
 /// Text as HTML shows it.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -67,12 +71,12 @@ fn escaped(text: &str) -> String {
 }
 
 /// JSON that no text inside can end its script element with.
-fn json_in_html(json: &str) -> String {
+pub(super) fn json_in_html(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 
 /// The embedded plotly.js, without MathJax, which comes behind it and which no plot here needs.
-fn plotly_js() -> &'static str {
+pub(super) fn plotly_js() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
     SOURCE.get_or_init(|| {
         let all = Plot::offline_js_sources();

@@ -8,12 +8,12 @@
 array([0.1896, 0.1866, 0.1864])
 
 The modules are `zomma.black_scholes`, `zomma.american`, `zomma.heston`, `zomma.bates`, `zomma.merton`, `zomma.kou`,
-`zomma.variance_gamma` and `zomma.monte_carlo` (pricing), and `zomma.gpu` (devices). `zomma.price`, `zomma.greeks` and
+`zomma.variance_gamma` and `zomma.monte_carlo` (pricing), `zomma.surface` (volatility surfaces), and `zomma.gpu` (devices). `zomma.price`, `zomma.greeks` and
 `zomma.implied_volatility` take whole tables: pandas, Polars, PyArrow. `zomma.Array` and `zomma.from_dlpack` exchange
 float64 memory with other frameworks without a copy.
 """
 
-from zomma import american, bates, black_scholes, gpu, heston, kou, merton, monte_carlo, variance_gamma
+from zomma import american, bates, black_scholes, gpu, heston, kou, merton, monte_carlo, surface, variance_gamma
 from zomma._errors import DeviceError, MissingFramework, RowError
 from zomma._status import Status
 from zomma._tables import greeks, implied_volatility, price
@@ -39,5 +39,6 @@ __all__ = [
     "merton",
     "monte_carlo",
     "price",
+    "surface",
     "variance_gamma",
 ]

@@ -15,6 +15,7 @@ __all__ = [
     "choose",
     "Device",
     "devices",
+    "FittedSurface",
     "fourier",
     "from_dlpack",
     "greeks",
@@ -24,6 +25,8 @@ __all__ = [
     "price",
     "rule",
     "statuses",
+    "surface_models",
+    "surface_row_rule",
     "Table",
 ]
 
@@ -308,3 +311,26 @@ def fourier(
 ) -> Any: ...
 def rule(status: int) -> tuple[str | None, str]: ...
 def statuses() -> list[tuple[str, int]]: ...
+
+@final
+class FittedSurface:
+    @staticmethod
+    def fit(
+        model: str,
+        settings: str,
+        columns: Sequence[_Numbers | None],
+        spot: float | None,
+        underlying: str | None,
+        prior: FittedSurface | None,
+    ) -> tuple[FittedSurface, _Codes]: ...
+    def at(
+        self, strike: _Numbers, log_moneyness: _Numbers, forward: _Numbers, expiry_years: _Numbers
+    ) -> tuple[list[_Numbers], _Codes]: ...
+    def violations_json(self) -> str: ...
+    def forward(self, expiry_years: float) -> float: ...
+    def to_json(self) -> str: ...
+    @staticmethod
+    def from_json(text: str) -> FittedSurface: ...
+
+def surface_models() -> list[str]: ...
+def surface_row_rule(status: int) -> tuple[str | None, str]: ...

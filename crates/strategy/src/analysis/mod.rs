@@ -11,12 +11,14 @@ mod forwards;
 mod greeks;
 mod history;
 mod notes;
+mod prepare;
 mod quote_time;
 mod rate_curve;
 mod result;
 mod smile;
 mod stale;
 mod summary;
+mod surface_quotes;
 mod volatilities;
 mod wheel;
 
@@ -24,12 +26,14 @@ pub use result::{
     Analysis, AnalyzedQuotes, Candidate, CandidateKind, ExpirySummary, ForwardSource, RateSource, StageTimings,
 };
 
-use std::collections::BTreeMap;
+pub use surface_quotes::{SliceTerms, SurfaceQuotes, surface_quotes};
 
 use jiff::civil::Time;
 use zomma_base::{ExerciseStyle, Status};
 use zomma_market::{bars::DailyBars, chain::Chain};
 use zomma_pricing::surface;
+
+use self::prepare::Prepared;
 
 /// Which strikes a seller of the wheel looks at. A bound that is `None` does not filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,34 +106,8 @@ pub fn analyze(
     wheel::check_columns(chain, &config.wheel)?;
     let mut clock = clock::StageClock::start();
     let quotes = &chain.quotes;
-    let quote_time = quote_time::resolve(chain, config.quote_time);
-    let mut expiries = expiries::group(chain, quote_time.instant, config.exercise_style);
-    let clean::Cleaned { mut status, is_copy } = clean::clean(chain, previous, &mut expiries);
-    clock.lap("clean");
-
-    let forwards = forwards::find(chain, &expiries, config);
-    for (status, expiry) in status.iter_mut().zip(&expiries.row_expiry) {
-        let has_forward = forwards.carries.get(*expiry as usize).is_some_and(Option::is_some);
-        if status.is_ok() && !has_forward {
-            *status = Status::NoForward;
-        }
-    }
-    let rejected = count_rejected(&status);
-    if !status.iter().any(|status| status.is_ok()) {
-        return Err(AnalysisError::NoUsableRow {
-            source_name: chain.source.clone(),
-            rows_read: status.len(),
-            reasons: notes::reasons(&rejected, is_copy),
-            status,
-        });
-    }
-    clock.lap("forwards");
-
-    let terms = volatilities::row_terms(&expiries, &forwards);
-    let vols = volatilities::invert(quotes, &status, &expiries, &forwards, &terms);
-    clock.lap("implied_volatility");
-
-    let slices = smile::slices(quotes, &expiries, &forwards, &vols);
+    let Prepared { quote_time, expiries, status, rejected, forwards, terms, vols, slices } =
+        prepare::prepare(chain, previous, config, &mut clock)?;
     let surface = surface::fit(&slices.quotes);
     clock.lap("surface");
 
@@ -204,12 +182,4 @@ pub fn analyze(
         notes,
         timings: clock.finish(),
     })
-}
-
-fn count_rejected(status: &[Status]) -> BTreeMap<Status, usize> {
-    let mut rejected = BTreeMap::new();
-    for status in status.iter().filter(|status| !status.is_ok()) {
-        *rejected.entry(*status).or_insert(0) += 1;
-    }
-    rejected
 }

@@ -1,7 +1,11 @@
 //! Every model of a surface behind one door: fitted by its name, asked by one trait, saved and read back.
 
 mod model;
+mod point;
+mod quoted;
 mod saved;
 
 pub use model::{FittedSurface, SurfaceModel, fit_model};
-pub use saved::{SavedSlice, SavedSurface, VERSION, quotes_hash};
+pub use point::{Answer, Place};
+pub use quoted::Quoted;
+pub use saved::{ReadError, SavedSlice, SavedSurface, VERSION, quotes_hash};

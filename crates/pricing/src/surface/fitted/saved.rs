@@ -1,6 +1,7 @@
 //! A surface as a file: what it is, what it was fitted to and how, and how well it did.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::model::FittedSurface;
 use crate::surface::{
@@ -69,7 +70,49 @@ pub struct SavedSlice {
     pub quality: FitQuality,
 }
 
+/// Why a text is not a surface that this version reads.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Not JSON at all.
+    #[error("is not JSON: {0}")]
+    NoJson(#[source] serde_json::Error),
+    /// JSON without a version.
+    #[error("has no field version")]
+    NoVersion,
+    /// A version of the future, or none at all.
+    #[error("version {found} of a surface; this program reads versions 1 to {VERSION}")]
+    UnknownVersion {
+        /// What stands there.
+        found: String,
+    },
+    /// A version that is known, with other contents.
+    #[error("is not a surface: {0}")]
+    NoSurface(#[source] serde_json::Error),
+}
+
 impl SavedSurface {
+    /// Reads what [`SavedSurface::to_json`] of this version or an older one wrote.
+    ///
+    /// # Errors
+    /// Where the text is no such thing.
+    pub fn from_json(text: &str) -> Result<Self, ReadError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::NoJson)?;
+        let version = value.get("version").ok_or(ReadError::NoVersion)?;
+        // There is one version yet: it is read as it stands.
+        match version.as_u64() {
+            Some(version) if (1..=u64::from(VERSION)).contains(&version) => {}
+            _ => return Err(ReadError::UnknownVersion { found: version.to_string() }),
+        }
+        serde_json::from_value(value).map_err(ReadError::NoSurface)
+    }
+
+    /// The surface as JSON, whose numbers read back to the same bits.
+    pub fn to_json(&self) -> String {
+        // Every map has keys of text, and no part of a surface refuses to be written.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
     /// What a check of this surface covers.
     pub fn coverage(&self) -> Vec<Coverage> {
         let of = |slice: &SavedSlice| Coverage {

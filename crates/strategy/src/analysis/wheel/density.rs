@@ -1,7 +1,7 @@
 //! The surface's own distribution of the price at expiry: the slope of undiscounted put values in the strike (Breeden and Litzenberger
 //! 1978), which the slices of the surface give in closed form.
 
-use zomma_pricing::surface::Svi;
+use zomma_pricing::surface::{Smile, Svi};
 
 use super::Board;
 

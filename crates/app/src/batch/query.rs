@@ -1,0 +1,76 @@
+//! What a surface says at the points of a table.
+
+use rayon::prelude::*;
+use zomma_base::Status;
+use zomma_pricing::{
+    surface::fitted::{Answer, Place, SavedSurface},
+    valuation::Results,
+};
+
+use super::{
+    fields::{Defaults, Field, Layout},
+    request::{Cells, Numbers, mark, read_expiries},
+};
+
+/// Names of the result columns.
+pub const COLUMNS: [&str; 4] = ["implied_volatility", "total_variance", "density", "local_volatility"];
+/// Points that one task of the pool asks.
+const POINTS_PER_TASK: usize = 256;
+
+/// Points of a surface.
+pub struct Points {
+    strike: Numbers,
+    log_moneyness: Numbers,
+    forward: Numbers,
+    expiry_years: Vec<f64>,
+    status: Vec<Status>,
+}
+
+impl Points {
+    /// Reads a chunk.
+    pub fn read(cells: &dyn Cells, layout: &Layout, defaults: &Defaults) -> Self {
+        let numbers = |field: Field| {
+            layout.column(field).map_or_else(|| Numbers::all_absent(cells.rows()), |column| cells.numbers(column))
+        };
+        let mut status = vec![Status::Ok; cells.rows()];
+        for &row in cells.ragged() {
+            mark(&mut status[row], Status::BadRow);
+        }
+        Self {
+            strike: numbers(Field::Strike),
+            log_moneyness: numbers(Field::LogMoneyness),
+            forward: numbers(Field::Forward),
+            expiry_years: read_expiries(cells, layout, defaults.valuation_time, numbers(Field::ExpiryYears)),
+            status,
+        }
+    }
+}
+
+/// Asks the surface. Where it has arbitrage, the row has its volatility and the status says that there is no local volatility.
+pub fn evaluate(surface: &SavedSurface, points: &Points) -> Results {
+    let of_row = |row: usize| {
+        if !points.status[row].is_ok() {
+            return ([f64::NAN; 4], points.status[row]);
+        }
+        let cell = |numbers: &Numbers| (!numbers.absent[row]).then(|| numbers.value[row]);
+        let answer = surface.at(&Place {
+            strike: cell(&points.strike),
+            log_moneyness: cell(&points.log_moneyness),
+            forward: cell(&points.forward),
+            expiry_years: points.expiry_years[row],
+        });
+        (numbers(&answer), answer.status)
+    };
+    let answers: Vec<([f64; 4], Status)> =
+        (0..points.status.len()).into_par_iter().with_min_len(POINTS_PER_TASK).map(of_row).collect();
+    Results {
+        columns: (0..COLUMNS.len()).map(|column| answers.iter().map(|(values, _)| values[column]).collect()).collect(),
+        status: answers.into_iter().map(|(_, status)| status).collect(),
+        error: Vec::new(),
+    }
+}
+
+/// What the surface says, in the order of [`COLUMNS`].
+pub fn numbers(answer: &Answer) -> [f64; 4] {
+    [answer.implied_volatility, answer.total_variance, answer.density, answer.local_volatility]
+}

@@ -1,0 +1,113 @@
+//! The arguments that say which model is fitted, and how.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use zomma_pricing::surface::{
+    calibration::{Estimator, ModelSettings, Residual, Settings, Weights},
+    fitted::SurfaceModel,
+};
+use zomma_strategy::analysis::WheelFilters;
+
+use crate::surface::{self, FitOptions};
+
+/// What a miss weighs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WeightsArg {
+    /// By one over the squared half-spread.
+    BidAsk,
+    /// By squared vega.
+    Vega,
+    /// By open interest.
+    OpenInterest,
+    /// All alike.
+    Uniform,
+}
+
+/// What a miss is measured in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ResidualArg {
+    Volatility,
+    Price,
+    TotalVariance,
+}
+
+/// How misses add up.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MethodArg {
+    /// The least sum of squares.
+    LeastSquares,
+    /// The likelihood under Student noise whose scale is fitted too: wild quotes count little.
+    MaximumLikelihood,
+}
+
+/// How a model is fitted.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// What a quote weighs.
+    #[arg(long, value_enum, default_value = "bid-ask")]
+    weights: WeightsArg,
+    /// What a miss is measured in.
+    #[arg(long, value_enum, default_value = "volatility")]
+    residual: ResidualArg,
+    /// How misses add up.
+    #[arg(long, value_enum, default_value = "least-squares")]
+    method: MethodArg,
+    /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters.
+    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov)]
+    tikhonov: f64,
+    /// A surface to stay near to (yesterday's, say), with --tikhonov above zero.
+    #[arg(long, value_name = "SURFACE.json")]
+    prior: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// What the fit takes.
+    pub fn options(&self, model: SurfaceModel) -> anyhow::Result<FitOptions> {
+        let prior = self.prior.as_deref().map(surface::read).transpose()?.map(|saved| saved.surface);
+        Ok(FitOptions { model, settings: self.settings(), prior })
+    }
+
+    /// The same without a prior.
+    pub fn settings(&self) -> ModelSettings {
+        let calibration = Settings {
+            residual: match self.residual {
+                ResidualArg::Volatility => Residual::Volatility,
+                ResidualArg::Price => Residual::Price,
+                ResidualArg::TotalVariance => Residual::TotalVariance,
+            },
+            weights: match self.weights {
+                WeightsArg::BidAsk => Weights::BidAsk,
+                WeightsArg::Vega => Weights::Vega,
+                WeightsArg::OpenInterest => Weights::OpenInterest,
+                WeightsArg::Uniform => Weights::Uniform,
+            },
+            estimator: match self.method {
+                MethodArg::LeastSquares => Estimator::LeastSquares,
+                MethodArg::MaximumLikelihood => Estimator::MaximumLikelihood,
+            },
+            tikhonov: self.tikhonov,
+        };
+        ModelSettings { calibration, ..ModelSettings::default() }
+    }
+}
+
+/// No strike is looked for: the wheel takes no part in a surface.
+pub fn no_wheel() -> WheelFilters {
+    WheelFilters { delta: [0.0, 1.0], days_to_expiry: [0, 36_500], min_open_interest: None, max_spread: None }
+}
+
+/// A model by its name.
+pub fn parse_model(text: &str) -> Result<SurfaceModel, String> {
+    SurfaceModel::parse(text).ok_or_else(|| format!("allowed: {}", model_names()))
+}
+
+/// The models there are.
+pub fn model_names() -> String {
+    SurfaceModel::ALL.map(SurfaceModel::as_str).join(", ")
+}
+
+fn parse_tikhonov(text: &str) -> Result<f64, String> {
+    let lambda = text.parse().ok().filter(|lambda: &f64| *lambda >= 0.0 && lambda.is_finite());
+    lambda.ok_or_else(|| "a finite number at or above zero".into())
+}

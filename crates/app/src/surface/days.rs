@@ -1,0 +1,97 @@
+//! The quotes behind a path: one table of volatilities, or the chains of a file, a directory or a tar, each made ready on a thread of the
+//! pool and handed on in the order of their dates.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::mpsc::{Receiver, sync_channel},
+};
+
+use zomma_market::chain::ReadOptions;
+use zomma_strategy::analysis::{AnalysisConfig, surface_quotes};
+
+use super::{quotes::Quotes, vol_table};
+use crate::{
+    batch::{self, LateBar},
+    chain_reader::{ChainReader, Read},
+};
+
+/// What came of the days.
+pub struct Days<T> {
+    /// By file and date, what the work gave.
+    pub done: Vec<T>,
+    /// Days that failed: the file, and why.
+    pub failed: Vec<(String, anyhow::Error)>,
+    /// Whether the path holds many files.
+    pub many: bool,
+}
+
+/// Reads what is behind `path` and does `work` to each day, in parallel.
+pub fn read_days<T: Send>(
+    path: &Path,
+    read: &ReadOptions,
+    config: &AnalysisConfig,
+    work: impl Fn(Quotes) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Days<T>> {
+    let is_stdin = path == Path::new("-");
+    if path.is_file() || is_stdin {
+        // Standard input can be opened once only, and chains are files.
+        if is_stdin || batch::open(path).is_ok_and(|source| vol_table::is_vol_table(source.columns())) {
+            return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });
+        }
+    }
+    let reader = ChainReader::open(path, read)?;
+    let mut days = Days { done: Vec::new(), failed: Vec::new(), many: false };
+    let in_flight = 2 * rayon::current_num_threads() + 1;
+    let mut bar = LateBar::new(true, None);
+    let (queue, queued) = sync_channel::<(String, Receiver<anyhow::Result<T>>)>(in_flight);
+    std::thread::scope(|threads| {
+        let work = &work;
+        let collector = threads.spawn(move || {
+            let (mut done, mut failed) = (Vec::new(), Vec::new());
+            for (source, receiver) in queued {
+                match receiver.recv() {
+                    Ok(Ok(day)) => done.push(day),
+                    Ok(Err(error)) => failed.push((source, error)),
+                    Err(_) => failed.push((source, anyhow::anyhow!("stopped by a fault in zomma"))),
+                }
+                bar.at((done.len() + failed.len()) as u64);
+            }
+            bar.end();
+            (done, failed)
+        });
+        let mut reader = reader;
+        rayon::in_place_scope(|workers| {
+            for item in reader.by_ref() {
+                let (give, receiver) = sync_channel(1);
+                match item {
+                    Read::Failed { source, error, .. } => {
+                        // The receiver is alive: it stands in the queue below.
+                        let _ = give.send(Err(error));
+                        let _ = queue.send((source, receiver));
+                    }
+                    Read::Chain { chain, previous, .. } => {
+                        let _ = queue.send((chain.source.clone(), receiver));
+                        workers.spawn(move |_| {
+                            let day = || {
+                                let quotes = surface_quotes(&chain, previous.as_deref(), config)?;
+                                work(Quotes::of_chain(&chain.source, quotes))
+                            };
+                            // A day owns what it changes, so nothing half-changed outlives a panic.
+                            let result = catch_unwind(AssertUnwindSafe(day))
+                                .unwrap_or_else(|_| Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)")));
+                            let _ = give.send(result);
+                        });
+                    }
+                }
+            }
+        });
+        drop(queue);
+        days.many = reader.one_of_many;
+        if let Ok((done, failed)) = collector.join() {
+            (days.done, days.failed) = (done, failed);
+        }
+    });
+    days.many |= days.done.len() + days.failed.len() > 1;
+    Ok(days)
+}

@@ -1,0 +1,80 @@
+//! The quotes of one underlying at one time, as slices.
+
+use zomma_pricing::surface::{SliceQuotes, fitted::Quoted};
+use zomma_strategy::analysis::SurfaceQuotes;
+
+/// What a surface is fitted to.
+#[derive(Clone, Debug, Default)]
+pub struct Quotes {
+    /// The file.
+    pub source: String,
+    /// Date of the quotes, where it is known.
+    pub quote_date: Option<String>,
+    /// The quotes.
+    pub quoted: Quoted,
+    /// What the user should know of how they were read.
+    pub notes: Vec<String>,
+}
+
+impl Quotes {
+    /// Of a chain.
+    pub fn of_chain(source: &str, quotes: SurfaceQuotes) -> Self {
+        let rejected: usize = quotes.rejected.values().sum();
+        let reasons: Vec<String> = quotes.rejected.iter().map(|(status, count)| format!("{count} {status}")).collect();
+        let notes = if rejected > 0 {
+            vec![format!("{rejected} of {} rows take no part: {}", quotes.rows_read, reasons.join(", "))]
+        } else {
+            Vec::new()
+        };
+        let expiries = quotes.terms.iter().map(|terms| Some(terms.expiry.to_string())).collect();
+        Self {
+            source: source.into(),
+            quote_date: Some(quotes.quote_date.to_string()),
+            quoted: Quoted {
+                underlying: Some(quotes.underlying),
+                quote_time: Some(quotes.quote_instant.to_string()),
+                expiries,
+                ..Quoted::of_slices(quotes.slices, Some(quotes.spot))
+            },
+            notes,
+        }
+    }
+
+    /// What the surface is of, in words.
+    pub fn title(&self) -> String {
+        let words = [self.quoted.underlying.as_deref(), self.quote_date.as_deref()];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        if words.is_empty() { self.source.clone() } else { words.join(" ") }
+    }
+
+    /// Every third quote of each slice left out, and those left out: (kept, held out).
+    pub fn split(&self) -> (Self, Vec<SliceQuotes>) {
+        let part = |slice: &SliceQuotes, keep: bool| {
+            let picked = |column: &Vec<f64>| -> Vec<f64> {
+                let is_picked = |i: usize| (i % 3 != 1) == keep;
+                column.iter().enumerate().filter(|(i, _)| is_picked(*i)).map(|(_, value)| *value).collect()
+            };
+            SliceQuotes {
+                expiry_years: slice.expiry_years,
+                forward: slice.forward,
+                log_moneyness: picked(&slice.log_moneyness),
+                bid_volatility: picked(&slice.bid_volatility),
+                mid_volatility: picked(&slice.mid_volatility),
+                ask_volatility: picked(&slice.ask_volatility),
+                open_interest: picked(&slice.open_interest),
+            }
+        };
+        let slices = &self.quoted.slices;
+        let kept = slices.iter().map(|slice| part(slice, true)).collect();
+        let held = slices.iter().map(|slice| part(slice, false)).collect();
+        let quoted = Quoted { slices: kept, ..self.quoted.clone() };
+        (Self { quoted, ..self.clone() }, held)
+    }
+}
+
+/// The name of a day's file.
+pub fn file_name(quotes: &Quotes) -> String {
+    let words = [quotes.quoted.underlying.as_deref(), quotes.quote_date.as_deref()];
+    let name = words.into_iter().flatten().collect::<Vec<_>>().join("-");
+    crate::analyze::file_name(&name) + ".json"
+}

@@ -1,0 +1,91 @@
+//! What a fit came to, in words and a table.
+
+use std::fmt::Write;
+
+use zomma_pricing::surface::{FitQuality, fitted::SavedSurface};
+
+/// Notes that are told one by one.
+const NOTES_MAX: usize = 12;
+
+/// The report of one surface.
+pub fn fit_text(title: &str, surface: &SavedSurface, remarks: &[String]) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write_fit(title, surface, remarks, &mut out);
+    out
+}
+
+fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut String) -> std::fmt::Result {
+    let quality = &surface.quality;
+    let model = surface.surface.model().as_str();
+    write!(out, "{title}: {model}, {} expiries, {} quotes, ", surface.slices.len(), quality.quotes)?;
+    write!(out, "{} inside bid-ask", share(quality))?;
+    if let Some(free) = &surface.unconstrained {
+        write!(out, " ({} without constraints)", share(free))?;
+    }
+    writeln!(out, ", error {:.3} vol points", quality.rmse_vol_points)?;
+    writeln!(out, "Arbitrage: {}\n", arbitrage(surface))?;
+    writeln!(
+        out,
+        "  {:<22}{:>10}{:>12}{:>14}{:>8}{:>9}{:>9}",
+        "expiry", "years", "forward", "at the money", "quotes", "inside", "error"
+    )?;
+    for slice in &surface.slices {
+        let expiry = slice.expiry.as_deref().map_or("", |expiry| expiry.trim_end_matches(":00Z"));
+        let atm = slice.atm_volatility.map_or("none".into(), |vol| format!("{:.2} %", 100.0 * vol));
+        writeln!(
+            out,
+            "  {expiry:<22}{:>10.5}{:>12.3}{atm:>14}{:>8}{:>9}{:>9.3}",
+            slice.expiry_years,
+            slice.forward,
+            slice.quality.quotes,
+            share(&slice.quality),
+            slice.quality.rmse_vol_points
+        )?;
+    }
+    for remark in remarks {
+        writeln!(out, "note: {remark}")?;
+    }
+    for note in surface.notes.iter().take(NOTES_MAX) {
+        writeln!(out, "note: {note}")?;
+    }
+    if surface.notes.len() > NOTES_MAX {
+        writeln!(out, "note: and {} more (--json, or the file, has all)", surface.notes.len() - NOTES_MAX)?;
+    }
+    Ok(())
+}
+
+/// The report of one surface of many: a line.
+pub fn fit_line(title: &str, surface: &SavedSurface) -> String {
+    let quality = &surface.quality;
+    let violations = surface.arbitrage.butterfly_violations + surface.arbitrage.calendar_violations;
+    format!(
+        "  {title:<24}{:>4} expiries{:>7} quotes{:>9} inside{:>9.3} vol points{violations:>6} violations{:>4} notes\n",
+        surface.slices.len(),
+        quality.quotes,
+        share(quality),
+        quality.rmse_vol_points,
+        surface.notes.len()
+    )
+}
+
+/// What the check found, in words.
+pub fn arbitrage(surface: &SavedSurface) -> String {
+    let report = &surface.arbitrage;
+    let [low, high] = report.log_moneyness_range;
+    let over = format!("{} points, log-moneyness {low:.3} to {high:.3}, least g {:.1e}", report.points, report.least_g);
+    match (report.butterfly_violations, report.calendar_violations) {
+        (0, 0) => format!("none ({over})"),
+        (butterfly, calendar) => {
+            format!("butterfly at {butterfly} and calendar at {calendar} points ({over}); `zomma surface check` says where")
+        }
+    }
+}
+
+/// The share of quotes inside bid-ask.
+pub fn share(quality: &FitQuality) -> String {
+    if quality.quotes == 0 {
+        return "none".into();
+    }
+    format!("{:.1} %", 100.0 * quality.inside as f64 / quality.quotes as f64)
+}

@@ -1,0 +1,85 @@
+//! A table of volatilities as quotes: `strike` or `log_moneyness`, `expiry_years`, `forward`, `implied_volatility`, and where there are
+//! such columns `bid_volatility`, `ask_volatility` and `open_interest`.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, bail};
+use zomma_base::Status;
+use zomma_pricing::surface::{VolatilityRows, fitted::Quoted, slices_of};
+
+use super::quotes::Quotes;
+use crate::batch;
+
+/// The columns that are read.
+const COLUMNS: [&str; 8] = [
+    "strike",
+    "log_moneyness",
+    "expiry_years",
+    "forward",
+    "implied_volatility",
+    "bid_volatility",
+    "ask_volatility",
+    "open_interest",
+];
+
+/// Whether a table of these columns has volatilities and no prices to take them from.
+pub fn is_vol_table(columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    has("implied_volatility") && has("expiry_years") && !(has("bid") && has("ask"))
+}
+
+/// Reads a table of volatilities.
+pub fn read(path: &Path) -> anyhow::Result<Quotes> {
+    let name = path.display().to_string();
+    let source = batch::open(path)?;
+    let columns = source.columns().to_vec();
+    let batch::NumberColumns { columns: numbers, rows, faults } =
+        batch::read_numbers(source, &COLUMNS).with_context(|| name.clone())?;
+    // One entry a name, in the order of COLUMNS.
+    let [strike, log_moneyness, years, forward, vol, bid, ask, interest]: [Option<Vec<f64>>; 8] =
+        numbers.try_into().unwrap_or_default();
+    if strike.is_none() && log_moneyness.is_none() {
+        bail!("{name}: missing column strike or log_moneyness; found [{}]", columns.join(", "));
+    }
+    let Some(years) = years else { bail!("{name}: missing column expiry_years; found [{}]", columns.join(", ")) };
+    let Some(vol) = vol else { bail!("{name}: missing column implied_volatility; found [{}]", columns.join(", ")) };
+    if forward.is_none() && log_moneyness.is_none() {
+        bail!("{name}: missing column forward, which a strike needs; found [{}]", columns.join(", "));
+    }
+    let cells = |column: &'_ Option<Vec<f64>>| column.clone().unwrap_or_default();
+    let (strike, log_moneyness, forward) = (cells(&strike), cells(&log_moneyness), cells(&forward));
+    let (bid, ask, interest) = (cells(&bid), cells(&ask), cells(&interest));
+    let (slices, status) = slices_of(&VolatilityRows {
+        strike: &strike,
+        log_moneyness: &log_moneyness,
+        expiry_years: &years,
+        forward: &forward,
+        implied_volatility: &vol,
+        bid_volatility: &bid,
+        ask_volatility: &ask,
+        open_interest: &interest,
+    });
+    let mut left_out: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
+    for (row, status) in status.iter().enumerate() {
+        let (field, column, allowed) = match status {
+            Status::Ok => continue,
+            Status::BadExpiry => ("expiry_years", &years, "a finite number above zero"),
+            Status::BadForward => ("forward", &forward, "a finite number above zero"),
+            Status::BadStrike => ("strike", &strike, "a finite number above zero, or a log_moneyness"),
+            _ => ("implied_volatility", &vol, "a finite number above zero"),
+        };
+        let value = column.get(row).filter(|value| !value.is_nan());
+        let value = value.map_or("empty or no number".into(), f64::to_string);
+        let example = format!("row {}, {field} = {value}; allowed: {allowed}", row + 1);
+        left_out.entry(field).or_insert((0, example)).0 += 1;
+    }
+    let mut notes: Vec<String> = left_out
+        .values()
+        .map(|(count, example)| format!("{count} of {rows} rows take no part: {example}"))
+        .collect();
+    notes.extend(faults);
+    if slices.is_empty() {
+        bail!("{name}: no usable row of {rows}: {}", notes.join("; "));
+    }
+    Ok(Quotes { source: name, quote_date: None, quoted: Quoted::of_slices(slices, None), notes })
+}

@@ -1,0 +1,159 @@
+//! `zomma.surface`: volatility surfaces, fitted, asked, checked, saved.
+
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rayon::prelude::*;
+use zomma_base::Status;
+use zomma_pricing::surface::{
+    VolatilityRows,
+    calibration::ModelSettings,
+    fitted::{Answer, Place, Quoted, SavedSurface, SurfaceModel},
+    slices_of, violations,
+};
+
+use crate::threads;
+
+/// Points that one task of the pool asks.
+const POINTS_PER_TASK: usize = 256;
+
+/// Columns of float64, contiguous; none where the table has no such column.
+type Column<'py> = Option<PyReadonlyArray1<'py, f64>>;
+/// Four result columns and the numbers of their statuses.
+type Answers<'py> = ([Bound<'py, PyArray1<f64>>; 4], Bound<'py, PyArray1<u8>>);
+
+/// Names of the models.
+#[pyfunction]
+pub fn surface_models() -> Vec<&'static str> {
+    SurfaceModel::ALL.map(SurfaceModel::as_str).to_vec()
+}
+
+/// A fitted surface: what `zomma.surface.Surface` holds.
+#[pyclass(frozen, module = "zomma._zomma", name = "FittedSurface")]
+#[derive(Debug)]
+pub struct FittedSurface {
+    saved: SavedSurface,
+}
+
+#[pymethods]
+impl FittedSurface {
+    /// Fits `model` to rows of volatilities: strike, log_moneyness, expiry_years, forward, implied_volatility, bid_volatility,
+    /// ask_volatility, open_interest. `settings` is JSON. Gives the surface and a status a row.
+    #[staticmethod]
+    #[pyo3(signature = (model, settings, columns, spot, underlying, prior))]
+    fn fit<'py>(
+        py: Python<'py>,
+        model: &str,
+        settings: &str,
+        columns: [Column<'py>; 8],
+        spot: Option<f64>,
+        underlying: Option<String>,
+        prior: Option<&Self>,
+    ) -> PyResult<(Self, Bound<'py, PyArray1<u8>>)> {
+        let model = SurfaceModel::parse(model).ok_or_else(|| {
+            let allowed = surface_models().join(", ");
+            PyValueError::new_err(format!("model: {model:?}: allowed are {allowed}"))
+        })?;
+        let settings: ModelSettings =
+            serde_json::from_str(settings).map_err(|error| PyValueError::new_err(format!("settings: {error}")))?;
+        let mut numbers: [&[f64]; 8] = [&[]; 8];
+        for (numbers, column) in numbers.iter_mut().zip(&columns) {
+            if let Some(column) = column {
+                *numbers = column.as_slice()?;
+            }
+        }
+        let [strike, log_moneyness, expiry_years, forward, implied_volatility, bid_volatility, ask_volatility, open_interest] =
+            numbers;
+        let rows = VolatilityRows {
+            strike,
+            log_moneyness,
+            expiry_years,
+            forward,
+            implied_volatility,
+            bid_volatility,
+            ask_volatility,
+            open_interest,
+        };
+        let (slices, status) = slices_of(&rows);
+        let quoted = Quoted { underlying, ..Quoted::of_slices(slices, spot) };
+        let prior = prior.map(|prior| &prior.saved.surface);
+        let pool = threads::pool(py)?;
+        let fitted = py.detach(|| pool.install(|| quoted.fit(model, &settings, prior)));
+        let saved = fitted.map_err(|error| PyValueError::new_err(format!("{}: {error}", model.as_str())))?;
+        let codes = status.iter().map(|status| *status as u8).collect();
+        Ok((Self { saved }, PyArray1::from_vec(py, codes)))
+    }
+
+    /// Volatility, total variance, density and local volatility, and a status a row, at points of one length. NaN where a strike,
+    /// log-moneyness or forward is not given.
+    fn at<'py>(
+        &self,
+        py: Python<'py>,
+        strike: PyReadonlyArray1<'py, f64>,
+        log_moneyness: PyReadonlyArray1<'py, f64>,
+        forward: PyReadonlyArray1<'py, f64>,
+        expiry_years: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Answers<'py>> {
+        let (strike, log_moneyness) = (strike.as_slice()?, log_moneyness.as_slice()?);
+        let (forward, expiry_years) = (forward.as_slice()?, expiry_years.as_slice()?);
+        let given = |number: f64| Some(number).filter(|number| !number.is_nan());
+        let ask = |row: usize| {
+            self.saved.at(&Place {
+                strike: given(strike[row]),
+                log_moneyness: given(log_moneyness[row]),
+                forward: given(forward[row]),
+                expiry_years: expiry_years[row],
+            })
+        };
+        let rows = [strike.len(), log_moneyness.len(), forward.len(), expiry_years.len()];
+        if rows.iter().any(|&length| length != rows[0]) {
+            return Err(PyValueError::new_err(format!("columns of lengths {rows:?}: one length is needed")));
+        }
+        let pool = threads::pool(py)?;
+        let ask_all = || (0..rows[0]).into_par_iter().with_min_len(POINTS_PER_TASK).map(ask).collect();
+        let answers: Vec<Answer> = py.detach(|| pool.install(ask_all));
+        let column = |get: fn(&Answer) -> f64| PyArray1::from_iter(py, answers.iter().map(get));
+        let columns = [
+            column(|answer| answer.implied_volatility),
+            column(|answer| answer.total_variance),
+            column(|answer| answer.density),
+            column(|answer| answer.local_volatility),
+        ];
+        Ok((columns, PyArray1::from_iter(py, answers.iter().map(|answer| answer.status as u8))))
+    }
+
+    /// Static arbitrage, as JSON.
+    fn violations_json(&self, py: Python<'_>) -> PyResult<String> {
+        let found = py.detach(|| violations(&self.saved, &self.saved.coverage()).1);
+        serde_json::to_string(&found).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// The forward to an expiry; NaN where there is none.
+    fn forward(&self, expiry_years: f64) -> f64 {
+        self.saved.forwards.at(expiry_years)
+    }
+
+    /// The surface as JSON: the form of `zomma surface fit`.
+    fn to_json(&self) -> String {
+        self.saved.to_json()
+    }
+
+    /// A surface of JSON.
+    #[staticmethod]
+    fn from_json(text: &str) -> PyResult<Self> {
+        let saved = SavedSurface::from_json(text).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self { saved })
+    }
+}
+
+/// The argument that a row's status is about, in a table of volatilities.
+#[pyfunction]
+pub fn surface_row_rule(status: u8) -> (Option<&'static str>, &'static str) {
+    match Status::ALL.into_iter().find(|known| *known as u8 == status) {
+        Some(Status::BadExpiry) => (Some("expiry_years"), "must be finite and above 0"),
+        Some(Status::BadForward) => (Some("forward"), "must be finite and above 0"),
+        Some(Status::BadStrike) => (Some("strike"), "must be finite and above 0, or there must be a log_moneyness"),
+        Some(Status::BadVolatility) => (Some("implied_volatility"), "must be finite and above 0"),
+        _ => (None, "has no answer"),
+    }
+}
