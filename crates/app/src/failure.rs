@@ -69,6 +69,12 @@ pub fn words(error: &anyhow::Error) -> String {
     })
 }
 
+/// The error behind the file that it is about, which is not named twice.
+pub fn of_source(source: &str, error: &anyhow::Error) -> String {
+    let words = words(error);
+    if words.starts_with(source) { words } else { format!("{source}: {words}") }
+}
+
 /// Text of a file as it may stand in a message: what no one can read is escaped, and what is long is cut.
 pub fn shown(text: &str) -> String {
     const LENGTH_MAX: usize = 60;

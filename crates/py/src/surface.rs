@@ -62,8 +62,16 @@ impl FittedSurface {
                 *numbers = column.as_slice()?;
             }
         }
-        let [strike, log_moneyness, expiry_years, forward, implied_volatility, bid_volatility, ask_volatility, open_interest] =
-            numbers;
+        let [
+            strike,
+            log_moneyness,
+            expiry_years,
+            forward,
+            implied_volatility,
+            bid_volatility,
+            ask_volatility,
+            open_interest,
+        ] = numbers;
         let rows = VolatilityRows {
             strike,
             log_moneyness,

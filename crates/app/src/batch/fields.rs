@@ -175,7 +175,8 @@ impl Layout {
     }
 
     fn require(&self, verb: Verb, defaults: &Defaults) -> anyhow::Result<()> {
-        let mut missing = if verb == Verb::Query { self.missing_points() } else { self.missing_options(verb, defaults) };
+        let mut missing =
+            if verb == Verb::Query { self.missing_points() } else { self.missing_options(verb, defaults) };
         if !self.has(Field::ExpiryYears) && !self.has(Field::Expiry) {
             missing.push("expiry_years or expiry");
         }
@@ -195,7 +196,11 @@ impl Layout {
 
     /// What points of a surface lack.
     fn missing_points(&self) -> Vec<&'static str> {
-        if self.has(Field::Strike) || self.has(Field::LogMoneyness) { Vec::new() } else { vec!["strike or log_moneyness"] }
+        if self.has(Field::Strike) || self.has(Field::LogMoneyness) {
+            Vec::new()
+        } else {
+            vec!["strike or log_moneyness"]
+        }
     }
 
     /// What options lack, but for their expiry.

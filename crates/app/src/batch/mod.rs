@@ -23,7 +23,6 @@ mod source;
 mod tally;
 
 pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
-pub use query::{COLUMNS as QUERY_COLUMNS, numbers as query_numbers};
 pub use arrow_cells::append_line;
 pub use book::{Book, read as read_book};
 pub use engine::Engine;
@@ -32,6 +31,7 @@ pub use fields::Defaults;
 pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
+pub use query::{COLUMNS as QUERY_COLUMNS, numbers as query_numbers};
 pub use source::open;
 
 use std::time::Instant;

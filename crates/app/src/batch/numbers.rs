@@ -37,7 +37,8 @@ pub fn read(mut source: Source, names: &[&'static str]) -> anyhow::Result<Number
             bail!("column {name} stands twice in the header (the second is column {})", second + 1);
         }
     }
-    let mut read = NumberColumns { columns: at.iter().map(|place| place.map(|_| Vec::new())).collect(), ..Default::default() };
+    let mut read =
+        NumberColumns { columns: at.iter().map(|place| place.map(|_| Vec::new())).collect(), ..Default::default() };
     while let Some(chunk) = source.next_chunk()? {
         let rows = match chunk {
             Chunk::Csv(bytes) => {

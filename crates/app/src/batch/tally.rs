@@ -149,7 +149,9 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
         Status::BadVgNu => &[Field::Parameter(Parameter::VgNu)],
         Status::BadDisplacement => &[Field::Parameter(Parameter::Displacement)],
         Status::BadLogMoneyness => &[Field::LogMoneyness],
-        Status::NoSurface | Status::Arbitrage => &[Field::Strike, Field::LogMoneyness, Field::ExpiryYears, Field::Expiry],
+        Status::NoSurface | Status::Arbitrage => {
+            &[Field::Strike, Field::LogMoneyness, Field::ExpiryYears, Field::Expiry]
+        }
         Status::BadMethod => &[Field::Model, Field::ExerciseStyle],
         Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
             if verb == Verb::ImpliedVolatility =>

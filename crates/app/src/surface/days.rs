@@ -78,8 +78,9 @@ pub fn read_days<T: Send>(
                                 work(Quotes::of_chain(&chain.source, quotes))
                             };
                             // A day owns what it changes, so nothing half-changed outlives a panic.
-                            let result = catch_unwind(AssertUnwindSafe(day))
-                                .unwrap_or_else(|_| Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)")));
+                            let result = catch_unwind(AssertUnwindSafe(day)).unwrap_or_else(|_| {
+                                Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)"))
+                            });
                             let _ = give.send(result);
                         });
                     }

@@ -117,7 +117,8 @@ type Paths = BTreeMap<String, Vec<(String, f64)>>;
 
 /// Every path of the shape (first three maps) and of the parameters, by what it is of, then by underlying and maturity.
 fn paths(days: &[FittedDay]) -> Vec<(String, Paths)> {
-    let mut figures: Vec<(String, Paths)> = Shape::NAMES.iter().map(|name| ((*name).to_owned(), Paths::new())).collect();
+    let mut figures: Vec<(String, Paths)> =
+        Shape::NAMES.iter().map(|name| ((*name).to_owned(), Paths::new())).collect();
     let several = days.iter().any(|day| day.underlying != days[0].underlying);
     for day in days {
         let own = |label: String| if several { format!("{} {label}", day.underlying) } else { label };

@@ -51,9 +51,7 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
     };
     let marks = quotes
         .iter()
-        .filter(|quotes| {
-            drawn.iter().any(|&i| (surface.slices[i].expiry_years - quotes.expiry_years).abs() < 1e-9)
-        })
+        .filter(|quotes| drawn.iter().any(|&i| (surface.slices[i].expiry_years - quotes.expiry_years).abs() < 1e-9))
         .flat_map(|quotes| {
             (0..quotes.len()).map(|i| {
                 let vols = [quotes.bid_volatility[i], quotes.mid_volatility[i], quotes.ask_volatility[i]];
@@ -61,11 +59,8 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
             })
         })
         .collect();
-    let term = surface
-        .slices
-        .iter()
-        .filter_map(|slice| Some((slice.expiry_years, 100.0 * slice.atm_volatility?)))
-        .collect();
+    let term =
+        surface.slices.iter().filter_map(|slice| Some((slice.expiry_years, 100.0 * slice.atm_volatility?))).collect();
     vec![
         Panel {
             title: "Smiles",
@@ -232,6 +227,7 @@ fn solid(surface: &SavedSurface) -> Value {
     let z: Vec<Vec<Value>> = years.iter().map(row).collect();
     json!({ "data": [{ "type": "surface", "x": deviations, "y": years, "z": z, "colorscale": "Viridis" }],
         "layout": { "title": { "text": "Implied volatility" }, "scene": {
+            "camera": { "eye": { "x": 1.5, "y": -1.6, "z": 0.7 } }, "aspectratio": { "x": 1.3, "y": 1.3, "z": 0.8 },
             "xaxis": { "title": { "text": "deviations from the forward" } },
             "yaxis": { "title": { "text": "years" }, "type": "log" },
             "zaxis": { "title": { "text": "volatility, %" } } } } })

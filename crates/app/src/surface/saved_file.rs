@@ -36,7 +36,8 @@ fn parse(text: &str) -> anyhow::Result<SavedSurface> {
 
 /// Writes a surface.
 pub fn write(path: &Path, surface: &SavedSurface) -> anyhow::Result<()> {
-    output_file::write(path, (surface.to_json() + "\n").as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    output_file::write(path, (surface.to_json() + "\n").as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What `zomma analyze` writes.

@@ -77,7 +77,9 @@ pub fn arbitrage(surface: &SavedSurface) -> String {
     match (report.butterfly_violations, report.calendar_violations) {
         (0, 0) => format!("none ({over})"),
         (butterfly, calendar) => {
-            format!("butterfly at {butterfly} and calendar at {calendar} points ({over}); `zomma surface check` says where")
+            format!(
+                "butterfly at {butterfly} and calendar at {calendar} points ({over}); `zomma surface check` says where"
+            )
         }
     }
 }

@@ -73,10 +73,8 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
         let example = format!("row {}, {field} = {value}; allowed: {allowed}", row + 1);
         left_out.entry(field).or_insert((0, example)).0 += 1;
     }
-    let mut notes: Vec<String> = left_out
-        .values()
-        .map(|(count, example)| format!("{count} of {rows} rows take no part: {example}"))
-        .collect();
+    let mut notes: Vec<String> =
+        left_out.values().map(|(count, example)| format!("{count} of {rows} rows take no part: {example}")).collect();
     notes.extend(faults);
     if slices.is_empty() {
         bail!("{name}: no usable row of {rows}: {}", notes.join("; "));

@@ -18,3 +18,4 @@ mod program;
 mod recovery;
 mod risk;
 mod rubbish;
+mod surface;

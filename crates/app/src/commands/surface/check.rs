@@ -48,7 +48,11 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
             writeln!(text, "{head}{} violations", found.len())
         };
         if !found.is_empty() {
-            let _ = writeln!(text, "  {:<11}{:>13}{:>15}{:>12}   over log-moneyness", "kind", "expiry_years", "log_moneyness", "size");
+            let _ = writeln!(
+                text,
+                "  {:<11}{:>13}{:>15}{:>12}   over log-moneyness",
+                "kind", "expiry_years", "log_moneyness", "size"
+            );
         }
         for violation in &found {
             let [low, high] = violation.log_moneyness_range;

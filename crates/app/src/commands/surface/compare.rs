@@ -46,14 +46,19 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let mut models = if args.models.is_empty() { SurfaceModel::ALL.to_vec() } else { args.models.clone() };
     let mut seen = Vec::new();
-    models.retain(|model| !seen.contains(model) && { seen.push(*model); true });
+    models.retain(|model| {
+        !seen.contains(model) && {
+            seen.push(*model);
+            true
+        }
+    });
     let options = args.options.options(SurfaceModel::default())?;
     let config = args.chain.config(no_wheel())?;
     let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, |quotes| {
         Ok((quotes.title(), compare(&quotes, &models, &options)))
     })?;
     for (source, error) in &days.failed {
-        eprintln!("zomma surface compare: {source}: {}", failure::words(error));
+        eprintln!("zomma surface compare: {}", failure::of_source(source, error));
     }
     let Some((first, _)) = days.done.first() else { bail!("{}: no day could be read", args.chain.chain.display()) };
     let outcomes: Vec<Outcome> = models

@@ -64,7 +64,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
         Ok(Day { quotes, surface })
     })?;
     for (source, error) in &days.failed {
-        eprintln!("zomma surface fit: {source}: {}", failure::words(error));
+        eprintln!("zomma surface fit: {}", failure::of_source(source, error));
     }
     if let Some(output) = &args.output {
         write(output, &days.done, days.many)?;
@@ -72,7 +72,11 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     let mut text = String::new();
     for day in &days.done {
         if args.json {
-            let line = if days.many { serde_json::to_string(&day.surface) } else { serde_json::to_string_pretty(&day.surface) };
+            let line = if days.many {
+                serde_json::to_string(&day.surface)
+            } else {
+                serde_json::to_string_pretty(&day.surface)
+            };
             text += &(line? + "\n");
         } else if days.many {
             text += &surface::fit_line(&day.quotes.title(), &day.surface);

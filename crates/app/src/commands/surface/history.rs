@@ -50,14 +50,15 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     let options = args.options.options(args.model)?;
     let config = args.chain.config(no_wheel())?;
     if let Some(output) = &args.output {
-        std::fs::create_dir_all(output).with_context(|| format!("-o {}: cannot make the directory", output.display()))?;
+        std::fs::create_dir_all(output)
+            .with_context(|| format!("-o {}: cannot make the directory", output.display()))?;
     }
     let path = &args.chain.chain;
     // Reading and inverting days is done side by side; fits wait for the day before.
     let mut read = surface::read_days(path, &args.chain.read_options(), &config, Ok)?;
     read.done.sort_by(|a, b| (&a.quoted.underlying, &a.quote_date).cmp(&(&b.quoted.underlying, &b.quote_date)));
     for (source, error) in &read.failed {
-        eprintln!("zomma surface history: {source}: {}", failure::words(error));
+        eprintln!("zomma surface history: {}", failure::of_source(source, error));
     }
     let mut before: HashMap<String, FittedSurface> = HashMap::new();
     let (mut days, mut text, mut unfitted) = (Vec::new(), String::new(), read.failed.len());

@@ -34,13 +34,19 @@ pub struct QueryArgs {
     #[arg(value_name = "SURFACE.json")]
     surface: PathBuf,
     /// Strikes, with commas between them; each is asked at each expiry.
-    #[arg(long, value_name = "K,...", value_delimiter = ',', conflicts_with = "log_moneyness")]
+    #[arg(
+        long,
+        value_name = "K,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        conflicts_with = "log_moneyness"
+    )]
     strike: Vec<f64>,
     /// Log-moneynesses, with commas between them.
-    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true)]
     log_moneyness: Vec<f64>,
     /// Years to expiry, with commas between them.
-    #[arg(long, value_name = "T,...", value_delimiter = ',')]
+    #[arg(long, value_name = "T,...", value_delimiter = ',', allow_negative_numbers = true)]
     expiry_years: Vec<f64>,
     /// Points: CSV, Parquet or Arrow IPC, told by ending or content; `-` reads standard input.
     #[arg(value_name = "POINTS")]
@@ -80,7 +86,10 @@ pub fn run(args: &QueryArgs) -> anyhow::Result<()> {
         precision: Precision::F64,
         threads: args.threads,
         // A surface is asked on the processor.
-        gpu: GpuConfigArgs { device: Some(DeviceRequest::Device { kind: DeviceKind::Cpu, index: 0 }), ..GpuConfigArgs::default() },
+        gpu: GpuConfigArgs {
+            device: Some(DeviceRequest::Device { kind: DeviceKind::Cpu, index: 0 }),
+            ..GpuConfigArgs::default()
+        },
         json: args.json,
     };
     batch::run_query(&batch, saved)
@@ -93,7 +102,11 @@ fn grid(args: &QueryArgs, saved: &SavedSurface) -> anyhow::Result<()> {
     if places.is_empty() || args.expiry_years.is_empty() {
         bail!(BadArguments("POINTS is needed, or --expiry-years with --strike or --log-moneyness".into()));
     }
-    let mut text = format!("{},expiry_years,{},status\n", if of_strikes { "strike" } else { "log_moneyness" }, QUERY_COLUMNS.join(","));
+    let mut text = format!(
+        "{},expiry_years,{},status\n",
+        if of_strikes { "strike" } else { "log_moneyness" },
+        QUERY_COLUMNS.join(",")
+    );
     let mut usable = 0;
     for &expiry_years in &args.expiry_years {
         for &place in places {
