@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
-    constraints::Member,
+    constraints::{Member, Points},
     joint::{self, Reach},
     loss::Loss,
     repair::{self, repair},
@@ -15,13 +15,15 @@ use super::{
     wings::{self, Wings},
 };
 
-/// Loss scales through which the fit of a slice alone falls, in half-spreads.
-const SCALES: [f64; 4] = [5.0, 3.0, 2.0, 1.5];
+/// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
+const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
 /// The volatility of a surface none of whose quotes has one.
 const NO_VOLATILITY: f64 = 0.2;
 /// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
+/// Share of all quotes that strained slices must lose for another attempt.
+const LOST_SHARE: f64 = 0.01;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -48,7 +50,12 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
             let fitted = joint::fit(&mut members, &backbone, range, reach);
-            repair(&fitted, &backbone, range)
+            let mut repaired = repair(&fitted, &backbone, range)?;
+            let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
+            repair::adopt(&mut repaired, &own, range, |i, own, joint| {
+                target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside
+            });
+            Some(repaired)
         };
         let near = attempt(Reach::Near)?;
         if !is_strained(slices, &near.slices, &alone) {
@@ -61,13 +68,18 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
     assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref())
 }
 
-/// Whether a slice with quotes enough meets far fewer of them than it meets alone: then it was not found, or it is at odds with the others.
+/// Whether slices with quotes enough meet far fewer of them than they meet alone: then they were not found, or are at odds with the others.
+/// What they lose must be a part of the surface that is worth another attempt.
 fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> bool {
-    slices.iter().zip(fitted).zip(alone).any(|((quotes, svi), alone)| {
-        let Some(alone) = alone else { return false };
+    let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
+        let alone = alone.as_ref()?;
         let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
-        best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64
-    })
+        let is_strained =
+            best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64;
+        is_strained.then(|| best.inside - joint.inside)
+    };
+    let lost: usize = slices.iter().zip(fitted).zip(alone).filter_map(lost).sum();
+    lost as f64 > LOST_SHARE * slices.iter().map(SliceQuotes::len).sum::<usize>() as f64
 }
 
 /// Quotes inside bid-ask over all slices.
@@ -78,8 +90,10 @@ fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
 /// The slice's best fit without regard to the others.
 fn fit_alone(target: &Target) -> Wings {
     let bounds = Bounds::new(target);
-    let start = slice::least_squares(target);
-    SCALES.into_iter().fold(start, |x, scale| slice::descend(target, x, Loss::saturating(scale), &bounds, 40).1)
+    let start = slice::least_squares(target, &bounds);
+    SCALES.into_iter().fold(start, |x, (scale, settled, steps)| {
+        slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps).1
+    })
 }
 
 /// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.
@@ -112,7 +126,7 @@ fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
         let target = if target.has_shape() { target } else { shape_target(target.expiry_years, backbone) };
-        Member { bounds: Bounds::new(&target), target, grid: Vec::new(), pair_grid: Vec::new() }
+        Member { bounds: Bounds::new(&target), target, grid: Points::default(), pair_grid: Points::default() }
     };
     targets.into_iter().zip(backbone).map(member).collect()
 }
@@ -126,7 +140,7 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
         .collect();
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
-    Target { expiry_years, k, centre, inverse_half }
+    Target { expiry_years, k, centre, inverse_half, ..Target::default() }
 }
 
 /// Lowest and highest quoted log-moneyness of all slices, with the money inside.

@@ -2,7 +2,11 @@
 //!
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
-use super::{FitQuality, SliceQuotes, svi::Svi};
+use super::{
+    FitQuality, SliceQuotes,
+    lanes::{self, Lanes},
+    svi::Svi,
+};
 
 /// Fewest quotes that give a slice a shape of its own.
 pub(super) const FEWEST_QUOTES: usize = 5;
@@ -14,6 +18,48 @@ pub(super) struct Target {
     pub(super) k: Vec<f64>,
     pub(super) centre: Vec<f64>,
     pub(super) inverse_half: Vec<f64>,
+    pub(super) anchor: Anchor,
+}
+
+/// Where the fit must stay at the money: a miss of more than [`Anchor::FREE`] of the market's own volatility there costs its square,
+/// since a slice may meet many quotes of the wings and yet be wrong where most is traded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Anchor {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// Zero where the quotes have no volatility on both sides of the money.
+    pub(super) inverse_unit: f64,
+}
+
+impl Anchor {
+    /// Volatility that the fit may miss freely.
+    const FREE: f64 = 3e-3;
+    /// A miss of this volatility beyond costs as much as [`Anchor::SHARE`] of the quotes (and one) missed by one half-spread.
+    const UNIT: f64 = 1e-3;
+    const SHARE: f64 = 0.02;
+
+    /// Of mid volatilities by ascending k, interpolated between the nearest on each side of the money.
+    fn new(mids: &[(f64, f64)], expiry_years: f64) -> Self {
+        let after = mids.partition_point(|mid| mid.0 < 0.0);
+        let (Some(high), Some(low)) = (mids.get(after), after.checked_sub(1).map(|i| mids[i])) else {
+            return Self::default();
+        };
+        let volatility = low.1 + (high.1 - low.1) * (-low.0 / (high.0 - low.0));
+        let variance = |volatility: f64| volatility * volatility * expiry_years;
+        let weight = 1.0 + Self::SHARE * mids.len() as f64;
+        Self {
+            low: variance((volatility - Self::FREE).max(0.5 * volatility)),
+            high: variance(volatility + Self::FREE),
+            inverse_unit: weight.sqrt() / (2.0 * volatility * Self::UNIT * expiry_years),
+        }
+    }
+
+    /// The miss of total variance `w` at the money.
+    #[inline(always)]
+    pub(super) fn miss(&self, w: f64) -> f64 {
+        // Both bounds are zero where there is no anchor.
+        (w - w.max(self.low).min(self.high.max(self.low))) * self.inverse_unit
+    }
 }
 
 impl Target {
@@ -22,6 +68,7 @@ impl Target {
         let mut target = Self { expiry_years: t, ..Self::default() };
         let n = quotes.len();
         let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
+        let mut mids: Vec<(f64, f64)> = Vec::with_capacity(n);
         for i in 0..n {
             let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
             // Above 1000 % a volatility says only that the quote is worth about its bound.
@@ -41,8 +88,11 @@ impl Target {
             // A spread below two parts in ten thousand of the volatility is finer than any smile model.
             let half = (0.5 * (high - low)).max(4e-4 * middle);
             rows.push((k, 0.5 * (low + high), 1.0 / half));
+            mids.push((k, mid));
         }
         rows.sort_by(|x, y| x.0.total_cmp(&y.0));
+        mids.sort_by(|x, y| x.0.total_cmp(&y.0));
+        target.anchor = Anchor::new(&mids, t);
         for (k, centre, inverse_half) in rows {
             target.k.push(k);
             target.centre.push(centre);
@@ -53,6 +103,13 @@ impl Target {
 
     pub(super) fn len(&self) -> usize {
         self.k.len()
+    }
+
+    /// Strike, centre and inverse half-width of eight quotes from `at` on; the last eight are filled up with quotes without weight.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
+        let last = self.k.last().copied().unwrap_or(0.0);
+        [lanes::load(&self.k, at, last), lanes::load(&self.centre, at, 0.0), lanes::load(&self.inverse_half, at, 0.0)]
     }
 
     /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
@@ -73,6 +130,7 @@ impl Target {
             k: pick(&self.k),
             centre: pick(&self.centre),
             inverse_half: pick(&self.inverse_half),
+            anchor: self.anchor,
         }
     }
 
