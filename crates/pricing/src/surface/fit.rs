@@ -6,7 +6,7 @@ use super::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::{Member, Points},
     joint::{self, Reach},
-    loss::Loss,
+    loss::{self, Loss},
     repair::{self, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -17,6 +17,8 @@ use super::{
 
 /// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
 const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
+/// A warm start is given up where the loss is above this share of the most that it can be.
+const MOST_WARM_COST: f64 = 0.6;
 /// The volatility of a surface none of whose quotes has one.
 const NO_VOLATILITY: f64 = 0.2;
 /// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
@@ -32,9 +34,28 @@ const SHAPE_HALF_WIDTH: f64 = 0.1;
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
 /// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    let targets: Vec<Target> = slices.iter().map(Target::new).collect();
-    let alone: Vec<Option<Wings>> =
-        targets.par_iter().map(|target| target.has_shape().then(|| fit_alone(target))).collect();
+    fit_targets(slices, slices.iter().map(Target::new).collect(), Aim::Inside, &[]).0
+}
+
+/// What the misses of a target cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// A loss that saturates: in effect, quotes outside bid-ask are counted.
+    Inside,
+    /// Σr².
+    LeastSquares,
+}
+
+/// Fits a surface to `targets`, one a slice. `warm` has where to start a slice from, and is empty where there is nothing. The fits of the
+/// slices alone come with it.
+pub(super) fn fit_targets(
+    slices: &[SliceQuotes],
+    targets: Vec<Target>,
+    aim: Aim,
+    warm: &[Wings],
+) -> (Surface, Vec<Option<Wings>>) {
+    let one = |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, aim, warm.get(i)));
+    let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let (ssvi, levels) = match ssvi::fit(&targets) {
         Some((ssvi, levels)) => (Some(ssvi), levels),
         None => (None, targets.iter().map(Target::level).collect()),
@@ -47,16 +68,24 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
     let range = surface_range(slices);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
+        let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
+        let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, &backbone, range, reach);
+            let fitted = joint::fit(&mut members, warm, &backbone, range, reach);
             let mut repaired = repair(&fitted, &backbone, range)?;
-            let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
-            repair::adopt(&mut repaired, &own, range, |i, own, joint| {
-                target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside
+            repair::adopt(&mut repaired, &own, range, |i, own, joint| match costs.get(i) {
+                Some(target) => {
+                    let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
+                    cost(own) < cost(joint)
+                }
+                None => target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside,
             });
             Some(repaired)
         };
+        if aim == Aim::LeastSquares {
+            return attempt(Reach::Whole);
+        }
         let near = attempt(Reach::Near)?;
         if !is_strained(slices, &near.slices, &alone) {
             return Some(near);
@@ -65,7 +94,7 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         Some(if inside(slices, &far.slices) > inside(slices, &near.slices) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
-    assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref())
+    (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
 }
 
 /// Whether slices with quotes enough meet far fewer of them than they meet alone: then they were not found, or are at odds with the others.
@@ -87,13 +116,28 @@ fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
     slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi).inside).sum()
 }
 
-/// The slice's best fit without regard to the others.
-fn fit_alone(target: &Target) -> Wings {
+/// The slice's best fit without regard to the others, from `warm` where that meets the quotes roughly, else from a grid.
+pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wings {
     let bounds = Bounds::new(target);
-    let start = slice::least_squares(target, &bounds);
-    SCALES.into_iter().fold(start, |x, (scale, settled, steps)| {
-        slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps).1
-    })
+    let cold = || slice::least_squares(target, &bounds);
+    if aim == Aim::LeastSquares {
+        let from = |x: Wings| slice::descend(target, x, Loss::LEAST_SQUARES, &bounds, 1e-9, 100);
+        let cold = from(cold());
+        return warm.map(|x| from(*x)).filter(|it| it.0 < cold.0).unwrap_or(cold).1;
+    }
+    let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
+        scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {
+            slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps)
+        })
+    };
+    if let Some(warm) = warm {
+        let (cost, x) = fall(*warm, &SCALES[1..]);
+        let most = SCALES[SCALES.len() - 1].0.powi(2) * target.len() as f64;
+        if cost < MOST_WARM_COST * most {
+            return x;
+        }
+    }
+    fall(cold(), &SCALES).1
 }
 
 /// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.

@@ -48,7 +48,7 @@ pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
     let curve = Curve::new(x);
     dispatch(Instructions::best(), Objective { target, curve, loss, sum: &mut sum });
     let miss = target.anchor.miss(curve.total_variance(0.0));
-    sum + miss * miss
+    sum + miss * miss + target.pull.as_ref().map_or(0.0, |pull| pull.cost(x))
 }
 
 struct Objective<'a> {
@@ -90,7 +90,16 @@ pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut 
         let unit = target.anchor.inverse_unit;
         add_outer(&by, unit * unit, unit * miss, gradient, hessian);
     }
-    sum + miss * miss
+    let mut pulled = 0.0;
+    if let Some(pull) = &target.pull {
+        pulled = pull.cost(x);
+        for i in 0..5 {
+            let weight = pull.inverse_scale[i] * pull.inverse_scale[i];
+            gradient[i] += weight * (x[i] - pull.to[i]);
+            hessian[i][i] += weight;
+        }
+    }
+    sum + miss * miss + pulled
 }
 
 struct Accumulate<'a> {

@@ -21,6 +21,7 @@ mod ssvi;
 mod svi;
 mod svi_domain;
 mod svi_forms;
+pub mod svi_surface;
 mod target;
 #[cfg(test)]
 mod tests;

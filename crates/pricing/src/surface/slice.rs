@@ -55,6 +55,16 @@ impl Bounds {
         }
     }
 
+    /// Names and values of the parameters of `x` that are at an end of their range.
+    pub(super) fn ends(&self, x: &Wings) -> Vec<(&'static str, f64)> {
+        const NAMES: [&str; 5] = ["a", "b(1 - rho)", "b(1 + rho)", "m", "sigma"];
+        let near = |i: usize| {
+            let slack = 1e-9 * (self.high[i] - self.low[i]);
+            x[i] <= self.low[i] + slack || x[i] >= self.high[i] - slack
+        };
+        (0..5).filter(|&i| near(i)).map(|i| (NAMES[i], if i == 4 { x[i].exp() } else { x[i] })).collect()
+    }
+
     /// Whether parameter i sits at a bound that the descent (against `gradient`) would cross.
     pub(super) fn holds(&self, x: &Wings, gradient: &[f64; 5], i: usize) -> bool {
         (x[i] <= self.low[i] && gradient[i] > 0.0) || (x[i] >= self.high[i] && gradient[i] < 0.0)

@@ -34,21 +34,26 @@ impl Svi {
     /// Whether the slice has butterfly arbitrage, decided over all strikes (see the module's text; near the boundary up to rounding, on
     /// the side of saying that it has), and its least g, by a search.
     pub fn butterfly(&self) -> Butterfly {
+        // NaN is not positive either.
+        if self.least_total_variance() > 0.0 && self.sigma >= 0.0 {
+            let (least_g, at) = self.least_g();
+            Butterfly { is_free: least_g >= 0.0 && self.is_butterfly_free(), least_g, at }
+        } else {
+            Butterfly { is_free: false, least_g: f64::NEG_INFINITY, at: self.m }
+        }
+    }
+
+    /// Whether the slice has no butterfly arbitrage at any strike: the decision of [`Svi::butterfly`] without the search, in microseconds.
+    pub fn is_butterfly_free(&self) -> bool {
         let values = [self.a, self.b, self.rho, self.m, self.sigma];
-        let lowest = self.least_total_variance();
-        if !(values.iter().all(|v| v.is_finite()) && self.b >= 0.0 && self.rho.abs() <= 1.0 && self.sigma >= 0.0)
-            || lowest <= 0.0
-        {
-            return Butterfly { is_free: false, least_g: f64::NEG_INFINITY, at: self.m };
-        }
-        let (least_g, at) = self.least_g();
-        if self.b == 0.0 {
-            return Butterfly { is_free: true, least_g, at };
-        }
-        let has_mild_wings = self.wing_slopes().into_iter().all(|slope| slope <= 2.0);
-        // A kink has a density only where it turns upwards, which it does; beside it, w is two straight lines.
-        let is_free = has_mild_wings && least_g >= 0.0 && self.sigma > 0.0 && is_not_negative(&self.polynomial());
-        Butterfly { is_free, least_g, at }
+        values.iter().all(|v| v.is_finite())
+            && self.b >= 0.0
+            && self.rho.abs() <= 1.0
+            && self.least_total_variance() > 0.0
+            && (self.b == 0.0
+                || (self.sigma > 0.0
+                    && self.wing_slopes().into_iter().all(|slope| slope <= 2.0)
+                    && is_not_negative(&self.polynomial())))
     }
 
     /// The least g over strikes out to e⁹σ, by golden sections round the least of a grid; at the wings' limit 1/4 − s²/16 where that is

@@ -6,6 +6,7 @@ use super::{
     FitQuality, SliceQuotes,
     lanes::{self, Lanes},
     svi::Svi,
+    wings::Wings,
 };
 
 /// Fewest quotes that give a slice a shape of its own.
@@ -19,6 +20,28 @@ pub(super) struct Target {
     pub(super) centre: Vec<f64>,
     pub(super) inverse_half: Vec<f64>,
     pub(super) anchor: Anchor,
+    pub(super) pull: Option<Pull>,
+}
+
+/// Tikhonov's pull: Σ((x − to)·inverse_scale)² is added to the cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pull {
+    pub(super) to: Wings,
+    pub(super) inverse_scale: Wings,
+}
+
+impl Pull {
+    /// λ Σ((x − to)/scale)²: the scales are what changes a slice by about itself (its level, wing slopes of twice its deviation, a shift by
+    /// the deviation, a vertex e times as wide).
+    pub(super) fn new(lambda: f64, to: Wings, level: f64) -> Self {
+        let (root, deviation) = (lambda.max(0.0).sqrt(), level.max(1e-14).sqrt());
+        let slope = root / (2.0 * deviation);
+        Self { to, inverse_scale: [root / level.max(1e-14), slope, slope, root / deviation, root] }
+    }
+
+    pub(super) fn cost(&self, x: &Wings) -> f64 {
+        (0..5).map(|i| ((x[i] - self.to[i]) * self.inverse_scale[i]).powi(2)).sum()
+    }
 }
 
 /// Where the fit must stay at the money: a miss of more than [`Anchor::FREE`] of the market's own volatility there costs its square,
@@ -114,8 +137,12 @@ impl Target {
 
     /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
     pub(super) fn has_shape(&self) -> bool {
-        let strikes = 1 + self.k.windows(2).filter(|pair| pair[1] > pair[0]).count();
-        self.len() >= FEWEST_QUOTES && strikes >= FEWEST_QUOTES
+        self.strikes() >= FEWEST_QUOTES
+    }
+
+    /// Distinct strikes.
+    pub(super) fn strikes(&self) -> usize {
+        usize::from(self.len() > 0) + self.k.windows(2).filter(|pair| pair[1] > pair[0]).count()
     }
 
     /// Every n-th quote, so that about `most` are left; weights are kept.
@@ -131,6 +158,7 @@ impl Target {
             centre: pick(&self.centre),
             inverse_half: pick(&self.inverse_half),
             anchor: self.anchor,
+            pull: self.pull,
         }
     }
 
