@@ -65,7 +65,7 @@ pub(super) fn fit_targets(
         .iter()
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
-    let range = surface_range(slices);
+    let range = surface_range(slices, &levels);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
         let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
@@ -187,12 +187,18 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
     Target { expiry_years, k, centre, inverse_half, ..Target::default() }
 }
 
-/// Lowest and highest quoted log-moneyness of all slices, with the money inside.
-fn surface_range(slices: &[SliceQuotes]) -> [f64; 2] {
-    slices
-        .iter()
-        .filter_map(target::log_moneyness_range)
-        .fold([0.0; 2], |[low, high], [l, h]| [low.min(l), high.max(h)])
+/// The log-moneyness over which all slices are held: what [`super::violations`] covers, a quarter of each slice's quoted span beyond its
+/// quotes and three deviations about the money.
+fn surface_range(slices: &[SliceQuotes], levels: &[f64]) -> [f64; 2] {
+    const BEYOND: f64 = 0.26;
+    const DEVIATIONS: f64 = 3.1;
+    let mut range = [0.0_f64; 2];
+    for (quotes, level) in slices.iter().zip(levels) {
+        let Some([low, high]) = target::log_moneyness_range(quotes) else { continue };
+        let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
+        range = [range[0].min(low - beyond).min(-reach), range[1].max(high + beyond).max(reach)];
+    }
+    range
 }
 
 fn assemble(
