@@ -124,12 +124,20 @@ fn vertex_points(m: f64, sigma: f64, range: [f64; 2], points: &mut Vec<f64>) {
     }
     let growth = (furthest / first).powf(1.0 / VERTEX_POINTS as f64);
     let mut step = first;
-    points.push(m.clamp(range[0], range[1]));
+    let start = points.len();
     for _ in 0..VERTEX_POINTS {
-        for k in [m - step, m + step] {
-            if (range[0]..=range[1]).contains(&k) {
-                points.push(k);
-            }
+        if (range[0]..=range[1]).contains(&(m - step)) {
+            points.push(m - step);
+        }
+        step *= growth;
+    }
+    // Ascending runs are what the sort is fast on.
+    points[start..].reverse();
+    points.push(m.clamp(range[0], range[1]));
+    step = first;
+    for _ in 0..VERTEX_POINTS {
+        if (range[0]..=range[1]).contains(&(m + step)) {
+            points.push(m + step);
         }
         step *= growth;
     }

@@ -1,19 +1,51 @@
 //! Where the constraints of the joint fit are held: few points, chosen anew as the slices move.
 
 use super::{
+    lanes::{self, LANES, Lanes},
     slice::Bounds,
     target::Target,
-    wings::{Curve, Wings},
+    wings::{Curve, LaneCurve, Wings},
 };
+use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
+
+/// Points at which a constraint is held, by columns.
+#[derive(Default)]
+pub(super) struct Points {
+    /// Log-moneyness.
+    pub(super) k: Vec<f64>,
+    /// One over the scale of w there.
+    pub(super) inverse_unit: Vec<f64>,
+}
+
+impl Points {
+    fn set(&mut self, grid: &[f64], inverse_unit: impl Fn(f64) -> f64) {
+        self.k.clear();
+        self.k.extend_from_slice(grid);
+        self.inverse_unit.clear();
+        self.inverse_unit.extend(grid.iter().map(|&k| inverse_unit(k)));
+    }
+
+    /// Log-moneyness and inverse unit of eight points from `at` on, and one for each that there is, zero for what fills them up.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
+        let last = self.k.last().copied().unwrap_or(0.0);
+        let there = |i: usize| if at + i < self.k.len() { 1.0 } else { 0.0 };
+        [
+            lanes::load(&self.k, at, last),
+            lanes::load(&self.inverse_unit, at, self.inverse_unit.last().copied().unwrap_or(1.0)),
+            Lanes(std::array::from_fn(there)),
+        ]
+    }
+}
 
 /// One slice's part of the joint problem.
 pub(super) struct Member {
     pub(super) target: Target,
     pub(super) bounds: Bounds,
-    /// Log-moneyness at which w and g are held, and the scale of w there.
-    pub(super) grid: Vec<(f64, f64)>,
-    /// Log-moneyness at which this slice is held below the next, and the scale of w there.
-    pub(super) pair_grid: Vec<(f64, f64)>,
+    /// Where w and g are held.
+    pub(super) grid: Points,
+    /// Where this slice is held below the next.
+    pub(super) pair_grid: Points,
 }
 
 /// Lays the constraint grids round the vertices of `x`, with the points of a dense grid at which `x` comes closest to a constraint: the
@@ -21,54 +53,53 @@ pub(super) struct Member {
 /// share of the scale.
 pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 2]) -> f64 {
     let vertex = |x: &Wings| (x[3], x[4].exp());
-    let (mut dense, mut slack) = (Vec::new(), Vec::new());
+    let (mut dense, mut slack, mut grid) = (Vec::new(), Vec::new(), Vec::new());
     let mut least = f64::INFINITY;
     for i in 0..members.len() {
         let unit = Curve::new(&backbone[i]);
-        let unit = |k: f64| unit.total_variance(k).max(1e-14);
-        let scaled = |grid: Vec<f64>| -> Vec<(f64, f64)> { grid.into_iter().map(|k| (k, unit(k))).collect() };
+        let inverse_unit = |k: f64| 1.0 / unit.total_variance(k).max(1e-14);
         let curve = Curve::new(&x[i]);
-        let mut grid = coarse_points(range, &[vertex(&x[i])]);
+        coarse_points(range, &[vertex(&x[i])], &mut grid);
         dense_points(range, &[vertex(&x[i])], &mut dense);
-        slack.clear();
-        slack.extend(dense.iter().map(|&k| curve.durrleman_g(k)));
+        slack_of_g(&curve, &dense, &mut slack);
         least = slack.iter().copied().fold(least, f64::min);
         closest(&dense, &slack, 0.05, &mut grid);
         // A slice may run out of variance beyond the quotes.
         let span = range[1] - range[0];
         grid.extend([0.5, 2.0, 8.0].into_iter().flat_map(|far| [range[0] - far * span, range[1] + far * span]));
-        members[i].grid = scaled(grid);
+        members[i].grid.set(&grid, inverse_unit);
         let Some(after) = x.get(i + 1) else { continue };
         let next = Curve::new(after);
         let vertices = [vertex(&x[i]), vertex(after)];
-        let mut grid = coarse_points(range, &vertices);
+        coarse_points(range, &vertices, &mut grid);
         dense_points(range, &vertices, &mut dense);
-        slack.clear();
-        slack.extend(dense.iter().map(|&k| (next.total_variance(k) - curve.total_variance(k)) / unit(k)));
+        slack_of_rise(&curve, &next, &unit, &dense, &mut slack);
         least = slack.iter().copied().fold(least, f64::min);
         closest(&dense, &slack, 0.02, &mut grid);
-        members[i].pair_grid = scaled(grid);
+        members[i].pair_grid.set(&grid, inverse_unit);
     }
     least
 }
 
-/// Ascending points over `range`: close where the vertices (m, σ) turn, geometric steps outward.
-fn coarse_points(range: [f64; 2], vertices: &[(f64, f64)]) -> Vec<f64> {
-    let mut grid: Vec<f64> = (0..=16).map(|i| range[0] + (range[1] - range[0]) * f64::from(i) / 16.0).collect();
+/// Points over `range`: evenly spaced, and round the vertices (m, σ) by geometric steps outward.
+fn coarse_points(range: [f64; 2], vertices: &[(f64, f64)], grid: &mut Vec<f64>) {
+    grid.clear();
+    grid.extend((0..=16).map(|i| range[0] + (range[1] - range[0]) * f64::from(i) / 16.0));
     for &(m, sigma) in vertices {
         let furthest = (range[1] - m).max(m - range[0]);
-        grid.push(m);
+        let mut push = |k: f64| {
+            if (range[0]..=range[1]).contains(&k) {
+                grid.push(k);
+            }
+        };
+        push(m);
         let mut step = 0.25 * sigma;
         while step < furthest {
-            grid.push(m - step);
-            grid.push(m + step);
+            push(m - step);
+            push(m + step);
             step = step * 1.3 + 0.1 * sigma;
         }
     }
-    grid.retain(|k| (range[0]..=range[1]).contains(k));
-    grid.sort_by(f64::total_cmp);
-    grid.dedup();
-    grid
 }
 
 /// Adds the points at which `slack` has a local minimum below `bound`.
@@ -85,15 +116,74 @@ fn closest(points: &[f64], slack: &[f64], bound: f64, grid: &mut Vec<f64>) {
 /// Ascending points over `range`, dense round `vertices`.
 fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>) {
     const UNIFORM: usize = 200;
+    const BESIDE: usize = 40;
     points.clear();
     let step = (range[1] - range[0]) / UNIFORM as f64;
     points.extend((0..=UNIFORM).map(|i| range[0] + step * i as f64));
+    let inside = |k: &f64| *k >= range[0] && *k <= range[1];
     for &(m, sigma) in vertices {
-        for i in -40..=40 {
-            let t = 0.12 * f64::from(i);
-            points.push(m + sigma * t.sinh());
+        // About sinh(4.8 t): out to 60σ.
+        let offset = |i: usize| {
+            let t = i as f64 / BESIDE as f64;
+            let square = t * t;
+            sigma * t * (4.8 + square * (14.0 + square * (14.0 + 28.0 * square)))
+        };
+        points.extend((1..=BESIDE).rev().map(|i| m - offset(i)).filter(inside));
+        points.extend((0..=BESIDE).map(|i| m + offset(i)).filter(inside));
+    }
+    // A few ascending runs, which this sort merges.
+    points.sort_by(f64::total_cmp);
+}
+
+/// Durrleman's g at each of `points`; −∞ where w ≤ 0.
+pub(super) fn slack_of_g(curve: &Curve, points: &[f64], slack: &mut Vec<f64>) {
+    slack.clear();
+    slack.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
+    dispatch(Instructions::best(), SlackOfG { curve, points, slack });
+    slack.truncate(points.len());
+}
+
+struct SlackOfG<'a> {
+    curve: &'a Curve,
+    points: &'a [f64],
+    slack: &'a mut [f64],
+}
+
+impl Kernel for SlackOfG<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let curve = LaneCurve::new(self.curve);
+        let last = self.points.last().copied().unwrap_or(0.0);
+        for (at, out) in (0..self.points.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
+            out.copy_from_slice(&curve.durrleman_g::<M>(lanes::load(self.points, at, last)).0);
         }
     }
-    points.retain(|k| (range[0]..=range[1]).contains(k));
-    points.sort_by(f64::total_cmp);
+}
+
+/// The rise of w from `low` to `high` at each of `points`, as a share of the w of `unit`.
+pub(super) fn slack_of_rise(low: &Curve, high: &Curve, unit: &Curve, points: &[f64], slack: &mut Vec<f64>) {
+    slack.clear();
+    slack.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
+    dispatch(Instructions::best(), SlackOfRise { curves: [low, high, unit], points, slack });
+    slack.truncate(points.len());
+}
+
+struct SlackOfRise<'a> {
+    curves: [&'a Curve; 3],
+    points: &'a [f64],
+    slack: &'a mut [f64],
+}
+
+impl Kernel for SlackOfRise<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [low, high, unit] = self.curves.map(LaneCurve::new);
+        let last = self.points.last().copied().unwrap_or(0.0);
+        let least = Lanes::splat(1e-14);
+        for (at, out) in (0..self.points.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
+            let k = lanes::load(self.points, at, last);
+            let rise = high.total_variance::<M>(k) - low.total_variance::<M>(k);
+            out.copy_from_slice(&(rise / unit.total_variance::<M>(k).greatest(least)).0);
+        }
+    }
 }

@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
-    constraints::Member,
+    constraints::{Member, Points},
     joint::{self, Reach},
-    loss::Loss,
+    loss::{self, Loss},
     repair::{self, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -15,13 +15,17 @@ use super::{
     wings::{self, Wings},
 };
 
-/// Loss scales through which the fit of a slice alone falls, in half-spreads.
-const SCALES: [f64; 4] = [5.0, 3.0, 2.0, 1.5];
+/// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
+const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
+/// A warm start is given up where the loss is above this share of the most that it can be.
+const MOST_WARM_COST: f64 = 0.6;
 /// The volatility of a surface none of whose quotes has one.
 const NO_VOLATILITY: f64 = 0.2;
 /// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
+/// Share of all quotes that strained slices must lose for another attempt.
+const LOST_SHARE: f64 = 0.01;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -30,9 +34,28 @@ const SHAPE_HALF_WIDTH: f64 = 0.1;
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
 /// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    let targets: Vec<Target> = slices.iter().map(Target::new).collect();
-    let alone: Vec<Option<Wings>> =
-        targets.par_iter().map(|target| target.has_shape().then(|| fit_alone(target))).collect();
+    fit_targets(slices, slices.iter().map(Target::new).collect(), Aim::Inside, &[]).0
+}
+
+/// What the misses of a target cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// A loss that saturates: in effect, quotes outside bid-ask are counted.
+    Inside,
+    /// Σr².
+    LeastSquares,
+}
+
+/// Fits a surface to `targets`, one a slice. `warm` has where to start a slice from, and is empty where there is nothing. The fits of the
+/// slices alone come with it.
+pub(super) fn fit_targets(
+    slices: &[SliceQuotes],
+    targets: Vec<Target>,
+    aim: Aim,
+    warm: &[Wings],
+) -> (Surface, Vec<Option<Wings>>) {
+    let one = |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, aim, warm.get(i)));
+    let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let (ssvi, levels) = match ssvi::fit(&targets) {
         Some((ssvi, levels)) => (Some(ssvi), levels),
         None => (None, targets.iter().map(Target::level).collect()),
@@ -42,14 +65,27 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         .iter()
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
-    let range = surface_range(slices);
+    let range = surface_range(slices, &levels);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
+        let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
+        let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, &backbone, range, reach);
-            repair(&fitted, &backbone, range)
+            let fitted = joint::fit(&mut members, warm, &backbone, range, reach);
+            let mut repaired = repair(&fitted, &backbone, range)?;
+            repair::adopt(&mut repaired, &own, range, |i, own, joint| match costs.get(i) {
+                Some(target) => {
+                    let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
+                    cost(own) < cost(joint)
+                }
+                None => target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside,
+            });
+            Some(repaired)
         };
+        if aim == Aim::LeastSquares {
+            return attempt(Reach::Whole);
+        }
         let near = attempt(Reach::Near)?;
         if !is_strained(slices, &near.slices, &alone) {
             return Some(near);
@@ -58,16 +94,21 @@ pub fn fit(slices: &[SliceQuotes]) -> Surface {
         Some(if inside(slices, &far.slices) > inside(slices, &near.slices) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
-    assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref())
+    (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
 }
 
-/// Whether a slice with quotes enough meets far fewer of them than it meets alone: then it was not found, or it is at odds with the others.
+/// Whether slices with quotes enough meet far fewer of them than they meet alone: then they were not found, or are at odds with the others.
+/// What they lose must be a part of the surface that is worth another attempt.
 fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> bool {
-    slices.iter().zip(fitted).zip(alone).any(|((quotes, svi), alone)| {
-        let Some(alone) = alone else { return false };
+    let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
+        let alone = alone.as_ref()?;
         let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
-        best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64
-    })
+        let is_strained =
+            best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64;
+        is_strained.then(|| best.inside - joint.inside)
+    };
+    let lost: usize = slices.iter().zip(fitted).zip(alone).filter_map(lost).sum();
+    lost as f64 > LOST_SHARE * slices.iter().map(SliceQuotes::len).sum::<usize>() as f64
 }
 
 /// Quotes inside bid-ask over all slices.
@@ -75,11 +116,28 @@ fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
     slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi).inside).sum()
 }
 
-/// The slice's best fit without regard to the others.
-fn fit_alone(target: &Target) -> Wings {
+/// The slice's best fit without regard to the others, from `warm` where that meets the quotes roughly, else from a grid.
+pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wings {
     let bounds = Bounds::new(target);
-    let start = slice::least_squares(target);
-    SCALES.into_iter().fold(start, |x, scale| slice::descend(target, x, Loss::saturating(scale), &bounds, 40).1)
+    let cold = || slice::least_squares(target, &bounds);
+    if aim == Aim::LeastSquares {
+        let from = |x: Wings| slice::descend(target, x, Loss::LEAST_SQUARES, &bounds, 1e-9, 100);
+        let cold = from(cold());
+        return warm.map(|x| from(*x)).filter(|it| it.0 < cold.0).unwrap_or(cold).1;
+    }
+    let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
+        scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {
+            slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps)
+        })
+    };
+    if let Some(warm) = warm {
+        let (cost, x) = fall(*warm, &SCALES[1..]);
+        let most = SCALES[SCALES.len() - 1].0.powi(2) * target.len() as f64;
+        if cost < MOST_WARM_COST * most {
+            return x;
+        }
+    }
+    fall(cold(), &SCALES).1
 }
 
 /// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.
@@ -112,7 +170,7 @@ fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
         let target = if target.has_shape() { target } else { shape_target(target.expiry_years, backbone) };
-        Member { bounds: Bounds::new(&target), target, grid: Vec::new(), pair_grid: Vec::new() }
+        Member { bounds: Bounds::new(&target), target, grid: Points::default(), pair_grid: Points::default() }
     };
     targets.into_iter().zip(backbone).map(member).collect()
 }
@@ -126,15 +184,21 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
         .collect();
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
-    Target { expiry_years, k, centre, inverse_half }
+    Target { expiry_years, k, centre, inverse_half, ..Target::default() }
 }
 
-/// Lowest and highest quoted log-moneyness of all slices, with the money inside.
-fn surface_range(slices: &[SliceQuotes]) -> [f64; 2] {
-    slices
-        .iter()
-        .filter_map(target::log_moneyness_range)
-        .fold([0.0; 2], |[low, high], [l, h]| [low.min(l), high.max(h)])
+/// The log-moneyness over which all slices are held: what [`super::violations`] covers, a quarter of each slice's quoted span beyond its
+/// quotes and three deviations about the money.
+fn surface_range(slices: &[SliceQuotes], levels: &[f64]) -> [f64; 2] {
+    const BEYOND: f64 = 0.26;
+    const DEVIATIONS: f64 = 3.1;
+    let mut range = [0.0_f64; 2];
+    for (quotes, level) in slices.iter().zip(levels) {
+        let Some([low, high]) = target::log_moneyness_range(quotes) else { continue };
+        let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
+        range = [range[0].min(low - beyond).min(-reach), range[1].max(high + beyond).max(reach)];
+    }
+    range
 }
 
 fn assemble(

@@ -7,12 +7,14 @@
 
 use super::{
     barrier::Barrier,
-    constraints::{self, Member},
+    constraints::{self, Member, Points},
+    lanes::{LANES, Lanes},
     linear::{Block, solve_chain},
     loss::{self, Loss, add_outer},
     slice::hold,
-    wings::{Curve, Wings},
+    wings::{Curve, LaneCurve, Wings},
 };
+use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 
 /// How far a quote still draws the fit while the barriers fade.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub(super) enum Reach {
     Near,
     /// Thirty half-spreads at first: finds quotes from which the backbone is far.
     Far,
+    /// Without limit: least squares.
+    Whole,
 }
 
 impl Reach {
@@ -28,6 +32,7 @@ impl Reach {
     fn scales(self) -> [f64; STAGES.len()] {
         match self {
             Self::Near => [2.0, 2.0, 2.0, 2.0, 1.5, 1.5, 1.5],
+            Self::Whole => [f64::INFINITY; STAGES.len()],
             Self::Far => [30.0, 12.0, 6.0, 3.0, 2.0, 1.5, 1.5],
         }
     }
@@ -53,8 +58,10 @@ const STAGES: [Stage; 7] = [
     Stage { scale: 0.0, weight: 1e-3, edge: 1e-5, steps: 10 },
 ];
 /// Repeated with fresh points while a constraint is missed between the points, this often at most.
-const LAST: Stage = Stage { scale: 1.5, weight: 0.01, edge: 1e-6, steps: 6 };
+const LAST: Stage = Stage { scale: 0.0, weight: 0.01, edge: 1e-6, steps: 6 };
 const LAST_ROUNDS: usize = 2;
+/// The stage that a warm start begins with.
+const WARM_STAGE: usize = 2;
 
 /// Total variance must rise from slice to slice by this share of the scale.
 const CALENDAR_MARGIN: f64 = 5e-6;
@@ -69,13 +76,29 @@ const PAIR_REACH: f64 = 0.05;
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
-/// Fits all slices, starting from the backbone's (one entry a member).
-pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2], reach: Reach) -> Vec<Wings> {
-    let mut x = backbone.to_vec();
-    for (x, member) in x.iter_mut().zip(&*members) {
-        member.bounds.clamp(x);
+/// Fits all slices, starting from `warm` where that has an entry a member and is free of arbitrage on the points of the constraints, else
+/// from the backbone's (one entry a member).
+pub(super) fn fit(
+    members: &mut [Member],
+    warm: &[Wings],
+    backbone: &[Wings],
+    range: [f64; 2],
+    reach: Reach,
+) -> Vec<Wings> {
+    let clamped = |x: &[Wings], members: &[Member]| {
+        let mut x = x.to_vec();
+        x.iter_mut().zip(members).for_each(|(x, member)| member.bounds.clamp(x));
+        x
+    };
+    let mut x = clamped(backbone, members);
+    let mut first = 0;
+    if warm.len() == members.len() {
+        let start = clamped(warm, members);
+        if constraints::lay(members, &start, backbone, range) > 0.0 {
+            (x, first) = (start, WARM_STAGE);
+        }
     }
-    for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
+    for (stage, scale) in STAGES.into_iter().zip(reach.scales()).skip(first) {
         constraints::lay(members, &x, backbone, range);
         descend(members, &mut x, &Stage { scale, ..stage });
     }
@@ -83,7 +106,7 @@ pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2], r
         if constraints::lay(members, &x, backbone, range) > 0.0 {
             break;
         }
-        descend(members, &mut x, &LAST);
+        descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST });
     }
     x
 }
@@ -101,18 +124,14 @@ fn objective(members: &[Member], x: &[Wings], stage: &Stage, parts: &mut [f64]) 
     for ((part, member), x) in parts.iter_mut().zip(members).zip(x) {
         let curve = Curve::new(x);
         let mut sum = 0.0;
-        for &(k, unit) in &member.grid {
-            sum += own.value(curve.total_variance(k) / unit - LEAST_SHARE) + own.value(curve.durrleman_g(k) - G_MARGIN);
-        }
+        dispatch(Instructions::best(), OwnValue { curve: &curve, points: &member.grid, barrier: own, sum: &mut sum });
         *part = loss::objective(&member.target, x, loss) + stage.weight * sum;
     }
     for i in 1..members.len() {
         let (low, high) = (&x[i - 1], &x[i]);
         let (curve, next) = (Curve::new(low), Curve::new(high));
-        let mut sum = 0.0;
-        for &(k, unit) in &members[i - 1].pair_grid {
-            sum += pair.value((next.total_variance(k) - curve.total_variance(k)) / unit - CALENDAR_MARGIN);
-        }
+        let (mut sum, points) = (0.0, &members[i - 1].pair_grid);
+        dispatch(Instructions::best(), PairValue { low: &curve, high: &next, points, barrier: pair, sum: &mut sum });
         for side in [1, 2] {
             sum += SLOPE_WEIGHT * pair.value((high[side] - low[side]) / SLOPE_UNIT);
         }
@@ -121,6 +140,117 @@ fn objective(members: &[Member], x: &[Wings], stage: &Stage, parts: &mut [f64]) 
     }
     let sum: f64 = parts.iter().sum();
     if sum.is_finite() { sum } else { f64::INFINITY }
+}
+
+/// Σ of the barriers on w and g of a slice.
+struct OwnValue<'a> {
+    curve: &'a Curve,
+    points: &'a Points,
+    barrier: Barrier,
+    sum: &'a mut f64,
+}
+
+impl Kernel for OwnValue<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let curve = LaneCurve::new(self.curve);
+        let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
+        let mut sum = Lanes::ZERO;
+        for at in (0..self.points.k.len()).step_by(LANES) {
+            let [k, inverse_unit, there] = self.points.load(at);
+            let w = curve.total_variance::<M>(k) * inverse_unit - share;
+            let g = curve.durrleman_g::<M>(k) - margin;
+            if self.barrier.reaches(w.least(g).min()) {
+                sum = sum + there * (self.barrier.value_of_lanes::<M>(w) + self.barrier.value_of_lanes::<M>(g));
+            }
+        }
+        *self.sum = sum.sum();
+    }
+}
+
+/// Σ of the barriers on the rise of w from a slice to the next.
+struct PairValue<'a> {
+    low: &'a Curve,
+    high: &'a Curve,
+    points: &'a Points,
+    barrier: Barrier,
+    sum: &'a mut f64,
+}
+
+impl Kernel for PairValue<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [low, high] = [self.low, self.high].map(LaneCurve::new);
+        let margin = Lanes::splat(CALENDAR_MARGIN);
+        let mut sum = Lanes::ZERO;
+        for at in (0..self.points.k.len()).step_by(LANES) {
+            let [k, inverse_unit, there] = self.points.load(at);
+            let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
+            if self.barrier.reaches(rise.min()) {
+                sum = sum + there * self.barrier.value_of_lanes::<M>(rise);
+            }
+        }
+        *self.sum = sum.sum();
+    }
+}
+
+/// Adds half the gradient and half the Gauss–Newton Hessian of [`PairValue`] to those of the two slices.
+struct PairDerivatives<'a> {
+    low: &'a Curve,
+    high: &'a Curve,
+    points: &'a Points,
+    barrier: Barrier,
+    weight: f64,
+    gradient: [&'a mut [f64; 5]; 2],
+    diagonal: [&'a mut Block; 2],
+    coupling: &'a mut Block,
+}
+
+impl Kernel for PairDerivatives<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [low, high] = [self.low, self.high].map(LaneCurve::new);
+        let margin = Lanes::splat(CALENDAR_MARGIN);
+        let mut first = [[Lanes::ZERO; 5]; 2];
+        let mut second = [[[Lanes::ZERO; 5]; 5]; 2];
+        let mut cross = [[Lanes::ZERO; 5]; 5];
+        for at in (0..self.points.k.len()).step_by(LANES) {
+            let [k, inverse_unit, there] = self.points.load(at);
+            let ((w_low, by_low), (w_high, by_high)) = (low.gradient::<M>(k), high.gradient::<M>(k));
+            let rise = (w_high - w_low) * inverse_unit - margin;
+            if !self.barrier.reaches(rise.min()) {
+                continue;
+            }
+            let [slope, bend] = self.barrier.half_derivatives_of_lanes(rise);
+            let scale = there * inverse_unit * Lanes::splat(self.weight);
+            let (slope, bend) = (scale * slope, scale * inverse_unit * bend);
+            for r in 0..5 {
+                first[0][r] = first[0][r] - slope * by_low[r];
+                first[1][r] = slope.times_plus::<M>(by_high[r], first[1][r]);
+                let (bent_low, bent_high) = (bend * by_low[r], bend * by_high[r]);
+                for c in 0..=r {
+                    second[0][r][c] = bent_low.times_plus::<M>(by_low[c], second[0][r][c]);
+                    second[1][r][c] = bent_high.times_plus::<M>(by_high[c], second[1][r][c]);
+                }
+                for c in 0..5 {
+                    cross[r][c] = bent_low.times_plus::<M>(by_high[c], cross[r][c]);
+                }
+            }
+        }
+        let [low_diagonal, high_diagonal] = self.diagonal;
+        for r in 0..5 {
+            for side in 0..2 {
+                self.gradient[side][r] += first[side][r].sum();
+            }
+            for c in 0..=r {
+                low_diagonal[r][c] += second[0][r][c].sum();
+                high_diagonal[r][c] += second[1][r][c].sum();
+            }
+            for c in 0..5 {
+                self.coupling[r][c] -= cross[r][c].sum();
+            }
+        }
+    }
 }
 
 /// Half the gradient and half the Gauss–Newton Hessian of the objective.
@@ -144,19 +274,21 @@ impl System {
         };
         let (own, pair) = barriers(stage);
         let loss = Loss::saturating(stage.scale);
+        let mut slack = Vec::new();
         for (i, member) in members.iter().enumerate() {
             let (gradient, diagonal) = (&mut system.gradient[i], &mut system.diagonal[i]);
             loss::accumulate(&member.target, &x[i], loss, gradient, diagonal);
             system.shape[i] = std::array::from_fn(|j| diagonal[j][j]);
             let curve = Curve::new(&x[i]);
-            for &(k, unit) in &member.grid {
-                let c = curve.total_variance(k) / unit - LEAST_SHARE;
+            constraints::slack_of_g(&curve, &member.grid.k, &mut slack);
+            for ((&k, &inverse_unit), &g) in member.grid.k.iter().zip(&member.grid.inverse_unit).zip(&slack) {
+                let c = curve.total_variance(k) * inverse_unit - LEAST_SHARE;
                 if own.reaches(c) {
                     let (first, second) = own.half_derivatives(c);
-                    let by = curve.gradient(k).1.map(|v| v / unit);
+                    let by = curve.gradient(k).1.map(|v| v * inverse_unit);
                     add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
                 }
-                let c = curve.durrleman_g(k) - G_MARGIN;
+                let c = g - G_MARGIN;
                 if own.reaches(c) && c.is_finite() {
                     let (first, second) = own.half_derivatives(c);
                     let by = curve.durrleman_gradient(k).1;
@@ -167,14 +299,21 @@ impl System {
         for i in 1..n {
             let (low, high) = (&x[i - 1], &x[i]);
             let (curve, next) = (Curve::new(low), Curve::new(high));
-            for &(k, unit) in &members[i - 1].pair_grid {
-                let c = (next.total_variance(k) - curve.total_variance(k)) / unit - CALENDAR_MARGIN;
-                if pair.reaches(c) {
-                    let by_low = curve.gradient(k).1.map(|v| -v / unit);
-                    let by_high = next.gradient(k).1.map(|v| v / unit);
-                    system.add_pair(i, &by_low, &by_high, stage.weight, pair.half_derivatives(c));
-                }
-            }
+            let (gradients, after) = system.gradient.split_at_mut(i);
+            let (diagonals, diagonal_after) = system.diagonal.split_at_mut(i);
+            dispatch(
+                Instructions::best(),
+                PairDerivatives {
+                    low: &curve,
+                    high: &next,
+                    points: &members[i - 1].pair_grid,
+                    barrier: pair,
+                    weight: stage.weight,
+                    gradient: [&mut gradients[i - 1], &mut after[0]],
+                    diagonal: [&mut diagonals[i - 1], &mut diagonal_after[0]],
+                    coupling: &mut system.coupling[i - 1],
+                },
+            );
             for side in [1, 2] {
                 let c = (high[side] - low[side]) / SLOPE_UNIT;
                 if pair.reaches(c) {
@@ -205,7 +344,7 @@ impl System {
     fn hold(&mut self, members: &[Member], x: &[Wings]) {
         for (i, member) in members.iter().enumerate() {
             let held: [bool; 5] = std::array::from_fn(|j| member.bounds.holds(&x[i], &self.gradient[i], j));
-            hold(&x[i], &member.bounds, &mut self.gradient[i], &mut self.diagonal[i]);
+            hold(&held, &member.bounds, &mut self.gradient[i], &mut self.diagonal[i]);
             for j in (0..5).filter(|&j| held[j]) {
                 if let Some(coupling) = self.coupling.get_mut(i) {
                     coupling[j] = [0.0; 5];

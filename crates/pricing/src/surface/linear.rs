@@ -51,6 +51,13 @@ fn backward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
     y
 }
 
+/// Solves one symmetric system; None where it is not positive definite.
+pub(super) fn solve(matrix: &Block, right: &[f64; 5]) -> Option<[f64; 5]> {
+    let factor = cholesky(matrix)?;
+    let solution = backward(&factor, &forward(&factor, right));
+    solution.iter().all(|v| v.is_finite()).then_some(solution)
+}
+
 /// Solves the chain of blocks: `diagonal[i]` on the diagonal, `coupling[i]` in row i, column i + 1 (its transpose below), right-hand
 /// side `right`. None where the matrix is not positive definite.
 pub(super) fn solve_chain(diagonal: &[Block], coupling: &[Block], right: &[[f64; 5]]) -> Option<Vec<[f64; 5]>> {

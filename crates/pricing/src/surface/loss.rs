@@ -3,70 +3,155 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
+    lanes::{LANES, Lanes},
     linear::Block,
     target::Target,
-    wings::{Curve, Wings},
+    wings::{Curve, LaneCurve, Wings},
 };
+use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 
 /// ρ(r) = c² r²/(c² + r²): r² near zero, never above c². Falling c turns least squares into a smooth count of the quotes outside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
-    square_scale: f64,
+    inverse_square_scale: f64,
 }
 
 impl Loss {
     /// ρ(r) = r².
-    pub(super) const LEAST_SQUARES: Self = Self { square_scale: f64::INFINITY };
+    pub(super) const LEAST_SQUARES: Self = Self { inverse_square_scale: 0.0 };
 
     pub(super) fn saturating(scale: f64) -> Self {
-        Self { square_scale: scale * scale }
+        Self { inverse_square_scale: 1.0 / (scale * scale) }
     }
 
     /// ρ at r².
     #[inline(always)]
     pub(super) fn value(self, square: f64) -> f64 {
-        square / (1.0 + square / self.square_scale)
+        square / (1.0 + square * self.inverse_square_scale)
     }
 
     /// dρ/d(r²).
-    pub(super) fn weight(self, square: f64) -> f64 {
-        self.value_and_weight(square).1
-    }
-
-    /// ρ and dρ/d(r²).
     #[inline(always)]
-    fn value_and_weight(self, square: f64) -> (f64, f64) {
-        let share = 1.0 / (1.0 + square / self.square_scale);
-        (square * share, share * share)
+    pub(super) fn weight(self, square: f64) -> f64 {
+        let share = 1.0 / (1.0 + square * self.inverse_square_scale);
+        share * share
     }
 }
+
+/// The Hessian of ρ has the factor (1 − 3r²/c²)/(1 + r²/c²) beside dρ/d(r²), which is negative for far quotes; it counts as this at least
+/// before the division.
+const LEAST_BEND: f64 = 0.1;
 
 /// Σρ over the quotes; +∞ where a total variance is not positive.
 pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
-    let curve = Curve::new(x);
     let mut sum = 0.0;
-    let mut least = f64::INFINITY;
-    for ((&k, &centre), &inverse_half) in target.k.iter().zip(&target.centre).zip(&target.inverse_half) {
-        let w = curve.total_variance(k);
-        let r = (w - centre) * inverse_half;
-        least = least.min(w);
-        sum += loss.value(r * r);
-    }
-    if least > 0.0 && sum.is_finite() { sum } else { f64::INFINITY }
+    let curve = Curve::new(x);
+    dispatch(Instructions::best(), Objective { target, curve, loss, sum: &mut sum });
+    let miss = target.anchor.miss(curve.total_variance(0.0));
+    sum + miss * miss + target.pull.as_ref().map_or(0.0, |pull| pull.cost(x))
 }
 
-/// Adds half the gradient and half the Gauss–Newton Hessian of Σρ to `gradient` and `hessian` (lower triangle), and gives Σρ.
-pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
-    let curve = Curve::new(x);
-    let mut sum = 0.0;
-    for ((&k, &centre), &inverse_half) in target.k.iter().zip(&target.centre).zip(&target.inverse_half) {
-        let (w, by) = curve.gradient(k);
-        let r = (w - centre) * inverse_half;
-        let (value, weight) = loss.value_and_weight(r * r);
-        sum += value;
-        add_outer(&by, weight * inverse_half * inverse_half, weight * inverse_half * r, gradient, hessian);
+struct Objective<'a> {
+    target: &'a Target,
+    curve: Curve,
+    loss: Loss,
+    sum: &'a mut f64,
+}
+
+impl Kernel for Objective<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let Self { target, curve, loss, sum } = self;
+        let curve = LaneCurve::new(&curve);
+        let inverse_square = Lanes::splat(loss.inverse_square_scale);
+        let (mut total, mut least) = (Lanes::ZERO, Lanes::splat(f64::INFINITY));
+        for at in (0..target.len()).step_by(LANES) {
+            let [k, centre, inverse_half] = target.load(at);
+            let w = curve.total_variance::<M>(k);
+            let r = (w - centre) * inverse_half;
+            let square = r * r;
+            least = w.least(least);
+            total = total + square / square.times_plus::<M>(inverse_square, Lanes::ONE);
+        }
+        let total = total.sum();
+        *sum = if least.min() > 0.0 && total.is_finite() { total } else { f64::INFINITY };
     }
-    sum
+}
+
+/// Adds half the gradient and half the Gauss–Newton Hessian of Σρ to `gradient` and `hessian` (lower triangle), and gives Σρ, +∞ where a
+/// total variance is not positive.
+pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
+    let mut sum = 0.0;
+    let curve = Curve::new(x);
+    dispatch(Instructions::best(), Accumulate { target, curve, loss, gradient, hessian, sum: &mut sum });
+    let (w, by) = curve.gradient(0.0);
+    let miss = target.anchor.miss(w);
+    if miss != 0.0 {
+        let unit = target.anchor.inverse_unit;
+        add_outer(&by, unit * unit, unit * miss, gradient, hessian);
+    }
+    let mut pulled = 0.0;
+    if let Some(pull) = &target.pull {
+        pulled = pull.cost(x);
+        for i in 0..5 {
+            let weight = pull.inverse_scale[i] * pull.inverse_scale[i];
+            gradient[i] += weight * (x[i] - pull.to[i]);
+            hessian[i][i] += weight;
+        }
+    }
+    sum + miss * miss + pulled
+}
+
+struct Accumulate<'a> {
+    target: &'a Target,
+    curve: Curve,
+    loss: Loss,
+    gradient: &'a mut [f64; 5],
+    hessian: &'a mut Block,
+    sum: &'a mut f64,
+}
+
+impl Kernel for Accumulate<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let Self { target, curve, loss, gradient, hessian, sum } = self;
+        let curve = LaneCurve::new(&curve);
+        let inverse_square = Lanes::splat(loss.inverse_square_scale);
+        let least_bend = Lanes::splat(LEAST_BEND);
+        let (mut total, mut least) = (Lanes::ZERO, Lanes::splat(f64::INFINITY));
+        let mut first = [Lanes::ZERO; 5];
+        let mut second = [[Lanes::ZERO; 5]; 5];
+        for at in (0..target.len()).step_by(LANES) {
+            let [k, centre, inverse_half] = target.load(at);
+            let (w, by) = curve.gradient::<M>(k);
+            let r = (w - centre) * inverse_half;
+            let square = r * r;
+            let share = Lanes::ONE / square.times_plus::<M>(inverse_square, Lanes::ONE);
+            least = w.least(least);
+            total = square.times_plus::<M>(share, total);
+            let slope = share * share * inverse_half;
+            let bend = (Lanes::ONE - Lanes::splat(3.0) * square * inverse_square).greatest(least_bend);
+            let scale = slope * inverse_half * share * bend;
+            let slope = slope * r;
+            for i in 0..5 {
+                // The derivative by a is one.
+                first[i] = if i == 0 { first[0] + slope } else { slope.times_plus::<M>(by[i], first[i]) };
+                let scaled = if i == 0 { scale } else { scale * by[i] };
+                for j in 0..=i {
+                    second[i][j] =
+                        if j == 0 { second[i][0] + scaled } else { scaled.times_plus::<M>(by[j], second[i][j]) };
+                }
+            }
+        }
+        for i in 0..5 {
+            gradient[i] += first[i].sum();
+            for j in 0..=i {
+                hessian[i][j] += second[i][j].sum();
+            }
+        }
+        let total = total.sum();
+        *sum = if least.min() > 0.0 && total.is_finite() { total } else { f64::INFINITY };
+    }
 }
 
 /// hessian += scale·by·byᵀ (lower triangle), gradient += slope·by.

@@ -9,6 +9,7 @@ mod fit;
 pub mod fitted;
 mod forwards;
 mod joint;
+mod lanes;
 mod linear;
 mod loss;
 mod query;
@@ -19,6 +20,9 @@ mod slices;
 mod smile;
 mod ssvi;
 mod svi;
+mod svi_domain;
+mod svi_forms;
+pub mod svi_surface;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -34,6 +38,8 @@ pub use slices::Slices;
 pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
 pub use ssvi::Ssvi;
 pub use svi::Svi;
+pub use svi_domain::{Butterfly, SsviButterfly, ssvi_butterfly};
+pub use svi_forms::{JumpWings, NaturalSvi, SviFormError};
 pub use violations::{Coverage, Violation, ViolationKind, coverage, quality_of, violations};
 
 use serde::{Deserialize, Serialize};

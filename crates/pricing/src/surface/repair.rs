@@ -63,6 +63,26 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> O
     free(&slices, range).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
 }
 
+/// Puts a slice's own fit in its place where that meets more of its quotes and breaks no rule beside the neighbours as they are.
+pub(super) fn adopt(
+    repaired: &mut Repaired,
+    own: &[Option<Svi>],
+    range: [f64; 2],
+    is_better: impl Fn(usize, &Svi, &Svi) -> bool,
+) {
+    let Repaired { slices, shares } = repaired;
+    for i in 0..slices.len() {
+        let Some(candidate) = own[i].filter(|own| is_better(i, own, &slices[i])) else { continue };
+        let window = i.saturating_sub(1)..(i + 2).min(slices.len());
+        let before = std::mem::replace(&mut slices[i], candidate);
+        if free(&slices[window], range) {
+            shares[i] = 0.0;
+        } else {
+            slices[i] = before;
+        }
+    }
+}
+
 /// Flat slices of rising total variance at the levels of `backbone`.
 pub(super) fn flat(backbone: &[Wings]) -> Vec<Svi> {
     let mut level = 0.0_f64;

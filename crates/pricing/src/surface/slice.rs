@@ -6,16 +6,23 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    linear::{Block, solve_chain, solve_small},
+    lanes::{LANES, Lanes},
+    linear::{Block, solve, solve_small},
     loss::{self, Loss},
     target::Target,
     wings::{MOST_SLOPE, Wings},
 };
+use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 
 /// Quotes that the grid search looks at.
 const START_QUOTES: usize = 48;
-/// Starts that are refined.
+/// Starts that are refined, over these steps at most, until a step gains less than this share.
 const STARTS: usize = 4;
+const START_STEPS: usize = 12;
+const START_GAIN: f64 = 1e-3;
+/// Damping of the first step of a descent, and steps in a row that may fail.
+const FIRST_DAMPING: f64 = 1e-3;
+const MOST_TRIES: usize = 8;
 
 /// Where the parameters of a slice may go.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +55,16 @@ impl Bounds {
         }
     }
 
+    /// Names and values of the parameters of `x` that are at an end of their range.
+    pub(super) fn ends(&self, x: &Wings) -> Vec<(&'static str, f64)> {
+        const NAMES: [&str; 5] = ["a", "b(1 - rho)", "b(1 + rho)", "m", "sigma"];
+        let near = |i: usize| {
+            let slack = 1e-9 * (self.high[i] - self.low[i]);
+            x[i] <= self.low[i] + slack || x[i] >= self.high[i] - slack
+        };
+        (0..5).filter(|&i| near(i)).map(|i| (NAMES[i], if i == 4 { x[i].exp() } else { x[i] })).collect()
+    }
+
     /// Whether parameter i sits at a bound that the descent (against `gradient`) would cross.
     pub(super) fn holds(&self, x: &Wings, gradient: &[f64; 5], i: usize) -> bool {
         (x[i] <= self.low[i] && gradient[i] > 0.0) || (x[i] >= self.high[i] && gradient[i] < 0.0)
@@ -55,130 +72,187 @@ impl Bounds {
 }
 
 /// The best fit of the quotes alone under least squares.
-pub(super) fn least_squares(target: &Target) -> Wings {
-    let bounds = Bounds::new(target);
+pub(super) fn least_squares(target: &Target, bounds: &Bounds) -> Wings {
     let few = target.thinned(START_QUOTES);
     let mut best = (f64::INFINITY, [0.0; 5]);
-    for start in starts(&few) {
-        let (value, x) = descend(&few, start, Loss::LEAST_SQUARES, &bounds, 25);
+    for start in starts(&few, bounds) {
+        let (value, x) = descend(&few, start, Loss::LEAST_SQUARES, bounds, START_GAIN, START_STEPS);
         if value < best.0 {
             best = (value, x);
         }
     }
-    descend(target, best.1, Loss::LEAST_SQUARES, &bounds, 40).1
+    descend(target, best.1, Loss::LEAST_SQUARES, bounds, START_GAIN, 10).1
 }
 
+/// Points of the grid: of m in deviations, and of σ.
+const SHIFTS: [f64; 10] = [-3.0, -1.5, -0.75, -0.25, 0.0, 0.25, 0.75, 1.5, 3.0, 5.0];
+const WIDTHS: [f64; 7] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+
 /// The best few points of the (m, σ) grid, with a, p, q solved for.
-fn starts(target: &Target) -> Vec<Wings> {
+fn starts(target: &Target, bounds: &Bounds) -> [Wings; STARTS] {
     let deviation = target.level().unwrap_or(0.01).sqrt();
     let (first, last) = (target.k[0], target.k[target.len() - 1]);
     let span = last - first;
-    let mut found: Vec<(f64, Wings)> = Vec::new();
-    for step in [-3.0, -1.5, -0.75, -0.25, 0.0, 0.25, 0.75, 1.5, 3.0, 5.0] {
-        let m = (step * deviation).clamp(first - 0.2 * span, last + 0.2 * span);
-        let mut best = (f64::INFINITY, [0.0; 5]);
-        for width in [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0] {
-            let candidate = explicit(target, m, width * deviation);
-            if candidate.0 < best.0 {
-                best = candidate;
-            }
-        }
-        found.push(best);
-    }
-    found.sort_by(|x, y| x.0.total_cmp(&y.0));
-    found.truncate(STARTS);
-    let level = target.level().unwrap_or(0.01);
-    // Where no line of the grid has a positive total variance at every quote, a flat slice does.
-    found
-        .into_iter()
-        .map(|(value, x)| if value.is_finite() { x } else { [level, 0.0, 0.0, 0.0, deviation.ln()] })
-        .collect()
+    let mut best = [(f64::INFINITY, [0.0; 5]); SHIFTS.len()];
+    dispatch(
+        Instructions::best(),
+        Grid {
+            target,
+            shifts: SHIFTS.map(|step| (step * deviation).clamp(first - 0.2 * span, last + 0.2 * span)),
+            widths: WIDTHS.map(|width| width * deviation),
+            best: &mut best,
+        },
+    );
+    best.sort_unstable_by(|x, y| x.0.total_cmp(&y.0));
+    std::array::from_fn(|i| {
+        let mut x = best[i].1;
+        bounds.clamp(&mut x);
+        // Where a point of the grid has not a positive total variance at every quote, a flat slice does.
+        let is_positive = loss::objective(target, &x, Loss::LEAST_SQUARES).is_finite();
+        if is_positive { x } else { [target.level().unwrap_or(0.01), 0.0, 0.0, 0.0, deviation.ln()] }
+    })
 }
 
-/// The least-squares a, p, q ≥ 0 for given m and σ, and Σr².
-fn explicit(target: &Target, m: f64, sigma: f64) -> (f64, Wings) {
-    let mut matrix = [[0.0; 3]; 3];
-    let mut right = [0.0; 3];
-    for ((&k, &centre), &inverse_half) in target.k.iter().zip(&target.centre).zip(&target.inverse_half) {
-        let x = k - m;
-        let root = (x * x + sigma * sigma).sqrt();
-        let by = [1.0, 0.5 * (root - x), 0.5 * (root + x)];
-        let weight = inverse_half * inverse_half;
-        for i in 0..3 {
-            for j in 0..3 {
-                matrix[i][j] += weight * by[i] * by[j];
+/// The least-squares a, p, q ≥ 0 and Σr² over a grid of m and σ; of each m the best.
+struct Grid<'a> {
+    target: &'a Target,
+    shifts: [f64; SHIFTS.len()],
+    widths: [f64; WIDTHS.len()],
+    best: &'a mut [(f64, Wings); SHIFTS.len()],
+}
+
+impl Kernel for Grid<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let Self { target, shifts, widths, best } = self;
+        for (m, best) in shifts.into_iter().zip(best) {
+            for sigma in widths {
+                let (shift, square) = (Lanes::splat(m), Lanes::splat(sigma * sigma));
+                // Weighted sums of 1, x, R, x², xR, R², and of each of 1, x, R with the centre; of the centre's square.
+                let mut sums = [Lanes::ZERO; 10];
+                for at in (0..target.len()).step_by(LANES) {
+                    let [k, centre, inverse_half] = target.load(at);
+                    let weight = inverse_half * inverse_half;
+                    let x = k - shift;
+                    let root = x.times_plus::<M>(x, square).sqrt();
+                    let (by_x, by_root, by_centre) = (weight * x, weight * root, weight * centre);
+                    sums[0] = sums[0] + weight;
+                    sums[1] = sums[1] + by_x;
+                    sums[2] = sums[2] + by_root;
+                    sums[3] = by_x.times_plus::<M>(x, sums[3]);
+                    sums[4] = by_x.times_plus::<M>(root, sums[4]);
+                    sums[5] = by_root.times_plus::<M>(root, sums[5]);
+                    sums[6] = sums[6] + by_centre;
+                    sums[7] = by_centre.times_plus::<M>(x, sums[7]);
+                    sums[8] = by_centre.times_plus::<M>(root, sums[8]);
+                    sums[9] = by_centre.times_plus::<M>(centre, sums[9]);
+                }
+                let candidate = explicit(sums.map(Lanes::sum), m, sigma);
+                if candidate.0 < best.0 {
+                    *best = candidate;
+                }
             }
-            right[i] += weight * by[i] * centre;
         }
     }
+}
+
+/// The least-squares a, p, q ≥ 0 for given m and σ, and Σr², of the sums of [`Grid`].
+#[inline(always)]
+fn explicit(sums: [f64; 10], m: f64, sigma: f64) -> (f64, Wings) {
+    let [n, x, root, xx, x_root, root_root, c, cx, c_root, cc] = sums;
+    // The basis 1, (R − x)/2, (R + x)/2.
+    let matrix = [
+        [n, 0.5 * (root - x), 0.5 * (root + x)],
+        [0.5 * (root - x), 0.25 * (root_root - 2.0 * x_root + xx), 0.25 * (root_root - xx)],
+        [0.5 * (root + x), 0.25 * (root_root - xx), 0.25 * (root_root + 2.0 * x_root + xx)],
+    ];
+    let right = [c, 0.5 * (c_root - cx), 0.5 * (c_root + cx)];
     let value = |a: f64, p: f64, q: f64| {
-        let x = [a, p.min(MOST_SLOPE), q.min(MOST_SLOPE), m, sigma.ln()];
-        (loss::objective(target, &x, Loss::LEAST_SQUARES), x)
+        let at = [a, p.min(MOST_SLOPE), q.min(MOST_SLOPE)];
+        let mut square = cc;
+        for i in 0..3 {
+            let product: f64 = (0..3).map(|j| matrix[i][j] * at[j]).sum();
+            square += at[i] * (product - 2.0 * right[i]);
+        }
+        (square.max(0.0), [at[0], at[1], at[2], m, sigma.ln()])
     };
     let [a, p, q] = solve_small(matrix, right);
     if p >= 0.0 && q >= 0.0 {
         return value(a, p, q);
     }
     // A slope below zero is put to zero, whichever of the two leaves less behind.
-    let without = |i: usize, j: usize| {
-        solve_small([[matrix[0][0], matrix[0][j]], [matrix[j][0], matrix[j][j]]], [right[0], right[j]])
-            .map(|v| if i == j { 0.0 } else { v })
-    };
-    let [a_left, p_only] = without(2, 1);
-    let [a_right, q_only] = without(1, 2);
+    let with = |j: usize| solve_small([[n, matrix[0][j]], [matrix[j][0], matrix[j][j]]], [c, right[j]]);
+    let [a_left, p_only] = with(1);
+    let [a_right, q_only] = with(2);
     let left = value(a_left, p_only.max(0.0), 0.0);
     let right = value(a_right, 0.0, q_only.max(0.0));
     if left.0 <= right.0 { left } else { right }
 }
 
-/// Levenberg–Marquardt on Σρ from `x`; the objective and parameters it ends at.
-pub(super) fn descend(target: &Target, mut x: Wings, loss: Loss, bounds: &Bounds, most_steps: usize) -> (f64, Wings) {
+/// Levenberg–Marquardt on Σρ from `x`, until a step gains less than the share `settled`; the objective and parameters it ends at.
+pub(super) fn descend(
+    target: &Target,
+    mut x: Wings,
+    loss: Loss,
+    bounds: &Bounds,
+    settled: f64,
+    most_steps: usize,
+) -> (f64, Wings) {
     bounds.clamp(&mut x);
-    let mut value = loss::objective(target, &x, loss);
-    let mut damping = 1e-3;
+    let (mut gradient, mut hessian) = ([0.0; 5], [[0.0; 5]; 5]);
+    let mut value = loss::accumulate(target, &x, loss, &mut gradient, &mut hessian);
+    let mut damping = FIRST_DAMPING;
+    let mut tries = 0;
     for _ in 0..most_steps {
-        let mut gradient = [0.0; 5];
-        let mut hessian: Block = [[0.0; 5]; 5];
-        loss::accumulate(target, &x, loss, &mut gradient, &mut hessian);
-        hold(&x, bounds, &mut gradient, &mut hessian);
-        let mut moved = None;
-        for _ in 0..8 {
-            let mut damped = hessian;
-            for i in 0..5 {
-                damped[i][i] += damping * hessian[i][i] + bounds.floor[i];
-            }
-            if let Some(step) = solve_chain(&[damped], &[], &[gradient]) {
-                let mut trial: Wings = std::array::from_fn(|i| x[i] - step[0][i]);
-                bounds.clamp(&mut trial);
-                let trial_value = loss::objective(target, &trial, loss);
-                if trial_value < value {
-                    moved = Some((trial_value, trial));
-                    break;
-                }
-            }
-            damping = (damping * 8.0).max(1e-6);
+        hold(&at_bounds(&x, bounds, &gradient), bounds, &mut gradient, &mut hessian);
+        let mut damped = hessian;
+        for i in 0..5 {
+            damped[i][i] += damping * hessian[i][i] + bounds.floor[i];
         }
-        let Some((trial_value, trial)) = moved else { break };
-        let gain = value - trial_value;
-        (value, x) = (trial_value, trial);
-        damping *= 0.15;
-        if gain <= 1e-7 * value {
-            break;
+        let Some(step) = solve(&damped, &gradient) else {
+            damping = (damping * 8.0).max(1e-6);
+            tries += 1;
+            if tries > MOST_TRIES {
+                break;
+            }
+            continue;
+        };
+        let mut trial: Wings = std::array::from_fn(|i| x[i] - step[i]);
+        bounds.clamp(&mut trial);
+        let (mut trial_gradient, mut trial_hessian) = ([0.0; 5], [[0.0; 5]; 5]);
+        let trial_value = loss::accumulate(target, &trial, loss, &mut trial_gradient, &mut trial_hessian);
+        if trial_value < value {
+            let gain = value - trial_value;
+            (value, x, gradient, hessian) = (trial_value, trial, trial_gradient, trial_hessian);
+            damping *= 0.15;
+            tries = 0;
+            if gain <= settled * value {
+                break;
+            }
+        } else {
+            damping = (damping * 8.0).max(1e-6);
+            tries += 1;
+            if tries > MOST_TRIES {
+                break;
+            }
         }
     }
     (value, x)
 }
 
-/// Takes the parameters that sit at a bound out of the system.
-pub(super) fn hold(x: &Wings, bounds: &Bounds, gradient: &mut [f64; 5], hessian: &mut Block) {
-    for i in 0..5 {
-        if bounds.holds(x, gradient, i) {
-            gradient[i] = 0.0;
-            for j in 0..5 {
-                hessian[i][j] = 0.0;
-                hessian[j][i] = 0.0;
-            }
-            hessian[i][i] = 1.0 + bounds.floor[i];
+/// Which parameters sit at a bound that the descent would cross.
+pub(super) fn at_bounds(x: &Wings, bounds: &Bounds, gradient: &[f64; 5]) -> [bool; 5] {
+    std::array::from_fn(|i| bounds.holds(x, gradient, i))
+}
+
+/// Takes the parameters that are held out of the system.
+pub(super) fn hold(held: &[bool; 5], bounds: &Bounds, gradient: &mut [f64; 5], hessian: &mut Block) {
+    for i in (0..5).filter(|&i| held[i]) {
+        gradient[i] = 0.0;
+        for j in 0..5 {
+            hessian[i][j] = 0.0;
+            hessian[j][i] = 0.0;
         }
+        hessian[i][i] = 1.0 + bounds.floor[i];
     }
 }

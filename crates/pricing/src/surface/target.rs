@@ -2,7 +2,12 @@
 //!
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
-use super::{FitQuality, SliceQuotes, svi::Svi};
+use super::{
+    FitQuality, SliceQuotes,
+    lanes::{self, Lanes},
+    svi::Svi,
+    wings::Wings,
+};
 
 /// Fewest quotes that give a slice a shape of its own.
 pub(super) const FEWEST_QUOTES: usize = 5;
@@ -14,6 +19,70 @@ pub(super) struct Target {
     pub(super) k: Vec<f64>,
     pub(super) centre: Vec<f64>,
     pub(super) inverse_half: Vec<f64>,
+    pub(super) anchor: Anchor,
+    pub(super) pull: Option<Pull>,
+}
+
+/// Tikhonov's pull: Σ((x − to)·inverse_scale)² is added to the cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pull {
+    pub(super) to: Wings,
+    pub(super) inverse_scale: Wings,
+}
+
+impl Pull {
+    /// λ Σ((x − to)/scale)²: the scales are what changes a slice by about itself (its level, wing slopes of twice its deviation, a shift by
+    /// the deviation, a vertex e times as wide).
+    pub(super) fn new(lambda: f64, to: Wings, level: f64) -> Self {
+        let (root, deviation) = (lambda.max(0.0).sqrt(), level.max(1e-14).sqrt());
+        let slope = root / (2.0 * deviation);
+        Self { to, inverse_scale: [root / level.max(1e-14), slope, slope, root / deviation, root] }
+    }
+
+    pub(super) fn cost(&self, x: &Wings) -> f64 {
+        (0..5).map(|i| ((x[i] - self.to[i]) * self.inverse_scale[i]).powi(2)).sum()
+    }
+}
+
+/// Where the fit must stay at the money: a miss of more than [`Anchor::FREE`] of the market's own volatility there costs its square,
+/// since a slice may meet many quotes of the wings and yet be wrong where most is traded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Anchor {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// Zero where the quotes have no volatility on both sides of the money.
+    pub(super) inverse_unit: f64,
+}
+
+impl Anchor {
+    /// Volatility that the fit may miss freely.
+    const FREE: f64 = 3e-3;
+    /// A miss of this volatility beyond costs as much as [`Anchor::SHARE`] of the quotes (and one) missed by one half-spread.
+    const UNIT: f64 = 1e-3;
+    const SHARE: f64 = 0.02;
+
+    /// Of mid volatilities by ascending k, interpolated between the nearest on each side of the money.
+    fn new(mids: &[(f64, f64)], expiry_years: f64) -> Self {
+        let after = mids.partition_point(|mid| mid.0 < 0.0);
+        let (Some(high), Some(low)) = (mids.get(after), after.checked_sub(1).map(|i| mids[i])) else {
+            return Self::default();
+        };
+        let volatility = low.1 + (high.1 - low.1) * (-low.0 / (high.0 - low.0));
+        let variance = |volatility: f64| volatility * volatility * expiry_years;
+        let weight = 1.0 + Self::SHARE * mids.len() as f64;
+        Self {
+            low: variance((volatility - Self::FREE).max(0.5 * volatility)),
+            high: variance(volatility + Self::FREE),
+            inverse_unit: weight.sqrt() / (2.0 * volatility * Self::UNIT * expiry_years),
+        }
+    }
+
+    /// The miss of total variance `w` at the money.
+    #[inline(always)]
+    pub(super) fn miss(&self, w: f64) -> f64 {
+        // Both bounds are zero where there is no anchor.
+        (w - w.max(self.low).min(self.high.max(self.low))) * self.inverse_unit
+    }
 }
 
 impl Target {
@@ -22,6 +91,7 @@ impl Target {
         let mut target = Self { expiry_years: t, ..Self::default() };
         let n = quotes.len();
         let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
+        let mut mids: Vec<(f64, f64)> = Vec::with_capacity(n);
         for i in 0..n {
             let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
             // Above 1000 % a volatility says only that the quote is worth about its bound.
@@ -41,8 +111,11 @@ impl Target {
             // A spread below two parts in ten thousand of the volatility is finer than any smile model.
             let half = (0.5 * (high - low)).max(4e-4 * middle);
             rows.push((k, 0.5 * (low + high), 1.0 / half));
+            mids.push((k, mid));
         }
         rows.sort_by(|x, y| x.0.total_cmp(&y.0));
+        mids.sort_by(|x, y| x.0.total_cmp(&y.0));
+        target.anchor = Anchor::new(&mids, t);
         for (k, centre, inverse_half) in rows {
             target.k.push(k);
             target.centre.push(centre);
@@ -55,10 +128,21 @@ impl Target {
         self.k.len()
     }
 
+    /// Strike, centre and inverse half-width of eight quotes from `at` on; the last eight are filled up with quotes without weight.
+    #[inline(always)]
+    pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
+        let last = self.k.last().copied().unwrap_or(0.0);
+        [lanes::load(&self.k, at, last), lanes::load(&self.centre, at, 0.0), lanes::load(&self.inverse_half, at, 0.0)]
+    }
+
     /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
     pub(super) fn has_shape(&self) -> bool {
-        let strikes = 1 + self.k.windows(2).filter(|pair| pair[1] > pair[0]).count();
-        self.len() >= FEWEST_QUOTES && strikes >= FEWEST_QUOTES
+        self.strikes() >= FEWEST_QUOTES
+    }
+
+    /// Distinct strikes.
+    pub(super) fn strikes(&self) -> usize {
+        usize::from(self.len() > 0) + self.k.windows(2).filter(|pair| pair[1] > pair[0]).count()
     }
 
     /// Every n-th quote, so that about `most` are left; weights are kept.
@@ -73,6 +157,8 @@ impl Target {
             k: pick(&self.k),
             centre: pick(&self.centre),
             inverse_half: pick(&self.inverse_half),
+            anchor: self.anchor,
+            pull: self.pull,
         }
     }
 

@@ -3,7 +3,11 @@
 //! p = b(1 − ρ) and q = b(1 + ρ) are the slopes of the two wings, so w is linear in a, p and q, the bounds of Lee's moment formula are
 //! bounds on single coordinates, and no wing slope falls with expiry exactly when p and q do not. The vertex width enters as ln σ.
 
-use super::svi::Svi;
+use super::{
+    lanes::{LANES, Lanes},
+    svi::Svi,
+};
+use crate::math::MultiplyAdd;
 
 /// Largest wing slope: Lee's bound 2, less a hair so that rounding in b(1 ± ρ) cannot cross it.
 pub(super) const MOST_SLOPE: f64 = 2.0 - 1e-9;
@@ -103,5 +107,70 @@ impl Curve {
             ),
         ];
         (g, gradient)
+    }
+}
+
+/// A [`Curve`] for eight strikes at a time.
+#[derive(Clone, Copy)]
+pub(super) struct LaneCurve {
+    a: Lanes,
+    tilt: Lanes,
+    half_sum: Lanes,
+    m: Lanes,
+    sigma2: Lanes,
+}
+
+impl LaneCurve {
+    #[inline(always)]
+    pub(super) fn new(curve: &Curve) -> Self {
+        Self {
+            a: Lanes::splat(curve.a),
+            tilt: Lanes::splat(curve.tilt),
+            half_sum: Lanes::splat(curve.half_sum),
+            m: Lanes::splat(curve.m),
+            sigma2: Lanes::splat(curve.sigma2),
+        }
+    }
+
+    /// w(k).
+    #[inline(always)]
+    pub(super) fn total_variance<M: MultiplyAdd>(&self, k: Lanes) -> Lanes {
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a))
+    }
+
+    /// Durrleman's g(k); −∞ where w ≤ 0.
+    #[inline(always)]
+    pub(super) fn durrleman_g<M: MultiplyAdd>(&self, k: Lanes) -> Lanes {
+        let (half, quarter) = (Lanes::splat(0.5), Lanes::splat(0.25));
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        let inverse = Lanes::ONE / root;
+        let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        let bent = self.half_sum * inverse;
+        let slope = bent.times_plus::<M>(x, self.tilt);
+        let bend = bent * self.sigma2 * inverse * inverse;
+        let inverse_w = Lanes::ONE / w;
+        let lead = Lanes::ONE - half * k * slope * inverse_w;
+        let g = lead * lead - quarter * slope * slope * (inverse_w + quarter) + half * bend;
+        let mut out = g;
+        for i in 0..LANES {
+            out.0[i] = if w.0[i] > 0.0 { g.0[i] } else { f64::NEG_INFINITY };
+        }
+        out
+    }
+
+    /// w(k) and its gradient by a, p, q, m, ln σ.
+    #[inline(always)]
+    pub(super) fn gradient<M: MultiplyAdd>(&self, k: Lanes) -> (Lanes, [Lanes; 5]) {
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        let inverse = Lanes::ONE / root;
+        let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        let half = Lanes::splat(0.5);
+        let bent = self.half_sum * inverse;
+        let by_m = -bent.times_plus::<M>(x, self.tilt);
+        (w, [Lanes::ONE, half * (root - x), half * (root + x), by_m, bent * self.sigma2])
     }
 }

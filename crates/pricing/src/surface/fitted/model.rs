@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::surface::{
-    SliceQuotes, SliceSource, Slices, Svi,
-    calibration::{Fit, FitError, ModelSettings, Note, Reason},
-    fit,
+    SliceQuotes, Slices, Svi,
+    calibration::{Fit, FitError, ModelSettings},
     smile::{Variance, VolatilitySurface},
+    svi_surface,
 };
 
 /// A model of a surface, by name.
@@ -80,36 +80,15 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
-        SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::Svi => {
+            let prior = prior.map(|FittedSurface::Svi(surface)| surface);
+            svi_surface::fit(slices, settings, prior).map(|fit| fit.map(FittedSurface::Svi))
+        }
     }
-}
-
-fn svi(slices: &[SliceQuotes], settings: &ModelSettings) -> Fit<Slices<Svi>> {
-    let fitted = fit(slices);
-    let notes = fitted
-        .slices
-        .iter()
-        .filter(|slice| slice.source != SliceSource::Svi)
-        .map(|slice| Note {
-            expiry_years: Some(slice.expiry_years),
-            reason: Reason::TooFewQuotes {
-                quotes: slice.quality.quotes,
-                needed: 5,
-                instead: if slice.source == SliceSource::Flat { "one volatility" } else { "the backbone's shape" }
-                    .into(),
-            },
-        })
-        .collect();
-    let surface = Slices {
-        expiry_years: fitted.slices.iter().map(|slice| slice.expiry_years).collect(),
-        smiles: fitted.slices.iter().map(|slice| slice.svi).collect(),
-        clock: settings.clock.clone(),
-    };
-    Fit { notes, unconstrained: Some(fitted.unconstrained), ..Fit::of(surface) }
 }

@@ -1,0 +1,317 @@
+//! Where a slice has no butterfly arbitrage: over all strikes at once, not on a grid.
+//!
+//! With k = m + σ sinh u and y = eᵘ, total variance, its slope and its curvature are rational in y > 0, and 16 w² r³ g(k) (r = σ cosh u) is
+//! a Laurent polynomial of degree 5 either way. So g ≥ 0 on the whole line where a polynomial of degree 10 is not negative on y > 0, which
+//! the Bernstein coefficients on y = t/(1 − t), halved until their signs agree, decide up to rounding.
+
+use serde::{Deserialize, Serialize};
+
+use super::{smile::Smile, ssvi::Ssvi, svi::Svi};
+
+/// Whether a slice has butterfly arbitrage, and where it comes closest to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Butterfly {
+    /// No arbitrage at any strike: w > 0, g ≥ 0 and wing slopes of 2 at most, over the whole line.
+    pub is_free: bool,
+    /// Least Durrleman's g found; −∞ where w ≤ 0 somewhere.
+    pub least_g: f64,
+    /// Log-moneyness where it is.
+    pub at: f64,
+}
+
+/// Degree of the polynomial, and its coefficients.
+const DEGREE: usize = 10;
+const COEFFICIENTS: usize = DEGREE + 1;
+/// Coefficients below zero by this share of the greatest are zero to rounding.
+const ROUNDING: f64 = 1e-12;
+/// Halvings of an interval before it counts as undecided.
+const MOST_HALVINGS: u32 = 60;
+/// Points at which the least g is looked for, evenly in u up to this.
+const POINTS: usize = 257;
+const REACH: f64 = 9.0;
+
+impl Svi {
+    /// Whether the slice has butterfly arbitrage, decided over all strikes (see the module's text; near the boundary up to rounding, on
+    /// the side of saying that it has), and its least g, by a search.
+    pub fn butterfly(&self) -> Butterfly {
+        // NaN is not positive either.
+        if self.least_total_variance() > 0.0 && self.sigma >= 0.0 {
+            let (least_g, at) = self.least_g();
+            Butterfly { is_free: least_g >= 0.0 && self.is_butterfly_free(), least_g, at }
+        } else {
+            Butterfly { is_free: false, least_g: f64::NEG_INFINITY, at: self.m }
+        }
+    }
+
+    /// Whether the slice has no butterfly arbitrage at any strike: the decision of [`Svi::butterfly`] without the search, in microseconds.
+    pub fn is_butterfly_free(&self) -> bool {
+        let values = [self.a, self.b, self.rho, self.m, self.sigma];
+        values.iter().all(|v| v.is_finite())
+            && self.b >= 0.0
+            && self.rho.abs() <= 1.0
+            && self.least_total_variance() > 0.0
+            && (self.b == 0.0
+                || (self.sigma > 0.0
+                    && self.wing_slopes().into_iter().all(|slope| slope <= 2.0)
+                    && is_not_negative(&self.polynomial())))
+    }
+
+    /// The least g over strikes out to e⁹σ, by golden sections round the least of a grid; at the wings' limit 1/4 − s²/16 where that is
+    /// less.
+    fn least_g(&self) -> (f64, f64) {
+        let k = |u: f64| self.m + self.sigma * u.sinh();
+        let g = |u: f64| self.durrleman_g(k(u));
+        let step = 2.0 * REACH / (POINTS - 1) as f64;
+        let mut best = (f64::INFINITY, 0.0);
+        let value: Vec<f64> = (0..POINTS).map(|i| g(-REACH + step * i as f64)).collect();
+        for i in 0..POINTS {
+            let before = i.checked_sub(1).map_or(f64::INFINITY, |i| value[i]);
+            let after = value.get(i + 1).copied().unwrap_or(f64::INFINITY);
+            if value[i] < best.0 {
+                best = (value[i], -REACH + step * i as f64);
+            }
+            if value[i] <= before && value[i] <= after && value[i] < best.0 + 0.05 {
+                let centre = -REACH + step * i as f64;
+                let found = golden(&g, centre - step, centre + step);
+                if found.1 < best.0 {
+                    best = (found.1, found.0);
+                }
+            }
+        }
+        (best.0, k(best.1))
+    }
+
+    /// Coefficients of y^0 to y^10 of y⁵·16 w² r³ g, over σ³.
+    fn polynomial(&self) -> [f64; COEFFICIENTS] {
+        let Self { a, b, rho, m, sigma } = *self;
+        // Laurent polynomials by coefficients of y⁻¹, 1, y.
+        let sinh = [-0.5, 0.0, 0.5];
+        let cosh = [0.5, 0.0, 0.5];
+        let sum =
+            |s: f64, x: &[f64; 3], t: f64, y: &[f64; 3]| -> [f64; 3] { std::array::from_fn(|i| s * x[i] + t * y[i]) };
+        let plus = |x: [f64; 3], constant: f64| [x[0], x[1] + constant, x[2]];
+        // w, w′ cosh u and k.
+        let w = plus(sum(b * rho * sigma, &sinh, b * sigma, &cosh), a);
+        let slope = sum(b * rho, &cosh, b, &sinh);
+        let k = plus(sinh.map(|v| sigma * v), m);
+        // 4 cosh u (2w cosh u − k·slope)² − cosh u·slope²(4w + w²) + 8 b w²/σ.
+        let lead = minus(&product(&scaled(&w, 2.0), &cosh), &product(&k, &slope));
+        let first = scaled(&product(&cosh, &product(&lead, &lead)), 4.0);
+        let w_square = product(&w, &w);
+        let inner = {
+            let mut inner = w_square.clone();
+            for (i, v) in w.iter().enumerate() {
+                inner[i + 1] += 4.0 * v;
+            }
+            inner
+        };
+        let second = product(&cosh, &product(&product(&slope, &slope), &inner));
+        let third = scaled(&w_square, 8.0 * b / sigma);
+        let mut out = [0.0; COEFFICIENTS];
+        for part in [&first, &scaled(&second, -1.0), &third] {
+            // Each is symmetric about y⁰, which sits in its middle.
+            let offset = (COEFFICIENTS - part.len()) / 2;
+            for (i, v) in part.iter().enumerate() {
+                out[offset + i] += v;
+            }
+        }
+        out
+    }
+}
+
+fn product(x: &[f64], y: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; x.len() + y.len() - 1];
+    for (i, x) in x.iter().enumerate() {
+        for (j, y) in y.iter().enumerate() {
+            out[i + j] += x * y;
+        }
+    }
+    out
+}
+
+fn scaled(x: &[f64], by: f64) -> Vec<f64> {
+    x.iter().map(|v| by * v).collect()
+}
+
+fn minus(x: &[f64], y: &[f64]) -> Vec<f64> {
+    x.iter().zip(y).map(|(x, y)| x - y).collect()
+}
+
+/// The least of `f` between `low` and `high`, and where.
+fn golden(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    const STEPS: usize = 40;
+    for _ in 0..STEPS {
+        let (x, y) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
+        if f(x) < f(y) { high = y } else { low = x }
+    }
+    let middle = 0.5 * (low + high);
+    (middle, f(middle))
+}
+
+/// Whether Σ cᵢ yⁱ is nowhere negative on y > 0: the Bernstein coefficients in t = y/(1 + y) are cᵢ over the binomials, and a part of
+/// the line where none of them is negative is decided.
+fn is_not_negative(coefficients: &[f64; COEFFICIENTS]) -> bool {
+    let mut binomial = 1.0;
+    let mut bernstein = [0.0; COEFFICIENTS];
+    for i in 0..COEFFICIENTS {
+        bernstein[i] = coefficients[i] / binomial;
+        binomial *= (DEGREE - i) as f64 / (i + 1) as f64;
+    }
+    let mut open = vec![(bernstein, 0)];
+    while let Some((part, halvings)) = open.pop() {
+        let most = part.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        if part.iter().all(|v| *v >= -ROUNDING * most) {
+            continue;
+        }
+        // The first and the last coefficient are values of the polynomial.
+        if part[0] < -ROUNDING * most || part[DEGREE] < -ROUNDING * most || halvings == MOST_HALVINGS {
+            return false;
+        }
+        let [left, right] = halved(&part);
+        open.push((left, halvings + 1));
+        open.push((right, halvings + 1));
+    }
+    true
+}
+
+/// De Casteljau's division of an interval in the middle.
+fn halved(part: &[f64; COEFFICIENTS]) -> [[f64; COEFFICIENTS]; 2] {
+    let mut row = *part;
+    let (mut left, mut right) = ([0.0; COEFFICIENTS], [0.0; COEFFICIENTS]);
+    for level in 0..COEFFICIENTS {
+        left[level] = row[0];
+        right[DEGREE - level] = row[DEGREE - level];
+        for i in 0..DEGREE - level {
+            row[i] = 0.5 * (row[i] + row[i + 1]);
+        }
+    }
+    [left, right]
+}
+
+/// What is known of the butterfly arbitrage of one SSVI slice by its parameters alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SsviButterfly {
+    /// Free: θφ(1 + |ρ|) < 4 and θφ²(1 + |ρ|) ≤ 4.
+    Free,
+    /// The conditions do not tell: θφ(1 + |ρ|) < 4 and θφ²(1 + |ρ|) > 4. [`Svi::butterfly`] of the slice does.
+    Unknown,
+    /// Not free: θφ(1 + |ρ|) > 4, so a wing is steeper than 2 (Lee 2004), or equal to 4 with θφ²(1 + |ρ|) > 4.
+    NotFree,
+}
+
+/// Whether the SSVI slice of level θ, φ = φ(θ) and ρ is free of butterfly arbitrage (Gatheral and Jacquier 2014, theorem 4.2 and lemma
+/// 4.2): θφ(1 + |ρ|) ≤ 4 is necessary; with it strict, θφ²(1 + |ρ|) ≤ 4 is sufficient, and where θφ(1 + |ρ|) = 4 it is necessary too.
+pub fn ssvi_butterfly(theta: f64, phi: f64, rho: f64) -> SsviButterfly {
+    let slope = theta * phi * (1.0 + rho.abs());
+    let bend = slope * phi;
+    match () {
+        () if slope < 4.0 && bend <= 4.0 => SsviButterfly::Free,
+        () if slope < 4.0 => SsviButterfly::Unknown,
+        () if slope == 4.0 && bend <= 4.0 => SsviButterfly::Free,
+        () => SsviButterfly::NotFree,
+    }
+}
+
+impl Ssvi {
+    /// [`ssvi_butterfly`] of the slice whose total variance at the money is `theta`.
+    pub fn butterfly(&self, theta: f64) -> SsviButterfly {
+        ssvi_butterfly(theta, self.phi(theta), self.rho)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const VOGT: Svi = Svi { a: -0.0410, b: 0.1331, m: 0.3586, rho: 0.3060, sigma: 0.4153 };
+
+    /// The SSVI slice of θ, φ, ρ as raw SVI (Gatheral and Jacquier 2014, equation 4.1).
+    fn ssvi(theta: f64, phi: f64, rho: f64) -> Svi {
+        let rest = 1.0 - rho * rho;
+        Svi { a: 0.5 * theta * rest, b: 0.5 * theta * phi, rho, m: -rho / phi, sigma: rest.sqrt() / phi }
+    }
+
+    #[test]
+    fn vogt_is_recognised_at_the_published_place() {
+        let found = VOGT.butterfly();
+        assert!(!found.is_free);
+        assert!((found.least_g + 0.0329).abs() < 5e-5 && (found.at - 0.879).abs() < 2e-3, "{found:?}");
+    }
+
+    #[test]
+    fn the_polynomial_is_the_density_factor() {
+        for svi in [VOGT, Svi { a: 0.01, b: 0.2, rho: -0.7, m: 0.05, sigma: 0.1 }] {
+            let coefficients = svi.polynomial();
+            for u in [-4.0, -1.0, -0.2, 0.0, 0.5, 2.0, 5.0_f64] {
+                let (y, k) = (u.exp(), svi.m + svi.sigma * u.sinh());
+                let value: f64 = coefficients.iter().enumerate().map(|(i, c)| c * y.powi(i as i32 - 5)).sum();
+                let expected = 16.0 * svi.total_variance(k).powi(2) * u.cosh().powi(3) * svi.durrleman_g(k);
+                let size: f64 = coefficients.iter().enumerate().map(|(i, c)| (c * y.powi(i as i32 - 5)).abs()).sum();
+                assert!((value - expected).abs() < 1e-12 * size, "{u}: {value} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrage_far_out_is_found_though_no_grid_of_quotes_reaches_it() {
+        // A right wing steeper than 2 breaks g only where w is large: beyond k = 100 here.
+        let steep = Svi { a: 0.04, b: 1.2, rho: 0.67, m: 0.0, sigma: 0.1 };
+        assert!(steep.wing_slopes()[1] > 2.0 && !steep.butterfly().is_free);
+        let flat = Svi::flat(0.04);
+        assert!(flat.butterfly().is_free && (flat.butterfly().least_g - 1.0).abs() < 1e-12);
+        for broken in [Svi { a: -1.0, ..VOGT }, Svi { a: f64::NAN, ..VOGT }, Svi { b: -0.1, ..VOGT }] {
+            assert!(!broken.butterfly().is_free, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn the_conditions_of_ssvi_are_told_apart() {
+        assert_eq!(ssvi_butterfly(0.04, 2.0, -0.5), SsviButterfly::Free);
+        assert_eq!(ssvi_butterfly(1.0, 3.0, -0.5), SsviButterfly::NotFree);
+        assert_eq!(ssvi_butterfly(4.0, 1.0, 0.0), SsviButterfly::Free);
+        assert_eq!(ssvi_butterfly(2.0, 2.0, 0.0), SsviButterfly::NotFree);
+        assert!(!ssvi(1.0, 3.0, -0.5).butterfly().is_free);
+        // θφ² (1 + |ρ|) = 4.4 breaks the sufficient condition, and yet g is positive at every strike.
+        let (theta, rho) = (0.04, -0.4);
+        let phi = (4.4_f64 / (theta * 1.4)).sqrt();
+        assert_eq!(ssvi_butterfly(theta, phi, rho), SsviButterfly::Unknown);
+        let found = ssvi(theta, phi, rho).butterfly();
+        assert!(found.is_free && found.least_g > 0.0, "{found:?}");
+        // Far enough beyond it there is arbitrage, though θφ(1 + |ρ|) < 4.
+        let phi = (16.0_f64 / (theta * 1.4)).sqrt();
+        assert_eq!(ssvi_butterfly(theta, phi, rho), SsviButterfly::Unknown);
+        assert!(!ssvi(theta, phi, rho).butterfly().is_free);
+    }
+
+    proptest! {
+        #[test]
+        fn the_decision_agrees_with_a_fine_grid(
+            b in 0.005_f64..1.2, rho in -0.99_f64..0.99, m in -0.5_f64..0.5, sigma in 0.01_f64..1.0, level in 1e-3_f64..0.3
+        ) {
+            let svi = Svi { a: level - b * sigma * (1.0 - rho * rho).sqrt(), b, rho, m, sigma };
+            let found = svi.butterfly();
+            let least = (0..20_001)
+                .map(|i| svi.durrleman_g(m + sigma * (-9.0 + 18.0 * f64::from(i) / 20_000.0_f64).sinh()))
+                .fold(f64::INFINITY, f64::min);
+            prop_assert!(found.least_g <= least + 1e-9, "{svi:?} {found:?} {least}");
+            if least < -1e-9 {
+                prop_assert!(!found.is_free, "{svi:?} {found:?} {least}");
+            }
+            if least > 1e-6 && svi.wing_slopes().into_iter().all(|slope| slope < 2.0 - 1e-3) {
+                prop_assert!(found.is_free, "{svi:?} {found:?} {least}");
+            }
+        }
+
+        #[test]
+        fn ssvi_slices_within_the_sufficient_condition_are_free(
+            theta in 1e-3_f64..1.0, rho in -0.95_f64..0.95, share in 0.05_f64..0.99
+        ) {
+            let phi = share * (4.0 / (theta * (1.0 + rho.abs()))).sqrt().min(4.0 / (theta * (1.0 + rho.abs())));
+            prop_assert_eq!(ssvi_butterfly(theta, phi, rho), SsviButterfly::Free);
+            prop_assert!(ssvi(theta, phi, rho).butterfly().is_free);
+        }
+    }
+}
