@@ -17,6 +17,7 @@ mod slice;
 mod slices;
 mod smile;
 mod ssvi;
+pub mod ssvi_surface;
 mod svi;
 mod target;
 #[cfg(test)]
