@@ -7,6 +7,7 @@ use crate::surface::{
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
     smile::{Variance, VolatilitySurface},
+    ssvi_surface::{EssviSurface, SsviLaw, SsviSurface, fit_essvi, fit_ssvi},
 };
 
 /// A model of a surface, by name.
@@ -16,16 +17,25 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// SSVI with a power-law smile function.
+    Ssvi,
+    /// SSVI with Heston's smile function.
+    SsviHeston,
+    /// Extended SSVI: slices of three parameters.
+    Essvi,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 4] = [Self::Svi, Self::Ssvi, Self::SsviHeston, Self::Essvi];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::Ssvi => "ssvi",
+            Self::SsviHeston => "ssvi_heston",
+            Self::Essvi => "essvi",
         }
     }
 
@@ -41,6 +51,12 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// SSVI with a power-law smile function.
+    Ssvi(SsviSurface),
+    /// SSVI with Heston's smile function.
+    SsviHeston(SsviSurface),
+    /// Extended SSVI.
+    Essvi(EssviSurface),
 }
 
 impl FittedSurface {
@@ -48,12 +64,17 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::Ssvi(_) => SurfaceModel::Ssvi,
+            Self::SsviHeston(_) => SurfaceModel::SsviHeston,
+            Self::Essvi(_) => SurfaceModel::Essvi,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::Ssvi(surface) | Self::SsviHeston(surface) => surface,
+            Self::Essvi(surface) => surface,
         }
     }
 }
@@ -80,13 +101,25 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::Ssvi => {
+            let prior = prior.and_then(|prior| if let FittedSurface::Ssvi(it) = prior { Some(it) } else { None });
+            Ok(fit_ssvi(slices, SsviLaw::PowerLaw, settings, prior)?.map(FittedSurface::Ssvi))
+        }
+        SurfaceModel::SsviHeston => {
+            let prior = prior.and_then(|prior| if let FittedSurface::SsviHeston(it) = prior { Some(it) } else { None });
+            Ok(fit_ssvi(slices, SsviLaw::Heston, settings, prior)?.map(FittedSurface::SsviHeston))
+        }
+        SurfaceModel::Essvi => {
+            let prior = prior.and_then(|prior| if let FittedSurface::Essvi(it) = prior { Some(it) } else { None });
+            Ok(fit_essvi(slices, settings, prior)?.map(FittedSurface::Essvi))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::surface::{
 };
 
 /// Quotes below which slices are not shared out among threads.
-const SERIAL_QUOTES: usize = 2000;
+pub(super) const SERIAL_QUOTES: usize = 2000;
 /// Levels stay within these.
 const LOG_THETA_RANGE: [f64; 2] = [-41.0, 7.0];
 /// A step of a level's logarithm goes no further.

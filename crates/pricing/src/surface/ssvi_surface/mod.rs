@@ -3,7 +3,10 @@
 mod arrow;
 mod error;
 mod essvi;
+mod essvi_descent;
+mod essvi_fit;
 mod family;
+mod joins;
 mod market;
 mod phi;
 mod quality;
@@ -14,6 +17,7 @@ mod track;
 
 pub use error::ParameterError;
 pub use essvi::{EssviParameters, EssviSurface};
+pub use essvi_fit::fit_essvi;
 pub use family::SsviLaw;
 pub use phi::Phi;
 pub use smile::SsviSmile;
