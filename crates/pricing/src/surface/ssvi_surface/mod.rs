@@ -13,6 +13,8 @@ mod quality;
 mod smile;
 mod ssvi_fit;
 mod surface;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use error::ParameterError;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::math::{Plain, exp_moderate, ln_ratio};
+
 /// γ of the power laws: at ½ the bound on η is not smooth.
 pub(super) const GAMMA_RANGE: [f64; 2] = [0.01, 0.499];
 
@@ -46,29 +48,29 @@ impl Phi {
     #[inline]
     pub fn psi(&self, theta: f64) -> f64 {
         match *self {
-            Self::PowerLaw { eta, gamma } => eta * (theta / (1.0 + theta)).powf(1.0 - gamma),
-            Self::PlainPowerLaw { eta, gamma, cap } => eta * theta.min(cap).powf(1.0 - gamma),
-            Self::Heston { lambda } => heston(lambda * theta)[0] / lambda,
+            Self::PowerLaw { eta, gamma } => eta * power(theta, 1.0 + theta, 1.0 - gamma),
+            Self::PlainPowerLaw { eta, gamma, cap } => eta * power(theta.min(cap), 1.0, 1.0 - gamma),
+            Self::Heston { lambda } => heston_value(lambda * theta) / lambda,
         }
     }
 
     /// ψ, ψ′ and ψ″ at θ.
     pub fn psi_derivatives(&self, theta: f64) -> [f64; 3] {
         match *self {
-            Self::PowerLaw { eta, gamma } => {
-                let psi = eta * (theta / (1.0 + theta)).powf(1.0 - gamma);
+            Self::PowerLaw { gamma, .. } => {
+                let psi = self.psi(theta);
                 let inverse = 1.0 / (theta * (1.0 + theta));
                 let slope = (1.0 - gamma) * psi * inverse;
                 [psi, slope, -slope * (gamma + 2.0 * theta) * inverse]
             }
-            Self::PlainPowerLaw { eta, gamma, cap } => {
-                let psi = eta * theta.min(cap).powf(1.0 - gamma);
+            Self::PlainPowerLaw { gamma, cap, .. } => {
+                let psi = self.psi(theta);
                 let slope = if theta > cap { 0.0 } else { (1.0 - gamma) * psi / theta };
                 [psi, slope, -gamma * slope / theta]
             }
             Self::Heston { lambda } => {
-                let [value, slope, bend] = heston(lambda * theta);
-                [value / lambda, slope, lambda * bend]
+                let [_, slope, bend] = heston(lambda * theta);
+                [self.psi(theta), slope, lambda * bend]
             }
         }
     }
@@ -114,35 +116,51 @@ pub(super) fn most_eta(rho: f64, gamma: f64, cap: Option<f64>) -> [f64; 3] {
     if wings < density { [wings.exp(), -sign / tilt, by_wide] } else { [density.exp(), -0.5 * sign / tilt, by_narrow] }
 }
 
-/// h(x) = 1 − (1 − e^−x)/x, h′ and h″.
+/// (a/b)^p for a and b that are neither tiny nor huge.
+#[inline]
+fn power(a: f64, b: f64, p: f64) -> f64 {
+    exp_moderate::<Plain>(p * ln_ratio::<Plain>(a, b))
+}
+
+/// Below this the closed forms of h and its derivatives lose more digits than the series.
+const SERIES_END: f64 = 0.7;
+/// h(x)/x by powers of x: (−1)ⁿ/(n + 2)!. What is left out is below 1e-17 up to [`SERIES_END`].
+const SERIES: [f64; 14] = {
+    let mut terms = [0.5; 14];
+    let mut n = 1;
+    while n < terms.len() {
+        terms[n] = -terms[n - 1] / (n + 2) as f64;
+        n += 1;
+    }
+    terms
+};
+
+/// h(x) = 1 − (1 − e^−x)/x.
+#[inline]
+fn heston_value(x: f64) -> f64 {
+    if x < SERIES_END {
+        x * SERIES.iter().rev().fold(0.0, |sum, term| sum * x + term)
+    } else {
+        1.0 - (1.0 - (-x).exp()) / x
+    }
+}
+
+/// h, h′ and h″.
 pub(super) fn heston(x: f64) -> [f64; 3] {
-    // Below this the closed forms lose more digits than the series.
-    const SERIES: f64 = 0.7;
-    if x < SERIES {
-        // h = Σ (−1)ⁿ⁺¹ xⁿ/(n + 1)!, n ≥ 1: the next term is below 1e-17 of the first.
-        const TERMS: i32 = 16;
-        let (mut value, mut slope, mut bend) = (0.0, 0.0, 0.0);
-        let mut coefficient = 0.5;
-        let (mut power, mut before, mut two_before) = (x, 1.0, 0.0);
-        for n in 1..=TERMS {
-            let order = f64::from(n);
-            value += coefficient * power;
-            slope += coefficient * order * before;
-            bend += coefficient * order * (order - 1.0) * two_before;
-            coefficient /= -(order + 2.0);
-            two_before = before;
-            before = power;
-            power *= x;
+    if x < SERIES_END {
+        let (mut slope, mut bend) = (0.0, 0.0);
+        for (n, term) in SERIES.iter().enumerate().rev() {
+            let order = n as f64 + 1.0;
+            slope = slope * x + order * term;
+            if n > 0 {
+                bend = bend * x + order * n as f64 * term;
+            }
         }
-        [value, slope, bend]
+        [heston_value(x), slope, bend]
     } else {
         let decay = (-x).exp();
         let square = x * x;
-        [
-            1.0 - (1.0 - decay) / x,
-            (1.0 - decay * (1.0 + x)) / square,
-            (decay * (square + 2.0 * x + 2.0) - 2.0) / (square * x),
-        ]
+        [heston_value(x), (1.0 - decay * (1.0 + x)) / square, (decay * (square + 2.0 * x + 2.0) - 2.0) / (square * x)]
     }
 }
 

@@ -18,7 +18,7 @@ const QUOTES_PER_SLICE: usize = 12;
 const FIRST_STEPS: usize = 8;
 const STEPS: usize = 60;
 const FIRST_TOLERANCE: f64 = 1e-3;
-const TOLERANCE: f64 = 1e-9;
+const TOLERANCE: f64 = 1e-8;
 /// Every coordinate is pulled this faintly towards its typical value, so that quotes which say nothing of it leave it there.
 const FAINT: f64 = 1e-6;
 /// Scales of ρ, the logarithm of the level of φ, γ, and the logarithm of a level θ, under Tikhonov's pull.

@@ -10,6 +10,19 @@ pub(super) struct Track<const D: usize> {
     clock: Clock,
     /// One stretch more than there are expiries.
     stretches: Vec<Stretch<D>>,
+    /// The first cell of the table.
+    first_cell: u64,
+    /// By cell of years, how many expiries lie before it: the search goes from there to what the next cell has.
+    before: Vec<u32>,
+}
+
+/// Cells are eighths of octaves: the exponent and the first three bits of the mantissa, which rise with the number.
+const CELL_SHIFT: u32 = 49;
+/// No more cells than these, from the first expiry on.
+const MOST_CELLS: u64 = 400;
+
+fn cell(years: f64) -> u64 {
+    years.to_bits() >> CELL_SHIFT
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +47,11 @@ impl<const D: usize> Track<D> {
         let (start, at) = before;
         let slope = std::array::from_fn(|i| if beyond[i] { at[i] / start } else { 0.0 });
         stretches.push(Stretch { start, at, slope });
-        Self { years: years.to_vec(), clock: clock.clone(), stretches }
+        let first_cell = years.first().map_or(0, |first| cell(*first));
+        let cells = years.last().map_or(0, |last| (cell(*last) - first_cell).min(MOST_CELLS));
+        let start = |at: u64| years.partition_point(|years| cell(*years) < first_cell + at) as u32;
+        let before = (0..=cells).map(start).chain([years.len() as u32]).collect();
+        Self { years: years.to_vec(), clock: clock.clone(), stretches, first_cell, before }
     }
 
     /// The numbers at `years`, above zero.
@@ -56,13 +73,16 @@ impl<const D: usize> Track<D> {
     /// Expiries before `years`.
     #[inline]
     fn after(&self, years: f64) -> usize {
-        let (mut from, mut length) = (0, self.years.len());
-        // Without a branch: which half is nobody's to predict.
+        let at = (cell(years).saturating_sub(self.first_cell) as usize).min(self.before.len() - 2);
+        let (mut from, mut length) = (self.before[at] as usize, (self.before[at + 1] - self.before[at]) as usize);
         while length > 0 {
             let half = length.div_ceil(2);
-            let is_before = self.years[from + half - 1] < years;
-            from += if is_before { half } else { 0 };
-            length = if is_before { length - half } else { half - 1 };
+            if self.years[from + half - 1] < years {
+                from += half;
+                length -= half;
+            } else {
+                length = half - 1;
+            }
         }
         from
     }
@@ -86,6 +106,20 @@ mod tests {
             }
             assert!((track.at(n as f64 + 1.0)[0] - (n * n + n) as f64).abs() < 1e-9);
             assert_eq!(track.at(0.25), [0.25]);
+        }
+    }
+
+    #[test]
+    fn the_table_agrees_with_a_search_however_expiries_crowd() {
+        let mut years: Vec<f64> = (0..60).map(|i| 1e-9 * 1.6_f64.powi(i)).take_while(|t| *t < 1e3).collect();
+        years.extend((0..40).map(|i| 0.5 + 1e-3 * f64::from(i)));
+        years.extend([1e-9 * (1.0 + 1e-9), 0.5 * (1.0 + 1e-9), 1e3]);
+        years.sort_by(f64::total_cmp);
+        let values: Vec<[f64; 1]> = years.iter().map(|t| [*t]).collect();
+        let track = Track::new(&years, &Clock::default(), &values, [true]);
+        let near = years.iter().flat_map(|t| [t.next_down(), *t, t.next_up(), 1.3 * t]);
+        for t in near.chain([f64::MIN_POSITIVE, 1e-12, 1e4, 1e300]) {
+            assert_eq!(track.after(t), years.partition_point(|years| *years < t), "{t}");
         }
     }
 
