@@ -1,6 +1,6 @@
 //! The shapes of SSVI in a box of coordinates that holds no arbitrage, and what each coordinate does to ψ.
 
-use super::phi::{GAMMA_RANGE, Phi, heston, most_eta};
+use super::phi::{GAMMA_RANGE, Phi, heston, heston_derivatives, most_eta};
 
 /// Which φ(θ) an SSVI surface has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,8 +123,8 @@ impl Family {
             SsviLaw::Heston => {
                 let lambda = 0.25 / level;
                 let x = lambda * theta;
-                let [value, slope, _] = heston(x);
-                let psi = value / lambda;
+                let slope = heston_derivatives(x)[0];
+                let psi = heston(x) / lambda;
                 // A greater level is a smaller λ.
                 let by_log_level = psi - theta * slope;
                 [psi, theta * slope, by_rho * by_log_level, by_share * by_log_level, 0.0]

@@ -9,6 +9,7 @@ mod family;
 mod joins;
 mod market;
 mod phi;
+mod power;
 mod quality;
 mod smile;
 mod ssvi_fit;

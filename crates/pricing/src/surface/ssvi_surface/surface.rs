@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::{ParameterError, check_expiries},
-    phi::Phi,
+    phi::{Phi, PreparedPhi},
     smile::{Motion, SsviSmile, total_variance},
     track::Track,
 };
@@ -26,6 +26,7 @@ pub(super) const SLACK: f64 = 1e-12;
 pub struct SsviSurface {
     parameters: SsviParameters,
     levels: Track<1>,
+    prepared: PreparedPhi,
 }
 
 /// What an [`SsviSurface`] is made of.
@@ -75,7 +76,8 @@ impl SsviSurface {
         }
         let values: Vec<[f64; 1]> = theta.iter().map(|&theta| [theta]).collect();
         let levels = Track::new(expiry_years, clock, &values, [true]);
-        Ok(Self { parameters, levels })
+        let prepared = PreparedPhi::new(phi);
+        Ok(Self { parameters, levels, prepared })
     }
 
     /// What it is made of.
@@ -91,7 +93,7 @@ impl SsviSurface {
     /// The smile at `expiry_years`, above zero.
     pub fn smile(&self, expiry_years: f64) -> SsviSmile {
         let theta = self.theta(expiry_years);
-        SsviSmile { theta, rho: self.parameters.rho, psi: self.parameters.phi.psi(theta) }
+        SsviSmile { theta, rho: self.parameters.rho, psi: self.prepared.psi(theta) }
     }
 }
 
@@ -116,7 +118,7 @@ impl VolatilitySurface for SsviSurface {
         }
         let rho = self.parameters.rho;
         let ([theta], [speed]) = self.levels.moving(expiry_years);
-        let [psi, slope, bend] = self.parameters.phi.psi_derivatives(theta);
+        let [psi, slope, bend] = self.parameters.phi.derivatives_of(theta, self.prepared.psi(theta));
         let (psi_speed, psi_acceleration) = (slope * speed, bend * speed * speed);
         Motion {
             at: [theta, psi, rho * psi],
@@ -132,7 +134,7 @@ impl VolatilitySurface for SsviSurface {
             return f64::NAN;
         }
         let [theta] = self.levels.at(expiry_years);
-        let psi = self.parameters.phi.psi(theta);
+        let psi = self.prepared.psi(theta);
         total_variance([theta, psi, self.parameters.rho * psi], k)
     }
 }
