@@ -2,13 +2,13 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
-/// A symmetric 5×5 matrix or a coupling block, by rows.
-pub(super) type Block = [[f64; 5]; 5];
+/// A symmetric N×N matrix or a coupling block, by rows: of raw SVI, unless said.
+pub(super) type Block<const N: usize = 5> = [[f64; N]; N];
 
 /// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read); None where it is not positive definite.
-fn cholesky(matrix: &Block) -> Option<Block> {
-    let mut factor = [[0.0; 5]; 5];
-    for i in 0..5 {
+fn cholesky<const N: usize>(matrix: &Block<N>) -> Option<Block<N>> {
+    let mut factor = [[0.0; N]; N];
+    for i in 0..N {
         for j in 0..=i {
             let mut sum = matrix[i][j];
             for t in 0..j {
@@ -28,9 +28,9 @@ fn cholesky(matrix: &Block) -> Option<Block> {
 }
 
 /// Solves L y = v.
-fn forward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
+fn forward<const N: usize>(factor: &Block<N>, v: &[f64; N]) -> [f64; N] {
     let mut y = *v;
-    for i in 0..5 {
+    for i in 0..N {
         for t in 0..i {
             y[i] -= factor[i][t] * y[t];
         }
@@ -40,10 +40,10 @@ fn forward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
 }
 
 /// Solves Lᵀ y = v.
-fn backward(factor: &Block, v: &[f64; 5]) -> [f64; 5] {
+fn backward<const N: usize>(factor: &Block<N>, v: &[f64; N]) -> [f64; N] {
     let mut y = *v;
-    for i in (0..5).rev() {
-        for t in i + 1..5 {
+    for i in (0..N).rev() {
+        for t in i + 1..N {
             y[i] -= factor[t][i] * y[t];
         }
         y[i] /= factor[i][i];
@@ -60,23 +60,27 @@ pub(super) fn solve(matrix: &Block, right: &[f64; 5]) -> Option<[f64; 5]> {
 
 /// Solves the chain of blocks: `diagonal[i]` on the diagonal, `coupling[i]` in row i, column i + 1 (its transpose below), right-hand
 /// side `right`. None where the matrix is not positive definite.
-pub(super) fn solve_chain(diagonal: &[Block], coupling: &[Block], right: &[[f64; 5]]) -> Option<Vec<[f64; 5]>> {
+pub(super) fn solve_chain<const N: usize>(
+    diagonal: &[Block<N>],
+    coupling: &[Block<N>],
+    right: &[[f64; N]],
+) -> Option<Vec<[f64; N]>> {
     let n = diagonal.len();
     let mut factors = Vec::with_capacity(n);
     // L⁻¹E of each link, kept by columns: row t holds L⁻¹ times column t of E.
-    let mut links: Vec<Block> = Vec::with_capacity(n);
-    let mut values: Vec<[f64; 5]> = Vec::with_capacity(n);
+    let mut links: Vec<Block<N>> = Vec::with_capacity(n);
+    let mut values: Vec<[f64; N]> = Vec::with_capacity(n);
     for i in 0..n {
         let mut block = diagonal[i];
         let mut value = right[i];
         if i > 0 {
-            let link: &Block = &links[i - 1];
+            let link: &Block<N> = &links[i - 1];
             let before = values[i - 1];
-            for r in 0..5 {
+            for r in 0..N {
                 for c in 0..=r {
-                    block[r][c] -= (0..5).map(|t| link[r][t] * link[c][t]).sum::<f64>();
+                    block[r][c] -= (0..N).map(|t| link[r][t] * link[c][t]).sum::<f64>();
                 }
-                value[r] -= (0..5).map(|t| link[r][t] * before[t]).sum::<f64>();
+                value[r] -= (0..N).map(|t| link[r][t] * before[t]).sum::<f64>();
             }
         }
         let factor = cholesky(&block)?;
@@ -87,12 +91,12 @@ pub(super) fn solve_chain(diagonal: &[Block], coupling: &[Block], right: &[[f64;
         }
         factors.push(factor);
     }
-    let mut solution = vec![[0.0; 5]; n];
+    let mut solution = vec![[0.0; N]; n];
     for i in (0..n).rev() {
         let mut value = values[i];
         if i + 1 < n {
             for (c, link) in links[i].iter().enumerate() {
-                for r in 0..5 {
+                for r in 0..N {
                     value[r] -= link[r] * solution[i + 1][c];
                 }
             }

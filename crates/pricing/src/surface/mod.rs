@@ -19,6 +19,7 @@ mod slice;
 mod slices;
 mod smile;
 mod ssvi;
+pub mod ssvi_surface;
 mod svi;
 mod svi_domain;
 mod svi_forms;

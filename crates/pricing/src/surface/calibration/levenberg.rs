@@ -28,7 +28,7 @@ pub struct Normal<const N: usize> {
 }
 
 impl<const N: usize> Normal<N> {
-    fn new(estimator: Estimator, square_scale: f64) -> Self {
+    pub(in crate::surface) fn new(estimator: Estimator, square_scale: f64) -> Self {
         Self {
             cost: 0.0,
             gradient: [0.0; N],
@@ -78,6 +78,11 @@ impl<const N: usize> Normal<N> {
                 self.hessian[i][j] += scaled * by[j];
             }
         }
+    }
+
+    /// Sum of the squared misses by their weight under the estimator.
+    pub(in crate::surface) fn noise(&self) -> f64 {
+        self.noise
     }
 
     fn finish(&mut self) {

@@ -1,0 +1,189 @@
+//! The fit of an extended SSVI surface to quotes.
+
+use rayon::prelude::*;
+
+use super::{
+    arrow::Pull,
+    essvi::{EssviParameters, EssviSurface},
+    essvi_descent::{Problem, Pulls, accumulate, pull},
+    family::SsviLaw,
+    joins::{Wings, has_room},
+    market::Market,
+    quality::quality_of_slices,
+    smile::SsviSmile,
+    ssvi_fit::{descend, levels},
+};
+use crate::surface::{
+    SliceQuotes,
+    calibration::{
+        Bounds, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise, stability,
+    },
+};
+
+/// The backbone's levels rise by this share at least, so that every join of it has room.
+const LEAST_RISE: f64 = 1e-4;
+/// A start leaves each condition this share of the backbone's room.
+const ROOM: f64 = 0.05;
+/// Steps of a slice's own fit.
+const OWN_STEPS: usize = 40;
+/// Pulls towards the backbone: of every slice, and of one whose quotes give it no shape.
+const FAINT: f64 = 1e-6;
+const FIRM: f64 = 1.0;
+/// Scales of the logarithm of θ, of ρ, and of the logarithm of ψ, under Tikhonov's pull.
+const SCALES: [f64; 3] = [0.1, 0.3, 0.5];
+/// A slice that the conditions move by more vol points is noted.
+const NOTED_CHANGE: f64 = 0.1;
+
+/// Fits extended SSVI to slices of ascending expiry: each slice alone first; from there in sequence, each as near its own fit as its joins
+/// allow, between slices of an SSVI backbone that always fits in; then all together, every condition of [`EssviSurface`] kept.
+/// [`Fit::unconstrained`] is of the slices alone, without any condition.
+///
+/// # Errors
+/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where there is no backbone.
+pub fn fit_essvi(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&EssviSurface>,
+) -> Result<Fit<EssviSurface>, FitError> {
+    let market = Market::new(slices, &settings.calibration, &settings.clock)?;
+    let found = descend(&market, SsviLaw::PowerLaw, settings, None)?;
+    let phi = found.family.phi(found.state.shape);
+    let mut before = 0.0;
+    let backbone: Vec<SsviSmile> = levels(&market, &found.state)
+        .into_iter()
+        .map(|theta| {
+            let theta = theta.max(before * (1.0 + LEAST_RISE));
+            before = theta;
+            SsviSmile { theta, rho: found.state.shape[0], psi: phi.psi(theta) }
+        })
+        .collect();
+    let usual: Vec<SsviSmile> = match prior {
+        Some(prior) => market.years.iter().map(|&years| prior.smile(years)).collect(),
+        None => backbone.clone(),
+    };
+    let pulls: Vec<Pulls> = usual.iter().enumerate().map(|(i, usual)| pulls(&market, i, usual, settings)).collect();
+    let estimator = settings.calibration.estimator;
+    let own: Vec<Wings> = (0..market.years.len())
+        .into_par_iter()
+        .map(|i| alone(&market, i, wings(&backbone[i]), &pulls[i], settings))
+        .collect();
+    let sound: Vec<Wings> = backbone.iter().map(wings).collect();
+    let problem = Problem { objectives: &market.objectives, pulls: &pulls, estimator };
+    let mut starts = vec![in_sequence(&sound, &own)];
+    if prior.is_some() {
+        starts.push(in_sequence(&sound, &usual.iter().map(wings).collect::<Vec<_>>()));
+    }
+    let start = starts.into_iter().min_by(|x, y| problem.cost(x).total_cmp(&problem.cost(y))).unwrap_or(sound);
+    let descent = problem.descend(start);
+    let smiles: Vec<SsviSmile> =
+        descent.slices.iter().map(|&[theta, left, right]| SsviSmile::from_wings(theta, [left, right])).collect();
+    let mut notes = market.notes.clone();
+    for i in 0..market.years.len() {
+        let change = change(&market.objectives[i], own[i], descent.slices[i]);
+        if change > NOTED_CHANGE {
+            let reason = Reason::Constrained { change_vol_points: change };
+            notes.push(Note { expiry_years: Some(market.years[i]), reason });
+        }
+    }
+    notes.extend(inverted(&market, &own));
+    if !descent.has_settled {
+        notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: descent.steps } });
+    }
+    let stability =
+        market.objectives.iter().zip(&smiles).map(|(it, smile)| determination(it, smile, settings)).collect();
+    let surface = EssviSurface::new(EssviParameters {
+        expiry_years: market.years.clone(),
+        slices: smiles,
+        clock: settings.clock.clone(),
+    })
+    .map_err(|_| FitError::NotConverged { starts: 1 })?;
+    let unconstrained = quality_of_slices(slices, |i| {
+        let [theta, left, right] = own[i];
+        Some([theta, left + right, right - left])
+    });
+    Ok(Fit { surface, notes, stability, unconstrained: Some(unconstrained) })
+}
+
+fn wings(smile: &SsviSmile) -> Wings {
+    let [left, right] = smile.wings();
+    [smile.theta, left, right]
+}
+
+/// What slice `i` is pulled towards, and how firmly.
+fn pulls(market: &Market, i: usize, usual: &SsviSmile, settings: &ModelSettings) -> Pulls {
+    let firmness = if market.has_shape(i) { FAINT } else { FIRM };
+    let weight = settings.calibration.tikhonov.max(0.0) + firmness;
+    let towards = [usual.theta.ln(), usual.rho, usual.psi.ln()];
+    std::array::from_fn(|j| Pull { weight, towards: towards[j], scale: SCALES[j] })
+}
+
+/// The best slice for slice `i`'s quotes alone, without conditions.
+fn alone(market: &Market, i: usize, start: Wings, pulls: &Pulls, settings: &ModelSettings) -> Wings {
+    if !market.has_shape(i) {
+        return start;
+    }
+    const LEAST: f64 = 1e-14;
+    let bounds = Bounds { low: [LEAST; 3], high: [1e3, 1e2, 1e2] };
+    let objective = &market.objectives[i];
+    let solution = minimise(start, &bounds, settings.calibration.estimator, OWN_STEPS, |x, normal| {
+        accumulate(objective, *x, |miss, by| normal.add(miss, by));
+        pull(normal, *x, pulls);
+        true
+    });
+    if solution.normal.cost.is_finite() { solution.parameters } else { start }
+}
+
+/// Slice after slice as near `wished` as its join to the one before allows, and as leaves the backbone's next slice a join.
+fn in_sequence(sound: &[Wings], wished: &[Wings]) -> Vec<Wings> {
+    const SHARES: [f64; 6] = [0.95, 0.8, 0.6, 0.4, 0.2, 0.1];
+    let mut slices: Vec<Wings> = Vec::with_capacity(sound.len());
+    for i in 0..sound.len() {
+        let before = i.checked_sub(1).map(|before| [slices[before], sound[before]]);
+        let near =
+            |share: f64| -> Wings { std::array::from_fn(|j| sound[i][j] + share * (wished[i][j] - sound[i][j])) };
+        let is_open = |slice: &Wings| {
+            has_room(before, *slice, sound[i], ROOM)
+                && sound.get(i + 1).is_none_or(|next| has_room(Some([*slice, sound[i]]), *next, *next, ROOM))
+        };
+        slices.push(SHARES.into_iter().map(near).find(is_open).unwrap_or(sound[i]));
+    }
+    slices
+}
+
+/// Root mean square change of volatility at the quotes, in vol points.
+fn change(objective: &Objective, from: Wings, to: Wings) -> f64 {
+    let volatility = |[theta, left, right]: Wings, k: f64| {
+        (super::smile::total_variance([theta, left + right, right - left], k) / objective.expiry_years).sqrt()
+    };
+    let squares: f64 =
+        objective.points.iter().map(|point| (volatility(from, point.k) - volatility(to, point.k)).powi(2)).sum();
+    100.0 * (squares / objective.points.len().max(1) as f64).sqrt()
+}
+
+/// Where the slices' own fits fall at the money.
+fn inverted<'a>(market: &'a Market, own: &'a [Wings]) -> impl Iterator<Item = Note> + 'a {
+    let with_quotes: Vec<usize> = (0..own.len()).filter(|&i| market.has_shape(i)).collect();
+    (1..with_quotes.len()).filter_map(move |j| {
+        let (before, here) = (with_quotes[j - 1], with_quotes[j]);
+        let fall = own[before][0] - own[here][0];
+        (fall > 0.0).then(|| Note {
+            expiry_years: Some(market.years[here]),
+            reason: Reason::CalendarInverted { log_moneyness: 0.0, fall },
+        })
+    })
+}
+
+/// How well a slice's quotes determine its parameters.
+fn determination(objective: &Objective, smile: &SsviSmile, settings: &ModelSettings) -> Stability {
+    let bounds = Bounds { low: [f64::NEG_INFINITY; 3], high: [f64::INFINITY; 3] };
+    let at = [smile.theta, smile.rho, smile.psi];
+    let solution: Solution<3> = minimise(at, &bounds, settings.calibration.estimator, 0, |_, normal| {
+        accumulate(objective, wings(smile), |miss, &[by_theta, by_left, by_right]| {
+            let by_rho = 0.5 * smile.psi * (by_right - by_left);
+            let by_psi = 0.5 * ((1.0 - smile.rho) * by_left + (1.0 + smile.rho) * by_right);
+            normal.add(miss, &[by_theta, by_rho, by_psi]);
+        });
+        true
+    });
+    stability(["theta", "rho", "psi"], &solution, &[])
+}
