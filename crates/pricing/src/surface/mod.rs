@@ -13,6 +13,7 @@ mod linear;
 mod loss;
 mod query;
 mod repair;
+pub mod sabr;
 mod slice;
 mod slices;
 mod smile;
