@@ -4,12 +4,13 @@ use super::{
     curve::{LEVEL, VOL_OF_VOL},
     family::Family,
     fit::Work,
-    slice::{Floor, HIGH, all, solve},
+    slice::{Conditions, Floor, HIGH, all, solve},
 };
 use crate::surface::{
     calibration::{ModelSettings, Note, Reason},
     check::lowest,
     smile::Smile,
+    target::log_moneyness_range,
 };
 
 /// Points of the grid over a pair of slices, between which each local minimum of the rise is looked for.
@@ -41,17 +42,28 @@ pub(super) fn enforce<S: Family, const N: usize>(
         }
         has_changed = true;
         let free: S = works[i].smile();
-        let free_x = works[i].x;
-        if !(refit::<S, N>(&mut works[i], range, &before, settings) || {
-            works[i].x = free_x;
-            lift(&mut works[i], range, &before)
-        }) {
-            let (log_moneyness, fall) = least_rise(range, &before, &works[i].smile::<S>());
+        // The fit over the floor starts from where the slice is, and from the slice before, which is its own floor.
+        let starts = [works[i].x, Some(before.parameters().without_time())];
+        let mut best: Option<(f64, [f64; 4])> = None;
+        for start in starts {
+            works[i].x = start;
+            if !refit::<S, N>(&mut works[i], range, &before, settings) && !lift(&mut works[i], range, &before) {
+                continue;
+            }
+            let cost = cost::<S, N>(&works[i], settings);
+            if let Some(x) = works[i].x.filter(|_| best.is_none_or(|best| cost < best.0)) {
+                best = Some((cost, x));
+            }
+        }
+        works[i].x = best.map(|best| best.1).or(starts[0]);
+        if best.is_none() {
+            let (log_moneyness, fall) = least_rise(range, &before, &free);
             let why = format!(
                 "total variance falls by {:.3e} at log-moneyness {log_moneyness:.4} and no refit mends it",
                 -fall
             );
             notes.push(works[i].note(Reason::Failed { why }));
+            continue;
         }
         let change_vol_points = change(&works[i], &free, &works[i].smile::<S>());
         notes.push(works[i].note(Reason::Constrained { change_vol_points }));
@@ -85,6 +97,12 @@ fn refit<S: Family, const N: usize>(
         }
     }
     false
+}
+
+/// What the slice's quotes cost where it is.
+fn cost<S: Family, const N: usize>(work: &Work<'_>, settings: &ModelSettings) -> f64 {
+    let conditions = Conditions { most_steps: 0, ..work.conditions(settings, Floor::default()) };
+    solve::<S, N>(&work.objective, &conditions).normal.cost
 }
 
 /// Multiplies volatility and volatility of volatility by one factor, which raises the whole smile, until the slice is above its floor.
@@ -124,15 +142,10 @@ fn least_rise<S: Smile>(range: [f64; 2], before: &S, after: &S) -> (f64, f64) {
 /// What two neighbours are compared over.
 fn range_of<S: Smile>(pair: &[Work<'_>], before: &S, after: &S) -> [f64; 2] {
     let deviation = before.total_variance(0.0).max(after.total_variance(0.0)).max(0.0).sqrt();
-    let reach = DEVIATIONS * deviation;
-    let [mut low, mut high] = [-reach, reach];
-    for work in pair {
-        if let (Some(first), Some(last)) = (work.objective.points.first(), work.objective.points.last()) {
-            let beyond = BEYOND * (last.k - first.k);
-            (low, high) = (low.min(first.k - beyond), high.max(last.k + beyond));
-        }
-    }
-    [low, high]
+    let quoted = pair.iter().filter_map(|work| log_moneyness_range(work.quotes));
+    let [low, high] = quoted.fold([0.0_f64, 0.0_f64], |[low, high], range| [low.min(range[0]), high.max(range[1])]);
+    let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * deviation);
+    [(low - beyond).min(-reach), (high + beyond).max(reach)]
 }
 
 fn grid([low, high]: [f64; 2], points: usize) -> impl Iterator<Item = f64> {

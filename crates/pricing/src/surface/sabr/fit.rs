@@ -51,6 +51,7 @@ impl Work<'_> {
             start: self.x.unwrap_or(self.start),
             pull: self.pull,
             floor,
+            most_steps: MOST_STEPS,
             is_shape_held: !self.is_own,
         }
     }

@@ -9,16 +9,20 @@
 
 mod calendar;
 mod curve;
+mod density;
 mod distance;
 mod family;
 mod fit;
 mod formula;
+mod from_price;
 mod jet;
+mod no_arbitrage;
 mod remarks;
 mod slice;
 mod smile;
 
 pub use formula::Sabr;
+pub use no_arbitrage::NoArbitrageSabrSmile;
 pub use smile::{SabrParameters, SabrSmile};
 
 use super::{
@@ -48,4 +52,16 @@ pub fn fit_free_beta(
     prior: Option<&Slices<SabrSmile>>,
 ) -> Result<Fit<Slices<SabrSmile>>, FitError> {
     fit::surface::<SabrSmile, 4>(slices, 0.7, settings, prior)
+}
+
+/// Fits the density without arbitrage with β = 1: α, ρ and ν a slice, each free of butterfly arbitrage.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit_no_arbitrage(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<NoArbitrageSabrSmile>>,
+) -> Result<Fit<Slices<NoArbitrageSabrSmile>>, FitError> {
+    fit::surface::<NoArbitrageSabrSmile, 3>(slices, 1.0, settings, prior)
 }

@@ -40,13 +40,15 @@ pub(super) struct Conditions<'a> {
     pub(super) start: [f64; 4],
     pub(super) pull: Option<Pull>,
     pub(super) floor: Floor<'a>,
+    /// Steps after which the descent is given up.
+    pub(super) most_steps: usize,
     /// Whether only the level is fitted.
     pub(super) is_shape_held: bool,
 }
 
 /// Fits the first N of (α√t, ρ, ν√t, β); the others stay where they start.
 pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions: &Conditions<'_>) -> Solution<N> {
-    let Conditions { settings, start, pull, floor, is_shape_held } = *conditions;
+    let Conditions { settings, start, pull, floor, most_steps, is_shape_held } = *conditions;
     let mut bounds = Bounds { low: first(LOW), high: first(HIGH) };
     if is_shape_held {
         for i in RHO..N {
@@ -55,7 +57,7 @@ pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions
     }
     let quotes = objective.points.len();
     let mut values: Vec<(f64, [f64; N])> = Vec::with_capacity(quotes + floor.points.len());
-    minimise(first(start), &bounds, settings.estimator, MOST_STEPS, |x, normal| {
+    minimise(first(start), &bounds, settings.estimator, most_steps, |x, normal| {
         let k = objective.points.iter().map(|point| point.k).chain(floor.points.iter().map(|point| point.0));
         if !S::evaluate(all(x, start), k, &mut values) {
             return false;
