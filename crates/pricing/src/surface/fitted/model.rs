@@ -6,6 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
+    sabr::{self, NoArbitrageSabrSmile, NormalSabrSmile, SabrSmile},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -16,16 +17,28 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// SABR slices under Hagan's lognormal expansion, β = 1.
+    Sabr,
+    /// The same with β fitted.
+    SabrFreeBeta,
+    /// SABR slices under Hagan's normal expansion, β = 0.
+    SabrNormal,
+    /// SABR slices whose density is not negative, β = 1.
+    SabrNoArbitrage,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 5] = [Self::Svi, Self::Sabr, Self::SabrFreeBeta, Self::SabrNormal, Self::SabrNoArbitrage];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::Sabr => "sabr",
+            Self::SabrFreeBeta => "sabr_free_beta",
+            Self::SabrNormal => "sabr_normal",
+            Self::SabrNoArbitrage => "sabr_no_arbitrage",
         }
     }
 
@@ -41,6 +54,14 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// SABR slices, β = 1.
+    Sabr(Slices<SabrSmile>),
+    /// SABR slices with β fitted.
+    SabrFreeBeta(Slices<SabrSmile>),
+    /// Normal SABR slices.
+    SabrNormal(Slices<NormalSabrSmile>),
+    /// SABR slices whose density is not negative.
+    SabrNoArbitrage(Slices<NoArbitrageSabrSmile>),
 }
 
 impl FittedSurface {
@@ -48,12 +69,19 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::Sabr(_) => SurfaceModel::Sabr,
+            Self::SabrFreeBeta(_) => SurfaceModel::SabrFreeBeta,
+            Self::SabrNormal(_) => SurfaceModel::SabrNormal,
+            Self::SabrNoArbitrage(_) => SurfaceModel::SabrNoArbitrage,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::Sabr(surface) | Self::SabrFreeBeta(surface) => surface,
+            Self::SabrNormal(surface) => surface,
+            Self::SabrNoArbitrage(surface) => surface,
         }
     }
 }
@@ -80,13 +108,32 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::Sabr => {
+            let prior = prior.and_then(|prior| if let FittedSurface::Sabr(prior) = prior { Some(prior) } else { None });
+            sabr::fit(slices, settings, prior).map(|fit| fit.map(FittedSurface::Sabr))
+        }
+        SurfaceModel::SabrFreeBeta => {
+            let prior =
+                prior.and_then(|prior| if let FittedSurface::SabrFreeBeta(prior) = prior { Some(prior) } else { None });
+            sabr::fit_free_beta(slices, settings, prior).map(|fit| fit.map(FittedSurface::SabrFreeBeta))
+        }
+        SurfaceModel::SabrNormal => {
+            let prior =
+                prior.and_then(|prior| if let FittedSurface::SabrNormal(prior) = prior { Some(prior) } else { None });
+            sabr::fit_normal(slices, settings, prior).map(|fit| fit.map(FittedSurface::SabrNormal))
+        }
+        SurfaceModel::SabrNoArbitrage => {
+            let prior = prior
+                .and_then(|prior| if let FittedSurface::SabrNoArbitrage(prior) = prior { Some(prior) } else { None });
+            sabr::fit_no_arbitrage(slices, settings, prior).map(|fit| fit.map(FittedSurface::SabrNoArbitrage))
+        }
     }
 }
 

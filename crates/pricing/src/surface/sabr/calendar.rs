@@ -21,7 +21,7 @@ const FLOORED: usize = 81;
 const BEYOND: f64 = 0.25;
 const DEVIATIONS: f64 = 3.0;
 /// What falling below the floor costs, from one try to the next.
-const PENALTIES: [f64; 4] = [1.0, 1e2, 1e4, 1e6];
+const PENALTIES: [f64; 3] = [10.0, 1e3, 1e5];
 /// How far above the slice before a floor lies, by the share of total variance.
 const MARGIN: f64 = 1e-5;
 /// Tries to lift a slice that no refit brought above its floor.
@@ -42,17 +42,21 @@ pub(super) fn enforce<S: Family, const N: usize>(
         }
         has_changed = true;
         let free: S = works[i].smile();
-        // The fit over the floor starts from where the slice is, and from the slice before, which is its own floor.
+        // The fit over the floor starts from where the slice is; where that ends below, from the slice before too, which is its own floor.
         let starts = [works[i].x, Some(before.parameters().without_time())];
         let mut best: Option<(f64, [f64; 4])> = None;
         for start in starts {
             works[i].x = start;
-            if !refit::<S, N>(&mut works[i], range, &before, settings) && !lift(&mut works[i], range, &before) {
+            let is_refitted = refit::<S, N>(&mut works[i], range, &before, settings);
+            if !is_refitted && !lift(&mut works[i], range, &before) {
                 continue;
             }
             let cost = cost::<S, N>(&works[i], settings);
             if let Some(x) = works[i].x.filter(|_| best.is_none_or(|best| cost < best.0)) {
                 best = Some((cost, x));
+            }
+            if is_refitted {
+                break;
             }
         }
         works[i].x = best.map(|best| best.1).or(starts[0]);
@@ -86,7 +90,7 @@ fn refit<S: Family, const N: usize>(
         .filter(|(_, least)| *least > 0.0)
         .collect();
     for penalty in PENALTIES {
-        let conditions = work.conditions(settings, Floor { points: &floor, penalty });
+        let conditions = work.conditions::<S>(settings, Floor { points: &floor, penalty });
         let found = solve::<S, N>(&work.objective, &conditions);
         if !found.normal.cost.is_finite() {
             return false;
@@ -101,7 +105,7 @@ fn refit<S: Family, const N: usize>(
 
 /// What the slice's quotes cost where it is.
 fn cost<S: Family, const N: usize>(work: &Work<'_>, settings: &ModelSettings) -> f64 {
-    let conditions = Conditions { most_steps: 0, ..work.conditions(settings, Floor::default()) };
+    let conditions = Conditions { most_steps: 0, ..work.conditions::<S>(settings, Floor::default()) };
     solve::<S, N>(&work.objective, &conditions).normal.cost
 }
 

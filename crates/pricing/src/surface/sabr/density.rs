@@ -7,9 +7,9 @@
 //! damps what the point mass at the start would set ringing.
 
 /// Cells between the ends.
-const CELLS: usize = 300;
+const CELLS: usize = 280;
 /// Time steps, each of two implicit halves.
-const STEPS: usize = 30;
+const STEPS: usize = 26;
 /// How far the cells reach, in deviations of z.
 const REACH: f64 = 6.5;
 /// Nor further than these ln(F/f), unless zero itself is within reach.

@@ -7,7 +7,7 @@ use super::{
     curve::{BETA, LEVEL, VOL_OF_VOL},
     family::Family,
     remarks,
-    slice::{Conditions, Floor, HIGH, LOW, MOST_STEPS, Pull, TYPICAL, all, guess, solve},
+    slice::{Conditions, Floor, HIGH, LOW, Pull, TYPICAL, all, guess, solve},
     smile::SabrParameters,
 };
 use crate::surface::{
@@ -45,13 +45,13 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// What the slice is fitted under, from where it now is.
-    pub(super) fn conditions<'a>(&self, settings: &'a ModelSettings, floor: Floor<'a>) -> Conditions<'a> {
+    pub(super) fn conditions<'a, S: Family>(&self, settings: &'a ModelSettings, floor: Floor<'a>) -> Conditions<'a> {
         Conditions {
             settings: &settings.calibration,
             start: self.x.unwrap_or(self.start),
             pull: self.pull,
             floor,
-            most_steps: MOST_STEPS,
+            most_steps: S::MOST_STEPS,
             is_shape_held: !self.is_own,
         }
     }
@@ -90,7 +90,8 @@ pub(super) fn surface<S: Family, const N: usize>(
     }
     works.par_iter_mut().filter(|work| work.has_own_shape::<N>()).for_each(|work| {
         work.is_own = true;
-        let found = solve::<S, N>(&work.objective, &work.conditions(settings, Floor::default()));
+        work.start = S::start::<N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+        let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
         work.x = found.normal.cost.is_finite().then(|| all(&found.parameters, work.start));
         // Quotes that the model meets exactly leave nothing to gain a share of.
         work.is_settled = found.converged || found.normal.squares < EXACT * found.normal.count as f64;
@@ -98,7 +99,7 @@ pub(super) fn surface<S: Family, const N: usize>(
     for work in &works {
         remarks::of_quotes(work, N, &mut notes);
         if !work.is_settled {
-            notes.push(work.note(Reason::NotConverged { steps: MOST_STEPS }));
+            notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
     }
     borrow_shapes::<S, N>(&mut works, beta, settings, &mut notes);
@@ -210,7 +211,7 @@ fn borrow_shapes<S: Family, const N: usize>(
         let start = guess(&work.objective, beta);
         shape[LEVEL] = start[LEVEL];
         (work.start, work.is_own) = (shape, false);
-        let found = solve::<S, N>(&work.objective, &work.conditions(settings, Floor::default()));
+        let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
         let is_sound = found.normal.cost.is_finite();
         work.x = Some(if is_sound { all(&found.parameters, shape) } else { [start[LEVEL], 0.0, 0.0, beta] });
         if !is_sound {

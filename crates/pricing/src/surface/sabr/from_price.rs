@@ -23,10 +23,6 @@ pub(super) struct Price {
 /// Black's out-of-the-money value is n(d₁)(m(a) − m(a + θ)) with Mills' ratio m and a = |k|/θ − θ/2, so that its logarithm and all ratios
 /// to it are at hand however small it is. Accurate to some 1e-12 of θ.
 pub(super) fn deviation(k: f64, price: &Price, guess: f64) -> Option<Jet> {
-    let bound = k.min(0.0);
-    if !(price.log < bound && price.log > f64::NEG_INFINITY && guess > 0.0) {
-        return None;
-    }
     let theta = search(k, price.log, guess)?;
     let parts = Parts::new(k, theta);
     let Parts { over_vega: r, d1, d2, .. } = parts;
@@ -72,11 +68,14 @@ fn mills_of(x: f64) -> f64 {
 /// ln √(2π).
 const LOG_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// The θ whose log value is `log`: Newton's method, on ln V by ln θ near the money and on 1/ln V by θ² far from it, each of which is nearly
+/// The total deviation of an out-of-the-money price over the forward whose logarithm is `log`, from `guess` on: Newton's method, on ln V by ln θ near the money and on 1/ln V by θ² far from it, each of which is nearly
 /// a straight line there.
-fn search(k: f64, log: f64, guess: f64) -> Option<f64> {
+pub(super) fn search(k: f64, log: f64, guess: f64) -> Option<f64> {
     // Against the bound of the value.
     let bound = k.min(0.0);
+    if !(log < bound && log > f64::NEG_INFINITY && guess > 0.0) {
+        return None;
+    }
     let log = log - bound;
     let mut theta = guess;
     for _ in 0..MOST_STEPS {

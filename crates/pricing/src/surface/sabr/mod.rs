@@ -17,12 +17,14 @@ mod formula;
 mod from_price;
 mod jet;
 mod no_arbitrage;
+mod normal;
 mod remarks;
 mod slice;
 mod smile;
 
 pub use formula::Sabr;
 pub use no_arbitrage::NoArbitrageSabrSmile;
+pub use normal::NormalSabrSmile;
 pub use smile::{SabrParameters, SabrSmile};
 
 use super::{
@@ -52,6 +54,18 @@ pub fn fit_free_beta(
     prior: Option<&Slices<SabrSmile>>,
 ) -> Result<Fit<Slices<SabrSmile>>, FitError> {
     fit::surface::<SabrSmile, 4>(slices, 0.7, settings, prior)
+}
+
+/// Fits Hagan's normal expansion with β = 0: α, ρ and ν a slice.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit_normal(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<NormalSabrSmile>>,
+) -> Result<Fit<Slices<NormalSabrSmile>>, FitError> {
+    fit::surface::<NormalSabrSmile, 3>(slices, 0.0, settings, prior)
 }
 
 /// Fits the density without arbitrage with β = 1: α, ρ and ν a slice, each free of butterfly arbitrage.

@@ -6,10 +6,11 @@ use super::{
     curve::Curve,
     density::{self, Density},
     family::Family,
-    from_price::{Price, deviation, over_vega},
-    smile::{SabrParameters, square},
+    from_price::{Price, deviation, over_vega, search},
+    slice::{self, Conditions},
+    smile::{SabrParameters, SabrSmile, square},
 };
-use crate::surface::smile::Smile;
+use crate::surface::{calibration::Objective, smile::Smile};
 
 /// Nodes within this many deviations of the ends of the grid give way to tails, since what the ends absorb is missing there.
 const END_DEVIATIONS: f64 = 1.0;
@@ -67,6 +68,12 @@ impl From<NoArbitrageSabrSmile> for SabrParameters {
 }
 
 impl Smile for NoArbitrageSabrSmile {
+    fn total_variance(&self, k: f64) -> f64 {
+        let prices = self.prices.as_ref();
+        let theta = prices.and_then(|prices| search(k, prices.at(k).log, guess(&self.curve, k)));
+        theta.map_or(f64::NAN, |theta| theta * theta)
+    }
+
     fn derivatives(&self, k: f64) -> [f64; 3] {
         let found = self.prices.as_ref().and_then(|prices| deviation(k, &prices.at(k), guess(&self.curve, k)));
         found.map_or([f64::NAN; 3], square)
@@ -80,12 +87,21 @@ fn guess(curve: &Curve, k: f64) -> f64 {
 }
 
 impl Family for NoArbitrageSabrSmile {
+    /// Hagan's fit is near, and a step costs what a hundred of his do.
+    const MOST_STEPS: usize = 8;
+
     fn of(parameters: SabrParameters) -> Self {
         Self::new(parameters)
     }
 
     fn parameters(&self) -> SabrParameters {
         self.parameters
+    }
+
+    fn start<const N: usize>(objective: &Objective, conditions: &Conditions<'_>) -> [f64; 4] {
+        let conditions = Conditions { most_steps: SabrSmile::MOST_STEPS, ..*conditions };
+        let found = slice::solve::<SabrSmile, N>(objective, &conditions);
+        if found.normal.cost.is_finite() { slice::all(&found.parameters, conditions.start) } else { conditions.start }
     }
 
     fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
@@ -109,8 +125,7 @@ impl Family for NoArbitrageSabrSmile {
         let curve = Curve::new(x);
         for k in k {
             let price = prices.at(k);
-            let Some(found) = deviation(k, &price, guess(&curve, k)) else { return false };
-            let theta = found.0[0];
+            let Some(theta) = search(k, price.log, guess(&curve, k)) else { return false };
             let ratio = over_vega(k, theta);
             let by = std::array::from_fn(|i| {
                 let (bump, prices) = &moved[i];
@@ -268,7 +283,7 @@ mod tests {
     use super::*;
     use crate::{
         math::{Plain, normal_cdf},
-        surface::sabr::{Sabr, SabrSmile},
+        surface::sabr::Sabr,
     };
 
     fn smile(alpha: f64, beta: f64, rho: f64, nu: f64, expiry_years: f64) -> NoArbitrageSabrSmile {

@@ -6,8 +6,6 @@ use super::{
 };
 use crate::surface::calibration::{Bounds, Objective, Settings, Solution, minimise};
 
-/// Steps after which a descent is given up.
-pub(super) const MOST_STEPS: usize = 60;
 /// Where (α√t, ρ, ν√t, β) may go.
 pub(super) const LOW: [f64; 4] = [1e-9, -0.999, 0.0, 0.0];
 pub(super) const HIGH: [f64; 4] = [30.0, 0.999, 20.0, 1.0];
