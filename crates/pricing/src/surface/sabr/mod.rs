@@ -21,6 +21,8 @@ mod normal;
 mod remarks;
 mod slice;
 mod smile;
+#[cfg(test)]
+mod tests;
 
 pub use formula::Sabr;
 pub use no_arbitrage::NoArbitrageSabrSmile;
