@@ -1,6 +1,6 @@
 //! Hagan's expansions in numbers without units: the forward is 1, and time is in α√t and ν√t.
 
-use super::{distance::Distance, jet::Jet};
+use super::{distance::Distance, jet::Jet, lanes::TERMS};
 
 /// Parameters that no unit of money or time is left in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,12 +19,6 @@ pub(super) const LEVEL: usize = 0;
 pub(super) const RHO: usize = 1;
 pub(super) const VOL_OF_VOL: usize = 2;
 pub(super) const BETA: usize = 3;
-
-impl PartialEq for Distance {
-    fn eq(&self, _: &Self) -> bool {
-        true // it follows from ρ
-    }
-}
 
 impl Curve {
     pub(super) fn new([level, rho, vol_of_vol, beta]: [f64; 4]) -> Self {
@@ -65,6 +59,11 @@ impl Curve {
             + power.scale(0.25 * rho * beta * n * a)
             + Jet::constant(1.0 + (2.0 - 3.0 * rho * rho) * n * n / 24.0);
         (backbone * above * correction * (below * self.ratio(z)).reciprocal()).scale(a)
+    }
+
+    /// The first terms of the series of x(z)/z, and of its derivative by ρ.
+    pub(super) fn first_terms(&self) -> [[f64; TERMS]; 2] {
+        self.distance.first_terms()
     }
 
     /// The value of [`Self::lognormal`] alone.

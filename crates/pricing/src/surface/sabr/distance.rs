@@ -19,7 +19,7 @@ pub(super) struct Ratio {
 }
 
 /// g at any number of z for one ρ.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Distance {
     rho: f64,
     /// Pₙ(ρ)/(n + 1).
@@ -45,6 +45,11 @@ impl Distance {
             slope[n] *= divisor;
         }
         Self { rho, series: p, series_by_rho: slope, inverse: [1.0 / (1.0 - rho), 1.0 / (1.0 + rho)] }
+    }
+
+    /// The first terms of the series and of its derivative by ρ.
+    pub(super) fn first_terms<const N: usize>(&self) -> [[f64; N]; 2] {
+        [std::array::from_fn(|n| self.series[n]), std::array::from_fn(|n| self.series_by_rho[n])]
     }
 
     #[inline]

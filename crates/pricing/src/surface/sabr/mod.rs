@@ -16,6 +16,7 @@ mod fit;
 mod formula;
 mod from_price;
 mod jet;
+mod lanes;
 mod no_arbitrage;
 mod normal;
 mod remarks;

@@ -39,7 +39,7 @@ impl NormalSabrSmile {
         let curve = Curve::new(parameters.without_time());
         let mut smile = Self { parameters, curve, lowest: [LOWEST, 0.0] };
         let mut range = [LOWEST, 0.0];
-        const HALVINGS: usize = 60;
+        const HALVINGS: usize = 40;
         for _ in 0..HALVINGS {
             let middle = 0.5 * (range[0] + range[1]);
             let is_sound = bachelier(middle, smile.curve.normal(middle)).is_some_and(|put| put.0.slope >= LEAST_POWER);
@@ -109,6 +109,11 @@ impl Smile for NormalSabrSmile {
     fn derivatives(&self, k: f64) -> [f64; 3] {
         let found = self.price(k).and_then(|price| deviation(k, &price, self.guess(k)));
         found.map_or([f64::NAN; 3], square)
+    }
+
+    fn total_variance(&self, k: f64) -> f64 {
+        let theta = self.price(k).and_then(|price| search(k, price.log, self.guess(k)));
+        theta.map_or(f64::NAN, |theta| theta * theta)
     }
 }
 

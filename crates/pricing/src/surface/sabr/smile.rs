@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{curve::Curve, family::Family, formula::Sabr, jet::Jet};
+use super::{curve::Curve, family::Family, formula::Sabr, jet::Jet, lanes};
 use crate::surface::smile::Smile;
 
 /// One expiry's smile under Hagan's lognormal expansion ([`Sabr::lognormal_volatility`]) for a forward of 1: α is in units of F^(1−β), so
@@ -82,15 +82,8 @@ impl Family for SabrSmile {
     }
 
     fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
-        let curve = Curve::new(x);
         out.clear();
-        for k in k {
-            let (deviation, by) = curve.lognormal_gradient(k);
-            if !(deviation > 0.0 && deviation < f64::INFINITY) {
-                return false;
-            }
-            out.push((deviation, std::array::from_fn(|i| by[i])));
-        }
-        true
+        lanes::lognormal(&Curve::new(x), k, out);
+        out.iter().all(|(deviation, _)| *deviation > 0.0 && *deviation < f64::INFINITY)
     }
 }

@@ -144,7 +144,8 @@ fn every_residual_weight_and_estimator_is_honoured() {
 #[test]
 fn yesterday_is_where_a_fit_is_pulled_to() {
     let slices = index();
-    let settings = |tikhonov| ModelSettings { calibration: Settings { tikhonov, ..Settings::default() }, ..Default::default() };
+    let settings =
+        |tikhonov| ModelSettings { calibration: Settings { tikhonov, ..Settings::default() }, ..Default::default() };
     let today = fit_lognormal(&slices, &settings(0.0), None).expect("quotes");
     let mut yesterday = today.surface.clone();
     for smile in &mut yesterday.smiles {
@@ -157,7 +158,10 @@ fn yesterday_is_where_a_fit_is_pulled_to() {
         SabrParameters::from(fit.surface.smiles[2]).sabr.rho
     };
     let (free, little, much) = (rho(0.0), rho(10.0), rho(1e7));
-    assert!((free + 0.7).abs() < 1e-4 && free < little && little < much && (much - 0.1).abs() < 0.05, "{free} {little} {much}");
+    assert!(
+        (free + 0.7).abs() < 1e-4 && free < little && little < much && (much - 0.1).abs() < 0.05,
+        "{free} {little} {much}"
+    );
 }
 
 #[test]
@@ -173,7 +177,10 @@ fn bad_quotes_never_lose_the_rest() {
     let smile = |k: f64| 0.2 - 0.2 * k;
     let few = with(quotes(t, &[-0.05, 0.02], 0.002, smile));
     for (model, notes) in assert_all_fit(&few) {
-        assert!(notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 2, .. })), "{model:?} {notes:?}");
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 2, .. })),
+            "{model:?} {notes:?}"
+        );
     }
     for side in [grid(-0.3, -0.05, 9), grid(0.02, 0.2, 9)] {
         for (model, notes) in assert_all_fit(&with(quotes(t, &side, 0.002, smile))) {
@@ -189,10 +196,16 @@ fn bad_quotes_never_lose_the_rest() {
         assert!(notes_at(&notes, t).contains(&&Reason::Flat), "{model:?} {notes:?}");
     }
     for (model, notes) in assert_all_fit(&with(quotes(t, &grid(-0.2, 0.1, 9), 0.002, |_| f64::NAN))) {
-        assert!(notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 0, .. })), "{model:?} {notes:?}");
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 0, .. })),
+            "{model:?} {notes:?}"
+        );
     }
     for (model, notes) in assert_all_fit(&with(quotes(t, &grid(-0.2, 0.1, 9), 0.002, |k| smile(k) - 0.14))) {
-        assert!(notes_at(&notes, t).iter().any(|it| matches!(it, Reason::CalendarInverted { .. })), "{model:?} {notes:?}");
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::CalendarInverted { .. })),
+            "{model:?} {notes:?}"
+        );
     }
     let mut strange = quotes(t, &[-0.1, -0.1, -0.1, 0.0, 0.0, 0.05, 0.05, 0.1], 0.002, smile);
     strange.log_moneyness[2] = f64::NAN;
@@ -226,7 +239,9 @@ fn slices_that_would_cross_are_kept_apart_and_it_is_noted() {
         let (report, found) = violations(&fit.surface, &coverage(&slices));
         assert_eq!(report.calendar_violations, 0, "{model:?} {found:?}");
         let of_later = notes_at(&fit.notes, 0.6);
-        let constrained = of_later.iter().any(|it| matches!(it, Reason::Constrained { change_vol_points } if *change_vol_points > 0.1));
+        let constrained = of_later
+            .iter()
+            .any(|it| matches!(it, Reason::Constrained { change_vol_points } if *change_vol_points > 0.1));
         assert!(constrained, "{model:?} {:?}", fit.notes);
         let (_, FitQuality { rmse_vol_points, .. }) = quality_of(&fit.surface, &slices);
         let free = fit.unconstrained.expect("the model has constraints").rmse_vol_points;
