@@ -15,6 +15,7 @@ mod loss;
 mod query;
 mod repair;
 mod rows;
+pub mod sabr;
 mod slice;
 mod slices;
 mod smile;

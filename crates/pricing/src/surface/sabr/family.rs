@@ -1,0 +1,25 @@
+//! What the surface's fit wants of a kind of SABR smile.
+
+use super::{slice::Conditions, smile::SabrParameters};
+use crate::surface::{calibration::Objective, smile::Smile};
+
+/// A kind of SABR smile: how parameters make total deviations.
+pub(super) trait Family: Smile + Clone + Sized {
+    /// Steps after which a descent is given up.
+    const MOST_STEPS: usize = 60;
+
+    /// The smile of parameters.
+    fn of(parameters: SabrParameters) -> Self;
+
+    /// Its parameters.
+    fn parameters(&self) -> SabrParameters;
+
+    /// Fills `out` with the total deviation σ√t at every `k` and its gradient by the first N of (α√t, ρ, ν√t, β) at `x`; false where the
+    /// model has no value at some of them.
+    fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool;
+
+    /// Where a descent under `conditions` had better start: by default where they say.
+    fn start<const N: usize>(_objective: &Objective, conditions: &Conditions<'_>) -> [f64; 4] {
+        conditions.start
+    }
+}

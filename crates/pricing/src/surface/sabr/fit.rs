@@ -1,0 +1,247 @@
+//! A surface of SABR slices: each fitted to its own quotes, then moved where it falls below the one before.
+
+use rayon::prelude::*;
+
+use super::{
+    calendar,
+    curve::{BETA, LEVEL, VOL_OF_VOL},
+    family::Family,
+    remarks,
+    slice::{Conditions, Floor, HIGH, LOW, Pull, TYPICAL, all, guess, solve},
+    smile::SabrParameters,
+};
+use crate::surface::{
+    SliceQuotes, Slices,
+    calibration::{
+        Bounds, Estimator, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise,
+        stability,
+    },
+    target::positive_years,
+    violations::quality_of,
+};
+
+/// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.
+const WEAK_PULL: f64 = 0.1;
+/// Least share of the level by which volatilities differ where they are not all one.
+const FLAT: f64 = 1e-7;
+/// Mean squared miss, in units that count as one, below which a model meets its quotes.
+const EXACT: f64 = 1e-12;
+
+/// One slice on its way.
+pub(super) struct Work<'a> {
+    pub(super) quotes: &'a SliceQuotes,
+    pub(super) objective: Objective,
+    pub(super) expiry_years: f64,
+    /// (α√t, ρ, ν√t, β), once it has them.
+    pub(super) x: Option<[f64; 4]>,
+    /// Where the descent started.
+    start: [f64; 4],
+    pull: Option<Pull>,
+    /// Whether its own quotes gave the shape.
+    is_own: bool,
+    /// Whether the descent came to its end.
+    is_settled: bool,
+}
+
+impl Work<'_> {
+    /// What the slice is fitted under, from where it now is.
+    pub(super) fn conditions<'a, S: Family>(&self, settings: &'a ModelSettings, floor: Floor<'a>) -> Conditions<'a> {
+        Conditions {
+            settings: &settings.calibration,
+            start: self.x.unwrap_or(self.start),
+            pull: self.pull,
+            floor,
+            most_steps: S::MOST_STEPS,
+            is_shape_held: !self.is_own,
+        }
+    }
+
+    pub(super) fn smile<S: Family>(&self) -> S {
+        S::of(self.parameters())
+    }
+
+    pub(super) fn parameters(&self) -> SabrParameters {
+        SabrParameters::with_time(self.x.unwrap_or(self.start), self.expiry_years)
+    }
+}
+
+/// Fits N parameters a slice: (α, ρ, ν) at the exponent `beta`, and for N = 4 β itself, from `beta` on.
+pub(super) fn surface<S: Family, const N: usize>(
+    slices: &[SliceQuotes],
+    beta: f64,
+    settings: &ModelSettings,
+    prior: Option<&Slices<S>>,
+) -> Result<Fit<Slices<S>>, FitError> {
+    let mut notes = Vec::new();
+    let mut works: Vec<Work<'_>> =
+        slices.par_iter().map(|quotes| begin::<S, N>(quotes, beta, settings, prior)).collect();
+    // The order of the quotes is not trusted with what has to ascend.
+    works.sort_by(|x, y| x.expiry_years.total_cmp(&y.expiry_years));
+    works.dedup_by(|later, earlier| {
+        let is_twice = later.expiry_years <= earlier.expiry_years;
+        if is_twice {
+            let why = "another slice has the same expiry".into();
+            notes.push(Note { expiry_years: Some(later.expiry_years), reason: Reason::Failed { why } });
+        }
+        is_twice
+    });
+    if works.iter().all(|work| work.objective.points.is_empty()) {
+        return Err(FitError::NoQuotes);
+    }
+    works.par_iter_mut().filter(|work| work.has_own_shape::<N>()).for_each(|work| {
+        work.is_own = true;
+        work.start = S::start::<N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+        let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+        work.x = found.normal.cost.is_finite().then(|| all(&found.parameters, work.start));
+        // Quotes that the model meets exactly leave nothing to gain a share of.
+        work.is_settled = found.converged || found.normal.squares < EXACT * found.normal.count as f64;
+    });
+    for work in &works {
+        remarks::of_quotes(work, N, &mut notes);
+        if !work.is_settled {
+            notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
+        }
+    }
+    borrow_shapes::<S, N>(&mut works, beta, settings, &mut notes);
+    let of = |works: &[Work<'_>]| Slices {
+        expiry_years: works.iter().map(|work| work.expiry_years).collect(),
+        smiles: works.par_iter().map(Work::smile::<S>).collect(),
+        clock: settings.clock.clone(),
+    };
+    let free = of(&works);
+    remarks::of_pairs(&works, &mut notes);
+    let surface = if calendar::enforce::<S, N>(&mut works, settings, &mut notes) { of(&works) } else { free.clone() };
+    for work in &works {
+        remarks::of_bounds::<N>(work, &mut notes);
+    }
+    notes.sort_by(|x, y| x.expiry_years.unwrap_or(0.0).total_cmp(&y.expiry_years.unwrap_or(0.0)));
+    let stability = works.par_iter().map(stability_of::<S, N>).collect();
+    let unconstrained = Some(quality_of(&free, slices).1);
+    Ok(Fit { surface, notes, stability, unconstrained })
+}
+
+impl Work<'_> {
+    /// Whether there are strikes enough for N parameters.
+    fn has_own_shape<const N: usize>(&self) -> bool {
+        self.objective.strikes() >= N
+    }
+
+    /// Whether there are quotes at several strikes and all have one volatility.
+    pub(super) fn is_flat(&self) -> bool {
+        let middle = |w: &[f64; 3]| w[1];
+        let all = self.objective.points.iter().map(|point| middle(&point.total_variance));
+        let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), w| (low.min(w), high.max(w)));
+        self.objective.strikes() > 1 && high - low <= FLAT * high
+    }
+
+    /// Lowest and highest log-moneyness where all quotes are on one side of the money.
+    pub(super) fn one_side(&self) -> Option<[f64; 2]> {
+        let (low, high) = (self.objective.points.first()?.k, self.objective.points.last()?.k);
+        (low > 0.0 || high < 0.0).then_some([low, high])
+    }
+
+    pub(super) fn note(&self, reason: Reason) -> Note {
+        Note { expiry_years: Some(self.expiry_years), reason }
+    }
+}
+
+/// A slice before its fit.
+fn begin<'a, S: Family, const N: usize>(
+    quotes: &'a SliceQuotes,
+    beta: f64,
+    settings: &ModelSettings,
+    prior: Option<&Slices<S>>,
+) -> Work<'a> {
+    let objective = Objective::new(quotes, &settings.calibration);
+    let expiry_years = positive_years(quotes.expiry_years);
+    let guessed = guess(&objective, beta);
+    let yesterday = prior.and_then(|prior| nearest(prior, expiry_years)).map(|x: [f64; 4]| {
+        let mut x: [f64; 4] = std::array::from_fn(|i| x[i].clamp(LOW[i], HIGH[i]));
+        if N < 4 {
+            x[BETA] = beta;
+        }
+        x
+    });
+    let start = yesterday.unwrap_or(guessed);
+    let weight = settings.calibration.tikhonov.max(0.0);
+    let mut towards = yesterday.unwrap_or(TYPICAL);
+    if N < 4 {
+        towards[BETA] = f64::NAN;
+    }
+    let mut pull = (weight > 0.0).then_some(Pull { weight, towards });
+    let mut work = Work { quotes, objective, expiry_years, x: None, start, pull, is_own: false, is_settled: true };
+    if work.one_side().is_some() {
+        pull = Some(Pull { weight: weight.max(WEAK_PULL), towards });
+        work.pull = pull;
+    }
+    work
+}
+
+/// α√t, ρ, ν√t, β of the slice whose expiry is nearest by ratio, at this expiry: a smile in units of its own deviation keeps its shape.
+fn nearest<S: Family>(surface: &Slices<S>, expiry_years: f64) -> Option<[f64; 4]> {
+    let away = |years: f64| (years / expiry_years).ln().abs();
+    let smile = surface
+        .smiles
+        .iter()
+        .min_by(|x, y| away(x.parameters().expiry_years).total_cmp(&away(y.parameters().expiry_years)))?;
+    let parameters = smile.parameters();
+    let mut x = parameters.without_time();
+    x[LEVEL] *= (expiry_years / parameters.expiry_years).sqrt();
+    x.iter().all(|x| x.is_finite()).then_some(x)
+}
+
+/// Slices whose quotes do not give a shape get the nearest neighbour's that have one, at the level of their own quotes, or at the
+/// neighbour's volatility where they have none.
+fn borrow_shapes<S: Family, const N: usize>(
+    works: &mut [Work<'_>],
+    beta: f64,
+    settings: &ModelSettings,
+    notes: &mut Vec<Note>,
+) {
+    let with_shape: Vec<(f64, [f64; 4])> = works.iter().filter_map(|work| Some((work.expiry_years, work.x?))).collect();
+    let borrowed = |years: f64, known: &[(f64, [f64; 4])]| {
+        let away = |other: f64| (other / years).ln().abs();
+        let (other, mut x) = *known.iter().min_by(|x, y| away(x.0).total_cmp(&away(y.0)))?;
+        x[LEVEL] *= (years / other).sqrt();
+        Some(x)
+    };
+    let shapeless = works.iter_mut().filter(|work| work.x.is_none() && !work.objective.points.is_empty());
+    for work in shapeless {
+        let mut shape = borrowed(work.expiry_years, &with_shape).unwrap_or([1.0, 0.0, 0.0, beta]);
+        let start = guess(&work.objective, beta);
+        shape[LEVEL] = start[LEVEL];
+        (work.start, work.is_own) = (shape, false);
+        let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+        let is_sound = found.normal.cost.is_finite();
+        work.x = Some(if is_sound { all(&found.parameters, shape) } else { [start[LEVEL], 0.0, 0.0, beta] });
+        if !is_sound {
+            notes.push(work.note(Reason::Failed { why: "the neighbour's shape has no value at its quotes".into() }));
+        }
+    }
+    let with_level: Vec<(f64, [f64; 4])> = works.iter().filter_map(|work| Some((work.expiry_years, work.x?))).collect();
+    for work in works.iter_mut().filter(|work| work.x.is_none()) {
+        work.is_own = false;
+        work.x = borrowed(work.expiry_years, &with_level);
+    }
+}
+
+/// How well a slice's quotes determine α, ρ, ν and, where it is fitted, β.
+fn stability_of<S: Family, const N: usize>(work: &Work<'_>) -> Stability {
+    const NAMES: [&str; 4] = ["alpha", "rho", "nu", "beta"];
+    let x = work.x.unwrap_or(work.start);
+    let root = work.expiry_years.sqrt();
+    let mut unit = [1.0; 4];
+    (unit[LEVEL], unit[VOL_OF_VOL]) = (root, root);
+    let natural: [f64; N] = std::array::from_fn(|i| x[i] / unit[i]);
+    let bounds = Bounds { low: [-f64::MAX; N], high: [f64::MAX; N] };
+    let mut values: Vec<(f64, [f64; N])> = Vec::new();
+    let solution: Solution<N> = minimise(natural, &bounds, Estimator::LeastSquares, 0, |_, normal| {
+        let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
+        for (i, (deviation, by)) in values.iter().enumerate() {
+            let [miss, slope] = work.objective.miss(i, deviation * deviation);
+            normal.add(miss, &std::array::from_fn(|j| 2.0 * deviation * slope * by[j] * unit[j]));
+        }
+        is_sound
+    });
+    stability::<N>(std::array::from_fn(|i| NAMES[i]), &solution, &[])
+}

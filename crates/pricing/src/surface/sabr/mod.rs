@@ -1,0 +1,84 @@
+//! SABR smiles: Hagan's expansions, and the density without arbitrage.
+//!
+//! Every slice has its own parameters, for a forward of 1. The exponent β and the correlation ρ both tilt a smile, so that one smile hardly
+//! tells them apart: β is held. For equities it is held at 1, where the smile depends on ln(strike/forward) alone and no probability
+//! gathers at zero, and ρ has the whole skew.
+//!
+//! Hagan's formulae are expansions: far below the forward the density that they imply may be negative. Such slices are fitted free of
+//! calendar arbitrage as far as the quotes and some way beyond, and their butterflies are left to be reported.
+
+mod calendar;
+mod curve;
+mod density;
+mod distance;
+mod family;
+mod fit;
+mod formula;
+mod from_price;
+mod jet;
+mod lanes;
+mod no_arbitrage;
+mod normal;
+mod remarks;
+mod slice;
+mod smile;
+#[cfg(test)]
+mod tests;
+
+pub use formula::Sabr;
+pub use no_arbitrage::NoArbitrageSabrSmile;
+pub use normal::NormalSabrSmile;
+pub use smile::{SabrParameters, SabrSmile};
+
+use super::{
+    SliceQuotes, Slices,
+    calibration::{Fit, FitError, ModelSettings},
+};
+
+/// Fits Hagan's lognormal expansion with β = 1: α, ρ and ν a slice.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<SabrSmile>>,
+) -> Result<Fit<Slices<SabrSmile>>, FitError> {
+    fit::surface::<SabrSmile, 3>(slices, 1.0, settings, prior)
+}
+
+/// Fits Hagan's lognormal expansion with β free: α, β, ρ and ν a slice.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit_free_beta(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<SabrSmile>>,
+) -> Result<Fit<Slices<SabrSmile>>, FitError> {
+    fit::surface::<SabrSmile, 4>(slices, 0.7, settings, prior)
+}
+
+/// Fits Hagan's normal expansion with β = 0: α, ρ and ν a slice.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit_normal(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<NormalSabrSmile>>,
+) -> Result<Fit<Slices<NormalSabrSmile>>, FitError> {
+    fit::surface::<NormalSabrSmile, 3>(slices, 0.0, settings, prior)
+}
+
+/// Fits the density without arbitrage with β = 1: α, ρ and ν a slice, each free of butterfly arbitrage.
+///
+/// # Errors
+/// Where no slice has a usable quote.
+pub fn fit_no_arbitrage(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<NoArbitrageSabrSmile>>,
+) -> Result<Fit<Slices<NoArbitrageSabrSmile>>, FitError> {
+    fit::surface::<NoArbitrageSabrSmile, 3>(slices, 1.0, settings, prior)
+}

@@ -1,0 +1,219 @@
+//! A smile of Hagan's normal expansion.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    curve::Curve,
+    family::Family,
+    from_price::{Price, deviation, over_vega, search},
+    jet::Jet,
+    smile::{SabrParameters, square},
+};
+use crate::{
+    math::{Plain, mills_parts},
+    surface::smile::Smile,
+};
+
+/// One expiry's smile under Hagan's normal expansion ([`super::Sabr::normal_volatility`]) for a forward of 1: Bachelier's price at that
+/// volatility, and Black's volatility of the price, to some 1e-12 of itself.
+///
+/// Bachelier's forward may end below zero, so that far below the forward (where the put is worth more than its strike, or gains on it
+/// as the strike falls) there is no smile. There puts are a power of the strike, with the value and slope of the last strike that has one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SabrParameters", into = "SabrParameters")]
+pub struct NormalSabrSmile {
+    parameters: SabrParameters,
+    curve: Curve,
+    /// The lowest log-moneyness down to which Bachelier's put falls with its strike as [`LEAST_POWER`] asks at least, and its ln V there.
+    lowest: [f64; 2],
+}
+
+/// Least d ln(put)/d ln(strike): at 1 the put would fall as slowly as its strike.
+const LEAST_POWER: f64 = 1.1;
+/// Where the search for the lowest log-moneyness begins.
+const LOWEST: f64 = -20.0;
+
+impl NormalSabrSmile {
+    /// The smile of parameters.
+    pub fn new(parameters: SabrParameters) -> Self {
+        let curve = Curve::new(parameters.without_time());
+        let mut smile = Self { parameters, curve, lowest: [LOWEST, 0.0] };
+        let mut range = [LOWEST, 0.0];
+        const HALVINGS: usize = 40;
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (range[0] + range[1]);
+            let is_sound = bachelier(middle, smile.curve.normal(middle)).is_some_and(|put| put.0.slope >= LEAST_POWER);
+            range[usize::from(is_sound)] = middle;
+        }
+        let lowest = range[1];
+        smile.lowest = [lowest, bachelier(lowest, smile.curve.normal(lowest)).map_or(f64::NAN, |put| put.0.log)];
+        smile
+    }
+
+    fn price(&self, k: f64) -> Option<Price> {
+        let [lowest, log] = self.lowest;
+        if k < lowest {
+            return Some(Price {
+                log: log + LEAST_POWER * (k - lowest),
+                slope: LEAST_POWER,
+                bend: LEAST_POWER * LEAST_POWER,
+            });
+        }
+        bachelier(k, self.curve.normal(k)).map(|found| found.0)
+    }
+
+    /// Where the search for Black's deviation begins: its first term, σ_N ln(F/K)/(F − K).
+    fn guess(&self, k: f64) -> f64 {
+        let away = k.exp_m1();
+        self.curve.normal_deviation(k) * if away == 0.0 { 1.0 } else { k / away }
+    }
+}
+
+impl From<SabrParameters> for NormalSabrSmile {
+    fn from(parameters: SabrParameters) -> Self {
+        Self::new(parameters)
+    }
+}
+
+impl From<NormalSabrSmile> for SabrParameters {
+    fn from(smile: NormalSabrSmile) -> Self {
+        smile.parameters
+    }
+}
+
+/// Bachelier's out-of-the-money value n(d) s (1 − |d| m(|d|)) with d = (1 − e^k)/s and Mills' ratio m, over the forward, at a total deviation
+/// `s` over the forward, and V/n(d); none where that is not above zero.
+fn bachelier(k: f64, s: Jet) -> Option<(Price, f64)> {
+    let [s, s_by_k, s_by_kk] = s.0;
+    if !(s > 0.0 && s.is_finite()) {
+        return None;
+    }
+    let strike = k.exp();
+    let d = -k.exp_m1() / s;
+    // Mills' ratio p/q has q = x p + r, so that 1 − x p/q = r/q.
+    let parts = mills_parts::<Plain>(d.abs());
+    let value = s * parts.r / parts.q;
+    // V_K; V_s is 1, V_KK 1/s, V_Ks d/s and V_ss d²/s: all over n(d).
+    let by_strike = if k < 0.0 { parts.p / parts.q } else { -parts.p / parts.q };
+    let first = strike * by_strike + s_by_k;
+    let moved = strike + d * s_by_k;
+    let second = strike * by_strike + s_by_kk + moved * moved / s;
+    let log = value.ln() - 0.5 * d * d - LOG_SQRT_TAU;
+    Some((Price { log, slope: first / value, bend: second / value }, value))
+}
+
+/// ln √(2π).
+const LOG_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
+
+impl Smile for NormalSabrSmile {
+    fn derivatives(&self, k: f64) -> [f64; 3] {
+        let found = self.price(k).and_then(|price| deviation(k, &price, self.guess(k)));
+        found.map_or([f64::NAN; 3], square)
+    }
+
+    fn total_variance(&self, k: f64) -> f64 {
+        let theta = self.price(k).and_then(|price| search(k, price.log, self.guess(k)));
+        theta.map_or(f64::NAN, |theta| theta * theta)
+    }
+}
+
+impl Family for NormalSabrSmile {
+    fn of(parameters: SabrParameters) -> Self {
+        Self::new(parameters)
+    }
+
+    fn parameters(&self) -> SabrParameters {
+        self.parameters
+    }
+
+    fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
+        let smile = Self::new(SabrParameters::with_time(x, 1.0));
+        out.clear();
+        for k in k {
+            // Below the lowest log-moneyness the put there decides.
+            let at = k.max(smile.lowest[0]);
+            let (s, by) = smile.curve.normal_gradient(at);
+            let (Some((_, value)), Some(price)) = (bachelier(at, Jet::constant(s)), smile.price(k)) else {
+                return false;
+            };
+            let Some(theta) = search(k, price.log, smile.guess(k)) else { return false };
+            let ratio = over_vega(k, theta) / value;
+            out.push((theta, std::array::from_fn(|i| by.get(i).map_or(0.0, |by| ratio * by))));
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{math::normal_cdf, math::normal_pdf, surface::sabr::Sabr};
+
+    fn smile(alpha: f64, rho: f64, nu: f64, expiry_years: f64) -> NormalSabrSmile {
+        NormalSabrSmile::new(SabrParameters { expiry_years, sabr: Sabr { alpha, beta: 0.0, rho, nu } })
+    }
+
+    #[test]
+    fn blacks_price_at_the_smile_is_bacheliers_at_the_normal_volatility() {
+        for (alpha, rho, nu, t) in [(0.2, -0.3, 0.8, 1.0), (0.15, 0.2, 3.0, 0.05), (0.3, 0.0, 0.0, 0.5)] {
+            let smile = smile(alpha, rho, nu, t);
+            for k in [-0.3_f64, -0.1, -1e-6, 0.0, 0.05, 0.2] {
+                let theta = smile.total_variance(k).sqrt();
+                let sign = if k < 0.0 { -1.0 } else { 1.0 };
+                let d1 = -k / theta + 0.5 * theta;
+                let black =
+                    sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - theta)));
+                let s = Sabr { alpha, beta: 0.0, rho, nu }.normal_volatility(1.0, k.exp(), t, 0.0) * t.sqrt();
+                let away = 1.0 - k.exp();
+                let d = away / s;
+                let bachelier = sign * away * normal_cdf::<Plain>(sign * d) + s * normal_pdf::<Plain>(d);
+                assert!((black - bachelier).abs() < 1e-14 + 1e-10 * black, "{black} {bachelier} at {k}");
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_agree_with_differences() {
+        for smile in [smile(0.2, -0.3, 0.8, 1.0), smile(0.15, 0.2, 3.0, 0.05)] {
+            for k in [-2.0, -0.5, -0.1, -0.01, 0.02, 0.3, 0.8] {
+                let h = 1e-5;
+                let [up, at, down] = [k + h, k, k - h].map(|k| smile.derivatives(k));
+                let (first, second) = ((up[0] - down[0]) / (2.0 * h), (up[1] - down[1]) / (2.0 * h));
+                assert!((at[1] - first).abs() < 1e-6 * (1.0 + first.abs()), "{at:?} {first} at {k}");
+                assert!((at[2] - second).abs() < 1e-4 * (1.0 + second.abs()), "{at:?} {second} at {k}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let x = [0.2, -0.4, 0.9, 0.0];
+        let strikes = [-0.4, -0.1, 0.0, 0.15];
+        let mut out: Vec<(f64, [f64; 3])> = Vec::new();
+        assert!(NormalSabrSmile::evaluate(x, strikes.into_iter(), &mut out));
+        for i in 0..3 {
+            let side = |step: f64| {
+                let (mut y, mut out) = (x, Vec::<(f64, [f64; 3])>::new());
+                y[i] += step;
+                assert!(NormalSabrSmile::evaluate(y, strikes.into_iter(), &mut out));
+                out
+            };
+            let (up, down) = (side(1e-6), side(-1e-6));
+            for ((up, down), (_, by)) in up.iter().zip(&down).zip(&out) {
+                let numeric = (up.0 - down.0) / 2e-6;
+                assert!((by[i] - numeric).abs() < 1e-7 * (1.0 + numeric.abs()), "{i}: {} {numeric}", by[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn far_below_the_forward_there_is_a_smile_still_without_arbitrage() {
+        let smile = smile(0.25, 0.0, 0.5, 2.0);
+        assert!(smile.lowest[0] > -10.0 && smile.lowest[0] < -0.5, "{:?}", smile.lowest);
+        for step in 0..400 {
+            let k = -0.05 * f64::from(step);
+            let g = smile.durrleman_g(k);
+            assert!(g >= -1e-8 && g.is_finite(), "{g} at {k}");
+        }
+    }
+}

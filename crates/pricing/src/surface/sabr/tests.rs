@@ -1,0 +1,288 @@
+use super::{fit as fit_lognormal, *};
+use crate::surface::{
+    FitQuality, VolatilitySurface,
+    calibration::{Estimator, Note, Reason, Residual, Settings, Weights},
+    coverage,
+    fitted::{FittedSurface, SurfaceModel, fit_model},
+    quality_of,
+    smile::Smile,
+    violations,
+};
+use proptest::prelude::*;
+
+const MODELS: [SurfaceModel; 4] =
+    [SurfaceModel::Sabr, SurfaceModel::SabrFreeBeta, SurfaceModel::SabrNormal, SurfaceModel::SabrNoArbitrage];
+
+/// `n` points from `low` to `high`.
+fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
+    (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect()
+}
+
+/// Quotes on `vol` at `strikes` log-moneynesses, each side `half` of volatility away.
+fn quotes(expiry_years: f64, strikes: &[f64], half: f64, vol: impl Fn(f64) -> f64) -> SliceQuotes {
+    let mid: Vec<f64> = strikes.iter().map(|&k| vol(k)).collect();
+    SliceQuotes {
+        expiry_years,
+        forward: 100.0,
+        log_moneyness: strikes.to_vec(),
+        bid_volatility: mid.iter().map(|v| v - half).collect(),
+        ask_volatility: mid.iter().map(|v| v + half).collect(),
+        mid_volatility: mid,
+        open_interest: Vec::new(),
+    }
+}
+
+/// Quotes on a smile, three deviations down and two up.
+fn quotes_on(smile: &impl Smile, expiry_years: f64) -> SliceQuotes {
+    let deviation = smile.total_variance(0.0).sqrt();
+    quotes(expiry_years, &grid(-3.0 * deviation, 2.0 * deviation, 41), 0.002, |k| {
+        (smile.total_variance(k) / expiry_years).sqrt()
+    })
+}
+
+fn parameters(alpha: f64, beta: f64, rho: f64, nu: f64, expiry_years: f64) -> SabrParameters {
+    SabrParameters { expiry_years, sabr: Sabr { alpha, beta, rho, nu } }
+}
+
+fn of(sabr: &Sabr) -> [f64; 4] {
+    [sabr.alpha, sabr.rho, sabr.nu, sabr.beta]
+}
+
+/// A term structure as an index has it.
+fn index() -> Vec<SliceQuotes> {
+    [(0.02, -0.5, 5.0), (0.1, -0.6, 2.5), (0.5, -0.7, 1.2), (1.5, -0.75, 0.7)]
+        .into_iter()
+        .map(|(t, rho, nu)| quotes_on(&SabrSmile::new(parameters(0.18, 1.0, rho, nu, t)), t))
+        .collect()
+}
+
+fn notes_at(notes: &[Note], years: f64) -> Vec<&Reason> {
+    notes.iter().filter(|note| note.expiry_years == Some(years)).map(|note| &note.reason).collect()
+}
+
+/// Every model fits the slices, has a finite surface above zero wherever it was quoted, and parameters that are numbers.
+fn assert_all_fit(slices: &[SliceQuotes]) -> Vec<(SurfaceModel, Vec<Note>)> {
+    let fit_of = |model: SurfaceModel| {
+        let fit = fit_model(model, slices, &ModelSettings::default(), None).expect("there is a quote");
+        for quotes in slices {
+            let t = crate::surface::target::positive_years(quotes.expiry_years);
+            for k in quotes.log_moneyness.iter().copied().filter(|k| k.is_finite()).chain([-0.01, 0.0, 0.01]) {
+                let at = fit.surface.variance(k, t);
+                assert!(at.total > 0.0 && at.total.is_finite(), "{model:?} at {k}, {t}: {at:?}");
+                assert!(at.by_k.is_finite() && at.by_kk.is_finite(), "{model:?} at {k}, {t}: {at:?}");
+            }
+        }
+        let json = serde_json::to_string(&fit.surface).expect("parameters are numbers");
+        assert_eq!(serde_json::from_str::<FittedSurface>(&json).expect("what was written"), fit.surface);
+        assert_eq!(fit.surface.model(), model);
+        (model, fit.notes)
+    };
+    MODELS.into_iter().map(fit_of).collect()
+}
+
+#[test]
+fn parameters_that_made_the_quotes_are_found() {
+    for (t, rho, nu) in [(0.02, -0.5, 5.0), (0.5, -0.7, 1.2), (2.0, 0.2, 0.5)] {
+        let made = parameters(0.22, 1.0, rho, nu, t);
+        let slices = [quotes_on(&SabrSmile::new(made), t)];
+        let found = fit_lognormal(&slices, &ModelSettings::default(), None).expect("quotes");
+        let found = SabrParameters::from(found.surface.smiles[0]).sabr;
+        for (ours, theirs) in of(&found).into_iter().zip(of(&made.sabr)) {
+            assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs.abs()), "{found:?} {made:?}");
+        }
+        let made = parameters(0.2, 0.0, rho, 0.8 * nu, t);
+        let slices = [quotes_on(&NormalSabrSmile::new(made), t)];
+        let found = fit_normal(&slices, &ModelSettings::default(), None).expect("quotes");
+        let found = SabrParameters::from(found.surface.smiles[0]).sabr;
+        for (ours, theirs) in of(&found).into_iter().zip(of(&made.sabr)) {
+            assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs.abs()), "{found:?} {made:?}");
+        }
+    }
+    // One smile hardly tells β and ρ apart: the smile itself is the test.
+    let made = SabrSmile::new(parameters(0.25, 0.5, -0.4, 0.9, 1.0));
+    let slices = [quotes_on(&made, 1.0)];
+    let found = fit_free_beta(&slices, &ModelSettings::default(), None).expect("quotes");
+    for k in grid(-0.6, 0.4, 21) {
+        let (ours, theirs) = (found.surface.implied_vol(k, 1.0), made.total_variance(k).sqrt());
+        assert!((ours - theirs).abs() < 2e-5, "{ours} {theirs} at {k}");
+    }
+    let made = parameters(0.2, 1.0, -0.6, 1.0, 0.5);
+    let smile = NoArbitrageSabrSmile::new(made);
+    let found = fit_no_arbitrage(&[quotes_on(&smile, 0.5)], &ModelSettings::default(), None).expect("quotes");
+    for k in grid(-0.4, 0.25, 21) {
+        let (ours, theirs) = (found.surface.implied_vol(k, 0.5), (smile.total_variance(k) / 0.5).sqrt());
+        assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs} at {k}");
+    }
+}
+
+#[test]
+fn every_residual_weight_and_estimator_is_honoured() {
+    let mut slices = index();
+    // A wild quote that each setting weighs in its own way.
+    slices[2].mid_volatility[4] += 0.05;
+    slices[2].open_interest = (0..slices[2].len()).map(|i| if i == 4 { 9000.0 } else { 10.0 }).collect();
+    let vol = |calibration: Settings| {
+        let settings = ModelSettings { calibration, ..ModelSettings::default() };
+        let fit = fit_lognormal(&slices, &settings, None).expect("quotes");
+        fit.surface.implied_vol(slices[2].log_moneyness[4], 0.5)
+    };
+    let mut seen = Vec::new();
+    for residual in [Residual::Volatility, Residual::Price, Residual::TotalVariance] {
+        for weights in [Weights::BidAsk, Weights::Vega, Weights::OpenInterest, Weights::Uniform] {
+            for estimator in [Estimator::LeastSquares, Estimator::MaximumLikelihood] {
+                seen.push((vol(Settings { residual, weights, estimator, tikhonov: 0.0 }), weights, estimator));
+            }
+        }
+    }
+    assert!(seen.iter().all(|(vol, ..)| *vol > 0.15 && *vol < 0.5), "{seen:?}");
+    let of = |weights, estimator| seen.iter().find(|it| it.1 == weights && it.2 == estimator).expect("seen").0;
+    let squares = Estimator::LeastSquares;
+    assert!(of(Weights::OpenInterest, squares) > of(Weights::Uniform, squares) + 0.005, "{seen:?}");
+    assert!(of(Weights::Uniform, squares) > of(Weights::Uniform, Estimator::MaximumLikelihood) + 1e-3, "{seen:?}");
+}
+
+#[test]
+fn yesterday_is_where_a_fit_is_pulled_to() {
+    let slices = index();
+    let settings =
+        |tikhonov| ModelSettings { calibration: Settings { tikhonov, ..Settings::default() }, ..Default::default() };
+    let today = fit_lognormal(&slices, &settings(0.0), None).expect("quotes");
+    let mut yesterday = today.surface.clone();
+    for smile in &mut yesterday.smiles {
+        let mut parameters = SabrParameters::from(*smile);
+        parameters.sabr.rho = 0.1;
+        *smile = SabrSmile::new(parameters);
+    }
+    let rho = |tikhonov| {
+        let fit = fit_lognormal(&slices, &settings(tikhonov), Some(&yesterday)).expect("quotes");
+        SabrParameters::from(fit.surface.smiles[2]).sabr.rho
+    };
+    let (free, little, much) = (rho(0.0), rho(10.0), rho(1e7));
+    assert!(
+        (free + 0.7).abs() < 1e-4 && free < little && little < much && (much - 0.1).abs() < 0.05,
+        "{free} {little} {much}"
+    );
+}
+
+#[test]
+fn bad_quotes_never_lose_the_rest() {
+    let good = index();
+    let with = |bad: SliceQuotes| {
+        let mut slices = good.clone();
+        slices.push(bad);
+        slices.sort_by(|x, y| x.expiry_years.total_cmp(&y.expiry_years));
+        slices
+    };
+    let t = 0.25;
+    let smile = |k: f64| 0.2 - 0.2 * k;
+    let few = with(quotes(t, &[-0.05, 0.02], 0.002, smile));
+    for (model, notes) in assert_all_fit(&few) {
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 2, .. })),
+            "{model:?} {notes:?}"
+        );
+    }
+    for side in [grid(-0.3, -0.05, 9), grid(0.02, 0.2, 9)] {
+        for (model, notes) in assert_all_fit(&with(quotes(t, &side, 0.002, smile))) {
+            assert!(notes_at(&notes, t).iter().any(|it| matches!(it, Reason::OneSided { .. })), "{model:?} {notes:?}");
+        }
+    }
+    let mut crossed = quotes(t, &grid(-0.2, 0.1, 9), 0.002, smile);
+    crossed.bid_volatility[3] += 0.1;
+    for (model, notes) in assert_all_fit(&with(crossed)) {
+        assert!(notes_at(&notes, t).contains(&&Reason::CrossedQuotes { quotes: 1 }), "{model:?} {notes:?}");
+    }
+    for (model, notes) in assert_all_fit(&with(quotes(t, &grid(-0.2, 0.1, 9), 0.002, |_| 0.3))) {
+        assert!(notes_at(&notes, t).contains(&&Reason::Flat), "{model:?} {notes:?}");
+    }
+    for (model, notes) in assert_all_fit(&with(quotes(t, &grid(-0.2, 0.1, 9), 0.002, |_| f64::NAN))) {
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::TooFewQuotes { quotes: 0, .. })),
+            "{model:?} {notes:?}"
+        );
+    }
+    for (model, notes) in assert_all_fit(&with(quotes(t, &grid(-0.2, 0.1, 9), 0.002, |k| smile(k) - 0.14))) {
+        assert!(
+            notes_at(&notes, t).iter().any(|it| matches!(it, Reason::CalendarInverted { .. })),
+            "{model:?} {notes:?}"
+        );
+    }
+    let mut strange = quotes(t, &[-0.1, -0.1, -0.1, 0.0, 0.0, 0.05, 0.05, 0.1], 0.002, smile);
+    strange.log_moneyness[2] = f64::NAN;
+    strange.ask_volatility[4] = f64::NAN;
+    strange.bid_volatility[5] = f64::INFINITY;
+    assert_all_fit(&with(strange));
+    // Ten minutes, 300 % and a meme stock's year.
+    assert_all_fit(&with(quotes(1.9e-5, &grid(-0.004, 0.003, 9), 0.01, |k| 0.2 + 20.0 * k.abs())));
+    assert_all_fit(&with(quotes(t, &grid(-1.5, 2.0, 19), 0.05, |k| 3.0 + 0.3 * k * k)));
+    assert_all_fit(&[quotes(1.0, &grid(-2.0, 2.5, 19), 0.05, |k| 3.0 + 0.1 * k)]);
+    assert_all_fit(&[quotes(1.0, &[0.01], 0.05, |_| 0.2)]);
+    assert_all_fit(&[quotes(0.0, &grid(-0.1, 0.1, 7), 0.01, smile), quotes(f64::NAN, &[0.0], 0.01, smile)]);
+}
+
+#[test]
+fn without_a_usable_quote_there_is_no_surface() {
+    let none = [quotes(0.5, &[0.0, 0.1], 0.01, |_| f64::NAN)];
+    for model in MODELS {
+        assert!(fit_model(model, &none, &ModelSettings::default(), None).is_err());
+        assert!(fit_model(model, &[], &ModelSettings::default(), None).is_err());
+    }
+}
+
+#[test]
+fn slices_that_would_cross_are_kept_apart_and_it_is_noted() {
+    let steep = SabrSmile::new(parameters(0.2, 1.0, -0.8, 2.0, 0.5));
+    let flat = SabrSmile::new(parameters(0.2, 1.0, -0.1, 0.3, 0.6));
+    let slices = [quotes_on(&steep, 0.5), quotes_on(&flat, 0.6)];
+    for model in MODELS {
+        let fit = fit_model(model, &slices, &ModelSettings::default(), None).expect("quotes");
+        let (report, found) = violations(&fit.surface, &coverage(&slices));
+        assert_eq!(report.calendar_violations, 0, "{model:?} {found:?}");
+        let of_later = notes_at(&fit.notes, 0.6);
+        let constrained = of_later
+            .iter()
+            .any(|it| matches!(it, Reason::Constrained { change_vol_points } if *change_vol_points > 0.1));
+        assert!(constrained, "{model:?} {:?}", fit.notes);
+        let (_, FitQuality { rmse_vol_points, .. }) = quality_of(&fit.surface, &slices);
+        let free = fit.unconstrained.expect("the model has constraints").rmse_vol_points;
+        assert!(rmse_vol_points > free, "{model:?}: {rmse_vol_points} constrained, {free} free");
+    }
+}
+
+#[test]
+fn standard_errors_grow_with_the_noise_of_the_quotes() {
+    let error = |noise: f64| {
+        let mut slices = index();
+        for slice in &mut slices {
+            for (i, vol) in slice.mid_volatility.iter_mut().enumerate() {
+                *vol += if i % 2 == 0 { noise } else { -noise };
+            }
+        }
+        let fit = fit_lognormal(&slices, &ModelSettings::default(), None).expect("quotes");
+        let stability = &fit.stability[1];
+        assert_eq!(stability.parameters, ["alpha", "rho", "nu"]);
+        assert!(stability.condition_number.expect("determined") < 1e4);
+        assert!((stability.values[1] + 0.6).abs() < 0.02 && (stability.values[2] - 2.5).abs() < 0.1, "{stability:?}");
+        stability.standard_errors[1].expect("determined")
+    };
+    let (little, much) = (error(1e-4), error(1e-3));
+    assert!((much / little - 10.0).abs() < 1.0, "{little} {much}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_quotes_fit_without_panic(
+        t in prop_oneof![1e-5..1e-3_f64, 0.01..3.0_f64],
+        vols in proptest::collection::vec((-1.0..1.0_f64, 0.01..3.0_f64), 1..12),
+    ) {
+        let strikes: Vec<f64> = vols.iter().map(|it| it.0).collect();
+        let mut slice = quotes(t, &strikes, 0.01, |_| 0.2);
+        slice.mid_volatility = vols.iter().map(|it| it.1).collect();
+        for model in [SurfaceModel::Sabr, SurfaceModel::SabrFreeBeta] {
+            let fit = fit_model(model, &[slice.clone()], &ModelSettings::default(), None).expect("quotes");
+            let json = serde_json::to_string(&fit.surface).expect("numbers");
+            prop_assert!(!json.contains("null"));
+        }
+    }
+}
