@@ -6,6 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
+    interpolation::{PiecewiseCubic, cubic_spline, monotone_spline},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -16,16 +17,22 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// The C² cubic spline of total variance through the mids.
+    CubicSpline,
+    /// The monotone cubic spline of total variance through the mids.
+    MonotoneSpline,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 3] = [Self::Svi, Self::CubicSpline, Self::MonotoneSpline];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::CubicSpline => "cubic_spline",
+            Self::MonotoneSpline => "monotone_spline",
         }
     }
 
@@ -41,6 +48,10 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// The C² cubic spline of total variance through the mids.
+    CubicSpline(Slices<PiecewiseCubic>),
+    /// The monotone cubic spline of total variance through the mids.
+    MonotoneSpline(Slices<PiecewiseCubic>),
 }
 
 impl FittedSurface {
@@ -48,12 +59,15 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::CubicSpline(_) => SurfaceModel::CubicSpline,
+            Self::MonotoneSpline(_) => SurfaceModel::MonotoneSpline,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::CubicSpline(surface) | Self::MonotoneSpline(surface) => surface,
         }
     }
 }
@@ -87,6 +101,10 @@ pub fn fit_model(
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::CubicSpline => Ok(cubic_spline::fit(slices, settings, None)?.map(FittedSurface::CubicSpline)),
+        SurfaceModel::MonotoneSpline => {
+            Ok(monotone_spline::fit(slices, settings, None)?.map(FittedSurface::MonotoneSpline))
+        }
     }
 }
 
