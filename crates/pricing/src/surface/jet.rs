@@ -2,8 +2,6 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-/// Exponents of (k, t) of each coefficient.
-const POWERS: [(usize, usize); 10] = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)];
 /// Place of the coefficient of kⁱtʲ, by i and j.
 const PLACE: [[usize; 4]; 4] = [[0, 2, 5, 9], [1, 4, 8, 0], [3, 7, 0, 0], [6, 0, 0, 0]];
 
@@ -143,21 +141,29 @@ impl Mul for Jet {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
-        let mut product = [0.0; 10];
-        for (a, (i, j)) in self.0.into_iter().zip(POWERS) {
-            for (b, (m, n)) in other.0.into_iter().zip(POWERS) {
-                if i + j + m + n <= 3 {
-                    product[PLACE[i + m][j + n]] += a * b;
-                }
-            }
-        }
-        Self(product)
+        let (a, b) = (&self.0, &other.0);
+        Self([
+            a[0] * b[0],
+            a[0] * b[1] + a[1] * b[0],
+            a[0] * b[2] + a[2] * b[0],
+            a[0] * b[3] + a[1] * b[1] + a[3] * b[0],
+            a[0] * b[4] + a[1] * b[2] + a[2] * b[1] + a[4] * b[0],
+            a[0] * b[5] + a[2] * b[2] + a[5] * b[0],
+            a[0] * b[6] + a[1] * b[3] + a[3] * b[1] + a[6] * b[0],
+            a[0] * b[7] + a[1] * b[4] + a[2] * b[3] + a[3] * b[2] + a[4] * b[1] + a[7] * b[0],
+            a[0] * b[8] + a[1] * b[5] + a[2] * b[4] + a[4] * b[2] + a[5] * b[1] + a[8] * b[0],
+            a[0] * b[9] + a[2] * b[5] + a[5] * b[2] + a[9] * b[0],
+        ])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Exponents of (k, t) of each coefficient.
+    const POWERS: [(usize, usize); 10] =
+        [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)];
 
     /// A formula that uses every operation.
     fn formula(k: Jet, t: Jet) -> Jet {

@@ -6,7 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
-    interpolation::{PiecewiseCubic, cubic_spline, monotone_spline},
+    interpolation::{Kriging, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, rbf},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -21,11 +21,15 @@ pub enum SurfaceModel {
     CubicSpline,
     /// The monotone cubic spline of total variance through the mids.
     MonotoneSpline,
+    /// Radial basis functions of the logarithm of volatility.
+    Rbf,
+    /// A Gaussian process over an SSVI backbone.
+    Kriging,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Svi, Self::CubicSpline, Self::MonotoneSpline];
+    pub const ALL: [Self; 5] = [Self::Svi, Self::CubicSpline, Self::MonotoneSpline, Self::Rbf, Self::Kriging];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +37,8 @@ impl SurfaceModel {
             Self::Svi => "svi",
             Self::CubicSpline => "cubic_spline",
             Self::MonotoneSpline => "monotone_spline",
+            Self::Rbf => "rbf",
+            Self::Kriging => "kriging",
         }
     }
 
@@ -52,6 +58,10 @@ pub enum FittedSurface {
     CubicSpline(Slices<PiecewiseCubic>),
     /// The monotone cubic spline of total variance through the mids.
     MonotoneSpline(Slices<PiecewiseCubic>),
+    /// Radial basis functions of the logarithm of volatility.
+    Rbf(Rbf),
+    /// A Gaussian process over an SSVI backbone.
+    Kriging(Kriging),
 }
 
 impl FittedSurface {
@@ -61,6 +71,8 @@ impl FittedSurface {
             Self::Svi(_) => SurfaceModel::Svi,
             Self::CubicSpline(_) => SurfaceModel::CubicSpline,
             Self::MonotoneSpline(_) => SurfaceModel::MonotoneSpline,
+            Self::Rbf(_) => SurfaceModel::Rbf,
+            Self::Kriging(_) => SurfaceModel::Kriging,
         }
     }
 
@@ -68,6 +80,8 @@ impl FittedSurface {
         match self {
             Self::Svi(surface) => surface,
             Self::CubicSpline(surface) | Self::MonotoneSpline(surface) => surface,
+            Self::Rbf(surface) => surface,
+            Self::Kriging(surface) => surface,
         }
     }
 }
@@ -94,7 +108,7 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
@@ -104,6 +118,11 @@ pub fn fit_model(
         SurfaceModel::CubicSpline => Ok(cubic_spline::fit(slices, settings, None)?.map(FittedSurface::CubicSpline)),
         SurfaceModel::MonotoneSpline => {
             Ok(monotone_spline::fit(slices, settings, None)?.map(FittedSurface::MonotoneSpline))
+        }
+        SurfaceModel::Rbf => Ok(rbf::fit(slices, settings, None)?.map(FittedSurface::Rbf)),
+        SurfaceModel::Kriging => {
+            let prior = prior.and_then(|it| if let FittedSurface::Kriging(it) = it { Some(it) } else { None });
+            Ok(kriging::fit(slices, settings, prior)?.map(FittedSurface::Kriging))
         }
     }
 }
