@@ -6,7 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
-    interpolation::{Kriging, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, rbf},
+    interpolation::{Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -25,11 +25,14 @@ pub enum SurfaceModel {
     Rbf,
     /// A Gaussian process over an SSVI backbone.
     Kriging,
+    /// A neural network over an SSVI backbone.
+    Neural,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Svi, Self::CubicSpline, Self::MonotoneSpline, Self::Rbf, Self::Kriging];
+    pub const ALL: [Self; 6] =
+        [Self::Svi, Self::CubicSpline, Self::MonotoneSpline, Self::Rbf, Self::Kriging, Self::Neural];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl SurfaceModel {
             Self::MonotoneSpline => "monotone_spline",
             Self::Rbf => "rbf",
             Self::Kriging => "kriging",
+            Self::Neural => "neural",
         }
     }
 
@@ -62,6 +66,8 @@ pub enum FittedSurface {
     Rbf(Rbf),
     /// A Gaussian process over an SSVI backbone.
     Kriging(Kriging),
+    /// A neural network over an SSVI backbone.
+    Neural(Neural),
 }
 
 impl FittedSurface {
@@ -73,6 +79,7 @@ impl FittedSurface {
             Self::MonotoneSpline(_) => SurfaceModel::MonotoneSpline,
             Self::Rbf(_) => SurfaceModel::Rbf,
             Self::Kriging(_) => SurfaceModel::Kriging,
+            Self::Neural(_) => SurfaceModel::Neural,
         }
     }
 
@@ -82,6 +89,7 @@ impl FittedSurface {
             Self::CubicSpline(surface) | Self::MonotoneSpline(surface) => surface,
             Self::Rbf(surface) => surface,
             Self::Kriging(surface) => surface,
+            Self::Neural(surface) => surface,
         }
     }
 }
@@ -123,6 +131,10 @@ pub fn fit_model(
         SurfaceModel::Kriging => {
             let prior = prior.and_then(|it| if let FittedSurface::Kriging(it) = it { Some(it) } else { None });
             Ok(kriging::fit(slices, settings, prior)?.map(FittedSurface::Kriging))
+        }
+        SurfaceModel::Neural => {
+            let prior = prior.and_then(|it| if let FittedSurface::Neural(it) = it { Some(it) } else { None });
+            Ok(neural::fit(slices, settings, prior)?.map(FittedSurface::Neural))
         }
     }
 }

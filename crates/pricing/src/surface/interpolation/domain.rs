@@ -138,7 +138,7 @@ impl Domain {
     }
 
     /// Log-moneyness of the two edges, their speeds, and their signs, between the first expiry and the last.
-    fn edges_at(&self, time: f64) -> [[f64; 3]; 2] {
+    pub(super) fn edges_at(&self, time: f64) -> [[f64; 3]; 2] {
         let after = self.times.partition_point(|&it| it < time).clamp(1, self.times.len().max(2) - 1);
         let (t_low, low) = (self.times[after - 1], self.edges[after - 1]);
         let (t_high, high) = self.times.get(after).map_or((2.0 * t_low, low), |&t| (t, self.edges[after]));

@@ -10,6 +10,7 @@ mod kernel;
 mod knots;
 pub mod kriging;
 pub mod monotone_spline;
+pub mod neural;
 mod piecewise_cubic;
 #[cfg(test)]
 mod plane_tests;
@@ -21,5 +22,6 @@ mod tests;
 pub use backbone::Backbone;
 pub use domain::Domain;
 pub use kriging::Kriging;
+pub use neural::Neural;
 pub use piecewise_cubic::PiecewiseCubic;
 pub use rbf::Rbf;

@@ -5,7 +5,7 @@ use super::{domain::thinned, knots::Knots, *};
 use crate::surface::{
     Clock, SliceQuotes, VolatilitySurface,
     calibration::{Estimator, ModelSettings, Settings},
-    quality_of,
+    coverage, quality_of, violations,
 };
 
 const EXPIRIES: [f64; 6] = [0.03, 0.08, 0.2, 0.5, 1.0, 2.0];
@@ -60,6 +60,7 @@ fn noisy(slices: &[SliceQuotes], seed: u64) -> Vec<SliceQuotes> {
 fn plane_models_stand_bad_input() {
     stands(|slices, settings| rbf::fit(slices, settings, None));
     stands(|slices, settings| kriging::fit(slices, settings, None));
+    stands(|slices, settings| neural::fit(slices, settings, None));
 }
 
 #[test]
@@ -67,6 +68,7 @@ fn plane_models_have_the_derivatives_they_say() {
     let slices = rippled(&EXPIRIES, 0.03);
     derivatives_agree(&rbf::fit(&slices, &eventful(), None).expect("quotes").surface, &POINTS, 1e-4);
     derivatives_agree(&kriging::fit(&slices, &eventful(), None).expect("quotes").surface, &POINTS, 1e-4);
+    derivatives_agree(&neural::fit(&slices, &eventful(), None).expect("quotes").surface, &POINTS, 1e-4);
 }
 
 #[test]
@@ -200,6 +202,45 @@ fn wild_quotes_count_little_under_maximum_likelihood() {
     };
     let (squares, likelihood) = (error(Estimator::LeastSquares), error(Estimator::MaximumLikelihood));
     assert!(likelihood < 0.5 * squares, "{likelihood} {squares}");
+}
+
+#[test]
+fn the_network_does_far_better_than_its_backbone_and_the_same_each_time() {
+    let slices = rippled(&EXPIRIES, 0.03);
+    let fit = || neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    let surface = fit();
+    let plain = Neural { parameters: vec![0.0; surface.parameters.len()], ..surface.clone() };
+    let (with, without) = (quality_of(&surface, &slices).1, quality_of(&plain, &slices).1);
+    assert!(with.rmse_vol_points < 0.25 * without.rmse_vol_points, "{with:?} {without:?}");
+    assert!(with.inside > without.inside, "{with:?} {without:?}");
+    assert_eq!(fit(), surface);
+}
+
+#[test]
+fn tikhonov_draws_the_network_to_yesterdays() {
+    let slices = rippled(&EXPIRIES, 0.02);
+    let before = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    let today = rippled(&EXPIRIES, 0.04);
+    let moved = |tikhonov: f64| {
+        let settings =
+            ModelSettings { calibration: Settings { tikhonov, ..Settings::default() }, ..Default::default() };
+        let after = neural::fit(&today, &settings, Some(&before)).expect("quotes").surface;
+        let squares = after.parameters.iter().zip(&before.parameters).map(|(x, y)| (x - y).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    let (free, held) = (moved(0.0), moved(1e6));
+    assert!(held < 0.1 * free, "{held} {free}");
+}
+
+#[test]
+fn penalties_take_arbitrage_out_of_a_network_that_the_quotes_put_in() {
+    // A ripple of 12 %: the quotes' own density is negative in places.
+    let slices = rippled(&EXPIRIES, 0.12);
+    let surface = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    let spline = cubic_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    let of = |surface: &dyn VolatilitySurface| violations(surface, &coverage(&slices)).0.butterfly_violations;
+    let (ours, quotes) = (of(&surface), of(&spline));
+    assert!(quotes > 500 && ours < quotes / 10, "{ours} {quotes}");
 }
 
 #[test]
