@@ -6,7 +6,10 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
-    interpolation::{Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf},
+    interpolation::{
+        Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf,
+        smoothing_spline::{self, SmoothedSmile},
+    },
     smile::{Variance, VolatilitySurface},
 };
 
@@ -27,12 +30,21 @@ pub enum SurfaceModel {
     Kriging,
     /// A neural network over an SSVI backbone.
     Neural,
+    /// Fengler's arbitrage-free smoothing spline of prices.
+    SmoothingSpline,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Svi, Self::CubicSpline, Self::MonotoneSpline, Self::Rbf, Self::Kriging, Self::Neural];
+    pub const ALL: [Self; 7] = [
+        Self::Svi,
+        Self::CubicSpline,
+        Self::MonotoneSpline,
+        Self::Rbf,
+        Self::Kriging,
+        Self::Neural,
+        Self::SmoothingSpline,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +55,7 @@ impl SurfaceModel {
             Self::Rbf => "rbf",
             Self::Kriging => "kriging",
             Self::Neural => "neural",
+            Self::SmoothingSpline => "smoothing_spline",
         }
     }
 
@@ -68,6 +81,8 @@ pub enum FittedSurface {
     Kriging(Kriging),
     /// A neural network over an SSVI backbone.
     Neural(Neural),
+    /// Fengler's arbitrage-free smoothing spline of prices.
+    SmoothingSpline(Slices<SmoothedSmile>),
 }
 
 impl FittedSurface {
@@ -80,6 +95,7 @@ impl FittedSurface {
             Self::Rbf(_) => SurfaceModel::Rbf,
             Self::Kriging(_) => SurfaceModel::Kriging,
             Self::Neural(_) => SurfaceModel::Neural,
+            Self::SmoothingSpline(_) => SurfaceModel::SmoothingSpline,
         }
     }
 
@@ -90,6 +106,7 @@ impl FittedSurface {
             Self::Rbf(surface) => surface,
             Self::Kriging(surface) => surface,
             Self::Neural(surface) => surface,
+            Self::SmoothingSpline(surface) => surface,
         }
     }
 }
@@ -135,6 +152,9 @@ pub fn fit_model(
         SurfaceModel::Neural => {
             let prior = prior.and_then(|it| if let FittedSurface::Neural(it) = it { Some(it) } else { None });
             Ok(neural::fit(slices, settings, prior)?.map(FittedSurface::Neural))
+        }
+        SurfaceModel::SmoothingSpline => {
+            Ok(smoothing_spline::fit(slices, settings, None)?.map(FittedSurface::SmoothingSpline))
         }
     }
 }

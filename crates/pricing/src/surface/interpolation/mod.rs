@@ -16,6 +16,7 @@ mod piecewise_cubic;
 mod plane_tests;
 pub mod rbf;
 mod remarks;
+pub mod smoothing_spline;
 #[cfg(test)]
 mod tests;
 

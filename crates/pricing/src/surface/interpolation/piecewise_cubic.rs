@@ -26,14 +26,8 @@ pub struct PiecewiseCubic {
 impl PiecewiseCubic {
     /// w, w′ and w″ between knots `i` and `i + 1`.
     fn inside(&self, i: usize, k: f64) -> [f64; 3] {
-        let h = self.log_moneyness[i + 1] - self.log_moneyness[i];
-        let s = (k - self.log_moneyness[i]) / h;
-        let (w, high) = (self.total_variance[i], self.total_variance[i + 1]);
-        let (a, b) = (self.slope[i], self.slope[i + 1]);
-        let chord = (high - w) / h;
-        // w + h s (a + s (c₂ + s c₃)).
-        let (c2, c3) = (3.0 * chord - 2.0 * a - b, a + b - 2.0 * chord);
-        [w + h * s * (a + s * (c2 + s * c3)), a + s * (2.0 * c2 + 3.0 * s * c3), (2.0 * c2 + 6.0 * s * c3) / h]
+        let ends = |column: &[f64]| [column[i], column[i + 1]];
+        hermite(ends(&self.log_moneyness), ends(&self.total_variance), ends(&self.slope), k)
     }
 
     /// Whether w is above zero between all knots.
@@ -69,6 +63,16 @@ impl PiecewiseCubic {
             slope: times(&self.slope),
         }
     }
+}
+
+/// The value and two derivatives at `x` of the cubic with these values and slopes at two places.
+pub(super) fn hermite([low, high]: [f64; 2], values: [f64; 2], [a, b]: [f64; 2], x: f64) -> [f64; 3] {
+    let h = high - low;
+    let s = (x - low) / h;
+    let chord = (values[1] - values[0]) / h;
+    // values₀ + h s (a + s (c₂ + s c₃)).
+    let (c2, c3) = (3.0 * chord - 2.0 * a - b, a + b - 2.0 * chord);
+    [values[0] + h * s * (a + s * (c2 + s * c3)), a + s * (2.0 * c2 + 3.0 * s * c3), (2.0 * c2 + 6.0 * s * c3) / h]
 }
 
 impl Smile for PiecewiseCubic {

@@ -174,6 +174,62 @@ fn splines_have_the_derivatives_they_say() {
 }
 
 #[test]
+fn the_smoothing_spline_stands_bad_input() {
+    stands(|slices, settings| smoothing_spline::fit(slices, settings, None));
+}
+
+#[test]
+fn the_smoothing_spline_meets_quotes_without_arbitrage_and_has_the_derivatives_it_says() {
+    let slices = rippled(&[0.1, 0.5, 2.0], 0.0);
+    let fitted = smoothing_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes");
+    assert_eq!(fitted.notes, []);
+    let (_, quality) = quality_of(&fitted.surface, &slices);
+    assert!(quality.inside as f64 > 0.98 * quality.quotes as f64, "{quality:?}");
+    derivatives_agree(
+        &fitted.surface,
+        &[(-0.0731, 0.05), (0.0411, 0.1001), (-0.211, 0.3), (0.0333, 1.0), (-0.07, 4.0)],
+        1e-4,
+    );
+}
+
+#[test]
+fn the_smoothing_spline_takes_the_arbitrage_of_the_quotes_away() {
+    // Ripples that make the quotes' density negative, and a later expiry under the earlier.
+    let mut slices = rippled(&[0.1, 0.5, 0.52], 0.1);
+    for vol in &mut slices[2].mid_volatility {
+        *vol *= 0.95;
+    }
+    let fitted = smoothing_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes");
+    let spline = cubic_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes");
+    for (i, slice) in slices.iter().enumerate() {
+        let [low, high] = [slice.log_moneyness[0], slice.log_moneyness[slice.len() - 1]];
+        let smile = &fitted.surface.smiles[i];
+        let least = |smile: &dyn Smile| {
+            grid(low + 1e-9, high - 1e-9, 2001).into_iter().map(|k| smile.durrleman_g(k)).fold(f64::INFINITY, f64::min)
+        };
+        assert!(least(&spline.surface.smiles[i]) < -1e-3);
+        assert!(least(smile) >= -1e-9, "{i}: {}", least(smile));
+        if let Some(next) = fitted.surface.smiles.get(i + 1) {
+            assert!(slice.log_moneyness.iter().all(|&k| smile.total_variance(k) < next.total_variance(k)));
+        }
+    }
+    assert!(fitted.notes.iter().all(|note| !matches!(note.reason, Reason::Failed { .. })), "{:?}", fitted.notes);
+}
+
+#[test]
+fn tikhonov_stiffens_the_smoothing_spline() {
+    let slices = rippled(&[0.5], 0.02);
+    let miss = |tikhonov: f64| {
+        let mut settings = ModelSettings::default();
+        settings.calibration.tikhonov = tikhonov;
+        let fitted = smoothing_spline::fit(&slices, &settings, None).expect("quotes");
+        quality_of(&fitted.surface, &slices).1.rmse_vol_points
+    };
+    let (free, stiff) = (miss(0.0), miss(1e3));
+    assert!(stiff > 1.5 * free, "{stiff} {free}");
+}
+
+#[test]
 fn quotes_at_one_strike_are_averaged_by_their_weights() {
     let mut slice = quotes(1.0, &[-0.1, 0.0, 0.0, 0.1], 0.01, |_| 0.2);
     (slice.bid_volatility[2], slice.mid_volatility[2], slice.ask_volatility[2]) = (0.27, 0.3, 0.33);
