@@ -141,7 +141,7 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
 }
 
 /// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.
-fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
+pub(super) fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
     let known: Vec<(f64, f64)> =
         targets.iter().zip(&levels).filter_map(|(target, level)| Some((target.expiry_years, (*level)?))).collect();
     let mut before = 0.0_f64;

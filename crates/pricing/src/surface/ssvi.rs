@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     linear::solve_small,
@@ -20,7 +20,7 @@ const SCALES: [f64; 3] = [100.0, 30.0, 30.0];
 const STARTS: [[f64; 3]; 4] = [[-0.6, 0.5, 1.0], [-1.5, 2.0, 2.0], [0.0, 0.0, 0.0], [0.6, 0.5, 1.0]];
 
 /// SSVI (Gatheral and Jacquier 2014): w(k, θ) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)), φ(θ) = η θ^−γ (1 + θ)^(γ−1).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ssvi {
     /// Correlation.
     pub rho: f64,

@@ -1,0 +1,128 @@
+//! Fengler's arbitrage-free smoothing of option prices.
+//!
+//! M. Fengler, "Arbitrage-free smoothing of the implied volatility surface", Quantitative Finance 9 (2009): at each expiry the natural cubic
+//! smoothing spline of prices in strike, in Green and Silverman's value and second derivative form, that is convex, has slopes and ends
+//! within their bounds, and is nowhere worth more than the next expiry at the same forward moneyness; from the last expiry to the first. A
+//! strictly convex quadratic programme each. Two things are not as published: prices are of puts over the forward, which differ from its
+//! calls by a straight line; and the knots are the quotes' own strikes instead of a presmoothed grid, so that calendar arbitrage is excluded
+//! at each knot of the earlier expiry and not between them or beyond its quotes. Convexity holds on all of the quoted range; the linear
+//! wings beyond may have arbitrage near the joint.
+
+mod quadratic;
+mod slice;
+mod smile;
+
+pub use smile::{PriceSpline, SmoothedSmile};
+
+use rayon::prelude::*;
+
+use super::{cubic_spline, knots::Knots, monotone_spline, piecewise_cubic::PiecewiseCubic, remarks::remarks};
+use crate::surface::{
+    SliceQuotes, Slices, Smile,
+    calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    target::positive_years,
+};
+
+/// Fewest strikes that a spline of prices is fitted to.
+const FEWEST: usize = 5;
+/// Knots of a slice that is filled from its neighbours.
+const FILLED_KNOTS: u32 = 41;
+
+/// Smooths the mids of each slice, a miss of ln σ counted in the unit of the settings (by default half-spreads); at each expiry as smooth as
+/// leaves a root mean square miss of a quarter without the constraints. Tikhonov's λ stiffens it: the weight of the curvature is 1 + λ times that.
+/// The estimator is least squares, whatever the settings say. A prior has no part.
+///
+/// # Errors
+/// Where no quote is usable.
+pub fn fit(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    _prior: Option<&Slices<SmoothedSmile>>,
+) -> Result<Fit<Slices<SmoothedSmile>>, FitError> {
+    let expiry_years: Vec<f64> = slices.iter().map(|quotes| positive_years(quotes.expiry_years)).collect();
+    let knots: Vec<Knots> = slices.par_iter().map(|quotes| Knots::new(quotes, &settings.calibration)).collect();
+    if knots.iter().all(|knots| knots.len() == 0) {
+        return Err(FitError::NoQuotes);
+    }
+    let mut notes = remarks(slices, &expiry_years, &knots, FEWEST, "a spline of total variance");
+    let stiffness = 1.0 + settings.calibration.tikhonov.max(0.0);
+    let mut smiles: Vec<Option<SmoothedSmile>> = vec![None; slices.len()];
+    for i in (0..slices.len()).rev().filter(|&i| knots[i].len() > 0) {
+        let next = smiles[i + 1..].iter().flatten().next();
+        let price = next.map(|next| move |k: f64| smile::put_price(k, next.total_variance(k)));
+        let later = price.as_ref().map(|price| price as &dyn Fn(f64) -> f64);
+        let (smile, why) = smoothed(&knots[i], later, stiffness);
+        let reason = why.map(|why| Reason::Failed { why: why.into() });
+        notes.extend(reason.map(|reason| Note { expiry_years: Some(expiry_years[i]), reason }));
+        smiles[i] = Some(smile);
+    }
+    let smiles = filled(&smiles, &expiry_years);
+    Ok(Fit { notes, ..Fit::of(Slices { expiry_years, smiles, clock: settings.clock.clone() }) })
+}
+
+/// The spline under all constraints; where there is none, without the next expiry's; else one of total variance.
+fn smoothed(
+    knots: &Knots,
+    later: Option<&dyn Fn(f64) -> f64>,
+    stiffness: f64,
+) -> (SmoothedSmile, Option<&'static str>) {
+    let variance = || {
+        let spline = cubic_spline::join(knots);
+        SmoothedSmile::Variance(if spline.is_positive() { spline } else { monotone_spline::join(knots) })
+    };
+    if knots.len() < FEWEST {
+        return (variance(), None);
+    }
+    let has_values = |spline: &PriceSpline| {
+        spline.moneyness.iter().all(|kappa| spline.derivatives(kappa.ln()).iter().all(|part| part.is_finite()))
+    };
+    if let Some(spline) = slice::fit(knots, later, stiffness).filter(has_values) {
+        return (SmoothedSmile::Price(spline), None);
+    }
+    let alone = later.and_then(|_| slice::fit(knots, None, stiffness)).filter(has_values);
+    match alone {
+        Some(spline) => (
+            SmoothedSmile::Price(spline),
+            Some("no convex prices below the next expiry's; smoothed without regard to it"),
+        ),
+        None => (variance(), Some("no convex prices near the quotes; a spline of total variance instead")),
+    }
+}
+
+/// Every smile, those that are missing from their neighbours: linear in time between two, of the same volatilities beside one.
+fn filled(known: &[Option<SmoothedSmile>], expiry_years: &[f64]) -> Vec<SmoothedSmile> {
+    let of = |i: usize| known[i].as_ref().map(|smile| (expiry_years[i], smile));
+    (0..known.len())
+        .filter_map(|i| {
+            if let Some((_, smile)) = of(i) {
+                return Some(smile.clone());
+            }
+            let t = expiry_years[i];
+            let (before, after) = ((0..i).rev().find_map(of), (i + 1..known.len()).find_map(of));
+            let parts = match (before, after) {
+                (Some((t_low, low)), Some((t_high, high))) => {
+                    let share = ((t - t_low) / (t_high - t_low).max(1e-12)).clamp(0.0, 1.0);
+                    [(low, 1.0 - share), (high, share)]
+                }
+                (Some((expiry, smile)), None) | (None, Some((expiry, smile))) => {
+                    [(smile, 0.5 * t / expiry), (smile, 0.5 * t / expiry)]
+                }
+                (None, None) => return None,
+            };
+            Some(SmoothedSmile::Variance(mixed(parts)))
+        })
+        .collect()
+}
+
+/// A sum of two smiles at knots that reach four deviations about the money.
+fn mixed(parts: [(&SmoothedSmile, f64); 2]) -> PiecewiseCubic {
+    let sum = |k: f64, part: usize| parts.iter().map(|(smile, share)| share * smile.derivatives(k)[part]).sum::<f64>();
+    let reach = 4.0 * sum(0.0, 0).sqrt();
+    let log_moneyness: Vec<f64> =
+        (0..FILLED_KNOTS).map(|i| reach * (2.0 * f64::from(i) / f64::from(FILLED_KNOTS - 1) - 1.0)).collect();
+    PiecewiseCubic {
+        total_variance: log_moneyness.iter().map(|&k| sum(k, 0)).collect(),
+        slope: log_moneyness.iter().map(|&k| sum(k, 1)).collect(),
+        log_moneyness,
+    }
+}
