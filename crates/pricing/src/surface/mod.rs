@@ -1,5 +1,6 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
+mod andreasen_huge;
 mod barrier;
 pub mod calibration;
 mod check;
@@ -24,6 +25,7 @@ mod tests;
 mod violations;
 mod wings;
 
+pub use andreasen_huge::{AndreasenHuge, AndreasenHugeParameters, AndreasenHugeStep, ParameterError};
 pub use check::check;
 pub use clock::{Clock, ClockError};
 pub use fit::fit;

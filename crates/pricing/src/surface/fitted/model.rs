@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::surface::{
-    SliceQuotes, SliceSource, Slices, Svi,
+    AndreasenHuge, SliceQuotes, SliceSource, Slices, Svi, andreasen_huge,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
     smile::{Variance, VolatilitySurface},
@@ -16,16 +16,19 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// One implicit step of Dupire's equation an expiry (Andreasen and Huge 2011).
+    AndreasenHuge,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 2] = [Self::Svi, Self::AndreasenHuge];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::AndreasenHuge => "andreasen_huge",
         }
     }
 
@@ -41,6 +44,8 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// Implicit steps.
+    AndreasenHuge(AndreasenHuge),
 }
 
 impl FittedSurface {
@@ -48,12 +53,14 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::AndreasenHuge(_) => SurfaceModel::AndreasenHuge,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::AndreasenHuge(surface) => surface,
         }
     }
 }
@@ -80,13 +87,20 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::AndreasenHuge => {
+            let prior = match prior {
+                Some(FittedSurface::AndreasenHuge(prior)) => Some(prior),
+                _ => None,
+            };
+            Ok(andreasen_huge::fit(slices, settings, prior)?.map(FittedSurface::AndreasenHuge))
+        }
     }
 }
 
