@@ -10,7 +10,8 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise, stability,
+        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability, minimise,
+        stability,
     },
     smile::{VolatilitySurface, durrleman_g},
     target::log_moneyness_range,
@@ -20,6 +21,8 @@ use crate::surface::{
 const MOST: usize = 32;
 /// Strikes a parameter.
 const STRIKES_A_PARAMETER: f64 = 1.5;
+/// Up to so many strikes each has its own parameter.
+const FEW: usize = 6;
 /// ln of local variance over the base's is within ± this.
 const BOUND: f64 = 12.0;
 /// Most steps of a descent.
@@ -36,9 +39,9 @@ const DEVIATIONS: f64 = 5.0;
 
 /// Fits one implicit step to the quotes of each expiry, the earliest first.
 ///
-/// A step has a parameter for every one and a half strikes, 32 at most, at quantiles of the quoted strikes. A slice with two strikes or
-/// more than that but of one volatility is flat up to the grid; a single quote gives a flat smile; a slice without a usable quote has no
-/// step of its own, and the surface at its expiry is interpolated. Where quotes want total variance to fall from an expiry to the next the
+/// A step has a parameter for each of up to six strikes, else for every one and a half, 32 at most, at quantiles of the quoted strikes. So
+/// a single quote gives one volatility, up to the grid's own error; a slice without a usable quote has no step of its own, and the surface
+/// at its expiry is interpolated. With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it. Where quotes want total variance to fall from an expiry to the next the
 /// later slice stays above the earlier.
 ///
 /// # Errors
@@ -58,6 +61,12 @@ pub fn fit(
             let why = "its expiry is not after the one before".to_owned();
             notes.push(Note { expiry_years: Some(expiry_years), reason: Reason::Failed { why } });
         } else if !objective.points.is_empty() {
+            if let Some((log_moneyness, fall)) = targets.last().and_then(|before| deepest_fall(before, &objective)) {
+                notes.push(Note {
+                    expiry_years: Some(expiry_years),
+                    reason: Reason::CalendarInverted { log_moneyness, fall },
+                });
+            }
             targets.push(objective);
         }
     }
@@ -77,7 +86,7 @@ pub fn fit(
         let mut step = AndreasenHugeStep {
             expiry_years: objective.expiry_years,
             total_variance: level,
-            log_moneyness: knots(objective),
+            log_moneyness: knots(objective, grid.range, prior),
             log_ratios: Vec::new(),
         };
         let tau = parameters.length(before, &step);
@@ -114,7 +123,7 @@ fn remarks(quotes: &SliceQuotes, objective: &Objective, notes: &mut Vec<Note>) {
     if strikes == 1 {
         note(Reason::TooFewQuotes { quotes: 1, needed: 2, instead: "one volatility".into() });
     } else if strikes < 5 {
-        let instead = format!("{} local variances", knots(objective).len());
+        let instead = format!("{strikes} local variances");
         note(Reason::TooFewQuotes { quotes: strikes, needed: 5, instead });
     }
     if strikes > 1 && (first.k > 0.0 || last.k < 0.0) {
@@ -124,6 +133,18 @@ fn remarks(quotes: &SliceQuotes, objective: &Objective, notes: &mut Vec<Note>) {
     if strikes > 1 && points.iter().all(|point| (point.total_variance[1] / level - 1.0).abs() < 1e-9) {
         note(Reason::Flat);
     }
+}
+
+/// Where the asks of `after` are furthest below the bids of the expiry `before`, in total variance, and by how much.
+fn deepest_fall(before: &Objective, after: &Objective) -> Option<(f64, f64)> {
+    let fall = |point: &Point| {
+        let next = before.points.partition_point(|other| other.k < point.k);
+        let (low, high) = (before.points.get(next.checked_sub(1)?)?, before.points.get(next)?);
+        let share = (point.k - low.k) / (high.k - low.k);
+        let bid = low.total_variance[0] + share * (high.total_variance[0] - low.total_variance[0]);
+        Some((point.k, bid - point.total_variance[2]))
+    };
+    after.points.iter().filter_map(fall).filter(|(_, fall)| *fall > 0.0).max_by(|x, y| x.1.total_cmp(&y.1))
 }
 
 /// Total variance of the mids at the money, between the quotes on both sides of it, or of the quote nearest to it.
@@ -153,18 +174,31 @@ fn range(slices: &[SliceQuotes], levels: &[f64]) -> [f64; 2] {
     [low.max(-60.0), high.min(60.0)]
 }
 
-/// Quantiles of the distinct strikes.
-fn knots(objective: &Objective) -> Vec<f64> {
+/// Quantiles of the distinct strikes; between and beyond them yesterday's knots, which keep its shape where today has no quotes.
+fn knots(objective: &Objective, [low, high]: [f64; 2], prior: Option<&AndreasenHuge>) -> Vec<f64> {
     let mut strikes: Vec<f64> = objective.points.iter().map(|point| point.k).collect();
     strikes.dedup();
-    let wanted = ((strikes.len() as f64 / STRIKES_A_PARAMETER).ceil() as usize).clamp(1, MOST);
-    if wanted == 1 {
-        return vec![strikes[strikes.len() / 2]];
-    }
+    let least = strikes.len().clamp(1, FEW);
+    let wanted = ((strikes.len() as f64 / STRIKES_A_PARAMETER).ceil() as usize).clamp(least, MOST);
     let last = (strikes.len() - 1) as f64;
-    let mut knots: Vec<f64> =
-        (0..wanted).map(|i| strikes[(last * i as f64 / (wanted - 1) as f64).round() as usize]).collect();
+    let mut knots: Vec<f64> = if wanted == 1 {
+        vec![strikes[strikes.len() / 2]]
+    } else {
+        (0..wanted).map(|i| strikes[(last * i as f64 / (wanted - 1) as f64).round() as usize]).collect()
+    };
     knots.dedup();
+    let steps = prior.map_or(&[][..], |prior| &prior.parameters().steps);
+    let after = steps.partition_point(|step| step.expiry_years < objective.expiry_years);
+    if let Some(step) = steps.get(after).or(steps.last()) {
+        let old = &step.log_moneyness;
+        let gap = (old[old.len() - 1] - old[0]) / MOST as f64;
+        for k in old.iter().filter(|k| (low..=high).contains(*k)) {
+            if knots.len() < MOST && knots.iter().all(|knot| (knot - k).abs() > gap) {
+                knots.push(*k);
+            }
+        }
+        knots.sort_by(f64::total_cmp);
+    }
     knots
 }
 
@@ -226,19 +260,16 @@ impl SliceFit<'_> {
                 }
                 normal.add(miss, &by);
             }
-            for m in 0..N {
-                let mut unit = [0.0; N];
-                unit[m] = 1.0;
-                if m >= count {
-                    normal.pull(1.0, x[m], &unit);
-                    continue;
-                }
-                normal.pull(RIDGE, x[m], &unit);
-                normal.pull(tikhonov, x[m] - target[m], &unit);
-                if m >= 1 && m + 1 < count {
-                    (unit[m - 1], unit[m], unit[m + 1]) = (-1.0, 2.0, -1.0);
-                    normal.pull(ROUGHNESS, 2.0 * x[m] - x[m - 1] - x[m + 1], &unit);
-                }
+            for m in 0..count {
+                pull(normal, RIDGE + tikhonov, x[m] - target[m], [(m, 1.0)]);
+            }
+            for m in 1..count.max(1) - 1 {
+                let off = |m: usize| x[m] - target[m];
+                let second = 2.0 * off(m) - off(m - 1) - off(m + 1);
+                pull(normal, ROUGHNESS, second, [(m - 1, -1.0), (m, 2.0), (m + 1, -1.0)]);
+            }
+            for m in count..N {
+                pull(normal, 1.0, x[m], [(m, 1.0)]);
             }
             true
         });
@@ -267,10 +298,21 @@ impl SliceFit<'_> {
                 - self.grid.price(&self.grid.place(k), &self.before.out_of_the_money, &self.before.bends).value;
             let ratio = rise / (self.tau * 2.0 * vega * durrleman_g(k, smile) * base[i]);
             if ratio > 0.0 && ratio.is_finite() {
-                ratios[i] = ratio.ln().clamp(-4.0, 4.0);
+                ratios[i] = ratio.ln().clamp(-0.5 * BOUND, 0.5 * BOUND);
             }
         }
         ratios
+    }
+}
+
+/// Adds weight·miss² of a miss that few parameters move: their numbers, ascending, and its slopes by them.
+fn pull<const N: usize, const M: usize>(normal: &mut Normal<N>, weight: f64, miss: f64, by: [(usize, f64); M]) {
+    normal.cost += weight * miss * miss;
+    for (n, (i, slope)) in by.into_iter().enumerate() {
+        normal.gradient[i] += weight * slope * miss;
+        for (j, other) in &by[..=n] {
+            normal.hessian[i][*j] += weight * slope * other;
+        }
     }
 }
 

@@ -159,7 +159,10 @@ mod tests {
         for k in [-2.0, -0.51, -0.01, -1e-12, 0.0, 0.003, 0.4, 1.0] {
             let place = grid.place(k);
             let jet = grid.at(&place, &line);
-            assert!((jet.value - (0.3 - 2.0 * k.exp())).abs() < 1e-13 && (jet.slope + 2.0).abs() < 1e-11, "{k} {jet:?}");
+            assert!(
+                (jet.value - (0.3 - 2.0 * k.exp())).abs() < 1e-13 && (jet.slope + 2.0).abs() < 1e-11,
+                "{k} {jet:?}"
+            );
             assert!(place.cubic.iter().all(|weight| *weight >= 0.0));
             assert!((place.cubic.iter().sum::<f64>() - 1.0).abs() < 1e-14);
         }

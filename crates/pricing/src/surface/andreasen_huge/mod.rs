@@ -16,6 +16,8 @@ mod parameters;
 mod step;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::reprice;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -62,7 +62,9 @@ pub enum ParameterError {
         expiry_years: f64,
     },
     /// A step's own numbers.
-    #[error("the step to expiry_years {expiry_years} needs a positive total_variance and as many finite log_ratios as ascending log_moneyness")]
+    #[error(
+        "the step to expiry_years {expiry_years} needs a positive total_variance and as many finite log_ratios as ascending log_moneyness"
+    )]
     Step {
         /// The expiry.
         expiry_years: f64,
@@ -112,7 +114,8 @@ impl AndreasenHugeParameters {
 impl AndreasenHugeStep {
     /// ½σ² at each log-moneyness `y` of a step of variance time `tau` after the step `before`.
     pub(super) fn half_squares(&self, y: &[f64], before: Option<&Self>, tau: f64) -> Vec<f64> {
-        let base = lognormal_half_squares(y, before.map_or(0.0, |before| before.total_variance), self.total_variance, tau);
+        let base =
+            lognormal_half_squares(y, before.map_or(0.0, |before| before.total_variance), self.total_variance, tau);
         base.into_iter().zip(y).map(|(base, y)| base * self.log_ratio(*y).exp()).collect()
     }
 

@@ -31,7 +31,8 @@ impl Prices {
         let intrinsic = |i: usize| (1.0 - grid.nodes[i]).max(0.0);
         // Only the two nodes about the forward see the kink.
         for i in grid.money - 1..=grid.money {
-            bends[i] = grid.lower[i] * (intrinsic(i - 1) - intrinsic(i)) + grid.upper[i] * (intrinsic(i + 1) - intrinsic(i));
+            bends[i] =
+                grid.lower[i] * (intrinsic(i - 1) - intrinsic(i)) + grid.upper[i] * (intrinsic(i + 1) - intrinsic(i));
             bends[i] = bends[i].max(0.0);
         }
         let kink = Self { out_of_the_money: vec![0.0; count], bends };
@@ -39,7 +40,8 @@ impl Prices {
         let deviation = 0.15 * (high - low);
         let diffusion = vec![0.5 * deviation * deviation; count];
         let wide = Step::new(grid, &diffusion, 1.0).advance(&kink);
-        let blend = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (1.0 - WIDE_SHARE) * a + WIDE_SHARE * b).collect();
+        let blend =
+            |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (1.0 - WIDE_SHARE) * a + WIDE_SHARE * b).collect();
         Self {
             out_of_the_money: blend(&kink.out_of_the_money, &wide.out_of_the_money),
             bends: blend(&kink.bends, &wide.bends),
@@ -96,7 +98,8 @@ impl<'a> Step<'a> {
 
     /// Time values u that the step adds to `before`.
     pub(super) fn time_values(&self, before: &Prices) -> Vec<[f64; 1]> {
-        let mut u: Vec<[f64; 1]> = (0..self.grid.len()).map(|i| [self.tau * self.diffusion[i] * before.bends[i]]).collect();
+        let mut u: Vec<[f64; 1]> =
+            (0..self.grid.len()).map(|i| [self.tau * self.diffusion[i] * before.bends[i]]).collect();
         self.solve(&mut u);
         u
     }
