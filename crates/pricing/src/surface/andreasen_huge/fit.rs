@@ -10,21 +10,23 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability, minimise,
-        stability,
+        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability,
+        minimise_within, stability,
     },
     smile::{VolatilitySurface, durrleman_g},
     target::log_moneyness_range,
 };
 
 /// Most parameters of one step.
-const MOST: usize = 32;
+const MOST: usize = 24;
 /// Strikes a parameter.
 const STRIKES_A_PARAMETER: f64 = 1.5;
 /// Up to so many strikes each has its own parameter.
 const FEW: usize = 6;
 /// ln of local variance over the base's is within ± this.
 const BOUND: f64 = 12.0;
+/// A step that gains less than this share of the cost is the last.
+const LEAST_GAIN: f64 = 1e-5;
 /// Most steps of a descent.
 const MOST_STEPS: usize = 25;
 /// Weight of the squared second difference of neighbouring parameters.
@@ -39,7 +41,7 @@ const DEVIATIONS: f64 = 5.0;
 
 /// Fits one implicit step to the quotes of each expiry, the earliest first.
 ///
-/// A step has a parameter for each of up to six strikes, else for every one and a half, 32 at most, at quantiles of the quoted strikes. So
+/// A step has a parameter for each of up to six strikes, else for every one and a half, 24 at most, at quantiles of the quoted strikes. So
 /// a single quote gives one volatility, up to the grid's own error; a slice without a usable quote has no step of its own, and the surface
 /// at its expiry is interpolated. With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it. Where quotes want total variance to fall from an expiry to the next the
 /// later slice stays above the earlier.
@@ -91,7 +93,9 @@ pub fn fit(
         };
         let tau = parameters.length(before, &step);
         let base_before = before.map_or(0.0, |before| before.total_variance);
-        let slice = SliceFit { grid: &grid, objective, before: &prices, base_before, tau, settings, prior };
+        // The first step starts from a kink, so that its ratios are not like those of the others.
+        let last = before.filter(|_| parameters.steps.len() > 1);
+        let slice = SliceFit { grid: &grid, objective, before: &prices, base_before, last, tau, settings, prior };
         let found = match step.log_moneyness.len() {
             1 => slice.run::<1>(&mut step, &mut notes),
             2..=4 => slice.run::<4>(&mut step, &mut notes),
@@ -208,6 +212,8 @@ struct SliceFit<'a> {
     objective: &'a Objective,
     before: &'a Prices,
     base_before: f64,
+    /// The step before, where its ratios are a start.
+    last: Option<&'a AndreasenHugeStep>,
     tau: f64,
     settings: &'a ModelSettings,
     prior: Option<&'a AndreasenHuge>,
@@ -223,11 +229,17 @@ impl SliceFit<'_> {
         let weights: Vec<[(usize, f64); 2]> = grid.log_nodes.iter().map(|y| place(knots, *y)).collect();
         let places: Vec<Place> = self.objective.points.iter().map(|point| grid.place(point.k)).collect();
         let target = self.typical::<N>(step);
+        let mut start = target;
+        if let (Some(last), None) = (self.last, self.prior) {
+            for (start, k) in start.iter_mut().zip(knots) {
+                *start = last.log_ratio(*k);
+            }
+        }
         let tikhonov = self.settings.calibration.tikhonov / (SCALE * SCALE);
         let bounds = Bounds { low: [-BOUND; N], high: [BOUND; N] };
         let estimator = self.settings.calibration.estimator;
         let mut sensitivities = vec![[0.0; N]; grid.len()];
-        let solution = minimise(target, &bounds, estimator, MOST_STEPS, |x, normal| {
+        let solution = minimise_within(LEAST_GAIN, start, &bounds, estimator, MOST_STEPS, |x, normal| {
             let half_squares: Vec<f64> = base
                 .iter()
                 .zip(&weights)

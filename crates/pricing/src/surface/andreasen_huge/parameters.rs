@@ -119,7 +119,7 @@ impl AndreasenHugeStep {
         base.into_iter().zip(y).map(|(base, y)| base * self.log_ratio(*y).exp()).collect()
     }
 
-    fn log_ratio(&self, y: f64) -> f64 {
+    pub(super) fn log_ratio(&self, y: f64) -> f64 {
         place(&self.log_moneyness, y).into_iter().map(|(knot, weight)| weight * self.log_ratios[knot]).sum()
     }
 }
