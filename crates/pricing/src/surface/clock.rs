@@ -22,6 +22,20 @@ pub enum ClockError {
         /// Change of variance time.
         change: f64,
     },
+    /// A day cannot count so much.
+    #[error("a day off cannot weigh {weight}: more than 0, at most 1000")]
+    Weight {
+        /// The weight.
+        weight: f64,
+    },
+    /// An event has no place or no size.
+    #[error("an event at year {years} of {extra_days} extra days: both must be finite, from 0 on")]
+    Event {
+        /// Years from now.
+        years: f64,
+        /// Days of variance that it brings.
+        extra_days: f64,
+    },
 }
 
 impl Clock {
@@ -47,6 +61,11 @@ impl Clock {
         let before = after.checked_sub(1).map_or([0.0, 0.0], |i| self.knots[i]);
         let slope = self.knots.get(after).map_or(1.0, |next| (next[1] - before[1]) / (next[0] - before[0]));
         [before[1] + slope * (years - before[0]), slope]
+    }
+
+    /// Its knots, of (years, variance time).
+    pub fn knots(&self) -> &[[f64; 2]] {
+        &self.knots
     }
 
     /// Whether variance time is calendar time.

@@ -1,9 +1,11 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
+mod andreasen_huge;
 mod barrier;
 pub mod calibration;
 mod check;
 mod clock;
+mod clock_settings;
 mod constraints;
 mod extrapolation;
 mod fit;
@@ -14,6 +16,7 @@ mod jet;
 mod joint;
 mod lanes;
 mod linear;
+mod local_volatility;
 mod loss;
 mod query;
 mod repair;
@@ -34,11 +37,14 @@ mod tests;
 mod violations;
 mod wings;
 
+pub use andreasen_huge::{AndreasenHuge, AndreasenHugeParameters, AndreasenHugeStep, ParameterError};
 pub use check::check;
 pub use clock::{Clock, ClockError};
+pub use clock_settings::{ClockSettings, VarianceEvent, VarianceEventError, event_days};
 pub use fit::fit;
 pub use forwards::Forwards;
 pub use rows::{VolatilityRows, slices_of};
+pub use local_volatility::{LocalVolatilityError, LocalVolatilityGrid, LocalVolatilityStatus};
 pub use slices::Slices;
 pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
 pub use ssvi::Ssvi;

@@ -128,6 +128,18 @@ pub fn minimise<const N: usize>(
     bounds: &Bounds<N>,
     estimator: Estimator,
     most_steps: usize,
+    accumulate: impl FnMut(&[f64; N], &mut Normal<N>) -> bool,
+) -> Solution<N> {
+    minimise_within(1e-10, start, bounds, estimator, most_steps, accumulate)
+}
+
+/// [`minimise`] until a step gains less than the share `least_gain` of the cost.
+pub fn minimise_within<const N: usize>(
+    least_gain: f64,
+    start: [f64; N],
+    bounds: &Bounds<N>,
+    estimator: Estimator,
+    most_steps: usize,
     mut accumulate: impl FnMut(&[f64; N], &mut Normal<N>) -> bool,
 ) -> Solution<N> {
     let mut evaluate = |x: &[f64; N], square_scale: f64| {
@@ -165,7 +177,7 @@ pub fn minimise<const N: usize>(
         let gain = normal.cost - next.cost;
         (x, normal) = (trial, next);
         damping *= 0.2;
-        if is_scale_settled && gain <= 1e-10 * normal.cost.abs() {
+        if is_scale_settled && gain <= least_gain * normal.cost.abs() {
             converged = true;
             break;
         }

@@ -10,7 +10,7 @@ mod stability;
 mod tests;
 
 pub use fit::{Fit, FitError};
-pub use levenberg::{Bounds, Normal, Solution, minimise};
+pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
 pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
