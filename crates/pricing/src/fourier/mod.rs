@@ -10,6 +10,7 @@ mod complex;
 mod contour;
 mod elementary;
 mod exponent;
+mod fitted;
 mod heston;
 mod jumps;
 mod model;
@@ -24,6 +25,7 @@ pub mod twin;
 mod variance_gamma;
 
 pub use batch::Columns;
+pub use fitted::{OutOfTheMoney, out_of_the_money_slice};
 pub use model::{Bates, Heston, Kou, MOST_PARAMETERS, Merton, Model, VarianceGamma};
 pub use quantities::{Sensitivities, Slice};
 
