@@ -169,7 +169,7 @@ impl<X: Exponent<P>, const P: usize> Kernel for Sums<'_, X, P> {
     fn run<M: MultiplyAdd>(self) {
         let Self { exponent, step, error, x, strikes, met } = self;
         let ends = |size: f64, u: f64| size <= error * std::f64::consts::PI * u;
-        if !ends(exponent.envelope(step * MOST as f64).exp(), step * MOST as f64) {
+        if !ends(exponent.envelope(0.5, step * MOST as f64).exp(), step * MOST as f64) {
             return;
         }
         strikes.clear();
@@ -212,7 +212,7 @@ impl<X: Exponent<P>, const P: usize> Kernel for Sums<'_, X, P> {
             let size = re[0][BLOCK - 1].hypot(im[0][BLOCK - 1]) * (last * last + 0.25);
             let next = step * (first + BLOCK) as f64;
             // The envelope is never under the size itself, and dearer.
-            if ends(size, next) && ends(exponent.envelope(next).exp(), next) {
+            if ends(size, next) && ends(exponent.envelope(0.5, next).exp(), next) {
                 *met = true;
                 return;
             }

@@ -20,6 +20,7 @@ mod series;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod tilted;
 mod turned;
 pub mod twin;
 mod variance_gamma;
@@ -28,6 +29,7 @@ pub use batch::Columns;
 pub use fitted::{OutOfTheMoney, out_of_the_money_slice};
 pub use model::{Bates, Heston, Kou, MOST_PARAMETERS, Merton, Model, VarianceGamma};
 pub use quantities::{Sensitivities, Slice};
+pub use tilted::{TimeValue, ln_time_value, time_value};
 
 use crate::black::Greek;
 use crate::math::Target;
