@@ -2,6 +2,7 @@
 
 mod barrier;
 pub mod calibration;
+pub mod characteristic;
 mod check;
 mod clock;
 mod constraints;
