@@ -3,8 +3,7 @@
 //!
 //! Formula   [`super::series`]'s rule on a forward of one, v = 1 − m (x ≥ 0, a call) or k − m (a put).
 //! Method    Lanes are nodes: each block of nodes is summed at every strike at once, whose waves e^(−iux) turn by one complex product a
-//!           block and serve the value and all derivatives. No table is kept. Where the series would take more than 2,048 nodes
-//!           [`gradient_slice`] answers, to its own accuracy.
+//!           block and serve the value and all derivatives. No table is kept.
 //! Error     The period's and the tail's are each at most the one asked for, in forwards; the gradient's is that times its weight's
 //!           growth, about the last node squared over the value's.
 
@@ -17,17 +16,17 @@ use super::heston::HestonExponent;
 use super::jumps::{BatesExponent, KouExponent, MertonExponent};
 use super::model::{MOST_PARAMETERS, Model};
 use super::period;
-use super::quantities::{Sensitivities, Slice};
+use super::quantities::Slice;
 use super::variance_gamma::VarianceGammaExponent;
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch};
-use zomma_base::{OptionType, Status};
+use zomma_base::Status;
 
 /// Nodes of a block.
 const BLOCK: usize = 32;
 /// Lanes of a sum.
 const LANES: usize = 8;
 /// The most nodes.
-const MOST: usize = 2048;
+const MOST: usize = 1024;
 /// Value and derivatives.
 const PLACES: usize = 1 + MOST_PARAMETERS;
 
@@ -41,7 +40,8 @@ pub struct OutOfTheMoney {
 }
 
 /// Values the log-strikes k = ln(K/F) of one expiry to `error` of a forward (1e-12 to 1e-3). `out` and `status` have the length of
-/// `log_moneyness`; a row whose status is not `Ok` is NaN. Statuses as in [`super::price_slice`].
+/// `log_moneyness`; a row whose status is not `Ok` is NaN. Statuses as in [`super::price_slice`], except that a slice that 1,024 nodes do
+/// not do for is `NotConverged` as a whole: a fit goes elsewhere, or asks [`super::gradient_slice`].
 pub fn out_of_the_money_slice(
     model: &Model,
     expiry_years: f64,
@@ -64,24 +64,13 @@ pub fn out_of_the_money_slice(
         Model::VarianceGamma(model) => task.run(VarianceGammaExponent { model, expiry: expiry_years }, out, status),
     };
     if !done {
-        slowly(model, &slice, log_moneyness, out, status);
+        fail(Status::NotConverged, out, status);
     }
 }
 
 fn fail(bad: Status, out: &mut [OutOfTheMoney], status: &mut [Status]) {
     out.fill(OutOfTheMoney { value: f64::NAN, parameters: [f64::NAN; MOST_PARAMETERS] });
     status.fill(bad);
-}
-
-fn slowly(model: &Model, slice: &Slice, x: &[f64], out: &mut [OutOfTheMoney], status: &mut [Status]) {
-    let option_types: Vec<OptionType> =
-        x.iter().map(|x| if *x < 0.0 { OptionType::Put } else { OptionType::Call }).collect();
-    let strikes: Vec<f64> = x.iter().map(|x| x.exp()).collect();
-    let mut found = vec![Sensitivities::NAN; x.len()];
-    super::gradient_slice(model, slice, &option_types, &strikes, &mut found, status);
-    for (out, found) in out.iter_mut().zip(found) {
-        *out = OutOfTheMoney { value: found.price, parameters: found.parameters };
-    }
 }
 
 /// One strike's wave at the nodes of the present block, what turns it to the next, and its sums by lane.
@@ -111,8 +100,11 @@ impl Task<'_> {
         out: &mut [OutOfTheMoney],
         status: &mut [Status],
     ) -> bool {
-        let (least, most) =
-            self.x.iter().filter(|x| x.is_finite()).fold((0.0_f64, 0.0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
+        let (least, most) = self
+            .x
+            .iter()
+            .filter(|x| x.is_finite())
+            .fold((0.0_f64, 0.0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
         if !exponent.has_gradient() {
             return false;
         }
@@ -174,12 +166,8 @@ impl<X: Exponent<P>, const P: usize> Kernel for Sums<'_, X, P> {
         }
         strikes.clear();
         for &x in x {
-            let mut strike = Strike {
-                re: [0.0; BLOCK],
-                im: [0.0; BLOCK],
-                turn: Complex::ZERO,
-                sums: [[0.0; LANES]; PLACES],
-            };
+            let mut strike =
+                Strike { re: [0.0; BLOCK], im: [0.0; BLOCK], turn: Complex::ZERO, sums: [[0.0; LANES]; PLACES] };
             for i in 0..BLOCK {
                 (strike.im[i], strike.re[i]) = Lanes::<M>::sin_cos(-step * x * i as f64);
             }

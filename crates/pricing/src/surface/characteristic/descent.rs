@@ -34,7 +34,7 @@ impl<const N: usize> Descent<N> {
     }
 }
 
-/// Descends from `start`.
+/// Descends from `start`, round the corners of the box where prices are dear, or else through them.
 pub(super) fn descend<T: Characteristic<N>, const N: usize>(
     market: &Market,
     parameters: &[Parameter; N],
@@ -42,7 +42,8 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
     pull: &Pull<N>,
     start: &[f64; N],
 ) -> Descent<N> {
-    let coordinates = |of: &dyn Fn(&Parameter) -> f64| std::array::from_fn(|i| parameters[i].coordinate(of(&parameters[i])));
+    let coordinates =
+        |of: &dyn Fn(&Parameter) -> f64| std::array::from_fn(|i| parameters[i].coordinate(of(&parameters[i])));
     let bounds = Bounds { low: coordinates(&|it| it.low), high: coordinates(&|it| it.high) };
     let start = std::array::from_fn(|i| parameters[i].coordinate(start[i]));
     let at = |x: &[f64; N]| -> ([f64; N], [f64; N]) {
@@ -51,21 +52,31 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
     };
     let mut scratch = Scratch::default();
     let mut missing = Missing::default();
-    let mut solution = minimise(start, &bounds, estimator, MOST_STEPS, |x, normal| {
-        let (values, slopes) = at(x);
-        let Some(found) = market.add(&T::from_parameters(&values), &slopes, normal, &mut scratch) else {
-            return false;
-        };
-        missing = found;
-        if pull.weight > 0.0 {
-            for i in 0..N {
-                let mut by = [0.0; N];
-                by[i] = slopes[i] / parameters[i].scale;
-                normal.pull(pull.weight, (values[i] - pull.towards[i]) / parameters[i].scale, &by);
+    let mut is_refused = false;
+    let mut run = |start, is_patient| {
+        minimise(start, &bounds, estimator, MOST_STEPS, |x, normal| {
+            let (values, slopes) = at(x);
+            let model = T::from_parameters(&values);
+            let Some(found) = market.add(&model, &slopes, normal, is_patient, &mut scratch) else {
+                is_refused = true;
+                return false;
+            };
+            missing = found;
+            if pull.weight > 0.0 {
+                for i in 0..N {
+                    let mut by = [0.0; N];
+                    by[i] = slopes[i] / parameters[i].scale;
+                    normal.pull(pull.weight, (values[i] - pull.towards[i]) / parameters[i].scale, &by);
+                }
             }
-        }
-        true
-    });
+            true
+        })
+    };
+    let mut solution = run(start, false);
+    if is_refused {
+        // It may have ended before a corner that it could not enter; elsewhere this is one more step.
+        solution = run(solution.parameters, true);
+    }
     let (values, slopes) = at(&solution.parameters);
     solution.parameters = values;
     for i in 0..N {

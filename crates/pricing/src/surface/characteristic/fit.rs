@@ -43,7 +43,8 @@ pub fn heston(
 pub fn bates(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Bates>) -> Result<Fit<Bates>, FitError> {
     let prior = prior.map(parameters_of_bates);
     fit::<Bates, 8>(slices, settings, prior, |market, pull_weight| {
-        let pull = Pull { weight: pull_weight, towards: <Heston as Characteristic<5>>::PARAMETERS.map(|it| it.typical) };
+        let pull =
+            Pull { weight: pull_weight, towards: <Heston as Characteristic<5>>::PARAMETERS.map(|it| it.typical) };
         let heston = search::<Heston, 5>(market, &pull, &starts::heston(market));
         heston.map_or_else(Vec::new, |it| starts::bates(&it.parameters))
     })
@@ -67,8 +68,8 @@ pub fn merton(
 /// # Errors
 /// As [`heston`].
 pub fn kou(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Kou>) -> Result<Fit<Kou>, FitError> {
-    let prior = prior
-        .map(|it| [it.volatility, it.jump_intensity, it.jump_up_probability, it.jump_up_rate, it.jump_down_rate]);
+    let prior =
+        prior.map(|it| [it.volatility, it.jump_intensity, it.jump_up_probability, it.jump_up_rate, it.jump_down_rate]);
     fit::<Kou, 5>(slices, settings, prior, |market, _| starts::kou(market))
 }
 
@@ -101,10 +102,10 @@ fn fit<T: Characteristic<N>, const N: usize>(
         return Err(FitError::NoQuotes);
     }
     let mut notes = crossed(slices);
-    let is_short = market.strikes() < N;
+    let is_short = market.distinct_strikes() < N;
     if is_short {
         let instead = "usual parameters where the quotes do not tell".into();
-        let reason = Reason::TooFewQuotes { quotes: market.strikes(), needed: N, instead };
+        let reason = Reason::TooFewQuotes { quotes: market.distinct_strikes(), needed: N, instead };
         notes.push(Note { expiry_years: None, reason });
     }
     let faint = if is_short || market.expiries() < T::EXPIRIES { FAINT } else { 0.0 };
@@ -123,11 +124,8 @@ fn fit<T: Characteristic<N>, const N: usize>(
     let found = search::<T, N>(&few, &pull, &from).ok_or(FitError::NotConverged { starts: from.len() })?;
     let estimator = settings.calibration.estimator;
     let is_finished = few.quotes() == market.quotes() && estimator == Estimator::LeastSquares;
-    let best = if is_finished {
-        found
-    } else {
-        descend::<T, N>(&market, &parameters, estimator, &pull, &found.parameters)
-    };
+    let best =
+        if is_finished { found } else { descend::<T, N>(&market, &parameters, estimator, &pull, &found.parameters) };
     if !best.cost().is_finite() {
         return Err(FitError::NotConverged { starts: from.len() });
     }
@@ -141,7 +139,8 @@ fn fit<T: Characteristic<N>, const N: usize>(
     for (parameter, &value) in parameters.iter().zip(&best.parameters) {
         let near = |end: f64| (value - end).abs() <= 1e-9 * end.abs().max(1e-3);
         if near(parameter.low) || near(parameter.high) {
-            notes.push(Note { expiry_years: None, reason: Reason::AtBound { parameter: parameter.name.into(), value } });
+            notes
+                .push(Note { expiry_years: None, reason: Reason::AtBound { parameter: parameter.name.into(), value } });
         }
     }
     let stability = stability(parameters.map(|it| it.name), &best.solution, &[]);

@@ -1,18 +1,19 @@
 //! The quotes of all expiries, and what a model's prices miss them by.
 
 use crate::{
-    fourier::{Model, OutOfTheMoney, out_of_the_money_slice},
+    fourier::{Model, OutOfTheMoney, Sensitivities, Slice, gradient_slice, out_of_the_money_slice},
+    implied_vol::{PriceColumns, implied_volatility},
     math::{Plain, normal_cdf},
     surface::{
         SliceQuotes,
         calibration::{Normal, Objective, Settings},
     },
 };
-use zomma_base::Status;
+use zomma_base::{OptionType, Status};
 
 use super::{
     parameters::Characteristic,
-    variance::{deviation, ln_by_w},
+    variance::{ln_by_w, side},
 };
 
 /// The largest error of a price in forwards, and the least worth its while.
@@ -26,8 +27,12 @@ const FLOOR: f64 = 4.0;
 #[derive(Clone, Debug)]
 pub(super) struct Market {
     slices: Vec<Objective>,
-    /// Log-strikes by slice.
-    log_moneyness: Vec<Vec<f64>>,
+    /// Log-strikes, strikes over the forward and sides of all slices in turn.
+    log_moneyness: Vec<f64>,
+    strikes: Vec<f64>,
+    option_types: Vec<OptionType>,
+    /// As many ones.
+    ones: Vec<f64>,
     /// The error of a price, in forwards.
     error: f64,
 }
@@ -54,9 +59,16 @@ impl Market {
                 cheapest = cheapest.min(black(point.k, point.total_variance[1].sqrt()));
             }
         }
-        let log_moneyness =
-            slices.iter().map(|slice| slice.points.iter().map(|point| point.k).collect()).collect();
-        Self { slices, log_moneyness, error: (SHARE * cheapest).clamp(ERRORS[0], ERRORS[1]) }
+        let log_moneyness: Vec<f64> =
+            slices.iter().flat_map(|slice| slice.points.iter().map(|point| point.k)).collect();
+        Self {
+            strikes: log_moneyness.iter().map(|k| k.exp()).collect(),
+            option_types: log_moneyness.iter().map(|k| side(*k)).collect(),
+            ones: vec![1.0; log_moneyness.len()],
+            error: (SHARE * cheapest).clamp(ERRORS[0], ERRORS[1]),
+            slices,
+            log_moneyness,
+        }
     }
 
     /// At most `most` quotes an expiry, evenly by rank, both ends among them.
@@ -73,10 +85,11 @@ impl Market {
     }
 
     pub fn quotes(&self) -> usize {
-        self.slices.iter().map(|slice| slice.points.len()).sum()
+        self.log_moneyness.len()
     }
 
-    pub fn strikes(&self) -> usize {
+    /// Distinct strikes, over all expiries.
+    pub fn distinct_strikes(&self) -> usize {
         self.slices.iter().map(Objective::strikes).sum()
     }
 
@@ -104,36 +117,87 @@ impl Market {
     }
 
     /// Adds the misses of `model` with their gradient by its parameters, each times its factor in `slopes`. What is missing; none where
-    /// that is most of the quotes.
+    /// that is most of the quotes, or, without patience, where the fast method does not do.
     pub fn add<T: Characteristic<N>, const N: usize>(
         &self,
         model: &T,
         slopes: &[f64; N],
         normal: &mut Normal<N>,
+        is_patient: bool,
         scratch: &mut Scratch,
     ) -> Option<Missing> {
         let model: Model = model.model();
-        let mut missing = Missing { quotes: 0, of: self.quotes() };
-        for (slice, log_moneyness) in self.slices.iter().zip(&self.log_moneyness) {
-            let n = log_moneyness.len();
-            scratch.values.resize(n, OutOfTheMoney::default());
-            scratch.status.resize(n, Status::Ok);
-            let (values, status) = (&mut scratch.values[..n], &mut scratch.status[..n]);
-            out_of_the_money_slice(&model, slice.expiry_years, log_moneyness, self.error, values, status);
-            for (i, (value, &k)) in values.iter().zip(log_moneyness).enumerate() {
-                let floor = FLOOR * self.error * k.exp().min(1.0);
-                let is_floored = value.value < floor;
-                let ln_value = if is_floored { floor } else { value.value }.ln();
-                let Some(deviation) = deviation(k, ln_value).filter(|_| status[i] == Status::Ok) else {
+        let n = self.quotes();
+        let Scratch { values, status, prices, deviations } = scratch;
+        values.resize(n, OutOfTheMoney::default());
+        status.resize(n, Status::Ok);
+        prices.resize(n, 0.0);
+        deviations.resize(n, 0.0);
+        let mut from = 0;
+        for slice in &self.slices {
+            let rows = from..from + slice.points.len();
+            from = rows.end;
+            let (k, values, status) =
+                (&self.log_moneyness[rows.clone()], &mut values[rows.clone()], &mut status[rows.clone()]);
+            out_of_the_money_slice(&model, slice.expiry_years, k, self.error, values, status);
+            if status[0] != Status::Ok {
+                if !is_patient {
+                    return None;
+                }
+                let market =
+                    Slice { spot: 1.0, expiry_years: slice.expiry_years, risk_free_rate: 0.0, dividend_yield: 0.0 };
+                patiently(&model, &market, &self.option_types[rows.clone()], &self.strikes[rows], values, status);
+            }
+        }
+        let floor = |i: usize| FLOOR * self.error * self.strikes[i].min(1.0);
+        for i in 0..n {
+            // Not f64::max, which would hide NaN.
+            prices[i] = if values[i].value < floor(i) { floor(i) } else { values[i].value };
+        }
+        // Over a year, so that the volatility is the deviation.
+        let rows = PriceColumns {
+            option_type: &self.option_types,
+            forward: &self.ones,
+            strike: &self.strikes,
+            expiry_years: &self.ones,
+            discount_factor: &self.ones,
+            price: prices,
+        };
+        implied_volatility(&rows, deviations, status);
+        let mut missing = Missing { quotes: 0, of: n };
+        let mut at = 0;
+        for slice in &self.slices {
+            for i in 0..slice.points.len() {
+                let (deviation, value) = (deviations[at], &values[at]);
+                if status[at] == Status::Ok {
+                    let [miss, slope] = slice.miss(i, deviation * deviation);
+                    let is_floored = value.value < floor(at);
+                    let by_value =
+                        if is_floored { 0.0 } else { slope * (-ln_by_w(self.log_moneyness[at], deviation)).exp() };
+                    normal.add(miss, &std::array::from_fn(|p| by_value * value.parameters[p] * slopes[p]));
+                } else {
                     missing.quotes += 1;
-                    continue;
-                };
-                let [miss, slope] = slice.miss(i, deviation * deviation);
-                let by_value = if is_floored { 0.0 } else { slope * (-ln_by_w(k, deviation)).exp() };
-                normal.add(miss, &std::array::from_fn(|p| by_value * value.parameters[p] * slopes[p]));
+                }
+                at += 1;
             }
         }
         (2 * missing.quotes < missing.of).then_some(missing)
+    }
+}
+
+/// The same by the method that always has an answer, strike by strike if need be.
+fn patiently(
+    model: &Model,
+    slice: &Slice,
+    option_types: &[OptionType],
+    strikes: &[f64],
+    values: &mut [OutOfTheMoney],
+    status: &mut [Status],
+) {
+    let mut found = vec![Sensitivities::NAN; strikes.len()];
+    gradient_slice(model, slice, option_types, strikes, &mut found, status);
+    for (value, found) in values.iter_mut().zip(found) {
+        *value = OutOfTheMoney { value: found.price, parameters: found.parameters };
     }
 }
 
@@ -142,6 +206,8 @@ impl Market {
 pub(super) struct Scratch {
     values: Vec<OutOfTheMoney>,
     status: Vec<Status>,
+    prices: Vec<f64>,
+    deviations: Vec<f64>,
 }
 
 /// Black's out-of-the-money value on a forward of one.

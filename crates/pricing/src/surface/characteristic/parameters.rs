@@ -38,9 +38,9 @@ impl Parameter {
 
 const HESTON: [Parameter; 5] = [
     Parameter::of("v0", [1e-4, 1.0], true, 0.04, 0.04),
-    Parameter::of("kappa", [0.05, 15.0], true, 1.5, 2.0),
+    Parameter::of("kappa", [0.05, 50.0], true, 1.5, 2.0),
     Parameter::of("theta_v", [1e-4, 1.0], true, 0.05, 0.04),
-    Parameter::of("sigma_v", [0.05, 3.0], true, 0.5, 0.5),
+    Parameter::of("sigma_v", [0.05, 10.0], true, 0.5, 0.5),
     Parameter::of("rho_v", [-0.999, 0.999], false, -0.6, 0.3),
 ];
 const JUMPS: [Parameter; 3] = [

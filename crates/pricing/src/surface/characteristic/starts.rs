@@ -16,9 +16,7 @@ const JUMPS: [[f64; 3]; 4] = [[0.3, -0.12, 0.12], [2.0, -0.04, 0.06], [0.08, -0.
 /// Bates: Heston's optimum, with jumps that take some of its work.
 pub(super) fn bates(heston: &[f64; 5]) -> Vec<[f64; 8]> {
     let &[v0, kappa, theta, sigma, rho] = heston;
-    JUMPS
-        .map(|[intensity, mean, std]| [0.9 * v0, kappa, 0.9 * theta, 0.8 * sigma, rho, intensity, mean, std])
-        .to_vec()
+    JUMPS.map(|[intensity, mean, std]| [0.9 * v0, kappa, 0.9 * theta, 0.8 * sigma, rho, intensity, mean, std]).to_vec()
 }
 
 /// Merton: most of the level by diffusion.
@@ -31,7 +29,13 @@ pub(super) fn merton(market: &Market) -> Vec<[f64; 4]> {
 /// Kou: the same as Merton, by the share of upward jumps and the two rates.
 pub(super) fn kou(market: &Market) -> Vec<[f64; 5]> {
     let volatility = 0.75 * market.levels()[0].sqrt();
-    [[0.5, 0.2, 15.0, 6.0], [3.0, 0.3, 30.0, 20.0], [0.1, 0.1, 10.0, 3.0], [1.0, 0.7, 10.0, 20.0], [8.0, 0.4, 50.0, 40.0]]
-        .map(|[intensity, up, up_rate, down_rate]| [volatility, intensity, up, up_rate, down_rate])
-        .to_vec()
+    [
+        [0.5, 0.2, 15.0, 6.0],
+        [3.0, 0.3, 30.0, 20.0],
+        [0.1, 0.1, 10.0, 3.0],
+        [1.0, 0.7, 10.0, 20.0],
+        [8.0, 0.4, 50.0, 40.0],
+    ]
+    .map(|[intensity, up, up_rate, down_rate]| [volatility, intensity, up, up_rate, down_rate])
+    .to_vec()
 }

@@ -80,7 +80,8 @@ fn total_variance(model: &Model, k: f64, t: f64) -> f64 {
     ln_value.and_then(|ln_value| deviation(k, ln_value)).map_or(f64::NAN, |deviation| deviation * deviation)
 }
 
-fn side(k: f64) -> OptionType {
+/// The side that is out of the money.
+pub(super) fn side(k: f64) -> OptionType {
     if k < 0.0 { OptionType::Put } else { OptionType::Call }
 }
 
@@ -89,7 +90,7 @@ fn forward_of_one(expiry_years: f64) -> Slice {
 }
 
 /// √w at which Black's out-of-the-money value on a forward of one is e^`ln_value`.
-pub(super) fn deviation(k: f64, ln_value: f64) -> Option<f64> {
+fn deviation(k: f64, ln_value: f64) -> Option<f64> {
     total_volatility_of_log(k, ln_value - k.min(0.0)).ok()
 }
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fourier::{Bates, Heston, Kou, Merton};
 use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
-    fit,
+    characteristic, fit,
     smile::{Variance, VolatilitySurface},
 };
 
@@ -16,16 +17,28 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// Heston's stochastic volatility, one set of parameters.
+    Heston,
+    /// Heston with normal jumps.
+    Bates,
+    /// Black–Scholes with normal jumps.
+    Merton,
+    /// Black–Scholes with double exponential jumps.
+    Kou,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 5] = [Self::Svi, Self::Heston, Self::Bates, Self::Merton, Self::Kou];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::Heston => "heston",
+            Self::Bates => "bates",
+            Self::Merton => "merton",
+            Self::Kou => "kou",
         }
     }
 
@@ -41,6 +54,14 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// Heston's parameters.
+    Heston(Heston),
+    /// Bates' parameters.
+    Bates(Bates),
+    /// Merton's parameters.
+    Merton(Merton),
+    /// Kou's parameters.
+    Kou(Kou),
 }
 
 impl FittedSurface {
@@ -48,12 +69,20 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::Heston(_) => SurfaceModel::Heston,
+            Self::Bates(_) => SurfaceModel::Bates,
+            Self::Merton(_) => SurfaceModel::Merton,
+            Self::Kou(_) => SurfaceModel::Kou,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::Heston(surface) => surface,
+            Self::Bates(surface) => surface,
+            Self::Merton(surface) => surface,
+            Self::Kou(surface) => surface,
         }
     }
 }
@@ -80,13 +109,29 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::Heston => {
+            let prior = prior.and_then(|it| if let FittedSurface::Heston(it) = it { Some(it) } else { None });
+            Ok(characteristic::heston(slices, settings, prior)?.map(FittedSurface::Heston))
+        }
+        SurfaceModel::Bates => {
+            let prior = prior.and_then(|it| if let FittedSurface::Bates(it) = it { Some(it) } else { None });
+            Ok(characteristic::bates(slices, settings, prior)?.map(FittedSurface::Bates))
+        }
+        SurfaceModel::Merton => {
+            let prior = prior.and_then(|it| if let FittedSurface::Merton(it) = it { Some(it) } else { None });
+            Ok(characteristic::merton(slices, settings, prior)?.map(FittedSurface::Merton))
+        }
+        SurfaceModel::Kou => {
+            let prior = prior.and_then(|it| if let FittedSurface::Kou(it) = it { Some(it) } else { None });
+            Ok(characteristic::kou(slices, settings, prior)?.map(FittedSurface::Kou))
+        }
     }
 }
 
