@@ -86,7 +86,8 @@ impl NormalJumps {
     }
 
     fn moment(&self, s: f64) -> f64 {
-        self.value::<Std>(complex(s, 0.0)).re
+        // Were there no jumps, an infinite moment of theirs would not count.
+        if self.intensity > 0.0 { self.value::<Std>(complex(s, 0.0)).re } else { 0.0 }
     }
 
     /// ln(1 + T (1 + λ)(1 + s²)(J(s) + J(1))): what a derivative has more in its tails.
@@ -167,7 +168,7 @@ impl Exponent<4> for MertonExponent {
     }
 
     fn moment(&self, s: f64) -> f64 {
-        self.value::<Std>(complex(s, 0.0)).re
+        diffusion(self.volatility, self.jumps.expiry, complex(s, 0.0))[0].re + self.jumps.moment(s)
     }
 
     fn envelope(&self, at: f64, u: f64) -> f64 {

@@ -6,6 +6,7 @@
 //! neither vouches for is the [`twin`]'s, strike by strike, and where that does not converge either the row says `NotConverged`.
 
 mod batch;
+mod bent;
 mod complex;
 mod contour;
 mod elementary;

@@ -3,26 +3,27 @@
 //!
 //! Formula   With s = c + iu, v(x) = (1/π) ∫ Re e^(Λ(s) + (1 − s)x)/(s(s − 1)) du over u > 0: the call where c > 1, the put where c < 0, in
 //!           forwards (Lewis 2001). Each derivative by x multiplies by 1 − s, by T with Λ_T, twice by T with Λ_T² + Λ_TT.
-//! Method    The line goes through the saddle, the c that makes e^(Λ(c) + (1 − c)x)/|c(c − 1)| least, so that the terms are no larger
+//! Method    Along a bent line ([`super::bent`]) where it may be, else along a straight one. It goes through the saddle, the c that makes e^(Λ(c) + (1 − c)x)/|c(c − 1)| least, so that the terms are no larger
 //!           than the value and it keeps its digits. By the trapezoidal rule, in lanes.
 //! Error     The rule with step 2π/P gives Σ e^((c − 1)nP) v(x + nP) over all n (Poisson). Out of the money these are bounded by the
-//!           moments as in [`super::period`], and P is such that they are under e^−32 of the value; in the money they are that plus
+//!           moments as in [`super::period`], and P is such that they are under e^−28 of the value; in the money they are that plus
 //!           parity's part, which is taken away in closed form.
-//! Accuracy  1e-11 of the value (tests); the position of the saddle matters to the cost only
+//! Accuracy  1e-10 of the value (tests); the position of the saddle matters to the cost only
 
 use super::complex::{Complex, complex};
+use super::bent;
 use super::elementary::Lanes;
 use super::exponent::Exponent;
 use super::heston::HestonExponent;
 use super::jumps::{BatesExponent, KouExponent, MertonExponent};
-use super::model::Model;
+use super::model::{Bates, Merton, Model};
 use super::quantities::Slice;
 use super::variance_gamma::VarianceGammaExponent;
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch};
 use zomma_base::Status;
 
 /// −ln of the share of the value that each error may be.
-const BOUND: f64 = 32.0;
+const BOUND: f64 = 28.0;
 /// Nodes of a block.
 const BLOCK: usize = 32;
 /// The most nodes.
@@ -31,7 +32,9 @@ const MOST: usize = 32_768;
 const ROOMY: f64 = 0.6;
 const MOST_LOST: f64 = 6.0;
 /// Looks at moments to place the line, and on each side for the period.
-const SEARCHES: usize = 11;
+const SEARCHES: usize = 18;
+/// A step by so little of itself ends a search.
+const FINE: f64 = 0.06;
 
 /// The undiscounted out-of-the-money option (a call where k ≥ 0) on a forward of one. Derivatives at constant k or T, over the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,14 +59,14 @@ pub struct TimeValue {
 pub fn time_value(model: &Model, expiry_years: f64, log_moneyness: f64) -> Result<TimeValue, Status> {
     let [value, by_k, by_kk, by_t, by_kt, by_tt, ln_scale] = of::<true>(model, expiry_years, log_moneyness)?;
     let all = TimeValue {
-        ln_value: value.ln() + ln_scale,
+        ln_value: within(value.ln() + ln_scale, log_moneyness)?,
         by_k: by_k / value,
         by_kk: by_kk / value,
         by_t: by_t / value,
         by_kt: by_kt / value,
         by_tt: by_tt / value,
     };
-    if value > 0.0 && [by_k, by_kk, by_t, by_kt, by_tt].iter().all(|x| x.is_finite()) {
+    if [by_k, by_kk, by_t, by_kt, by_tt].iter().all(|x| x.is_finite()) {
         Ok(all)
     } else {
         Err(Status::NotConverged)
@@ -73,7 +76,12 @@ pub fn time_value(model: &Model, expiry_years: f64, log_moneyness: f64) -> Resul
 /// The logarithm of its value alone, at less cost. Errors as [`time_value`].
 pub fn ln_time_value(model: &Model, expiry_years: f64, log_moneyness: f64) -> Result<f64, Status> {
     let [value, .., ln_scale] = of::<false>(model, expiry_years, log_moneyness)?;
-    if value > 0.0 { Ok(value.ln() + ln_scale) } else { Err(Status::NotConverged) }
+    within(value.ln() + ln_scale, log_moneyness)
+}
+
+/// A value's logarithm, where it is under that of the most that an option may be worth.
+fn within(ln_value: f64, x: f64) -> Result<f64, Status> {
+    if ln_value < x.min(0.0) { Ok(ln_value) } else { Err(Status::NotConverged) }
 }
 
 /// Value, derivatives and the logarithm of what scales them.
@@ -83,7 +91,7 @@ fn of<const ALL: bool>(model: &Model, expiry: f64, x: f64) -> Result<[f64; 7], S
     if !x.is_finite() {
         return Err(Status::BadStrike);
     }
-    match *model {
+    match without_nothing(model) {
         Model::Heston(model) => line::<ALL, _, 5>(HestonExponent { model, expiry }, x),
         Model::Bates(model) => line::<ALL, _, 8>(BatesExponent::new(&model, expiry), x),
         Model::Merton(model) => line::<ALL, _, 4>(MertonExponent::new(&model, expiry), x),
@@ -91,6 +99,17 @@ fn of<const ALL: bool>(model: &Model, expiry: f64, x: f64) -> Result<[f64; 7], S
         Model::VarianceGamma(model) => line::<ALL, _, 3>(VarianceGammaExponent { model, expiry }, x),
     }
     .ok_or(Status::NotConverged)
+}
+
+/// The model, jumps that never come being of no size: their moments would count otherwise.
+fn without_nothing(model: &Model) -> Model {
+    match *model {
+        Model::Bates(Bates { heston, jump_intensity: 0.0, .. }) => Model::Heston(heston),
+        Model::Merton(Merton { volatility, jump_intensity: 0.0, .. }) => {
+            Model::Merton(Merton { volatility, jump_intensity: 0.0, jump_mean: 0.0, jump_std: 0.0 })
+        }
+        other => other,
+    }
 }
 
 fn line<const ALL: bool, X: Exponent<P>, const P: usize>(exponent: X, x: f64) -> Option<[f64; 7]> {
@@ -108,11 +127,20 @@ fn line<const ALL: bool, X: Exponent<P>, const P: usize>(exponent: X, x: f64) ->
     let damped = |distance: f64| height(at(distance)) - (distance * (1.0 + distance)).ln();
     let Least { at: mut distance, value: scale, infinite_from } = least(damped, guess)?;
     // Next to an exploding moment the period would have no room: a few digits are worth it.
-    let roomy = ROOMY * explosion(damped, distance, infinite_from);
+    let infinite_from = explosion(damped, distance, infinite_from);
+    let roomy = ROOMY * infinite_from;
     if distance > roomy && damped(roomy) < scale + MOST_LOST {
         distance = roomy;
     }
     let c = at(distance);
+    // The largest term is of the order of one.
+    let ln_scale = height(c) - (distance * (1.0 + distance)).ln();
+    let explodes_in = (infinite_from - distance).max(0.1 * distance);
+    let place = Place { c, ln_scale, room: [distance, explodes_in], x };
+    if let Some(sums) = bent::sums::<ALL, X, P>(&exponent, &place, height) {
+        let [value, by_k, by_kk, by_t, by_kt, by_tt] = sums;
+        return Some([value, by_k, by_kk, by_t, by_kt, by_tt, ln_scale]);
+    }
     let lost = damped(distance) - scale;
     // The value is less than the scale by about this, as the integral of a bell of its width.
     let room = BOUND - scale + 2.0;
@@ -175,8 +203,9 @@ fn least(f: impl Fn(f64) -> f64, guess: f64) -> Option<Least> {
     if best.at.is_nan() {
         return None;
     }
-    // Up or down by a factor, which grows while that helps, and shrinks to its root and turns where it does not.
-    let mut factor = 1.8_f64;
+    // Up or down by a factor, which grows while that helps, and shrinks to its root and turns where it does not. Next to infinity it can only
+    // be down.
+    let mut factor = if best.infinite_from.is_finite() { 0.6_f64 } else { 1.8 };
     for _ in 0..SEARCHES {
         t = best.at * factor;
         if t >= best.infinite_from {
@@ -185,11 +214,15 @@ fn least(f: impl Fn(f64) -> f64, guess: f64) -> Option<Least> {
         let value = f(t);
         if !value.is_finite() {
             best.infinite_from = t.min(best.infinite_from);
-        } else if value < best.value {
+        }
+        if value < best.value {
             (best.at, best.value) = (t, value);
             factor *= factor.sqrt();
         } else {
             factor = 1.0 / factor.sqrt();
+        }
+        if (factor - 1.0).abs() < FINE {
+            break;
         }
     }
     Some(best)
@@ -209,6 +242,16 @@ fn explosion(f: impl Fn(f64) -> f64, mut finite: f64, mut infinite_from: f64) ->
         }
     }
     infinite_from
+}
+
+/// Where a contour crosses the real line.
+pub(super) struct Place {
+    pub c: f64,
+    /// The largest term's logarithm, about.
+    pub ln_scale: f64,
+    /// Distance to the nearer pole, and on the other side to where moments explode.
+    pub room: [f64; 2],
+    pub x: f64,
 }
 
 /// The integral along a line, over e^ln_scale.
@@ -243,29 +286,14 @@ impl<const ALL: bool, X: Exponent<P>, const P: usize> Kernel for Line<'_, ALL, X
             return;
         }
         // The node factor step/π, and the scale.
-        let ln_factor = (self.step * std::f64::consts::FRAC_1_PI).ln() - self.ln_scale + (1.0 - self.c) * self.x;
+        let ln_factor = (self.step * std::f64::consts::FRAC_1_PI).ln() - self.ln_scale;
         for first in (0..MOST).step_by(BLOCK) {
             let mut terms = [[0.0; BLOCK]; 6];
             for i in 0..BLOCK {
-                let u = self.step * (first + i) as f64;
-                let s = complex(self.c, u);
-                let exponent = if ALL {
-                    let gradient = self.exponent.gradient::<Lanes<M>>(s);
-                    (gradient.value, gradient.expiry, gradient.expiry_twice)
-                } else {
-                    (self.exponent.value::<Lanes<M>>(s), Complex::ZERO, Complex::ZERO)
-                };
-                let wave = (exponent.0 + complex(ln_factor, -u * self.x)).exp::<Lanes<M>>();
-                let weight = wave / (s * (s - Complex::ONE));
-                terms[0][i] = weight.re;
-                if ALL {
-                    let by_x = complex(1.0 - self.c, -u);
-                    let slope = weight * by_x;
-                    terms[1][i] = slope.re;
-                    terms[2][i] = (slope * by_x).re;
-                    terms[3][i] = (weight * exponent.1).re;
-                    terms[4][i] = (slope * exponent.1).re;
-                    terms[5][i] = (weight * (exponent.1.square() + exponent.2)).re;
+                let s = complex(self.c, self.step * (first + i) as f64);
+                let all = terms_at::<ALL, M, X, P>(&self.exponent, s, self.x, ln_factor);
+                for place in 0..places {
+                    terms[place][i] = all[place].re;
                 }
             }
             for place in 0..places {
@@ -280,4 +308,28 @@ impl<const ALL: bool, X: Exponent<P>, const P: usize> Kernel for Line<'_, ALL, X
             }
         }
     }
+}
+
+/// e^(Λ(s) + (1 − s)x + ln_factor)/(s(s − 1)), and the same times what makes each derivative.
+#[inline(always)]
+pub(super) fn terms_at<const ALL: bool, M: MultiplyAdd, X: Exponent<P>, const P: usize>(
+    exponent: &X,
+    s: Complex,
+    x: f64,
+    ln_factor: f64,
+) -> [Complex; 6] {
+    let by_x = Complex::ONE - s;
+    let (value, by_t, by_tt) = if ALL {
+        let gradient = exponent.gradient::<Lanes<M>>(s);
+        (gradient.value, gradient.expiry, gradient.expiry_twice)
+    } else {
+        (exponent.value::<Lanes<M>>(s), Complex::ZERO, Complex::ZERO)
+    };
+    let wave = (value + by_x.scale(x) + complex(ln_factor, 0.0)).exp::<Lanes<M>>();
+    let weight = -(wave / (s * by_x));
+    if !ALL {
+        return [weight, Complex::ZERO, Complex::ZERO, Complex::ZERO, Complex::ZERO, Complex::ZERO];
+    }
+    let slope = weight * by_x;
+    [weight, slope, slope * by_x, weight * by_t, slope * by_t, weight * (by_t.square() + by_tt)]
 }

@@ -1,5 +1,7 @@
 //! One descent from one start.
 
+use std::cell::Cell;
+
 use crate::surface::calibration::{Bounds, Estimator, Solution, minimise};
 
 use super::{
@@ -9,6 +11,8 @@ use super::{
 
 /// Steps that a descent may make.
 const MOST_STEPS: usize = 100;
+/// A descent that ends within so many evaluations of a corner that it could not enter may have been stopped by it.
+const STEPS_PAST_A_CORNER: usize = 8;
 
 /// A pull towards parameters: λ Σ((x − x₀)/scale)².
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +56,17 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
     };
     let mut scratch = Scratch::default();
     let mut missing = Missing::default();
-    let mut is_refused = false;
+    // Above zero for some steps after a corner was not entered.
+    let near_corner = Cell::new(0_usize);
     let mut run = |start, is_patient| {
         minimise(start, &bounds, estimator, MOST_STEPS, |x, normal| {
             let (values, slopes) = at(x);
             let model = T::from_parameters(&values);
             let Some(found) = market.add(&model, &slopes, normal, is_patient, &mut scratch) else {
-                is_refused = true;
+                near_corner.set(STEPS_PAST_A_CORNER);
                 return false;
             };
+            near_corner.set(near_corner.get().saturating_sub(1));
             missing = found;
             if pull.weight > 0.0 {
                 for i in 0..N {
@@ -73,8 +79,8 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
         })
     };
     let mut solution = run(start, false);
-    if is_refused {
-        // It may have ended before a corner that it could not enter; elsewhere this is one more step.
+    if near_corner.get() > 0 {
+        // Elsewhere this is one more step.
         solution = run(solution.parameters, true);
     }
     let (values, slopes) = at(&solution.parameters);
