@@ -11,6 +11,8 @@ pub(super) struct Gradient<const P: usize> {
     pub value: Complex,
     /// ∂Λ/∂T
     pub expiry: Complex,
+    /// ∂²Λ/∂T²
+    pub expiry_twice: Complex,
     /// ∂Λ/∂p, in the order of [`super::Model::parameter_names`].
     pub parameters: [Complex; P],
 }
@@ -32,8 +34,8 @@ pub(super) trait Exponent<const P: usize>: Copy + Send + Sync {
         0.0
     }
 
-    /// An upper bound of Re Λ(1/2 + iy) for all y ≥ `u`.
-    fn envelope(&self, u: f64) -> f64;
+    /// An upper bound of Re Λ(`at` + iy) for all y ≥ `u`, where the moment `at` is finite.
+    fn envelope(&self, at: f64, u: f64) -> f64;
 
     /// Whether the derivatives by the parameters keep their digits.
     fn has_gradient(&self) -> bool {

@@ -125,6 +125,7 @@ impl Exponent<5> for HestonExponent {
         Gradient {
             value,
             expiry: big_d.scale(kappa * theta) + riccati.scale(v0),
+            expiry_twice: riccati * (complex(kappa * theta, 0.0) + (big_d.scale(variance) - xi).scale(v0)),
             parameters: [
                 big_d,
                 c.scale(theta) + by_xi,
@@ -142,9 +143,9 @@ impl Exponent<5> for HestonExponent {
         self.value::<Std>(complex(s, 0.0)).re
     }
 
-    fn envelope(&self, u: f64) -> f64 {
+    fn envelope(&self, at: f64, u: f64) -> f64 {
         // |φ| falls in u.
-        self.value::<Std>(complex(0.5, u)).re
+        self.value::<Std>(complex(at, u)).re
     }
 
     /// The derivative by κ loses ε/(κ + d) in terms that cancel.

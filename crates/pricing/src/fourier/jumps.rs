@@ -86,7 +86,8 @@ impl NormalJumps {
     }
 
     fn moment(&self, s: f64) -> f64 {
-        self.value::<Std>(complex(s, 0.0)).re
+        // Were there no jumps, an infinite moment of theirs would not count.
+        if self.intensity > 0.0 { self.value::<Std>(complex(s, 0.0)).re } else { 0.0 }
     }
 
     /// ln(1 + T (1 + λ)(1 + s²)(J(s) + J(1))): what a derivative has more in its tails.
@@ -113,10 +114,10 @@ impl NormalJumps {
         )
     }
 
-    /// λT(|J(1/2 + iu)| − 1 − k/2).
-    fn envelope(&self, u: f64) -> f64 {
-        let size = 0.5 * self.mean + 0.5 * self.std * self.std * (0.25 - u * u);
-        self.intensity * self.expiry * (size.exp_m1() - 0.5 * self.growth)
+    /// λT(|J(c + iu)| − 1 − ck), c being `at`.
+    fn envelope(&self, at: f64, u: f64) -> f64 {
+        let size = at * self.mean + 0.5 * self.std * self.std * (at * at - u * u);
+        self.intensity * self.expiry * (size.exp_m1() - at * self.growth)
     }
 }
 
@@ -128,8 +129,8 @@ fn diffusion(volatility: f64, expiry: f64, s: Complex) -> [Complex; 3] {
     [a.scale(-0.5 * variance * expiry), a.scale(-0.5 * variance), a.scale(-volatility * expiry)]
 }
 
-fn diffusion_envelope(volatility: f64, expiry: f64, u: f64) -> f64 {
-    -0.5 * volatility * volatility * expiry * (u * u + 0.25)
+fn diffusion_envelope(volatility: f64, expiry: f64, at: f64, u: f64) -> f64 {
+    -0.5 * volatility * volatility * expiry * (u * u + at * (1.0 - at))
 }
 
 /// Merton's model at one expiry.
@@ -158,15 +159,20 @@ impl Exponent<4> for MertonExponent {
         let (jumps_by_expiry, [intensity, mean, std]) = self.jumps.gradient::<E>(s);
         let expiry = by_expiry + jumps_by_expiry;
         // The exponent is proportional to T.
-        Gradient { value: expiry.scale(self.jumps.expiry), expiry, parameters: [by_volatility, intensity, mean, std] }
+        Gradient {
+            value: expiry.scale(self.jumps.expiry),
+            expiry,
+            expiry_twice: Complex::ZERO,
+            parameters: [by_volatility, intensity, mean, std],
+        }
     }
 
     fn moment(&self, s: f64) -> f64 {
-        self.value::<Std>(complex(s, 0.0)).re
+        diffusion(self.volatility, self.jumps.expiry, complex(s, 0.0))[0].re + self.jumps.moment(s)
     }
 
-    fn envelope(&self, u: f64) -> f64 {
-        diffusion_envelope(self.volatility, self.jumps.expiry, u) + self.jumps.envelope(u)
+    fn envelope(&self, at: f64, u: f64) -> f64 {
+        diffusion_envelope(self.volatility, self.jumps.expiry, at, u) + self.jumps.envelope(at, u)
     }
 
     fn shift(&self, jumps: Option<u32>) -> f64 {
@@ -178,7 +184,7 @@ impl Exponent<4> for MertonExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(0.5, self.jumps.half_cycle()) < GONE
     }
 
     fn excess(&self, s: f64) -> f64 {
@@ -188,7 +194,12 @@ impl Exponent<4> for MertonExponent {
     fn gradient_given_jumps(&self, s: Complex, jumps: u32) -> Gradient<4> {
         let [value, by_expiry, by_volatility] = diffusion(self.volatility, self.jumps.expiry, s);
         let (jumps_by_expiry, [intensity, mean, std]) = self.jumps.gradient_given(s, jumps);
-        Gradient { value, expiry: by_expiry + jumps_by_expiry, parameters: [by_volatility, intensity, mean, std] }
+        Gradient {
+            value,
+            expiry: by_expiry + jumps_by_expiry,
+            expiry_twice: complex(-f64::from(jumps) / (self.jumps.expiry * self.jumps.expiry), 0.0),
+            parameters: [by_volatility, intensity, mean, std],
+        }
     }
 
     fn given_jumps(&self, s: Complex, jumps: u32) -> Complex {
@@ -225,6 +236,7 @@ impl Exponent<8> for BatesExponent {
         Gradient {
             value: heston.value + by_expiry.scale(self.jumps.expiry),
             expiry: heston.expiry + by_expiry,
+            expiry_twice: heston.expiry_twice,
             parameters: [v0, kappa, theta, sigma, rho, intensity, mean, std],
         }
     }
@@ -233,8 +245,8 @@ impl Exponent<8> for BatesExponent {
         self.heston.moment(s) + self.jumps.moment(s)
     }
 
-    fn envelope(&self, u: f64) -> f64 {
-        self.heston.envelope(u) + self.jumps.envelope(u)
+    fn envelope(&self, at: f64, u: f64) -> f64 {
+        self.heston.envelope(at, u) + self.jumps.envelope(at, u)
     }
 
     fn has_gradient(&self) -> bool {
@@ -250,7 +262,7 @@ impl Exponent<8> for BatesExponent {
     }
 
     fn may_turn(&self, turn: f64) -> bool {
-        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(self.jumps.half_cycle()) < GONE
+        self.jumps.may_turn(turn) || turn == 0.0 && self.envelope(0.5, self.jumps.half_cycle()) < GONE
     }
 
     fn excess(&self, s: f64) -> f64 {
@@ -264,6 +276,8 @@ impl Exponent<8> for BatesExponent {
         Gradient {
             value: heston.value,
             expiry: heston.expiry + by_expiry,
+            expiry_twice: heston.expiry_twice
+                - complex(f64::from(jumps) / (self.jumps.expiry * self.jumps.expiry), 0.0),
             parameters: [v0, kappa, theta, sigma, rho, intensity, mean, std],
         }
     }
@@ -303,6 +317,7 @@ impl Exponent<5> for KouExponent {
         Gradient {
             value: expiry.scale(self.expiry),
             expiry,
+            expiry_twice: Complex::ZERO,
             parameters: [
                 by_volatility,
                 per_jump.scale(self.expiry),
@@ -331,14 +346,14 @@ impl Exponent<5> for KouExponent {
         2.0 * (self.expiry * (1.0 + jump_intensity) * one).ln_1p()
     }
 
-    fn envelope(&self, u: f64) -> f64 {
+    fn envelope(&self, at: f64, u: f64) -> f64 {
         let Kou { volatility, jump_intensity, jump_up_probability, jump_up_rate, jump_down_rate } = self.model;
         let down_probability = 1.0 - jump_up_probability;
         // |η/(η − s)| of the two sides falls in u.
-        let size = jump_up_probability * jump_up_rate / (jump_up_rate - 0.5).hypot(u)
-            + down_probability * jump_down_rate / (jump_down_rate + 0.5).hypot(u);
+        let size = jump_up_probability * jump_up_rate / (jump_up_rate - at).hypot(u)
+            + down_probability * jump_down_rate / (jump_down_rate + at).hypot(u);
         let growth = jump_up_probability / (jump_up_rate - 1.0) - down_probability / (jump_down_rate + 1.0);
-        diffusion_envelope(volatility, self.expiry, u) + jump_intensity * self.expiry * (size - 1.0 - 0.5 * growth)
+        diffusion_envelope(volatility, self.expiry, at, u) + jump_intensity * self.expiry * (size - 1.0 - at * growth)
     }
 
     fn shift(&self, _jumps: Option<u32>) -> f64 {

@@ -6,10 +6,12 @@
 //! neither vouches for is the [`twin`]'s, strike by strike, and where that does not converge either the row says `NotConverged`.
 
 mod batch;
+mod bent;
 mod complex;
 mod contour;
 mod elementary;
 mod exponent;
+mod fitted;
 mod heston;
 mod jumps;
 mod model;
@@ -19,13 +21,16 @@ mod series;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod tilted;
 mod turned;
 pub mod twin;
 mod variance_gamma;
 
 pub use batch::Columns;
+pub use fitted::{OutOfTheMoney, out_of_the_money_slice};
 pub use model::{Bates, Heston, Kou, MOST_PARAMETERS, Merton, Model, VarianceGamma};
 pub use quantities::{Sensitivities, Slice};
+pub use tilted::{TimeValue, ln_time_value, time_value};
 
 use crate::black::Greek;
 use crate::math::Target;

@@ -1,11 +1,12 @@
 //! The models, as plain parameters.
 
+use serde::{Deserialize, Serialize};
 use zomma_base::Status;
 
 /// Heston's stochastic volatility: dS = (r − q) S dt + √v S dW₁, dv = κ(θ − v) dt + σ √v dW₂, d⟨W₁, W₂⟩ = ρ dt.
 ///
 /// Where 2κθ < σ² (Feller's condition broken, see [`Heston::feller_ratio`]) the variance touches 0; the prices stay right.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Heston {
     /// The variance now, per year; at or above 0.
     pub v0: f64,
@@ -20,9 +21,10 @@ pub struct Heston {
 }
 
 /// Bates: Heston with Merton's jumps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bates {
     /// What moves between the jumps.
+    #[serde(flatten)]
     pub heston: Heston,
     /// Jumps a year; at or above 0.
     pub jump_intensity: f64,
@@ -33,7 +35,7 @@ pub struct Bates {
 }
 
 /// Merton's jump diffusion: Black–Scholes with normal jumps of the logarithm.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Merton {
     /// Volatility between the jumps, per square root of a year; at or above 0.
     pub volatility: f64,
@@ -46,7 +48,7 @@ pub struct Merton {
 }
 
 /// Kou's jump diffusion: Black–Scholes with jumps of the logarithm that are exponential on both sides.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kou {
     /// Volatility between the jumps, per square root of a year; at or above 0.
     pub volatility: f64,

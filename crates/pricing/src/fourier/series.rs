@@ -92,7 +92,7 @@ impl<X: Exponent<P>, const P: usize> Nodes<'_, X, P> {
     /// Whether what lies beyond `u` may be left away. Against the value's weight the gradient's grow as u² at most, those of the mixed
     /// Greeks as u⁴.
     fn ends(&self, u: f64) -> bool {
-        let size = self.exponent.envelope(u).exp();
+        let size = self.exponent.envelope(0.5, u).exp();
         let rest = match self.depth {
             Depth::Price => size / u,
             Depth::Gradient => size * u * 1e-3,

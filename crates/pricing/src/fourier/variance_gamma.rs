@@ -42,6 +42,7 @@ impl Exponent<3> for VarianceGammaExponent {
         Gradient {
             value: expiry.scale(t),
             expiry,
+            expiry_twice: Complex::ZERO,
             parameters: [
                 (s * (s * inverse - inverse_one)).scale(volatility * t),
                 (s * (inverse - inverse_one)).scale(t),
@@ -55,8 +56,8 @@ impl Exponent<3> for VarianceGammaExponent {
         if 1.0 + self.model.vg_nu * self.g(s).re <= 0.0 { f64::INFINITY } else { self.value::<Std>(s).re }
     }
 
-    fn envelope(&self, u: f64) -> f64 {
-        self.value::<Std>(complex(0.5, u)).re
+    fn envelope(&self, at: f64, u: f64) -> f64 {
+        self.value::<Std>(complex(at, u)).re
     }
 
     fn shift(&self, _jumps: Option<u32>) -> f64 {

@@ -183,6 +183,21 @@ fn vega(d1: f64) -> f64 {
     ((-0.5 * d1 * d1 - LOG_SQRT_TAU).max(-1400.0 * LN_2)).exp().max(f64::MIN_POSITIVE)
 }
 
+/// The total volatility σ√T at which an out-of-the-money option is worth e^`log_ratio` of the lesser of forward and strike, for
+/// |ln(F/K)| = `k`: for prices known without rounding of their own, and for those under the range of numbers.
+///
+/// Errors: `AboveMaximum` where the ratio is not under one; `BadPrice` where it is not a number; `NotConverged`.
+pub(crate) fn total_volatility_of_log(k: f64, log_ratio: f64) -> Result<f64, Status> {
+    if log_ratio >= 0.0 {
+        return Err(Status::AboveMaximum);
+    }
+    if !(log_ratio.is_finite() && k.is_finite()) {
+        return Err(Status::BadPrice);
+    }
+    let (ratio, complement) = (log_ratio.exp(), -log_ratio.exp_m1());
+    total_volatility(&Reduced { log_moneyness: k.abs(), ratio, complement, log_ratio, noise: 0.0 })
+}
+
 /// The out-of-the-money Black price over the lesser of forward and strike, for |ln(F/K)| = `k` and total volatility `s`.
 pub(crate) fn reduced_price(k: f64, s: f64) -> f64 {
     if s <= 0.0 {

@@ -3,6 +3,7 @@
 mod andreasen_huge;
 mod barrier;
 pub mod calibration;
+pub mod characteristic;
 mod check;
 mod clock;
 mod clock_settings;

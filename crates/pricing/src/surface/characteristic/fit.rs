@@ -1,0 +1,158 @@
+//! The best of several descents, looked at with few quotes an expiry and finished with all.
+
+use rayon::prelude::*;
+
+use crate::{
+    fourier::{Bates, Heston, Kou, Merton, Model},
+    surface::{
+        SliceQuotes,
+        calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, stability},
+        target::positive_years,
+    },
+};
+
+use super::{
+    descent::{Descent, Pull, descend},
+    market::Market,
+    parameters::{Characteristic, boxed},
+    starts,
+};
+
+/// Quotes an expiry that the search looks at.
+const QUOTES_PER_SLICE: usize = 24;
+/// λ of the pull towards usual parameters where the quotes cannot tell all apart: a thousandth of a quote's unit.
+const FAINT: f64 = 1e-6;
+
+/// Fits Heston's model to all expiries at once.
+///
+/// # Errors
+/// [`FitError::NoQuotes`] where no quote is usable; [`FitError::NotConverged`] where the model has no value at any start.
+pub fn heston(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Heston>,
+) -> Result<Fit<Heston>, FitError> {
+    let prior = prior.map(|it| [it.v0, it.kappa, it.theta_v, it.sigma_v, it.rho_v]);
+    fit::<Heston, 5>(slices, settings, prior, |market, _| starts::heston(market))
+}
+
+/// Fits Bates' model to all expiries at once: from Heston's optimum, with jumps of several kinds.
+///
+/// # Errors
+/// As [`heston`].
+pub fn bates(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Bates>) -> Result<Fit<Bates>, FitError> {
+    let prior = prior.map(parameters_of_bates);
+    fit::<Bates, 8>(slices, settings, prior, |market, pull_weight| {
+        let pull =
+            Pull { weight: pull_weight, towards: <Heston as Characteristic<5>>::PARAMETERS.map(|it| it.typical) };
+        let heston = search::<Heston, 5>(market, &pull, &starts::heston(market));
+        heston.map_or_else(Vec::new, |it| starts::bates(&it.parameters))
+    })
+}
+
+/// Fits Merton's model to all expiries at once. Its skew dies away with expiry as no index's does: meant for few expiries.
+///
+/// # Errors
+/// As [`heston`].
+pub fn merton(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Merton>,
+) -> Result<Fit<Merton>, FitError> {
+    let prior = prior.map(|it| [it.volatility, it.jump_intensity, it.jump_mean, it.jump_std]);
+    fit::<Merton, 4>(slices, settings, prior, |market, _| starts::merton(market))
+}
+
+/// Fits Kou's model to all expiries at once. As [`merton`].
+///
+/// # Errors
+/// As [`heston`].
+pub fn kou(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Kou>) -> Result<Fit<Kou>, FitError> {
+    let prior =
+        prior.map(|it| [it.volatility, it.jump_intensity, it.jump_up_probability, it.jump_up_rate, it.jump_down_rate]);
+    fit::<Kou, 5>(slices, settings, prior, |market, _| starts::kou(market))
+}
+
+fn parameters_of_bates(bates: &Bates) -> [f64; 8] {
+    Model::Bates(*bates).parameters()
+}
+
+/// The best of the descents from `starts` on a market, by least squares.
+fn search<T: Characteristic<N>, const N: usize>(
+    market: &Market,
+    pull: &Pull<N>,
+    starts: &[[f64; N]],
+) -> Option<Descent<N>> {
+    let parameters = boxed::<T, N>(market.largest_variance());
+    let descents: Vec<Descent<N>> = starts
+        .par_iter()
+        .map(|start| descend::<T, N>(market, &parameters, Estimator::LeastSquares, pull, start))
+        .collect();
+    descents.into_iter().filter(|it| it.cost().is_finite()).min_by(|x, y| x.cost().total_cmp(&y.cost()))
+}
+
+fn fit<T: Characteristic<N>, const N: usize>(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<[f64; N]>,
+    starts: impl Fn(&Market, f64) -> Vec<[f64; N]>,
+) -> Result<Fit<T>, FitError> {
+    let market = Market::new(slices, &settings.calibration);
+    if market.quotes() == 0 {
+        return Err(FitError::NoQuotes);
+    }
+    let mut notes = crossed(slices);
+    let is_short = market.distinct_strikes() < N;
+    if is_short {
+        let instead = "usual parameters where the quotes do not tell".into();
+        let reason = Reason::TooFewQuotes { quotes: market.distinct_strikes(), needed: N, instead };
+        notes.push(Note { expiry_years: None, reason });
+    }
+    let faint = if is_short || market.expiries() < T::EXPIRIES { FAINT } else { 0.0 };
+    let parameters = boxed::<T, N>(market.largest_variance());
+    let pull = Pull {
+        weight: settings.calibration.tikhonov.max(faint),
+        towards: prior.unwrap_or_else(|| parameters.map(|it| it.typical)),
+    };
+    let few = market.thinned(QUOTES_PER_SLICE);
+    let mut from = starts(&few, pull.weight);
+    if let Some(prior) = prior {
+        // Yesterday's optimum, and the usual start in case the market has moved away from it.
+        from.truncate(1);
+        from.insert(0, prior);
+    }
+    let found = search::<T, N>(&few, &pull, &from).ok_or(FitError::NotConverged { starts: from.len() })?;
+    let estimator = settings.calibration.estimator;
+    let is_finished = few.quotes() == market.quotes() && estimator == Estimator::LeastSquares;
+    let best =
+        if is_finished { found } else { descend::<T, N>(&market, &parameters, estimator, &pull, &found.parameters) };
+    if !best.cost().is_finite() {
+        return Err(FitError::NotConverged { starts: from.len() });
+    }
+    if !best.solution.converged {
+        notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: best.solution.steps } });
+    }
+    if best.missing.quotes > 0 {
+        let why = format!("{} of {} quotes have no price under the model", best.missing.quotes, best.missing.of);
+        notes.push(Note { expiry_years: None, reason: Reason::Failed { why } });
+    }
+    for (parameter, &value) in parameters.iter().zip(&best.parameters) {
+        let near = |end: f64| (value - end).abs() <= 1e-9 * end.abs().max(1e-3);
+        if near(parameter.low) || near(parameter.high) {
+            notes
+                .push(Note { expiry_years: None, reason: Reason::AtBound { parameter: parameter.name.into(), value } });
+        }
+    }
+    let stability = stability(parameters.map(|it| it.name), &best.solution, &[]);
+    Ok(Fit { notes, stability: vec![stability], ..Fit::of(T::from_parameters(&best.parameters)) })
+}
+
+/// A note for each slice with crossed quotes.
+fn crossed(slices: &[SliceQuotes]) -> Vec<Note> {
+    let of = |slice: &SliceQuotes| {
+        let quotes = (0..slice.len()).filter(|&i| slice.bid_volatility[i] > slice.ask_volatility[i]).count();
+        let reason = Reason::CrossedQuotes { quotes };
+        (quotes > 0).then(|| Note { expiry_years: Some(positive_years(slice.expiry_years)), reason })
+    };
+    slices.iter().filter_map(of).collect()
+}
