@@ -11,6 +11,7 @@ mod forwards;
 mod joint;
 mod linear;
 mod loss;
+pub mod price_spline;
 mod query;
 mod repair;
 mod slice;
