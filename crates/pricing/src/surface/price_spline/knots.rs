@@ -3,7 +3,7 @@
 use super::{quotes::Quote, reference::Reference};
 
 /// Knots are at least this many deviations apart.
-const LEAST_GAP: f64 = 0.02;
+pub(super) const LEAST_GAP: f64 = 0.02;
 /// A gap wider than this many deviations is filled.
 const WIDEST_GAP: f64 = 0.35;
 /// The knots go on this many deviations beyond the quotes, and this share of their span, and this many about the money at least.

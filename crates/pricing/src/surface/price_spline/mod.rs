@@ -12,11 +12,9 @@ pub use slice::Tuning;
 pub use smile::PriceSpline;
 
 use super::{
-    SliceQuotes, Slices, Svi,
+    SliceQuotes, Slices,
     calibration::{Fit, FitError, ModelSettings},
-    slice as svi_slice,
-    target::{Target, positive_years},
-    wings,
+    target::positive_years,
 };
 use reference::Reference;
 
@@ -28,17 +26,9 @@ pub fn fit_tuned(
 ) -> Result<Fit<Slices<PriceSpline>>, FitError> {
     let usable: Vec<Vec<quotes::Quote>> =
         slices.iter().map(|slice| quotes::usable(slice, &settings.calibration).0).collect();
-    let references: Vec<Reference> = slices
+    let references: Vec<Reference> = usable
         .iter()
-        .map(|slice| {
-            let target = Target::new(slice);
-            let svi = if target.has_shape() {
-                wings::to_svi(&svi_slice::least_squares(&target))
-            } else {
-                Svi::flat(target.level().unwrap_or(0.04 * target.expiry_years))
-            };
-            Reference::new(svi)
-        })
+        .map(|quotes| Reference::of(quotes).unwrap_or_else(|| Reference::flat(quotes.first().map_or(0.01, |q| q.deviation))))
         .collect();
     let ceiling = quotes::Ceiling::new(usable.iter().map(Vec::as_slice));
     let mut spans = Vec::new();
@@ -64,10 +54,11 @@ pub fn fit_tuned(
     for i in 0..slices.len() {
         knots::lay(&usable[i], &references[i], spans[i], &mut knots);
         ceiling.fill(i + 1, &knots, &mut bounds);
+        if std::env::var("NOCEIL").is_ok() { bounds.fill(f64::INFINITY); }
         let task = slice::Task {
             quotes: &usable[i],
             reference: &references[i],
-            previous: smiles.last(),
+            previous: if std::env::var("NOPREV").is_ok() { None } else { smiles.last() },
             knots: &knots,
             ceiling: &bounds,
             powers: powers[i],
@@ -75,11 +66,11 @@ pub fn fit_tuned(
         let smile = workspace.fit(&task, tuning);
         if std::env::var("TRACE").is_ok() {
             println!(
-                "{i} t {:.4} quotes {} knots {} rows {} steps {} rounds {} settled {}",
+                "{i} t {:.4} quotes {} knots {} span {:.3?} powers {:.2?} {:?} steps {} rounds {} settled {}",
                 slices[i].expiry_years,
                 usable[i].len(),
                 knots.len(),
-                0,
+                spans[i], powers[i], (),
                 workspace.steps,
                 workspace.rounds,
                 workspace.settled

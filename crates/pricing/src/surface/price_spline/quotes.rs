@@ -23,6 +23,10 @@ pub(super) struct Quote {
     pub(super) ask: f64,
     /// The miss of the mid that counts as one.
     pub(super) unit: f64,
+    /// √w of the mid.
+    pub(super) deviation: f64,
+    /// Half the spread of √w.
+    pub(super) noise: f64,
 }
 
 impl Quote {
@@ -70,6 +74,8 @@ pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> (Vec<Quote>, 
             mid: of(mid),
             ask: ask.map_or(f64::INFINITY, of),
             unit: mid,
+            deviation: mid * root,
+            noise: 0.5 * (ask.unwrap_or(2.0 * mid) - bid.unwrap_or(0.0)).abs() * root,
         };
         if quote.mid > 0.0 {
             rows.push(quote);

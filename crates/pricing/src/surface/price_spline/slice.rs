@@ -3,6 +3,7 @@
 use super::{
     basis::Basis,
     interior_point::{Constraint, Outcome, Programme, Solver},
+    knots,
     quotes::Quote,
     reference::Reference,
     smile::PriceSpline,
@@ -131,7 +132,8 @@ impl Workspace {
             let bend = self.basis.bend(i);
             let row = self.fold(i, [bend[0], bend[1], bend[2], 0.0], knot < 1.0);
             self.bends.push(row);
-            self.deviations.push(task.reference.deviations(knot.ln()));
+            let before = self.deviations.last().copied().unwrap_or(f64::NEG_INFINITY);
+            self.deviations.push(task.reference.deviations(knot.ln()).max(before + 0.5 * knots::LEAST_GAP));
         }
     }
 
@@ -267,6 +269,11 @@ impl Workspace {
                 (share + row.constant) * task.reference.density(x.ln())
             })
             .collect();
+        if std::env::var("RTRACE").is_ok() {
+            for ((x, d), u) in task.knots.iter().zip(&densities).zip(&self.deviations) {
+                println!("R k {:.4} u {u:.3} gamma {d:.3e} r {:.4}", x.ln(), d / task.reference.density(x.ln()));
+            }
+        }
         PriceSpline::new(task.knots, &densities, [self.x[0], self.x[self.x.len() - 1]], task.powers)
     }
 
