@@ -113,12 +113,24 @@ impl Ceiling {
         bounds.clear();
         bounds.resize(points.len(), f64::INFINITY);
         for asks in self.slices.iter().skip(from) {
+            let (Some(&[first, _]), Some(&[_, last_ask])) = (asks.first(), asks.last()) else { continue };
+            let first_put = asks[0][1] - (1.0 - first).max(0.0);
             let mut i = 0;
             for (&x, bound) in points.iter().zip(bounds.iter_mut()) {
                 while i < asks.len() && asks[i][0] < x {
                     i += 1;
                 }
-                let Some(&[high, ask]) = asks.get(i) else { break };
+                // Beyond the strikes a call falls with the strike, and a put falls in proportion to it at least.
+                let Some(&[high, ask]) = asks.get(i) else {
+                    *bound = bound.min(last_ask - (1.0 - x).max(0.0));
+                    continue;
+                };
+                if i == 0 && high > x {
+                    if high < 1.0 {
+                        *bound = bound.min(first_put * x / first);
+                    }
+                    continue;
+                }
                 let call = if high == x {
                     ask
                 } else if let Some([low, ask_low]) = i.checked_sub(1).map(|i| asks[i]) {

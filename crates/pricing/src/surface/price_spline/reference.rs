@@ -84,12 +84,16 @@ impl Reference {
                 [s.max(0.5 * low.deviation.min(high.deviation)), low.g + t * (high.g - low.g)]
             }
             (Some(end), None) | (None, Some(end)) => {
-                // The slope fades out over one deviation.
-                let length = end.deviation;
-                let distance = (k - end.k).abs() / length;
-                let fading = (-distance).exp();
-                let s = end.deviation + end.slope * (k - end.k).signum() * length * (1.0 - fading);
-                [s.max(0.5 * end.deviation), 1.0 + (end.g - 1.0) * fading]
+                // A rising wing goes on rising in total variance, as Lee's formula has it; a falling one fades out over one deviation.
+                let distance = (k - end.k).abs();
+                let outward = end.slope * (k - end.k).signum();
+                let fading = (-distance / end.deviation).exp();
+                let s = if outward > 0.0 {
+                    (end.deviation * (end.deviation + 2.0 * outward * distance)).sqrt()
+                } else {
+                    (end.deviation + outward * end.deviation * (1.0 - fading)).max(0.5 * end.deviation)
+                };
+                [s, 1.0 + (end.g - 1.0) * fading]
             }
             (None, None) => [f64::NAN; 2],
         };
