@@ -6,6 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
+    price_spline::{self, PriceSpline},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -16,16 +17,19 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// Splines of the price inside bid and ask, free of arbitrage.
+    PriceSpline,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 2] = [Self::Svi, Self::PriceSpline];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::PriceSpline => "price_spline",
         }
     }
 
@@ -41,6 +45,8 @@ impl SurfaceModel {
 pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
+    /// Splines of the price.
+    PriceSpline(Slices<PriceSpline>),
 }
 
 impl FittedSurface {
@@ -48,12 +54,14 @@ impl FittedSurface {
     pub fn model(&self) -> SurfaceModel {
         match self {
             Self::Svi(_) => SurfaceModel::Svi,
+            Self::PriceSpline(_) => SurfaceModel::PriceSpline,
         }
     }
 
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
+            Self::PriceSpline(surface) => surface,
         }
     }
 }
@@ -80,13 +88,20 @@ pub fn fit_model(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    _prior: Option<&FittedSurface>,
+    prior: Option<&FittedSurface>,
 ) -> Result<Fit<FittedSurface>, FitError> {
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
     match model {
         SurfaceModel::Svi => Ok(svi(slices, settings).map(FittedSurface::Svi)),
+        SurfaceModel::PriceSpline => {
+            let prior = match prior {
+                Some(FittedSurface::PriceSpline(surface)) => Some(surface),
+                _ => None,
+            };
+            Ok(price_spline::fit(slices, settings, prior)?.map(FittedSurface::PriceSpline))
+        }
     }
 }
 

@@ -243,11 +243,8 @@ impl Solver {
             let moved = dot(constraint, &self.right);
             state.by_multiplier = state.inverse * (state.target - moved);
             state.by_slack = (state.by_slack - state.slack * state.by_multiplier) / state.multiplier;
-            state.by_miss = if state.spare > 0.0 {
-                (state.by_miss + state.miss * state.by_multiplier) / state.spare
-            } else {
-                0.0
-            };
+            state.by_miss =
+                if state.spare > 0.0 { (state.by_miss + state.miss * state.by_multiplier) / state.spare } else { 0.0 };
         }
     }
 

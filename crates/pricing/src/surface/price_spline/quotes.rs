@@ -4,7 +4,7 @@ use crate::{
     implied_vol::{reduced_price, reduced_vega},
     surface::{
         SliceQuotes,
-        calibration::{Residual, Settings, Objective},
+        calibration::{Objective, Settings},
     },
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Quote {
     pub(super) mid: f64,
     /// Ask, ∞ where there is none.
     pub(super) ask: f64,
-    /// The miss of the mid that counts as one.
+    /// The miss of the mid that counts as one; ∞ where none does.
     pub(super) unit: f64,
     /// √w of the mid.
     pub(super) deviation: f64,
@@ -67,25 +67,28 @@ pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> (Vec<Quote>, 
             (bid, ask) = (Some(high), Some(low));
         }
         let of = |vol: f64| price(k, vol * root);
-        let quote = Quote {
+        rows.push(Quote {
             k,
             x: k.exp(),
             bid: bid.map_or(f64::NEG_INFINITY, of),
             mid: of(mid),
             ask: ask.map_or(f64::INFINITY, of),
-            unit: mid,
+            unit: f64::INFINITY,
             deviation: mid * root,
             noise: 0.5 * (ask.unwrap_or(2.0 * mid) - bid.unwrap_or(0.0)).abs() * root,
-        };
-        if quote.mid > 0.0 {
-            rows.push(quote);
+        });
+    }
+    // The objective keeps the same quotes in the same order.
+    rows.sort_by(|a, b| a.k.total_cmp(&b.k));
+    for (i, quote) in rows.iter_mut().enumerate().take(objective.points.len()) {
+        let [_, slope] = objective.miss(i, quote.deviation * quote.deviation);
+        let vega = reduced_vega(quote.k.abs(), quote.deviation) * quote.x.min(1.0);
+        let unit = vega / (2.0 * quote.deviation * slope.abs());
+        if unit > 0.0 {
+            quote.unit = unit.max(1e-14);
         }
     }
-    rows.sort_by(|a, b| a.k.total_cmp(&b.k));
-    for quote in &mut rows {
-        quote.unit = quote.half_spread();
-    }
-    let _ = (objective, Residual::Price, reduced_vega(0.0, 1.0));
+    rows.retain(|quote| quote.mid > 0.0);
     (rows, crossed)
 }
 

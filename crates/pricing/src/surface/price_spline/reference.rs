@@ -13,7 +13,9 @@ const LEAST_G: f64 = 0.05;
 /// Deviations between two nodes at most, and about a node to the furthest quote that counts.
 const NODES_APART: f64 = 0.25;
 const RADIUS: f64 = 1.8;
-/// Quotes about a node at least.
+/// Strikes that a regression needs.
+pub(super) const FEWEST_STRIKES: usize = 5;
+/// Quotes about a node at least, where there are as many.
 const FEWEST: usize = 7;
 /// A quote's deviation is not known better than to this share.
 const NOISE: f64 = 0.01;
@@ -43,7 +45,7 @@ impl Reference {
     /// The regression of `quotes`, ascending; none where they have fewer than five strikes.
     pub(super) fn of(quotes: &[Quote]) -> Option<Self> {
         let strikes = 1 + quotes.windows(2).filter(|pair| pair[1].k > pair[0].k).count();
-        if quotes.is_empty() || strikes < 5 {
+        if quotes.is_empty() || strikes < FEWEST_STRIKES {
             return None;
         }
         let position = positions(quotes);

@@ -1,5 +1,7 @@
 //! The fit of one slice: the smoothest density that its quotes, the slice before and the asks of the slices after allow.
 
+use crate::surface::{Slices, smile::VolatilitySurface};
+
 use super::{
     basis::Basis,
     interior_point::{Constraint, Outcome, Programme, Solver},
@@ -9,38 +11,27 @@ use super::{
     smile::PriceSpline,
 };
 
-/// What a fit is tuned by.
-#[derive(Clone, Copy, Debug)]
-pub struct Tuning {
-    /// Order of the differences.
-    pub order: usize,
-    /// Weight of roughness.
-    pub rough: f64,
-    /// Weight of mids.
-    pub pull: f64,
-    /// Weight of a miss.
-    pub miss: f64,
-    /// Least density.
-    pub density: f64,
-    /// Share of the half-spread kept from the sides.
-    pub margin: f64,
-    /// power of q0-weighting
-    pub power: f64,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self { order: 2, rough: 1.0, pull: 0.01, miss: 1e3, density: 1e-3, margin: 1e-3, power: 0.0 }
-    }
-}
-
-/// A calendar constraint holds the price above the earlier slice's by this share.
-const CALENDAR_MARGIN: f64 = 1e-7;
+/// Weight of a mid that is missed by one against the roughness of a density that turns by itself within one deviation.
+const PULL: f64 = 0.3;
+/// What it costs to miss bid or ask by a half-spread, on the same scale.
+const MISS: f64 = 1e3;
+/// Least density over the reference's.
+const LEAST_DENSITY: f64 = 1e-3;
+/// Share of the half-spread that prices keep from bid and ask.
+const MARGIN: f64 = 1e-3;
+/// A price above later asks by this share of itself costs as much as a quote missed by a half-spread.
+const CEILING: f64 = 0.1;
+/// No price is measured against less.
+const LEAST_PRICE: f64 = 1e-300;
+/// A calendar constraint keeps the price above the earlier slice's by this share of it, least and most.
+const CALENDAR_MARGIN: [f64; 2] = [1e-6, 1e-3];
+/// Between its points the price must be above by this share.
+const CALENDAR_SLACK: f64 = 1e-9;
 /// Rounds of added calendar constraints.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 12;
 
 /// What a slice is fitted to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) quotes: &'a [Quote],
     pub(super) reference: &'a Reference,
@@ -49,7 +40,12 @@ pub(super) struct Task<'a> {
     pub(super) knots: &'a [f64],
     /// Upper bounds of the out-of-the-money price at the knots.
     pub(super) ceiling: &'a [f64],
+    /// Powers of the tails: of the put's and of the call's price.
     pub(super) powers: [f64; 2],
+    /// Weight of the pull to the prior's density, or to the reference's.
+    pub(super) tikhonov: f64,
+    /// Yesterday's surface, and the expiry to read it at.
+    pub(super) prior: Option<(&'a Slices<PriceSpline>, f64)>,
 }
 
 /// A row of the spline's coefficients: what it makes of the variables, and a constant.
@@ -70,34 +66,40 @@ pub(super) struct Workspace {
     beyond: Vec<f64>,
     /// What each coefficient is of its variable.
     share: Vec<f64>,
+    /// Density over the reference's at each knot.
     bends: Vec<Row>,
+    /// The reference's density at each knot.
+    unit: Vec<f64>,
+    /// Where the knots lie in deviations.
     deviations: Vec<f64>,
     x: Vec<f64>,
-    /// Outcome of the last fit.
+    density: Vec<f64>,
+    points: Vec<f64>,
+    /// Steps of the last fit.
     pub(super) steps: usize,
-    pub(super) rounds: usize,
-    pub(super) settled: bool,
 }
 
 impl Workspace {
-    pub(super) fn fit(&mut self, task: &Task<'_>, tuning: &Tuning) -> PriceSpline {
+    /// Fits the slice; none where the programme does not settle on a sound smile.
+    pub(super) fn fit(&mut self, task: &Task<'_>) -> Option<PriceSpline> {
         self.lay(task);
-        self.objective(task, tuning);
-        self.constrain(task, tuning);
-        self.begin(task);
-        (self.steps, self.rounds) = (0, 0);
-        loop {
-            let Outcome { steps, settled } = self.solver.solve(&self.programme, &mut self.x);
+        self.objective(task);
+        self.constrain(task);
+        self.steps = 0;
+        for _ in 0..ROUNDS {
+            self.begin(task);
+            let Outcome { steps, .. } = self.solver.solve(&self.programme, &mut self.x);
             self.steps += steps;
-            self.rounds += 1;
-            self.settled = settled;
             let spline = self.spline(task);
-            let Some(previous) = task.previous else { return spline };
-            let added = self.cut(&spline, previous, task);
-            if added == 0 || self.rounds == ROUNDS {
-                return spline;
+            if !spline.is_sound() {
+                return None;
+            }
+            match task.previous {
+                Some(previous) if self.cut(&spline, previous, task) > 0 => {}
+                _ => return Some(spline),
             }
         }
+        None
     }
 
     fn variables(&self) -> usize {
@@ -127,11 +129,14 @@ impl Workspace {
             self.share[n - 1 - i] = right[i];
         }
         self.bends.clear();
+        self.unit.clear();
         self.deviations.clear();
         for (i, &knot) in t.iter().enumerate() {
             let bend = self.basis.bend(i);
-            let row = self.fold(i, [bend[0], bend[1], bend[2], 0.0], knot < 1.0);
+            let unit = task.reference.density(knot.ln());
+            let row = self.fold(i, [bend[0] / unit, bend[1] / unit, bend[2] / unit, 0.0], knot < 1.0);
             self.bends.push(row);
+            self.unit.push(unit);
             let before = self.deviations.last().copied().unwrap_or(f64::NEG_INFINITY);
             self.deviations.push(task.reference.deviations(knot.ln()).max(before + 0.5 * knots::LEAST_GAP));
         }
@@ -161,46 +166,45 @@ impl Workspace {
         self.fold(interval, self.basis.values(x, interval), x < 1.0)
     }
 
-    fn objective(&mut self, task: &Task<'_>, tuning: &Tuning) {
+    /// ½ ∫ n(u)(r″)² du over the deviations u, where r is the density over the reference's and n falls as a normal density does; the pull of the
+    /// mids; and that of the prior.
+    fn objective(&mut self, task: &Task<'_>) {
         let n = self.variables();
         self.programme.reset(n);
-        let densities: Vec<f64> = task.knots.iter().map(|x| task.reference.density(x.ln())).collect();
-        for (row, q) in self.bends.iter_mut().zip(&densities) {
-            row.row = row.row.map(|a| a / q);
-            row.constant /= q;
-        }
-        let order = tuning.order;
-        for i in 0..self.bends.len() - order {
-            let u = &self.deviations[i..=i + order];
-            let start = self.bends[i].start;
+        for i in 1..self.bends.len() - 1 {
+            let [low, u, high] = [self.deviations[i - 1], self.deviations[i], self.deviations[i + 1]];
+            let start = self.bends[i - 1].start;
+            let (left, right) = (2.0 / ((high - low) * (u - low)), 2.0 / ((high - low) * (high - u)));
+            // Bends i − 1 to i + 1 touch five coefficients, which the folding of the ends makes fewer.
             let mut row = [0.0; 8];
             let mut constant = 0.0;
-            for (l, bend) in self.bends[i..=i + order].iter().enumerate() {
-                let mut weight = (1..=order).product::<usize>() as f64;
-                for q in 0..=order {
-                    if q != l {
-                        weight /= u[l] - u[q];
-                    }
-                }
+            for (bend, weight) in self.bends[i - 1..=i + 1].iter().zip([left, -(left + right), right]) {
                 for r in 0..4 {
                     row[bend.start - start + r] += weight * bend.row[r];
                 }
                 constant += weight * bend.constant;
             }
-            let width = (u[order] - u[0]) / order as f64;
-            let mid = 0.5 * (u[order] + u[0]);
-            let weight = tuning.rough * width * (-0.5 * tuning.power * mid * mid).exp();
+            let weight = 0.5 * (high - low) * (-0.5 * u * u).exp();
             self.programme.add_square(start, &row[..(n - start).min(8)], constant, weight);
         }
         for quote in task.quotes {
             let row = self.price(quote.x);
             let scale = 1.0 / quote.unit;
-            self.programme.add_square(
-                row.start,
-                &row.row.map(|a| a * scale),
-                (row.constant - quote.mid) * scale,
-                tuning.pull,
-            );
+            self.programme.add_square(row.start, &row.row.map(|a| a * scale), (row.constant - quote.mid) * scale, PULL);
+        }
+        if task.tikhonov > 0.0 {
+            for i in 1..self.bends.len() - 1 {
+                let (row, u) = (&self.bends[i], self.deviations[i]);
+                let target = task.prior.map_or(1.0, |(surface, expiry_years)| {
+                    let x = task.knots[i];
+                    surface.density(x.ln(), expiry_years) / (x * self.unit[i])
+                });
+                let weight =
+                    task.tikhonov * 0.5 * (self.deviations[i + 1] - self.deviations[i - 1]) * (-0.5 * u * u).exp();
+                if target.is_finite() {
+                    self.programme.add_square(row.start, &row.row, row.constant - target, weight);
+                }
+            }
         }
     }
 
@@ -213,104 +217,108 @@ impl Workspace {
         });
     }
 
-    fn constrain(&mut self, task: &Task<'_>, tuning: &Tuning) {
+    fn constrain(&mut self, task: &Task<'_>) {
         for quote in task.quotes {
             let row = self.price(quote.x);
             let half = quote.half_spread();
-            let margin = tuning.margin * half;
+            let margin = MARGIN * half;
             if quote.bid.is_finite() {
-                self.add(&row, 1.0, quote.bid + margin, 1.0 / half, tuning.miss);
+                self.add(&row, 1.0, quote.bid + margin, 1.0 / half, MISS);
             }
             if quote.ask.is_finite() {
-                self.add(&row, -1.0, quote.ask - margin, 1.0 / half, tuning.miss);
+                self.add(&row, -1.0, quote.ask - margin, 1.0 / half, MISS);
             }
         }
         for i in 0..self.bends.len() {
             let row = self.bends[i];
-            self.add(&row, 1.0, tuning.density, 1.0, f64::INFINITY);
+            self.add(&row, 1.0, LEAST_DENSITY, 1.0, f64::INFINITY);
         }
         for (i, &x) in task.knots.iter().enumerate() {
             if task.ceiling[i].is_finite() {
                 let row = self.price(x);
-                let scale = task.reference.price(x.ln()).max(1e-300);
-                self.add(&row, -1.0, task.ceiling[i], 10.0 / scale, tuning.miss);
+                let scale = task.reference.price(x.ln()).max(LEAST_PRICE);
+                self.add(&row, -1.0, task.ceiling[i], 1.0 / (CEILING * scale), MISS);
             }
             if let Some(previous) = task.previous {
-                self.keep_above(previous, x, task.reference);
+                self.keep_above(previous, x, task.reference, CALENDAR_MARGIN[0]);
             }
         }
     }
 
-    fn keep_above(&mut self, previous: &PriceSpline, x: f64, reference: &Reference) {
+    fn keep_above(&mut self, previous: &PriceSpline, x: f64, reference: &Reference, margin: f64) {
         let row = self.price(x);
         let floor = previous.out_of_the_money(x)[0];
-        let scale = reference.price(x.ln()).max(floor).max(1e-300);
-        self.add(&row, 1.0, floor * (1.0 + CALENDAR_MARGIN), 1.0 / scale, f64::INFINITY);
+        let scale = reference.price(x.ln()).max(floor).max(LEAST_PRICE);
+        self.add(&row, 1.0, floor * (1.0 + margin), 1.0 / scale, f64::INFINITY);
     }
 
-    /// The reference's prices: convex where the reference is.
+    /// Starts from the reference's prices: convex where the reference is.
     fn begin(&mut self, task: &Task<'_>) {
         let n = self.basis.len();
         self.x.clear();
         for j in 2..n - 2 {
-            let j = if j == 2 { 0 } else if j == n - 3 { n - 1 } else { j };
+            let j = if j == 2 {
+                0
+            } else if j == n - 3 {
+                n - 1
+            } else {
+                j
+            };
             self.x.push(task.reference.price((1.0 + self.beyond[j]).ln()));
         }
     }
 
-    fn spline(&self, task: &Task<'_>) -> PriceSpline {
-        let densities: Vec<f64> = self
-            .bends
-            .iter()
-            .zip(task.knots)
-            .map(|(row, x)| {
-                let window = &self.x[row.start..row.start + 4];
-                let share: f64 = row.row.iter().zip(window).map(|(a, x)| a * x).sum();
-                (share + row.constant) * task.reference.density(x.ln())
-            })
-            .collect();
-        if std::env::var("RTRACE").is_ok() {
-            for ((x, d), u) in task.knots.iter().zip(&densities).zip(&self.deviations) {
-                println!("R k {:.4} u {u:.3} gamma {d:.3e} r {:.4}", x.ln(), d / task.reference.density(x.ln()));
-            }
+    fn spline(&mut self, task: &Task<'_>) -> PriceSpline {
+        self.density.clear();
+        for (row, unit) in self.bends.iter().zip(&self.unit) {
+            let window = &self.x[row.start..row.start + 4];
+            let share: f64 = row.row.iter().zip(window).map(|(a, x)| a * x).sum();
+            self.density.push((share + row.constant) * unit);
         }
-        PriceSpline::new(task.knots, &densities, [self.x[0], self.x[self.x.len() - 1]], task.powers)
+        PriceSpline::new(task.knots, &self.density, [self.x[0], self.x[self.x.len() - 1]], task.powers)
     }
 
-    /// Adds calendar constraints where `spline` falls below `previous` between the knots; how many.
+    /// Adds calendar constraints where `spline` falls below `previous` at the knots of either or between them; how many.
     fn cut(&mut self, spline: &PriceSpline, previous: &PriceSpline, task: &Task<'_>) -> usize {
-        let mut added = 0;
-        let mut points: Vec<f64> = task.knots.to_vec();
-        points.extend(previous.knots.iter().copied());
+        let mut points = std::mem::take(&mut self.points);
+        points.clear();
+        points.extend_from_slice(task.knots);
+        points.extend_from_slice(previous.knots());
         points.push(1.0);
         points.sort_by(f64::total_cmp);
-        let excess = |x: f64| {
-            let (own, other) = (spline.out_of_the_money(x), previous.out_of_the_money(x));
-            (own[0] - other[0], own[1] - other[1], other[0])
+        points.dedup();
+        // The rise of the price, as a share of the earlier, and the slope of the rise.
+        let rise = |x: f64| {
+            let ([own, slope, _], [other, other_slope, _]) = (spline.out_of_the_money(x), previous.out_of_the_money(x));
+            [(own - other) / other, slope - other_slope]
         };
-        for pair in points.windows(2) {
-            let [mut low, mut high] = [pair[0], pair[1]];
-            if high <= low {
-                continue;
-            }
-            let inside = high - 1e-12 * (high - low);
-            let (at_low, at_high) = (excess(low), excess(if high == 1.0 { inside } else { high }));
-            if at_low.0 < 1e-9 * at_low.2 {
-                self.keep_above(previous, low, task.reference);
+        let mut added = 0;
+        let mut see = |workspace: &mut Self, x: f64, share: f64| {
+            if !(share >= CALENDAR_SLACK) {
+                // A margin as deep as the fall, so that the minimum that the next round finds beside it is still above.
+                let margin = (-share).clamp(CALENDAR_MARGIN[0], CALENDAR_MARGIN[1]);
+                workspace.keep_above(previous, x, task.reference, margin);
                 added += 1;
             }
-            if at_low.1 < 0.0 && at_high.1 > 0.0 {
+        };
+        let mut before: Option<(f64, f64)> = None;
+        for &x in &points {
+            let [share, slope] = rise(x);
+            if let Some((mut low, slope_low)) = before
+                && slope_low < 0.0
+                && slope > 0.0
+            {
+                let mut high = x;
                 for _ in 0..30 {
                     let middle = 0.5 * (low + high);
-                    if excess(middle).1 < 0.0 { low = middle } else { high = middle }
+                    if rise(middle)[1] < 0.0 { low = middle } else { high = middle }
                 }
-                let at = excess(low);
-                if at.0 < 1e-9 * at.2 {
-                    self.keep_above(previous, low, task.reference);
-                    added += 1;
-                }
+                see(self, low, rise(low)[0]);
             }
+            see(self, x, share);
+            before = Some((x, slope));
         }
+        self.points = points;
         added
     }
 }

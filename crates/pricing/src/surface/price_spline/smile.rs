@@ -47,6 +47,18 @@ impl PriceSpline {
         Self { knots: knots.to_vec(), density: density.to_vec(), price, slope, put_power, call_power }
     }
 
+    /// Whether all is finite and positive, and put and call agree where they meet.
+    pub(super) fn is_sound(&self) -> bool {
+        let positive = |values: &[f64]| values.iter().all(|value| *value > 0.0 && value.is_finite());
+        let split = self.knots.partition_point(|&knot| knot < 1.0);
+        let (low, high) = (self.knots[split - 1], self.knots[split]);
+        let h = high - low;
+        let bend = h * (2.0 * self.density[split - 1] + self.density[split]) / 6.0;
+        let put = self.price[split - 1] + h * (self.slope[split - 1] + bend);
+        let call = put + 1.0 - high;
+        positive(&self.density) && positive(&self.price) && (call - self.price[split]).abs() <= 1e-6 * self.price[split]
+    }
+
     /// The moneyness of the knots.
     pub fn knots(&self) -> &[f64] {
         &self.knots
@@ -130,6 +142,7 @@ impl Smile for PriceSpline {
         if !k.is_finite() {
             return f64::NAN;
         }
-        total_volatility_of_log_price(k.abs(), self.logarithmic(k)[0]).map_or(f64::NAN, |[deviation, ..]| deviation * deviation)
+        total_volatility_of_log_price(k.abs(), self.logarithmic(k)[0])
+            .map_or(f64::NAN, |[deviation, ..]| deviation * deviation)
     }
 }
