@@ -6,7 +6,7 @@ use crate::surface::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     fit,
-    price_spline::{self, PriceSpline},
+    price_spline::{self, PriceSplines},
     smile::{Variance, VolatilitySurface},
 };
 
@@ -46,7 +46,7 @@ pub enum FittedSurface {
     /// Raw SVI slices.
     Svi(Slices<Svi>),
     /// Splines of the price.
-    PriceSpline(Slices<PriceSpline>),
+    PriceSpline(PriceSplines),
 }
 
 impl FittedSurface {

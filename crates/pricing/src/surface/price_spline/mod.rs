@@ -1,8 +1,7 @@
 //! The price-spline surface: at each expiry the smoothest density whose option prices lie inside bid and ask, free of arbitrage.
 //!
 //! Each slice's undiscounted prices over the forward are a cubic spline in moneyness whose second derivative, the risk-neutral density, is
-//! continuous and positive ([`PriceSpline`]); between two expiries total variance is linear in variance time ([`Slices`]). A slice is one convex
-//! quadratic programme (after Fengler 2009, *Arbitrage-free smoothing of the implied volatility surface*, with bid and ask as constraints
+//! continuous and positive ([`PriceSpline`]); [`PriceSplines`] joins them. A slice is one convex quadratic programme (after Fengler 2009, *Arbitrage-free smoothing of the implied volatility surface*, with bid and ask as constraints
 //! rather than mids as data, and the density's shape rather than its curvature as roughness):
 //!
 //! - minimised is the roughness of the density over that of a reference (a local regression of the slice's own mids), and a weak pull of prices
@@ -22,15 +21,17 @@ mod quotes;
 mod reference;
 mod slice;
 mod smile;
+mod surface;
 #[cfg(test)]
 mod tests;
 
 pub use smile::PriceSpline;
+pub use surface::PriceSplines;
 
 use rayon::prelude::*;
 
 use super::{
-    SliceQuotes, Slices,
+    SliceQuotes,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     target::positive_years,
 };
@@ -64,8 +65,8 @@ struct Member {
 pub fn fit(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
-    prior: Option<&Slices<PriceSpline>>,
-) -> Result<Fit<Slices<PriceSpline>>, FitError> {
+    prior: Option<&PriceSplines>,
+) -> Result<Fit<PriceSplines>, FitError> {
     let expiry_years: Vec<f64> = slices.iter().map(|slice| positive_years(slice.expiry_years)).collect();
     let (read, own): (Vec<_>, Vec<_>) = slices
         .par_iter()
@@ -103,7 +104,7 @@ pub fn fit(
     }
     lay_tails(&mut members);
     let smiles = fit_all(&members, &expiry_years, settings.calibration.tikhonov, prior, &mut notes)?;
-    Ok(Fit { notes, ..Fit::of(Slices { expiry_years, smiles, clock: settings.clock.clone() }) })
+    Ok(Fit { notes, ..Fit::of(PriceSplines::new(expiry_years, smiles, settings.clock.clone())) })
 }
 
 /// The reference of slice `i`, which has none of its own: the shape of the nearest in ln(expiry) that has, or one volatility, at the level of
@@ -154,7 +155,7 @@ fn fit_all(
     members: &[Member],
     expiry_years: &[f64],
     tikhonov: f64,
-    prior: Option<&Slices<PriceSpline>>,
+    prior: Option<&PriceSplines>,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<PriceSpline>, FitError> {
     let ceiling = quotes::Ceiling::new(members.iter().map(|member| member.quotes.as_slice()));

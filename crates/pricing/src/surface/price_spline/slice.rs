@@ -1,6 +1,6 @@
 //! The fit of one slice: the smoothest density that its quotes, the slice before and the asks of the slices after allow.
 
-use crate::surface::{Slices, smile::VolatilitySurface};
+use crate::surface::smile::VolatilitySurface;
 
 use super::{
     basis::Basis,
@@ -9,6 +9,7 @@ use super::{
     quotes::Quote,
     reference::Reference,
     smile::PriceSpline,
+    surface::PriceSplines,
 };
 
 /// Weight of a mid that is missed by one against the roughness of a density that turns by itself within one deviation.
@@ -45,7 +46,7 @@ pub(super) struct Task<'a> {
     /// Weight of the pull to the prior's density, or to the reference's.
     pub(super) tikhonov: f64,
     /// Yesterday's surface, and the expiry to read it at.
-    pub(super) prior: Option<(&'a Slices<PriceSpline>, f64)>,
+    pub(super) prior: Option<(&'a PriceSplines, f64)>,
 }
 
 /// A row of the spline's coefficients: what it makes of the variables, and a constant.
@@ -287,11 +288,12 @@ impl Workspace {
         points.push(1.0);
         points.sort_by(f64::total_cmp);
         points.dedup();
-        // The rise of the price, as a share of the earlier, and the slope of the rise.
+        // The rise of the price, as a share of the earlier, and the first two derivatives of the rise.
         let rise = |x: f64| {
-            let ([own, slope, _], [other, other_slope, _]) = (spline.out_of_the_money(x), previous.out_of_the_money(x));
-            [(own - other) / other, slope - other_slope]
+            let (own, other) = (spline.out_of_the_money(x), previous.out_of_the_money(x));
+            [(own[0] - other[0]) / other[0], own[1] - other[1], own[2] - other[2]]
         };
+        let ends = [previous.knots()[0], previous.knots()[previous.knots().len() - 1]];
         let mut added = 0;
         let mut see = |workspace: &mut Self, x: f64, share: f64| {
             if !(share >= CALENDAR_SLACK) {
@@ -301,22 +303,43 @@ impl Workspace {
                 added += 1;
             }
         };
-        let mut before: Option<(f64, f64)> = None;
-        for &x in &points {
-            let [share, slope] = rise(x);
-            if let Some((mut low, slope_low)) = before
-                && slope_low < 0.0
-                && slope > 0.0
+        let mut before: Option<(f64, [f64; 3])> = None;
+        let mut look = |workspace: &mut Self, x: f64, at: [f64; 3], before: &mut Option<(f64, [f64; 3])>| {
+            if let Some((low, at_low)) = *before
+                && at_low[1] < 0.0
+                && at[1] > 0.0
             {
-                let mut high = x;
+                let [mut low, mut high] = [low, x];
                 for _ in 0..30 {
                     let middle = 0.5 * (low + high);
                     if rise(middle)[1] < 0.0 { low = middle } else { high = middle }
                 }
-                see(self, low, rise(low)[0]);
+                see(workspace, low, rise(low)[0]);
             }
-            see(self, x, share);
-            before = Some((x, slope));
+            see(workspace, x, at[0]);
+            *before = Some((x, at));
+        };
+        for &x in &points {
+            let at = rise(x);
+            if let Some((low, at_low)) = before {
+                // Beyond its knots the earlier price is no cubic. Within them the rise is one, and between the turn of its second derivative
+                // and either end its slope is monotone.
+                let beyond = low < ends[0] || x > ends[1];
+                let turns = at_low[2] * at[2] < 0.0;
+                let turn = at_low[2] / (at_low[2] - at[2]);
+                let shares: &[f64] = if beyond {
+                    &[0.2, 0.4, 0.6, 0.8]
+                } else if turns {
+                    &[turn]
+                } else {
+                    &[]
+                };
+                for share in shares {
+                    let inner = low + share * (x - low);
+                    look(self, inner, rise(inner), &mut before);
+                }
+            }
+            look(self, x, at, &mut before);
         }
         self.points = points;
         added

@@ -101,7 +101,7 @@ impl PriceSpline {
     }
 
     /// ln(price/min(x, 1)), x·slope/price and x²·density/price of the out-of-the-money price at log-moneyness `k`.
-    fn logarithmic(&self, k: f64) -> [f64; 3] {
+    pub(super) fn logarithmic(&self, k: f64) -> [f64; 3] {
         let n = self.knots.len();
         let (first, last) = (self.knots[0].ln(), self.knots[n - 1].ln());
         if k < first {
@@ -119,23 +119,13 @@ impl PriceSpline {
 }
 
 impl Smile for PriceSpline {
-    /// w from the price by inversion, w′ from the probability P(S_T < K) and w″ from the density, both of which the spline has.
     fn derivatives(&self, k: f64) -> [f64; 3] {
         if !k.is_finite() {
             return [f64::NAN; 3];
         }
         let [log_ratio, elasticity, bend] = self.logarithmic(k);
-        let Some([deviation, price, near, far]) = total_volatility_of_log_price(k.abs(), log_ratio) else {
-            return [f64::NAN; 3];
-        };
-        // Everything over the normal density of d₂, which may underflow: P_x = N(−d₂) + n(d₂)w′/2√w, C_x = P_x − 1, and g n(d₂)/√w is the
-        // density of ln(S_T/F).
-        let w = deviation * deviation;
-        let tail = if k < 0.0 { -near } else { far };
-        let slope = 2.0 * deviation * (elasticity * price + tail);
-        let g = bend * deviation * price;
-        let lead = 1.0 - 0.5 * k * slope / w;
-        [w, slope, 2.0 * (g - lead * lead + 0.25 * slope * slope * (1.0 / w + 0.25))]
+        total_volatility_of_log_price(k.abs(), log_ratio)
+            .map_or([f64::NAN; 3], |parts| smile_of(k, parts, elasticity, bend))
     }
 
     fn total_variance(&self, k: f64) -> f64 {
@@ -145,4 +135,18 @@ impl Smile for PriceSpline {
         total_volatility_of_log_price(k.abs(), self.logarithmic(k)[0])
             .map_or(f64::NAN, |[deviation, ..]| deviation * deviation)
     }
+}
+
+/// w, w′ and w″ at log-moneyness `k` of an out-of-the-money price: w′ from the probability P(S_T < K) and w″ from the density. `parts` is
+/// [`total_volatility_of_log_price`] of the price, `elasticity` x·slope/price and `bend` x²·density/price.
+pub(super) fn smile_of(k: f64, parts: [f64; 4], elasticity: f64, bend: f64) -> [f64; 3] {
+    // Everything over the normal density of d₂, which may underflow: P_x = N(−d₂) + n(d₂)w′/2√w, C_x = P_x − 1, and g n(d₂)/√w is the density of
+    // ln(S_T/F).
+    let [deviation, price, near, far] = parts;
+    let w = deviation * deviation;
+    let tail = if k < 0.0 { -near } else { far };
+    let slope = 2.0 * deviation * (elasticity * price + tail);
+    let g = bend * deviation * price;
+    let lead = 1.0 - 0.5 * k * slope / w;
+    [w, slope, 2.0 * (g - lead * lead + 0.25 * slope * slope * (1.0 / w + 0.25))]
 }
