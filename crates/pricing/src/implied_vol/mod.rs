@@ -26,7 +26,7 @@ mod tests;
 
 pub use resident::Resident;
 pub use scalar::{implied_volatility_bsm_row, implied_volatility_row};
-pub(crate) use scalar::{reduced_price, reduced_vega, total_volatility_of_log};
+pub(crate) use scalar::{reduced_price, reduced_vega, total_volatility_of_log, total_volatility_of_log_price};
 
 use zomma_base::{OptionType, Status};
 

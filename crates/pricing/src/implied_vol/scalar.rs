@@ -215,6 +215,26 @@ pub(crate) fn reduced_vega(k: f64, s: f64) -> f64 {
     (-0.5 * d1 * d1 - LOG_SQRT_TAU).exp()
 }
 
+/// The total volatility of an out-of-the-money price whose logarithm over the lesser of forward and strike is `log_ratio`, for
+/// |ln(F/K)| = `k`; with it that price, Φ(−z) and Φ(−a), all over φ(z): z = s/2 − k/s and a = s/2 + k/s, where Φ(−a) is over φ(a). None
+/// where no volatility gives the price.
+pub(crate) fn total_volatility_of_log_price(k: f64, log_ratio: f64) -> Option<[f64; 4]> {
+    let s = total_volatility_of_log(k, log_ratio).ok()?;
+    let (h, t) = (k / s, 0.5 * s);
+    let z = t - h;
+    // Two Mills ratios on either side of zero are subtracted without loss as far as the polynomial goes.
+    let upper = z > -LEAST_ARGUMENT;
+    let (near, gap) = if upper { (z, 2.0 * h) } else { (-z, s) };
+    let (first, difference) = mills_and_difference::<Plain>(near.max(LEAST_ARGUMENT), t + h, gap);
+    let far = first - difference;
+    if upper {
+        let beyond = (0.5 * z * z + LOG_SQRT_TAU).exp() - first;
+        Some([s, beyond - far, beyond, far])
+    } else {
+        Some([s, difference, first, far])
+    }
+}
+
 /// The second and third derivative of the Black function over the first.
 fn vega_derivatives(k: f64, s: f64) -> (f64, f64) {
     let h = k / s;

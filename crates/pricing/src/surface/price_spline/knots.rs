@@ -1,0 +1,51 @@
+//! Where the spline of a slice has its knots.
+
+use super::{quotes::Quote, reference::Reference};
+
+/// Knots are at least this many deviations apart.
+pub(super) const LEAST_GAP: f64 = 0.02;
+/// A gap wider than this many deviations is filled.
+const WIDEST_GAP: f64 = 0.35;
+/// The knots go on this many deviations beyond the quotes, and this share of their span, and this many about the money at least.
+const BEYOND: f64 = 1.0;
+const BEYOND_SHARE: f64 = 0.05;
+const ABOUT: f64 = 4.0;
+
+/// The log-moneyness of the first and last knot of a slice whose predecessor's knots span `inner`: they span these too.
+pub(super) fn span(quotes: &[Quote], reference: &Reference, inner: [f64; 2]) -> [f64; 2] {
+    let about = ABOUT * reference.deviation(0.0);
+    let mut span = [-about, about];
+    if let (Some(first), Some(last)) = (quotes.first(), quotes.last()) {
+        let share = BEYOND_SHARE * (last.k - first.k);
+        span[0] = span[0].min(first.k - share.max(BEYOND * reference.deviation(first.k)));
+        span[1] = span[1].max(last.k + share.max(BEYOND * reference.deviation(last.k)));
+    }
+    [span[0].min(inner[0]), span[1].max(inner[1])]
+}
+
+/// Writes the moneyness of the knots over `span`: the quoted strikes, and what fills the gaps between them.
+pub(super) fn lay(quotes: &[Quote], reference: &Reference, [low, high]: [f64; 2], knots: &mut Vec<f64>) {
+    knots.clear();
+    knots.push(low.exp());
+    let mut before = (low, reference.deviations(low));
+    let end = (high, reference.deviations(high));
+    let mut reach = |to: (f64, f64), knots: &mut Vec<f64>| {
+        let parts = ((to.1 - before.1) / WIDEST_GAP).ceil().max(1.0);
+        for part in 1..parts as usize {
+            knots.push((before.0 + (to.0 - before.0) * part as f64 / parts).exp());
+        }
+        knots.push(to.0.exp());
+        before = to;
+    };
+    let mut last = low;
+    let mut last_u = reference.deviations(low);
+    for quote in quotes {
+        let u = reference.deviations(quote.k);
+        if u - last_u < LEAST_GAP || end.1 - u < LEAST_GAP || quote.k <= last || quote.k >= high {
+            continue;
+        }
+        reach((quote.k, u), knots);
+        (last, last_u) = (quote.k, u);
+    }
+    reach(end, knots);
+}

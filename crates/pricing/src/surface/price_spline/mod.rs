@@ -1,0 +1,199 @@
+//! The price-spline surface: at each expiry the smoothest density whose option prices lie inside bid and ask, free of arbitrage.
+//!
+//! Each slice's undiscounted prices over the forward are a cubic spline in moneyness whose second derivative, the risk-neutral density, is
+//! continuous and positive ([`PriceSpline`]); [`PriceSplines`] joins them. A slice is one convex quadratic programme (after Fengler 2009, *Arbitrage-free smoothing of the implied volatility surface*, with bid and ask as constraints
+//! rather than mids as data, and the density's shape rather than its curvature as roughness):
+//!
+//! - minimised is the roughness of the density over that of a reference (a local regression of the slice's own mids), and a weak pull of prices
+//!   to the mids;
+//! - bid ≤ price ≤ ask, an exact penalty: a quote is missed only where it contradicts the others;
+//! - the density is at least a thousandth of the reference's, so there is no butterfly arbitrage;
+//! - the price is at or above that of the expiry before, everywhere: no calendar arbitrage.
+//!
+//! Slices are fitted by ascending expiry, and each stays below the asks of all later ones as well, which between strikes bound a convex
+//! price by their chords. Then nothing is lost against one programme over all expiries, apart from smoothness: where that has a solution C*,
+//! max(Cᵢ, C*ᵢ₊₁) is convex, above Cᵢ and inside the quotes of the next slice.
+
+mod basis;
+mod interior_point;
+mod knots;
+mod quotes;
+mod reference;
+mod slice;
+mod smile;
+mod surface;
+#[cfg(test)]
+mod tests;
+
+pub use smile::PriceSpline;
+pub use surface::PriceSplines;
+
+use rayon::prelude::*;
+
+use super::{
+    SliceQuotes,
+    calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    target::positive_years,
+};
+use quotes::Quote;
+use reference::Reference;
+use slice::{Task, Workspace};
+
+/// Powers of the tails' prices in moneyness, least and most.
+const PUT_POWERS: [f64; 2] = [1.2, 300.0];
+const CALL_POWERS: [f64; 2] = [0.2, 300.0];
+
+/// What one slice brings to the fit.
+struct Member {
+    quotes: Vec<Quote>,
+    reference: Reference,
+    span: [f64; 2],
+    powers: [f64; 2],
+}
+
+/// Fits price splines to slices of distinct, ascending expiry.
+///
+/// Of `settings`, `residual` and `weights` say how strongly each mid pulls (a miss is counted by its slope at the mid); `tikhonov` pulls the
+/// density to that of `prior`, or without one to the reference, where 1 weighs as much as the roughness of a density that turns by itself
+/// within one deviation; `clock` is how variance passes between expiries. The estimator is not used: the sides of the quotes are constraints.
+/// The programme is convex, so no start is needed and none is taken from `prior`.
+///
+/// A slice of fewer than five strikes takes its reference from the slice with one that is nearest in ln(expiry).
+///
+/// # Errors
+/// Where no slice has a quote that can be used, or a slice has no solution whatever is left out.
+pub fn fit(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&PriceSplines>,
+) -> Result<Fit<PriceSplines>, FitError> {
+    let expiry_years: Vec<f64> = slices.iter().map(|slice| positive_years(slice.expiry_years)).collect();
+    let (read, own): (Vec<_>, Vec<_>) = slices
+        .par_iter()
+        .map(|slice| {
+            let read = quotes::usable(slice, &settings.calibration);
+            let own = Reference::of(&read.0);
+            (read, own)
+        })
+        .unzip();
+    let mut notes = Vec::new();
+    let mut members: Vec<Member> = Vec::with_capacity(slices.len());
+    for (i, (quotes, crossed)) in read.iter().enumerate() {
+        let reference = match &own[i] {
+            Some(reference) => reference.clone(),
+            None => borrowed(&expiry_years, &read, &own, i).ok_or(FitError::NoQuotes)?,
+        };
+        let mut note = |reason| notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
+        if own[i].is_none() {
+            note(Reason::TooFewQuotes {
+                quotes: quotes.len(),
+                needed: reference::FEWEST_STRIKES,
+                instead: "the shape of the nearest expiry".into(),
+            });
+        } else if let (Some(first), Some(last)) = (quotes.first(), quotes.last())
+            && (first.k > 0.0 || last.k < 0.0)
+        {
+            note(Reason::OneSided { low: first.k, high: last.k });
+        }
+        if *crossed > 0 {
+            note(Reason::CrossedQuotes { quotes: *crossed });
+        }
+        let inner = members.last().map_or([0.0; 2], |before: &Member| before.span);
+        let span = knots::span(quotes, &reference, inner);
+        members.push(Member { quotes: quotes.clone(), reference, span, powers: [0.0; 2] });
+    }
+    lay_tails(&mut members);
+    let smiles = fit_all(&members, &expiry_years, settings.calibration.tikhonov, prior, &mut notes)?;
+    Ok(Fit { notes, ..Fit::of(PriceSplines::new(expiry_years, smiles, settings.clock.clone())) })
+}
+
+/// The reference of slice `i`, which has none of its own: the shape of the nearest in ln(expiry) that has, or one volatility, at the level of
+/// the slice's own quote nearest to the money where there is one.
+fn borrowed(
+    expiry_years: &[f64],
+    read: &[(Vec<Quote>, usize)],
+    own: &[Option<Reference>],
+    i: usize,
+) -> Option<Reference> {
+    let nearest = |has: &dyn Fn(usize) -> bool| {
+        let distance = |j: &usize| (expiry_years[*j] / expiry_years[i]).ln().abs();
+        (0..own.len()).filter(|j| has(*j)).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    };
+    let at_money = |j: usize| read[j].0.iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
+    let root = |j: usize| (expiry_years[i] / expiry_years[j]).sqrt();
+    let shape = match nearest(&|j| own[j].is_some()) {
+        Some(j) => own[j].as_ref()?.scaled(root(j)),
+        None => {
+            let j = nearest(&|j| !read[j].0.is_empty())?;
+            Reference::flat(at_money(j)?.deviation * root(j))
+        }
+    };
+    Some(match at_money(i) {
+        Some(quote) => shape.scaled(quote.deviation / shape.deviation(quote.k)),
+        None => shape,
+    })
+}
+
+/// Gives each slice the powers of its tails: the reference's at the ends of the knots, and not below those of a later slice, so that tails
+/// which are in order at the later slice's end stay so.
+fn lay_tails(members: &mut [Member]) {
+    let mut after = [PUT_POWERS[0], CALL_POWERS[0]];
+    for member in members.iter_mut().rev() {
+        let [low, high] = member.span;
+        let reference = &member.reference;
+        let step = 0.05 * reference.deviation(0.0);
+        let put = (reference.price(low) / reference.price(low - step)).ln() / step;
+        let call = (reference.price(high) / reference.price(high + step)).ln() / step;
+        let within = |power: f64, [least, most]: [f64; 2]| if power > least { power.min(most) } else { least };
+        after = [after[0].max(within(put, PUT_POWERS)), after[1].max(within(call, CALL_POWERS))];
+        member.powers = after;
+    }
+}
+
+/// Fits the slices one after the other.
+fn fit_all(
+    members: &[Member],
+    expiry_years: &[f64],
+    tikhonov: f64,
+    prior: Option<&PriceSplines>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<PriceSpline>, FitError> {
+    let ceiling = quotes::Ceiling::new(members.iter().map(|member| member.quotes.as_slice()));
+    let mut workspace = Workspace::default();
+    let mut smiles: Vec<PriceSpline> = Vec::with_capacity(members.len());
+    let (mut knots, mut bounds, mut unbounded) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, member) in members.iter().enumerate() {
+        knots::lay(&member.quotes, &member.reference, member.span, &mut knots);
+        ceiling.fill(i + 1, &knots, &mut bounds);
+        let prior = prior.map(|surface| (surface, expiry_years[i]));
+        let mut task = Task {
+            quotes: &member.quotes,
+            reference: &member.reference,
+            previous: smiles.last(),
+            knots: &knots,
+            ceiling: &bounds,
+            powers: member.powers,
+            tikhonov,
+            prior,
+        };
+        let mut smile = workspace.fit(&task);
+        if smile.is_none() {
+            let why = format!("not settled after {} steps", workspace.steps);
+            let mut note = |instead: &str| {
+                let reason = Reason::Failed { why: format!("{why}; {instead} instead") };
+                notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
+            };
+            unbounded.resize(knots.len(), f64::INFINITY);
+            task = Task { quotes: &[], ceiling: &unbounded, ..task };
+            smile = workspace.fit(&task);
+            if smile.is_some() {
+                note("the reference's shape");
+            } else if let Some(before) = smiles.last() {
+                note("the smile of the expiry before");
+                smile = Some(before.clone());
+            }
+        }
+        smiles.push(smile.ok_or(FitError::NotConverged { starts: 2 })?);
+    }
+    Ok(smiles)
+}

@@ -1,0 +1,148 @@
+//! A slice's usable quotes as prices, and the bounds that later expiries set.
+
+use crate::{
+    implied_vol::{reduced_price, reduced_vega},
+    surface::{
+        SliceQuotes,
+        calibration::{Objective, Settings},
+    },
+};
+
+/// One usable quote: out-of-the-money prices over the forward.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Quote {
+    /// ln(strike/forward).
+    pub(super) k: f64,
+    /// strike/forward.
+    pub(super) x: f64,
+    /// Bid, −∞ where there is none.
+    pub(super) bid: f64,
+    /// Mid.
+    pub(super) mid: f64,
+    /// Ask, ∞ where there is none.
+    pub(super) ask: f64,
+    /// The miss of the mid that counts as one; ∞ where none does.
+    pub(super) unit: f64,
+    /// √w of the mid.
+    pub(super) deviation: f64,
+    /// Half the spread of √w.
+    pub(super) noise: f64,
+}
+
+impl Quote {
+    /// Half of the spread; of a one-sided quote the distance of its side from the mid, and never less than rounding.
+    pub(super) fn half_spread(&self) -> f64 {
+        let half = match (self.bid.is_finite(), self.ask.is_finite()) {
+            (true, true) => 0.5 * (self.ask - self.bid),
+            (true, false) => self.mid - self.bid,
+            (false, true) => self.ask - self.mid,
+            (false, false) => 0.0,
+        };
+        half.max(1e-4 * self.mid).max(1e-14)
+    }
+}
+
+/// The out-of-the-money Black price over the forward.
+pub(super) fn price(k: f64, deviation: f64) -> f64 {
+    reduced_price(k.abs(), deviation) * k.min(0.0).exp()
+}
+
+/// The usable quotes of a slice by ascending strike, and how many of them were crossed: their bid and ask change places.
+pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> (Vec<Quote>, usize) {
+    let objective = Objective::new(quotes, settings);
+    let root = objective.expiry_years.sqrt();
+    let sound = |vol: f64| (vol > 0.0 && vol < 10.0).then_some(vol);
+    let mut crossed = 0;
+    let mut rows: Vec<Quote> = Vec::with_capacity(quotes.len());
+    for i in 0..quotes.len() {
+        let (k, Some(mid)) = (quotes.log_moneyness[i], sound(quotes.mid_volatility[i])) else { continue };
+        if !(k.is_finite() && k.abs() < 20.0) {
+            continue;
+        }
+        let (mut bid, mut ask) = (sound(quotes.bid_volatility[i]), sound(quotes.ask_volatility[i]));
+        if let (Some(low), Some(high)) = (bid, ask)
+            && low > high
+        {
+            crossed += 1;
+            (bid, ask) = (Some(high), Some(low));
+        }
+        let of = |vol: f64| price(k, vol * root);
+        rows.push(Quote {
+            k,
+            x: k.exp(),
+            bid: bid.map_or(f64::NEG_INFINITY, of),
+            mid: of(mid),
+            ask: ask.map_or(f64::INFINITY, of),
+            unit: f64::INFINITY,
+            deviation: mid * root,
+            noise: 0.5 * (ask.unwrap_or(2.0 * mid) - bid.unwrap_or(0.0)).abs() * root,
+        });
+    }
+    // The objective keeps the same quotes in the same order.
+    rows.sort_by(|a, b| a.k.total_cmp(&b.k));
+    for (i, quote) in rows.iter_mut().enumerate().take(objective.points.len()) {
+        let [_, slope] = objective.miss(i, quote.deviation * quote.deviation);
+        let vega = reduced_vega(quote.k.abs(), quote.deviation) * quote.x.min(1.0);
+        let unit = vega / (2.0 * quote.deviation * slope.abs());
+        if unit > 0.0 {
+            quote.unit = unit.max(1e-14);
+        }
+    }
+    rows.retain(|quote| quote.mid > 0.0);
+    (rows, crossed)
+}
+
+/// The least of the asks of the slices after one, as a bound on its calls: between two strikes a convex price lies below the chord.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ceiling {
+    /// Moneyness and the call's ask over the forward, by slice.
+    slices: Vec<Vec<[f64; 2]>>,
+}
+
+impl Ceiling {
+    pub(super) fn new<'a>(slices: impl Iterator<Item = &'a [Quote]>) -> Self {
+        let of = |quotes: &[Quote]| {
+            quotes
+                .iter()
+                .filter(|quote| quote.ask.is_finite())
+                .map(|quote| [quote.x, quote.ask + (1.0 - quote.x).max(0.0)])
+                .collect()
+        };
+        Self { slices: slices.map(of).collect() }
+    }
+
+    /// Writes for each of the ascending `points` the least ask of the slices from number `from` on, for the out-of-the-money option.
+    pub(super) fn fill(&self, from: usize, points: &[f64], bounds: &mut Vec<f64>) {
+        bounds.clear();
+        bounds.resize(points.len(), f64::INFINITY);
+        for asks in self.slices.iter().skip(from) {
+            let (Some(&[first, _]), Some(&[_, last_ask])) = (asks.first(), asks.last()) else { continue };
+            let first_put = asks[0][1] - (1.0 - first).max(0.0);
+            let mut i = 0;
+            for (&x, bound) in points.iter().zip(bounds.iter_mut()) {
+                while i < asks.len() && asks[i][0] < x {
+                    i += 1;
+                }
+                // Beyond the strikes a call falls with the strike, and a put falls in proportion to it at least.
+                let Some(&[high, ask]) = asks.get(i) else {
+                    *bound = bound.min(last_ask - (1.0 - x).max(0.0));
+                    continue;
+                };
+                if i == 0 && high > x {
+                    if high < 1.0 {
+                        *bound = bound.min(first_put * x / first);
+                    }
+                    continue;
+                }
+                let call = if high == x {
+                    ask
+                } else if let Some([low, ask_low]) = i.checked_sub(1).map(|i| asks[i]) {
+                    ask_low + (ask - ask_low) * (x - low) / (high - low)
+                } else {
+                    continue;
+                };
+                *bound = bound.min(call - (1.0 - x).max(0.0));
+            }
+        }
+    }
+}
