@@ -4,8 +4,10 @@ mod model;
 mod point;
 mod quoted;
 mod saved;
+mod surface;
 
-pub use model::{FittedSurface, SurfaceModel, fit_model};
+pub use model::SurfaceModel;
 pub use point::{Answer, Place};
 pub use quoted::Quoted;
 pub use saved::{ReadError, SavedSlice, SavedSurface, VERSION, quotes_hash};
+pub use surface::{FittedSurface, fit_model};

@@ -1,13 +1,6 @@
-//! Which models there are, and how each is fitted.
+//! Which models there are.
 
 use serde::{Deserialize, Serialize};
-
-use crate::surface::{
-    SliceQuotes, Slices, Svi,
-    calibration::{Fit, FitError, ModelSettings},
-    smile::{Variance, VolatilitySurface},
-    svi_surface,
-};
 
 /// A model of a surface, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,16 +9,94 @@ pub enum SurfaceModel {
     /// Raw SVI slices, free of arbitrage.
     #[default]
     Svi,
+    /// SSVI with a power-law smile function.
+    Ssvi,
+    /// SSVI with Heston's smile function.
+    SsviHeston,
+    /// Extended SSVI: slices of three parameters.
+    Essvi,
+    /// SABR slices under Hagan's lognormal expansion, β = 1.
+    Sabr,
+    /// The same with β fitted.
+    SabrFreeBeta,
+    /// SABR slices under Hagan's normal expansion, β = 0.
+    SabrNormal,
+    /// SABR slices whose density is not negative, β = 1.
+    SabrNoArbitrage,
+    /// Heston's stochastic volatility, one set of parameters.
+    Heston,
+    /// Heston with normal jumps.
+    Bates,
+    /// Black–Scholes with normal jumps.
+    Merton,
+    /// Black–Scholes with double exponential jumps.
+    Kou,
+    /// One implicit step of Dupire's equation an expiry (Andreasen and Huge 2011).
+    AndreasenHuge,
+    /// Splines of the price inside bid and ask, free of arbitrage.
+    PriceSpline,
+    /// Fengler's arbitrage-free smoothing spline of prices.
+    SmoothingSpline,
+    /// The C² cubic spline of total variance through the mids.
+    CubicSpline,
+    /// The monotone cubic spline of total variance through the mids.
+    MonotoneSpline,
+    /// Radial basis functions of the logarithm of volatility.
+    Rbf,
+    /// A Gaussian process over an SSVI backbone.
+    Kriging,
+    /// A neural network over an SSVI backbone.
+    Neural,
 }
 
 impl SurfaceModel {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Svi];
+    pub const ALL: [Self; 20] = [
+        Self::Svi,
+        Self::Ssvi,
+        Self::SsviHeston,
+        Self::Essvi,
+        Self::Sabr,
+        Self::SabrFreeBeta,
+        Self::SabrNormal,
+        Self::SabrNoArbitrage,
+        Self::Heston,
+        Self::Bates,
+        Self::Merton,
+        Self::Kou,
+        Self::AndreasenHuge,
+        Self::PriceSpline,
+        Self::SmoothingSpline,
+        Self::CubicSpline,
+        Self::MonotoneSpline,
+        Self::Rbf,
+        Self::Kriging,
+        Self::Neural,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Svi => "svi",
+            Self::Ssvi => "ssvi",
+            Self::SsviHeston => "ssvi_heston",
+            Self::Essvi => "essvi",
+            Self::Sabr => "sabr",
+            Self::SabrFreeBeta => "sabr_free_beta",
+            Self::SabrNormal => "sabr_normal",
+            Self::SabrNoArbitrage => "sabr_no_arbitrage",
+            Self::Heston => "heston",
+            Self::Bates => "bates",
+            Self::Merton => "merton",
+            Self::Kou => "kou",
+            Self::AndreasenHuge => "andreasen_huge",
+            Self::PriceSpline => "price_spline",
+            Self::SmoothingSpline => "smoothing_spline",
+            Self::CubicSpline => "cubic_spline",
+            Self::MonotoneSpline => "monotone_spline",
+            Self::Rbf => "rbf",
+            Self::Kriging => "kriging",
+            Self::Neural => "neural",
         }
     }
 
@@ -35,60 +106,17 @@ impl SurfaceModel {
     }
 }
 
-/// A surface of any model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "model", rename_all = "snake_case")]
-pub enum FittedSurface {
-    /// Raw SVI slices.
-    Svi(Slices<Svi>),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl FittedSurface {
-    /// Its model.
-    pub fn model(&self) -> SurfaceModel {
-        match self {
-            Self::Svi(_) => SurfaceModel::Svi,
+    #[test]
+    fn names_are_those_of_a_saved_surface_and_each_its_own() {
+        for (i, model) in SurfaceModel::ALL.into_iter().enumerate() {
+            assert_eq!(serde_json::to_value(model).expect("it is a word"), model.as_str());
+            assert_eq!(SurfaceModel::parse(model.as_str()), Some(model));
+            assert_eq!(model as usize, i, "the list has every model once, in the order of the type");
         }
-    }
-
-    fn surface(&self) -> &dyn VolatilitySurface {
-        match self {
-            Self::Svi(surface) => surface,
-        }
-    }
-}
-
-impl VolatilitySurface for FittedSurface {
-    fn variance(&self, k: f64, expiry_years: f64) -> Variance {
-        self.surface().variance(k, expiry_years)
-    }
-
-    fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
-        self.surface().total_variance(k, expiry_years)
-    }
-
-    fn local_vol(&self, k: f64, expiry_years: f64) -> f64 {
-        self.surface().local_vol(k, expiry_years)
-    }
-}
-
-/// Fits `model` to slices of distinct, ascending expiry. `prior` is yesterday's surface of the same model, where there is one.
-///
-/// # Errors
-/// Where no slice has a usable quote, or the model none that it can be fitted to.
-pub fn fit_model(
-    model: SurfaceModel,
-    slices: &[SliceQuotes],
-    settings: &ModelSettings,
-    prior: Option<&FittedSurface>,
-) -> Result<Fit<FittedSurface>, FitError> {
-    if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
-        return Err(FitError::NoQuotes);
-    }
-    match model {
-        SurfaceModel::Svi => {
-            let prior = prior.map(|FittedSurface::Svi(surface)| surface);
-            svi_surface::fit(slices, settings, prior).map(|fit| fit.map(FittedSurface::Svi))
-        }
+        assert_eq!(SurfaceModel::parse("SVI"), None);
     }
 }

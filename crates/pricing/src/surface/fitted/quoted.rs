@@ -1,8 +1,9 @@
 //! Quotes with where they came from, fitted, checked and described.
 
 use super::{
-    model::{FittedSurface, SurfaceModel, fit_model},
+    model::SurfaceModel,
     saved::{SavedSlice, SavedSurface, VERSION, quotes_hash},
+    surface::{FittedSurface, fit_model},
 };
 use crate::surface::{
     SliceQuotes,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::model::FittedSurface;
+use super::surface::FittedSurface;
 use crate::surface::{
     ArbitrageReport, FitQuality, SliceQuotes,
     calibration::{ModelSettings, Note, Stability},
