@@ -26,11 +26,12 @@ pub struct Days<T> {
     pub many: bool,
 }
 
-/// Reads what is behind `path` and does `work` to each day, in parallel.
+/// Reads what is behind `path` and does `work` to each day, in parallel; with a progress line by day where `shows_days`.
 pub fn read_days<T: Send>(
     path: &Path,
     read: &ReadOptions,
     config: &AnalysisConfig,
+    shows_days: bool,
     work: impl Fn(Quotes) -> anyhow::Result<T> + Sync,
 ) -> anyhow::Result<Days<T>> {
     let is_stdin = path == Path::new("-");
@@ -43,7 +44,7 @@ pub fn read_days<T: Send>(
     let reader = ChainReader::open(path, read)?;
     let mut days = Days { done: Vec::new(), failed: Vec::new(), many: false };
     let in_flight = 2 * rayon::current_num_threads() + 1;
-    let mut bar = LateBar::new(true, None);
+    let mut bar = LateBar::new(shows_days, None);
     let (queue, queued) = sync_channel::<(String, Receiver<anyhow::Result<T>>)>(in_flight);
     std::thread::scope(|threads| {
         let work = &work;

@@ -6,7 +6,7 @@ use zomma_pricing::surface::{
     fitted::{FittedSurface, SavedSurface, SurfaceModel},
 };
 
-use super::quotes::Quotes;
+use super::{quotes::Quotes, variance_clock::ClockOptions};
 
 /// What is fitted, and how.
 #[derive(Clone, Debug, Default)]
@@ -15,12 +15,22 @@ pub struct FitOptions {
     pub model: SurfaceModel,
     /// What it is told.
     pub settings: ModelSettings,
+    /// How variance passes between expiries; of each day its own, so the settings' is replaced.
+    pub clock: ClockOptions,
     /// A surface to stay near to.
     pub prior: Option<FittedSurface>,
 }
 
+impl FitOptions {
+    /// What the model is told of one day.
+    pub fn settings_of(&self, quotes: &Quotes) -> anyhow::Result<ModelSettings> {
+        Ok(ModelSettings { clock: self.clock.clock(quotes)?, ..self.settings.clone() })
+    }
+}
+
 /// Fits a surface to quotes.
 pub fn fit(quotes: &Quotes, options: &FitOptions) -> anyhow::Result<SavedSurface> {
-    let fitted = quotes.quoted.fit(options.model, &options.settings, options.prior.as_ref());
+    let settings = options.settings_of(quotes)?;
+    let fitted = quotes.quoted.fit(options.model, &settings, options.prior.as_ref());
     fitted.with_context(|| format!("{}: {}", quotes.source, options.model.as_str()))
 }

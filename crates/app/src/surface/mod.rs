@@ -8,6 +8,7 @@ mod plot;
 mod quotes;
 mod saved_file;
 mod text;
+mod variance_clock;
 mod vol_table;
 
 pub use comparison::{Outcome, compare, pooled};
@@ -18,3 +19,4 @@ pub use plot::{html, svg};
 pub use quotes::{Quotes, file_name};
 pub use saved_file::{read, write};
 pub use text::{fit_line, fit_text, share};
+pub use variance_clock::ClockOptions;

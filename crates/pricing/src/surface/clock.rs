@@ -4,9 +4,24 @@ use serde::{Deserialize, Serialize};
 
 /// A rising, piecewise linear map from years to expiry to variance time, in years of ordinary days. Without knots it is the identity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ClockForm")]
 pub struct Clock {
     /// (years, variance time) by ascending years; both zero before the first. Past the last knot time passes as calendars do.
     knots: Vec<[f64; 2]>,
+}
+
+/// A clock as it is read.
+#[derive(Deserialize)]
+struct ClockForm {
+    knots: Vec<[f64; 2]>,
+}
+
+impl TryFrom<ClockForm> for Clock {
+    type Error = ClockError;
+
+    fn try_from(form: ClockForm) -> Result<Self, ClockError> {
+        Self::new(form.knots)
+    }
 }
 
 /// Why a [`Clock`] cannot be made.

@@ -13,6 +13,7 @@ use super::{
 /// time: g is then a concave function of the share λ with g(0) ≥ 0, so a first smile free of butterfly arbitrage leaves the stretch free of
 /// it. After the last, every strike gains the variance that the money gains, which keeps the slopes of the wings, so Lee's bound too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SlicesForm<S>")]
 pub struct Slices<S> {
     /// Years to expiry, ascending and above zero.
     pub expiry_years: Vec<f64>,
@@ -21,6 +22,43 @@ pub struct Slices<S> {
     /// How variance passes between the expiries.
     #[serde(default, skip_serializing_if = "Clock::is_calendar")]
     pub clock: Clock,
+}
+
+/// Slices as they are read, before it is known whether they are sound.
+#[derive(Deserialize)]
+struct SlicesForm<S> {
+    expiry_years: Vec<f64>,
+    smiles: Vec<S>,
+    #[serde(default)]
+    clock: Clock,
+}
+
+/// Why smiles and expiries are no surface.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+enum SlicesError {
+    #[error("{expiries} expiry_years and {smiles} smiles: as many of one as of the other are needed")]
+    Lengths { expiries: usize, smiles: usize },
+    #[error("expiry_years must be finite, above 0 and ascending: entry {entry} is {value}")]
+    Expiry { entry: usize, value: f64 },
+}
+
+impl<S> TryFrom<SlicesForm<S>> for Slices<S> {
+    type Error = SlicesError;
+
+    fn try_from(form: SlicesForm<S>) -> Result<Self, SlicesError> {
+        let SlicesForm { expiry_years, smiles, clock } = form;
+        if expiry_years.len() != smiles.len() {
+            return Err(SlicesError::Lengths { expiries: expiry_years.len(), smiles: smiles.len() });
+        }
+        let mut before = 0.0;
+        for (entry, &value) in expiry_years.iter().enumerate() {
+            if !(value > before && value.is_finite()) {
+                return Err(SlicesError::Expiry { entry, value });
+            }
+            before = value;
+        }
+        Ok(Self { expiry_years, smiles, clock })
+    }
 }
 
 impl<S: Smile> VolatilitySurface for Slices<S> {
@@ -120,6 +158,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_read_is_sound_or_refused() {
+        let sound = surface(eventful());
+        let text = serde_json::to_string(&sound).expect("it is numbers");
+        assert_eq!(serde_json::from_str::<Slices<Svi>>(&text).expect("it was written so"), sound);
+        let refused = |from: &str, to: &str| {
+            let text = text.replacen(from, to, 1);
+            serde_json::from_str::<Slices<Svi>>(&text).expect_err(&text).to_string()
+        };
+        assert!(refused("[0.1,0.25,1.0]", "[0.1,0.25]").contains("2 expiry_years and 3 smiles"));
+        assert!(refused("[0.1,0.25,1.0]", "[0.1,0.1,1.0]").contains("entry 1 is 0.1"));
+        assert!(refused("[0.1,0.25,1.0]", "[-0.1,0.25,1.0]").contains("entry 0 is -0.1"));
+        assert!(refused("[0.31,0.4]", "[0.31,0.1]").contains("variance time must rise"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `zomma surface check`: where a surface has static arbitrage.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use clap::Args;
-use zomma_pricing::surface::violations;
+use zomma_pricing::surface::{DensityMaxima, density_maxima, violations};
 
 use crate::{commands, failure::ExitWith, surface};
 
@@ -11,11 +11,13 @@ use crate::{commands, failure::ExitWith, surface};
 const EXAMPLE: &str = "\
 Durrleman's g (the density's sign) at every expiry and half way between neighbours, over the quoted strikes and a quarter of
 their span beyond, and the rise of total variance from each to the next, on 601 points and at the minima between them.
-Exit code 0 without a violation, 1 with any.
+Exit code 0 without a violation, 1 with any. Local maxima of each slice's density within the quoted strikes are counted too: more than
+one or two say that the surface follows noise.
 
 Example:
   $ zomma surface check surface.json
-  surface.json: svi, 41 expiries: no arbitrage at 49491 points (least g 3.1e-4)";
+  surface.json: svi, 41 expiries: no arbitrage at 49491 points (least g 3.1e-4)
+    local maxima of the density: 1 on 41 slices";
 
 /// Arguments of `zomma surface check`.
 #[derive(Debug, Args)]
@@ -32,9 +34,11 @@ pub struct CheckArgs {
 /// Runs it.
 pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let saved = surface::read(&args.surface)?;
-    let (report, found) = violations(&saved, &saved.coverage());
+    let covered = saved.coverage();
+    let (report, found) = violations(&saved, &covered);
+    let maxima = density_maxima(&saved, &covered);
     if args.json {
-        let value = serde_json::json!({ "arbitrage": report, "violations": found });
+        let value = serde_json::json!({ "arbitrage": report, "violations": found, "density_maxima": maxima });
         commands::print(&(serde_json::to_string_pretty(&value)? + "\n"))?;
     } else {
         let mut text = String::new();
@@ -65,7 +69,18 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
                 violation.size
             );
         }
+        let _ = writeln!(text, "  {}", humps(&maxima));
         commands::print(&text)?;
     }
     if found.is_empty() { Ok(()) } else { Err(ExitWith { code: 1, message: None }.into()) }
+}
+
+/// How many slices have how many maxima.
+fn humps(maxima: &[DensityMaxima]) -> String {
+    let mut slices: BTreeMap<usize, usize> = BTreeMap::new();
+    for slice in maxima {
+        *slices.entry(slice.log_moneyness.len()).or_default() += 1;
+    }
+    let parts: Vec<String> = slices.iter().map(|(count, slices)| format!("{count} on {slices}")).collect();
+    format!("local maxima of the density: {} slices", parts.join(", "))
 }

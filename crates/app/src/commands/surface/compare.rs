@@ -1,6 +1,12 @@
 //! `zomma surface compare`: models side by side on the same quotes.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use anyhow::bail;
 use clap::Args;
@@ -8,6 +14,7 @@ use zomma_pricing::surface::fitted::SurfaceModel;
 
 use super::model_args::{ModelArgs, no_wheel, parse_model};
 use crate::{
+    batch::LateBar,
     commands::{self, chain_args::ChainArgs},
     failure,
     surface::{self, Outcome, compare, pooled, share},
@@ -16,8 +23,9 @@ use crate::{
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Each model is fitted to all quotes (error, share inside bid-ask, violations, time), and once more without every third strike of
-each slice, on which it is then measured (held out). Of many days: sums over them, and the median time of a fit with its
-check. Days are fitted side by side; --threads 1 gives times that are of one core.
+each slice, on which it is then measured (held out). Maxima are the local ones of the density within the quoted strikes, the
+median over the slices. Of many days: sums over them, and the median time of a fit. Days are fitted side by side; --threads 1
+gives times that are of one core.
 
 Example:
   $ zomma surface compare chain.csv --models svi,ssvi,sabr";
@@ -54,9 +62,21 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     });
     let options = args.options.options(SurfaceModel::default())?;
     let config = args.chain.config(no_wheel())?;
-    let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, |quotes| {
-        Ok((quotes.title(), compare(&quotes, &models, &options)))
+    let fitted = AtomicU64::new(0);
+    let bar = Mutex::new(LateBar::new(true, None));
+    let one_more = || {
+        let count = fitted.fetch_add(1, Ordering::Relaxed) + 1;
+        // A poisoned bar has drawn its last.
+        if let Ok(mut bar) = bar.lock() {
+            bar.at(count);
+        }
+    };
+    let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, false, |quotes| {
+        Ok((quotes.title(), compare(&quotes, &models, &options, &one_more)))
     })?;
+    if let Ok(bar) = bar.lock() {
+        bar.end();
+    }
     for (source, error) in &days.failed {
         eprintln!("zomma surface compare: {}", failure::of_source(source, error));
     }
@@ -86,8 +106,8 @@ fn table(title: &str, outcomes: &[Outcome]) -> String {
     let _ = writeln!(text, "{title}: {quotes} quotes\n");
     let _ = writeln!(
         text,
-        "  {:<22}{:>9}{:>9}{:>13}{:>13}{:>12}{:>8}{:>11}",
-        "model", "inside", "error", "held out in", "held out err", "violations", "notes", "ms"
+        "  {:<22}{:>9}{:>9}{:>13}{:>13}{:>12}{:>8}{:>8}{:>11}",
+        "model", "inside", "error", "held out in", "held out err", "violations", "maxima", "notes", "ms"
     );
     for outcome in outcomes {
         let name = outcome.model.as_str();
@@ -95,12 +115,13 @@ fn table(title: &str, outcomes: &[Outcome]) -> String {
             Some(why) => writeln!(text, "  {name:<22}  no fit: {why}"),
             None => writeln!(
                 text,
-                "  {name:<22}{:>9}{:>9.3}{:>13}{:>13.3}{:>12}{:>8}{:>11.2}",
+                "  {name:<22}{:>9}{:>9.3}{:>13}{:>13.3}{:>12}{:>8}{:>8}{:>11.2}",
                 share(&outcome.quality),
                 outcome.quality.rmse_vol_points,
                 share(&outcome.held_out),
                 outcome.held_out.rmse_vol_points,
                 outcome.violations,
+                outcome.density_maxima,
                 outcome.notes,
                 outcome.fit_ms
             ),

@@ -59,7 +59,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let options = args.options.options(args.model)?;
     let config = args.chain.config(no_wheel())?;
-    let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, |quotes| {
+    let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, true, |quotes| {
         let surface = surface::fit(&quotes, &options)?;
         Ok(Day { quotes, surface })
     })?;

@@ -9,7 +9,10 @@ use zomma_pricing::surface::{
 };
 use zomma_strategy::analysis::WheelFilters;
 
-use crate::surface::{self, FitOptions};
+use crate::{
+    batch,
+    surface::{self, ClockOptions, FitOptions},
+};
 
 /// What a miss weighs.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,6 +59,15 @@ pub struct ModelArgs {
     /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters.
     #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov)]
     tikhonov: f64,
+    /// Variance of a day without a session (weekends, holidays) over that of a session's day; 1 is calendar time.
+    #[arg(long, value_name = "W", default_value_t = 1.0, value_parser = parse_weight)]
+    weekend_weight: f64,
+    /// An event with variance of its own, in days of it: 2014-07-23T16:00=3 (New York; a date alone is its close). May be repeated.
+    #[arg(long, value_name = "WHEN=DAYS")]
+    event: Vec<String>,
+    /// Instant of the quotes, for --weekend-weight and --event over a table that does not say it.
+    #[arg(long, value_name = "TIME", value_parser = batch::parse_instant)]
+    valuation_time: Option<jiff::Timestamp>,
     /// A surface to stay near to (yesterday's, say), with --tikhonov above zero.
     #[arg(long, value_name = "SURFACE.json")]
     prior: Option<PathBuf>,
@@ -65,11 +77,15 @@ impl ModelArgs {
     /// What the fit takes.
     pub fn options(&self, model: SurfaceModel) -> anyhow::Result<FitOptions> {
         let prior = self.prior.as_deref().map(surface::read).transpose()?.map(|saved| saved.surface);
-        Ok(FitOptions { model, settings: self.settings(), prior })
+        let clock = ClockOptions {
+            weekend_weight: self.weekend_weight,
+            events: self.event.clone(),
+            valuation_time: self.valuation_time,
+        };
+        Ok(FitOptions { model, settings: self.settings(), clock, prior })
     }
 
-    /// The same without a prior.
-    pub fn settings(&self) -> ModelSettings {
+    fn settings(&self) -> ModelSettings {
         let calibration = Settings {
             residual: match self.residual {
                 ResidualArg::Volatility => Residual::Volatility,
@@ -105,6 +121,11 @@ pub fn parse_model(text: &str) -> Result<SurfaceModel, String> {
 /// The models there are.
 pub fn model_names() -> String {
     SurfaceModel::ALL.map(SurfaceModel::as_str).join(", ")
+}
+
+fn parse_weight(text: &str) -> Result<f64, String> {
+    let weight = text.parse().ok().filter(|weight: &f64| *weight > 0.0 && *weight <= 1000.0);
+    weight.ok_or_else(|| "a number above zero and at most 1000".into())
 }
 
 fn parse_tikhonov(text: &str) -> Result<f64, String> {

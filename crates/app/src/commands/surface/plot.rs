@@ -67,7 +67,7 @@ fn read_quotes(path: &Path) -> anyhow::Result<Vec<SliceQuotes>> {
         dividend_yield: None,
         wheel: no_wheel(),
     };
-    let mut days = surface::read_days(path, &ReadOptions::default(), &config, Ok)?;
+    let mut days = surface::read_days(path, &ReadOptions::default(), &config, false, Ok)?;
     match (days.done.len(), days.failed.pop()) {
         (1, None) => Ok(days.done.remove(0).quoted.slices),
         (0, Some((source, error))) => Err(error.context(source)),

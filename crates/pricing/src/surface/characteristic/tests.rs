@@ -368,8 +368,13 @@ fn real_dax_surfaces_are_free_of_static_arbitrage() {
 
 fn cpu_ms() -> f64 {
     #[repr(C)]
-    struct Timespec { s: i64, ns: i64 }
-    unsafe extern "C" { fn clock_gettime(id: i32, t: *mut Timespec) -> i32; }
+    struct Timespec {
+        s: i64,
+        ns: i64,
+    }
+    unsafe extern "C" {
+        fn clock_gettime(id: i32, t: *mut Timespec) -> i32;
+    }
     let mut t = Timespec { s: 0, ns: 0 };
     unsafe { clock_gettime(3, &mut t) };
     t.s as f64 * 1e3 + t.ns as f64 * 1e-6
@@ -380,19 +385,26 @@ fn real_probe() {
     use crate::fourier::*;
     let flat = Merton { volatility: 0.2, jump_intensity: 0.0, jump_mean: 0.0, jump_std: 0.1 };
     for (k, t) in [(-0.5, 0.1), (0.0, 1.0), (0.3, 0.02), (1.0, 5.0)] {
-        println!("P flat {k} {t} {:?} {:?} {:?}", time_value(&flat.model(), t, k), ln_time_value(&flat.model(), t, k), flat.variance(k, t));
+        println!(
+            "P flat {k} {t} {:?} {:?} {:?}",
+            time_value(&flat.model(), t, k),
+            ln_time_value(&flat.model(), t, k),
+            flat.variance(k, t)
+        );
     }
     let Some(quotes) = dax(false) else { return };
     let b = bates(&quotes, &uniform(), None).unwrap().surface;
     println!("P {b:?}");
     for t in [13.0 / 365.0, 0.07397260273972603, 41.0 / 365.0] {
-    for i in 0..4000 {
-        let k = -0.4 + 0.0001 * i as f64;
-        let (a, c) = (time_value(&b.model(), t, k), ln_time_value(&b.model(), t, k));
-        let v = b.variance(k, t);
-        if a.is_err() || c.is_err() || v.total.is_nan() || b.total_variance(k, t).is_nan() {
-          println!("P bates {t} {k} {:?} {:?} {} {}", a.map(|a| a.ln_value), c, v.total, b.total_variance(k, t)); }
-    } }
+        for i in 0..4000 {
+            let k = -0.4 + 0.0001 * i as f64;
+            let (a, c) = (time_value(&b.model(), t, k), ln_time_value(&b.model(), t, k));
+            let v = b.variance(k, t);
+            if a.is_err() || c.is_err() || v.total.is_nan() || b.total_variance(k, t).is_nan() {
+                println!("P bates {t} {k} {:?} {:?} {} {}", a.map(|a| a.ln_value), c, v.total, b.total_variance(k, t));
+            }
+        }
+    }
     let Some(quotes) = dax(true) else { return };
     let market = Market::new(&quotes, &uniform().calibration);
     let parameters = boxed::<Heston, 5>(market.largest_variance());
@@ -410,17 +422,30 @@ fn real_probe() {
         }
         let found = found.unwrap();
         all.push(best);
-        println!("P {i} {best:.3} ms {} steps {} cost {}", found.solution.steps, found.cost(), if found.cost() > 177.24 { format!("{start:?}") } else { String::new() });
+        println!(
+            "P {i} {best:.3} ms {} steps {} cost {}",
+            found.solution.steps,
+            found.cost(),
+            if found.cost() > 177.24 { format!("{start:?}") } else { String::new() }
+        );
     }
     all.sort_by(f64::total_cmp);
     println!("P heston starts: median {:.3} mean {:.3} max {:.3}", all[30], all.iter().sum::<f64>() / 60.0, all[59]);
     let parameters = boxed::<Bates, 8>(market.largest_variance());
     let pull = Pull { weight: 0.0, towards: [0.0; 8] };
     for i in 0..30 {
-        let start: [f64; 8] = parameters.map(|it| if it.is_log { it.low * (it.high / it.low).powf(next()) } else { it.low + (it.high - it.low) * next() });
+        let start: [f64; 8] = parameters.map(|it| {
+            if it.is_log { it.low * (it.high / it.low).powf(next()) } else { it.low + (it.high - it.low) * next() }
+        });
         let time = cpu_ms();
         let found = descend::<Bates, 8>(&market, &parameters, Estimator::LeastSquares, &pull, &start);
-        println!("P bates {i} {:.3} ms {} steps {} {:.4?}", cpu_ms() - time, found.solution.steps, found.cost(), found.parameters);
+        println!(
+            "P bates {i} {:.3} ms {} steps {} {:.4?}",
+            cpu_ms() - time,
+            found.solution.steps,
+            found.cost(),
+            found.parameters
+        );
     }
     let h = heston(&quotes, &uniform(), None).unwrap().surface;
     let bt = bates(&quotes, &uniform(), None).unwrap().surface;
@@ -429,10 +454,19 @@ fn real_probe() {
             let n = 400;
             let time = cpu_ms();
             let mut sum = 0.0;
-            for i in 0..n { sum += s.total_variance(-0.6 + 1.0 * i as f64 / n as f64, t); }
+            for i in 0..n {
+                sum += s.total_variance(-0.6 + 1.0 * i as f64 / n as f64, t);
+            }
             let one = cpu_ms();
-            for i in 0..n { sum += s.variance(-0.6 + 1.0 * i as f64 / n as f64, t).by_t; }
-            println!("P {name} {t} w {:.2} us, all {:.2} us {}", (one - time) * 1e3 / n as f64, (cpu_ms() - one) * 1e3 / n as f64, sum.is_nan());
+            for i in 0..n {
+                sum += s.variance(-0.6 + 1.0 * i as f64 / n as f64, t).by_t;
+            }
+            println!(
+                "P {name} {t} w {:.2} us, all {:.2} us {}",
+                (one - time) * 1e3 / n as f64,
+                (cpu_ms() - one) * 1e3 / n as f64,
+                sum.is_nan()
+            );
         }
     }
 }
