@@ -82,11 +82,13 @@ pub fn fit_essvi(
     let smiles: Vec<SsviSmile> =
         descent.slices.iter().map(|&[theta, left, right]| SsviSmile::from_wings(theta, [left, right])).collect();
     let mut notes = market.notes.clone();
-    for i in 0..market.years.len() {
-        let change = change(&market.objectives[i], own[i], descent.slices[i]);
+    for ((objective, &years), (&own, &joined)) in
+        market.objectives.iter().zip(&market.years).zip(own.iter().zip(&descent.slices))
+    {
+        let change = change(objective, own, joined);
         if change > NOTED_CHANGE {
             let reason = Reason::Constrained { change_vol_points: change };
-            notes.push(Note { expiry_years: Some(market.years[i]), reason });
+            notes.push(Note { expiry_years: Some(years), reason });
         }
     }
     notes.extend(inverted(&market, &own));
