@@ -472,4 +472,41 @@ proptest! {
         prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
         fit_all(&slices);
     }
+
+    #[test]
+    fn any_settings_and_the_wildest_quotes_give_surfaces_without_arbitrage(
+        seed in prop::collection::vec(
+            (1e-9_f64..1.5, prop::collection::vec((-4.0_f64..4.0, 0.001_f64..9.0, 0.0_f64..1.0), 0..12)), 1..6),
+        residual in prop::sample::select(vec![Residual::Volatility, Residual::Price, Residual::TotalVariance]),
+        weights in prop::sample::select(
+            vec![Weights::BidAsk, Weights::Vega, Weights::OpenInterest, Weights::Uniform]),
+        estimator in prop::sample::select(vec![Estimator::LeastSquares, Estimator::MaximumLikelihood]),
+        tikhonov in prop::sample::select(vec![0.0, 1.0]),
+    ) {
+        let mut expiry_years = 0.0;
+        let slices: Vec<SliceQuotes> = seed
+            .into_iter()
+            .map(|(gap, rows)| {
+                expiry_years += gap;
+                let mut slice = quotes(expiry_years, &[], 0.0, |_| 0.0);
+                for (k, mid, half) in rows {
+                    slice.log_moneyness.push(k);
+                    slice.bid_volatility.push(mid - half);
+                    slice.mid_volatility.push(mid);
+                    slice.ask_volatility.push(mid + half);
+                }
+                slice
+            })
+            .collect();
+        prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
+        let asked = settings(Settings { residual, weights, estimator, tikhonov });
+        for law in [SsviLaw::PowerLaw, SsviLaw::PlainPowerLaw, SsviLaw::Heston] {
+            let first = fit_ssvi(&slices, law, &asked, None).expect("there are quotes");
+            assert_sound(&first, &slices);
+            assert_sound(&fit_ssvi(&slices, law, &asked, Some(&first.surface)).expect("quotes"), &slices);
+        }
+        let first = fit_essvi(&slices, &asked, None).expect("there are quotes");
+        assert_sound(&first, &slices);
+        assert_sound(&fit_essvi(&slices, &asked, Some(&first.surface)).expect("quotes"), &slices);
+    }
 }
