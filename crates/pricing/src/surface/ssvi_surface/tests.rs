@@ -283,6 +283,23 @@ fn essvi_finds_the_slices_that_made_its_quotes() {
 }
 
 #[test]
+fn a_fit_keeps_the_clock() {
+    let asked = ModelSettings { clock: eventful(), ..ModelSettings::default() };
+    let (level, slices) = (ssvi(-0.7, power_law().parameters().phi, eventful()), extended(eventful()));
+    let fitted = fit_ssvi(&quotes_of(&level, &EXPIRIES, 1e-3), SsviLaw::PowerLaw, &asked, None).expect("quotes");
+    let joined = fit_essvi(&quotes_of(&slices, &EXPIRIES, 1e-3), &asked, None).expect("quotes");
+    for t in [0.28, 0.305, 0.4] {
+        for k in [-0.2, 0.0, 0.1] {
+            assert!((fitted.surface.implied_vol(k, t) - level.implied_vol(k, t)).abs() < 1e-6);
+            assert!((joined.surface.implied_vol(k, t) - slices.implied_vol(k, t)).abs() < 1e-5);
+        }
+    }
+    // The announcement's stretch brings ten times its days.
+    let speed = |t: f64| joined.surface.variance(0.0, t).by_t;
+    assert!((speed(0.305) / speed(0.28) - 10.0).abs() < 1e-9);
+}
+
+#[test]
 fn a_wild_quote_moves_the_likelihood_little() {
     let truth = extended(Clock::default());
     let mut slices = quotes_of(&truth, &EXPIRIES, 1e-3);
