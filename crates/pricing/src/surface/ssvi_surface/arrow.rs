@@ -11,8 +11,8 @@ use crate::surface::{
     linear::solve_small,
 };
 
-/// Quotes below which slices are not shared out among threads.
-pub(super) const SERIAL_QUOTES: usize = 2000;
+/// Quotes below which slices are not shared out among threads: sharing costs more than their tenths of a millisecond.
+pub(super) const SERIAL_QUOTES: usize = 20_000;
 /// Levels stay within these.
 const LOG_THETA_RANGE: [f64; 2] = [-41.0, 7.0];
 /// A step of a level's logarithm goes no further.

@@ -25,8 +25,9 @@ use crate::surface::{
 /// Δθ ≥ 0, Δp ≥ 0, Δq ≥ 0 and (√Δp − √Δq)² ≤ min(φᵢ, φᵢ₊₁) Δθ.
 ///
 /// The second and third say ψᵢ₊₁ ≥ ψᵢ max((1 + ρᵢ)/(1 + ρᵢ₊₁), (1 − ρᵢ)/(1 − ρᵢ₊₁)), which is necessary (Hendriks and Martini 2019,
-/// proposition 3.1); the last holds wherever φᵢ₊₁ ≤ φᵢ, which is the sufficient condition there, and in other cases besides. Each slice
-/// keeps ψ(1 + |ρ|) ≤ 4 and ψ²(1 + |ρ|) ≤ 4θ against butterfly arbitrage; ψ² (1 + |ρ|) is convex on the lines, so these hold between.
+/// proposition 3.1); the last holds wherever φᵢ₊₁ ≤ φᵢ, which is the sufficient condition there, and in other cases besides. Against
+/// butterfly arbitrage each slice keeps ψ² ≤ θ s(ρ)(1 − m²/5) and m ≤ 2, with m = ψ(1 + |ρ|)/2 and s(ρ) from 4 (ρ → ±1) to 19.8 (ρ = 0):
+/// see [`SsviSmile::butterfly_room`]; these hold between slices where they hold at both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "EssviParameters", into = "EssviParameters")]
 pub struct EssviSurface {

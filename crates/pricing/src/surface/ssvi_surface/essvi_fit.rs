@@ -7,7 +7,7 @@ use super::{
     essvi::{EssviParameters, EssviSurface},
     essvi_descent::{Problem, Pulls, accumulate, pull},
     family::SsviLaw,
-    joins::{Wings, has_room},
+    joins::{MODERATE_SLOPE, Wings, has_room},
     market::Market,
     quality::quality_of_slices,
     smile::SsviSmile,
@@ -49,7 +49,7 @@ pub fn fit_essvi(
     let found = descend(&market, SsviLaw::PowerLaw, settings, None)?;
     let phi = found.family.phi(found.state.shape);
     let mut before = 0.0;
-    let backbone: Vec<SsviSmile> = levels(&market, &found.state)
+    let mut backbone: Vec<SsviSmile> = levels(&market, &found.state)
         .into_iter()
         .map(|theta| {
             let theta = theta.max(before * (1.0 + LEAST_RISE));
@@ -57,6 +57,10 @@ pub fn fit_essvi(
             SsviSmile { theta, rho: found.state.shape[0], psi: phi.psi(theta) }
         })
         .collect();
+    // All φ by one factor keeps every join.
+    let steepest = backbone.iter().map(|smile| smile.wings().into_iter().fold(0.0, f64::max)).fold(0.0, f64::max);
+    let factor = (MODERATE_SLOPE / steepest).min(1.0);
+    backbone.iter_mut().for_each(|smile| smile.psi *= factor);
     let usual: Vec<SsviSmile> = match prior {
         Some(prior) => market.years.iter().map(|&years| prior.smile(years)).collect(),
         None => backbone.clone(),
@@ -78,11 +82,13 @@ pub fn fit_essvi(
     let smiles: Vec<SsviSmile> =
         descent.slices.iter().map(|&[theta, left, right]| SsviSmile::from_wings(theta, [left, right])).collect();
     let mut notes = market.notes.clone();
-    for i in 0..market.years.len() {
-        let change = change(&market.objectives[i], own[i], descent.slices[i]);
+    for ((objective, &years), (&own, &joined)) in
+        market.objectives.iter().zip(&market.years).zip(own.iter().zip(&descent.slices))
+    {
+        let change = change(objective, own, joined);
         if change > NOTED_CHANGE {
             let reason = Reason::Constrained { change_vol_points: change };
-            notes.push(Note { expiry_years: Some(market.years[i]), reason });
+            notes.push(Note { expiry_years: Some(years), reason });
         }
     }
     notes.extend(inverted(&market, &own));

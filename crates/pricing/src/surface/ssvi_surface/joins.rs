@@ -5,21 +5,72 @@ pub(super) type Wings = [f64; 3];
 
 /// Bound on the slope of a wing (Lee).
 const MOST_SLOPE: f64 = 2.0;
+/// ψ²·(α + β|ρ| + γρ²) and ψ²·(δ|ρ| − ε)²: the greater is at least ψ²/s(ρ), and by at most a twentieth; see [`alone`].
+const FORM: [f64; 3] = [0.0506, 0.07, 0.0785];
+const LINE: [f64; 2] = [0.5215, 0.0214];
+/// What share of θ a squared slope of the steeper wing takes.
+const STEEP: f64 = 0.2;
+/// Where the steeper wing is no steeper than this, every slice that theorem 4.2 lets pass has room.
+pub(super) const MODERATE_SLOPE: f64 = 1.5;
 
 /// Conditions on one slice.
-pub(super) const ALONE: usize = 4;
+pub(super) const ALONE: usize = 6;
 /// Conditions on two neighbours.
 pub(super) const JOINED: usize = 7;
 
-/// p ≤ 2, q ≤ 2, (p + q)p ≤ 2θ and (p + q)q ≤ 2θ: ψ(1 + |ρ|) ≤ 4 and ψ²(1 + |ρ|) ≤ 4θ.
+/// What keeps one slice free of butterfly arbitrage: m ≤ 2 and ψ² ≤ θ s(ρ)(1 − m²/5), m = ψ(1 + |ρ|)/2 being the slope of its steeper wing.
+///
+/// With N(x) the slice of θ = φ = 1 at tilt ρ, Durrleman's g is A − (ψ²/θ) B − ψ² C, A = (1 − xN′/2N)², B = N′²/4N − N″/2, C = N′²/16: at
+/// each x a half-plane of (ψ²/θ, ψ²). Their intersection is convex, holds (s, 0) with s(ρ) = inf A/B over B > 0, and, by theorem 4.2 of
+/// Gatheral and Jacquier (2014), (4, 16/(1 + |ρ|))/(1 + |ρ|); so all between, where ψ²/θ ≤ s (1 − m²/4) + m²/(1 + |ρ|), and 4/(1 + |ρ|) is a
+/// fifth of s at least. That theorem itself has 4/(1 + |ρ|) for s, which is two (|ρ| → 1) to five (ρ = 0) times less. (The exact domain is
+/// in Martini and Mingone 2021, Explicit no arbitrage domain for sub-SVIs.)
+///
+/// s(ρ) has no closed form; 1/s is bounded from above by the squares of norms of (p, q), so that the conditions are convex in (θ, p, q) and
+/// hold on a straight line of slices where they hold at its ends.
 pub(super) fn alone([theta, left, right]: Wings) -> [(f64, Wings); ALONE] {
-    let both = left + right;
-    [
+    let mut all = [
         (MOST_SLOPE - left, [0.0, -1.0, 0.0]),
         (MOST_SLOPE - right, [0.0, 0.0, -1.0]),
-        (2.0 * theta - both * left, [2.0, -(left + both), -left]),
-        (2.0 * theta - both * right, [2.0, -right, -(right + both)]),
-    ]
+        (0.0, [0.0; 3]),
+        (0.0, [0.0; 3]),
+        (0.0, [0.0; 3]),
+        (0.0, [0.0; 3]),
+    ];
+    let psi = left + right;
+    let [alpha, beta, gamma] = FORM;
+    let [delta, epsilon] = LINE;
+    for (side, (steep, other)) in [(left, right), (right, left)].into_iter().enumerate() {
+        let tilt = steep - other;
+        let share = 1.0 - STEEP * steep * steep;
+        let room = theta * share;
+        let room_by_steep = -2.0 * STEEP * theta * steep;
+        let order = |theta: f64, steep: f64, other: f64| {
+            if side == 0 { [theta, steep, other] } else { [theta, other, steep] }
+        };
+        let by_psi = 2.0 * alpha * psi + beta * tilt;
+        let by_tilt = beta * psi + 2.0 * gamma * tilt;
+        let form = alpha * psi * psi + beta * psi * tilt + gamma * tilt * tilt;
+        all[2 + side] = (room - form, order(share, room_by_steep - by_psi - by_tilt, by_tilt - by_psi));
+        let root = room.max(0.0).sqrt();
+        let half = 0.5 / root;
+        all[4 + side] = (
+            root - (delta * tilt - epsilon * psi),
+            order(half * share, half * room_by_steep - delta + epsilon, delta + epsilon),
+        );
+    }
+    all
+}
+
+/// How far within [`alone`]'s conditions a slice is, as a share of each bound: the least of them, negative where one is broken.
+pub(super) fn butterfly_room(slice: Wings) -> f64 {
+    let [theta, left, right] = slice;
+    let steeper = left.max(right);
+    let most = theta * (1.0 - STEEP * steeper * steeper);
+    let shares = alone(slice);
+    (1.0 - steeper / MOST_SLOPE)
+        .min(shares[2].0.min(shares[3].0) / most)
+        .min(shares[4].0.min(shares[5].0) / most.max(0.0).sqrt())
 }
 
 /// The rises of θ, p and q, and √Δp ≤ √Δq + √m and the same with Δp and Δq exchanged, squared, for m = φΔθ at either slice's φ. Slopes
@@ -83,18 +134,77 @@ mod tests {
         ssvi_surface::{phi::Phi, smile::SsviSmile},
     };
 
+    /// inf A/B, from x = √(1 − ρ²) sinh u − ρ.
+    fn widest(rho: f64) -> f64 {
+        let rest = (1.0 - rho * rho).sqrt();
+        let ratio = |u: f64| {
+            let (x, root) = (rest * u.sinh() - rho, rest * u.cosh());
+            let (n, slope, bend) =
+                (0.5 * (1.0 + rho * x + root), 0.5 * (rho + (x + rho) / root), 0.5 * rest * rest / root.powi(3));
+            let (a, b) = ((1.0 - 0.5 * x * slope / n).powi(2), 0.25 * slope * slope / n - 0.5 * bend);
+            if b > 0.0 { a / b } else { f64::INFINITY }
+        };
+        (-4000..=4000).map(|i| ratio(4e-3 * f64::from(i))).fold(f64::INFINITY, f64::min)
+    }
+
+    #[test]
+    fn the_norms_bound_the_widest_smile_closely_and_are_convex() {
+        let ([alpha, beta, gamma], [delta, epsilon]) = (FORM, LINE);
+        assert!(4.0 * alpha * gamma >= beta * beta, "the form is the square of a norm");
+        for i in 0..=999 {
+            let rho = 1e-3 * f64::from(i);
+            let exact = 1.0 / widest(-rho);
+            let form = alpha + beta * rho + gamma * rho * rho;
+            let line = (delta * rho - epsilon).max(0.0).powi(2);
+            let bound = form.max(line);
+            assert!(bound >= exact && bound <= 1.06 * exact, "{rho}: {bound} and {exact}");
+            // A fifth, and theorem 4.2 within moderate slopes.
+            let published = 0.25 * (1.0 + rho);
+            assert!(bound >= 0.2 * published);
+            assert!(bound < published * (1.0 - STEEP * MODERATE_SLOPE * MODERATE_SLOPE));
+        }
+    }
+
+    #[test]
+    fn slices_at_the_bound_have_no_negative_density() {
+        let mut least = f64::INFINITY;
+        for rho in [-0.99, -0.9, -0.7, -0.4, 0.0, 0.3, 0.8_f64] {
+            for steeper in [0.01, 0.1, 0.5, 1.0, 1.5, 1.99] {
+                let psi = 2.0 * steeper / (1.0 + rho.abs());
+                let [left, right] = [0.5 * psi * (1.0 - rho), 0.5 * psi * (1.0 + rho)];
+                // The least θ with room.
+                let (mut low, mut high) = (0.0, 100.0);
+                for _ in 0..100 {
+                    let middle = 0.5 * (low + high);
+                    if butterfly_room([middle, left, right]) >= 0.0 { high = middle } else { low = middle }
+                }
+                let smile = SsviSmile { theta: high, rho, psi };
+                for i in -3000..=3000 {
+                    let k = high / psi * (5e-3 * f64::from(i)).sinh();
+                    let g = smile.durrleman_g(k);
+                    least = least.min(g);
+                    assert!(g >= 0.0, "{smile:?} {k}: {g}");
+                }
+            }
+        }
+        assert!(least < 0.02, "the bound is close: {least}");
+    }
+
     #[test]
     fn slopes_agree_with_differences() {
         let (low, high) = ([0.01, 0.04, 0.012], [0.014, 0.047, 0.0125]);
+        let steep = [0.3, 0.2, 0.7];
         let h = 1e-8;
-        for (i, (_, by)) in alone(low).into_iter().enumerate() {
-            for j in 0..3 {
-                let moved = |h: f64| {
-                    let mut x = low;
-                    x[j] += h;
-                    alone(x)[i].0
-                };
-                assert!(((moved(h) - moved(-h)) / (2.0 * h) - by[j]).abs() < 1e-6);
+        for slice in [low, steep] {
+            for (i, (_, by)) in alone(slice).into_iter().enumerate() {
+                for j in 0..3 {
+                    let moved = |h: f64| {
+                        let mut x = slice;
+                        x[j] += h;
+                        alone(x)[i].0
+                    };
+                    assert!(((moved(h) - moved(-h)) / (2.0 * h) - by[j]).abs() < 1e-6, "{i} {j}");
+                }
             }
         }
         for (i, (_, by)) in joined(low, high).into_iter().enumerate() {

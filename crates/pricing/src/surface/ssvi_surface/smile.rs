@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::joins::butterfly_room;
 use crate::surface::{
     smile::{Smile, Variance},
     svi::Svi,
@@ -41,11 +42,12 @@ impl SsviSmile {
         is_positive(self.theta) && is_positive(self.psi) && self.rho.abs() < 1.0
     }
 
-    /// How much room there is to the sufficient conditions against butterfly arbitrage ψ(1 + |ρ|) ≤ 4 and ψ²(1 + |ρ|) ≤ 4θ (Gatheral and
-    /// Jacquier 2014, theorem 4.2), as a share of 4 and of 4θ: the least of both, negative where one is broken.
+    /// How much room there is to the conditions against butterfly arbitrage that an [`super::EssviSurface`] asks for, as a share of what they
+    /// allow: the least of them, negative where one is broken. They are sufficient, and wider than ψ²(1 + |ρ|) ≤ 4θ of Gatheral and Jacquier
+    /// (2014, theorem 4.2) wherever the steeper wing is below 1.5.
     pub fn butterfly_room(&self) -> f64 {
-        let steepest = self.psi * (1.0 + self.rho.abs());
-        (1.0 - 0.25 * steepest).min(1.0 - 0.25 * steepest * self.psi / self.theta)
+        let [left, right] = self.wings();
+        butterfly_room([self.theta, left, right])
     }
 
     /// The slice as raw SVI (Gatheral and Jacquier 2014, section 4).

@@ -53,7 +53,7 @@ impl SsviSurface {
     pub fn new(parameters: SsviParameters) -> Result<Self, ParameterError> {
         let SsviParameters { rho, phi, expiry_years, theta, clock } = &parameters;
         check_expiries(expiry_years, theta.len())?;
-        if !(rho.abs() < 1.0) {
+        if rho.abs() >= 1.0 || rho.is_nan() {
             return Err(ParameterError::Domain { parameter: "rho", value: *rho });
         }
         if !phi.has_domain() {
@@ -61,7 +61,7 @@ impl SsviSurface {
             return Err(ParameterError::Domain { parameter: "phi", value });
         }
         let share = 1.0 / phi.most(*rho);
-        if !(share <= 1.0 + SLACK) {
+        if share > 1.0 + SLACK || share.is_nan() {
             return Err(ParameterError::Butterfly { expiry_years: expiry_years[0], what: "phi", share });
         }
         let mut before = 0.0;

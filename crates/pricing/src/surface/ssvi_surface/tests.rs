@@ -283,6 +283,23 @@ fn essvi_finds_the_slices_that_made_its_quotes() {
 }
 
 #[test]
+fn a_fit_keeps_the_clock() {
+    let asked = ModelSettings { clock: eventful(), ..ModelSettings::default() };
+    let (level, slices) = (ssvi(-0.7, power_law().parameters().phi, eventful()), extended(eventful()));
+    let fitted = fit_ssvi(&quotes_of(&level, &EXPIRIES, 1e-3), SsviLaw::PowerLaw, &asked, None).expect("quotes");
+    let joined = fit_essvi(&quotes_of(&slices, &EXPIRIES, 1e-3), &asked, None).expect("quotes");
+    for t in [0.28, 0.305, 0.4] {
+        for k in [-0.2, 0.0, 0.1] {
+            assert!((fitted.surface.implied_vol(k, t) - level.implied_vol(k, t)).abs() < 1e-6);
+            assert!((joined.surface.implied_vol(k, t) - slices.implied_vol(k, t)).abs() < 1e-5);
+        }
+    }
+    // The announcement's stretch brings ten times its days.
+    let speed = |t: f64| joined.surface.variance(0.0, t).by_t;
+    assert!((speed(0.305) / speed(0.28) - 10.0).abs() < 1e-9);
+}
+
+#[test]
 fn a_wild_quote_moves_the_likelihood_little() {
     let truth = extended(Clock::default());
     let mut slices = quotes_of(&truth, &EXPIRIES, 1e-3);
@@ -471,5 +488,42 @@ proptest! {
             .collect();
         prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
         fit_all(&slices);
+    }
+
+    #[test]
+    fn any_settings_and_the_wildest_quotes_give_surfaces_without_arbitrage(
+        seed in prop::collection::vec(
+            (1e-9_f64..1.5, prop::collection::vec((-4.0_f64..4.0, 0.001_f64..9.0, 0.0_f64..1.0), 0..12)), 1..6),
+        residual in prop::sample::select(vec![Residual::Volatility, Residual::Price, Residual::TotalVariance]),
+        weights in prop::sample::select(
+            vec![Weights::BidAsk, Weights::Vega, Weights::OpenInterest, Weights::Uniform]),
+        estimator in prop::sample::select(vec![Estimator::LeastSquares, Estimator::MaximumLikelihood]),
+        tikhonov in prop::sample::select(vec![0.0, 1.0]),
+    ) {
+        let mut expiry_years = 0.0;
+        let slices: Vec<SliceQuotes> = seed
+            .into_iter()
+            .map(|(gap, rows)| {
+                expiry_years += gap;
+                let mut slice = quotes(expiry_years, &[], 0.0, |_| 0.0);
+                for (k, mid, half) in rows {
+                    slice.log_moneyness.push(k);
+                    slice.bid_volatility.push(mid - half);
+                    slice.mid_volatility.push(mid);
+                    slice.ask_volatility.push(mid + half);
+                }
+                slice
+            })
+            .collect();
+        prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
+        let asked = settings(Settings { residual, weights, estimator, tikhonov });
+        for law in [SsviLaw::PowerLaw, SsviLaw::PlainPowerLaw, SsviLaw::Heston] {
+            let first = fit_ssvi(&slices, law, &asked, None).expect("there are quotes");
+            assert_sound(&first, &slices);
+            assert_sound(&fit_ssvi(&slices, law, &asked, Some(&first.surface)).expect("quotes"), &slices);
+        }
+        let first = fit_essvi(&slices, &asked, None).expect("there are quotes");
+        assert_sound(&first, &slices);
+        assert_sound(&fit_essvi(&slices, &asked, Some(&first.surface)).expect("quotes"), &slices);
     }
 }

@@ -16,10 +16,10 @@ pub(super) struct Track<const D: usize> {
     before: Vec<u32>,
 }
 
-/// Cells are eighths of octaves: the exponent and the first three bits of the mantissa, which rise with the number.
-const CELL_SHIFT: u32 = 49;
+/// Cells are parts of 32 of octaves: the exponent and the first five bits of the mantissa, which rise with the number.
+const CELL_SHIFT: u32 = 47;
 /// No more cells than these, from the first expiry on.
-const MOST_CELLS: u64 = 400;
+const MOST_CELLS: u64 = 1600;
 
 fn cell(years: f64) -> u64 {
     years.to_bits() >> CELL_SHIFT
