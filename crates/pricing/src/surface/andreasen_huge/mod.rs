@@ -9,6 +9,7 @@
 //! bulge a little at strikes near the money, and the local volatility of the steps is a device that repeats the quotes, not Dupire's
 //! function (which [`VolatilitySurface::local_vol`] gives).
 
+mod ceiling;
 mod fit;
 mod grid;
 mod implied;
