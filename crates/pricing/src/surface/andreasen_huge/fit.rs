@@ -308,8 +308,8 @@ impl SliceFit<'_> {
                 let second = 2.0 * off(m) - off(m - 1) - off(m + 1);
                 pull(normal, ROUGHNESS, second, [(m - 1, -1.0), (m, 2.0), (m + 1, -1.0)]);
             }
-            for m in count..N {
-                pull(normal, 1.0, x[m], [(m, 1.0)]);
+            for (m, unused) in x.iter().enumerate().skip(count) {
+                pull(normal, 1.0, *unused, [(m, 1.0)]);
             }
             true
         });

@@ -123,10 +123,10 @@ impl AndreasenHuge {
             return self.rows[after].clone();
         }
         let bits = expiry_years.to_bits();
-        if let Some((known, row)) = &*self.last.read().unwrap_or_else(PoisonError::into_inner) {
-            if *known == bits {
-                return row.clone();
-            }
+        if let Some((known, row)) = &*self.last.read().unwrap_or_else(PoisonError::into_inner)
+            && *known == bits
+        {
+            return row.clone();
         }
         let before = &steps[after - 1];
         let half_squares =
