@@ -46,9 +46,9 @@ const DEVIATIONS: f64 = 5.0;
 ///
 /// A step has a parameter for each of up to six strikes, else for every one and a half, 24 at most, at quantiles of the quoted strikes. So
 /// a single quote gives one volatility, up to the grid's own error; a slice without a usable quote has no step of its own, and the surface
-/// at its expiry is interpolated. Beside its own quotes a step is held below the upper half of the spreads of later expiries, for what it takes they cannot give
-/// back. With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it. Where quotes want total variance to fall from an expiry to the next the
-/// later slice stays above the earlier.
+/// at its expiry is interpolated. Beside its own quotes a step is held below the upper half of the spreads of later expiries: what it takes
+/// they cannot give back. Where quotes want total variance to fall from an expiry to the next, the later slice stays above the earlier.
+/// With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it.
 ///
 /// # Errors
 /// [`FitError::NoQuotes`] where no slice has a usable quote.

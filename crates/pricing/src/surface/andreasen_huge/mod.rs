@@ -37,7 +37,8 @@ use step::{Prices, Step};
 /// falls to zero in proportion to variance time, and after the last every strike gains the variance that the money gains, as of
 /// [`Slices`](super::Slices): a step from today's intrinsic values alone would give every strike far from the money a volatility that
 /// grows without bound as expiry nears. Beyond the strikes that the grid covers (a third of the quoted range and more beyond the quotes)
-/// total variance is constant.
+/// total variance is constant. A 1e-15th of the probability is as wide as the grid at every expiry, so that every strike on it has a price
+/// and a volatility.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(try_from = "AndreasenHugeParameters", into = "AndreasenHugeParameters")]
 pub struct AndreasenHuge {
