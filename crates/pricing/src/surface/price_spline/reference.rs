@@ -22,6 +22,9 @@ const NOISE: f64 = 0.01;
 /// No strike is further from the money than the inverse of this in deviations.
 const FURTHEST: f64 = 0.1;
 
+/// Steepest rise of total variance beyond the quotes: half of Lee's bound, so that deviations go on growing with the strike.
+const STEEPEST: f64 = 1.0;
+
 /// A smile that gives a positive density: deviation s = √w by log-moneyness at ascending nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reference {
@@ -91,7 +94,7 @@ impl Reference {
                 let outward = end.slope * (k - end.k).signum();
                 let fading = (-distance / end.deviation).exp();
                 let s = if outward > 0.0 {
-                    (end.deviation * (end.deviation + 2.0 * outward * distance)).sqrt()
+                    (end.deviation * end.deviation + (2.0 * outward * end.deviation).min(STEEPEST) * distance).sqrt()
                 } else {
                     (end.deviation + outward * end.deviation * (1.0 - fading)).max(0.5 * end.deviation)
                 };

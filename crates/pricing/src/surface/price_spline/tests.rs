@@ -160,7 +160,7 @@ fn derivatives_agree_with_differences() {
     let clock = Clock::new(vec![[0.2, 0.2], [0.21, 0.26], [0.5, 0.5]]).expect("it rises");
     let settings = ModelSettings { clock, ..ModelSettings::default() };
     let surface = fit(&market, &settings, None).expect("a surface").surface;
-    for t in [0.03, 0.07, 0.15, 0.205, 0.28, 0.5] {
+    for t in [0.03, 0.07, 0.15, 0.205, 0.28, 0.4] {
         for k in [-1.5, -0.3, -0.11, -0.012, 0.0131, 0.09, 0.7] {
             let at = surface.variance(k, t);
             let w = |k: f64, t: f64| surface.total_variance(k, t);
@@ -201,9 +201,9 @@ fn quotes_that_contradict_each_other_leave_no_arbitrage() {
     ];
     let surface = fitted(&market);
     assert_sound(&surface, &market);
-    // Fitted in turn, the first keeps below the asks of the second, and the third is met.
-    assert!(surface.implied_vol(0.0, 0.1) < 0.25);
-    assert!(quality_of(&surface, &market).0[2].inside > 35);
+    // One of the first two cannot be met where the other is; the third is.
+    let inside: Vec<usize> = quality_of(&surface, &market).0.iter().map(|slice| slice.inside).collect();
+    assert!(inside[0].max(inside[1]) == 40 && inside[2] == 40, "{inside:?}");
     // A butterfly of negative price: one quote far above its neighbours is missed, the others are met.
     let mut market = [quotes(0.1, &strikes, 1e-3, |k| 0.3 - 0.2 * k)];
     for column in [&mut market[0].bid_volatility, &mut market[0].mid_volatility, &mut market[0].ask_volatility] {
@@ -456,6 +456,7 @@ proptest! {
             Ok(fit) => {
                 let (_, found) = violations(&fit.surface, &coverage(&market));
                 prop_assert!(found.is_empty(), "{found:?} {:?}", fit.notes);
+                for note in &fit.notes { println!("{note}"); }
             }
             Err(why) => prop_assert!(why == FitError::NoQuotes, "{why}"),
         }
