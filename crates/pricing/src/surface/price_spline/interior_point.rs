@@ -300,10 +300,10 @@ fn cholesky(band: &mut [Band]) -> bool {
                 band[i][d] = sum * band[j][0];
             } else {
                 // A diagonal that rounding has eaten holds its variable still.
-                if !(sum > 1e-14 * band[i][0].abs()) {
-                    if !sum.is_finite() {
-                        return false;
-                    }
+                if !sum.is_finite() {
+                    return false;
+                }
+                if sum <= 1e-14 * band[i][0].abs() {
                     sum = band[i][0].abs().max(1e-300) * 1e14;
                 }
                 band[i][0] = 1.0 / sum.sqrt();

@@ -191,6 +191,9 @@ fn fit_all(
             smile = workspace.fit(&task);
             instead = what;
             if smile.is_some() {
+                if let Some(steps) = workspace.unsettled {
+                    notes.push(Note { expiry_years: Some(expiry_years[i]), reason: Reason::NotConverged { steps } });
+                }
                 break;
             }
         }
@@ -199,7 +202,7 @@ fn fit_all(
             instead = "the smile of the expiry before";
         }
         if !instead.is_empty() {
-            let why = format!("the quotes' programme did not settle; {instead} instead");
+            let why = format!("no smile free of arbitrage was reached; {instead} instead");
             notes.push(Note { expiry_years: Some(expiry_years[i]), reason: Reason::Failed { why } });
         }
         smiles.push(smile.ok_or(FitError::NotConverged { starts: 4 })?);

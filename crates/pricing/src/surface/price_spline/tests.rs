@@ -394,6 +394,20 @@ fn a_saved_surface_reads_back_the_same_and_a_fit_depends_on_its_quotes_alone() {
     let text = serde_json::to_string(&surface).expect("plain numbers");
     assert_eq!(serde_json::from_str::<PriceSplines>(&text).expect("what was written"), surface);
     assert_eq!(fitted(&market), surface);
+    // What is no surface is refused, not read.
+    let value: serde_json::Value = serde_json::from_str(&text).expect("plain numbers");
+    for (place, wrong) in [
+        ("/smiles/0/knots", serde_json::json!([])),
+        ("/smiles/0/density/3", serde_json::json!(-1.0)),
+        ("/smiles/1/price/0", serde_json::json!(0.0)),
+        ("/smiles/0/put_power", serde_json::json!(0.5)),
+        ("/expiry_years", serde_json::json!([0.2, 0.1])),
+        ("/expiry_years", serde_json::json!([0.2])),
+    ] {
+        let mut changed = value.clone();
+        *changed.pointer_mut(place).expect("a place of it") = wrong;
+        assert!(serde_json::from_value::<PriceSplines>(changed).is_err(), "{place}");
+    }
 }
 
 #[test]
