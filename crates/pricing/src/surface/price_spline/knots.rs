@@ -62,3 +62,27 @@ pub(super) fn lay(quotes: &[Quote], reference: &Reference, [low, high]: [f64; 2]
         knots.splice(above.., (1..=FEWEST_A_SIDE).map(|i| (high * i as f64 / FEWEST_A_SIDE as f64).exp()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knots_span_what_they_must_with_no_gap_too_wide() {
+        let reference = Reference::flat(0.05);
+        let span = span(&[], &reference, [-0.3, 0.1]);
+        assert_eq!(span, [-0.3, 0.2]);
+        let mut knots = Vec::new();
+        lay(&[], &reference, span, &mut knots);
+        assert!((knots[0].ln() + 0.3).abs() < 1e-12 && (knots[knots.len() - 1].ln() - 0.2).abs() < 1e-12);
+        for pair in knots.windows(2) {
+            let gap = reference.deviations(pair[1].ln()) - reference.deviations(pair[0].ln());
+            assert!(gap > 0.0 && gap < WIDEST_GAP + 1e-9, "{gap}");
+        }
+        // However narrow the span, each side of the money has its knots.
+        lay(&[], &Reference::flat(1.0), [-0.1, 0.1], &mut knots);
+        let below = knots.iter().filter(|knot| **knot < 1.0).count();
+        assert!(below >= FEWEST_A_SIDE && knots.len() - below >= FEWEST_A_SIDE);
+        assert!(knots.windows(2).all(|pair| pair[0] < pair[1]), "{knots:?}");
+    }
+}
