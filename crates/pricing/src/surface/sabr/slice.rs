@@ -1,5 +1,7 @@
 //! One slice's fit: where it starts, what it minimises, where its parameters may go.
 
+#![allow(clippy::needless_range_loop, reason = "parameters go by their index in several columns")]
+
 use super::{
     curve::{BETA, LEVEL, RHO, VOL_OF_VOL},
     family::Family,
