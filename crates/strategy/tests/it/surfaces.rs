@@ -7,7 +7,7 @@ use zomma_pricing::surface::{
 };
 use zomma_strategy::analysis::surface_quotes;
 
-use crate::support::{chains, config};
+use crate::{real::chains, support::config};
 
 /// Two days, in years: shorter slices have next to no quotes about the money.
 const SHORTEST_YEARS: f64 = 2.0 / 365.0;
