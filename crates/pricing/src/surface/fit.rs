@@ -72,7 +72,7 @@ pub(super) fn fit_targets(
         let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, warm, &backbone, range, reach);
+            let fitted = joint::fit(&mut members, &backbone, range, reach);
             let mut repaired = repair(&fitted, &backbone, range)?;
             repair::adopt(&mut repaired, &own, range, |i, own, joint| match costs.get(i) {
                 Some(target) => {

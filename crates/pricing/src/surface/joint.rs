@@ -60,8 +60,6 @@ const STAGES: [Stage; 7] = [
 /// Repeated with fresh points while a constraint is missed between the points, this often at most.
 const LAST: Stage = Stage { scale: 0.0, weight: 0.01, edge: 1e-6, steps: 6 };
 const LAST_ROUNDS: usize = 2;
-/// The stage that a warm start begins with.
-const WARM_STAGE: usize = 2;
 
 /// Total variance must rise from slice to slice by this share of the scale.
 const CALENDAR_MARGIN: f64 = 5e-6;
@@ -76,29 +74,13 @@ const PAIR_REACH: f64 = 0.05;
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
-/// Fits all slices, starting from `warm` where that has an entry a member and is free of arbitrage on the points of the constraints, else
-/// from the backbone's (one entry a member).
-pub(super) fn fit(
-    members: &mut [Member],
-    warm: &[Wings],
-    backbone: &[Wings],
-    range: [f64; 2],
-    reach: Reach,
-) -> Vec<Wings> {
-    let clamped = |x: &[Wings], members: &[Member]| {
-        let mut x = x.to_vec();
-        x.iter_mut().zip(members).for_each(|(x, member)| member.bounds.clamp(x));
-        x
-    };
-    let mut x = clamped(backbone, members);
-    let mut first = 0;
-    if warm.len() == members.len() {
-        let start = clamped(warm, members);
-        if constraints::lay(members, &start, backbone, range) > 0.0 {
-            (x, first) = (start, WARM_STAGE);
-        }
+/// Fits all slices, starting from the backbone's (one entry a member).
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2], reach: Reach) -> Vec<Wings> {
+    let mut x = backbone.to_vec();
+    for (x, member) in x.iter_mut().zip(&*members) {
+        member.bounds.clamp(x);
     }
-    for (stage, scale) in STAGES.into_iter().zip(reach.scales()).skip(first) {
+    for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
         constraints::lay(members, &x, backbone, range);
         descend(members, &mut x, &Stage { scale, ..stage });
     }

@@ -36,7 +36,8 @@ const DEGREES: f64 = 4.0;
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
 /// default loss too.
 ///
-/// `prior` is where the slices start from. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
+/// `prior` is where the fits of the slices alone start from; the joint fit starts from the SSVI backbone, whose path in stays free of
+/// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
 /// the condition number, and the largest change when one mid moves by a tick of 0.05 (where the forward is known).
 ///
 /// # Errors
