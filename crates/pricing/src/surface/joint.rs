@@ -6,7 +6,7 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    barrier::Barrier,
+    barrier::{Barrier, BarrierSum},
     constraints::{self, Member, Points},
     lanes::{LANES, Lanes},
     linear::{Block, solve_chain},
@@ -137,16 +137,17 @@ impl Kernel for OwnValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let curve = LaneCurve::new(self.curve);
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        let mut sum = Lanes::ZERO;
+        let mut sum = BarrierSum::new(self.barrier);
         for at in (0..self.points.k.len()).step_by(LANES) {
             let [k, inverse_unit, there] = self.points.load(at);
             let w = curve.total_variance::<M>(k) * inverse_unit - share;
             let g = curve.durrleman_g::<M>(k) - margin;
             if self.barrier.reaches(w.least(g).min()) {
-                sum = sum + there * (self.barrier.value_of_lanes::<M>(w) + self.barrier.value_of_lanes::<M>(g));
+                sum.add(w.where_there(there));
+                sum.add(g.where_there(there));
             }
         }
-        *self.sum = sum.sum();
+        *self.sum = sum.finish();
     }
 }
 
@@ -164,15 +165,15 @@ impl Kernel for PairValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let [low, high] = [self.low, self.high].map(LaneCurve::new);
         let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut sum = Lanes::ZERO;
+        let mut sum = BarrierSum::new(self.barrier);
         for at in (0..self.points.k.len()).step_by(LANES) {
             let [k, inverse_unit, there] = self.points.load(at);
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
             if self.barrier.reaches(rise.min()) {
-                sum = sum + there * self.barrier.value_of_lanes::<M>(rise);
+                sum.add(rise.where_there(there));
             }
         }
-        *self.sum = sum.sum();
+        *self.sum = sum.finish();
     }
 }
 

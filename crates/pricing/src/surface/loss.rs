@@ -24,12 +24,6 @@ impl Loss {
         Self { inverse_square_scale: 1.0 / (scale * scale) }
     }
 
-    /// ρ at r².
-    #[inline(always)]
-    pub(super) fn value(self, square: f64) -> f64 {
-        square / (1.0 + square * self.inverse_square_scale)
-    }
-
     /// dρ/d(r²).
     #[inline(always)]
     pub(super) fn weight(self, square: f64) -> f64 {
@@ -44,11 +38,17 @@ const LEAST_BEND: f64 = 0.1;
 
 /// Σρ over the quotes; +∞ where a total variance is not positive.
 pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
-    let mut sum = 0.0;
     let curve = Curve::new(x);
-    dispatch(Instructions::best(), Objective { target, curve, loss, sum: &mut sum });
+    let sum = of_quotes(target, &curve, loss);
     let miss = target.anchor.miss(curve.total_variance(0.0));
     sum + miss * miss + target.pull.as_ref().map_or(0.0, |pull| pull.cost(x))
+}
+
+/// The quotes' part of [`objective`].
+pub(super) fn of_quotes(target: &Target, curve: &Curve, loss: Loss) -> f64 {
+    let mut sum = 0.0;
+    dispatch(Instructions::best(), Objective { target, curve: *curve, loss, sum: &mut sum });
+    sum
 }
 
 struct Objective<'a> {

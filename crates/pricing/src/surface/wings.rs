@@ -44,6 +44,10 @@ impl Curve {
         Self { a: x[0], tilt: 0.5 * (x[2] - x[1]), half_sum: 0.5 * (x[1] + x[2]), m: x[3], sigma2: sigma * sigma }
     }
 
+    pub(super) fn from_svi(svi: &Svi) -> Self {
+        Self { a: svi.a, tilt: svi.b * svi.rho, half_sum: svi.b, m: svi.m, sigma2: svi.sigma * svi.sigma }
+    }
+
     /// w(k).
     #[inline(always)]
     pub(super) fn total_variance(&self, k: f64) -> f64 {
