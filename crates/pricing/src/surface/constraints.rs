@@ -51,12 +51,13 @@ pub(super) struct Member {
 /// Lays the constraint grids round the vertices of `x`, with the points of a dense grid at which `x` comes closest to a constraint: the
 /// exchange method of semi-infinite programming. Gives the least slack on the dense grid: g, or the rise of w to the next slice as a
 /// share of the scale.
-pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 2]) -> f64 {
+pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) -> f64 {
     let vertex = |x: &Wings| (x[3], x[4].exp());
     let (mut dense, mut slack, mut grid) = (Vec::new(), Vec::new(), Vec::new());
     let mut ends = Vec::new();
     let mut least = f64::INFINITY;
     for i in 0..members.len() {
+        let range = ranges[i];
         let unit = Curve::new(&backbone[i]);
         let inverse_unit = |k: f64| 1.0 / unit.total_variance(k).max(1e-14);
         let curve = Curve::new(&x[i]);

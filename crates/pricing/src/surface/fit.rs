@@ -17,6 +17,9 @@ use super::{
 
 /// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
 const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
+/// A slice of a surface goes on until a step gains less than this share, for these steps at most.
+const POLISHED: f64 = 1e-7;
+const POLISH_STEPS: usize = 100;
 /// A warm start is given up where the loss is above this share of the most that it can be.
 const MOST_WARM_COST: f64 = 0.6;
 /// The volatility of a surface none of whose quotes has one.
@@ -54,7 +57,14 @@ pub(super) fn fit_targets(
     aim: Aim,
     warm: &[Wings],
 ) -> (Surface, Vec<Option<Wings>>) {
-    let one = |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, aim, warm.get(i)));
+    let one = |(i, target): (usize, &Target)| {
+        target.has_shape().then(|| {
+            let x = fit_alone(target, aim, warm.get(i));
+            let last = Loss::saturating(SCALES[SCALES.len() - 1].0);
+            let polished = || slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1;
+            if aim == Aim::Inside { polished() } else { x }
+        })
+    };
     let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let (ssvi, levels) = match ssvi::fit(&targets) {
         Some((ssvi, levels)) => (Some(ssvi), levels),
@@ -65,16 +75,16 @@ pub(super) fn fit_targets(
         .iter()
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
-    let range = surface_range(slices, &levels);
+    let ranges = held_ranges(slices, &levels);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
         let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
         let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, &backbone, range, reach);
-            let mut repaired = repair(&fitted, &backbone, range)?;
-            repair::adopt(&mut repaired, &own, range, |i, own, joint| match costs.get(i) {
+            let fitted = joint::fit(&mut members, &backbone, &ranges, reach);
+            let mut repaired = repair(&fitted, &backbone, &ranges)?;
+            repair::adopt(&mut repaired, &own, &ranges, |i, own, joint| match costs.get(i) {
                 Some(target) => {
                     let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
                     cost(own) < cost(joint)
@@ -187,18 +197,27 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
     Target { expiry_years, k, centre, inverse_half, ..Target::default() }
 }
 
-/// The log-moneyness over which all slices are held: what [`super::violations`] covers, a quarter of each slice's quoted span beyond its
-/// quotes and three deviations about the money.
-fn surface_range(slices: &[SliceQuotes], levels: &[f64]) -> [f64; 2] {
+/// The log-moneyness over which each slice, and its rise to the next, is held: all that is quoted at any expiry, and what
+/// [`super::violations`] covers of the slice and its neighbours, a quarter of the quoted span beyond the quotes and three deviations about
+/// the money.
+fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
     const BEYOND: f64 = 0.26;
     const DEVIATIONS: f64 = 3.1;
-    let mut range = [0.0_f64; 2];
-    for (quotes, level) in slices.iter().zip(levels) {
-        let Some([low, high]) = target::log_moneyness_range(quotes) else { continue };
-        let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
-        range = [range[0].min(low - beyond).min(-reach), range[1].max(high + beyond).max(reach)];
-    }
-    range
+    let union = |x: [f64; 2], y: [f64; 2]| [x[0].min(y[0]), x[1].max(y[1])];
+    let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(target::log_moneyness_range).collect();
+    let all = quoted.iter().flatten().fold([0.0; 2], |all, range| union(all, *range));
+    let widened: Vec<[f64; 2]> = quoted
+        .iter()
+        .zip(levels)
+        .map(|(range, level)| {
+            let Some([low, high]) = *range else { return all };
+            let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
+            union(all, [(low - beyond).min(-reach), (high + beyond).max(reach)])
+        })
+        .collect();
+    (0..slices.len())
+        .map(|i| (i.saturating_sub(1)..(i + 2).min(slices.len())).fold(all, |range, j| union(range, widened[j])))
+        .collect()
 }
 
 fn assemble(

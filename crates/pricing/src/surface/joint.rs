@@ -75,17 +75,17 @@ const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
 /// Fits all slices, starting from the backbone's (one entry a member).
-pub(super) fn fit(members: &mut [Member], backbone: &[Wings], range: [f64; 2], reach: Reach) -> Vec<Wings> {
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], ranges: &[[f64; 2]], reach: Reach) -> Vec<Wings> {
     let mut x = backbone.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
     for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
-        constraints::lay(members, &x, backbone, range);
+        constraints::lay(members, &x, backbone, ranges);
         descend(members, &mut x, &Stage { scale, ..stage });
     }
     for _ in 0..LAST_ROUNDS {
-        if constraints::lay(members, &x, backbone, range) > 0.0 {
+        if constraints::lay(members, &x, backbone, ranges) > 0.0 {
             break;
         }
         descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST });
