@@ -28,7 +28,7 @@ const NO_VOLATILITY: f64 = 0.2;
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
 /// Share of all quotes that strained slices must lose for another attempt.
-const LOST_SHARE: f64 = 0.01;
+const LOST_SHARE: f64 = 0.003;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -60,7 +60,7 @@ pub(super) fn fit_targets(
     let one = |(i, target): (usize, &Target)| {
         target.has_shape().then(|| {
             let x = fit_alone(target, aim, warm.get(i));
-            let last = Loss::saturating(SCALES[SCALES.len() - 1].0);
+            let last = Loss::saturating(SCALES[SCALES.len() - 1].0).bent();
             let polished = || slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1;
             if aim == Aim::Inside { polished() } else { x }
         })
@@ -137,7 +137,7 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     }
     let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
         scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {
-            slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps)
+            slice::descend(target, x, Loss::saturating(scale).bent(), &bounds, settled, steps)
         })
     };
     if let Some(warm) = warm {
