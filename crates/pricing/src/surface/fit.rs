@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    FitQuality, SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
@@ -29,6 +29,8 @@ const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
 /// Share of all quotes that strained slices must lose for another attempt.
 const LOST_SHARE: f64 = 0.003;
+/// Counts of quotes that differ by this share are next to each other.
+const NEXT_TO: f64 = 2e-3;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -101,7 +103,7 @@ pub(super) fn fit_targets(
             return Some(near);
         }
         let far = attempt(Reach::Far)?;
-        Some(if inside(slices, &far.slices) > inside(slices, &near.slices) { far } else { near })
+        Some(if is_better(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
     (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
@@ -121,9 +123,20 @@ fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) 
     lost as f64 > LOST_SHARE * slices.iter().map(SliceQuotes::len).sum::<usize>() as f64
 }
 
-/// Quotes inside bid-ask over all slices.
-fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
-    slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi).inside).sum()
+/// Quality over all slices.
+fn pooled(slices: &[SliceQuotes], fitted: &[Svi]) -> FitQuality {
+    let parts: Vec<FitQuality> = slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi)).collect();
+    target::pooled(parts.iter())
+}
+
+/// Whether one fit meets more quotes than the other, or next to as many and misses the rest by less.
+fn is_better(one: &FitQuality, other: &FitQuality) -> bool {
+    let (one_inside, other_inside) = (one.inside as f64, other.inside as f64);
+    if (one_inside - other_inside).abs() <= NEXT_TO * other_inside {
+        one.rmse_vol_points < other.rmse_vol_points
+    } else {
+        one_inside > other_inside
+    }
 }
 
 /// The slice's best fit without regard to the others, from `warm` where that meets the quotes roughly, else from a grid.
@@ -179,14 +192,14 @@ fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
 /// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
-        let target = if target.has_shape() { target } else { shape_target(target.expiry_years, backbone) };
+        let target = if target.has_shape() { target } else { shape_target(&target, backbone) };
         Member { bounds: Bounds::new(&target), target, grid: Points::default(), pair_grid: Points::default() }
     };
     targets.into_iter().zip(backbone).map(member).collect()
 }
 
-/// Points on the backbone's slice, as a target.
-fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
+/// Points on the backbone's slice, as a target; what the few quotes say of the money is kept.
+fn shape_target(few: &Target, backbone: &Wings) -> Target {
     let svi = wings::to_svi(backbone);
     let deviation = svi.total_variance(0.0).max(1e-14).sqrt();
     let k: Vec<f64> = (0..SHAPE_POINTS)
@@ -194,7 +207,7 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
         .collect();
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
-    Target { expiry_years, k, centre, inverse_half, ..Target::default() }
+    Target { expiry_years: few.expiry_years, k, centre, inverse_half, anchor: few.anchor, pull: None }
 }
 
 /// The log-moneyness over which each slice, and its rise to the next, is held: all that is quoted at any expiry, and what
