@@ -121,7 +121,10 @@ impl Lanes {
 pub(super) fn load(column: &[f64], at: usize, fill: f64) -> Lanes {
     let mut lanes = Lanes::splat(fill);
     if let Some(part) = column.get(at..at + LANES) {
-        lanes.0.copy_from_slice(part);
+        #[allow(clippy::manual_memcpy, reason = "a loop becomes a load; a copy goes through memory")]
+        for i in 0..LANES {
+            lanes.0[i] = part[i];
+        }
     } else {
         for (lane, value) in lanes.0.iter_mut().zip(&column[at..]) {
             *lane = *value;

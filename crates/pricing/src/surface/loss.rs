@@ -91,7 +91,21 @@ impl Kernel for Objective<'_> {
 pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
     let mut sum = 0.0;
     let curve = Curve::new(x);
-    dispatch(Instructions::best(), Accumulate { target, curve, loss, gradient, hessian, sum: &mut sum });
+    if loss.is_bent {
+        let kernel =
+            Accumulate::<true> { target, curve, loss, gradient: &mut *gradient, hessian: &mut *hessian, sum: &mut sum };
+        dispatch(Instructions::best(), kernel);
+    } else {
+        let kernel = Accumulate::<false> {
+            target,
+            curve,
+            loss,
+            gradient: &mut *gradient,
+            hessian: &mut *hessian,
+            sum: &mut sum,
+        };
+        dispatch(Instructions::best(), kernel);
+    }
     let (w, by) = curve.gradient(0.0);
     let miss = target.anchor.miss(w);
     if miss != 0.0 {
@@ -110,7 +124,7 @@ pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut 
     sum + miss * miss + pulled
 }
 
-struct Accumulate<'a> {
+struct Accumulate<'a, const BENT: bool> {
     target: &'a Target,
     curve: Curve,
     loss: Loss,
@@ -119,7 +133,7 @@ struct Accumulate<'a> {
     sum: &'a mut f64,
 }
 
-impl Kernel for Accumulate<'_> {
+impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
         let Self { target, curve, loss, gradient, hessian, sum } = self;
@@ -139,7 +153,7 @@ impl Kernel for Accumulate<'_> {
             total = square.times_plus::<M>(share, total);
             let slope = share * share * inverse_half;
             let mut scale = slope * inverse_half;
-            if loss.is_bent {
+            if BENT {
                 let bend = Lanes::ONE - Lanes::splat(3.0) * square * inverse_square;
                 scale = scale * share * bend.greatest(least_bend);
             }
