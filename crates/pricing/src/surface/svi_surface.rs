@@ -9,7 +9,7 @@ use super::{
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
     ssvi::Ssvi,
-    target::{self, FEWEST_QUOTES, Pull, Target, positive_years},
+    target::{FEWEST_QUOTES, Pull, Target, positive_years},
     wings::{self, Wings},
 };
 use crate::math::{Plain, normal_pdf};

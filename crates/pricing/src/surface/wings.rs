@@ -66,22 +66,6 @@ impl Curve {
         (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
     }
 
-    /// Durrleman's g(k); −∞ where w ≤ 0.
-    #[inline(always)]
-    pub(super) fn durrleman_g(&self, k: f64) -> f64 {
-        let x = k - self.m;
-        let inverse = 1.0 / (x * x + self.sigma2).sqrt();
-        let w = self.a + self.tilt * x + self.half_sum / inverse;
-        if w <= 0.0 {
-            return f64::NEG_INFINITY;
-        }
-        let slope = self.tilt + self.half_sum * x * inverse;
-        let bend = self.half_sum * self.sigma2 * inverse * inverse * inverse;
-        let inverse_w = 1.0 / w;
-        let lead = 1.0 - 0.5 * k * slope * inverse_w;
-        lead * lead - 0.25 * slope * slope * (inverse_w + 0.25) + 0.5 * bend
-    }
-
     /// g(k) and its gradient by a, p, q, m, ln σ. Wants w > 0.
     pub(super) fn durrleman_gradient(&self, k: f64) -> (f64, Wings) {
         let x = k - self.m;
