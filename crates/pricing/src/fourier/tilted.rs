@@ -10,8 +10,8 @@
 //!           parity's part, which is taken away in closed form.
 //! Accuracy  1e-10 of the value (tests); the position of the saddle matters to the cost only
 
-use super::complex::{Complex, complex};
 use super::bent;
+use super::complex::{Complex, complex};
 use super::elementary::Lanes;
 use super::exponent::Exponent;
 use super::heston::HestonExponent;
@@ -66,11 +66,7 @@ pub fn time_value(model: &Model, expiry_years: f64, log_moneyness: f64) -> Resul
         by_kt: by_kt / value,
         by_tt: by_tt / value,
     };
-    if [by_k, by_kk, by_t, by_kt, by_tt].iter().all(|x| x.is_finite()) {
-        Ok(all)
-    } else {
-        Err(Status::NotConverged)
-    }
+    if [by_k, by_kk, by_t, by_kt, by_tt].iter().all(|x| x.is_finite()) { Ok(all) } else { Err(Status::NotConverged) }
 }
 
 /// The logarithm of its value alone, at less cost. Errors as [`time_value`].

@@ -24,7 +24,10 @@ fn values_are_the_twins() {
                 }
                 let (ours, theirs) = (time_value(&model, t, k), value(&model, t, k));
                 let ours = ours.unwrap_or_else(|status| panic!("{status:?} {model:?} {t} {k}"));
-                assert!((ours.ln_value.exp() - theirs).abs() < 2e-12 + 1e-10 * theirs, "{ours:?} {theirs} {model:?} {t} {k}");
+                assert!(
+                    (ours.ln_value.exp() - theirs).abs() < 2e-12 + 1e-10 * theirs,
+                    "{ours:?} {theirs} {model:?} {t} {k}"
+                );
                 let alone = ln_time_value(&model, t, k).unwrap();
                 assert!((alone - ours.ln_value).abs() < 1e-10, "{alone} {ours:?} {model:?} {t} {k}");
             }
