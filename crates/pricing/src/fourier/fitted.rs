@@ -7,6 +7,8 @@
 //! Error     The period's and the tail's are each at most the one asked for, in forwards; the gradient's is that times its weight's
 //!           growth, about the last node squared over the value's.
 
+#![allow(clippy::needless_range_loop, reason = "loops over lanes read as their formulae do with indices")]
+
 use std::cell::RefCell;
 
 use super::complex::{Complex, complex};

@@ -10,6 +10,8 @@
 //!           parity's part, which is taken away in closed form.
 //! Accuracy  1e-10 of the value (tests); the position of the saddle matters to the cost only
 
+#![allow(clippy::needless_range_loop, reason = "loops over lanes read as their formulae do with indices")]
+
 use super::bent;
 use super::complex::{Complex, complex};
 use super::elementary::Lanes;
