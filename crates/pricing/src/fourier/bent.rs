@@ -27,6 +27,10 @@ const MOST: usize = 1024;
 const WIDTHS: f64 = 4.0;
 /// The share of the room that is used.
 const CLEAR: f64 = 0.9;
+/// What the integrand may grow by within d, as a power of e, and by how much b shrinks where it grows more, how often.
+const GROWTH: f64 = 6.0;
+const NARROWER: f64 = 0.7;
+const MOST_TRIES: usize = 10;
 /// What the two halves of the rule may differ by, over their sum.
 const AGREED: f64 = 1e-4;
 /// The same under normal jumps, where errors do not square.
@@ -51,7 +55,22 @@ pub(super) fn sums<const ALL: bool, X: Exponent<P>, const P: usize>(
     // The angle that is nearest to the real line's ends.
     let reach = (TURN + DISTANCE).sin() - TURN.sin();
     let reach = reach.max(TURN.sin() - (TURN - DISTANCE).sin());
-    let b = (CLEAR * room / reach).min(WIDTHS / (curvature + pole).max(0.0).sqrt());
+    let mut b = (CLEAR * room / reach).min(WIDTHS / (curvature + pole).max(0.0).sqrt());
+    // Next to an exploding moment the integrand grows faster than its width tells.
+    let grows = |b: f64, angle: f64| {
+        let s = place.c + b * (turn.sin() - (turn + angle).sin());
+        let size = height(s) - (s * (s - 1.0)).abs().ln() - place.ln_scale;
+        // Infinite, or no number, is too much as well.
+        !(size <= GROWTH)
+    };
+    let mut tries = 0;
+    while grows(b, DISTANCE) || grows(b, -DISTANCE) {
+        b *= NARROWER;
+        tries += 1;
+        if tries > MOST_TRIES {
+            return None;
+        }
+    }
     if !(b > 0.0 && b.is_finite()) {
         return None;
     }
