@@ -28,13 +28,13 @@ const WIDTHS: f64 = 4.0;
 /// The share of the room that is used.
 const CLEAR: f64 = 0.9;
 /// What the integrand may grow by within d, as a power of e, and by how much b shrinks where it grows more, how often.
-const GROWTH: f64 = 6.0;
+const GROWTH: f64 = 4.0;
 const NARROWER: f64 = 0.7;
 const MOST_TRIES: usize = 10;
 /// What the two halves of the rule may differ by, over their sum.
 const AGREED: f64 = 1e-4;
-/// The same under normal jumps, where errors do not square.
-const AGREED_UNDER_JUMPS: f64 = 1e-9;
+/// The same under normal jumps, where errors fall faster than their power 3/2 but do not square.
+const AGREED_UNDER_JUMPS: f64 = 1e-6;
 /// Terms so small, over the largest, are the end.
 const LAST: f64 = 1e-14;
 
