@@ -8,7 +8,7 @@
 //! Error     The rule with step 2π/P gives Σ e^((c − 1)nP) v(x + nP) over all n (Poisson). Out of the money these are bounded by the
 //!           moments as in [`super::period`], and P is such that they are under e^−28 of the value; in the money they are that plus
 //!           parity's part, which is taken away in closed form.
-//! Accuracy  1e-10 of the value (tests); the position of the saddle matters to the cost only
+//! Accuracy  1e-10 of the value at usual parameters, 1e-8 at random ones (tests); the position of the saddle matters to the cost only
 
 #![allow(clippy::needless_range_loop, reason = "loops over lanes read as their formulae do with indices")]
 
