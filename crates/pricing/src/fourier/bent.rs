@@ -60,8 +60,7 @@ pub(super) fn sums<const ALL: bool, X: Exponent<P>, const P: usize>(
     let grows = |b: f64, angle: f64| {
         let s = place.c + b * (turn.sin() - (turn + angle).sin());
         let size = height(s) - (s * (s - 1.0)).abs().ln() - place.ln_scale;
-        // Infinite, or no number, is too much as well.
-        !(size <= GROWTH)
+        size > GROWTH || size.is_nan()
     };
     let mut tries = 0;
     while grows(b, DISTANCE) || grows(b, -DISTANCE) {
