@@ -17,18 +17,24 @@ const TURN: f64 = 0.3;
 const DISTANCE: f64 = 0.42;
 /// The step in y.
 const STEP: f64 = 0.095;
+/// The same under normal jumps, whose part grows without end away from the line: only a narrower d counts.
+const STEP_UNDER_JUMPS: f64 = 0.035;
 /// Nodes of a block: a stretch in y that no wave's zero fills.
 const BLOCK: usize = 32;
 /// The most nodes.
-const MOST: usize = 416;
+const MOST: usize = 1024;
 /// b in widths of the saddle, at most.
 const WIDTHS: f64 = 4.0;
 /// The share of the room that is used.
 const CLEAR: f64 = 0.9;
+/// What the integrand may grow by within d, as a power of e, and by how much b shrinks where it grows more, how often.
+const GROWTH: f64 = 4.0;
+const NARROWER: f64 = 0.7;
+const MOST_TRIES: usize = 10;
 /// What the two halves of the rule may differ by, over their sum.
 const AGREED: f64 = 1e-4;
-/// The same under normal jumps, whose part grows without end away from the line: there errors do not square.
-const AGREED_UNDER_JUMPS: f64 = 1e-9;
+/// The same under normal jumps, where errors fall faster than their power 3/2 but do not square.
+const AGREED_UNDER_JUMPS: f64 = 1e-6;
 /// Terms so small, over the largest, are the end.
 const LAST: f64 = 1e-14;
 
@@ -49,17 +55,32 @@ pub(super) fn sums<const ALL: bool, X: Exponent<P>, const P: usize>(
     // The angle that is nearest to the real line's ends.
     let reach = (TURN + DISTANCE).sin() - TURN.sin();
     let reach = reach.max(TURN.sin() - (TURN - DISTANCE).sin());
-    let b = (CLEAR * room / reach).min(WIDTHS / (curvature + pole).max(0.0).sqrt());
+    let mut b = (CLEAR * room / reach).min(WIDTHS / (curvature + pole).max(0.0).sqrt());
+    // Next to an exploding moment the integrand grows faster than its width tells.
+    let grows = |b: f64, angle: f64| {
+        let s = place.c + b * (turn.sin() - (turn + angle).sin());
+        let size = height(s) - (s * (s - 1.0)).abs().ln() - place.ln_scale;
+        size > GROWTH || size.is_nan()
+    };
+    let mut tries = 0;
+    while grows(b, DISTANCE) || grows(b, -DISTANCE) {
+        b *= NARROWER;
+        tries += 1;
+        if tries > MOST_TRIES {
+            return None;
+        }
+    }
     if !(b > 0.0 && b.is_finite()) {
         return None;
     }
     let mut halves = [[0.0; 6]; 2];
     let mut met = false;
-    let contour = Contour::<ALL, X, P> { exponent, place, b, turn, halves: &mut halves, met: &mut met };
+    let (step, agreed) =
+        if exponent.normal_jumps().is_some() { (STEP_UNDER_JUMPS, AGREED_UNDER_JUMPS) } else { (STEP, AGREED) };
+    let contour = Contour::<ALL, X, P> { exponent, place, b, turn, step, halves: &mut halves, met: &mut met };
     dispatch(Target::best(), contour);
     let [even, odd] = halves;
     let sums: [f64; 6] = std::array::from_fn(|i| even[i] + odd[i]);
-    let agreed = if exponent.normal_jumps().is_some() { AGREED_UNDER_JUMPS } else { AGREED };
     let is_sound = met && sums[0] > 0.0 && (even[0] - odd[0]).abs() <= agreed * sums[0];
     is_sound.then_some(sums)
 }
@@ -69,6 +90,7 @@ struct Contour<'a, const ALL: bool, X, const P: usize> {
     place: &'a Place,
     b: f64,
     turn: f64,
+    step: f64,
     /// Sums over the even nodes, and over the odd ones.
     halves: &'a mut [[f64; 6]; 2],
     /// Whether its end was reached.
@@ -78,15 +100,15 @@ struct Contour<'a, const ALL: bool, X, const P: usize> {
 impl<const ALL: bool, X: Exponent<P>, const P: usize> Kernel for Contour<'_, ALL, X, P> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let Self { exponent, place, b, turn, halves, met } = self;
+        let Self { exponent, place, b, turn, step, halves, met } = self;
         let places = if ALL { 6 } else { 1 };
         let (sin, cos) = turn.sin_cos();
-        let ln_factor = (b * STEP * std::f64::consts::FRAC_1_PI).ln() - place.ln_scale;
+        let ln_factor = (b * step * std::f64::consts::FRAC_1_PI).ln() - place.ln_scale;
         let mut largest = [0.0_f64; 6];
         for first in (0..MOST).step_by(BLOCK) {
             let mut terms = [[0.0; BLOCK]; 6];
             for i in 0..BLOCK {
-                let grown = Lanes::<M>::exp(STEP * (first + i) as f64);
+                let grown = Lanes::<M>::exp(step * (first + i) as f64);
                 let inverse = 1.0 / grown;
                 let (sinh, cosh) = (0.5 * (grown - inverse), 0.5 * (grown + inverse));
                 let s = complex(place.c - b * sin * (cosh - 1.0), b * sinh * cos);

@@ -7,6 +7,8 @@
 //! Error     The period's and the tail's are each at most the one asked for, in forwards; the gradient's is that times its weight's
 //!           growth, about the last node squared over the value's.
 
+#![allow(clippy::needless_range_loop, reason = "loops over lanes read as their formulae do with indices")]
+
 use std::cell::RefCell;
 
 use super::complex::{Complex, complex};
@@ -26,7 +28,7 @@ const BLOCK: usize = 32;
 /// Lanes of a sum.
 const LANES: usize = 8;
 /// The most nodes.
-const MOST: usize = 1024;
+const MOST: usize = 3072;
 /// Value and derivatives.
 const PLACES: usize = 1 + MOST_PARAMETERS;
 
@@ -40,7 +42,7 @@ pub struct OutOfTheMoney {
 }
 
 /// Values the log-strikes k = ln(K/F) of one expiry to `error` of a forward (1e-12 to 1e-3). `out` and `status` have the length of
-/// `log_moneyness`; a row whose status is not `Ok` is NaN. Statuses as in [`super::price_slice`], except that a slice that 1,024 nodes do
+/// `log_moneyness`; a row whose status is not `Ok` is NaN. Statuses as in [`super::price_slice`], except that a slice that 3,072 nodes do
 /// not do for is `NotConverged` as a whole: a fit goes elsewhere, or asks [`super::gradient_slice`].
 pub fn out_of_the_money_slice(
     model: &Model,

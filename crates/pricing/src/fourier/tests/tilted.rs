@@ -1,7 +1,8 @@
 //! The line through the saddle against the twin, and its derivatives against differences.
 
 use super::super::{
-    Merton, Model, OutOfTheMoney, Slice, TimeValue, ln_time_value, out_of_the_money_slice, time_value, twin,
+    Bates, Heston, Kou, Merton, Model, OutOfTheMoney, Slice, TimeValue, ln_time_value, out_of_the_money_slice,
+    time_value, twin,
 };
 use super::{moved, usual};
 use zomma_base::{OptionType, Status};
@@ -33,6 +34,59 @@ fn values_are_the_twins() {
             }
         }
     }
+}
+
+/// Numbers in 0..1 by a linear congruence.
+fn random(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[test]
+fn values_are_the_twins_at_random() {
+    let mut next = random(3);
+    let mut between = move |low: f64, high: f64| low * (high / low).powf(next());
+    let (mut found, mut missing) = (0, 0);
+    for i in 0..1200 {
+        let heston = Heston {
+            v0: between(1e-3, 1.0),
+            kappa: between(0.05, 50.0),
+            theta_v: between(1e-3, 1.0),
+            sigma_v: between(0.05, 5.0),
+            rho_v: between(0.01, 1.9) - 0.95,
+        };
+        let volatility = between(0.05, 1.0);
+        let (jump_intensity, jump_mean, jump_std) = (between(1e-3, 5.0), between(0.1, 0.8) - 0.5, between(0.01, 0.5));
+        let model = match i % 4 {
+            0 => Model::Heston(heston),
+            1 => Model::Bates(Bates { heston, jump_intensity, jump_mean, jump_std }),
+            2 => Model::Merton(Merton { volatility, jump_intensity, jump_mean, jump_std }),
+            _ => Model::Kou(Kou {
+                volatility,
+                jump_intensity,
+                jump_up_probability: between(0.01, 1.0),
+                jump_up_rate: between(2.0, 60.0),
+                jump_down_rate: between(1.0, 60.0),
+            }),
+        };
+        let t = between(0.003, 5.0);
+        let k = (between(0.1, 10.0) - 3.0) * 0.2 * t.sqrt();
+        let slice = Slice { spot: 1.0, expiry_years: t, risk_free_rate: 0.0, dividend_yield: 0.0 };
+        let option_type = if k < 0.0 { OptionType::Put } else { OptionType::Call };
+        let Ok(theirs) = twin::price(&model, &slice, option_type, k.exp()) else { continue };
+        let (Ok(all), Ok(alone)) = (time_value(&model, t, k), ln_time_value(&model, t, k)) else {
+            missing += 1;
+            continue;
+        };
+        found += 1;
+        for ours in [all.ln_value.exp(), alone.exp()] {
+            assert!((ours - theirs).abs() < 5e-12 + 1e-8 * theirs, "{ours} {theirs} {model:?} {t} {k}");
+        }
+    }
+    assert!(found > 50 * missing, "{found} found, {missing} missing");
 }
 
 /// Black's formula is Merton's without jumps: far in the wings the value keeps its digits.

@@ -321,15 +321,7 @@ fn real_dax_comes_to_the_published_optimum_from_any_start() {
     let mut next = random(7);
     for _ in 0..10 {
         let start: [f64; 5] = parameters.map(|it| it.low + (it.high - it.low) * next());
-        let time = std::time::Instant::now();
         let found = descend::<Heston, 5>(&market, &parameters, Estimator::LeastSquares, &pull, &start);
-        println!(
-            "{:.3} ms, {} steps, {:.6} at {:?}",
-            1e3 * time.elapsed().as_secs_f64(),
-            found.solution.steps,
-            found.cost(),
-            found.parameters
-        );
         assert!((found.cost() - 177.233).abs() < 1e-3 && found.solution.converged, "{found:?} from {start:?}");
         close(&found.parameters, &[0.195_66, 15.6627, 0.074_591, 3.361_93, -0.511_49], 1e-4);
     }
@@ -347,7 +339,6 @@ fn real_dax_under_bates_is_as_close_as_published() {
     let fitted = bates(&quotes, &uniform(), None).expect("it fits");
     let (_, all) = quality_of(&fitted.surface, &quotes);
     let squares = all.rmse_vol_points.powi(2) * all.quotes as f64;
-    println!("{squares} {:?} {:?}", fitted.surface, fitted.notes);
     assert!(squares < 36.6 + 2.5, "{squares}");
 }
 
@@ -355,118 +346,11 @@ fn real_dax_under_bates_is_as_close_as_published() {
 fn real_dax_surfaces_are_free_of_static_arbitrage() {
     let Some(quotes) = dax(false) else { return };
     let of = |surface: &dyn VolatilitySurface, name: &str| {
-        let time = std::time::Instant::now();
         let (report, found) = violations(surface, &coverage(&quotes));
-        println!("{name} {report:?} {:.1} ms", 1e3 * time.elapsed().as_secs_f64());
         assert_eq!((report.butterfly_violations, report.calendar_violations), (0, 0), "{name} {found:?}");
     };
     of(&heston(&quotes, &uniform(), None).expect("it fits").surface, "heston");
     of(&bates(&quotes, &uniform(), None).expect("it fits").surface, "bates");
     of(&merton(&quotes, &uniform(), None).expect("it fits").surface, "merton");
     of(&kou(&quotes, &uniform(), None).expect("it fits").surface, "kou");
-}
-
-fn cpu_ms() -> f64 {
-    #[repr(C)]
-    struct Timespec {
-        s: i64,
-        ns: i64,
-    }
-    unsafe extern "C" {
-        fn clock_gettime(id: i32, t: *mut Timespec) -> i32;
-    }
-    let mut t = Timespec { s: 0, ns: 0 };
-    unsafe { clock_gettime(3, &mut t) };
-    t.s as f64 * 1e3 + t.ns as f64 * 1e-6
-}
-
-#[test]
-fn real_probe() {
-    use crate::fourier::*;
-    let flat = Merton { volatility: 0.2, jump_intensity: 0.0, jump_mean: 0.0, jump_std: 0.1 };
-    for (k, t) in [(-0.5, 0.1), (0.0, 1.0), (0.3, 0.02), (1.0, 5.0)] {
-        println!(
-            "P flat {k} {t} {:?} {:?} {:?}",
-            time_value(&flat.model(), t, k),
-            ln_time_value(&flat.model(), t, k),
-            flat.variance(k, t)
-        );
-    }
-    let Some(quotes) = dax(false) else { return };
-    let b = bates(&quotes, &uniform(), None).unwrap().surface;
-    println!("P {b:?}");
-    for t in [13.0 / 365.0, 0.07397260273972603, 41.0 / 365.0] {
-        for i in 0..4000 {
-            let k = -0.4 + 0.0001 * i as f64;
-            let (a, c) = (time_value(&b.model(), t, k), ln_time_value(&b.model(), t, k));
-            let v = b.variance(k, t);
-            if a.is_err() || c.is_err() || v.total.is_nan() || b.total_variance(k, t).is_nan() {
-                println!("P bates {t} {k} {:?} {:?} {} {}", a.map(|a| a.ln_value), c, v.total, b.total_variance(k, t));
-            }
-        }
-    }
-    let Some(quotes) = dax(true) else { return };
-    let market = Market::new(&quotes, &uniform().calibration);
-    let parameters = boxed::<Heston, 5>(market.largest_variance());
-    let pull = Pull { weight: 0.0, towards: [0.0; 5] };
-    let mut next = random(7);
-    let mut all = Vec::new();
-    for i in 0..60 {
-        let start: [f64; 5] = parameters.map(|it| it.low + (it.high - it.low) * next());
-        let mut best = f64::INFINITY;
-        let mut found = None;
-        for _ in 0..3 {
-            let time = cpu_ms();
-            found = Some(descend::<Heston, 5>(&market, &parameters, Estimator::LeastSquares, &pull, &start));
-            best = best.min(cpu_ms() - time);
-        }
-        let found = found.unwrap();
-        all.push(best);
-        println!(
-            "P {i} {best:.3} ms {} steps {} cost {}",
-            found.solution.steps,
-            found.cost(),
-            if found.cost() > 177.24 { format!("{start:?}") } else { String::new() }
-        );
-    }
-    all.sort_by(f64::total_cmp);
-    println!("P heston starts: median {:.3} mean {:.3} max {:.3}", all[30], all.iter().sum::<f64>() / 60.0, all[59]);
-    let parameters = boxed::<Bates, 8>(market.largest_variance());
-    let pull = Pull { weight: 0.0, towards: [0.0; 8] };
-    for i in 0..30 {
-        let start: [f64; 8] = parameters.map(|it| {
-            if it.is_log { it.low * (it.high / it.low).powf(next()) } else { it.low + (it.high - it.low) * next() }
-        });
-        let time = cpu_ms();
-        let found = descend::<Bates, 8>(&market, &parameters, Estimator::LeastSquares, &pull, &start);
-        println!(
-            "P bates {i} {:.3} ms {} steps {} {:.4?}",
-            cpu_ms() - time,
-            found.solution.steps,
-            found.cost(),
-            found.parameters
-        );
-    }
-    let h = heston(&quotes, &uniform(), None).unwrap().surface;
-    let bt = bates(&quotes, &uniform(), None).unwrap().surface;
-    for (name, s) in [("heston", &h as &dyn VolatilitySurface), ("bates", &bt), ("merton", &MERTON), ("kou", &KOU)] {
-        for t in [0.04, 0.5, 2.0] {
-            let n = 400;
-            let time = cpu_ms();
-            let mut sum = 0.0;
-            for i in 0..n {
-                sum += s.total_variance(-0.6 + 1.0 * i as f64 / n as f64, t);
-            }
-            let one = cpu_ms();
-            for i in 0..n {
-                sum += s.variance(-0.6 + 1.0 * i as f64 / n as f64, t).by_t;
-            }
-            println!(
-                "P {name} {t} w {:.2} us, all {:.2} us {}",
-                (one - time) * 1e3 / n as f64,
-                (cpu_ms() - one) * 1e3 / n as f64,
-                sum.is_nan()
-            );
-        }
-    }
 }
