@@ -69,22 +69,21 @@ impl Domain {
         }
         levels.sort_by(f64::total_cmp);
         let typical_volatility = levels.get(levels.len() / 2).copied().unwrap_or(0.2);
-        let scaled = |i: usize, side: usize, edges: &[[f64; 2]]| edges[i][side] / times[i].sqrt();
         let all = edges.clone();
+        let scaled = |i: usize, side: usize| all[i][side] / times[i].sqrt();
         for i in (0..times.len()).filter(|&i| !is_known[i]) {
             let low = (0..i).rev().find(|&j| is_known[j]);
             let high = (i + 1..times.len()).find(|&j| is_known[j]);
-            for side in 0..2 {
+            for (side, edge) in edges[i].iter_mut().enumerate() {
                 let neighbour = match (low, high) {
                     (Some(low), Some(high)) => {
                         let share = (times[i] / times[low]).ln() / (times[high] / times[low]).ln();
-                        let [a, b] = [scaled(low, side, &all), scaled(high, side, &all)];
+                        let [a, b] = [scaled(low, side), scaled(high, side)];
                         a + share * (b - a)
                     }
-                    (Some(only), None) | (None, Some(only)) => scaled(only, side, &all),
+                    (Some(only), None) | (None, Some(only)) => scaled(only, side),
                     (None, None) => continue,
                 } * times[i].sqrt();
-                let edge = &mut edges[i][side];
                 *edge = if side == 0 { edge.min(neighbour) } else { edge.max(neighbour) };
             }
         }

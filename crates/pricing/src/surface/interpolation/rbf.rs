@@ -29,9 +29,9 @@ const CENTRES_FOR_LENGTHS: usize = 160;
 /// Lengths of y and τ to choose from.
 const LENGTHS: [f64; 4] = [0.15, 0.4, 1.0, 2.5];
 /// λ to choose from where none is asked for.
-const RIDGES: [f64; 4] = [0.0, 1.0, 10.0, 100.0];
+const RIDGES: [f64; 6] = [0.0, 1.0, 10.0, 100.0, 1e3, 1e5];
 /// Largest Σ|c|.
-const MOST_CANCELLING: f64 = 1e4;
+const MOST_CANCELLING: f64 = 1e5;
 /// Sets of monomials (exponents of y and τ), the largest first, of which the first that the centres determine is used.
 const MONOMIALS: [&[(i32, i32)]; 6] = [
     &[(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)],
