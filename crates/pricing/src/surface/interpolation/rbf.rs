@@ -178,20 +178,20 @@ fn solve(samples: &[Sample], choice: Choice) -> Option<(Vec<f64>, [f64; 6])> {
 /// Mean of ln(1 + e²/0.01²) over the errors e of each quote foretold from all others, which far outliers do not decide: eᵢ = cᵢ/(A⁻¹)ᵢᵢ.
 fn leave_one_out(samples: &[Sample], choice: Choice) -> Option<f64> {
     let n = samples.len();
-    let monomials = MONOMIALS.iter().find(|monomials| monomials.len() < n)?;
-    let size = n + monomials.len();
     // The identity beside the values: the inverse's diagonal and the coefficients from one elimination.
-    let right = (0..size)
-        .map(|i| {
-            let mut row = vec![0.0; n + 1];
-            if i < n {
-                row[i] = 1.0;
-                row[n] = log_volatility(&samples[i]);
-            }
-            row
-        })
-        .collect();
-    let solution = dense::solve(matrix(samples, choice, monomials), right)?;
+    let solution = MONOMIALS.iter().filter(|monomials| monomials.len() < n).find_map(|monomials| {
+        let right = (0..n + monomials.len())
+            .map(|i| {
+                let mut row = vec![0.0; n + 1];
+                if i < n {
+                    row[i] = 1.0;
+                    row[n] = log_volatility(&samples[i]);
+                }
+                row
+            })
+            .collect();
+        dense::solve(matrix(samples, choice, monomials), right)
+    })?;
     let error = |i: usize| solution[i][n] / solution[i][i];
     let mean = (0..n).map(|i| (1e4 * error(i).powi(2)).ln_1p()).sum::<f64>() / n as f64;
     mean.is_finite().then_some(mean)
