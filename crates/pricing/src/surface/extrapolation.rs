@@ -3,14 +3,36 @@
 //! Lee's moment formula (R. Lee, "The moment formula for implied volatility at extreme strikes", 2004) bounds the slopes of the wings by 2.
 //! A wing that starts with an outward slope in [0, 2] goes on as a straight line. One that falls outwards, or rises faster, bends into the
 //! nearest slope allowed, exponentially over a length of half w over its slope: then w falls to half of what it is at the edge at most.
-//! Either way w and its slope are continuous. The curvature is not, unless the smile ends straight (as a natural spline does): a smile whose
-//! density is positive at its end thanks to its curvature alone may have arbitrage just beyond, which the check of violations shows.
+//! Either way w and its slope are continuous. The curvature is not: a smile whose density is positive at its end thanks to its curvature
+//! alone has arbitrage just beyond, which the check of violations shows. A model that can choose its slope at the end avoids that by
+//! [`straight_slope`].
 
 use super::{jet::Jet, smile::Variance, wings::MOST_SLOPE};
 
 /// The nearest slope of w, counted outwards, that Lee's bound and positivity allow.
 pub(super) fn clipped_slope(outward: f64) -> f64 {
     outward.clamp(0.0, MOST_SLOPE)
+}
+
+/// The largest slope s within Lee's bound at which a straight wing has no butterfly arbitrage, from an edge at total variance `w` and
+/// log-moneyness `k` counted outwards. An edge on the far side of the money counts as at the money, which its wing has yet to pass.
+///
+/// Without curvature Durrleman's g is not negative at total variance W of the wing where s v ≤ 1 + c (v² − 1/4), v² = 1/W + 1/4,
+/// c = w − ks. At the edge that is s (k/w + √(1/w + 1/4)) ≤ 2, which is enough where the left side less the right rises up to the edge's v;
+/// else s² + c² ≤ 4c makes it so for every v.
+pub(super) fn straight_slope(k: f64, w: f64) -> f64 {
+    let k = k.max(0.0);
+    let v = (1.0 / w + 0.25).sqrt();
+    let at_edge = (2.0 / (k / w + v)).min(MOST_SLOPE);
+    let c = w - k * at_edge;
+    if at_edge >= 2.0 * c * v {
+        return at_edge;
+    }
+    let w = w.min(2.0);
+    let half = k * (2.0 - w);
+    let square = 1.0 + k * k;
+    let everywhere = ((half * half + square * w * (4.0 - w)).sqrt() - half) / square;
+    at_edge.min(everywhere)
 }
 
 /// w and its first two derivatives by the distance beyond the edge, `beyond` past an edge at which w and its outward slope are these.
@@ -100,6 +122,20 @@ mod tests {
             let beyond = 0.005 * f64::from(step);
             let [total, slope, bend] = continued([w, outward], beyond);
             assert!(durrleman_g(edge - beyond, [total, -slope, bend]) > 0.0, "{beyond}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_steepest_straight_wing_is_on_the_verge_of_arbitrage(w in 1e-6..2.0_f64, k in -1.0..3.0_f64) {
+            let s = straight_slope(k, w);
+            prop_assert!(s > 0.0 && s <= MOST_SLOPE);
+            for beyond in [0.0, 0.01, 0.1, 1.0, 10.0] {
+                let at = |slope: f64| durrleman_g(k + beyond, [w + slope * beyond, slope, 0.0]);
+                prop_assert!(at(s) >= -1e-9, "{s} {beyond} {}", at(s));
+                prop_assert!(at(0.5 * s) > 0.0);
+            }
+            prop_assert!(s == MOST_SLOPE || w > k * s || durrleman_g(k, [w, s, 0.0]).abs() < 1e-9);
         }
     }
 

@@ -38,6 +38,9 @@ impl Backbone {
 
     /// Total variance as a series in k and variance time, between the first expiry and the last.
     pub(super) fn series(&self, k: f64, time: f64) -> Jet {
+        if self.times.is_empty() || self.levels.len() != self.times.len() {
+            return Jet::constant(f64::NAN);
+        }
         let after = self.times.partition_point(|&it| it < time).clamp(1, self.times.len().max(2) - 1);
         let (t_low, low) = (self.times[after - 1], self.levels[after - 1]);
         let slope = self.times.get(after).map_or(low / t_low, |t| (self.levels[after] - low) / (t - t_low));

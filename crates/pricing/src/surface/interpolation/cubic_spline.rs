@@ -1,15 +1,15 @@
 //! The C² cubic spline of total variance through the mids.
 //!
 //! The least bent curve through the points: natural at its ends (w″ = 0), so that the straight wings join with continuous curvature. Where
-//! the slope at an end would fall outwards or pass Lee's bound, that end is clamped to the nearest slope allowed instead. It passes through
-//! every mid, noise and arbitrage included, and may overshoot between knots; where that would take w below zero the slice is joined
-//! monotonically.
+//! the slope at an end would fall outwards, or be steeper than a straight wing may be without arbitrage (Lee's bound included), that end is
+//! clamped to the nearest slope allowed instead. It passes through every mid, noise and arbitrage included, and may overshoot between
+//! knots; where that would take w below zero the slice is joined monotonically.
 
 use super::{knots::Knots, monotone_spline, piecewise_cubic};
 use crate::surface::{
     SliceQuotes, Slices,
     calibration::{Fit, FitError, ModelSettings, Reason},
-    extrapolation::clipped_slope,
+    extrapolation::straight_slope,
     interpolation::PiecewiseCubic,
 };
 
@@ -51,8 +51,8 @@ pub(super) fn slopes(k: &[f64], w: &[f64]) -> Vec<f64> {
     // A clamp moves the other end a little, which may then need one too.
     loop {
         let slopes = solve(k, w, ends);
-        let allowed = [-clipped_slope(-slopes[0]), clipped_slope(slopes[n - 1])];
         let found = [slopes[0], slopes[n - 1]];
+        let allowed = allowed_ends(k, w, found);
         let mut is_settled = true;
         for side in 0..2 {
             if ends[side].is_none() && found[side] != allowed[side] {
@@ -64,6 +64,12 @@ pub(super) fn slopes(k: &[f64], w: &[f64]) -> Vec<f64> {
             return slopes;
         }
     }
+}
+
+/// The slopes at the two ends nearest to `found` that rise outwards and leave a straight wing free of arbitrage.
+pub(super) fn allowed_ends(k: &[f64], w: &[f64], [left, right]: [f64; 2]) -> [f64; 2] {
+    let last = k.len() - 1;
+    [-(-left).clamp(0.0, straight_slope(-k[0], w[0])), right.clamp(0.0, straight_slope(k[last], w[last]))]
 }
 
 /// Thomas' elimination of the tridiagonal system of the slopes; an end without a slope is natural.

@@ -69,22 +69,21 @@ impl Domain {
         }
         levels.sort_by(f64::total_cmp);
         let typical_volatility = levels.get(levels.len() / 2).copied().unwrap_or(0.2);
-        let scaled = |i: usize, side: usize, edges: &[[f64; 2]]| edges[i][side] / times[i].sqrt();
         let all = edges.clone();
+        let scaled = |i: usize, side: usize| all[i][side] / times[i].sqrt();
         for i in (0..times.len()).filter(|&i| !is_known[i]) {
             let low = (0..i).rev().find(|&j| is_known[j]);
             let high = (i + 1..times.len()).find(|&j| is_known[j]);
-            for side in 0..2 {
+            for (side, edge) in edges[i].iter_mut().enumerate() {
                 let neighbour = match (low, high) {
                     (Some(low), Some(high)) => {
                         let share = (times[i] / times[low]).ln() / (times[high] / times[low]).ln();
-                        let [a, b] = [scaled(low, side, &all), scaled(high, side, &all)];
+                        let [a, b] = [scaled(low, side), scaled(high, side)];
                         a + share * (b - a)
                     }
-                    (Some(only), None) | (None, Some(only)) => scaled(only, side, &all),
+                    (Some(only), None) | (None, Some(only)) => scaled(only, side),
                     (None, None) => continue,
                 } * times[i].sqrt();
-                let edge = &mut edges[i][side];
                 *edge = if side == 0 { edge.min(neighbour) } else { edge.max(neighbour) };
             }
         }
@@ -104,13 +103,17 @@ impl Domain {
 
     /// The variance time nearest to `expiry_years` that lies between the first expiry and the last.
     pub(super) fn clamped_time(&self, expiry_years: f64) -> f64 {
-        let (first, last) = (self.times.first().copied(), self.times.last().copied());
-        self.clock.at(expiry_years)[0].clamp(first.unwrap_or(0.0), last.unwrap_or(f64::INFINITY))
+        let time = self.clock.at(expiry_years)[0];
+        let latest = self.times.last().map_or(time, |&last| time.min(last));
+        self.times.first().map_or(latest, |&first| latest.max(first))
     }
 
     /// Total variance where `inner` gives its series in k and variance time at a point inside.
     pub(super) fn variance(&self, k: f64, expiry_years: f64, inner: impl Fn(f64, f64) -> Jet) -> Variance {
         let (Some(&first), Some(&last)) = (self.times.first(), self.times.last()) else { return Variance::NONE };
+        if self.edges.len() != self.times.len() {
+            return Variance::NONE;
+        }
         if !(expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()) {
             return Variance::NONE;
         }

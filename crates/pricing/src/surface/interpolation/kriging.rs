@@ -88,7 +88,7 @@ impl Kriging {
     /// volatility.
     pub fn standard_error(&self, k: f64, expiry_years: f64) -> f64 {
         let volatility = self.implied_vol(k, expiry_years);
-        if !volatility.is_finite() {
+        if !volatility.is_finite() || self.noise.len() != self.points.len() {
             return f64::NAN;
         }
         let at = self.domain.place(k, self.domain.clamped_time(expiry_years));

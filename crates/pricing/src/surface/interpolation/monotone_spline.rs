@@ -8,7 +8,6 @@ use super::{cubic_spline, knots::Knots, piecewise_cubic};
 use crate::surface::{
     SliceQuotes, Slices,
     calibration::{Fit, FitError, ModelSettings},
-    extrapolation::clipped_slope,
     interpolation::PiecewiseCubic,
 };
 
@@ -30,19 +29,18 @@ pub(super) fn join(knots: &Knots) -> PiecewiseCubic {
     let mut slope = cubic_spline::slopes(k, w);
     let chord: Vec<f64> = k.windows(2).zip(w.windows(2)).map(|(k, w)| (w[1] - w[0]) / (k[1] - k[0])).collect();
     let n = k.len();
-    for i in 0..n {
+    for (i, slope) in slope.iter_mut().enumerate() {
         let left = i.checked_sub(1).map(|j| chord[j]);
         let (Some(a), Some(b)) = (left.or(chord.get(i).copied()), chord.get(i).copied().or(left)) else { continue };
-        slope[i] = if a * b <= 0.0 {
+        *slope = if a * b <= 0.0 {
             0.0
         } else {
             // Beyond [0, 3] chords a cubic is not monotone.
-            a.signum() * (a.signum() * slope[i]).clamp(0.0, 3.0 * a.abs().min(b.abs()))
+            a.signum() * (a.signum() * *slope).clamp(0.0, 3.0 * a.abs().min(b.abs()))
         };
     }
-    if n > 0 {
-        slope[0] = -clipped_slope(-slope[0]);
-        slope[n - 1] = clipped_slope(slope[n - 1]);
+    if n > 1 {
+        [slope[0], slope[n - 1]] = cubic_spline::allowed_ends(k, w, [slope[0], slope[n - 1]]);
     }
     PiecewiseCubic { log_moneyness: k.clone(), total_variance: w.clone(), slope }
 }

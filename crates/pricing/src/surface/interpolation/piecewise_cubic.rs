@@ -77,15 +77,20 @@ pub(super) fn hermite([low, high]: [f64; 2], values: [f64; 2], [a, b]: [f64; 2],
 
 impl Smile for PiecewiseCubic {
     fn derivatives(&self, k: f64) -> [f64; 3] {
+        let n = self.log_moneyness.len();
+        if self.total_variance.len() != n || self.slope.len() != n {
+            return [f64::NAN; 3];
+        }
         let after = self.log_moneyness.partition_point(|&knot| knot < k);
-        let last = self.log_moneyness.len().wrapping_sub(1);
         match (after.checked_sub(1), self.log_moneyness.get(after)) {
             (Some(before), Some(_)) => self.inside(before, k),
             (None, Some(&first)) => {
                 let [w, slope, bend] = continued([self.total_variance[0], -self.slope[0]], first - k);
                 [w, -slope, bend]
             }
-            (Some(_), None) => continued([self.total_variance[last], self.slope[last]], k - self.log_moneyness[last]),
+            (Some(_), None) => {
+                continued([self.total_variance[n - 1], self.slope[n - 1]], k - self.log_moneyness[n - 1])
+            }
             (None, None) => [f64::NAN; 3],
         }
     }

@@ -74,7 +74,10 @@ fn plane_models_have_the_derivatives_they_say() {
 #[test]
 fn rbf_passes_through_its_centres_and_near_the_other_quotes() {
     let slices = rippled(&EXPIRIES, 0.03);
-    let fitted = rbf::fit(&slices, &ModelSettings::default(), None).expect("quotes");
+    // A λ of next to nothing, where the fit would choose one by its errors.
+    let through =
+        ModelSettings { calibration: Settings { tikhonov: 1e-9, ..Settings::default() }, ..Default::default() };
+    let fitted = rbf::fit(&slices, &through, None).expect("quotes");
     assert_eq!(fitted.surface.centres.len(), 6 * 31);
     let (_, quality) = quality_of(&fitted.surface, &slices);
     assert!(quality.inside == quality.quotes && quality.rmse_vol_points < 1e-6, "{quality:?}");
@@ -260,5 +263,42 @@ fn thinning_keeps_the_ends_of_every_slice_and_all_of_short_ones() {
         let of: Vec<f64> = samples.iter().filter(|it| it.time == *t).map(|it| it.k).collect();
         assert_eq!((of[0], of[of.len() - 1]), (knots.k[0], knots.k[knots.len() - 1]));
         assert!(of.len() == 10 || of == knots.k);
+    }
+}
+
+#[test]
+fn real_smiles_of_2025_are_met_by_every_model() {
+    let Some(folder) = zomma_testkit::real_data() else { return };
+    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
+        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
+        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
+        let number = |key: &str| smile[key].as_f64().expect("a number");
+        let rows: Vec<(f64, f64)> =
+            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
+        let mid: Vec<f64> = rows.iter().map(|row| row.1).collect();
+        let slices = [SliceQuotes {
+            expiry_years: number("expiry_years"),
+            forward: number("forward"),
+            log_moneyness: rows.iter().map(|row| (row.0 / number("forward")).ln()).collect(),
+            bid_volatility: vec![f64::NAN; mid.len()],
+            ask_volatility: vec![f64::NAN; mid.len()],
+            mid_volatility: mid,
+            open_interest: Vec::new(),
+        }];
+        let settings = ModelSettings::default();
+        let surfaces: [(&str, Box<dyn VolatilitySurface>); 6] = [
+            ("cubic", Box::new(cubic_spline::fit(&slices, &settings, None).expect("quotes").surface)),
+            ("monotone", Box::new(monotone_spline::fit(&slices, &settings, None).expect("quotes").surface)),
+            ("smoothing", Box::new(smoothing_spline::fit(&slices, &settings, None).expect("quotes").surface)),
+            ("rbf", Box::new(rbf::fit(&slices, &settings, None).expect("quotes").surface)),
+            ("kriging", Box::new(kriging::fit(&slices, &settings, None).expect("quotes").surface)),
+            ("neural", Box::new(neural::fit(&slices, &settings, None).expect("quotes").surface)),
+        ];
+        for (model, surface) in surfaces {
+            let quality = quality_of(&*surface, &slices).1;
+            assert!(quality.rmse_vol_points < 0.25, "{name} {model}: {quality:?}");
+            let at_the_money = surface.implied_vol(0.0, number("expiry_years"));
+            assert!((at_the_money - number("expected_atm_iv")).abs() < 1e-3, "{name} {model}: {at_the_money}");
+        }
     }
 }

@@ -24,14 +24,14 @@ use crate::surface::{
 
 /// Most centres.
 pub const CENTRES: usize = 400;
-/// Centres on which the lengths are chosen.
+/// About how many centres the lengths are chosen on.
 const CENTRES_FOR_LENGTHS: usize = 160;
 /// Lengths of y and τ to choose from.
-const LENGTHS: [f64; 4] = [0.15, 0.4, 1.0, 2.5];
+const LENGTHS: [f64; 4] = [0.2, 0.7, 2.0, 5.0];
 /// λ to choose from where none is asked for.
-const RIDGES: [f64; 4] = [0.0, 1.0, 10.0, 100.0];
+const RIDGES: [f64; 6] = [0.0, 1.0, 10.0, 100.0, 1e3, 1e5];
 /// Largest Σ|c|.
-const MOST_CANCELLING: f64 = 1e4;
+const MOST_CANCELLING: f64 = 1e5;
 /// Sets of monomials (exponents of y and τ), the largest first, of which the first that the centres determine is used.
 const MONOMIALS: [&[(i32, i32)]; 6] = [
     &[(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)],
@@ -103,7 +103,8 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, _prior: Option<&Rbf
     let domain = Domain::new(&expiry_years, &knots, &settings.clock);
     let asked = [settings.calibration.tikhonov];
     let ridges = if asked[0] > 0.0 { &asked[..] } else { &RIDGES[..] };
-    let few = thinned(&domain, &expiry_years, &knots, CENTRES_FOR_LENGTHS);
+    let samples = thinned(&domain, &expiry_years, &knots, CENTRES);
+    let few = of_some_expiries(&samples);
     let choices: Vec<Choice> = ridges
         .iter()
         .flat_map(|&ridge| LENGTHS.map(|y| LENGTHS.map(|tau| Choice { lengths: [y, tau], ridge })))
@@ -113,7 +114,6 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, _prior: Option<&Rbf
         choices.par_iter().map(|&choice| leave_one_out(&few, choice).unwrap_or(f64::INFINITY)).collect();
     let mut order: Vec<usize> = (0..choices.len()).collect();
     order.sort_by(|&x, &y| errors[x].total_cmp(&errors[y]));
-    let samples = thinned(&domain, &expiry_years, &knots, CENTRES);
     let mut notes = remarks(slices, &expiry_years, &knots, 1, "");
     let found = order.iter().find_map(|&i| Some((choices[i].lengths, solve(&samples, choices[i])?)));
     let (lengths, (coefficients, polynomial)) = found.unwrap_or_else(|| {
@@ -131,6 +131,16 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, _prior: Option<&Rbf
 struct Choice {
     lengths: [f64; 2],
     ridge: f64,
+}
+
+/// About [`CENTRES_FOR_LENGTHS`] of the centres: those of every n-th expiry, as close along each smile as all of them are; of long smiles
+/// every n-th.
+fn of_some_expiries(samples: &[Sample]) -> Vec<Sample> {
+    let smiles: Vec<&[Sample]> = samples.chunk_by(|x, y| x.time == y.time).collect();
+    let step = samples.len().div_ceil(CENTRES_FOR_LENGTHS).clamp(1, smiles.len().max(1));
+    let some: Vec<Sample> = smiles.into_iter().skip((step - 1) / 2).step_by(step).flatten().copied().collect();
+    let step = some.len().div_ceil(2 * CENTRES_FOR_LENGTHS).max(1);
+    some.into_iter().step_by(step).collect()
 }
 
 fn log_volatility(sample: &Sample) -> f64 {
@@ -178,20 +188,20 @@ fn solve(samples: &[Sample], choice: Choice) -> Option<(Vec<f64>, [f64; 6])> {
 /// Mean of ln(1 + e²/0.01²) over the errors e of each quote foretold from all others, which far outliers do not decide: eᵢ = cᵢ/(A⁻¹)ᵢᵢ.
 fn leave_one_out(samples: &[Sample], choice: Choice) -> Option<f64> {
     let n = samples.len();
-    let monomials = MONOMIALS.iter().find(|monomials| monomials.len() < n)?;
-    let size = n + monomials.len();
     // The identity beside the values: the inverse's diagonal and the coefficients from one elimination.
-    let right = (0..size)
-        .map(|i| {
-            let mut row = vec![0.0; n + 1];
-            if i < n {
-                row[i] = 1.0;
-                row[n] = log_volatility(&samples[i]);
-            }
-            row
-        })
-        .collect();
-    let solution = dense::solve(matrix(samples, choice, monomials), right)?;
+    let solution = MONOMIALS.iter().filter(|monomials| monomials.len() < n).find_map(|monomials| {
+        let right = (0..n + monomials.len())
+            .map(|i| {
+                let mut row = vec![0.0; n + 1];
+                if i < n {
+                    row[i] = 1.0;
+                    row[n] = log_volatility(&samples[i]);
+                }
+                row
+            })
+            .collect();
+        dense::solve(matrix(samples, choice, monomials), right)
+    })?;
     let error = |i: usize| solution[i][n] / solution[i][i];
     let mean = (0..n).map(|i| (1e4 * error(i).powi(2)).ln_1p()).sum::<f64>() / n as f64;
     mean.is_finite().then_some(mean)

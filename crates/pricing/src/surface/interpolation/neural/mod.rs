@@ -43,6 +43,8 @@ pub struct Neural {
     pub centre: [f64; 2],
     /// over these.
     pub scale: [f64; 2],
+    /// Quotes that it was trained on.
+    pub points: usize,
     /// Weights and biases: of the first layer by unit, then its biases; of the second likewise; of the output.
     pub parameters: Vec<f64>,
 }
@@ -103,5 +105,6 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Neur
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: trained.steps } });
     }
     let Scaling { centre, scale } = scaling;
-    Ok(Fit { notes, ..Fit::of(Neural { domain, backbone, centre, scale, parameters: trained.parameters }) })
+    let (points, parameters) = (samples.len(), trained.parameters);
+    Ok(Fit { notes, ..Fit::of(Neural { domain, backbone, centre, scale, points, parameters }) })
 }

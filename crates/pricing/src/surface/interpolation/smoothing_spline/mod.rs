@@ -3,10 +3,10 @@
 //! M. Fengler, "Arbitrage-free smoothing of the implied volatility surface", Quantitative Finance 9 (2009): at each expiry the natural cubic
 //! smoothing spline of prices in strike, in Green and Silverman's value and second derivative form, that is convex, has slopes and ends
 //! within their bounds, and is nowhere worth more than the next expiry at the same forward moneyness; from the last expiry to the first. A
-//! strictly convex quadratic programme each. Two things are not as published: prices are of puts over the forward, which differ from its
-//! calls by a straight line; and the knots are the quotes' own strikes instead of a presmoothed grid, so that calendar arbitrage is excluded
-//! at each knot of the earlier expiry and not between them or beyond its quotes. Convexity holds on all of the quoted range; the linear
-//! wings beyond may have arbitrage near the joint.
+//! strictly convex quadratic programme each. Three things are not as published: prices are of puts over the forward, which differ from its
+//! calls by a straight line; the knots are the quotes' own strikes instead of a presmoothed grid, so that calendar arbitrage is excluded at
+//! each knot of the earlier expiry and not between them or beyond its quotes; and the slopes at the ends are bounded more tightly, so that
+//! the straight wings of total variance beyond have no butterfly arbitrage either. The wings of two expiries may cross.
 
 mod quadratic;
 mod slice;
@@ -48,9 +48,7 @@ pub fn fit(
     let stiffness = 1.0 + settings.calibration.tikhonov.max(0.0);
     let mut smiles: Vec<Option<SmoothedSmile>> = vec![None; slices.len()];
     for i in (0..slices.len()).rev().filter(|&i| knots[i].len() > 0) {
-        let next = smiles[i + 1..].iter().flatten().next();
-        let price = next.map(|next| move |k: f64| smile::put_price(k, next.total_variance(k)));
-        let later = price.as_ref().map(|price| price as &dyn Fn(f64) -> f64);
+        let later = smiles[i + 1..].iter().flatten().next().map(|later| later as &dyn Smile);
         let (smile, why) = smoothed(&knots[i], later, stiffness);
         let reason = why.map(|why| Reason::Failed { why: why.into() });
         notes.extend(reason.map(|reason| Note { expiry_years: Some(expiry_years[i]), reason }));
@@ -61,11 +59,7 @@ pub fn fit(
 }
 
 /// The spline under all constraints; where there is none, without the next expiry's; else one of total variance.
-fn smoothed(
-    knots: &Knots,
-    later: Option<&dyn Fn(f64) -> f64>,
-    stiffness: f64,
-) -> (SmoothedSmile, Option<&'static str>) {
+fn smoothed(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> (SmoothedSmile, Option<&'static str>) {
     let variance = || {
         let spline = cubic_spline::join(knots);
         SmoothedSmile::Variance(if spline.is_positive() { spline } else { monotone_spline::join(knots) })

@@ -4,7 +4,14 @@ use super::{
     quadratic::Quadratic,
     smile::{PriceSpline, price_by_variance, put_price},
 };
-use crate::surface::interpolation::{dense::dot, knots::Knots};
+use crate::{
+    math::{Plain, normal_cdf},
+    surface::{
+        extrapolation::straight_slope,
+        interpolation::{dense::dot, knots::Knots},
+        smile::Smile,
+    },
+};
 
 /// Most knots; of more strikes every n-th is one, and all are fitted.
 pub(super) const MOST_KNOTS: usize = 80;
@@ -81,9 +88,9 @@ impl Basis {
     }
 }
 
-/// The spline of least Σ(miss)² + λ∫g″² that is convex, rises by no more than one, is worth something at its ends and nowhere more than
-/// `later` says of the put at its log-moneyness; λ as large as leaves misses to noise, times `stiffness`. None where there is none.
-pub(super) fn fit(knots: &Knots, later: Option<&dyn Fn(f64) -> f64>, stiffness: f64) -> Option<PriceSpline> {
+/// The spline of least Σ(miss)² + λ∫g″² that is convex, has slopes at its ends that the wings can go on from, is worth something there, and
+/// nowhere more than on the smile of the `later` expiry; λ as large as leaves misses to noise, times `stiffness`. None where there is none.
+pub(super) fn fit(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> Option<PriceSpline> {
     let strikes = knots.len();
     let count = strikes.min(MOST_KNOTS);
     let chosen: Vec<usize> = (0..count).map(|j| (2 * j * (strikes - 1) + count - 1) / (2 * (count - 1))).collect();
@@ -136,13 +143,17 @@ pub(super) fn fit(knots: &Knots, later: Option<&dyn Fn(f64) -> f64>, stiffness: 
         row[coordinate] = 1.0;
         require(row, LEAST_BEND * bend, bend);
     }
-    require(basis.slopes[0].clone(), 0.0, 1.0);
-    require(negative(&basis.slopes[n - 1]), -1.0, 1.0);
+    for (i, sign) in [(0, -1.0), (n - 1, 1.0)] {
+        let [least, most] = wing_slopes(knots.k[chosen[i]], knots.w[chosen[i]], sign);
+        let scale = (most - least).max(1e-12);
+        require(basis.slopes[i].clone(), least, scale);
+        require(negative(&basis.slopes[i]), -most, scale);
+    }
     let upper: Vec<f64> = (0..n)
         .map(|i| {
             let k = knots.k[chosen[i]];
             later.map_or(f64::INFINITY, |later| {
-                let price = later(k);
+                let price = put_price(k, later.total_variance(k));
                 price - CALENDAR_SHARE * (price - (k.exp() - 1.0).max(0.0))
             })
         })
@@ -161,6 +172,18 @@ pub(super) fn fit(knots: &Knots, later: Option<&dyn Fn(f64) -> f64>, stiffness: 
     Some(PriceSpline { moneyness: basis.kappa.clone(), put_price: of(&basis.prices), slope: of(&basis.slopes) })
 }
 
+/// The slopes of the put price by moneyness at an end between which the straight wing beyond neither falls outwards nor has butterfly
+/// arbitrage; at the quote's total variance, with a margin for that of the spline. They lie within the bounds of any price, 0 and 1.
+fn wing_slopes(k: f64, w: f64, sign: f64) -> [f64; 2] {
+    const MARGIN: f64 = 0.05;
+    let deviation = w.sqrt();
+    // Of the put over the forward, ∂/∂κ = N(−d₂) + ∂w/∂k ∂price/∂w/κ.
+    let flat = normal_cdf::<Plain>(k / deviation + 0.5 * deviation);
+    let steep = sign * straight_slope(sign * k, w) * price_by_variance(k, w) * (-k).exp();
+    let ends = [flat + MARGIN * steep, flat + (1.0 - MARGIN) * steep];
+    [ends[0].min(ends[1]).max(0.0), ends[0].max(ends[1]).min(1.0)]
+}
+
 /// The largest λ at which the misses are those of noise: they grow with it.
 fn smoothing(miss: impl Fn(f64) -> Option<f64>) -> f64 {
     let (mut low, mut high) = (-14.0_f64, 1.0_f64);
@@ -174,7 +197,7 @@ fn smoothing(miss: impl Fn(f64) -> Option<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::{interpolation::piecewise_cubic::hermite, interpolation::tests::grid};
+    use crate::surface::interpolation::{cubic_spline, piecewise_cubic::hermite, tests::grid};
 
     #[test]
     fn the_basis_is_that_of_natural_cubic_splines() {
@@ -209,11 +232,15 @@ mod tests {
         let w: Vec<f64> = k.iter().map(|k| 0.04 - 0.05 * k + 0.1 * k * k).collect();
         let knots = Knots { noise: vec![0.01; 40], k: k.clone(), w };
         // The next expiry lies five per cent below the quotes.
-        let later = |k: f64| put_price(k, 0.95 * (0.04 - 0.05 * k + 0.1 * k * k));
+        let smile = |k: f64| 0.95 * (0.04 - 0.05 * k + 0.1 * k * k);
+        let wide = grid(-1.5, 1.5, 200);
+        let later = cubic_spline::join(&Knots { w: wide.iter().map(|&k| smile(k)).collect(), k: wide, noise: vec![] });
         let spline = fit(&knots, Some(&later), 1.0).expect("feasible");
         for (kappa, price) in spline.moneyness.iter().zip(&spline.put_price) {
-            assert!(*price < later(kappa.ln()) && *price > 0.97 * later(kappa.ln()), "{kappa} {price}");
+            let below = put_price(kappa.ln(), later.total_variance(kappa.ln()));
+            assert!(*price < below && *price > 0.97 * below, "{kappa} {price}");
         }
         assert!(spline.slope.windows(2).all(|pair| pair[1] > pair[0]));
+        assert!(grid(-0.4 + 1e-9, 0.25 - 1e-9, 1001).into_iter().all(|k| spline.durrleman_g(k) > -1e-9));
     }
 }

@@ -47,7 +47,7 @@ pub struct PriceSpline {
 impl Smile for PriceSpline {
     fn derivatives(&self, k: f64) -> [f64; 3] {
         let n = self.moneyness.len();
-        if n < 2 {
+        if n < 2 || self.put_price.len() != n || self.slope.len() != n {
             return [f64::NAN; 3];
         }
         let (low, high) = (self.moneyness[0].ln(), self.moneyness[n - 1].ln());
