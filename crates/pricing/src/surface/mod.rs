@@ -1,6 +1,7 @@
 //! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
 
 mod barrier;
+pub mod batch;
 pub mod calibration;
 mod check;
 mod clock;
