@@ -117,11 +117,13 @@ pub enum Status {
     BadLogMoneyness,
     /// The surface has arbitrage there: local volatility, or the density, is none.
     Arbitrage,
+    /// Fewer quotes at different strikes than the shape has parameters.
+    TooFewQuotes,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -176,6 +178,7 @@ impl Status {
         Self::BadCurrency,
         Self::BadLogMoneyness,
         Self::Arbitrage,
+        Self::TooFewQuotes,
     ];
 
     /// The code that outputs print.
@@ -235,6 +238,7 @@ impl Status {
             Self::BadCurrency => "bad_currency",
             Self::BadLogMoneyness => "bad_log_moneyness",
             Self::Arbitrage => "arbitrage",
+            Self::TooFewQuotes => "too_few_quotes",
         }
     }
 
@@ -260,6 +264,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::Arbitrage), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::TooFewQuotes), "the last one of the enumeration");
     }
 }

@@ -14,7 +14,7 @@ use cudarc::nvrtc::{result as nvrtc, sys};
 use zomma_gpu::{Compute, Device, DeviceKind, GpuError, Job, Session, list};
 
 use crate::math::grid::BLOCK_THREADS;
-use crate::{black, implied_vol, monte_carlo, portfolio};
+use crate::{black, implied_vol, monte_carlo, portfolio, surface};
 
 /// Compute capabilities that the sources are compiled for, as CubeCL names them to NVRTC: A100, H100 and H200.
 const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90a"];
@@ -35,6 +35,7 @@ impl Job for Emit {
         portfolio::kernel::sources(session, &mut sources);
         monte_carlo::kernel::sources(session, &mut sources);
         monte_carlo::heston_device::sources(session, &mut sources);
+        surface::batch::kernel::sources(session, &mut sources);
         Ok(sources)
     }
 }

@@ -2,6 +2,7 @@
 
 mod andreasen_huge;
 mod barrier;
+pub mod batch;
 pub mod calibration;
 pub mod characteristic;
 mod check;
