@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named() -> None:
         zomma.surface.fit({name: column for name, column in rows.items() if name != "implied_volatility"})
     with pytest.raises(ValueError, match="missing column forward, which a strike needs"):
         zomma.surface.fit({name: column for name, column in rows.items() if name != "forward"})
-    with pytest.raises(ValueError, match="model: 'x': allowed are svi"):
+    with pytest.raises(ValueError, match='model: "x": allowed are svi'):
         zomma.surface.fit(rows, model="x")
     with pytest.raises(ValueError, match="weights|unknown variant"):
         zomma.surface.fit(rows, weights="x")  # type: ignore[arg-type]

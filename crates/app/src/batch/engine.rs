@@ -49,6 +49,11 @@ impl Engine {
         self.runner.is_on_cpu()
     }
 
+    /// What runs work on the devices.
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
     /// The device in use, in words.
     pub fn name(&self) -> String {
         self.runner.device_name()

@@ -124,6 +124,29 @@ fn a_chain_is_fitted_and_the_surface_of_analyze_is_read() {
     assert_eq!(report["violations"].as_array().map(Vec::len), Some(0));
 }
 
+/// Slices fitted on a software Vulkan device start the same surfaces.
+#[test]
+fn a_device_fits_the_slices_of_all_days_at_once() {
+    if zomma_gpu::choose(&"vulkan".parse().unwrap()).is_err() {
+        return zomma_testkit::skip("no device");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let vols = written(folder.path());
+    let fitted = |device: &str| -> Value {
+        let fitted = run(&["surface", "fit", arg(&vols), "--device", device, "--json"]).ok();
+        serde_json::from_str(&fitted.out).unwrap()
+    };
+    let (device, cpu) = (fitted("vulkan"), fitted("cpu"));
+    assert_eq!(
+        (&device["quotes_hash"], &device["quality"]["inside"]),
+        (&cpu["quotes_hash"], &cpu["quality"]["inside"])
+    );
+    for (ours, theirs) in device["slices"].as_array().unwrap().iter().zip(cpu["slices"].as_array().unwrap()) {
+        let atm = |slice: &Value| slice["atm_volatility"].as_f64().unwrap();
+        assert!((atm(ours) - atm(theirs)).abs() < 1e-4, "{ours} {theirs}");
+    }
+}
+
 #[test]
 fn arbitrage_is_named_with_its_place_and_ends_with_1() {
     let folder = tempfile::tempdir().unwrap();

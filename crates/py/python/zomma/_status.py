@@ -114,6 +114,8 @@ class Status(IntEnum):
     """The log-moneyness is not finite."""
     ARBITRAGE = 53
     """The surface has arbitrage there: local volatility, or the density, is none."""
+    TOO_FEW_QUOTES = 54
+    """Fewer quotes at different strikes than a shape has parameters."""
 
     def __str__(self) -> str:
         return self.name.lower()

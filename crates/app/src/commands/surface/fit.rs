@@ -4,13 +4,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use zomma_pricing::surface::fitted::{SavedSurface, SurfaceModel};
+use rayon::prelude::*;
+use zomma_pricing::surface::{
+    Clock, SliceQuotes, Slices, Svi,
+    batch::{SliceColumns, launch},
+    fitted::{FittedSurface, SavedSurface, SurfaceModel},
+};
 
 use super::model_args::{ModelArgs, no_wheel, parse_model};
 use crate::{
+    batch::Engine,
     commands::{self, chain_args::ChainArgs},
     failure,
-    surface::{self, Quotes},
+    gpu_config::GpuConfigArgs,
+    surface::{self, Days, FitOptions, Quotes},
 };
 
 /// Worked example of `--help`.
@@ -19,6 +26,9 @@ CHAIN is what `zomma analyze` reads (a file, a directory or a tar of option chai
 log_moneyness, expiry_years, forward, implied_volatility, and where it has them bid_volatility, ask_volatility,
 open_interest. Of many days -o names a directory, and each day becomes <underlying>-<date>.json there.
 docs/surfaces.md says what each model is, what it costs and where it fails.
+
+On a device (--device) the slices of all days are fitted at once there, each by itself, and the surfaces of the model svi start
+from that; all else is the processor's, on all cores.
 
 Example:
   $ zomma demo chain -o chain.csv
@@ -40,6 +50,8 @@ pub struct FitArgs {
     /// Where to: a file, or a directory where CHAIN holds many days. Without it only the report is printed.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    gpu: GpuConfigArgs,
     /// Threads that compute; as many as cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
@@ -59,10 +71,20 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let options = args.options.options(args.model)?;
     let config = args.chain.config(no_wheel())?;
-    let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, true, |quotes| {
-        let surface = surface::fit(&quotes, &options)?;
-        Ok(Day { quotes, surface })
-    })?;
+    let engine = Engine::choose(&args.gpu.load()?)?;
+    let read = args.chain.read_options();
+    let days = if engine.is_cpu() || args.model != SurfaceModel::Svi || options.prior.is_some() {
+        surface::read_days(&args.chain.chain, &read, &config, true, |quotes| {
+            let surface = surface::fit(&quotes, &options)?;
+            Ok(Day { quotes, surface })
+        })?
+    } else {
+        let read = surface::read_days(&args.chain.chain, &read, &config, true, Ok)?;
+        on_device(&engine, read, &options)?
+    };
+    for note in engine.notes() {
+        eprintln!("zomma surface fit: {note}");
+    }
     for (source, error) in &days.failed {
         eprintln!("zomma surface fit: {}", failure::of_source(source, error));
     }
@@ -92,6 +114,43 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
         bail!("{}: no day could be fitted", args.chain.chain.display());
     }
     Ok(())
+}
+
+/// Fits every day from slices that the device fitted, those of all days at once.
+fn on_device(engine: &Engine, read: Days<Quotes>, options: &FitOptions) -> anyhow::Result<Days<Day>> {
+    let slices: Vec<SliceQuotes> = read.done.iter().flat_map(|quotes| quotes.quoted.slices.iter().cloned()).collect();
+    let alone = launch::fit_slices(engine.runner(), &SliceColumns::from_slices(&slices))?;
+    let mut first = 0;
+    let starts: Vec<Option<FittedSurface>> = read
+        .done
+        .iter()
+        .map(|quotes| {
+            let of_day = first..first + quotes.quoted.slices.len();
+            first = of_day.end;
+            start(&slices[of_day.clone()], of_day.map(|i| alone.svi(i)))
+        })
+        .collect();
+    let fit = |(quotes, prior): (Quotes, Option<FittedSurface>)| {
+        let surface = surface::fit(&quotes, &FitOptions { prior, ..options.clone() });
+        (quotes, surface)
+    };
+    let mut days = Days { done: Vec::new(), failed: read.failed, many: read.many };
+    let fitted: Vec<_> = read.done.into_par_iter().zip(starts).map(fit).collect();
+    for (quotes, surface) in fitted {
+        match surface {
+            Ok(surface) => days.done.push(Day { quotes, surface }),
+            Err(error) => days.failed.push((quotes.source, error)),
+        }
+    }
+    Ok(days)
+}
+
+/// Those of a day's slices that the device could fit, as a surface to start from.
+fn start(slices: &[SliceQuotes], fitted: impl Iterator<Item = Option<Svi>>) -> Option<FittedSurface> {
+    let known = slices.iter().zip(fitted).filter_map(|(slice, svi)| Some((slice.expiry_years, svi?)));
+    let (expiry_years, smiles): (Vec<f64>, Vec<Svi>) = known.unzip();
+    let clock = Clock::default();
+    (!smiles.is_empty()).then_some(FittedSurface::Svi(Slices { expiry_years, smiles, clock }))
 }
 
 /// Writes one surface to a file, or each of many to a file of its own.
