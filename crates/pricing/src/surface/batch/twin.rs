@@ -16,7 +16,8 @@ use super::frame::{DAMPING_FLOOR, Frame};
 use super::lanes::{self, LANES, NORMAL};
 use super::start;
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch};
-use crate::surface::wings::{Curve, MOST_SLOPE, Wings, to_svi};
+use crate::surface::Smile;
+use crate::surface::wings::{MOST_SLOPE, Wings, to_svi};
 
 /// Evaluations of the normal equations at most.
 pub(super) const EVALUATIONS: u32 = 60;
@@ -249,14 +250,14 @@ fn descend(quotes: &Quotes<'_>, frame: &Frame, mut x: Wings) -> Descent {
 /// The least of Durrleman's g over the grid.
 #[inline(always)]
 fn least_g(x: &Wings, frame: &Frame) -> f64 {
-    let curve = Curve::new(x);
+    let svi = to_svi(x);
     let [first, last] = frame.range;
     let span = last - first;
     let (low, step) = (first - BEYOND * span, (1.0 + 2.0 * BEYOND) / (G_POINTS - 1) as f64 * span);
     let mut least = [f64::INFINITY; LANES];
     for at in (0..G_POINTS).step_by(LANES) {
         for (lane, least) in least.iter_mut().enumerate() {
-            let g = curve.durrleman_g(low + step * (at + lane) as f64);
+            let g = svi.durrleman_g(low + step * (at + lane) as f64);
             *least = if g < *least { g } else { *least };
         }
     }
