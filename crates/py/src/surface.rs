@@ -41,6 +41,7 @@ impl FittedSurface {
     /// ask_volatility, open_interest. `settings` is JSON. Gives the surface and a status a row.
     #[staticmethod]
     #[pyo3(signature = (model, settings, columns, spot, underlying, prior))]
+    #[expect(clippy::too_many_arguments, reason = "the call of one function, which names them")]
     fn fit<'py>(
         py: Python<'py>,
         model: &str,

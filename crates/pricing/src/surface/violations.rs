@@ -156,7 +156,7 @@ impl Run {
             self.finish(found);
         }
         let size = if kind == ViolationKind::NoValue { 0.0 } else { -value };
-        let open = self.open.get_or_insert_with(|| Violation {
+        let open = self.open.get_or_insert(Violation {
             kind,
             expiry_years: self.expiry_years,
             log_moneyness: k,

@@ -72,7 +72,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
         }
     };
     let days = surface::read_days(&args.chain.chain, &args.chain.read_options(), &config, false, |quotes| {
-        Ok((quotes.title(), compare(&quotes, &models, &options, &one_more)))
+        Ok((quotes.title(), compare(&quotes, &models, &options, one_more)))
     })?;
     if let Ok(bar) = bar.lock() {
         bar.end();

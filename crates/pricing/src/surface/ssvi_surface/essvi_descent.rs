@@ -104,16 +104,14 @@ impl Problem<'_> {
                     equations = self.evaluate(&slices, square_scale);
                 }
                 steps += 1;
-                let before = equations.cost + 2.0 * weight * barrier(&slices);
-                let Some((next, found, after)) =
-                    self.step(&slices, &equations, weight, before, square_scale, &mut damping)
+                let Some((next, found, gain)) = self.step(&slices, &equations, weight, square_scale, &mut damping)
                 else {
                     has_settled = is_scale_settled;
                     break;
                 };
                 (slices, equations) = (next, found);
                 damping = (0.2 * damping).max(1e-12);
-                has_settled = is_scale_settled && before - after <= 0.1 * LAST_SHARE * equations.cost.abs();
+                has_settled = is_scale_settled && gain <= 0.1 * LAST_SHARE * equations.cost.abs();
                 if has_settled {
                     break;
                 }
@@ -126,13 +124,12 @@ impl Problem<'_> {
         Descent { slices, steps, has_settled }
     }
 
-    /// The first damped step that lowers the cost with the barrier, and what it comes to.
+    /// The first damped step that lowers the cost with the barrier, what it comes to, and by how much it is lower.
     fn step(
         &self,
         slices: &[Wings],
         equations: &Equations,
         weight: f64,
-        before: f64,
         square_scale: f64,
         damping: &mut f64,
     ) -> Option<(Vec<Wings>, Equations, f64)> {
@@ -140,6 +137,7 @@ impl Problem<'_> {
         const HALVINGS: usize = 12;
         let (gradient, diagonal, coupling) = with_barrier(slices, equations, weight);
         let rooms = rooms(slices);
+        let before = equations.cost + 2.0 * weight * barrier(slices);
         for _ in 0..TRIES {
             let mut damped = diagonal.clone();
             for block in &mut damped {
@@ -159,7 +157,7 @@ impl Problem<'_> {
                         let found = self.evaluate(&moved, square_scale);
                         let after = found.cost + 2.0 * weight * barrier(&moved);
                         if after < before {
-                            return Some((moved, found, after));
+                            return Some((moved, found, before - after));
                         }
                         break;
                     }
