@@ -15,7 +15,7 @@ const SHORTEST_YEARS: f64 = 2.0 / 365.0;
 /// The market's volatility at the forward: between the two nearest quotes on either side of it, linear in log-moneyness.
 fn market_at_the_money(quotes: &SliceQuotes) -> Option<f64> {
     let usable = || (0..quotes.len()).filter(|&i| quotes.mid_volatility[i].is_finite());
-    let below = usable().filter(|&i| quotes.log_moneyness[i] <= 0.0).last()?;
+    let below = usable().rfind(|&i| quotes.log_moneyness[i] <= 0.0)?;
     let above = usable().find(|&i| quotes.log_moneyness[i] > 0.0)?;
     let [low, high] = [below, above].map(|i| quotes.log_moneyness[i]);
     let share = -low / (high - low);
