@@ -12,7 +12,7 @@ use super::launch::{Slices, fit_on};
 use super::{fit_slices, launch};
 use crate::math::reduction::Reduction;
 use crate::surface::loss::{Loss, objective};
-use crate::surface::target::Target;
+use crate::surface::target::{Anchor, Target};
 use crate::surface::{SliceQuotes, Smile, Svi, slice, wings};
 use crate::tolerance::{DEVICE_SURFACE_G, DEVICE_SURFACE_MISS, DEVICE_SURFACE_RMS};
 
@@ -121,8 +121,9 @@ fn the_misses_are_no_more_than_those_of_the_fit_of_one_slice() {
             k: quotes.k.to_vec(),
             centre: quotes.centre.to_vec(),
             inverse_half: quotes.inverse_half.to_vec(),
+            ..Target::default()
         };
-        let x = slice::least_squares(&target);
+        let x = slice::least_squares(&target, &slice::Bounds::new(&target));
         let (one, n) = (objective(&target, &x, Loss::LEAST_SQUARES), target.len() as f64);
         // That fit may have negative variance between or beyond its quotes, which is not allowed here.
         let allowed = wings::to_svi(&x).least_total_variance() >= 2e-4 * target.level().unwrap();
@@ -266,8 +267,10 @@ fn real_smiles_are_fitted_as_by_the_fit_of_one_slice() {
             mid_volatility: mid,
             open_interest: Vec::new(),
         };
-        let target = Target::new(&quotes);
-        let one = objective(&target, &slice::least_squares(&target), Loss::LEAST_SQUARES);
+        // The quotes alone: what a slice of a surface has beside them is not the batch's.
+        let target = Target { anchor: Anchor::default(), pull: None, ..Target::new(&quotes) };
+        let alone = slice::least_squares(&target, &slice::Bounds::new(&target));
+        let one = objective(&target, &alone, Loss::LEAST_SQUARES);
         let fits = fit_slices(&SliceColumns::from_slices(&[quotes]));
         assert_eq!(fits.status[0], Status::Ok);
         assert!(fits.rms[0] * fits.rms[0] * target.len() as f64 <= 1.01 * one, "{name}: {} {one}", fits.rms[0]);

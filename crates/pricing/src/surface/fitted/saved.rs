@@ -168,6 +168,8 @@ pub fn quotes_hash(slices: &[SliceQuotes]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     #[test]
@@ -182,9 +184,9 @@ mod tests {
             open_interest: vec![],
         };
         let mut other = slice.clone();
-        assert_eq!(quotes_hash(&[slice.clone()]), quotes_hash(&[slice.clone()]));
+        assert_eq!(quotes_hash(from_ref(&slice)), quotes_hash(from_ref(&slice)));
         other.ask_volatility[1] = 0.3_f64.next_up();
-        assert_ne!(quotes_hash(&[slice.clone()]), quotes_hash(&[other]));
+        assert_ne!(quotes_hash(from_ref(&slice)), quotes_hash(&[other]));
         // The published test vector of FNV-1a at 128 bits: nothing hashed gives the basis.
         assert_eq!(quotes_hash(&[]), "fnv1a128:6c62272e07bb014262b821756295c58d");
     }

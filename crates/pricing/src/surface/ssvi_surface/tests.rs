@@ -420,7 +420,7 @@ fn poor_quotes_are_noted_and_harm_no_one() {
     let hot = quotes(1.0, &grid(-2.0, 2.0, 15), 0.05, |k| 3.0 - 0.3 * k);
     fit_all(&[wild, hot.clone()]);
     // One expiry, twice the same expiry, none that is a number.
-    let (ssvi, _) = fit_all(&[hot.clone()]);
+    let (ssvi, _) = fit_all(std::slice::from_ref(&hot));
     assert!((ssvi.surface.implied_vol(0.0, 1.0) - 3.0).abs() < 0.1);
     fit_all(&[hot.clone(), hot.clone()]);
     fit_all(&[SliceQuotes { expiry_years: f64::NAN, ..hot.clone() }, hot]);
