@@ -215,9 +215,9 @@ pub(crate) fn reduced_vega(k: f64, s: f64) -> f64 {
     (-0.5 * d1 * d1 - LOG_SQRT_TAU).exp()
 }
 
-/// The total volatility of an out-of-the-money price whose logarithm over the lesser of forward and strike is `log_ratio`, for
-/// |ln(F/K)| = `k`; with it that price, Φ(−z) and Φ(−a), all over φ(z): z = s/2 − k/s and a = s/2 + k/s, where Φ(−a) is over φ(a). None
-/// where no volatility gives the price.
+/// The total volatility s of an out-of-the-money price whose logarithm over the lesser of forward and strike is `log_ratio`, for
+/// |ln(F/K)| = `k`. With it, where z = s/2 − k/s and a = s/2 + k/s: that price and Φ(z), both over φ(z), and Φ(−a) over φ(a). None where no
+/// volatility gives the price.
 pub(crate) fn total_volatility_of_log_price(k: f64, log_ratio: f64) -> Option<[f64; 4]> {
     let s = total_volatility_of_log(k, log_ratio).ok()?;
     let (h, t) = (k / s, 0.5 * s);
@@ -339,3 +339,44 @@ fn finish(row: &Reduced, expiry_years: f64) -> Result<f64, Status> {
 
 /// 2π/(3√3), the scale of the lowest branch.
 pub(super) const LOWEST_SCALE: f64 = 2.0 * PI / (3.0 * 1.732_050_807_568_877_2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{normal_cdf, normal_pdf};
+
+    #[test]
+    fn a_log_price_gives_its_volatility_and_its_parts_over_the_density() {
+        for k in [0.0, 1e-6, 0.01, 0.3, 1.0, 5.0] {
+            for s in [0.02, 0.1, 0.5, 1.5, 1.7, 3.0, 5.0] {
+                let price = reduced_price(k, s);
+                if price < 1e-300 {
+                    continue;
+                }
+                let [found, over, near, far] = total_volatility_of_log_price(k, price.ln()).expect("a price");
+                // What the price's own rounding leaves of the volatility.
+                let noise = 1e-14 + 4e-16 * (1.0 + price.ln().abs()) * price / (reduced_vega(k, s) * s);
+                assert!((found / s - 1.0).abs() < noise, "{k} {s}: {found}");
+                let (z, a) = (0.5 * s - k / s, 0.5 * s + k / s);
+                let density = normal_pdf::<Plain>(z);
+                if density > 1e-280 {
+                    for (name, ours, theirs) in [
+                        ("price", over, price / density),
+                        ("near", near, normal_cdf::<Plain>(z) / density),
+                        ("far", far, normal_cdf::<Plain>(-a) / normal_pdf::<Plain>(a)),
+                    ] {
+                        let slack = 1e-9 * (1.0 + z * z) + 10.0 * noise * (1.0 + z.abs() / s);
+                        assert!((ours / theirs - 1.0).abs() < slack, "{name} at {k} {s}: {ours} {theirs}");
+                    }
+                }
+            }
+        }
+        // Far below what a number holds, and where nothing is left of a price.
+        let [s, over, near, far] = total_volatility_of_log_price(20.0, -2000.0).expect("a price");
+        let z = 0.5 * s - 20.0 / s;
+        assert!((over.ln() - LOG_SQRT_TAU - 0.5 * z * z + 2000.0).abs() < 1e-9 && near > far && far > 0.0);
+        for nothing in [0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(total_volatility_of_log_price(0.1, nothing).is_none(), "{nothing}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 use super::MonteCarloError;
 use super::model::MOST_VOLATILITY;
+use crate::surface::LocalVolatilityGrid;
 use zomma_base::Status;
 
 /// A volatility per square root of a year as a function of spot and time in years.
@@ -64,6 +65,19 @@ impl VolatilityGrid {
         Ok(Self { years: years.to_vec(), log_spots, volatilities: volatilities.to_vec() })
     }
 
+    /// Dupire's volatilities of a surface, at `spots`, where the forward to the years t is `forward(t)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); `Field(BadVolatility)` where a forward is not above 0 and finite.
+    pub fn of_surface(
+        local: &LocalVolatilityGrid,
+        spots: &[f64],
+        forward: impl Fn(f64) -> f64,
+    ) -> Result<Self, MonteCarloError> {
+        Self::new(local.expiry_years(), spots, &local.on_spots(spots, forward))
+    }
+
     /// The row of volatilities at a time.
     pub(super) fn row(&self, years: f64) -> Vec<f64> {
         let (left, weight) = place(&self.years, years);
@@ -94,5 +108,24 @@ fn place(nodes: &[f64], x: f64) -> (usize, f64) {
     match nodes.get(left + 1) {
         Some(right) => (left, ((x - nodes[left]) / (right - nodes[left])).max(0.0)),
         None => (left, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{Clock, Slices, Svi};
+
+    #[test]
+    fn a_flat_surface_has_one_volatility_at_every_spot() {
+        let flat = Slices { expiry_years: vec![0.5], smiles: vec![Svi::flat(0.02)], clock: Clock::default() };
+        let local = LocalVolatilityGrid::new(&flat, &[-0.5, 0.0, 0.5], &[0.1, 1.0], [0.0, 5.0]).expect("sound");
+        let grid =
+            VolatilityGrid::of_surface(&local, &[50.0, 100.0, 170.0], |t| 100.0 * (0.05 * t).exp()).expect("sound");
+        for (spot, years) in [(20.0, 0.0), (80.0, 0.3), (100.0, 0.7), (400.0, 2.0)] {
+            assert!((grid.volatility(spot, years) - 0.2).abs() < 1e-12);
+        }
+        let none = VolatilityGrid::of_surface(&local, &[50.0, 100.0], |_| f64::NAN);
+        assert_eq!(none, Err(MonteCarloError::from(Status::BadVolatility)));
     }
 }

@@ -2,7 +2,6 @@
 //! parabola that continues it, so that a start outside is allowed and driven in.
 
 use super::lanes::{LANES, Lanes};
-use crate::math::{MultiplyAdd, ln};
 
 /// One barrier.
 #[derive(Clone, Copy, Debug)]
@@ -34,25 +33,6 @@ impl Barrier {
         }
         let beyond = (c - self.edge) / self.edge;
         linear - (self.edge / self.reach).ln() - beyond + 0.5 * beyond * beyond
-    }
-
-    /// The barrier at eight values; not finite where one of them is not.
-    #[inline(always)]
-    pub(super) fn value_of_lanes<M: MultiplyAdd>(self, c: Lanes) -> Lanes {
-        let (edge, inverse_edge, inverse_reach) =
-            (Lanes::splat(self.edge), Lanes::splat(1.0 / self.edge), Lanes::splat(1.0 / self.reach));
-        let inner = c.greatest(edge) * inverse_reach;
-        let mut log = inner;
-        for i in 0..LANES {
-            log.0[i] = ln::<M>(inner.0[i]);
-        }
-        let beyond = (c.least(edge) - edge) * inverse_edge;
-        let value = c * inverse_reach - Lanes::ONE - log - beyond + Lanes::splat(0.5) * beyond * beyond;
-        let mut out = value;
-        for i in 0..LANES {
-            out.0[i] = if c.0[i] >= self.reach { 0.0 } else { value.0[i] };
-        }
-        out
     }
 
     /// [`Barrier::half_derivatives`] at eight values.
@@ -87,10 +67,62 @@ impl Barrier {
     }
 }
 
+/// The sum of a barrier over many values, eight at a time. The logarithm is taken of products: no factor is below edge/reach, so that 64 of
+/// them stay far from underflow.
+pub(super) struct BarrierSum {
+    barrier: Barrier,
+    sum: Lanes,
+    logarithms: f64,
+    product: Lanes,
+    factors: usize,
+}
+
+impl BarrierSum {
+    /// Factors a lane before the logarithm is taken.
+    const MOST_FACTORS: usize = 8;
+
+    #[inline(always)]
+    pub(super) fn new(barrier: Barrier) -> Self {
+        Self { barrier, sum: Lanes::ZERO, logarithms: 0.0, product: Lanes::ONE, factors: 0 }
+    }
+
+    /// Adds the barrier at eight values.
+    #[inline(always)]
+    pub(super) fn add(&mut self, c: Lanes) {
+        let Barrier { reach, edge } = self.barrier;
+        let c = c.least(Lanes::splat(reach));
+        let (edge, inverse_reach) = (Lanes::splat(edge), Lanes::splat(1.0 / reach));
+        let beyond = (c.least(edge) - edge) * Lanes::splat(1.0 / self.barrier.edge);
+        let parabola = beyond * (Lanes::splat(0.5) * beyond - Lanes::ONE);
+        self.sum = self.sum + (c * inverse_reach - Lanes::ONE) + parabola;
+        self.product = self.product * (c.greatest(edge) * inverse_reach);
+        self.factors += 1;
+        if self.factors == Self::MOST_FACTORS {
+            self.take_logarithm();
+        }
+    }
+
+    #[inline(always)]
+    fn take_logarithm(&mut self) {
+        let v = self.product.0;
+        let product = ((v[0] * v[4]) * (v[2] * v[6])) * ((v[1] * v[5]) * (v[3] * v[7]));
+        self.logarithms += product.ln();
+        (self.product, self.factors) = (Lanes::ONE, 0);
+    }
+
+    /// The sum; not finite where a value was not.
+    #[inline(always)]
+    pub(super) fn finish(mut self) -> f64 {
+        if self.factors > 0 {
+            self.take_logarithm();
+        }
+        self.sum.sum() - self.logarithms
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Barrier, LANES, Lanes};
-    use crate::math::Plain;
+    use super::{Barrier, BarrierSum, LANES, Lanes};
 
     #[test]
     fn derivatives_agree_with_differences_and_pieces_join() {
@@ -104,10 +136,16 @@ mod tests {
             assert!((2.0 * second - bend).abs() < 1e-4 * (1.0 + bend.abs()), "{c}: {second} {bend}");
         }
         let many = Lanes([-0.01, 0.0, 5e-4, 2e-3, 0.03, 0.049, 0.06, 1e-3]);
-        let (values, halves) = (barrier.value_of_lanes::<Plain>(many), barrier.half_derivatives_of_lanes(many));
+        let halves = barrier.half_derivatives_of_lanes(many);
+        let mut sum = BarrierSum::new(barrier);
+        (0..20).for_each(|_| sum.add(many));
+        let expected = 20.0 * many.0.into_iter().map(|c| barrier.value(c)).sum::<f64>();
+        assert!((sum.finish() - expected).abs() < 1e-12 * expected);
+        let mut sum = BarrierSum::new(barrier);
+        sum.add(Lanes::splat(f64::NEG_INFINITY));
+        assert!(!sum.finish().is_finite());
         for i in 0..LANES {
-            let (value, (first, second)) = (barrier.value(many.0[i]), barrier.half_derivatives(many.0[i]));
-            assert!((values.0[i] - value).abs() < 1e-12 * (1.0 + value), "{i}");
+            let (first, second) = barrier.half_derivatives(many.0[i]);
             assert!((halves[0].0[i] - first).abs() < 1e-12 * (1.0 + first.abs()), "{i}");
             assert!((halves[1].0[i] - second).abs() < 1e-12 * (1.0 + second.abs()), "{i}");
         }

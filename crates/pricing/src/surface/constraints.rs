@@ -51,19 +51,21 @@ pub(super) struct Member {
 /// Lays the constraint grids round the vertices of `x`, with the points of a dense grid at which `x` comes closest to a constraint: the
 /// exchange method of semi-infinite programming. Gives the least slack on the dense grid: g, or the rise of w to the next slice as a
 /// share of the scale.
-pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range: [f64; 2]) -> f64 {
+pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) -> f64 {
     let vertex = |x: &Wings| (x[3], x[4].exp());
     let (mut dense, mut slack, mut grid) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ends = Vec::new();
     let mut least = f64::INFINITY;
     for i in 0..members.len() {
+        let range = ranges[i];
         let unit = Curve::new(&backbone[i]);
         let inverse_unit = |k: f64| 1.0 / unit.total_variance(k).max(1e-14);
         let curve = Curve::new(&x[i]);
         coarse_points(range, &[vertex(&x[i])], &mut grid);
-        dense_points(range, &[vertex(&x[i])], &mut dense);
+        dense_points(range, &[vertex(&x[i])], &mut dense, &mut ends);
         slack_of_g(&curve, &dense, &mut slack);
         least = slack.iter().copied().fold(least, f64::min);
-        closest(&dense, &slack, 0.05, &mut grid);
+        closest(&dense, &slack, &ends, 0.05, &mut grid);
         // A slice may run out of variance beyond the quotes.
         let span = range[1] - range[0];
         grid.extend([0.5, 2.0, 8.0].into_iter().flat_map(|far| [range[0] - far * span, range[1] + far * span]));
@@ -72,10 +74,10 @@ pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range
         let next = Curve::new(after);
         let vertices = [vertex(&x[i]), vertex(after)];
         coarse_points(range, &vertices, &mut grid);
-        dense_points(range, &vertices, &mut dense);
+        dense_points(range, &vertices, &mut dense, &mut ends);
         slack_of_rise(&curve, &next, &unit, &dense, &mut slack);
         least = slack.iter().copied().fold(least, f64::min);
-        closest(&dense, &slack, 0.02, &mut grid);
+        closest(&dense, &slack, &ends, 0.02, &mut grid);
         members[i].pair_grid.set(&grid, inverse_unit);
     }
     least
@@ -102,24 +104,32 @@ fn coarse_points(range: [f64; 2], vertices: &[(f64, f64)], grid: &mut Vec<f64>) 
     }
 }
 
-/// Adds the points at which `slack` has a local minimum below `bound`.
-fn closest(points: &[f64], slack: &[f64], bound: f64, grid: &mut Vec<f64>) {
-    for i in 0..points.len() {
-        let before = i.checked_sub(1).map_or(f64::INFINITY, |i| slack[i]);
-        let after = slack.get(i + 1).copied().unwrap_or(f64::INFINITY);
-        if slack[i] < bound && slack[i] <= before && slack[i] <= after {
-            grid.push(points[i]);
+/// Adds the points at which `slack` has a local minimum below `bound` within its run; the end of a run is none but at the ends of the
+/// first.
+fn closest(points: &[f64], slack: &[f64], ends: &[usize], bound: f64, grid: &mut Vec<f64>) {
+    let mut start = 0;
+    for (run, &end) in ends.iter().enumerate() {
+        let outside = if run == 0 { f64::INFINITY } else { f64::NEG_INFINITY };
+        for i in start..end {
+            let before = if i > start { slack[i - 1] } else { outside };
+            let after = if i + 1 < end { slack[i + 1] } else { outside };
+            if slack[i] < bound && slack[i] <= before && slack[i] <= after {
+                grid.push(points[i]);
+            }
         }
+        start = end;
     }
 }
 
-/// Ascending points over `range`, dense round `vertices`.
-fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>) {
+/// Ascending runs of points over `range`: one even, and one dense round each of `vertices`. `ends` has where each run ends.
+fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>, ends: &mut Vec<usize>) {
     const UNIFORM: usize = 200;
     const BESIDE: usize = 40;
     points.clear();
+    ends.clear();
     let step = (range[1] - range[0]) / UNIFORM as f64;
     points.extend((0..=UNIFORM).map(|i| range[0] + step * i as f64));
+    ends.push(points.len());
     let inside = |k: &f64| *k >= range[0] && *k <= range[1];
     for &(m, sigma) in vertices {
         // About sinh(4.8 t): out to 60σ.
@@ -130,9 +140,8 @@ fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>)
         };
         points.extend((1..=BESIDE).rev().map(|i| m - offset(i)).filter(inside));
         points.extend((0..=BESIDE).map(|i| m + offset(i)).filter(inside));
+        ends.push(points.len());
     }
-    // A few ascending runs, which this sort merges.
-    points.sort_by(f64::total_cmp);
 }
 
 /// Durrleman's g at each of `points`; −∞ where w ≤ 0.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    FitQuality, SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
@@ -17,6 +17,9 @@ use super::{
 
 /// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
 const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
+/// A slice of a surface goes on until a step gains less than this share, for these steps at most.
+const POLISHED: f64 = 1e-7;
+const POLISH_STEPS: usize = 100;
 /// A warm start is given up where the loss is above this share of the most that it can be.
 const MOST_WARM_COST: f64 = 0.6;
 /// The volatility of a surface none of whose quotes has one.
@@ -25,7 +28,9 @@ const NO_VOLATILITY: f64 = 0.2;
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
 /// Share of all quotes that strained slices must lose for another attempt.
-const LOST_SHARE: f64 = 0.01;
+const LOST_SHARE: f64 = 0.003;
+/// Counts of quotes that differ by this share are next to each other.
+const NEXT_TO: f64 = 2e-3;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -54,7 +59,14 @@ pub(super) fn fit_targets(
     aim: Aim,
     warm: &[Wings],
 ) -> (Surface, Vec<Option<Wings>>) {
-    let one = |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, aim, warm.get(i)));
+    let one = |(i, target): (usize, &Target)| {
+        target.has_shape().then(|| {
+            let x = fit_alone(target, aim, warm.get(i));
+            let last = Loss::saturating(SCALES[SCALES.len() - 1].0).bent();
+            let polished = || slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1;
+            if aim == Aim::Inside { polished() } else { x }
+        })
+    };
     let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let (ssvi, levels) = match ssvi::fit(&targets) {
         Some((ssvi, levels)) => (Some(ssvi), levels),
@@ -65,16 +77,16 @@ pub(super) fn fit_targets(
         .iter()
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
         .collect();
-    let range = surface_range(slices, &levels);
+    let ranges = held_ranges(slices, &levels);
     // Without a backbone there is no shape to fit: every slice stays flat.
     let repaired = ssvi.and_then(|_| {
         let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
         let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
         let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, warm, &backbone, range, reach);
-            let mut repaired = repair(&fitted, &backbone, range)?;
-            repair::adopt(&mut repaired, &own, range, |i, own, joint| match costs.get(i) {
+            let fitted = joint::fit(&mut members, &backbone, &ranges, reach);
+            let mut repaired = repair(&fitted, &backbone, &ranges)?;
+            repair::adopt(&mut repaired, &own, &ranges, |i, own, joint| match costs.get(i) {
                 Some(target) => {
                     let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
                     cost(own) < cost(joint)
@@ -91,7 +103,7 @@ pub(super) fn fit_targets(
             return Some(near);
         }
         let far = attempt(Reach::Far)?;
-        Some(if inside(slices, &far.slices) > inside(slices, &near.slices) { far } else { near })
+        Some(if is_better(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
     (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
@@ -111,9 +123,20 @@ fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) 
     lost as f64 > LOST_SHARE * slices.iter().map(SliceQuotes::len).sum::<usize>() as f64
 }
 
-/// Quotes inside bid-ask over all slices.
-fn inside(slices: &[SliceQuotes], fitted: &[Svi]) -> usize {
-    slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi).inside).sum()
+/// Quality over all slices.
+fn pooled(slices: &[SliceQuotes], fitted: &[Svi]) -> FitQuality {
+    let parts: Vec<FitQuality> = slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi)).collect();
+    target::pooled(parts.iter())
+}
+
+/// Whether one fit meets more quotes than the other, or next to as many and misses the rest by less.
+fn is_better(one: &FitQuality, other: &FitQuality) -> bool {
+    let (one_inside, other_inside) = (one.inside as f64, other.inside as f64);
+    if (one_inside - other_inside).abs() <= NEXT_TO * other_inside {
+        one.rmse_vol_points < other.rmse_vol_points
+    } else {
+        one_inside > other_inside
+    }
 }
 
 /// The slice's best fit without regard to the others, from `warm` where that meets the quotes roughly, else from a grid.
@@ -127,7 +150,7 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     }
     let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
         scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {
-            slice::descend(target, x, Loss::saturating(scale), &bounds, settled, steps)
+            slice::descend(target, x, Loss::saturating(scale).bent(), &bounds, settled, steps)
         })
     };
     if let Some(warm) = warm {
@@ -169,14 +192,14 @@ pub(super) fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f
 /// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
-        let target = if target.has_shape() { target } else { shape_target(target.expiry_years, backbone) };
+        let target = if target.has_shape() { target } else { shape_target(&target, backbone) };
         Member { bounds: Bounds::new(&target), target, grid: Points::default(), pair_grid: Points::default() }
     };
     targets.into_iter().zip(backbone).map(member).collect()
 }
 
-/// Points on the backbone's slice, as a target.
-fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
+/// Points on the backbone's slice, as a target; what the few quotes say of the money is kept.
+fn shape_target(few: &Target, backbone: &Wings) -> Target {
     let svi = wings::to_svi(backbone);
     let deviation = svi.total_variance(0.0).max(1e-14).sqrt();
     let k: Vec<f64> = (0..SHAPE_POINTS)
@@ -184,21 +207,30 @@ fn shape_target(expiry_years: f64, backbone: &Wings) -> Target {
         .collect();
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
-    Target { expiry_years, k, centre, inverse_half, ..Target::default() }
+    Target { expiry_years: few.expiry_years, k, centre, inverse_half, anchor: few.anchor, pull: None }
 }
 
-/// The log-moneyness over which all slices are held: what [`super::violations`] covers, a quarter of each slice's quoted span beyond its
-/// quotes and three deviations about the money.
-fn surface_range(slices: &[SliceQuotes], levels: &[f64]) -> [f64; 2] {
+/// The log-moneyness over which each slice, and its rise to the next, is held: all that is quoted at any expiry, and what
+/// [`super::violations`] covers of the slice and its neighbours, a quarter of the quoted span beyond the quotes and three deviations about
+/// the money.
+fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
     const BEYOND: f64 = 0.26;
     const DEVIATIONS: f64 = 3.1;
-    let mut range = [0.0_f64; 2];
-    for (quotes, level) in slices.iter().zip(levels) {
-        let Some([low, high]) = target::log_moneyness_range(quotes) else { continue };
-        let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
-        range = [range[0].min(low - beyond).min(-reach), range[1].max(high + beyond).max(reach)];
-    }
-    range
+    let union = |x: [f64; 2], y: [f64; 2]| [x[0].min(y[0]), x[1].max(y[1])];
+    let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(target::log_moneyness_range).collect();
+    let all = quoted.iter().flatten().fold([0.0; 2], |all, range| union(all, *range));
+    let widened: Vec<[f64; 2]> = quoted
+        .iter()
+        .zip(levels)
+        .map(|(range, level)| {
+            let Some([low, high]) = *range else { return all };
+            let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
+            union(all, [(low - beyond).min(-reach), (high + beyond).max(reach)])
+        })
+        .collect();
+    (0..slices.len())
+        .map(|i| (i.saturating_sub(1)..(i + 2).min(slices.len())).fold(all, |range, j| union(range, widened[j])))
+        .collect()
 }
 
 fn assemble(

@@ -6,7 +6,7 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    barrier::Barrier,
+    barrier::{Barrier, BarrierSum},
     constraints::{self, Member, Points},
     lanes::{LANES, Lanes},
     linear::{Block, solve_chain},
@@ -60,8 +60,6 @@ const STAGES: [Stage; 7] = [
 /// Repeated with fresh points while a constraint is missed between the points, this often at most.
 const LAST: Stage = Stage { scale: 0.0, weight: 0.01, edge: 1e-6, steps: 6 };
 const LAST_ROUNDS: usize = 2;
-/// The stage that a warm start begins with.
-const WARM_STAGE: usize = 2;
 
 /// Total variance must rise from slice to slice by this share of the scale.
 const CALENDAR_MARGIN: f64 = 5e-6;
@@ -76,34 +74,18 @@ const PAIR_REACH: f64 = 0.05;
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
-/// Fits all slices, starting from `warm` where that has an entry a member and is free of arbitrage on the points of the constraints, else
-/// from the backbone's (one entry a member).
-pub(super) fn fit(
-    members: &mut [Member],
-    warm: &[Wings],
-    backbone: &[Wings],
-    range: [f64; 2],
-    reach: Reach,
-) -> Vec<Wings> {
-    let clamped = |x: &[Wings], members: &[Member]| {
-        let mut x = x.to_vec();
-        x.iter_mut().zip(members).for_each(|(x, member)| member.bounds.clamp(x));
-        x
-    };
-    let mut x = clamped(backbone, members);
-    let mut first = 0;
-    if warm.len() == members.len() {
-        let start = clamped(warm, members);
-        if constraints::lay(members, &start, backbone, range) > 0.0 {
-            (x, first) = (start, WARM_STAGE);
-        }
+/// Fits all slices, starting from the backbone's (one entry a member).
+pub(super) fn fit(members: &mut [Member], backbone: &[Wings], ranges: &[[f64; 2]], reach: Reach) -> Vec<Wings> {
+    let mut x = backbone.to_vec();
+    for (x, member) in x.iter_mut().zip(&*members) {
+        member.bounds.clamp(x);
     }
-    for (stage, scale) in STAGES.into_iter().zip(reach.scales()).skip(first) {
-        constraints::lay(members, &x, backbone, range);
+    for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
+        constraints::lay(members, &x, backbone, ranges);
         descend(members, &mut x, &Stage { scale, ..stage });
     }
     for _ in 0..LAST_ROUNDS {
-        if constraints::lay(members, &x, backbone, range) > 0.0 {
+        if constraints::lay(members, &x, backbone, ranges) > 0.0 {
             break;
         }
         descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST });
@@ -155,16 +137,17 @@ impl Kernel for OwnValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let curve = LaneCurve::new(self.curve);
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        let mut sum = Lanes::ZERO;
+        let mut sum = BarrierSum::new(self.barrier);
         for at in (0..self.points.k.len()).step_by(LANES) {
             let [k, inverse_unit, there] = self.points.load(at);
             let w = curve.total_variance::<M>(k) * inverse_unit - share;
             let g = curve.durrleman_g::<M>(k) - margin;
             if self.barrier.reaches(w.least(g).min()) {
-                sum = sum + there * (self.barrier.value_of_lanes::<M>(w) + self.barrier.value_of_lanes::<M>(g));
+                sum.add(w.where_there(there));
+                sum.add(g.where_there(there));
             }
         }
-        *self.sum = sum.sum();
+        *self.sum = sum.finish();
     }
 }
 
@@ -182,15 +165,15 @@ impl Kernel for PairValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let [low, high] = [self.low, self.high].map(LaneCurve::new);
         let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut sum = Lanes::ZERO;
+        let mut sum = BarrierSum::new(self.barrier);
         for at in (0..self.points.k.len()).step_by(LANES) {
             let [k, inverse_unit, there] = self.points.load(at);
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
             if self.barrier.reaches(rise.min()) {
-                sum = sum + there * self.barrier.value_of_lanes::<M>(rise);
+                sum.add(rise.where_there(there));
             }
         }
-        *self.sum = sum.sum();
+        *self.sum = sum.finish();
     }
 }
 

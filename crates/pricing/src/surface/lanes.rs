@@ -92,6 +92,16 @@ impl Lanes {
         out
     }
 
+    /// The values where `there` is not zero, +∞ elsewhere.
+    #[inline(always)]
+    pub(super) fn where_there(self, there: Self) -> Self {
+        let mut out = self;
+        for i in 0..LANES {
+            out.0[i] = if there.0[i] > 0.0 { self.0[i] } else { f64::INFINITY };
+        }
+        out
+    }
+
     /// The sum, added as a balanced tree.
     #[inline(always)]
     pub(super) fn sum(self) -> f64 {
@@ -111,6 +121,7 @@ impl Lanes {
 pub(super) fn load(column: &[f64], at: usize, fill: f64) -> Lanes {
     let mut lanes = Lanes::splat(fill);
     if let Some(part) = column.get(at..at + LANES) {
+        #[allow(clippy::manual_memcpy, reason = "a loop becomes a load; a copy goes through memory")]
         for i in 0..LANES {
             lanes.0[i] = part[i];
         }

@@ -175,7 +175,7 @@ fn node(
     }
     let g = durrleman_g(k, at.smile());
     // Where variance stands still over time a zero density is no contradiction, but says nothing either.
-    if !(g > 0.0) {
+    if g <= 0.0 || g.is_nan() {
         return (f64::NAN, Is::ButterflyArbitrage);
     }
     let volatility = (at.by_t / g).sqrt();

@@ -14,20 +14,22 @@ use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
     inverse_square_scale: f64,
+    /// Whether a far quote's share of the Hessian falls with its curvature, or only with its weight.
+    is_bent: bool,
 }
 
 impl Loss {
     /// ρ(r) = r².
-    pub(super) const LEAST_SQUARES: Self = Self { inverse_square_scale: 0.0 };
+    pub(super) const LEAST_SQUARES: Self = Self { inverse_square_scale: 0.0, is_bent: false };
 
     pub(super) fn saturating(scale: f64) -> Self {
-        Self { inverse_square_scale: 1.0 / (scale * scale) }
+        Self { inverse_square_scale: 1.0 / (scale * scale), is_bent: false }
     }
 
-    /// ρ at r².
-    #[inline(always)]
-    pub(super) fn value(self, square: f64) -> f64 {
-        square / (1.0 + square * self.inverse_square_scale)
+    /// With the Hessian of ρ itself: fewer steps, to the minimum that is near. Without, each step lowers a parabola that lies above ρ,
+    /// which is slower and passes by small hollows.
+    pub(super) fn bent(self) -> Self {
+        Self { is_bent: true, ..self }
     }
 
     /// dρ/d(r²).
@@ -44,11 +46,17 @@ const LEAST_BEND: f64 = 0.1;
 
 /// Σρ over the quotes; +∞ where a total variance is not positive.
 pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
-    let mut sum = 0.0;
     let curve = Curve::new(x);
-    dispatch(Instructions::best(), Objective { target, curve, loss, sum: &mut sum });
+    let sum = of_quotes(target, &curve, loss);
     let miss = target.anchor.miss(curve.total_variance(0.0));
     sum + miss * miss + target.pull.as_ref().map_or(0.0, |pull| pull.cost(x))
+}
+
+/// The quotes' part of [`objective`].
+pub(super) fn of_quotes(target: &Target, curve: &Curve, loss: Loss) -> f64 {
+    let mut sum = 0.0;
+    dispatch(Instructions::best(), Objective { target, curve: *curve, loss, sum: &mut sum });
+    sum
 }
 
 struct Objective<'a> {
@@ -83,7 +91,21 @@ impl Kernel for Objective<'_> {
 pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
     let mut sum = 0.0;
     let curve = Curve::new(x);
-    dispatch(Instructions::best(), Accumulate { target, curve, loss, gradient, hessian, sum: &mut sum });
+    if loss.is_bent {
+        let kernel =
+            Accumulate::<true> { target, curve, loss, gradient: &mut *gradient, hessian: &mut *hessian, sum: &mut sum };
+        dispatch(Instructions::best(), kernel);
+    } else {
+        let kernel = Accumulate::<false> {
+            target,
+            curve,
+            loss,
+            gradient: &mut *gradient,
+            hessian: &mut *hessian,
+            sum: &mut sum,
+        };
+        dispatch(Instructions::best(), kernel);
+    }
     let (w, by) = curve.gradient(0.0);
     let miss = target.anchor.miss(w);
     if miss != 0.0 {
@@ -102,7 +124,7 @@ pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut 
     sum + miss * miss + pulled
 }
 
-struct Accumulate<'a> {
+struct Accumulate<'a, const BENT: bool> {
     target: &'a Target,
     curve: Curve,
     loss: Loss,
@@ -111,7 +133,7 @@ struct Accumulate<'a> {
     sum: &'a mut f64,
 }
 
-impl Kernel for Accumulate<'_> {
+impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
         let Self { target, curve, loss, gradient, hessian, sum } = self;
@@ -130,8 +152,11 @@ impl Kernel for Accumulate<'_> {
             least = w.least(least);
             total = square.times_plus::<M>(share, total);
             let slope = share * share * inverse_half;
-            let bend = (Lanes::ONE - Lanes::splat(3.0) * square * inverse_square).greatest(least_bend);
-            let scale = slope * inverse_half * share * bend;
+            let mut scale = slope * inverse_half;
+            if BENT {
+                let bend = Lanes::ONE - Lanes::splat(3.0) * square * inverse_square;
+                scale = scale * share * bend.greatest(least_bend);
+            }
             let slope = slope * r;
             for i in 0..5 {
                 // The derivative by a is one.

@@ -34,6 +34,8 @@ mod svi;
 mod svi_domain;
 mod svi_forms;
 pub mod svi_surface;
+#[cfg(test)]
+mod svi_surface_tests;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub(super) struct Repaired {
 }
 
 /// A surface free of arbitrage on the dense grid near `fitted`. None where even the backbone is not free.
-pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> Option<Repaired> {
+pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) -> Option<Repaired> {
     let mut shares = vec![0.0_f64; fitted.len()];
     let mut levels = vec![0.0; fitted.len()];
     for round in 0..ROUNDS {
@@ -37,10 +37,10 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> O
                 x
             })
             .collect();
-        lift(&mut slices, range);
+        lift(&mut slices, ranges);
         let mut mended = true;
         for i in 0..slices.len() {
-            let missing = shortfall(&slices[i], slices.get(i + 1).unwrap_or(&slices[i]), range);
+            let missing = shortfall(&slices[i], slices.get(i + 1).unwrap_or(&slices[i]), ranges[i]);
             if missing > 0.0 {
                 mended = false;
                 if round < EASES {
@@ -52,22 +52,22 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], range: [f64; 2]) -> O
         }
         if mended {
             let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-            if free(&slices, range) {
+            if free(&slices, ranges) {
                 return Some(Repaired { slices, shares });
             }
         }
     }
     let mut slices = backbone.to_vec();
-    lift(&mut slices, range);
+    lift(&mut slices, ranges);
     let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-    free(&slices, range).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
+    free(&slices, ranges).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
 }
 
 /// Puts a slice's own fit in its place where that meets more of its quotes and breaks no rule beside the neighbours as they are.
 pub(super) fn adopt(
     repaired: &mut Repaired,
     own: &[Option<Svi>],
-    range: [f64; 2],
+    ranges: &[[f64; 2]],
     is_better: impl Fn(usize, &Svi, &Svi) -> bool,
 ) {
     let Repaired { slices, shares } = repaired;
@@ -75,7 +75,7 @@ pub(super) fn adopt(
         let Some(candidate) = own[i].filter(|own| is_better(i, own, &slices[i])) else { continue };
         let window = i.saturating_sub(1)..(i + 2).min(slices.len());
         let before = std::mem::replace(&mut slices[i], candidate);
-        if free(&slices[window], range) {
+        if free(&slices[window.clone()], &ranges[window]) {
             shares[i] = 0.0;
         } else {
             slices[i] = before;
@@ -118,7 +118,7 @@ fn shortfall(slice: &Wings, next: &Wings, range: [f64; 2]) -> f64 {
 }
 
 /// Lifts each slice over the one before: wing slopes first, then the level by the deepest shortfall on the grid.
-fn lift(slices: &mut [Wings], range: [f64; 2]) {
+fn lift(slices: &mut [Wings], ranges: &[[f64; 2]]) {
     let mut grid = Vec::new();
     for i in 1..slices.len() {
         let (before, after) = slices.split_at_mut(i);
@@ -129,7 +129,7 @@ fn lift(slices: &mut [Wings], range: [f64; 2]) {
             }
         }
         let (low, svi) = (wings::to_svi(low), wings::to_svi(high));
-        dense_grid(range, &low, &svi, &mut grid);
+        dense_grid(ranges[i - 1], &low, &svi, &mut grid);
         let mut short = 0.0_f64;
         let rise = |k: f64| svi.total_variance(k) - low.total_variance(k) * (1.0 + LIFT);
         lowest(&grid, rise, |_, rise| short = short.max(-rise));
@@ -138,11 +138,11 @@ fn lift(slices: &mut [Wings], range: [f64; 2]) {
 }
 
 /// Whether the slices are free of arbitrage on the dense grid, more strictly than the report asks.
-fn free(slices: &[Svi], range: [f64; 2]) -> bool {
+fn free(slices: &[Svi], ranges: &[[f64; 2]]) -> bool {
     let mut grid = Vec::new();
     slices.iter().enumerate().all(|(i, svi)| {
         let next = slices.get(i + 1).unwrap_or(svi);
-        dense_grid(range, svi, next, &mut grid);
+        dense_grid(ranges[i], svi, next, &mut grid);
         let ([p, q], [p_next, q_next]) = (svi.wing_slopes(), next.wing_slopes());
         // b(1 ± ρ) of a slope of zero is zero to rounding only.
         const ROUNDING: f64 = 1e-14;

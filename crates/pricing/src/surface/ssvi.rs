@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     linear::solve_small,
-    loss::Loss,
+    loss::{self, Loss},
     svi::Svi,
     target::{FEWEST_QUOTES, Target},
+    wings::Curve,
 };
 
 /// Quotes a slice that the fit looks at.
@@ -180,11 +181,5 @@ fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3], loss
 }
 
 fn sum(target: &Target, svi: &Svi, loss: Loss) -> f64 {
-    let quotes = target.k.iter().zip(&target.centre).zip(&target.inverse_half);
-    quotes
-        .map(|((&k, &centre), &inverse_half)| {
-            let r = (svi.total_variance(k) - centre) * inverse_half;
-            loss.value(r * r)
-        })
-        .sum()
+    loss::of_quotes(target, &Curve::from_svi(svi), loss)
 }

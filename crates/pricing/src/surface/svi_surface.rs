@@ -6,10 +6,10 @@ use super::{
         Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
         Stability, minimise, stability,
     },
-    fit::{Aim, fit_targets},
+    fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
     ssvi::Ssvi,
-    target::{self, FEWEST_QUOTES, Pull, Target, positive_years},
+    target::{FEWEST_QUOTES, Pull, Target, positive_years},
     wings::{self, Wings},
 };
 use crate::math::{Plain, normal_pdf};
@@ -36,7 +36,8 @@ const DEGREES: f64 = 4.0;
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
 /// default loss too.
 ///
-/// `prior` is where the slices start from. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
+/// `prior` is where the fits of the slices alone start from; the joint fit starts from the SSVI backbone, whose path in stays free of
+/// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
 /// the condition number, and the largest change when one mid moves by a tick of 0.05 (where the forward is known).
 ///
 /// # Errors
@@ -326,15 +327,15 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
             target.pull = Some(Pull::new(calibration.tikhonov, to, level));
         }
     };
-    let x = if is_default(calibration) {
+    let (x, target, aim) = if is_default(calibration) {
         let mut target = own;
         pull(&mut target);
-        super::fit::fit_alone(&target, Aim::Inside, warm.as_ref())
+        (fit_alone(&target, Aim::Inside, warm.as_ref()), target, Aim::Inside)
     } else {
         let objective = Objective::new(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
         let is_likelihood = calibration.estimator == Estimator::MaximumLikelihood;
-        let mut x = warm.unwrap_or_default();
+        let (mut x, mut last) = (warm.unwrap_or_default(), own);
         for round in 0..=LIKELIHOOD_ROUNDS.max(SECANT_ROUNDS) {
             if let (true, Some(svi)) = (is_likelihood, &fitted) {
                 scale = noise_scale(&objective, svi, scale);
@@ -342,22 +343,22 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
             let mut target = laid(&objective, fitted.as_ref(), (is_likelihood && round > 0).then_some(scale));
             pull(&mut target);
             let from = if round > 0 { Some(&x) } else { warm.as_ref() };
-            x = super::fit::fit_alone(&target, Aim::LeastSquares, from);
-            fitted = Some(wings::to_svi(&x));
+            x = fit_alone(&target, Aim::LeastSquares, from);
+            (fitted, last) = (Some(wings::to_svi(&x)), target);
         }
-        x
+        (x, last, Aim::LeastSquares)
     };
     let svi = wings::to_svi(&x);
     if !settings.is_butterfly_free || svi.is_butterfly_free() {
         return Ok(svi);
     }
-    Ok(constrained(quotes, svi))
+    Ok(constrained(quotes, svi, target, aim))
 }
 
 /// The slice of the surface of one expiry, moved towards its SSVI backbone until no strike has butterfly arbitrage: a surface holds its
 /// slices over the quoted strikes only.
-fn constrained(quotes: &SliceQuotes, own: Svi) -> Svi {
-    let surface = fit_targets(std::slice::from_ref(quotes), vec![Target::new(quotes)], Aim::Inside, &[]).0;
+fn constrained(quotes: &SliceQuotes, own: Svi, target: Target, aim: Aim) -> Svi {
+    let surface = fit_targets(std::slice::from_ref(quotes), vec![target], aim, &[]).0;
     let (Some(slice), Some(ssvi)) = (surface.slices.first(), surface.ssvi) else { return own };
     if slice.svi.is_butterfly_free() {
         return slice.svi;

@@ -44,6 +44,10 @@ impl Curve {
         Self { a: x[0], tilt: 0.5 * (x[2] - x[1]), half_sum: 0.5 * (x[1] + x[2]), m: x[3], sigma2: sigma * sigma }
     }
 
+    pub(super) fn from_svi(svi: &Svi) -> Self {
+        Self { a: svi.a, tilt: svi.b * svi.rho, half_sum: svi.b, m: svi.m, sigma2: svi.sigma * svi.sigma }
+    }
+
     /// w(k).
     #[inline(always)]
     pub(super) fn total_variance(&self, k: f64) -> f64 {
@@ -60,22 +64,6 @@ impl Curve {
         let w = self.a + self.tilt * x + self.half_sum * root;
         let by_m = -(self.tilt + self.half_sum * x * inverse);
         (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
-    }
-
-    /// Durrleman's g(k); −∞ where w ≤ 0.
-    #[inline(always)]
-    pub(super) fn durrleman_g(&self, k: f64) -> f64 {
-        let x = k - self.m;
-        let inverse = 1.0 / (x * x + self.sigma2).sqrt();
-        let w = self.a + self.tilt * x + self.half_sum / inverse;
-        if w <= 0.0 {
-            return f64::NEG_INFINITY;
-        }
-        let slope = self.tilt + self.half_sum * x * inverse;
-        let bend = self.half_sum * self.sigma2 * inverse * inverse * inverse;
-        let inverse_w = 1.0 / w;
-        let lead = 1.0 - 0.5 * k * slope * inverse_w;
-        lead * lead - 0.25 * slope * slope * (inverse_w + 0.25) + 0.5 * bend
     }
 
     /// g(k) and its gradient by a, p, q, m, ln σ. Wants w > 0.

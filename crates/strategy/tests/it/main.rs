@@ -6,3 +6,4 @@ mod demo;
 mod properties;
 mod real;
 mod support;
+mod surfaces;

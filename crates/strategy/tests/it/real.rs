@@ -11,7 +11,7 @@ use zomma_strategy::analysis::{Analysis, Candidate, ForwardSource, RateSource, a
 use crate::support::config;
 
 /// The chains of a file by date. The same date twice is two entries.
-fn chains(path: &Path, underlying: Option<&str>) -> Vec<Chain> {
+pub fn chains(path: &Path, underlying: Option<&str>) -> Vec<Chain> {
     let options = ReadOptions { underlying: underlying.map(str::to_owned), ..ReadOptions::default() };
     let members: Vec<_> = members(path).unwrap().map(Result::unwrap).collect();
     let mut chains: Vec<Chain> = members.par_iter().flat_map(|member| parse(member, &options).unwrap()).collect();

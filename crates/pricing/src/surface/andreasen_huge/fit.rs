@@ -2,6 +2,7 @@
 
 use super::{
     AndreasenHuge,
+    ceiling::{Limit, ceilings, limits},
     grid::{Grid, Place},
     implied,
     parameters::{AndreasenHugeParameters, AndreasenHugeStep, lognormal_half_squares, place},
@@ -31,6 +32,8 @@ const LEAST_GAIN: f64 = 1e-5;
 const MOST_STEPS: usize = 25;
 /// Weight of the squared second difference of neighbouring parameters.
 const ROUGHNESS: f64 = 0.05;
+/// Weight of a squared excess over what later slices ask for, in their half-spreads.
+const CEILING: f64 = 4.0;
 /// Weight of a parameter's own square: what determines those that no quote does.
 const RIDGE: f64 = 1e-6;
 /// A typical change of ln local variance from a day to the next, as Tikhonov's scale.
@@ -43,8 +46,9 @@ const DEVIATIONS: f64 = 5.0;
 ///
 /// A step has a parameter for each of up to six strikes, else for every one and a half, 24 at most, at quantiles of the quoted strikes. So
 /// a single quote gives one volatility, up to the grid's own error; a slice without a usable quote has no step of its own, and the surface
-/// at its expiry is interpolated. With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it. Where quotes want total variance to fall from an expiry to the next the
-/// later slice stays above the earlier.
+/// at its expiry is interpolated. Beside its own quotes a step is held below the upper half of the spreads of later expiries: what it takes
+/// they cannot give back. Where quotes want total variance to fall from an expiry to the next, the later slice stays above the earlier.
+/// With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it.
 ///
 /// # Errors
 /// [`FitError::NoQuotes`] where no slice has a usable quote.
@@ -83,7 +87,8 @@ pub fn fit(
     let grid = parameters.grid();
     let mut prices = Prices::today(&grid);
     let mut stabilities = Vec::with_capacity(targets.len());
-    for (objective, level) in targets.iter().zip(levels) {
+    let ceilings = ceilings(&targets);
+    for ((objective, level), ceilings) in targets.iter().zip(levels).zip(&ceilings) {
         let before = parameters.steps.last();
         let mut step = AndreasenHugeStep {
             expiry_years: objective.expiry_years,
@@ -95,7 +100,17 @@ pub fn fit(
         let base_before = before.map_or(0.0, |before| before.total_variance);
         // The first step starts from a kink, so that its ratios are not like those of the others.
         let last = before.filter(|_| parameters.steps.len() > 1);
-        let slice = SliceFit { grid: &grid, objective, before: &prices, base_before, last, tau, settings, prior };
+        let slice = SliceFit {
+            grid: &grid,
+            objective,
+            before: &prices,
+            base_before,
+            last,
+            limits: limits(ceilings, &grid),
+            tau,
+            settings,
+            prior,
+        };
         let found = match step.log_moneyness.len() {
             1 => slice.run::<1>(&mut step, &mut notes),
             2..=4 => slice.run::<4>(&mut step, &mut notes),
@@ -214,6 +229,8 @@ struct SliceFit<'a> {
     base_before: f64,
     /// The step before, where its ratios are a start.
     last: Option<&'a AndreasenHugeStep>,
+    /// Where later slices must find room.
+    limits: Vec<Limit>,
     tau: f64,
     settings: &'a ModelSettings,
     prior: Option<&'a AndreasenHuge>,
@@ -256,21 +273,32 @@ impl SliceFit<'_> {
             }
             matrix.solve(&mut sensitivities);
             let prices: Vec<f64> = self.before.out_of_the_money.iter().zip(&u).map(|(o, u)| o + u[0]).collect();
-            for (i, (place, point)) in places.iter().zip(&self.objective.points).enumerate() {
-                let price = grid.price(place, &prices, &self.before.bends).value;
-                let w = implied::total_variance(point.k, price);
-                let [miss, slope] = self.objective.miss(i, w);
-                let factor = slope / implied::by_variance(point.k, w);
+            let slopes = |place: &Place, factor: f64| {
                 let mut by = [0.0; N];
                 for (offset, weight) in place.cubic.iter().enumerate() {
                     for (by, sensitivity) in by.iter_mut().zip(&sensitivities[place.first + offset]) {
                         *by += factor * weight * sensitivity;
                     }
                 }
+                by
+            };
+            for (i, (place, point)) in places.iter().zip(&self.objective.points).enumerate() {
+                let price = grid.price(place, &prices, &self.before.bends).value;
+                let w = implied::total_variance(point.k, price);
+                let [miss, slope] = self.objective.miss(i, w);
+                let by = slopes(place, slope / implied::by_variance(point.k, w));
                 if !(miss.is_finite() && by.iter().all(|by| by.is_finite())) {
                     return false;
                 }
                 normal.add(miss, &by);
+            }
+            for Limit { ceiling, place, price: most } in &self.limits {
+                let price = grid.price(place, &prices, &self.before.bends).value;
+                if price > *most {
+                    let w = implied::total_variance(ceiling.k, price);
+                    let by = slopes(place, ceiling.inverse_half / implied::by_variance(ceiling.k, w));
+                    normal.pull(CEILING, ceiling.inverse_half * (w - ceiling.total_variance), &by);
+                }
             }
             for m in 0..count {
                 pull(normal, RIDGE + tikhonov, x[m] - target[m], [(m, 1.0)]);
@@ -280,8 +308,8 @@ impl SliceFit<'_> {
                 let second = 2.0 * off(m) - off(m - 1) - off(m + 1);
                 pull(normal, ROUGHNESS, second, [(m - 1, -1.0), (m, 2.0), (m + 1, -1.0)]);
             }
-            for m in count..N {
-                pull(normal, 1.0, x[m], [(m, 1.0)]);
+            for (m, unused) in x.iter().enumerate().skip(count) {
+                pull(normal, 1.0, *unused, [(m, 1.0)]);
             }
             true
         });
@@ -290,9 +318,9 @@ impl SliceFit<'_> {
             notes.push(Note { expiry_years, reason: Reason::NotConverged { steps: solution.steps } });
         }
         let found: Vec<f64> = solution.parameters[..count].to_vec();
-        for (k, ratio) in step.log_moneyness.iter().zip(&found).filter(|(_, ratio)| ratio.abs() >= BOUND) {
-            let parameter = format!("log_ratio at {k:.4}");
-            notes.push(Note { expiry_years, reason: Reason::AtBound { parameter, value: *ratio } });
+        if let Some(at) = found.iter().position(|ratio| ratio.abs() >= BOUND) {
+            let parameter = format!("log_ratio at {:.4}", step.log_moneyness[at]);
+            notes.push(Note { expiry_years, reason: Reason::AtBound { parameter, value: found[at] } });
         }
         step.log_ratios = found;
         stability_of(step, &solution)

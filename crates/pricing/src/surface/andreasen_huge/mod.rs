@@ -9,6 +9,7 @@
 //! bulge a little at strikes near the money, and the local volatility of the steps is a device that repeats the quotes, not Dupire's
 //! function (which [`VolatilitySurface::local_vol`] gives).
 
+mod ceiling;
 mod fit;
 mod grid;
 mod implied;
@@ -36,7 +37,8 @@ use step::{Prices, Step};
 /// falls to zero in proportion to variance time, and after the last every strike gains the variance that the money gains, as of
 /// [`Slices`](super::Slices): a step from today's intrinsic values alone would give every strike far from the money a volatility that
 /// grows without bound as expiry nears. Beyond the strikes that the grid covers (a third of the quoted range and more beyond the quotes)
-/// total variance is constant.
+/// total variance is constant. A 1e-15th of the probability is as wide as the grid at every expiry, so that every strike on it has a price
+/// and a volatility.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(try_from = "AndreasenHugeParameters", into = "AndreasenHugeParameters")]
 pub struct AndreasenHuge {
@@ -122,10 +124,10 @@ impl AndreasenHuge {
             return self.rows[after].clone();
         }
         let bits = expiry_years.to_bits();
-        if let Some((known, row)) = &*self.last.read().unwrap_or_else(PoisonError::into_inner) {
-            if *known == bits {
-                return row.clone();
-            }
+        if let Some((known, row)) = &*self.last.read().unwrap_or_else(PoisonError::into_inner)
+            && *known == bits
+        {
+            return row.clone();
         }
         let before = &steps[after - 1];
         let half_squares =

@@ -30,10 +30,9 @@ impl Prices {
         let mut bends = vec![0.0; count];
         let intrinsic = |i: usize| (1.0 - grid.nodes[i]).max(0.0);
         // Only the two nodes about the forward see the kink.
-        for i in grid.money - 1..=grid.money {
-            bends[i] =
-                grid.lower[i] * (intrinsic(i - 1) - intrinsic(i)) + grid.upper[i] * (intrinsic(i + 1) - intrinsic(i));
-            bends[i] = bends[i].max(0.0);
+        for (i, bend) in bends.iter_mut().enumerate().skip(grid.money - 1).take(2) {
+            let [below, here, above] = [i - 1, i, i + 1].map(intrinsic);
+            *bend = (grid.lower[i] * (below - here) + grid.upper[i] * (above - here)).max(0.0);
         }
         let kink = Self { out_of_the_money: vec![0.0; count], bends };
         let [low, high] = grid.range;

@@ -311,6 +311,22 @@ fn sparse_and_odd_quotes_give_what_they_can() {
 }
 
 #[test]
+fn a_thin_first_slice_leaves_room_for_the_later_ones() {
+    // A quarter of an hour before expiry: three puts with wide spreads, whose mids rise so steeply that what they say of strikes further
+    // out, taken as it is, is above the quotes of the day after.
+    let mut first = slice(2.9e-5, &[-0.0054, -0.002, -0.0002], 0.0, |_| 0.0);
+    first.bid_volatility = vec![0.7, 0.54, 0.09];
+    first.mid_volatility = vec![1.55, 0.82, 0.34];
+    first.ask_volatility = vec![2.2, 1.08, 0.58];
+    let second = slice(0.0028, &strikes(-0.037, 0.007, 28), 0.005, |k| 0.09 + 5.0 * k.abs());
+    let slices = [first, second];
+    let found = fitted(&slices);
+    let (parts, _) = quality_of(&found.surface, &slices);
+    assert!(parts[0].inside == 3 && parts[1].inside >= 26, "{parts:?}");
+    assert_sound(&found.surface, &slices);
+}
+
+#[test]
 fn real_smiles_of_2025_have_the_right_volatility_at_the_money() {
     let Some(folder) = zomma_testkit::real_data() else { return };
     for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {

@@ -300,10 +300,10 @@ fn cholesky(band: &mut [Band]) -> bool {
                 band[i][d] = sum * band[j][0];
             } else {
                 // A diagonal that rounding has eaten holds its variable still.
-                if !(sum > 1e-14 * band[i][0].abs()) {
-                    if !sum.is_finite() {
-                        return false;
-                    }
+                if !sum.is_finite() {
+                    return false;
+                }
+                if sum <= 1e-14 * band[i][0].abs() {
                     sum = band[i][0].abs().max(1e-300) * 1e14;
                 }
                 band[i][0] = 1.0 / sum.sqrt();
@@ -329,5 +329,96 @@ fn back_substitute(band: &[Band], v: &mut [f64]) {
             sum -= band[i + d][d] * v[i + d];
         }
         v[i] = sum * band[i][0];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// min Σ(xᵢ − i)² over eight variables, which ends at i where nothing binds.
+    fn nearest() -> Programme {
+        let mut programme = Programme::default();
+        programme.reset(8);
+        for i in 0..8 {
+            let mut row = [0.0; 1];
+            row[0] = 1.0;
+            programme.add_square(i, &row, -(i as f64), 2.0);
+        }
+        programme
+    }
+
+    fn constraint(start: usize, row: [f64; 4], bound: f64, weight: f64) -> Constraint {
+        Constraint { start, row, bound, weight }
+    }
+
+    fn solve(programme: &Programme) -> Vec<f64> {
+        let mut x = vec![1.0; 8];
+        let outcome = Solver::default().solve(programme, &mut x);
+        assert!(outcome.settled && outcome.steps < 30, "{outcome:?}");
+        x
+    }
+
+    fn assert_near(x: &[f64], expected: &[f64]) {
+        for (i, (ours, theirs)) in x.iter().zip(expected).enumerate() {
+            assert!((ours - theirs).abs() < 1e-5, "variable {i}: {ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn constraints_that_do_not_bind_change_nothing() {
+        let mut programme = nearest();
+        programme.constraints.push(constraint(2, [1.0, 1.0, 1.0, 1.0], 3.0, f64::INFINITY));
+        programme.constraints.push(constraint(0, [0.0, -1.0, 0.0, 0.0], -5.0, 10.0));
+        assert_near(&solve(&programme), &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn a_hard_constraint_is_met_at_the_nearest_point() {
+        let mut programme = nearest();
+        // The sum of variables 2 to 5 is 14; it must be 18: each moves by one.
+        programme.constraints.push(constraint(2, [1.0; 4], 18.0, f64::INFINITY));
+        assert_near(&solve(&programme), &[0.0, 1.0, 3.0, 4.0, 5.0, 6.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn a_soft_constraint_moves_a_variable_by_its_weight_at_most() {
+        let mut programme = nearest();
+        // Variable 0 is wanted at 10 but pulls back by 2x: a weight of 6 moves it to 3. Variable 4 is wanted at 5, which 2·1 < 6 reaches.
+        programme.constraints.push(constraint(0, [1.0, 0.0, 0.0, 0.0], 10.0, 6.0));
+        programme.constraints.push(constraint(4, [1.0, 0.0, 0.0, 0.0], 5.0, 6.0));
+        assert_near(&solve(&programme), &[3.0, 1.0, 2.0, 3.0, 5.0, 5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn contradicting_soft_constraints_are_missed_where_it_costs_least() {
+        let mut programme = nearest();
+        programme.constraints.push(constraint(3, [1.0, 0.0, 0.0, 0.0], 9.0, 100.0));
+        programme.constraints.push(constraint(3, [-1.0, 0.0, 0.0, 0.0], -8.0, 1000.0));
+        assert_near(&solve(&programme)[3..4], &[8.0]);
+    }
+
+    #[test]
+    fn the_factor_of_a_band_solves_its_system() {
+        let n = 12;
+        let entry = |i: usize, j: usize| {
+            let d = i.abs_diff(j);
+            if d == 0 {
+                9.0 + i as f64
+            } else if d <= REACH {
+                ((3 * i.min(j) + d) as f64).sin()
+            } else {
+                0.0
+            }
+        };
+        let mut band: Vec<Band> =
+            (0..n).map(|i| std::array::from_fn(|d| if d <= i { entry(i, i - d) } else { 0.0 })).collect();
+        let truth: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
+        let mut v: Vec<f64> = (0..n).map(|i| (0..n).map(|j| entry(i, j) * truth[j]).sum()).collect();
+        assert!(cholesky(&mut band));
+        back_substitute(&band, &mut v);
+        for i in 0..n {
+            assert!((v[i] - truth[i]).abs() < 1e-12, "{i}: {} {}", v[i], truth[i]);
+        }
     }
 }

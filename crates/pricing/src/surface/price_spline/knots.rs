@@ -6,14 +6,18 @@ use super::{quotes::Quote, reference::Reference};
 pub(super) const LEAST_GAP: f64 = 0.02;
 /// A gap wider than this many deviations is filled.
 const WIDEST_GAP: f64 = 0.35;
+/// Knots on each side of the money at least.
+const FEWEST_A_SIDE: usize = 4;
 /// The knots go on this many deviations beyond the quotes, and this share of their span, and this many about the money at least.
 const BEYOND: f64 = 1.0;
 const BEYOND_SHARE: f64 = 0.05;
 const ABOUT: f64 = 4.0;
+/// But not further than this in log-moneyness: where a put is worth nearly its strike, its price says little.
+const FURTHEST_ABOUT: f64 = 5.0;
 
 /// The log-moneyness of the first and last knot of a slice whose predecessor's knots span `inner`: they span these too.
 pub(super) fn span(quotes: &[Quote], reference: &Reference, inner: [f64; 2]) -> [f64; 2] {
-    let about = ABOUT * reference.deviation(0.0);
+    let about = (ABOUT * reference.deviation(0.0)).min(FURTHEST_ABOUT);
     let mut span = [-about, about];
     if let (Some(first), Some(last)) = (quotes.first(), quotes.last()) {
         let share = BEYOND_SHARE * (last.k - first.k);
@@ -48,4 +52,37 @@ pub(super) fn lay(quotes: &[Quote], reference: &Reference, [low, high]: [f64; 2]
         (last, last_u) = (quote.k, u);
     }
     reach(end, knots);
+    // Each end of the spline takes three knots of its own side of the money.
+    let below = knots.partition_point(|&knot| knot < 1.0);
+    if below < FEWEST_A_SIDE {
+        knots.splice(..below, (0..FEWEST_A_SIDE).map(|i| (low * (1.0 - i as f64 / FEWEST_A_SIDE as f64)).exp()));
+    }
+    let above = knots.partition_point(|&knot| knot <= 1.0);
+    if knots.len() - above < FEWEST_A_SIDE {
+        knots.splice(above.., (1..=FEWEST_A_SIDE).map(|i| (high * i as f64 / FEWEST_A_SIDE as f64).exp()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knots_span_what_they_must_with_no_gap_too_wide() {
+        let reference = Reference::flat(0.05);
+        let span = span(&[], &reference, [-0.3, 0.1]);
+        assert_eq!(span, [-0.3, 0.2]);
+        let mut knots = Vec::new();
+        lay(&[], &reference, span, &mut knots);
+        assert!((knots[0].ln() + 0.3).abs() < 1e-12 && (knots[knots.len() - 1].ln() - 0.2).abs() < 1e-12);
+        for pair in knots.windows(2) {
+            let gap = reference.deviations(pair[1].ln()) - reference.deviations(pair[0].ln());
+            assert!(gap > 0.0 && gap < WIDEST_GAP + 1e-9, "{gap}");
+        }
+        // However narrow the span, each side of the money has its knots.
+        lay(&[], &Reference::flat(1.0), [-0.1, 0.1], &mut knots);
+        let below = knots.iter().filter(|knot| **knot < 1.0).count();
+        assert!(below >= FEWEST_A_SIDE && knots.len() - below >= FEWEST_A_SIDE);
+        assert!(knots.windows(2).all(|pair| pair[0] < pair[1]), "{knots:?}");
+    }
 }

@@ -161,39 +161,51 @@ fn fit_all(
     let ceiling = quotes::Ceiling::new(members.iter().map(|member| member.quotes.as_slice()));
     let mut workspace = Workspace::default();
     let mut smiles: Vec<PriceSpline> = Vec::with_capacity(members.len());
-    let (mut knots, mut bounds, mut unbounded) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut knots, mut bounds) = (Vec::new(), Vec::new());
     for (i, member) in members.iter().enumerate() {
-        knots::lay(&member.quotes, &member.reference, member.span, &mut knots);
-        ceiling.fill(i + 1, &knots, &mut bounds);
         let prior = prior.map(|surface| (surface, expiry_years[i]));
-        let mut task = Task {
-            quotes: &member.quotes,
-            reference: &member.reference,
-            previous: smiles.last(),
-            knots: &knots,
-            ceiling: &bounds,
-            powers: member.powers,
-            tikhonov,
-            prior,
-        };
-        let mut smile = workspace.fit(&task);
-        if smile.is_none() {
-            let why = format!("not settled after {} steps", workspace.steps);
-            let mut note = |instead: &str| {
-                let reason = Reason::Failed { why: format!("{why}; {instead} instead") };
-                notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
+        let mean = member.quotes.iter().map(|quote| quote.deviation).sum::<f64>() / member.quotes.len() as f64;
+        let flat = Reference::flat(if mean > 0.0 { mean } else { member.reference.deviation(0.0) });
+        let none: &[Quote] = &[];
+        let attempts = [
+            (member.quotes.as_slice(), &member.reference, ""),
+            (member.quotes.as_slice(), &flat, "no reference"),
+            (none, &member.reference, "the reference's shape"),
+            (none, &flat, "one volatility"),
+        ];
+        let mut smile = None;
+        let mut instead = "";
+        for (quotes, reference, what) in attempts {
+            knots::lay(quotes, reference, member.span, &mut knots);
+            ceiling.fill(if quotes.is_empty() { members.len() } else { i + 1 }, &knots, &mut bounds);
+            let task = Task {
+                quotes,
+                reference,
+                previous: smiles.last(),
+                knots: &knots,
+                ceiling: &bounds,
+                powers: member.powers,
+                tikhonov,
+                prior,
             };
-            unbounded.resize(knots.len(), f64::INFINITY);
-            task = Task { quotes: &[], ceiling: &unbounded, ..task };
             smile = workspace.fit(&task);
+            instead = what;
             if smile.is_some() {
-                note("the reference's shape");
-            } else if let Some(before) = smiles.last() {
-                note("the smile of the expiry before");
-                smile = Some(before.clone());
+                if let Some(steps) = workspace.unsettled {
+                    notes.push(Note { expiry_years: Some(expiry_years[i]), reason: Reason::NotConverged { steps } });
+                }
+                break;
             }
         }
-        smiles.push(smile.ok_or(FitError::NotConverged { starts: 2 })?);
+        if smile.is_none() && !smiles.is_empty() {
+            smile = smiles.last().cloned();
+            instead = "the smile of the expiry before";
+        }
+        if !instead.is_empty() {
+            let why = format!("no smile free of arbitrage was reached; {instead} instead");
+            notes.push(Note { expiry_years: Some(expiry_years[i]), reason: Reason::Failed { why } });
+        }
+        smiles.push(smile.ok_or(FitError::NotConverged { starts: 4 })?);
     }
     Ok(smiles)
 }

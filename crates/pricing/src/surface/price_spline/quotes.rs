@@ -146,3 +146,70 @@ impl Ceiling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::calibration::{Residual, Weights};
+
+    fn slice(k: &[f64], mid: f64, half: f64) -> SliceQuotes {
+        SliceQuotes {
+            expiry_years: 0.25,
+            forward: 50.0,
+            log_moneyness: k.to_vec(),
+            bid_volatility: vec![mid - half; k.len()],
+            mid_volatility: vec![mid; k.len()],
+            ask_volatility: vec![mid + half; k.len()],
+            open_interest: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn asks_bound_prices_between_their_strikes_by_the_chord_and_beyond_by_monotony() {
+        let settings = Settings::default();
+        let strikes: Vec<f64> = [0.9_f64, 1.0, 1.1].iter().map(|x| x.ln()).collect();
+        let later = usable(&slice(&strikes, 0.2, 0.01), &settings).0;
+        let own = usable(&slice(&[0.0], 0.5, 0.01), &settings).0;
+        let ceiling = Ceiling::new([own.as_slice(), later.as_slice()].into_iter());
+        let points = [0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2];
+        let mut bounds = Vec::new();
+        ceiling.fill(1, &points, &mut bounds);
+        let asks: Vec<f64> = later.iter().map(|quote| quote.ask).collect();
+        let expected = [
+            asks[0] * 0.8 / 0.9,
+            asks[0],
+            // The call's chord less the intrinsic value.
+            0.5 * (asks[0] + 0.1 + asks[1]) - 0.05,
+            asks[1],
+            0.5 * (asks[1] + asks[2]),
+            asks[2],
+            asks[2],
+        ];
+        for ((x, ours), theirs) in points.iter().zip(&bounds).zip(expected) {
+            assert!((ours - theirs).abs() < 1e-15, "{x}: {ours} {theirs}");
+        }
+        // The bounds hold for prices inside the asks, wherever those are convex.
+        for (x, bound) in points.iter().zip(&bounds) {
+            assert!(price(x.ln(), 0.2 * 0.5) <= *bound);
+        }
+        ceiling.fill(2, &points, &mut bounds);
+        assert!(bounds.iter().all(|bound| *bound == f64::INFINITY));
+    }
+
+    #[test]
+    fn the_unit_of_a_miss_is_that_of_the_objective() {
+        let k = [-0.1, 0.0, 0.1];
+        // In half-spreads whatever the residual: half of the spread of the price, but for its curvature.
+        for residual in [Residual::Volatility, Residual::Price, Residual::TotalVariance] {
+            let settings = Settings { residual, ..Settings::default() };
+            for quote in usable(&slice(&k, 0.2, 1e-3), &settings).0 {
+                assert!((quote.unit / quote.half_spread() - 1.0).abs() < 1e-2, "{residual:?} {quote:?}");
+            }
+        }
+        // A vol point at the money where all quotes weigh alike.
+        let settings = Settings { weights: Weights::Uniform, ..Settings::default() };
+        let at_the_money = usable(&slice(&k, 0.2, 1e-3), &settings).0[1];
+        let point = price(0.0, 0.21 * 0.5) - price(0.0, 0.2 * 0.5);
+        assert!((at_the_money.unit / point - 1.0).abs() < 1e-2, "{at_the_money:?}");
+    }
+}

@@ -22,6 +22,9 @@ const NOISE: f64 = 0.01;
 /// No strike is further from the money than the inverse of this in deviations.
 const FURTHEST: f64 = 0.1;
 
+/// Steepest rise of total variance beyond the quotes: half of Lee's bound, so that deviations go on growing with the strike.
+const STEEPEST: f64 = 1.0;
+
 /// A smile that gives a positive density: deviation s = √w by log-moneyness at ascending nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reference {
@@ -91,7 +94,7 @@ impl Reference {
                 let outward = end.slope * (k - end.k).signum();
                 let fading = (-distance / end.deviation).exp();
                 let s = if outward > 0.0 {
-                    (end.deviation * (end.deviation + 2.0 * outward * distance)).sqrt()
+                    (end.deviation * end.deviation + (2.0 * outward * end.deviation).min(STEEPEST) * distance).sqrt()
                 } else {
                     (end.deviation + outward * end.deviation * (1.0 - fading)).max(0.5 * end.deviation)
                 };
@@ -194,4 +197,62 @@ fn quadratic([m0, m1, m2, m3, m4]: [f64; 5], [r0, r1, r2]: [f64; 3]) -> [f64; 3]
     let b = (b1 - a12 * c) / a11;
     let a = (r0 - m1 * b - m2 * c) / m0;
     if a.is_finite() && b.is_finite() && c.is_finite() { [a, b, c] } else { [r0 / m0, 0.0, 0.0] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{SliceQuotes, Smile, Svi, calibration::Settings};
+
+    fn quotes_of(svi: &Svi, k: impl Iterator<Item = f64>) -> Vec<Quote> {
+        let log_moneyness: Vec<f64> = k.collect();
+        let mid: Vec<f64> = log_moneyness.iter().map(|&k| svi.total_variance(k).sqrt()).collect();
+        let slice = SliceQuotes {
+            expiry_years: 1.0,
+            forward: 1.0,
+            bid_volatility: mid.iter().map(|vol| 0.99 * vol).collect(),
+            ask_volatility: mid.iter().map(|vol| 1.01 * vol).collect(),
+            mid_volatility: mid,
+            log_moneyness,
+            open_interest: Vec::new(),
+        };
+        quotes::usable(&slice, &Settings::default()).0
+    }
+
+    #[test]
+    fn a_smooth_smile_is_followed_and_carried_on() {
+        // A vertex as wide as the window of 1.8 deviations; a narrower one is rounded, as a reference should be.
+        let svi = Svi { a: 0.0, b: 0.12, rho: -0.6, m: 0.05, sigma: 0.4 };
+        let quotes = quotes_of(&svi, (-60..=40).map(|i| 0.01 * f64::from(i)));
+        let reference = Reference::of(&quotes).expect("strikes enough");
+        for i in -55..=35 {
+            let k = 0.01 * f64::from(i);
+            let (ours, theirs) = (reference.deviation(k), svi.total_variance(k).sqrt());
+            assert!((ours / theirs - 1.0).abs() < NOISE, "{k}: {ours} {theirs}");
+            let (ours, theirs) = (reference.density(k), svi.density(k) * (-k).exp());
+            assert!((ours - theirs).abs() < 0.05 * svi.density(0.0), "{k}: {ours} {theirs}");
+        }
+        // Strikes go on lying further out, and the density stays above zero.
+        let mut before = f64::NEG_INFINITY;
+        for i in -300..=300 {
+            let k = 0.01 * f64::from(i);
+            assert!(reference.deviations(k) > before && reference.density(k) > 0.0, "{k}");
+            before = reference.deviations(k);
+        }
+        // The left wing rises on as SVI's does.
+        let rise = reference.deviation(-1.2).powi(2) - reference.deviation(-0.8).powi(2);
+        assert!((rise / 0.4 - svi.wing_slopes()[0]).abs() < 0.05, "{rise}");
+        // Twice the deviation is the same shape at twice the log-moneyness.
+        let scaled = reference.scaled(2.0);
+        assert!((scaled.deviation(-0.4) - 2.0 * reference.deviation(-0.2)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn fewer_than_five_strikes_have_no_reference_of_their_own() {
+        let svi = Svi::flat(0.04);
+        let four = quotes_of(&svi, (0..12).map(|i| 0.1 * f64::from(i % 4)));
+        assert_eq!((four.len(), Reference::of(&four)), (12, None));
+        assert!(Reference::of(&quotes_of(&svi, (0..5).map(|i| 0.1 * f64::from(i)))).is_some());
+        assert_eq!(Reference::of(&[]), None);
+    }
 }

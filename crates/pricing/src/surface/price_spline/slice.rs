@@ -76,21 +76,20 @@ pub(super) struct Workspace {
     x: Vec<f64>,
     density: Vec<f64>,
     points: Vec<f64>,
-    /// Steps of the last fit.
-    pub(super) steps: usize,
+    /// Steps of the last programme, where it did not settle.
+    pub(super) unsettled: Option<usize>,
 }
 
 impl Workspace {
-    /// Fits the slice; none where the programme does not settle on a sound smile.
+    /// Fits the slice; none where the programme does not come to a smile that is free of arbitrage.
     pub(super) fn fit(&mut self, task: &Task<'_>) -> Option<PriceSpline> {
         self.lay(task);
         self.objective(task);
         self.constrain(task);
-        self.steps = 0;
         for _ in 0..ROUNDS {
             self.begin(task);
-            let Outcome { steps, .. } = self.solver.solve(&self.programme, &mut self.x);
-            self.steps += steps;
+            let Outcome { steps, settled } = self.solver.solve(&self.programme, &mut self.x);
+            self.unsettled = (!settled).then_some(steps);
             let spline = self.spline(task);
             if !spline.is_sound() {
                 return None;
@@ -296,7 +295,7 @@ impl Workspace {
         let ends = [previous.knots()[0], previous.knots()[previous.knots().len() - 1]];
         let mut added = 0;
         let mut see = |workspace: &mut Self, x: f64, share: f64| {
-            if !(share >= CALENDAR_SLACK) {
+            if share < CALENDAR_SLACK {
                 // A margin as deep as the fall, so that the minimum that the next round finds beside it is still above.
                 let margin = (-share).clamp(CALENDAR_MARGIN[0], CALENDAR_MARGIN[1]);
                 workspace.keep_above(previous, x, task.reference, margin);

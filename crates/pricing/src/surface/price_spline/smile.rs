@@ -8,7 +8,8 @@ use crate::{implied_vol::total_volatility_of_log_price, surface::smile::Smile};
 /// derivative, which is the risk-neutral density of S_T/F, piecewise linear. Beyond the knots the put is proportional to x^p and the call
 /// to x^−q, with value, slope and density of the spline at its ends (so every moment of order below q + 1 is finite and the wings keep Lee's
 /// bound). Where the density is positive at the knots it is positive everywhere: there is no butterfly arbitrage.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct PriceSpline {
     /// Moneyness of the knots, ascending from below to above one.
     pub(super) knots: Vec<f64>,
@@ -22,6 +23,42 @@ pub struct PriceSpline {
     pub(super) put_power: f64,
     /// q of the call's tail, above zero.
     pub(super) call_power: f64,
+}
+
+/// A spline as it was saved, before it is known to be one.
+#[derive(Deserialize)]
+struct Saved {
+    knots: Vec<f64>,
+    density: Vec<f64>,
+    price: Vec<f64>,
+    slope: Vec<f64>,
+    put_power: f64,
+    call_power: f64,
+}
+
+impl TryFrom<Saved> for PriceSpline {
+    type Error = &'static str;
+
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        let Saved { knots, density, price, slope, put_power, call_power } = saved;
+        let n = knots.len();
+        let ascending = knots.windows(2).all(|pair| pair[0] < pair[1]);
+        if n < 2 || [density.len(), price.len(), slope.len()] != [n; 3] {
+            return Err("a price spline has two knots at least, and a density, a price and a slope at each");
+        }
+        if !(ascending && knots[0] > 0.0 && knots[0] < 1.0 && knots[n - 1] > 1.0 && knots[n - 1] < f64::INFINITY) {
+            return Err("the knots of a price spline rise from below one to above one");
+        }
+        if !(put_power > 1.0 && put_power.is_finite() && call_power > 0.0 && call_power.is_finite()) {
+            return Err("the put's tail has a power above one, the call's one above zero");
+        }
+        let spline = Self { knots, density, price, slope, put_power, call_power };
+        if spline.is_sound() {
+            Ok(spline)
+        } else {
+            Err("a price spline has positive densities and prices that fit together")
+        }
+    }
 }
 
 impl PriceSpline {
@@ -56,7 +93,10 @@ impl PriceSpline {
         let bend = h * (2.0 * self.density[split - 1] + self.density[split]) / 6.0;
         let put = self.price[split - 1] + h * (self.slope[split - 1] + bend);
         let call = put + 1.0 - high;
-        positive(&self.density) && positive(&self.price) && (call - self.price[split]).abs() <= 1e-6 * self.price[split]
+        positive(&self.density)
+            && positive(&self.price)
+            && self.slope.iter().all(|slope| slope.is_finite())
+            && (call - self.price[split]).abs() <= 1e-6 * self.price[split]
     }
 
     /// The moneyness of the knots.

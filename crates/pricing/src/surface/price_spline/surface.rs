@@ -21,16 +21,39 @@ use super::smile::{PriceSpline, smile_of};
 /// linear in variance time ([`Clock`]). Before the first expiry total variance falls to zero in proportion to variance time, and after the last
 /// every strike gains what the money gains, as in [`Slices`](crate::surface::Slices).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct PriceSplines {
-    /// Years to expiry, ascending and above zero.
-    pub(super) expiry_years: Vec<f64>,
-    /// One smile an expiry.
-    pub(super) smiles: Vec<PriceSpline>,
+    expiry_years: Vec<f64>,
+    smiles: Vec<PriceSpline>,
     /// Total variance at the money of each.
-    pub(super) at_the_money: Vec<f64>,
-    /// How variance passes between the expiries.
-    #[serde(default, skip_serializing_if = "Clock::is_calendar")]
-    pub(super) clock: Clock,
+    #[serde(skip)]
+    at_the_money: Vec<f64>,
+    #[serde(skip_serializing_if = "Clock::is_calendar")]
+    clock: Clock,
+}
+
+/// A surface as it was saved, before it is known to be one.
+#[derive(Deserialize)]
+struct Saved {
+    expiry_years: Vec<f64>,
+    smiles: Vec<PriceSpline>,
+    #[serde(default)]
+    clock: Clock,
+}
+
+impl TryFrom<Saved> for PriceSplines {
+    type Error = &'static str;
+
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        let Saved { expiry_years, smiles, clock } = saved;
+        let ascending = expiry_years.windows(2).all(|pair| pair[0] < pair[1]);
+        let positive = expiry_years.iter().all(|years| *years > 0.0 && years.is_finite());
+        if expiry_years.len() == smiles.len() && ascending && positive {
+            Ok(Self::new(expiry_years, smiles, clock))
+        } else {
+            Err("a surface of price splines has one smile an expiry, and its expiries rise from above zero")
+        }
+    }
 }
 
 impl PriceSplines {

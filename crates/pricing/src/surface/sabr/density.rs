@@ -6,6 +6,8 @@
 //! and on finite volumes of z mass and forward are kept to rounding. Time goes by Lawson and Swayne's extrapolation of implicit steps, which
 //! damps what the point mass at the start would set ringing.
 
+#![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
+
 /// Cells between the ends.
 const CELLS: usize = 280;
 /// Time steps, each of two implicit halves.
@@ -36,167 +38,223 @@ pub(super) fn solve(x: [f64; 4]) -> Option<Density> {
     solve_on(x, CELLS, STEPS, REACH)
 }
 
+/// [`solve`] on a grid of one's own.
+pub(super) fn solve_on(x: [f64; 4], cells: usize, steps: usize, reach: f64) -> Option<Density> {
+    let [density] = march([&Grid::new(x, cells, reach)?], steps);
+    Some(density)
+}
+
+/// [`solve`] for several parameters near each other, four at a time where their grids have as many cells.
+pub(super) fn solve_all(x: &[[f64; 4]]) -> Option<Vec<Density>> {
+    let grids = x.iter().map(|x| Grid::new(*x, CELLS, REACH)).collect::<Option<Vec<Grid>>>()?;
+    let mut found = Vec::with_capacity(grids.len());
+    for four in grids.chunks(4) {
+        match four {
+            [a, b, c, d] if four.iter().all(|grid| grid.growth.len() == a.growth.len()) => {
+                found.extend(march([a, b, c, d], STEPS));
+            }
+            _ => found.extend(four.iter().flat_map(|grid| march([grid], STEPS))),
+        }
+    }
+    Some(found)
+}
+
 /// F(y) for a forward of 1.
 fn forward_of(y: f64, beta: f64) -> f64 {
     let m = 1.0 - beta;
     if m < 1e-9 { y.exp() } else { (1.0 + m * y).max(0.0).powf(1.0 / m) }
 }
 
-pub(super) fn solve_on([a, rho, n, beta]: [f64; 4], cells: usize, steps: usize, reach: f64) -> Option<Density> {
-    if ![a, rho, n, beta].iter().all(|x| x.is_finite()) || a <= 0.0 || n < 0.0 || rho.abs() >= 1.0 {
-        return None;
-    }
-    let n = n.max(1e-6);
-    let m = 1.0 - beta;
-    // y of a level, z of y and y of z; z in units of √t.
-    let y_of = |log: f64| if m < 1e-9 { log } else { (m * log).exp_m1() / m };
-    let z_of = |y: f64| {
-        let u = n * y / a;
-        let root = (1.0 + 2.0 * rho * u + u * u).sqrt();
-        // ln((√ + u + ρ)/(1 + ρ)), without cancellation on either side
-        if u + rho >= 0.0 {
-            ((root + u + rho) / (1.0 + rho)).ln() / n
-        } else {
-            -((root - u - rho) / (1.0 - rho)).ln() / n
-        }
-    };
-    let y_at = |z: f64| {
-        let half = (0.5 * n * z).sinh();
-        a / n * ((n * z).sinh() + 2.0 * rho * half * half)
-    };
-    let at_zero = if m < LEAST_DISTANCE_FROM_ONE { f64::NEG_INFINITY } else { z_of(-1.0 / m) };
-    let low = if at_zero >= -reach { at_zero } else { (-reach).max(z_of(y_of(LOWEST))) };
-    let high = reach.min(z_of(y_of(HIGHEST)));
-    if !(low < 0.0 && high > 0.0 && low.is_finite() && high.is_finite()) {
-        return None;
-    }
-    // The forward is the centre of a cell, and the lower end the edge of one.
-    let whole = (-low / ((high - low) / cells as f64)).round().max(1.0);
-    let h = -low / (whole + 0.5);
-    let count = whole as usize + 1 + ((high / h - 0.5).ceil().max(1.0) as usize);
-    if count > 20 * cells {
-        return None;
-    }
-    let edge = |j: usize| low + h * j as f64;
-    let level = |z: f64| if z <= at_zero { 0.0 } else { forward_of(y_at(z), beta) };
-    let start = whole as usize;
-    let mut forward = Vec::with_capacity(count);
-    let mut edges = Vec::with_capacity(count + 1);
-    // 1/D and ρναΓ by cell
-    let mut inverse_speed = Vec::with_capacity(count);
-    let mut growth = Vec::with_capacity(count);
-    let lowest = level(low);
-    edges.push(lowest);
-    for j in 0..count {
-        let y = y_at(edge(j) + 0.5 * h);
-        let f = if j == start { 1.0 } else { forward_of(y, beta) };
-        edges.push(level(edge(j + 1)));
-        let u = n * y / a;
-        let power = f.powf(beta);
-        inverse_speed.push(1.0 / (a * (1.0 + 2.0 * rho * u + u * u).sqrt() * power));
-        let gamma = if j == start || (f - 1.0).abs() < 1e-12 { beta } else { (power - 1.0) / (f - 1.0) };
-        growth.push(rho * n * a * gamma);
-        forward.push(f);
-    }
-    let highest = edges[count];
-    if !(highest.is_finite() && inverse_speed.iter().all(|speed| speed.is_finite() && *speed > 0.0)) {
-        return None;
-    }
-    // Fluxes: ½ over the distance of centres; to an end, over the distance to its edge.
-    let mut conductance = vec![0.0; count + 1];
-    conductance[0] = 0.5 / (forward[0] - lowest);
-    for j in 1..count {
-        conductance[j] = 0.5 / (forward[j] - forward[j - 1]);
-    }
-    conductance[count] = 0.5 / (highest - forward[count - 1]);
-    let mut solver = Implicit::new(h, &conductance, &inverse_speed, &growth, steps);
-    let mut state = State { density: vec![0.0; count], ends: [0.0; 2] };
-    state.density[start] = 1.0 / h;
-    for _ in 0..steps {
-        let half = solver.step(&state);
-        let whole = solver.step(&half);
-        solver.skip();
-        // (√2 + 1) of the second less √2 of the first.
-        let mix = |second: f64, first: f64| second + std::f64::consts::SQRT_2 * (second - first);
-        for (j, value) in state.density.iter_mut().enumerate() {
-            *value = mix(whole.density[j], half.density[j]);
-        }
-        state.ends = std::array::from_fn(|i| mix(whole.ends[i], half.ends[i]));
-    }
-    // Extrapolated steps may leave a trace below zero where there is nothing.
-    let mass = state.density.iter().map(|density| (h * density).max(0.0)).collect();
-    Some(Density { edges, mass, at_ends: state.ends.map(|mass| mass.max(0.0)), step: h })
-}
-
-/// Density by cell and the probability absorbed at both ends.
-struct State {
-    density: Vec<f64>,
-    ends: [f64; 2],
-}
-
-/// One implicit step of (1 − √½) of a time step after another.
-struct Implicit<'a> {
+/// The cells of one set of parameters.
+struct Grid {
+    /// Width in z.
     h: f64,
-    step: f64,
-    conductance: &'a [f64],
-    /// 1/(D E) now, what a step divides it by, and what the rest of a time step does.
-    inverse: Vec<f64>,
-    per_step: Vec<f64>,
-    per_rest: Vec<f64>,
-    upper: Vec<f64>,
+    /// The cell about the forward.
+    start: usize,
+    edges: Vec<f64>,
+    /// ½ over the distance of neighbouring centres; at the ends, over the distance to the edge.
+    conductance: Vec<f64>,
+    /// 1/D.
+    inverse_speed: Vec<f64>,
+    /// ρναΓ.
+    growth: Vec<f64>,
 }
 
-impl<'a> Implicit<'a> {
-    fn new(h: f64, conductance: &'a [f64], inverse_speed: &[f64], growth: &[f64], steps: usize) -> Self {
+impl Grid {
+    fn new([a, rho, n, beta]: [f64; 4], cells: usize, reach: f64) -> Option<Self> {
+        if ![a, rho, n, beta].iter().all(|x| x.is_finite()) || a <= 0.0 || n < 0.0 || rho.abs() >= 1.0 {
+            return None;
+        }
+        let n = n.max(1e-6);
+        let m = 1.0 - beta;
+        // y of a level, z of y and y of z; z in units of √t.
+        let y_of = |log: f64| if m < 1e-9 { log } else { (m * log).exp_m1() / m };
+        let z_of = |y: f64| {
+            let u = n * y / a;
+            let root = (1.0 + 2.0 * rho * u + u * u).sqrt();
+            // ln((√ + u + ρ)/(1 + ρ)), without cancellation on either side
+            if u + rho >= 0.0 {
+                ((root + u + rho) / (1.0 + rho)).ln() / n
+            } else {
+                -((root - u - rho) / (1.0 - rho)).ln() / n
+            }
+        };
+        let y_at = |z: f64| {
+            let half = (0.5 * n * z).sinh();
+            a / n * ((n * z).sinh() + 2.0 * rho * half * half)
+        };
+        let at_zero = if m < LEAST_DISTANCE_FROM_ONE { f64::NEG_INFINITY } else { z_of(-1.0 / m) };
+        let low = if at_zero >= -reach { at_zero } else { (-reach).max(z_of(y_of(LOWEST))) };
+        let high = reach.min(z_of(y_of(HIGHEST)));
+        if !(low < 0.0 && high > 0.0 && low.is_finite() && high.is_finite()) {
+            return None;
+        }
+        // The forward is the centre of a cell, and the lower end the edge of one.
+        let whole = (-low / ((high - low) / cells as f64)).round().max(1.0);
+        let h = -low / (whole + 0.5);
+        let count = whole as usize + 1 + ((high / h - 0.5).ceil().max(1.0) as usize);
+        if count > 20 * cells {
+            return None;
+        }
+        let edge = |j: usize| low + h * j as f64;
+        let level = |z: f64| if z <= at_zero { 0.0 } else { forward_of(y_at(z), beta) };
+        let start = whole as usize;
+        let mut forward = Vec::with_capacity(count);
+        let mut edges = Vec::with_capacity(count + 1);
+        let mut inverse_speed = Vec::with_capacity(count);
+        let mut growth = Vec::with_capacity(count);
+        let lowest = level(low);
+        edges.push(lowest);
+        for j in 0..count {
+            let y = y_at(edge(j) + 0.5 * h);
+            let f = if j == start { 1.0 } else { forward_of(y, beta) };
+            edges.push(level(edge(j + 1)));
+            let u = n * y / a;
+            let power = f.powf(beta);
+            inverse_speed.push(1.0 / (a * (1.0 + 2.0 * rho * u + u * u).sqrt() * power));
+            let gamma = if j == start || (f - 1.0).abs() < 1e-12 { beta } else { (power - 1.0) / (f - 1.0) };
+            growth.push(rho * n * a * gamma);
+            forward.push(f);
+        }
+        let highest = edges[count];
+        if !(highest.is_finite() && inverse_speed.iter().all(|speed| speed.is_finite() && *speed > 0.0)) {
+            return None;
+        }
+        let mut conductance = vec![0.0; count + 1];
+        conductance[0] = 0.5 / (forward[0] - lowest);
+        for j in 1..count {
+            conductance[j] = 0.5 / (forward[j] - forward[j - 1]);
+        }
+        conductance[count] = 0.5 / (highest - forward[count - 1]);
+        Some(Self { h, start, edges, conductance, inverse_speed, growth })
+    }
+}
+
+/// The densities at the end of time. The grids have as many cells each.
+fn march<const L: usize>(grids: [&Grid; L], steps: usize) -> [Density; L] {
+    let mut solver = Implicit::new(grids, steps);
+    let mut state = State { density: vec![[0.0; L]; solver.inverse.len()], ends: [[0.0; L]; 2] };
+    for (l, grid) in grids.iter().enumerate() {
+        state.density[grid.start][l] = 1.0 / grid.h;
+    }
+    let (mut half, mut whole) = (state.clone(), state.clone());
+    // (√2 + 1) of the second less √2 of the first.
+    let mix = |second: f64, first: f64| second + std::f64::consts::SQRT_2 * (second - first);
+    for _ in 0..steps {
+        solver.step(&state, &mut half);
+        solver.step(&half, &mut whole);
+        solver.skip();
+        for ((value, whole), half) in state.density.iter_mut().zip(&whole.density).zip(&half.density) {
+            *value = std::array::from_fn(|l| mix(whole[l], half[l]));
+        }
+        state.ends = std::array::from_fn(|i| std::array::from_fn(|l| mix(whole.ends[i][l], half.ends[i][l])));
+    }
+    std::array::from_fn(|l| Density {
+        edges: grids[l].edges.clone(),
+        // Extrapolated steps may leave a trace below zero where there is nothing.
+        mass: state.density.iter().map(|density| (grids[l].h * density[l]).max(0.0)).collect(),
+        at_ends: state.ends.map(|mass| mass[l].max(0.0)),
+        step: grids[l].h,
+    })
+}
+
+/// Density by cell and the probability absorbed at both ends, of L problems.
+#[derive(Clone)]
+struct State<const L: usize> {
+    density: Vec<[f64; L]>,
+    ends: [[f64; L]; 2],
+}
+
+/// One implicit step of (1 − √½) of a time step after another, of L problems at once: each waits on divisions.
+struct Implicit<const L: usize> {
+    /// Step over width times conductance.
+    flow: Vec<[f64; L]>,
+    h: [f64; L],
+    /// 1/(D E) now, what a step divides it by, and what the rest of a time step does.
+    inverse: Vec<[f64; L]>,
+    per_step: Vec<[f64; L]>,
+    per_rest: Vec<[f64; L]>,
+    upper: Vec<[f64; L]>,
+}
+
+impl<const L: usize> Implicit<L> {
+    fn new(grids: [&Grid; L], steps: usize) -> Self {
         let step = (1.0 - std::f64::consts::FRAC_1_SQRT_2) / steps as f64;
         let rest = 1.0 / steps as f64 - 2.0 * step;
+        let count = grids[0].growth.len();
+        let table = |count: usize, of: &dyn Fn(&Grid, usize) -> f64| -> Vec<[f64; L]> {
+            (0..count).map(|j| std::array::from_fn(|l| of(grids[l], j))).collect()
+        };
         Self {
-            h,
-            step,
-            conductance,
-            inverse: inverse_speed.to_vec(),
-            per_step: growth.iter().map(|growth| (-growth * step).exp()).collect(),
-            per_rest: growth.iter().map(|growth| (-growth * rest).exp()).collect(),
-            upper: vec![0.0; growth.len()],
+            flow: table(count + 1, &|grid, j| step / grid.h * grid.conductance[j]),
+            h: std::array::from_fn(|l| grids[l].h),
+            inverse: table(count, &|grid, j| grid.inverse_speed[j]),
+            per_step: table(count, &|grid, j| (-grid.growth[j] * step).exp()),
+            per_rest: table(count, &|grid, j| (-grid.growth[j] * rest).exp()),
+            upper: vec![[0.0; L]; count],
         }
     }
 
-    /// The state a step later. The unknowns are u = D E θ, in which the matrix is symmetric.
-    fn step(&mut self, from: &State) -> State {
-        for (inverse, factor) in self.inverse.iter_mut().zip(&self.per_step) {
-            *inverse *= factor;
-        }
+    /// The state a step later, into `to`. The unknowns are u = D E θ, in which the matrix is symmetric.
+    fn step(&mut self, from: &State<L>, to: &mut State<L>) {
         let count = self.inverse.len();
-        let ratio = self.step / self.h;
-        let mut u = vec![0.0; count];
-        let mut before = 0.0;
-        let mut before_upper = 0.0;
+        let (mut u, mut before_upper) = ([0.0; L], [0.0; L]);
+        let mut left = self.flow[0];
+        // The lowest cell flows to the end, where u is zero.
+        let mut from_below = [0.0; L];
         for j in 0..count {
-            let (left, right) = (ratio * self.conductance[j], ratio * self.conductance[j + 1]);
-            let inner_left = if j == 0 { 0.0 } else { left };
-            let pivot = 1.0 / (self.inverse[j] + left + right - inner_left * before_upper);
-            before = (from.density[j] + inner_left * before) * pivot;
-            before_upper = right * pivot;
-            u[j] = before;
-            self.upper[j] = before_upper;
+            let (right, inverse) = (&self.flow[j + 1], &mut self.inverse[j]);
+            for l in 0..L {
+                inverse[l] *= self.per_step[j][l];
+                let pivot = 1.0 / (inverse[l] + left[l] + right[l] - from_below[l] * before_upper[l]);
+                u[l] = (from.density[j][l] + from_below[l] * u[l]) * pivot;
+                before_upper[l] = right[l] * pivot;
+            }
+            (to.density[j], self.upper[j]) = (u, before_upper);
+            (left, from_below) = (*right, *right);
         }
-        for j in (0..count - 1).rev() {
-            u[j] += self.upper[j] * u[j + 1];
+        let highest = u;
+        for j in (0..count).rev() {
+            let value = &mut to.density[j];
+            for l in 0..L {
+                if j + 1 < count {
+                    u[l] = value[l] + self.upper[j][l] * u[l];
+                }
+                value[l] = u[l] * self.inverse[j][l];
+            }
         }
-        let ends = [
-            from.ends[0] + self.step * self.conductance[0] * u[0],
-            from.ends[1] + self.step * self.conductance[count] * u[count - 1],
-        ];
-        for (u, inverse) in u.iter_mut().zip(&self.inverse) {
-            *u *= inverse;
+        for l in 0..L {
+            to.ends[0][l] = from.ends[0][l] + self.h[l] * self.flow[0][l] * u[l];
+            to.ends[1][l] = from.ends[1][l] + self.h[l] * self.flow[count][l] * highest[l];
         }
-        State { density: u, ends }
     }
 
     /// On to the end of the time step, which the two implicit steps do not reach.
     fn skip(&mut self) {
         for (inverse, factor) in self.inverse.iter_mut().zip(&self.per_rest) {
-            *inverse *= factor;
+            for l in 0..L {
+                inverse[l] *= factor[l];
+            }
         }
     }
 }
@@ -224,6 +282,20 @@ mod tests {
             let mass = density.mass.iter().sum::<f64>() + low + high;
             assert!((mass - 1.0).abs() < 1e-12, "{mass} of {case:?}");
             assert!(density.edges.windows(2).all(|pair| pair[1] > pair[0]));
+        }
+    }
+
+    #[test]
+    fn four_at_a_time_are_each_what_one_is() {
+        let near =
+            [[0.2, -0.7, 1.0, 1.0], [0.200001, -0.7, 1.0, 1.0], [0.2, -0.69999, 1.0, 1.0], [0.2, -0.7, 0.99999, 1.0]];
+        let together = solve_all(&near).expect("inside the ranges");
+        for (x, density) in near.iter().zip(&together) {
+            let alone = solve(*x).expect("inside the ranges");
+            assert_eq!(alone.mass.len(), density.mass.len());
+            for (ours, theirs) in density.mass.iter().zip(&alone.mass) {
+                assert!((ours - theirs).abs() < 1e-15, "{ours} {theirs}");
+            }
         }
     }
 

@@ -22,6 +22,8 @@ use crate::surface::{
 
 /// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.
 const WEAK_PULL: f64 = 0.1;
+/// Strikes that a shape of its own asks for beyond the parameters: a curve through as many quotes as it has parameters may go anywhere else.
+const SPARE_STRIKES: usize = 2;
 /// Least share of the level by which volatilities differ where they are not all one.
 const FLAT: f64 = 1e-7;
 /// Mean squared miss, in units that count as one, below which a model meets its quotes.
@@ -97,7 +99,7 @@ pub(super) fn surface<S: Family, const N: usize>(
         work.is_settled = found.converged || found.normal.squares < EXACT * found.normal.count as f64;
     });
     for work in &works {
-        remarks::of_quotes(work, N, &mut notes);
+        remarks::of_quotes(work, N + SPARE_STRIKES, &mut notes);
         if !work.is_settled {
             notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
@@ -123,7 +125,7 @@ pub(super) fn surface<S: Family, const N: usize>(
 impl Work<'_> {
     /// Whether there are strikes enough for N parameters.
     fn has_own_shape<const N: usize>(&self) -> bool {
-        self.objective.strikes() >= N
+        self.objective.strikes() >= N + SPARE_STRIKES
     }
 
     /// Whether there are quotes at several strikes and all have one volatility.

@@ -37,11 +37,6 @@ impl Jet {
         let square = inverse * inverse;
         self.inside([inverse, -square, 2.0 * square * inverse])
     }
-
-    pub(super) fn ln(self) -> Self {
-        let inverse = 1.0 / self.0[0];
-        self.inside([self.0[0].ln(), inverse, -inverse * inverse])
-    }
 }
 
 impl Add for Jet {

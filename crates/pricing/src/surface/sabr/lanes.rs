@@ -144,13 +144,7 @@ impl<const IS_LOGNORMAL: bool> Lane<IS_LOGNORMAL> {
         let spread = 1.0 + in_m * squares / 24.0 + in_m * in_m * squares * squares / 1920.0;
         let by_m = m * squares / 12.0 + in_m * m * squares * squares / 480.0;
         let half = 0.5 * m * k;
-        let half = if half > 300.0 {
-            300.0
-        } else if half < -300.0 {
-            -300.0
-        } else {
-            half
-        };
+        let half = half.clamp(-300.0, 300.0);
         let power = exp_moderate::<M>(-half);
         let by_n = -k * self.inverse_level / power;
         let z = n * by_n;

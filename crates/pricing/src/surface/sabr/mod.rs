@@ -28,7 +28,7 @@ mod tests;
 pub use formula::Sabr;
 pub use no_arbitrage::NoArbitrageSabrSmile;
 pub use normal::NormalSabrSmile;
-pub use smile::{SabrParameters, SabrSmile};
+pub use smile::{LeastDensity, SabrParameters, SabrSmile};
 
 use super::{
     SliceQuotes, Slices,

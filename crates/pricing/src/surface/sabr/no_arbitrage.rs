@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    curve::Curve,
+    curve::{Curve, LEVEL},
     density::{self, Density},
     family::Family,
     from_price::{Price, deviation, over_vega, search},
@@ -106,31 +106,27 @@ impl Family for NoArbitrageSabrSmile {
 
     fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
         out.clear();
-        let Some(prices) = Prices::new(x) else { return false };
-        let mut moved = Vec::with_capacity(N);
-        for i in 0..N {
-            // Away from the ends of the ranges, so that there is a price on the other side.
-            let bump = if i == 0 {
-                BUMP * x[0]
-            } else if x[i] > 0.0 {
-                -BUMP
-            } else {
-                BUMP
-            };
+        // Away from the ends of the ranges, so that there is a price on the other side.
+        let bump = |i: usize| match i {
+            LEVEL => BUMP * x[LEVEL],
+            _ if x[i] > 0.0 => -BUMP,
+            _ => BUMP,
+        };
+        let moved = |i: usize| {
             let mut y = x;
-            y[i] += bump;
-            let Some(prices) = Prices::new(y) else { return false };
-            moved.push((bump, prices));
-        }
+            y[i] += bump(i);
+            y
+        };
+        let all: Vec<[f64; 4]> = std::iter::once(x).chain((0..N).map(moved)).collect();
+        let Some(densities) = density::solve_all(&all) else { return false };
+        let Some(all) = densities.iter().map(Prices::of).collect::<Option<Vec<Prices>>>() else { return false };
+        let (prices, moved) = (&all[0], &all[1..]);
         let curve = Curve::new(x);
         for k in k {
             let price = prices.at(k);
             let Some(theta) = search(k, price.log, guess(&curve, k)) else { return false };
             let ratio = over_vega(k, theta);
-            let by = std::array::from_fn(|i| {
-                let (bump, prices) = &moved[i];
-                ratio * (prices.at(k).log - price.log).exp_m1() / bump
-            });
+            let by = std::array::from_fn(|i| ratio * (moved[i].at(k).log - price.log).exp_m1() / bump(i));
             out.push((theta, by));
         }
         true

@@ -118,6 +118,8 @@ impl Smile for NormalSabrSmile {
 }
 
 impl Family for NormalSabrSmile {
+    const MOST_STEPS: usize = 30;
+
     fn of(parameters: SabrParameters) -> Self {
         Self::new(parameters)
     }

@@ -1,5 +1,7 @@
 //! One slice's fit: where it starts, what it minimises, where its parameters may go.
 
+#![allow(clippy::needless_range_loop, reason = "parameters go by their index in several columns")]
+
 use super::{
     curve::{BETA, LEVEL, RHO, VOL_OF_VOL},
     family::Family,
@@ -12,6 +14,8 @@ pub(super) const HIGH: [f64; 4] = [30.0, 0.999, 20.0, 1.0];
 /// A typical equity smile in units of its deviation, and how far off is far: where nothing better is known.
 pub(super) const TYPICAL: [f64; 4] = [f64::NAN, -0.6, 0.8, 1.0];
 const SCALE: [f64; 4] = [f64::NAN, 0.5, 0.5, 0.5];
+/// Least α√t as a share of the deviation quoted at the money.
+const LEAST_LEVEL: f64 = 0.5;
 /// What a total variance below its floor by a thousandth costs, in quotes missed by one unit, at a penalty of one.
 const FLOOR_SCALE: f64 = 1e3;
 
@@ -48,6 +52,11 @@ pub(super) struct Conditions<'a> {
 pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions: &Conditions<'_>) -> Solution<N> {
     let Conditions { settings, start, pull, floor, most_steps, is_shape_held } = *conditions;
     let mut bounds = Bounds { low: first(LOW), high: first(HIGH) };
+    // A smile of two straight lines that meet at no volatility at all is no smile.
+    let nearest = objective.points.iter().min_by(|x, y| x.k.abs().total_cmp(&y.k.abs()));
+    if let Some(point) = nearest.filter(|point| point.k * point.k <= point.total_variance[1]) {
+        bounds.low[LEVEL] = LEAST_LEVEL * point.total_variance[1].sqrt();
+    }
     if is_shape_held {
         for i in RHO..N {
             (bounds.low[i], bounds.high[i]) = (start[i], start[i]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{curve::Curve, family::Family, formula::Sabr, jet::Jet, lanes};
-use crate::surface::smile::Smile;
+use crate::surface::{check::lowest, smile::Smile};
 
 /// One expiry's smile under Hagan's lognormal expansion ([`Sabr::lognormal_volatility`]) for a forward of 1: α is in units of F^(1−β), so
 /// that at β = 1 it is a volatility whatever the forward.
@@ -42,6 +42,33 @@ impl SabrSmile {
     pub fn new(parameters: SabrParameters) -> Self {
         Self { parameters, curve: Curve::new(parameters.without_time()) }
     }
+
+    /// Where between two log-moneynesses the density of ln(S_T/F) that the expansion implies is least, and how large it is there: below zero
+    /// the smile has butterfly arbitrage. Looked for on a dense grid and at the local minima between its points.
+    pub fn least_density(&self, [low, high]: [f64; 2]) -> LeastDensity {
+        const POINTS: usize = 801;
+        let grid: Vec<f64> = (0..POINTS).map(|i| low + (high - low) * i as f64 / (POINTS - 1) as f64).collect();
+        let mut least = LeastDensity { log_moneyness: low, density: f64::INFINITY };
+        lowest(
+            &grid,
+            |k| self.density(k),
+            |log_moneyness, density| {
+                if density < least.density {
+                    least = LeastDensity { log_moneyness, density };
+                }
+            },
+        );
+        least
+    }
+}
+
+/// The least density of a smile over a range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeastDensity {
+    /// ln(strike/forward) where it is.
+    pub log_moneyness: f64,
+    /// The density of ln(S_T/F) there.
+    pub density: f64,
 }
 
 impl From<SabrParameters> for SabrSmile {
@@ -85,5 +112,63 @@ impl Family for SabrSmile {
         out.clear();
         lanes::lognormal(&Curve::new(x), k, out);
         out.iter().all(|(deviation, _)| *deviation > 0.0 && *deviation < f64::INFINITY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn smile(alpha: f64, beta: f64, rho: f64, nu: f64, expiry_years: f64) -> SabrSmile {
+        SabrSmile::new(SabrParameters { expiry_years, sabr: Sabr { alpha, beta, rho, nu } })
+    }
+
+    #[test]
+    fn the_published_negative_density_is_found_below_the_forward() {
+        // Hagan et al. (2014), figure 1: α = 0.35, β = 0.25, ρ = −0.1, ν = 1, t = 1 turns negative at strikes far below the forward.
+        let smile = smile(0.35, 0.25, -0.1, 1.0, 1.0);
+        let least = smile.least_density([-4.0, 1.0]);
+        assert!(least.density < -1e-3 && least.log_moneyness < -1.0, "{least:?}");
+        // By second differences of Black's put price over the strike.
+        let put = |strike: f64| {
+            let k = strike.ln();
+            let theta = smile.total_variance(k).sqrt();
+            let d2 = -k / theta - 0.5 * theta;
+            use crate::math::{Plain, normal_cdf};
+            strike * normal_cdf::<Plain>(-d2) - normal_cdf::<Plain>(-d2 - theta)
+        };
+        let strike = least.log_moneyness.exp();
+        let h = 1e-3 * strike;
+        let density = strike * (put(strike + h) - 2.0 * put(strike) + put(strike - h)) / (h * h);
+        assert!((density / least.density - 1.0).abs() < 1e-3, "{density} {least:?}");
+    }
+
+    #[test]
+    fn a_smile_without_arbitrage_has_no_negative_density() {
+        let least = smile(0.2, 1.0, -0.6, 0.8, 0.5).least_density([-0.6, 0.4]);
+        assert!(least.density > 0.0, "{least:?}");
+    }
+
+    #[test]
+    fn derivatives_agree_with_differences() {
+        for smile in [smile(0.2, 1.0, -0.7, 1.5, 0.5), smile(0.25, 0.4, -0.2, 0.6, 2.0)] {
+            for k in [-0.6, -0.1, 0.0, 0.02, 0.4] {
+                let h = 1e-5;
+                let [up, at, down] = [k + h, k, k - h].map(|k| smile.derivatives(k));
+                assert!((at[0] / smile.total_variance(k) - 1.0).abs() < 1e-13);
+                for i in 0..2 {
+                    let numeric = (up[i] - down[i]) / (2.0 * h);
+                    assert!((at[i + 1] - numeric).abs() < 1e-6 * (1.0 + numeric.abs()), "{at:?} {numeric} at {k}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_the_parameters() {
+        let smile = smile(0.2, 1.0, -0.7, 1.5, 0.5);
+        let json = serde_json::to_string(&smile).expect("numbers");
+        assert_eq!(json, r#"{"expiry_years":0.5,"alpha":0.2,"beta":1.0,"rho":-0.7,"nu":1.5}"#);
+        assert_eq!(serde_json::from_str::<SabrSmile>(&json).expect("what was written"), smile);
     }
 }

@@ -1,0 +1,226 @@
+use super::{
+    SliceQuotes, Slices, Svi,
+    calibration::{Estimator, FitError, ModelSettings, Reason, Residual, Settings, Weights},
+    coverage, quality_of,
+    svi_surface::{SliceSettings, fit, fit_slice},
+    violations,
+};
+
+const SMILE: Svi = Svi { a: 0.002, b: 0.05, rho: -0.5, m: 0.01, sigma: 0.08 };
+
+/// Quotes on total variance `w`, each side `half` of volatility away.
+fn quotes(expiry_years: f64, low: f64, high: f64, n: usize, half: f64, w: impl Fn(f64) -> f64) -> SliceQuotes {
+    let k: Vec<f64> = (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect();
+    let mid: Vec<f64> = k.iter().map(|&k| (w(k) / expiry_years).sqrt()).collect();
+    SliceQuotes {
+        expiry_years,
+        forward: 3000.0,
+        log_moneyness: k,
+        bid_volatility: mid.iter().map(|vol| vol - half).collect(),
+        ask_volatility: mid.iter().map(|vol| vol + half).collect(),
+        open_interest: vec![10.0; n],
+        mid_volatility: mid,
+    }
+}
+
+/// Three expiries of one shape.
+fn market() -> Vec<SliceQuotes> {
+    let slice = |t: f64, size: f64| quotes(t, -0.4, 0.25, 40, 2e-3, move |k| size * SMILE.total_variance(k));
+    vec![slice(0.2, 1.0), slice(0.5, 2.6), slice(1.0, 5.5)]
+}
+
+fn told(calibration: Settings) -> ModelSettings {
+    ModelSettings { calibration, ..ModelSettings::default() }
+}
+
+fn misses(surface: &Slices<Svi>, market: &[SliceQuotes]) -> f64 {
+    quality_of(surface, market).1.rmse_vol_points
+}
+
+#[test]
+fn every_setting_recovers_quotes_without_noise() {
+    for residual in [Residual::Volatility, Residual::Price, Residual::TotalVariance] {
+        for weights in [Weights::BidAsk, Weights::Vega, Weights::OpenInterest, Weights::Uniform] {
+            for estimator in [Estimator::LeastSquares, Estimator::MaximumLikelihood] {
+                let settings = Settings { residual, weights, estimator, tikhonov: 0.0 };
+                let found = fit(&market(), &told(settings), None).expect("there are quotes");
+                let missed = misses(&found.surface, &market());
+                assert!(missed < 2e-2, "{settings:?} {missed}");
+                let (report, all) = violations(&found.surface, &coverage(&market()));
+                assert_eq!((report.butterfly_violations, report.calendar_violations), (0, 0), "{all:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_decide_which_quotes_are_met() {
+    // A kink that no slice follows: open interest sits on the left of it or on the right.
+    let bent = |heavy_left: bool| {
+        let mut slice = quotes(0.5, -0.4, 0.3, 40, 2e-3, |k| 0.02 + 0.3 * k * k + 0.01 * (12.0 * k).sin().powi(3));
+        for (k, interest) in slice.log_moneyness.iter().zip(&mut slice.open_interest) {
+            *interest = if (*k < 0.0) == heavy_left { 1e4 } else { 0.0 };
+        }
+        slice
+    };
+    let left_misses = |slice: SliceQuotes| {
+        let settings = Settings { weights: Weights::OpenInterest, ..Settings::default() };
+        let found = fit(std::slice::from_ref(&slice), &told(settings), None).expect("there are quotes");
+        let svi = found.surface.smiles[0];
+        (0..slice.len())
+            .filter(|&i| slice.log_moneyness[i] < 0.0)
+            .map(|i| ((svi.total_variance(slice.log_moneyness[i]) / 0.5).sqrt() - slice.mid_volatility[i]).powi(2))
+            .sum::<f64>()
+    };
+    let (heavy, light) = (left_misses(bent(true)), left_misses(bent(false)));
+    assert!(heavy < 0.5 * light, "{heavy} {light}");
+}
+
+#[test]
+fn the_likelihood_bears_wild_quotes() {
+    let mut wild = market();
+    for i in [5, 17, 30] {
+        let slice = &mut wild[1];
+        for column in [&mut slice.bid_volatility, &mut slice.mid_volatility, &mut slice.ask_volatility] {
+            column[i] += 0.08;
+        }
+    }
+    let of = |estimator| {
+        let settings = Settings { estimator, weights: Weights::Uniform, ..Settings::default() };
+        misses(&fit(&wild, &told(settings), None).expect("there are quotes").surface, &market())
+    };
+    let (squares, likelihood) = (of(Estimator::LeastSquares), of(Estimator::MaximumLikelihood));
+    assert!(likelihood < 0.3 * squares, "{squares} {likelihood}");
+}
+
+#[test]
+fn tikhonov_pulls_towards_the_prior() {
+    let raised: Vec<SliceQuotes> = market()
+        .into_iter()
+        .map(|mut slice| {
+            for column in [&mut slice.bid_volatility, &mut slice.mid_volatility, &mut slice.ask_volatility] {
+                column.iter_mut().for_each(|vol| *vol += 0.02);
+            }
+            slice
+        })
+        .collect();
+    let prior = fit(&market(), &ModelSettings::default(), None).expect("there are quotes").surface;
+    let money = |tikhonov: f64| {
+        let settings = Settings { residual: Residual::TotalVariance, tikhonov, ..Settings::default() };
+        let found = fit(&raised, &told(settings), Some(&prior)).expect("there are quotes").surface;
+        found.smiles[1].total_variance(0.0)
+    };
+    let (free, pulled, held) = (money(0.0), money(1e4), money(1e8));
+    let before = prior.smiles[1].total_variance(0.0);
+    assert!(
+        free > pulled && pulled > held && held - before < 0.02 * (free - before),
+        "{free} {pulled} {held} {before}"
+    );
+}
+
+#[test]
+fn stability_is_told_for_every_slice() {
+    let found = fit(&market(), &ModelSettings::default(), None).expect("there are quotes");
+    assert_eq!(found.stability.len(), 3);
+    for (stability, svi) in found.stability.iter().zip(&found.surface.smiles) {
+        assert_eq!(stability.parameters, ["a", "b", "rho", "m", "sigma"]);
+        assert_eq!(stability.values, [svi.a, svi.b, svi.rho, svi.m, svi.sigma]);
+        assert!(stability.condition_number.is_some_and(|number| number > 1.0));
+        assert!(
+            stability.standard_errors.iter().all(Option::is_some) && stability.tick_changes.iter().all(Option::is_some)
+        );
+    }
+    let mut unknown = market();
+    unknown[0].forward = f64::NAN;
+    let found = fit(&unknown, &ModelSettings::default(), None).expect("there are quotes");
+    assert!(found.stability[0].tick_changes.iter().all(Option::is_none));
+}
+
+#[test]
+fn a_tick_moves_the_parameters_as_told() {
+    let settings = Settings { residual: Residual::TotalVariance, ..Settings::default() };
+    let mut slice = quotes(0.5, -0.4, 0.25, 30, 2e-3, |k| SMILE.total_variance(k));
+    let before = fit(std::slice::from_ref(&slice), &told(settings), None).expect("there are quotes");
+    // The quote at the money by a tick: 0.05 over the forward, over its vega.
+    let at = slice.log_moneyness.iter().position(|k| *k > 0.0).expect("there are calls");
+    let (k, vol) = (slice.log_moneyness[at], slice.mid_volatility[at]);
+    let deviation = vol * 0.5_f64.sqrt();
+    let d1 = -k / deviation + 0.5 * deviation;
+    let vega = (-0.5 * d1 * d1).exp() / (2.0 * std::f64::consts::PI).sqrt() * 0.5_f64.sqrt();
+    let change = 0.05 / slice.forward / vega;
+    for column in [&mut slice.bid_volatility, &mut slice.mid_volatility, &mut slice.ask_volatility] {
+        column[at] += change;
+    }
+    let after = fit(std::slice::from_ref(&slice), &told(settings), None).expect("there are quotes");
+    for i in 0..5 {
+        let moved = (after.stability[0].values[i] - before.stability[0].values[i]).abs();
+        let most = before.stability[0].tick_changes[i].expect("the forward is known");
+        // The report has the largest over all quotes.
+        assert!(moved <= 1.1 * most + 1e-9, "{i}: {moved} {most}");
+        assert!(moved >= 1e-3 * most, "{i}: {moved} {most}");
+    }
+}
+
+#[test]
+fn notes_say_what_was_odd() {
+    let has = |slices: &[SliceQuotes], is: &dyn Fn(&Reason) -> bool| {
+        let found = fit(slices, &ModelSettings::default(), None).expect("there are quotes");
+        assert_eq!(found.surface.smiles.len(), slices.len());
+        found.notes.iter().any(|note| is(&note.reason))
+    };
+    let good = market();
+    assert!(!has(&good, &|_| true));
+    let mut few = good.clone();
+    few[1] = quotes(0.5, -0.05, 0.05, 3, 2e-3, |k| 2.6 * SMILE.total_variance(k));
+    assert!(has(&few, &|it| matches!(it, Reason::TooFewQuotes { quotes: 3, needed: 5, .. })));
+    let mut one_sided = good.clone();
+    one_sided[1] = quotes(0.5, -0.4, -0.02, 30, 2e-3, |k| 2.6 * SMILE.total_variance(k));
+    assert!(has(&one_sided, &|it| matches!(it, Reason::OneSided { high, .. } if *high < 0.0)));
+    let flat = vec![quotes(0.5, -0.4, 0.3, 30, 2e-3, |_| 0.02)];
+    assert!(has(&flat, &|it| *it == Reason::Flat));
+    let mut crossed = good.clone();
+    let side = &mut crossed[0];
+    std::mem::swap(&mut side.bid_volatility[3], &mut side.ask_volatility[3]);
+    assert!(has(&crossed, &|it| *it == Reason::CrossedQuotes { quotes: 1 }));
+    let mut inverted = good.clone();
+    inverted[1] = quotes(0.5, -0.4, 0.25, 40, 2e-3, |k| 0.8 * SMILE.total_variance(k));
+    assert!(has(&inverted, &|it| matches!(it, Reason::CalendarInverted { fall, .. } if *fall > 0.0)));
+    assert!(has(&inverted, &|it| matches!(it, Reason::Constrained { .. })));
+    // A straight line leaves no room for a vertex: it ends at a bound.
+    let line = vec![quotes(0.5, -0.4, 0.3, 30, 2e-3, |k| 0.03 - 0.04 * k)];
+    assert!(has(&line, &|it| matches!(it, Reason::AtBound { .. })));
+    let none = vec![SliceQuotes { mid_volatility: vec![f64::NAN; 40], ..good[0].clone() }];
+    assert_eq!(fit(&none, &ModelSettings::default(), None).err(), Some(FitError::NoQuotes));
+}
+
+#[test]
+fn one_slice_is_fitted_cold_warm_and_free_of_butterfly_arbitrage() {
+    let slice = quotes(0.3, -0.4, 0.25, 60, 1e-3, |k| SMILE.total_variance(k));
+    let near = |svi: &Svi| {
+        [-0.4, -0.1, 0.0, 0.2].into_iter().all(|k| (svi.total_variance(k) - SMILE.total_variance(k)).abs() < 1e-5)
+    };
+    let plain = SliceSettings::default();
+    let cold = fit_slice(&slice, &plain, None).expect("there are quotes");
+    assert!(near(&cold), "{cold:?}");
+    let yesterday = Svi { a: 0.003, b: 0.06, rho: -0.4, m: 0.0, sigma: 0.1 };
+    assert!(near(&fit_slice(&slice, &plain, Some(&yesterday)).expect("there are quotes")));
+    // A start that leads nowhere does no harm.
+    let nonsense = Svi { a: f64::NAN, ..yesterday };
+    assert!(near(&fit_slice(&slice, &plain, Some(&nonsense)).expect("there are quotes")));
+    let far = Svi { a: 3.0, b: 1.5, rho: 0.9, m: -0.4, sigma: 1e-3 };
+    assert!(near(&fit_slice(&slice, &plain, Some(&far)).expect("there are quotes")));
+    for estimator in [Estimator::LeastSquares, Estimator::MaximumLikelihood] {
+        let calibration = Settings { estimator, residual: Residual::Price, weights: Weights::Vega, tikhonov: 0.0 };
+        let settings = SliceSettings { calibration, is_butterfly_free: false };
+        assert!(near(&fit_slice(&slice, &settings, None).expect("there are quotes")), "{estimator:?}");
+    }
+    let vogt = Svi { a: -0.0410, b: 0.1331, m: 0.3586, rho: 0.3060, sigma: 0.4153 };
+    let arbitrage = quotes(1.0, -1.0, 1.2, 60, 1e-3, |k| vogt.total_variance(k));
+    assert!(!fit_slice(&arbitrage, &plain, None).expect("there are quotes").butterfly().is_free);
+    let free = SliceSettings { is_butterfly_free: true, ..plain };
+    let found = fit_slice(&arbitrage, &free, None).expect("there are quotes");
+    assert!(found.is_butterfly_free(), "{found:?}");
+    assert!((found.total_variance(0.0) - vogt.total_variance(0.0)).abs() < 2e-3);
+    let few = quotes(0.3, -0.1, 0.1, 4, 1e-3, |k| SMILE.total_variance(k));
+    assert_eq!(fit_slice(&few, &plain, None), Err(FitError::TooFewQuotes { quotes: 4, needed: 5 }));
+}
