@@ -257,10 +257,14 @@ fn points() -> Vec<[f64; 2]> {
 /// Volatilities at pseudo-random points, by strike: the forward and the logarithm are in the time on both sides.
 fn vol_query(c: &mut Criterion) {
     let points = points();
-    let mut out = vec![0.0; POINTS];
+    let (mut out, mut peers) = (vec![0.0; POINTS], vec![0.0; POINTS]);
     let mut rival = |group: &mut BenchmarkGroup<'_, WallTime>, name: &str, volatility: &dyn Volatility| {
         volatility.all(&points, &mut out);
-        assert!(out.iter().all(|vol| *vol > 0.05 && *vol < 2.0), "{name} has a volatility at every point");
+        if name.starts_with("peer") {
+            peers.copy_from_slice(&out);
+        }
+        let apart = out.iter().zip(&peers).map(|(one, other)| (one - other).powi(2)).sum::<f64>() / POINTS as f64;
+        assert!(100.0 * apart.sqrt() < FAIR, "{name} and the peer are {} vol points apart", 100.0 * apart.sqrt());
         group.throughput(Throughput::Elements(POINTS as u64));
         group.bench_function(name, |b| b.iter(|| volatility.all(black_box(&points), &mut out)));
     };
@@ -272,7 +276,9 @@ fn vol_query(c: &mut Criterion) {
     let ours = one_slice(t, fit_slice(slice, &SliceSettings::default(), None).expect("the slice has quotes"));
     let mut group = c.benchmark_group("vol_query/svi");
     rival(&mut group, "peer volsurf", &|strike: f64, _: f64| vol(&peer, strike));
-    rival(&mut group, "implied_vol", &|strike: f64, _: f64| ours.implied_vol((strike / own_forward).ln(), t));
+    let smile = ours.smiles[0];
+    rival(&mut group, "smile", &|strike: f64, _: f64| (smile.total_variance((strike / own_forward).ln()) / t).sqrt());
+    rival(&mut group, "surface_of_one", &|strike: f64, _: f64| ours.implied_vol((strike / own_forward).ln(), t));
     group.finish();
 
     let years = |day: &[SliceQuotes]| day.iter().map(|slice| slice.expiry_years).collect::<Vec<f64>>();
