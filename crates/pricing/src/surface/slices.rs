@@ -65,6 +65,53 @@ impl<S: Smile> VolatilitySurface for Slices<S> {
     fn variance(&self, k: f64, expiry_years: f64) -> Variance {
         between(&self.smiles, |i| self.expiry_years[i], &self.clock, k, expiry_years)
     }
+
+    fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
+        if !is_inside(k, expiry_years) {
+            return f64::NAN;
+        }
+        let Neighbours { time: [time, _], before, next } =
+            neighbours(&self.smiles, |i| self.expiry_years[i], &self.clock, expiry_years);
+        match (before, next) {
+            (Some((low_time, low)), Some((high_time, high))) => {
+                let low = low.total_variance(k);
+                low + (time - low_time) / (high_time - low_time) * (high.total_variance(k) - low)
+            }
+            (None, Some((first_time, first))) => time / first_time * first.total_variance(k),
+            (Some((last_time, last)), None) => {
+                last.total_variance(k) + last.total_variance(0.0) / last_time * (time - last_time)
+            }
+            (None, None) => f64::NAN,
+        }
+    }
+}
+
+/// Whether a surface has a value at `k` and `expiry_years`.
+fn is_inside(k: f64, expiry_years: f64) -> bool {
+    expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()
+}
+
+/// What lies about a time: variance time there and its speed, and the smiles at or after and before it with their variance times.
+struct Neighbours<'a, S> {
+    time: [f64; 2],
+    before: Option<(f64, &'a S)>,
+    next: Option<(f64, &'a S)>,
+}
+
+fn neighbours<'a, S>(
+    smiles: &'a [S],
+    expiry: impl Fn(usize) -> f64,
+    clock: &Clock,
+    expiry_years: f64,
+) -> Neighbours<'a, S> {
+    let (mut after, mut end) = (0, smiles.len());
+    while after < end {
+        let middle = usize::midpoint(after, end);
+        if expiry(middle) < expiry_years { after = middle + 1 } else { end = middle }
+    }
+    let before = after.checked_sub(1).map(|i| (clock.at(expiry(i))[0], &smiles[i]));
+    let next = smiles.get(after).map(|smile| (clock.at(expiry(after))[0], smile));
+    Neighbours { time: clock.at(expiry_years), before, next }
 }
 
 /// The surface that `smiles` at the years `expiry` (ascending) span under `clock`, at one point.
@@ -75,17 +122,10 @@ pub(super) fn between<S: Smile>(
     k: f64,
     expiry_years: f64,
 ) -> Variance {
-    if !(expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()) {
+    if !is_inside(k, expiry_years) {
         return Variance::NONE;
     }
-    let (mut after, mut end) = (0, smiles.len());
-    while after < end {
-        let middle = usize::midpoint(after, end);
-        if expiry(middle) < expiry_years { after = middle + 1 } else { end = middle }
-    }
-    let [time, speed] = clock.at(expiry_years);
-    let before = after.checked_sub(1).map(|i| (clock.at(expiry(i))[0], &smiles[i]));
-    let next = smiles.get(after).map(|smile| (clock.at(expiry(after))[0], smile));
+    let Neighbours { time: [time, speed], before, next } = neighbours(smiles, expiry, clock, expiry_years);
     match (before, next) {
         (Some((low_time, low)), Some((high_time, high))) => {
             let (low, high) = (low.derivatives(k), high.derivatives(k));
@@ -144,6 +184,7 @@ mod tests {
             for t in [0.05, 0.17, 0.305, 0.4, 0.7, 1.5] {
                 for k in [-0.4, -0.1, 0.0, 0.05, 0.3] {
                     let at = surface.variance(k, t);
+                    assert_eq!(surface.total_variance(k, t), at.total);
                     let w = |k: f64, t: f64| surface.variance(k, t).total;
                     let (h, d) = (1e-4, 1e-4);
                     let numeric = [

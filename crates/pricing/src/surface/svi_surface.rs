@@ -113,13 +113,8 @@ fn fit_as_told(
     let first = objectives.iter().map(|objective| laid(objective, None, None)).collect();
     let mut found = fit_targets(slices, pulled(first), Aim::LeastSquares, warm);
     let is_likelihood = settings.estimator == Estimator::MaximumLikelihood;
-    let rounds = match (is_likelihood, settings.residual) {
-        (true, _) => LIKELIHOOD_ROUNDS,
-        (false, Residual::TotalVariance) => 0,
-        (false, _) => SECANT_ROUNDS,
-    };
     let mut scales = vec![1.0; slices.len()];
-    for _ in 0..rounds {
+    for _ in 0..rounds_after_first(settings) {
         let targets = objectives.iter().zip(&found.0.slices).zip(&mut scales).map(|((objective, slice), scale)| {
             if is_likelihood {
                 *scale = noise_scale(objective, &slice.svi, *scale);
@@ -129,6 +124,15 @@ fn fit_as_told(
         found = fit_targets(slices, pulled(targets.collect()), Aim::LeastSquares, warm);
     }
     found
+}
+
+/// Rounds in which the misses are laid anew after the first: none where they are linear in total variance and their weights fixed.
+fn rounds_after_first(settings: &Settings) -> usize {
+    match (settings.estimator, settings.residual) {
+        (Estimator::MaximumLikelihood, _) => LIKELIHOOD_ROUNDS,
+        (Estimator::LeastSquares, Residual::TotalVariance) => 0,
+        (Estimator::LeastSquares, _) => SECANT_ROUNDS,
+    }
 }
 
 /// An objective as intervals of total variance: each miss by its secant between the quote and `fitted` (its slope at the quote where there
@@ -336,7 +340,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
         let is_likelihood = calibration.estimator == Estimator::MaximumLikelihood;
         let (mut x, mut last) = (warm.unwrap_or_default(), own);
-        for round in 0..=LIKELIHOOD_ROUNDS.max(SECANT_ROUNDS) {
+        for round in 0..=rounds_after_first(calibration) {
             if let (true, Some(svi)) = (is_likelihood, &fitted) {
                 scale = noise_scale(&objective, svi, scale);
             }

@@ -36,6 +36,15 @@ pub fn heston(
     fit::<Heston, 5>(slices, settings, prior, |market, _| starts::heston(market))
 }
 
+/// Fits Heston's model in one descent from `start`, for who knows better than the usual starts, or has no time for them all.
+///
+/// # Errors
+/// As [`heston`].
+pub fn heston_from(slices: &[SliceQuotes], settings: &ModelSettings, start: &Heston) -> Result<Fit<Heston>, FitError> {
+    let start = [start.v0, start.kappa, start.theta_v, start.sigma_v, start.rho_v];
+    fit::<Heston, 5>(slices, settings, None, |_, _| vec![start])
+}
+
 /// Fits Bates' model to all expiries at once: from Heston's optimum, with jumps of several kinds.
 ///
 /// # Errors

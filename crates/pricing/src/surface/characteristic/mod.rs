@@ -15,7 +15,7 @@ mod starts;
 mod tests;
 mod variance;
 
-pub use fit::{bates, heston, kou, merton};
+pub use fit::{bates, heston, heston_from, kou, merton};
 pub use parameters::bounds;
 
 #[cfg(doc)]

@@ -301,6 +301,17 @@ fn a_surface_is_saved_and_read_back_as_it_was() {
 }
 
 #[test]
+fn one_start_is_one_start() {
+    let quotes = quotes_of(&HESTON, &EXPIRIES, 0.003);
+    let far = Heston { v0: 0.6, kappa: 30.0, theta_v: 0.4, sigma_v: 7.0, rho_v: 0.5 };
+    let found = heston_from(&quotes, &ModelSettings::default(), &far).expect("it fits");
+    close(&found.surface.model().parameters(), &HESTON.model().parameters(), 1e-4);
+    let nowhere = Heston { v0: f64::NAN, ..far };
+    let error = heston_from(&quotes, &ModelSettings::default(), &nowhere).expect_err("no other start is tried");
+    assert_eq!(error, FitError::NotConverged { starts: 1 });
+}
+
+#[test]
 fn the_door_fits_by_name_and_takes_a_prior() {
     let quotes = quotes_of(&HESTON, &EXPIRIES, 0.003);
     let model = SurfaceModel::parse("heston").expect("it is one");
