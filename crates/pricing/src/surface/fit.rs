@@ -27,6 +27,8 @@ const NO_VOLATILITY: f64 = 0.2;
 /// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
+/// Slices on each side of a strained one that are fitted anew with it.
+const BESIDE: usize = 3;
 /// Share of all quotes that strained slices must lose for another attempt.
 const LOST_SHARE: f64 = 0.003;
 /// Counts of quotes that differ by this share are next to each other.
@@ -83,9 +85,8 @@ pub(super) fn fit_targets(
         let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
         let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
         let mut members = members(targets, &backbone);
-        let mut attempt = |reach| {
-            let fitted = joint::fit(&mut members, &backbone, &ranges, reach);
-            let mut repaired = repair(&fitted, &backbone, &ranges)?;
+        let finished = |fitted: &[Wings]| {
+            let mut repaired = repair(fitted, &backbone, &ranges)?;
             repair::adopt(&mut repaired, &own, &ranges, |i, own, joint| match costs.get(i) {
                 Some(target) => {
                     let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
@@ -95,32 +96,56 @@ pub(super) fn fit_targets(
             });
             Some(repaired)
         };
+        let reach = if aim == Aim::LeastSquares { Reach::Whole } else { Reach::Near };
+        let mut fitted = joint::fit(&mut members, &backbone, &backbone, &ranges, reach);
+        let near = finished(&fitted)?;
         if aim == Aim::LeastSquares {
-            return attempt(Reach::Whole);
-        }
-        let near = attempt(Reach::Near)?;
-        if !is_strained(slices, &near.slices, &alone) {
             return Some(near);
         }
-        let far = attempt(Reach::Far)?;
+        let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
+        refit(&mut fitted, &anew, &mut members, &backbone, &ranges);
+        let far = finished(&fitted)?;
         Some(if is_better(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
     (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
 }
 
-/// Whether slices with quotes enough meet far fewer of them than they meet alone: then they were not found, or are at odds with the others.
-/// What they lose must be a part of the surface that is worth another attempt.
-fn is_strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> bool {
+/// The slices to fit anew: those with quotes enough that meet far fewer of them than they meet alone (they were not found, or are at odds
+/// with the others), and the ones beside them. None where what they lose is no part of the surface that is worth another attempt.
+fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> Option<Vec<bool>> {
     let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
-        let alone = alone.as_ref()?;
+        let Some(alone) = alone else { return 0 };
         let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
         let is_strained =
             best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64;
-        is_strained.then(|| best.inside - joint.inside)
+        if is_strained { best.inside - joint.inside } else { 0 }
     };
-    let lost: usize = slices.iter().zip(fitted).zip(alone).filter_map(lost).sum();
-    lost as f64 > LOST_SHARE * slices.iter().map(SliceQuotes::len).sum::<usize>() as f64
+    let lost: Vec<usize> = slices.iter().zip(fitted).zip(alone).map(lost).collect();
+    let quotes: usize = slices.iter().map(SliceQuotes::len).sum();
+    let is_worth_it = lost.iter().sum::<usize>() as f64 > LOST_SHARE * quotes as f64;
+    let beside = |i: usize| i.saturating_sub(BESIDE)..(i + BESIDE + 1).min(lost.len());
+    is_worth_it.then(|| (0..lost.len()).map(|i| lost[beside(i)].iter().any(|lost| *lost > 0)).collect())
+}
+
+/// Fits each run of slices that are to be fitted `anew` from the backbone between its neighbours, which stay as they are.
+fn refit(fitted: &mut [Wings], anew: &[bool], members: &mut [Member], backbone: &[Wings], ranges: &[[f64; 2]]) {
+    for (i, member) in members.iter_mut().enumerate().filter(|(i, _)| !anew[*i]) {
+        member.bounds = Bounds::at(&fitted[i]);
+    }
+    let mut end = 0;
+    for run in anew.chunk_by(|one, other| one == other) {
+        let start = end;
+        end += run.len();
+        if run[0] {
+            fitted[start..end].copy_from_slice(&backbone[start..end]);
+            let run = start.saturating_sub(1)..(end + 1).min(anew.len());
+            let from = &fitted[run.clone()];
+            let found =
+                joint::fit(&mut members[run.clone()], from, &backbone[run.clone()], &ranges[run.clone()], Reach::Far);
+            fitted[run].copy_from_slice(&found);
+        }
+    }
 }
 
 /// Quality over all slices.

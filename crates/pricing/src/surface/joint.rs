@@ -74,9 +74,15 @@ const PAIR_REACH: f64 = 0.05;
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
-/// Fits all slices, starting from the backbone's (one entry a member).
-pub(super) fn fit(members: &mut [Member], backbone: &[Wings], ranges: &[[f64; 2]], reach: Reach) -> Vec<Wings> {
-    let mut x = backbone.to_vec();
+/// Fits all slices from `start` (one entry a member; best free of arbitrage, as the backbone is).
+pub(super) fn fit(
+    members: &mut [Member],
+    start: &[Wings],
+    backbone: &[Wings],
+    ranges: &[[f64; 2]],
+    reach: Reach,
+) -> Vec<Wings> {
+    let mut x = start.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }

@@ -49,6 +49,11 @@ impl Bounds {
         }
     }
 
+    /// Where nothing may move from `x`.
+    pub(super) fn at(x: &Wings) -> Self {
+        Self { low: *x, high: *x, floor: [0.0; 5] }
+    }
+
     pub(super) fn clamp(&self, x: &mut Wings) {
         for i in 0..5 {
             x[i] = x[i].clamp(self.low[i], self.high[i]);
