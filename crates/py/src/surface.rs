@@ -159,10 +159,12 @@ impl FittedSurface {
 #[pyfunction]
 pub fn surface_row_rule(status: u8) -> (Option<&'static str>, &'static str) {
     match Status::ALL.into_iter().find(|known| *known as u8 == status) {
-        Some(Status::BadExpiry) => (Some("expiry_years"), "must be finite and above 0"),
+        Some(Status::BadExpiry) => (Some("expiry_years"), "must be a number of years from 3e-8 to 100"),
         Some(Status::BadForward) => (Some("forward"), "must be finite and above 0"),
-        Some(Status::BadStrike) => (Some("strike"), "must be finite and above 0, or there must be a log_moneyness"),
-        Some(Status::BadVolatility) => (Some("implied_volatility"), "must be finite and above 0"),
+        Some(Status::BadStrike) => {
+            (Some("strike"), "must be above 0 and within e^20 times the forward, or there must be a log_moneyness")
+        }
+        Some(Status::BadVolatility) => (Some("implied_volatility"), "must be a decimal above 0 and below 10"),
         _ => (None, "has no answer"),
     }
 }

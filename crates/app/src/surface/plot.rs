@@ -27,6 +27,8 @@ struct Panel {
     x: &'static str,
     y: &'static str,
     curves: Vec<Curve>,
+    /// Whether the colours are explained.
+    has_legend: bool,
     /// Quotes: x, then bid, mid and ask.
     marks: Vec<(f64, [f64; 3])>,
 }
@@ -67,6 +69,7 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
             x: "log-moneyness",
             y: "volatility, %",
             curves: curve(&|k, t| 100.0 * surface.implied_vol(k, t)),
+            has_legend: true,
             marks,
         },
         Panel {
@@ -74,6 +77,7 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
             x: "years",
             y: "volatility, %",
             curves: vec![Curve { name: "at the money".into(), shade: 0.5, points: term }],
+            has_legend: false,
             marks: Vec::new(),
         },
         Panel {
@@ -81,6 +85,7 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
             x: "log-moneyness",
             y: "density",
             curves: curve(&|k, t| surface.density(k, t)),
+            has_legend: false,
             marks: Vec::new(),
         },
         Panel {
@@ -88,6 +93,7 @@ fn panels(surface: &SavedSurface, quotes: &[SliceQuotes]) -> Vec<Panel> {
             x: "log-moneyness",
             y: "volatility, %",
             curves: curve(&|k, t| 100.0 * surface.local_vol(k, t)),
+            has_legend: false,
             marks: Vec::new(),
         },
     ]
@@ -155,6 +161,22 @@ fn draw(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn std::error::Error>
         for part in curve.points.split(|(x, y)| !inside(*x, *y)) {
             chart.draw_series(LineSeries::new(part.iter().copied(), colour(curve.shade).stroke_width(2)))?;
         }
+    }
+    if panel.has_legend {
+        // The first and the last expiry drawn name the ends of the scale of colours.
+        for curve in [panel.curves.first(), panel.curves.last()].into_iter().flatten() {
+            let line = colour(curve.shade).stroke_width(2);
+            chart
+                .draw_series(LineSeries::new(std::iter::empty(), line))?
+                .label(curve.name.clone())
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], line));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.8))
+            .label_font(("sans-serif", 13))
+            .draw()?;
     }
     Ok(())
 }

@@ -89,5 +89,7 @@ pub fn share(quality: &FitQuality) -> String {
     if quality.quotes == 0 {
         return "none".into();
     }
-    format!("{:.1} %", 100.0 * quality.inside as f64 / quality.quotes as f64)
+    // Rounded down: all of them is said of all of them alone.
+    let thousandths = 1000 * quality.inside / quality.quotes;
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
 }

@@ -63,10 +63,14 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     for (row, status) in status.iter().enumerate() {
         let (field, column, allowed) = match status {
             Status::Ok => continue,
-            Status::BadExpiry => ("expiry_years", &years, "a finite number above zero"),
+            Status::BadExpiry => ("expiry_years", &years, "a number of years from 3e-8 to 100"),
             Status::BadForward => ("forward", &forward, "a finite number above zero"),
-            Status::BadStrike => ("strike", &strike, "a finite number above zero, or a log_moneyness"),
-            _ => ("implied_volatility", &vol, "a finite number above zero"),
+            Status::BadStrike => (
+                "strike",
+                &strike,
+                "a finite number above zero whose ln(strike/forward) is within -20 and 20, or such a log_moneyness",
+            ),
+            _ => ("implied_volatility", &vol, "a decimal above zero and below 10 (0.2 is 20 %)"),
         };
         let value = column.get(row).filter(|value| !value.is_nan());
         let value = value.map_or("empty or no number".into(), f64::to_string);

@@ -5,12 +5,35 @@ use serde::{Deserialize, Serialize};
 /// Forwards by expiry: between two of them, and from the spot to the first, ln F is linear in time (constant carry); past the last the
 /// carry of the last stretch goes on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ForwardsForm")]
 pub struct Forwards {
     /// Price now; none where nobody said it: before the first expiry the forward is then the first one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<f64>,
     /// (expiry_years, forward) by ascending expiry.
     pub points: Vec<[f64; 2]>,
+}
+
+/// Forwards as they are read.
+#[derive(Deserialize)]
+struct ForwardsForm {
+    #[serde(default)]
+    spot: Option<f64>,
+    points: Vec<[f64; 2]>,
+}
+
+impl TryFrom<ForwardsForm> for Forwards {
+    type Error = &'static str;
+
+    fn try_from(ForwardsForm { spot, points }: ForwardsForm) -> Result<Self, Self::Error> {
+        let is_positive = |number: f64| number > 0.0 && number.is_finite();
+        let ascending = points.windows(2).all(|pair| pair[0][0] < pair[1][0]);
+        if ascending && points.iter().flatten().copied().chain(spot).all(is_positive) {
+            Ok(Self { spot, points })
+        } else {
+            Err("forwards: prices and years must be above 0, and years must ascend")
+        }
+    }
 }
 
 impl Forwards {

@@ -27,9 +27,17 @@ pub struct VolatilityRows<'a> {
     pub open_interest: &'a [f64],
 }
 
+/// A second, and a hundred years.
+const LEAST_YEARS: f64 = 3e-8;
+const MOST_YEARS: f64 = 100.0;
+/// Strikes further from the forward than e²⁰ times are slips of the pen.
+const MOST_LOG_MONEYNESS: f64 = 20.0;
+/// 1000 %: above it a volatility says only that the quote is worth about its bound, or is written in per cent.
+const MOST_VOLATILITY: f64 = 10.0;
+
 /// The rows as slices by ascending expiry, each by ascending moneyness, and a status a row: a row that is not `Ok` takes no part.
 ///
-/// Statuses: `BadExpiry`, `BadForward`, `BadStrike` (neither a strike above zero nor a finite log-moneyness), `BadVolatility`. The slice's
+/// Statuses: `BadExpiry`, `BadForward`, `BadStrike` (neither a strike above zero nor a log-moneyness within ±20), `BadVolatility` (not within 0 and 10). The slice's
 /// forward is that of its first row; each row keeps the moneyness of its own.
 pub fn slices_of(rows: &VolatilityRows<'_>) -> (Vec<SliceQuotes>, Vec<Status>) {
     let cell = |column: &[f64], row: usize| column.get(row).copied().unwrap_or(f64::NAN);
@@ -40,13 +48,13 @@ pub fn slices_of(rows: &VolatilityRows<'_>) -> (Vec<SliceQuotes>, Vec<Status>) {
         let own = cell(rows.log_moneyness, row);
         let k = if own.is_nan() { (cell(rows.strike, row) / forward).ln() } else { own };
         let volatility = cell(rows.implied_volatility, row);
-        status.push(if !(years > 0.0 && years.is_finite()) {
+        status.push(if !(LEAST_YEARS..=MOST_YEARS).contains(&years) {
             Status::BadExpiry
         } else if !(forward > 0.0 && forward.is_finite()) {
             Status::BadForward
-        } else if !k.is_finite() {
+        } else if !(0.0..MOST_LOG_MONEYNESS).contains(&k.abs()) {
             Status::BadStrike
-        } else if !(volatility > 0.0 && volatility.is_finite()) {
+        } else if !(volatility > 0.0 && volatility < MOST_VOLATILITY) {
             Status::BadVolatility
         } else {
             // Bits of positive numbers ascend as the numbers do.

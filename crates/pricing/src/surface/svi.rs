@@ -6,6 +6,7 @@ use super::smile::Smile;
 
 /// w(k) = a + b (ρ(k − m) + √((k − m)² + σ²)), total variance by log-moneyness.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SviForm")]
 pub struct Svi {
     /// Level.
     pub a: f64,
@@ -17,6 +18,29 @@ pub struct Svi {
     pub m: f64,
     /// Rounding of the vertex.
     pub sigma: f64,
+}
+
+/// A slice as it is read.
+#[derive(Deserialize)]
+struct SviForm {
+    a: f64,
+    b: f64,
+    rho: f64,
+    m: f64,
+    sigma: f64,
+}
+
+impl TryFrom<SviForm> for Svi {
+    type Error = &'static str;
+
+    fn try_from(SviForm { a, b, rho, m, sigma }: SviForm) -> Result<Self, Self::Error> {
+        let is_sound = a.is_finite() && m.is_finite() && (0.0..1e6).contains(&b) && rho.abs() <= 1.0;
+        if is_sound && sigma >= 0.0 && sigma.is_finite() && a.abs() < 1e6 {
+            Ok(Self { a, b, rho, m, sigma })
+        } else {
+            Err("SVI: a and b must be finite, b and sigma at or above 0, rho within -1 and 1")
+        }
+    }
 }
 
 impl Svi {

@@ -15,7 +15,7 @@ use super::model_args::{ModelArgs, no_wheel, parse_model};
 use crate::{
     batch::Engine,
     commands::{self, chain_args::ChainArgs},
-    failure,
+    failure::{self, BadArguments},
     gpu_config::GpuConfigArgs,
     surface::{self, Days, FitOptions, Quotes},
 };
@@ -32,8 +32,8 @@ from that; all else is the processor's, on all cores.
 
 Example:
   $ zomma demo chain -o chain.csv
-  $ zomma surface fit chain.csv -o surface.json
-  $ zomma surface query surface.json --strike 100 --expiry-years 0.25
+  $ zomma surface fit chain.csv -o surfaces
+  $ zomma surface query surfaces/ZMX-2025-06-13.json --strike 6000,6400 --expiry-years 0.25
   $ zomma surface fit spx_2019.tar.xz --model svi -o surfaces";
 
 /// Arguments of `zomma surface fit`.
@@ -69,6 +69,12 @@ struct Day {
 /// Runs it.
 pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
+    if let Some(output) = &args.output
+        && let (Ok(from), Ok(to)) = (args.chain.chain.canonicalize(), output.canonicalize())
+        && from == to
+    {
+        bail!(BadArguments(format!("-o {}: is the chain itself", output.display())));
+    }
     let options = args.options.options(args.model)?;
     let config = args.chain.config(no_wheel())?;
     let engine = Engine::choose(&args.gpu.load()?)?;

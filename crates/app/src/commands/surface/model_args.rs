@@ -57,10 +57,10 @@ pub struct ModelArgs {
     #[arg(long, value_enum, default_value = "least-squares")]
     method: MethodArg,
     /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters.
-    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov)]
+    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov, allow_negative_numbers = true)]
     tikhonov: f64,
     /// Variance of a day without a session (weekends, holidays) over that of a session's day; 1 is calendar time.
-    #[arg(long, value_name = "W", default_value_t = 1.0, value_parser = parse_weight)]
+    #[arg(long, value_name = "W", default_value_t = 1.0, value_parser = parse_weight, allow_negative_numbers = true)]
     weekend_weight: f64,
     /// An event with variance of its own, in days of it: 2014-07-23T16:00=3 (New York; a date alone is its close). May be repeated.
     #[arg(long, value_name = "WHEN=DAYS")]

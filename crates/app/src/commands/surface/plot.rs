@@ -17,8 +17,8 @@ The ending of OUT says what is drawn: .svg four panels (smiles, at the money, de
 and the surface itself, to turn and to read, in one file that loads nothing. At most 12 expiries are drawn.
 
 Example:
-  $ zomma surface fit chain.csv -o surface.json
-  $ zomma surface plot surface.json --quotes chain.csv -o surface.html";
+  $ zomma surface fit spx_20190425.csv -o surface.json
+  $ zomma surface plot surface.json --quotes spx_20190425.csv -o surface.html";
 
 /// Arguments of `zomma surface plot`.
 #[derive(Debug, Args)]

@@ -23,7 +23,7 @@ that expiry. Columns out: the input's, then implied_volatility, total_variance, 
 local_volatility, status.
 
 Example:
-  $ zomma surface query surface.json --strike 95,100,105 --expiry-years 0.1,0.25
+  $ zomma surface query surfaces/ZMX-2025-06-13.json --strike 6000,6400 --expiry-years 0.1,0.25
   $ zomma surface query surface.json points.csv -o answers.csv";
 
 /// Arguments of `zomma surface query`.

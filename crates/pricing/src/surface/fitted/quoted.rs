@@ -10,6 +10,7 @@ use crate::surface::{
     calibration::{FitError, ModelSettings},
     forwards::Forwards,
     smile::VolatilitySurface,
+    target::positive_years,
     violations::{Coverage, coverage, quality_of, violations},
 };
 
@@ -54,7 +55,9 @@ impl Quoted {
         let (arbitrage, _) = violations(&fitted.surface, &covered);
         let (parts, quality) = quality_of(&fitted.surface, &self.slices);
         let described = |(i, (slice, quality)): (usize, (&SliceQuotes, _))| {
-            let range = covered.iter().find(|covered: &&Coverage| covered.expiry_years == slice.expiry_years)?;
+            let range = covered
+                .iter()
+                .find(|covered: &&Coverage| covered.expiry_years == positive_years(slice.expiry_years))?;
             let atm = fitted.surface.implied_vol(0.0, slice.expiry_years);
             Some(SavedSlice {
                 expiry: self.expiries.get(i).cloned().flatten(),

@@ -86,6 +86,17 @@ pub enum ReadError {
         /// What stands there.
         found: String,
     },
+    /// Slices that no surface has.
+    #[error(
+        "slices: expiry_years must be above 0 and ascend, log_moneyness_range must be finite and ascend; entry {entry} is not so"
+    )]
+    UnsoundSlice {
+        /// Which.
+        entry: usize,
+    },
+    /// No slice at all.
+    #[error("has no slices")]
+    NoSlices,
     /// A version that is known, with other contents.
     #[error("is not a surface: {0}")]
     NoSurface(#[source] serde_json::Error),
@@ -104,7 +115,20 @@ impl SavedSurface {
             Some(version) if (1..=u64::from(VERSION)).contains(&version) => {}
             _ => return Err(ReadError::UnknownVersion { found: version.to_string() }),
         }
-        serde_json::from_value(value).map_err(ReadError::NoSurface)
+        let saved: Self = serde_json::from_value(value).map_err(ReadError::NoSurface)?;
+        if saved.slices.is_empty() {
+            return Err(ReadError::NoSlices);
+        }
+        let mut before = 0.0;
+        for (entry, slice) in saved.slices.iter().enumerate() {
+            let [low, high] = slice.log_moneyness_range;
+            let is_sound = slice.expiry_years > before && slice.expiry_years.is_finite();
+            if !(is_sound && low.is_finite() && high.is_finite() && low <= high) {
+                return Err(ReadError::UnsoundSlice { entry });
+            }
+            before = slice.expiry_years;
+        }
+        Ok(saved)
     }
 
     /// The surface as JSON, whose numbers read back to the same bits.

@@ -25,6 +25,9 @@ pub struct PriceSpline {
     pub(super) call_power: f64,
 }
 
+/// Steeper tails are steps.
+const MOST_POWER: f64 = 1e6;
+
 /// A spline as it was saved, before it is known to be one.
 #[derive(Deserialize)]
 struct Saved {
@@ -49,8 +52,8 @@ impl TryFrom<Saved> for PriceSpline {
         if !(ascending && knots[0] > 0.0 && knots[0] < 1.0 && knots[n - 1] > 1.0 && knots[n - 1] < f64::INFINITY) {
             return Err("the knots of a price spline rise from below one to above one");
         }
-        if !(put_power > 1.0 && put_power.is_finite() && call_power > 0.0 && call_power.is_finite()) {
-            return Err("the put's tail has a power above one, the call's one above zero");
+        if !(put_power > 1.0 && put_power < MOST_POWER && call_power > 0.0 && call_power < MOST_POWER) {
+            return Err("the put's tail has a power above one, the call's one above zero, both below a million");
         }
         let spline = Self { knots, density, price, slope, put_power, call_power };
         if spline.is_sound() {

@@ -16,12 +16,38 @@ pub struct SabrSmile {
 
 /// What a SABR smile of any kind is saved as.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SabrForm")]
 pub struct SabrParameters {
     /// Years to expiry.
     pub expiry_years: f64,
     /// The model, for a forward of 1.
     #[serde(flatten)]
     pub sabr: Sabr,
+}
+
+/// Parameters as they are read.
+#[derive(Deserialize)]
+struct SabrForm {
+    expiry_years: f64,
+    #[serde(flatten)]
+    sabr: Sabr,
+}
+
+impl TryFrom<SabrForm> for SabrParameters {
+    type Error = &'static str;
+
+    fn try_from(SabrForm { expiry_years, sabr }: SabrForm) -> Result<Self, Self::Error> {
+        let Sabr { alpha, beta, rho, nu, .. } = sabr;
+        let is_positive = |number: f64| number > 0.0 && number.is_finite();
+        let is_sound = is_positive(expiry_years) && is_positive(alpha) && nu >= 0.0 && nu.is_finite();
+        if is_sound && (0.0..=1.0).contains(&beta) && rho.abs() <= 1.0 {
+            Ok(Self { expiry_years, sabr })
+        } else {
+            Err(
+                "SABR: expiry_years and alpha must be above 0, nu at or above 0, beta within 0 and 1, rho within -1 and 1",
+            )
+        }
+    }
 }
 
 impl SabrParameters {
