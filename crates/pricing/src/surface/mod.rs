@@ -39,6 +39,8 @@ pub mod svi_surface;
 mod svi_surface_tests;
 mod target;
 #[cfg(test)]
+mod test_quotes;
+#[cfg(test)]
 mod tests;
 mod violations;
 mod wings;

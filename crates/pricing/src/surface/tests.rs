@@ -1,25 +1,7 @@
+use super::test_quotes::{grid, quotes};
 use super::*;
 use crate::math::{Plain, normal_cdf};
 use proptest::prelude::*;
-
-/// Quotes on `vol` at `strikes` log-moneynesses, each side `half` of volatility away.
-fn quotes(expiry_years: f64, strikes: &[f64], half: f64, vol: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = strikes.iter().map(|&k| vol(k)).collect();
-    SliceQuotes {
-        expiry_years,
-        forward: 100.0,
-        log_moneyness: strikes.to_vec(),
-        bid_volatility: mid.iter().map(|v| v - half).collect(),
-        ask_volatility: mid.iter().map(|v| v + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
-
-/// `n` points from `low` to `high`.
-fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect()
-}
 
 fn slice(expiry_years: f64, svi: Svi, range: [f64; 2]) -> SurfaceSlice {
     SurfaceSlice {

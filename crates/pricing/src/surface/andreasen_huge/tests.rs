@@ -1,3 +1,4 @@
+use crate::surface::test_quotes::{grid as strikes, quotes as slice};
 use proptest::prelude::*;
 
 use super::{grid::Grid, step::Prices, step::Step, *};
@@ -41,24 +42,6 @@ pub(in crate::surface) fn reprice(
 
 fn smile(level: f64) -> Svi {
     Svi { a: 0.6 * level, b: 0.2 * level.sqrt(), rho: -0.5, m: 0.01, sigma: 2.0 * level.sqrt() }
-}
-
-/// Quotes at mids of `volatility(k)`, ± `half`, every `step` of log-moneyness.
-fn slice(t: f64, ks: &[f64], half: f64, volatility: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = ks.iter().map(|&k| volatility(k)).collect();
-    SliceQuotes {
-        expiry_years: t,
-        forward: 100.0,
-        log_moneyness: ks.to_vec(),
-        bid_volatility: mid.iter().map(|v| v - half).collect(),
-        ask_volatility: mid.iter().map(|v| v + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
-
-fn strikes(low: f64, high: f64, count: usize) -> Vec<f64> {
-    (0..count).map(|i| low + (high - low) * i as f64 / (count - 1) as f64).collect()
 }
 
 /// Five expiries of SVI smiles.

@@ -1,3 +1,4 @@
+use crate::surface::test_quotes::{grid, quotes};
 use proptest::prelude::*;
 
 use super::*;
@@ -9,24 +10,6 @@ use crate::{
         coverage, density_maxima, quality_of, violations,
     },
 };
-
-fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| low + (high - low) * i as f64 / (n.max(2) - 1) as f64).collect()
-}
-
-/// Quotes of a smile of volatility, with bid and ask `half` away.
-fn quotes(expiry_years: f64, k: &[f64], half: f64, smile: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = k.iter().map(|&k| smile(k)).collect();
-    SliceQuotes {
-        expiry_years,
-        forward: 100.0,
-        log_moneyness: k.to_vec(),
-        bid_volatility: mid.iter().map(|vol| vol - half).collect(),
-        ask_volatility: mid.iter().map(|vol| vol + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
 
 fn fitted(slices: &[SliceQuotes]) -> PriceSplines {
     fit(slices, &ModelSettings::default(), None).expect("quotes that can be used").surface
@@ -470,7 +453,6 @@ proptest! {
             Ok(fit) => {
                 let (_, found) = violations(&fit.surface, &coverage(&market));
                 prop_assert!(found.is_empty(), "{found:?} {:?}", fit.notes);
-                for note in &fit.notes { println!("{note}"); }
             }
             Err(why) => prop_assert!(why == FitError::NoQuotes, "{why}"),
         }

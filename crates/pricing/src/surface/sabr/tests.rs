@@ -1,4 +1,5 @@
 use super::{fit as fit_lognormal, *};
+use crate::surface::test_quotes::{grid, quotes};
 use crate::surface::{
     FitQuality, VolatilitySurface,
     calibration::{Estimator, Note, Reason, Residual, Settings, Weights},
@@ -12,25 +13,6 @@ use proptest::prelude::*;
 
 const MODELS: [SurfaceModel; 4] =
     [SurfaceModel::Sabr, SurfaceModel::SabrFreeBeta, SurfaceModel::SabrNormal, SurfaceModel::SabrNoArbitrage];
-
-/// `n` points from `low` to `high`.
-fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect()
-}
-
-/// Quotes on `vol` at `strikes` log-moneynesses, each side `half` of volatility away.
-fn quotes(expiry_years: f64, strikes: &[f64], half: f64, vol: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = strikes.iter().map(|&k| vol(k)).collect();
-    SliceQuotes {
-        expiry_years,
-        forward: 100.0,
-        log_moneyness: strikes.to_vec(),
-        bid_volatility: mid.iter().map(|v| v - half).collect(),
-        ask_volatility: mid.iter().map(|v| v + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
 
 /// Quotes on a smile, three deviations down and two up.
 fn quotes_on(smile: &impl Smile, expiry_years: f64) -> SliceQuotes {

@@ -1,3 +1,4 @@
+use crate::surface::test_quotes::{grid, quotes};
 use proptest::prelude::*;
 
 use super::*;
@@ -6,25 +7,6 @@ use crate::surface::{
     calibration::{Estimator, Fit, FitError, ModelSettings, Reason, Residual, Settings, Weights},
     coverage, quality_of, violations,
 };
-
-/// Quotes on the volatilities `vol`, each side `half` away.
-fn quotes(expiry_years: f64, k: &[f64], half: f64, vol: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = k.iter().map(|&k| vol(k)).collect();
-    SliceQuotes {
-        expiry_years,
-        forward: 100.0,
-        log_moneyness: k.to_vec(),
-        bid_volatility: mid.iter().map(|v| v - half).collect(),
-        ask_volatility: mid.iter().map(|v| v + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
-
-/// `n` points from `low` to `high`.
-fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect()
-}
 
 /// Quotes of a surface at its expiries.
 fn quotes_of(surface: &impl VolatilitySurface, expiries: &[f64], half: f64) -> Vec<SliceQuotes> {
