@@ -1,4 +1,4 @@
-use super::test_quotes::{grid, quotes};
+use super::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025, slices_of_rows};
 use super::*;
 use crate::math::{Plain, normal_cdf};
 use proptest::prelude::*;
@@ -377,33 +377,11 @@ fn a_fit_depends_on_its_quotes_alone() {
 /// Smiles on which a published fitter fell into degenerate minima: strikes from half to twice the forward, mids alone.
 #[test]
 fn real_smiles_of_2025_have_the_right_volatility_at_the_money() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let forward = number("forward");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let strikes: Vec<f64> = rows.iter().map(|row| (row.0 / forward).ln()).collect();
-        let mid: Vec<f64> = rows.iter().map(|row| row.1).collect();
-        let absent = vec![f64::NAN; mid.len()];
-        let surface = fit(&[SliceQuotes {
-            expiry_years: number("expiry_years"),
-            forward,
-            log_moneyness: strikes,
-            bid_volatility: absent.clone(),
-            mid_volatility: mid,
-            ask_volatility: absent,
-            open_interest: Vec::new(),
-        }]);
+    for RealSmile { name, quotes, at_the_money } in real_smiles_of_2025() {
+        let surface = fit(std::slice::from_ref(&quotes));
         assert_sound(&surface, 1);
-        let at_the_money = surface.volatility(0.0, number("expiry_years"));
-        assert!(
-            (at_the_money - number("expected_atm_iv")).abs() < 1e-3,
-            "{name}: {at_the_money} {:?}",
-            surface.slices[0]
-        );
+        let ours = surface.volatility(0.0, quotes.expiry_years);
+        assert!((ours - at_the_money).abs() < 1e-3, "{name}: {ours} {:?}", surface.slices[0]);
     }
 }
 
@@ -414,22 +392,7 @@ proptest! {
     fn any_quotes_give_a_surface_without_arbitrage(
         seed in prop::collection::vec((0.001_f64..0.1, prop::collection::vec((-1.0_f64..0.7, 0.01_f64..2.5, 0.0_f64..0.1), 0..30)), 1..5)
     ) {
-        let mut expiry = 0.0;
-        let market: Vec<SliceQuotes> = seed
-            .into_iter()
-            .map(|(gap, rows)| {
-                expiry += gap;
-                SliceQuotes {
-                    expiry_years: expiry,
-                    forward: 100.0,
-                    log_moneyness: rows.iter().map(|row| row.0).collect(),
-                    bid_volatility: rows.iter().map(|row| row.1 - row.2).collect(),
-                    mid_volatility: rows.iter().map(|row| row.1).collect(),
-                    ask_volatility: rows.iter().map(|row| row.1 + row.2).collect(),
-                    open_interest: Vec::new(),
-                }
-            })
-            .collect();
+        let market = slices_of_rows(seed);
         let surface = fit(&market);
         assert_sound(&surface, market.len());
     }

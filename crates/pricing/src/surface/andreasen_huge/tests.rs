@@ -1,4 +1,4 @@
-use crate::surface::test_quotes::{grid as strikes, quotes as slice};
+use crate::surface::test_quotes::{RealSmile, grid as strikes, quotes as slice, real_smiles_of_2025};
 use proptest::prelude::*;
 
 use super::{grid::Grid, step::Prices, step::Step, *};
@@ -311,19 +311,10 @@ fn a_thin_first_slice_leaves_room_for_the_later_ones() {
 
 #[test]
 fn real_smiles_of_2025_have_the_right_volatility_at_the_money() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let ks: Vec<f64> = rows.iter().map(|row| (row.0 / number("forward")).ln()).collect();
-        let mut quotes = slice(number("expiry_years"), &ks, f64::NAN, |_| 0.0);
-        quotes.mid_volatility = rows.iter().map(|row| row.1).collect();
-        let found = fitted(&[quotes.clone()]);
-        let at_the_money = found.surface.implied_vol(0.0, quotes.expiry_years);
-        assert!((at_the_money - number("expected_atm_iv")).abs() < 1e-3, "{name}: {at_the_money}");
+    for RealSmile { name, quotes, at_the_money } in real_smiles_of_2025() {
+        let found = fitted(std::slice::from_ref(&quotes));
+        let ours = found.surface.implied_vol(0.0, quotes.expiry_years);
+        assert!((ours - at_the_money).abs() < 1e-3, "{name}: {ours}");
         assert_sound(&found.surface, &[quotes]);
     }
 }

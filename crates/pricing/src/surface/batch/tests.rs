@@ -13,6 +13,7 @@ use super::{fit_slices, launch};
 use crate::math::reduction::Reduction;
 use crate::surface::loss::{Loss, objective};
 use crate::surface::target::{Anchor, Target};
+use crate::surface::test_quotes::{RealSmile, real_smiles_of_2025};
 use crate::surface::{SliceQuotes, Smile, Svi, slice, wings};
 use crate::tolerance::{DEVICE_SURFACE_G, DEVICE_SURFACE_MISS, DEVICE_SURFACE_RMS};
 
@@ -250,23 +251,7 @@ fn columns_are_made_of_the_quotes_that_the_surface_s_own_fit_uses() {
 
 #[test]
 fn real_smiles_are_fitted_as_by_the_fit_of_one_slice() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let mid: Vec<f64> = rows.iter().map(|row| row.1).collect();
-        let quotes = SliceQuotes {
-            expiry_years: number("expiry_years"),
-            forward: number("forward"),
-            log_moneyness: rows.iter().map(|row| (row.0 / number("forward")).ln()).collect(),
-            bid_volatility: vec![f64::NAN; mid.len()],
-            ask_volatility: vec![f64::NAN; mid.len()],
-            mid_volatility: mid,
-            open_interest: Vec::new(),
-        };
+    for RealSmile { name, quotes, .. } in real_smiles_of_2025() {
         // The quotes alone: what a slice of a surface has beside them is not the batch's.
         let target = Target { anchor: Anchor::default(), pull: None, ..Target::new(&quotes) };
         let alone = slice::least_squares(&target, &slice::Bounds::new(&target));

@@ -5,7 +5,9 @@ use super::{domain::thinned, knots::Knots, *};
 use crate::surface::{
     Clock, SliceQuotes, VolatilitySurface,
     calibration::{Estimator, ModelSettings, Settings},
-    coverage, quality_of, violations,
+    coverage, quality_of,
+    test_quotes::{RealSmile, real_smiles_of_2025},
+    violations,
 };
 
 const EXPIRIES: [f64; 6] = [0.03, 0.08, 0.2, 0.5, 1.0, 2.0];
@@ -268,23 +270,8 @@ fn thinning_keeps_the_ends_of_every_slice_and_all_of_short_ones() {
 
 #[test]
 fn real_smiles_of_2025_are_met_by_every_model() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let mid: Vec<f64> = rows.iter().map(|row| row.1).collect();
-        let slices = [SliceQuotes {
-            expiry_years: number("expiry_years"),
-            forward: number("forward"),
-            log_moneyness: rows.iter().map(|row| (row.0 / number("forward")).ln()).collect(),
-            bid_volatility: vec![f64::NAN; mid.len()],
-            ask_volatility: vec![f64::NAN; mid.len()],
-            mid_volatility: mid,
-            open_interest: Vec::new(),
-        }];
+    for RealSmile { name, quotes, at_the_money } in real_smiles_of_2025() {
+        let slices = [quotes];
         let settings = ModelSettings::default();
         let surfaces: [(&str, Box<dyn VolatilitySurface>); 6] = [
             ("cubic", Box::new(cubic_spline::fit(&slices, &settings, None).expect("quotes").surface)),
@@ -297,8 +284,8 @@ fn real_smiles_of_2025_are_met_by_every_model() {
         for (model, surface) in surfaces {
             let quality = quality_of(&*surface, &slices).1;
             assert!(quality.rmse_vol_points < 0.25, "{name} {model}: {quality:?}");
-            let at_the_money = surface.implied_vol(0.0, number("expiry_years"));
-            assert!((at_the_money - number("expected_atm_iv")).abs() < 1e-3, "{name} {model}: {at_the_money}");
+            let ours = surface.implied_vol(0.0, slices[0].expiry_years);
+            assert!((ours - at_the_money).abs() < 1e-3, "{name} {model}: {ours}");
         }
     }
 }

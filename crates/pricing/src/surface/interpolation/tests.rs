@@ -1,4 +1,5 @@
 use super::*;
+pub(super) use crate::surface::test_quotes::{grid, quotes};
 use crate::surface::{
     Clock, SliceQuotes, Slices, Smile, Ssvi, VolatilitySurface,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
@@ -7,25 +8,6 @@ use crate::surface::{
 
 /// An index's surface.
 const SHAPE: Ssvi = Ssvi { rho: -0.7, eta: 1.2, gamma: 0.4 };
-
-/// `n` points from `low` to `high`.
-pub(super) fn grid(low: f64, high: f64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| low + (high - low) * i as f64 / (n - 1) as f64).collect()
-}
-
-/// Quotes on `vol` at `strikes`, each side `half` of volatility away.
-pub(super) fn quotes(expiry_years: f64, strikes: &[f64], half: f64, vol: impl Fn(f64) -> f64) -> SliceQuotes {
-    let mid: Vec<f64> = strikes.iter().map(|&k| vol(k)).collect();
-    SliceQuotes {
-        expiry_years,
-        forward: 100.0,
-        log_moneyness: strikes.to_vec(),
-        bid_volatility: mid.iter().map(|v| v - half).collect(),
-        ask_volatility: mid.iter().map(|v| v + half).collect(),
-        mid_volatility: mid,
-        open_interest: Vec::new(),
-    }
-}
 
 /// Quotes of an index whose smile is the SSVI surface above with a ripple that SSVI has not.
 pub(super) fn rippled(expiries: &[f64], ripple: f64) -> Vec<SliceQuotes> {

@@ -1,4 +1,4 @@
-use crate::surface::test_quotes::{grid, quotes};
+use crate::surface::test_quotes::{grid, quotes, slices_of_rows};
 use proptest::prelude::*;
 
 use super::*;
@@ -433,22 +433,7 @@ proptest! {
     fn any_quotes_give_a_surface_without_arbitrage(
         seed in prop::collection::vec((0.001_f64..0.1, prop::collection::vec((-1.0_f64..0.7, 0.01_f64..2.5, 0.0_f64..0.1), 0..30)), 1..5)
     ) {
-        let mut expiry = 0.0;
-        let market: Vec<SliceQuotes> = seed
-            .into_iter()
-            .map(|(gap, rows)| {
-                expiry += gap;
-                SliceQuotes {
-                    expiry_years: expiry,
-                    forward: 100.0,
-                    log_moneyness: rows.iter().map(|row| row.0).collect(),
-                    bid_volatility: rows.iter().map(|row| row.1 - row.2).collect(),
-                    mid_volatility: rows.iter().map(|row| row.1).collect(),
-                    ask_volatility: rows.iter().map(|row| row.1 + row.2).collect(),
-                    open_interest: Vec::new(),
-                }
-            })
-            .collect();
+        let market = slices_of_rows(seed);
         match fit(&market, &ModelSettings::default(), None) {
             Ok(fit) => {
                 let (_, found) = violations(&fit.surface, &coverage(&market));

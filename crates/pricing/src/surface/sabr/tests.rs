@@ -1,5 +1,5 @@
 use super::{fit as fit_lognormal, *};
-use crate::surface::test_quotes::{grid, quotes};
+use crate::surface::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025};
 use crate::surface::{
     FitQuality, VolatilitySurface,
     calibration::{Estimator, Note, Reason, Residual, Settings, Weights},
@@ -271,20 +271,9 @@ proptest! {
 
 #[test]
 fn real_smiles_of_2025_give_surfaces_without_arbitrage() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let mut slice = quotes(number("expiry_years"), &[], 0.0, |_| f64::NAN);
-        slice.log_moneyness = rows.iter().map(|row| (row.0 / number("forward")).ln()).collect();
-        slice.mid_volatility = rows.iter().map(|row| row.1).collect();
-        slice.bid_volatility = vec![f64::NAN; rows.len()];
-        slice.ask_volatility = vec![f64::NAN; rows.len()];
+    for RealSmile { name, quotes, .. } in real_smiles_of_2025() {
         for model in [SurfaceModel::Sabr, SurfaceModel::SabrFreeBeta, SurfaceModel::SabrNoArbitrage] {
-            let slices = [slice.clone()];
+            let slices = [quotes.clone()];
             let fit = fit_model(model, &slices, &ModelSettings::default(), None).expect("quotes");
             assert_eq!(violations(&fit.surface, &coverage(&slices)).1, vec![], "{name} {model:?}");
         }

@@ -1,4 +1,4 @@
-use crate::surface::test_quotes::{grid, quotes};
+use crate::surface::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025, slices_of_rows};
 use proptest::prelude::*;
 
 use super::*;
@@ -418,19 +418,13 @@ fn poor_quotes_are_noted_and_harm_no_one() {
 
 #[test]
 fn real_smiles_of_2025_are_met_as_well_as_three_parameters_can() {
-    let Some(folder) = zomma_testkit::real_data() else { return };
-    for name in ["spx_smile_2025_jan13_feb21_39dte.json", "spx_smile_2025_jan24_feb21_28dte_stable.json"] {
-        let text = std::fs::read_to_string(folder.join("options").join(name)).expect("the smile is there");
-        let smile: serde_json::Value = serde_json::from_str(&text).expect("the smile is JSON");
-        let number = |key: &str| smile[key].as_f64().expect("a number");
-        let rows: Vec<(f64, f64)> =
-            serde_json::from_value(smile["market_vols"].clone()).expect("pairs of strike and volatility");
-        let k: Vec<f64> = rows.iter().map(|row| (row.0 / number("forward")).ln()).collect();
-        let mut slice = quotes(number("expiry_years"), &k, 0.005, |_| 0.0);
-        slice.mid_volatility = rows.iter().map(|row| row.1).collect();
-        slice.bid_volatility = rows.iter().map(|row| row.1 - 0.005).collect();
-        slice.ask_volatility = rows.iter().map(|row| row.1 + 0.005).collect();
-        let slices = [slice];
+    for RealSmile { name, quotes, at_the_money } in real_smiles_of_2025() {
+        let expiry_years = quotes.expiry_years;
+        let slices = [SliceQuotes {
+            bid_volatility: quotes.mid_volatility.iter().map(|mid| mid - 0.005).collect(),
+            ask_volatility: quotes.mid_volatility.iter().map(|mid| mid + 0.005).collect(),
+            ..quotes
+        }];
         let (_, essvi) = fit_all(&slices);
         let quality = quality_of(&essvi.surface, &slices).1;
         let free = essvi.unconstrained.expect("it has constraints");
@@ -439,8 +433,8 @@ fn real_smiles_of_2025_are_met_as_well_as_three_parameters_can() {
         // Wings of 25 deviations pull three parameters off the money; weighed as prices, misses there do not.
         let asked = settings(Settings { weights: Weights::Vega, ..Settings::default() });
         let by_vega = fit_essvi(&slices, &asked, None).expect("there are quotes").surface;
-        let at_the_money = by_vega.implied_vol(0.0, number("expiry_years"));
-        assert!((at_the_money - number("expected_atm_iv")).abs() < 0.005, "inside bid-ask, {name}: {at_the_money}");
+        let ours = by_vega.implied_vol(0.0, expiry_years);
+        assert!((ours - at_the_money).abs() < 0.005, "inside bid-ask, {name}: {ours}");
     }
 }
 
@@ -452,22 +446,7 @@ proptest! {
         seed in prop::collection::vec(
             (1e-5_f64..0.2, prop::collection::vec((-1.0_f64..0.7, 0.01_f64..3.0, 0.0_f64..0.1), 0..25)), 1..6)
     ) {
-        let mut expiry_years = 0.0;
-        let slices: Vec<SliceQuotes> = seed
-            .into_iter()
-            .map(|(gap, rows)| {
-                expiry_years += gap;
-                SliceQuotes {
-                    expiry_years,
-                    forward: 100.0,
-                    log_moneyness: rows.iter().map(|row| row.0).collect(),
-                    bid_volatility: rows.iter().map(|row| row.1 - row.2).collect(),
-                    mid_volatility: rows.iter().map(|row| row.1).collect(),
-                    ask_volatility: rows.iter().map(|row| row.1 + row.2).collect(),
-                    open_interest: Vec::new(),
-                }
-            })
-            .collect();
+        let slices = slices_of_rows(seed);
         prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
         fit_all(&slices);
     }
@@ -482,21 +461,7 @@ proptest! {
         estimator in prop::sample::select(vec![Estimator::LeastSquares, Estimator::MaximumLikelihood]),
         tikhonov in prop::sample::select(vec![0.0, 1.0]),
     ) {
-        let mut expiry_years = 0.0;
-        let slices: Vec<SliceQuotes> = seed
-            .into_iter()
-            .map(|(gap, rows)| {
-                expiry_years += gap;
-                let mut slice = quotes(expiry_years, &[], 0.0, |_| 0.0);
-                for (k, mid, half) in rows {
-                    slice.log_moneyness.push(k);
-                    slice.bid_volatility.push(mid - half);
-                    slice.mid_volatility.push(mid);
-                    slice.ask_volatility.push(mid + half);
-                }
-                slice
-            })
-            .collect();
+        let slices = slices_of_rows(seed);
         prop_assume!(slices.iter().any(|slice| !slice.is_empty()));
         let asked = settings(Settings { residual, weights, estimator, tikhonov });
         for law in [SsviLaw::PowerLaw, SsviLaw::PlainPowerLaw, SsviLaw::Heston] {
