@@ -1,4 +1,8 @@
-//! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
+//! Volatility surfaces (docs/surfaces.md).
+//!
+//! What every surface answers is in [`VolatilitySurface`], how any is fitted in [`calibration`], which models there are and how a surface
+//! is saved in [`fitted`]. [`fit`] is the surface of an analysis: raw SVI slices, free of butterfly and calendar arbitrage, on an SSVI
+//! backbone.
 
 mod andreasen_huge;
 mod barrier;
