@@ -169,8 +169,8 @@ fn write(output: &Path, days: &[Day], many: bool) -> anyhow::Result<()> {
     if !many {
         return days.iter().try_for_each(|day| surface::write(output, &day.surface));
     }
-    let left = days.iter().filter(|day| !day.is_written);
-    left.map(|day| write_day(output, &day.quotes, &day.surface)).collect()
+    let mut left = days.iter().filter(|day| !day.is_written);
+    left.try_for_each(|day| write_day(output, &day.quotes, &day.surface))
 }
 
 /// Writes the surface of one day of many to a file of its own.
