@@ -15,3 +15,6 @@
 
 pub mod bars;
 pub mod chain;
+pub mod event;
+pub mod feed;
+pub mod instruments;
