@@ -15,6 +15,7 @@
 
 pub mod bars;
 pub mod chain;
+pub mod container;
 pub mod event;
 pub mod feed;
 pub mod instruments;
