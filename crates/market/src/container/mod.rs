@@ -1,9 +1,11 @@
 //! What a file's bytes are wrapped in: gzip, xz, zstd, zip, captures of packets. The first bytes say so, not the name.
 
 mod archive;
+mod capture;
 mod layers;
 
 pub use archive::{ArchiveMember, is_zip, zip_members};
+pub use capture::{CaptureCounts, Datagram, datagrams, is_capture};
 pub use layers::{Source, unwrapped};
 pub(crate) use layers::{is_compressed, is_tar};
 
