@@ -13,6 +13,7 @@ mod extrapolation;
 mod fit;
 pub mod fitted;
 mod forwards;
+mod from_price;
 pub mod interpolation;
 mod jet;
 mod joint;
