@@ -1,6 +1,6 @@
 //! Models of the whole plane.
 
-use super::tests::{derivatives_agree, grid, quotes, rippled, stands};
+use super::tests::{derivatives_agree, grid, quotes, refuses, rippled, stands};
 use super::{domain::thinned, knots::Knots, *};
 use crate::surface::{
     Clock, SliceQuotes, VolatilitySurface,
@@ -63,6 +63,40 @@ fn plane_models_stand_bad_input() {
     stands(|slices, settings| rbf::fit(slices, settings, None));
     stands(|slices, settings| kriging::fit(slices, settings, None));
     stands(|slices, settings| neural::fit(slices, settings, None));
+}
+
+#[test]
+fn unsound_plane_models_are_refused() {
+    use serde_json::json;
+    let slices = rippled(&[0.1, 0.5], 0.03);
+    let domain = [
+        ("/domain/times/1", json!(0.05)),
+        ("/domain/times/0", json!(0.0)),
+        ("/domain/edges/0", json!([0.1, -0.1])),
+        ("/domain/typical_volatility", json!(0.0)),
+    ];
+    let backbone = [
+        ("/backbone/ssvi/rho", json!(1.0)),
+        ("/backbone/ssvi/eta", json!(-0.1)),
+        ("/backbone/times/1", json!(0.05)),
+        ("/backbone/levels/0", json!(-1.0)),
+    ];
+    let rbf = rbf::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&rbf, &domain);
+    refuses(&rbf, &[("/lengths/1", json!(0.0)), ("/coefficients", json!([1.0]))]);
+    let kriging = kriging::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&kriging, &domain);
+    refuses(&kriging, &backbone);
+    let own = [
+        ("/noise/0", json!(-1.0)),
+        ("/amplitude", json!(0.0)),
+        ("/lengths/0", json!(-1.0)),
+        ("/noise_multiple", json!(0.0)),
+    ];
+    refuses(&kriging, &own);
+    let neural = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&neural, &backbone);
+    refuses(&neural, &[("/scale/0", json!(0.0)), ("/parameters", json!([1.0]))]);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::surface::{
     extrapolation::continued,
     from_price::{LogPrice, price},
-    interpolation::piecewise_cubic::{PiecewiseCubic, hermite},
+    interpolation::{
+        knots::is_ascending,
+        piecewise_cubic::{PiecewiseCubic, hermite},
+    },
     smile::Smile,
 };
 
@@ -31,6 +34,7 @@ impl Smile for SmoothedSmile {
 /// Undiscounted put prices over the forward as cubics in moneyness κ = strike/forward between knots; beyond them total variance is linear in
 /// ln κ within Lee's bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "PriceSplineForm")]
 pub struct PriceSpline {
     /// κ of the knots, ascending; at least two.
     pub moneyness: Vec<f64>,
@@ -40,12 +44,37 @@ pub struct PriceSpline {
     pub slope: Vec<f64>,
 }
 
+/// A spline as it is read.
+#[derive(Deserialize)]
+struct PriceSplineForm {
+    moneyness: Vec<f64>,
+    put_price: Vec<f64>,
+    slope: Vec<f64>,
+}
+
+impl TryFrom<PriceSplineForm> for PriceSpline {
+    type Error = &'static str;
+
+    fn try_from(PriceSplineForm { moneyness, put_price, slope }: PriceSplineForm) -> Result<Self, Self::Error> {
+        let n = moneyness.len();
+        let is_whole = n > 1 && put_price.len() == n && slope.len() == n;
+        if !(is_whole && is_ascending(&moneyness) && moneyness[0] > 0.0) {
+            return Err(
+                "a spline of prices has two knots at least, of ascending moneyness above 0, and a put_price and a slope at each",
+            );
+        }
+        let spline = Self { moneyness, put_price, slope };
+        if spline.has_values() {
+            Ok(spline)
+        } else {
+            Err("a spline of prices must have a volatility at every knot: see put_price and slope")
+        }
+    }
+}
+
 impl Smile for PriceSpline {
     fn derivatives(&self, k: f64) -> [f64; 3] {
         let n = self.moneyness.len();
-        if n < 2 || self.put_price.len() != n || self.slope.len() != n {
-            return [f64::NAN; 3];
-        }
         let (low, high) = (self.moneyness[0].ln(), self.moneyness[n - 1].ln());
         if k < low {
             let [w, slope, _] = self.inside(low);
@@ -61,6 +90,11 @@ impl Smile for PriceSpline {
 }
 
 impl PriceSpline {
+    /// Whether there is a volatility at every knot.
+    pub(super) fn has_values(&self) -> bool {
+        self.moneyness.iter().all(|kappa| self.derivatives(kappa.ln()).iter().all(|part| part.is_finite()))
+    }
+
     /// w and its derivatives between the first knot and the last: those of the price, through Black's formula.
     fn inside(&self, k: f64) -> [f64; 3] {
         let kappa = k.exp();
