@@ -141,6 +141,23 @@ impl FittedSurface {
         Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.total_variance_at(place).0)?))
     }
 
+    /// Standard error of the volatility of [`Self::at`], of a model that has one.
+    fn standard_error<'py>(
+        &self,
+        py: Python<'py>,
+        strike: PyReadonlyArray1<'py, f64>,
+        log_moneyness: PyReadonlyArray1<'py, f64>,
+        forward: PyReadonlyArray1<'py, f64>,
+        expiry_years: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        if !self.saved.surface.has_standard_error() {
+            let model = self.saved.surface.model().as_str();
+            return Err(PyValueError::new_err(format!("{model}: has no standard error; kriging has")));
+        }
+        let columns = [&strike, &log_moneyness, &forward, &expiry_years];
+        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.standard_error_at(place))?))
+    }
+
     /// Static arbitrage, as JSON.
     fn violations_json(&self, py: Python<'_>) -> PyResult<String> {
         let found = py.detach(|| violations(&self.saved, &self.saved.coverage()).1);

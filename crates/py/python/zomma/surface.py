@@ -94,6 +94,12 @@ class Surface:
         """Dupire's local volatility, otherwise as `implied_vol`; NaN where the surface has arbitrage."""
         return self._ask(lambda *columns: self._fitted.at(*columns)[0][3], strike, expiry, log_moneyness, forward)
 
+    def standard_error(
+        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+    ) -> Answer:
+        """Standard deviation of `implied_vol` given the quotes, otherwise as that; of kriging alone, ValueError of any other model."""
+        return self._ask(self._fitted.standard_error, strike, expiry, log_moneyness, forward)
+
     def forward(self, expiry: float) -> float:
         """The surface's forward to an expiry in years."""
         return self._fitted.forward(float(expiry))

@@ -73,6 +73,15 @@ impl SavedSurface {
         alone(self.values_at(place).map(|[_, total_variance]| total_variance))
     }
 
+    /// Standard error of the volatility of [`SavedSurface::at`], per square root of a year ([`FittedSurface::standard_error`]). NaN where there
+    /// is no volatility, or the model has no standard error.
+    ///
+    /// [`FittedSurface::standard_error`]: super::FittedSurface::standard_error
+    pub fn standard_error_at(&self, place: &Place) -> f64 {
+        let k = self.log_moneyness(place).ok();
+        k.and_then(|k| self.surface.standard_error(k, place.expiry_years)).unwrap_or(f64::NAN)
+    }
+
     /// Volatility and total variance.
     fn values_at(&self, place: &Place) -> Result<[f64; 2], Status> {
         let total_variance = self.total_variance(self.log_moneyness(place)?, place.expiry_years);
@@ -117,7 +126,7 @@ mod tests {
     use super::*;
     use crate::surface::{
         calibration::ModelSettings,
-        fitted::{Quoted, SurfaceModel},
+        fitted::{FittedSurface, Quoted, SurfaceModel},
         test_quotes::{grid, quotes},
     };
 
@@ -140,6 +149,13 @@ mod tests {
                     assert!((total_variance / whole.total_variance - 1.0).abs() < 1e-9, "{name} {k} {expiry_years}");
                 }
             }
+            let place = Place { strike: Some(95.0), forward: Some(100.0), expiry_years: 0.3, ..Place::default() };
+            let error = saved.standard_error_at(&place);
+            if let FittedSurface::Kriging(surface) = &saved.surface {
+                assert!(error > 0.0 && error == surface.standard_error(0.95_f64.ln(), 0.3));
+                assert!(saved.standard_error_at(&Place { strike: Some(-1.0), ..place }).is_nan());
+            }
+            assert_eq!(error.is_nan(), !saved.surface.has_standard_error(), "{}", model.as_str());
             let broken = [
                 (Place { expiry_years: f64::NAN, strike: Some(100.0), ..Place::default() }, Status::BadExpiry),
                 (Place { expiry_years: 0.0, strike: Some(100.0), ..Place::default() }, Status::Expired),
