@@ -100,6 +100,14 @@ fn every_model_is_fitted_saved_and_read_back() {
         for row in table(&asked.out) {
             let volatility: f64 = row["implied_volatility"].parse().unwrap();
             assert!((0.12..0.3).contains(&volatility), "{model}: {row:?}");
+            assert_eq!(row.contains_key("standard_error"), model == "kriging", "{row:?}");
+        }
+        if model == "kriging" {
+            let asked = run(&["surface", "query", arg(&path), arg(&vols)]).ok();
+            for row in table(&asked.out) {
+                let error: f64 = row["standard_error"].parse().unwrap();
+                assert!(error > 0.0 && error < 0.0025, "{row:?}");
+            }
         }
     }
 }

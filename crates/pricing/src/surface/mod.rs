@@ -17,6 +17,7 @@ mod extrapolation;
 mod fit;
 pub mod fitted;
 mod forwards;
+mod from_price;
 pub mod interpolation;
 mod jet;
 mod joint;

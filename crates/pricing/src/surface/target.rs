@@ -209,7 +209,7 @@ pub(super) fn quality(quotes: &SliceQuotes, svi: &Svi) -> FitQuality {
     FitQuality { quotes: n, inside, rmse_vol_points }
 }
 
-/// Quality over slices together, from that of each. `with_mid` weighs the mean squares by all quotes of a slice.
+/// Quality over slices together, from that of each: mean squares weigh by the quotes of a slice, those without a mid among them.
 pub(super) fn pooled<'a>(parts: impl Iterator<Item = &'a FitQuality>) -> FitQuality {
     let (mut quotes, mut inside, mut squares) = (0, 0, 0.0);
     for part in parts {

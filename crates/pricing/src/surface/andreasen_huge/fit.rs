@@ -4,7 +4,6 @@ use super::{
     AndreasenHuge,
     ceiling::{Limit, ceilings, limits},
     grid::{Grid, Place},
-    implied,
     parameters::{AndreasenHugeParameters, AndreasenHugeStep, lognormal_half_squares, place},
     step::{Prices, Step},
 };
@@ -14,6 +13,7 @@ use crate::surface::{
         Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability,
         minimise_within, stability,
     },
+    from_price::{self, ln_by_variance, total_variance},
     smile::{VolatilitySurface, durrleman_g},
     target::log_moneyness_range,
 };
@@ -284,9 +284,9 @@ impl SliceFit<'_> {
             };
             for (i, (place, point)) in places.iter().zip(&self.objective.points).enumerate() {
                 let price = grid.price(place, &prices, &self.before.bends).value;
-                let w = implied::total_variance(point.k, price);
+                let w = total_variance(point.k, price.ln());
                 let [miss, slope] = self.objective.miss(i, w);
-                let by = slopes(place, slope / implied::by_variance(point.k, w));
+                let by = slopes(place, slope * (-ln_by_variance(point.k, w.sqrt())).exp());
                 if !(miss.is_finite() && by.iter().all(|by| by.is_finite())) {
                     return false;
                 }
@@ -295,8 +295,8 @@ impl SliceFit<'_> {
             for Limit { ceiling, place, price: most } in &self.limits {
                 let price = grid.price(place, &prices, &self.before.bends).value;
                 if price > *most {
-                    let w = implied::total_variance(ceiling.k, price);
-                    let by = slopes(place, ceiling.inverse_half / implied::by_variance(ceiling.k, w));
+                    let w = total_variance(ceiling.k, price.ln());
+                    let by = slopes(place, ceiling.inverse_half * (-ln_by_variance(ceiling.k, w.sqrt())).exp());
                     normal.pull(CEILING, ceiling.inverse_half * (w - ceiling.total_variance), &by);
                 }
             }
@@ -333,8 +333,9 @@ impl SliceFit<'_> {
         let base = lognormal_half_squares(&step.log_moneyness, self.base_before, step.total_variance, self.tau);
         for (i, &k) in step.log_moneyness.iter().enumerate() {
             let smile = prior.variance(k, step.expiry_years).smile();
-            let vega = implied::by_variance(k, smile[0]);
-            let rise = implied::price(k, smile[0])
+            let deviation = smile[0].sqrt();
+            let vega = ln_by_variance(k, deviation).exp();
+            let rise = from_price::price(k, deviation)
                 - self.grid.price(&self.grid.place(k), &self.before.out_of_the_money, &self.before.bends).value;
             let ratio = rise / (self.tau * 2.0 * vega * durrleman_g(k, smile) * base[i]);
             if ratio > 0.0 && ratio.is_finite() {

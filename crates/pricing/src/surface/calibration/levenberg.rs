@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::settings::Estimator;
+use crate::surface::linear::solve_scaled;
 
 /// Degrees of freedom of the noise under [`Estimator::MaximumLikelihood`].
 const DEGREES: f64 = 4.0;
@@ -211,7 +212,7 @@ fn step<const N: usize>(
         for i in 0..N {
             damped[i][i] *= 1.0 + *damping;
         }
-        if let Some(change) = solve(&damped, &gradient) {
+        if let Some(change) = solve_scaled(&damped, &gradient) {
             let trial: [f64; N] = std::array::from_fn(|i| (x[i] - change[i]).clamp(bounds.low[i], bounds.high[i]));
             if trial == *x {
                 return None;
@@ -224,39 +225,4 @@ fn step<const N: usize>(
         *damping = (*damping * 6.0).max(1e-7);
     }
     None
-}
-
-/// Solves a symmetric positive definite system by Cholesky, scaled by its diagonal; none where it is not positive definite.
-pub(super) fn solve<const N: usize>(matrix: &[[f64; N]; N], right: &[f64; N]) -> Option<[f64; N]> {
-    let scale: [f64; N] = std::array::from_fn(|i| 1.0 / matrix[i][i].sqrt());
-    if !scale.iter().all(|s| s.is_finite()) {
-        return None;
-    }
-    let mut lower = [[0.0; N]; N];
-    for i in 0..N {
-        for j in 0..=i {
-            let mut sum = matrix[i][j] * scale[i] * scale[j];
-            for k in 0..j {
-                sum -= lower[i][k] * lower[j][k];
-            }
-            if i == j {
-                if sum <= 1e-15 {
-                    return None;
-                }
-                lower[i][i] = sum.sqrt();
-            } else {
-                lower[i][j] = sum / lower[j][j];
-            }
-        }
-    }
-    let mut y = [0.0; N];
-    for i in 0..N {
-        let sum: f64 = (0..i).map(|k| lower[i][k] * y[k]).sum();
-        y[i] = (right[i] * scale[i] - sum) / lower[i][i];
-    }
-    for i in (0..N).rev() {
-        let sum: f64 = (i + 1..N).map(|k| lower[k][i] * y[k]).sum();
-        y[i] = (y[i] - sum) / lower[i][i];
-    }
-    Some(std::array::from_fn(|i| y[i] * scale[i]))
 }

@@ -1,9 +1,9 @@
 //! The usable quotes of a slice, and what a model's total variance at each of them costs.
 
-use crate::math::{Plain, normal_cdf, normal_pdf};
+use crate::math::{Plain, normal_pdf};
 
 use super::settings::{Residual, Settings, Weights};
-use crate::surface::{SliceQuotes, target::positive_years};
+use crate::surface::{SliceQuotes, from_price::price, target::positive_years};
 
 /// A spread below two parts in ten thousand of the volatility is finer than any smile model.
 const LEAST_HALF_SPREAD: f64 = 2e-4;
@@ -108,11 +108,7 @@ fn measure(residual: Residual, k: f64, w: f64, expiry_years: f64) -> [f64; 2] {
         }
         Residual::Price => {
             let deviation = w.sqrt();
-            let sign = if k < 0.0 { -1.0 } else { 1.0 };
-            let d1 = -k / deviation + 0.5 * deviation;
-            let price =
-                sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - deviation)));
-            [price, vega(k, w) / (2.0 * deviation)]
+            [price(k, deviation), vega(k, w) / (2.0 * deviation)]
         }
     }
 }

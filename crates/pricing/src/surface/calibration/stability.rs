@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::levenberg::{Solution, solve};
+use super::levenberg::Solution;
+use crate::surface::linear::solve_scaled;
 
 /// How well one set of parameters is determined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ fn inverse<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
     for i in 0..N {
         let mut unit = [0.0; N];
         unit[i] = 1.0;
-        columns[i] = solve(matrix, &unit)?;
+        columns[i] = solve_scaled(matrix, &unit)?;
     }
     Some(columns)
 }

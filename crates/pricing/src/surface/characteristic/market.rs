@@ -3,18 +3,15 @@
 use crate::{
     fourier::{Model, OutOfTheMoney, Sensitivities, Slice, gradient_slice, out_of_the_money_slice},
     implied_vol::{PriceColumns, implied_volatility},
-    math::{Plain, normal_cdf},
     surface::{
         SliceQuotes,
         calibration::{Normal, Objective, Settings},
+        from_price::{ln_by_variance, price},
     },
 };
 use zomma_base::{OptionType, Status};
 
-use super::{
-    parameters::Characteristic,
-    variance::{ln_by_w, side},
-};
+use super::{parameters::Characteristic, variance::side};
 
 /// The largest error of a price in forwards, and the least worth its while.
 const ERRORS: [f64; 2] = [1e-12, 1e-8];
@@ -56,7 +53,7 @@ impl Market {
         let mut cheapest = f64::INFINITY;
         for slice in &slices {
             for point in &slice.points {
-                cheapest = cheapest.min(black(point.k, point.total_variance[1].sqrt()));
+                cheapest = cheapest.min(price(point.k, point.total_variance[1].sqrt()));
             }
         }
         let log_moneyness: Vec<f64> =
@@ -172,8 +169,11 @@ impl Market {
                 if status[at] == Status::Ok {
                     let [miss, slope] = slice.miss(i, deviation * deviation);
                     let is_floored = value.value < floor(at);
-                    let by_value =
-                        if is_floored { 0.0 } else { slope * (-ln_by_w(self.log_moneyness[at], deviation)).exp() };
+                    let by_value = if is_floored {
+                        0.0
+                    } else {
+                        slope * (-ln_by_variance(self.log_moneyness[at], deviation)).exp()
+                    };
                     normal.add(miss, &std::array::from_fn(|p| by_value * value.parameters[p] * slopes[p]));
                 } else {
                     missing.quotes += 1;
@@ -208,11 +208,4 @@ pub(super) struct Scratch {
     status: Vec<Status>,
     prices: Vec<f64>,
     deviations: Vec<f64>,
-}
-
-/// Black's out-of-the-money value on a forward of one.
-fn black(k: f64, deviation: f64) -> f64 {
-    let sign = if k < 0.0 { -1.0 } else { 1.0 };
-    let d1 = -k / deviation + 0.5 * deviation;
-    (sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - deviation)))).max(0.0)
 }

@@ -75,6 +75,16 @@ impl FittedSurface {
         }
     }
 
+    /// How sure the quotes make the surface of its volatility, where the model says so: [`Kriging::standard_error`]. None of any other model.
+    pub fn standard_error(&self, k: f64, expiry_years: f64) -> Option<f64> {
+        if let Self::Kriging(surface) = self { Some(surface.standard_error(k, expiry_years)) } else { None }
+    }
+
+    /// Whether there is a [`FittedSurface::standard_error`].
+    pub fn has_standard_error(&self) -> bool {
+        matches!(self, Self::Kriging(_))
+    }
+
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,

@@ -1,10 +1,11 @@
 //! A slice's usable quotes as prices, and the bounds that later expiries set.
 
 use crate::{
-    implied_vol::{reduced_price, reduced_vega},
+    implied_vol::reduced_vega,
     surface::{
         SliceQuotes,
         calibration::{Objective, Settings},
+        from_price::price,
     },
 };
 
@@ -40,11 +41,6 @@ impl Quote {
         };
         half.max(1e-4 * self.mid).max(1e-14)
     }
-}
-
-/// The out-of-the-money Black price over the forward.
-pub(super) fn price(k: f64, deviation: f64) -> f64 {
-    reduced_price(k.abs(), deviation) * k.min(0.0).exp()
 }
 
 /// The usable quotes of a slice by ascending strike, and how many of them were crossed: their bid and ask change places.

@@ -3,10 +3,10 @@
 
 use crate::{
     math::{Plain, normal_pdf},
-    surface::smile::durrleman_g,
+    surface::{from_price::price, smile::durrleman_g},
 };
 
-use super::quotes::{self, Quote};
+use super::quotes::Quote;
 
 /// Durrleman's g of the reference is held above about this, smoothly.
 const LEAST_G: f64 = 0.05;
@@ -118,7 +118,7 @@ impl Reference {
 
     /// The out-of-the-money price over the forward.
     pub(super) fn price(&self, k: f64) -> f64 {
-        quotes::price(k, self.deviation(k))
+        price(k, self.deviation(k))
     }
 
     /// The density of S_T/F.
@@ -216,7 +216,7 @@ mod tests {
             log_moneyness,
             open_interest: Vec::new(),
         };
-        quotes::usable(&slice, &Settings::default()).0
+        super::super::quotes::usable(&slice, &Settings::default()).0
     }
 
     #[test]

@@ -7,7 +7,9 @@ use crate::{
     surface::{
         Clock, Coverage, Smile, Ssvi, Svi, VolatilitySurface,
         calibration::{Residual, Settings, Weights},
-        coverage, density_maxima, quality_of, violations,
+        coverage, density_maxima,
+        from_price::price as black_price,
+        quality_of, violations,
     },
 };
 
@@ -55,7 +57,7 @@ impl Mixture {
     fn deviation(&self, k: f64) -> f64 {
         let price = self.each(|forward, s| {
             let own = k - forward.ln();
-            let out = forward * quotes::price(own, s);
+            let out = forward * black_price(own, s);
             // Of the side that is out of the money at k, not at the component's own money.
             if k < 0.0 && own >= 0.0 {
                 out + k.exp() - forward
@@ -126,7 +128,7 @@ fn the_density_integrates_to_one_with_mean_one_and_prices_are_its_integrals() {
     for k in [-0.45, -0.2, -1e-4, 0.0, 0.1, 0.25] {
         let x = f64::exp(k);
         let [price, slope, density] = smile.out_of_the_money(x);
-        assert!((quotes::price(k, smile.total_variance(k).sqrt()) / price - 1.0).abs() < 1e-11);
+        assert!((black_price(k, smile.total_variance(k).sqrt()) / price - 1.0).abs() < 1e-11);
         assert!((smile.density(k) / (x * density) - 1.0).abs() < 1e-8, "{k}");
         let below = if k < 0.0 { slope } else { slope + 1.0 };
         assert!((smile.probability_below(k) - below).abs() < 1e-10, "{k}");

@@ -304,7 +304,44 @@ fn place(k: f64, time: f64, domain: &Domain, backbone: &Backbone, scaling: Scali
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::smile::durrleman_g;
+    use crate::surface::{
+        calibration::{ModelSettings, Settings},
+        coverage,
+        interpolation::{
+            domain::thinned,
+            knots::Knots,
+            neural::{self, Neural, POINTS},
+            tests::rippled,
+        },
+        smile::durrleman_g,
+        violations,
+    };
+
+    #[test]
+    fn penalties_take_out_the_arbitrage_that_the_quotes_put_into_a_network() {
+        // A ripple of 12 %: the quotes' own density is negative in places.
+        let expiries = [0.03, 0.08, 0.2, 0.5, 1.0, 2.0];
+        let slices = rippled(&expiries, 0.12);
+        let fitted = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+        let knots: Vec<Knots> = slices.iter().map(|quotes| Knots::new(quotes, &Settings::default())).collect();
+        let samples = thinned(&fitted.domain, &expiries, &knots, POINTS);
+        let home = vec![0.0; PARAMETERS];
+        let scaling = Scaling { centre: fitted.centre, scale: fitted.scale };
+        let of = (Estimator::LeastSquares, &home[..], 0.0);
+        let mut training = Training::new(&samples, &fitted.domain, &fitted.backbone, scaling, of);
+        assert_eq!(training.run(Network::start(), false).parameters, fitted.parameters);
+        let places = std::mem::take(&mut training.places);
+        let free = Neural { parameters: training.run(Network::start(), false).parameters, ..fitted.clone() };
+        let short = |surface: &Neural| {
+            let at = |place: &Place| place.shortfalls(Network(&surface.parameters).forward(place.inputs).output);
+            places.iter().flat_map(at).map(|(shortfall, _)| shortfall.max(0.0)).sum::<f64>()
+        };
+        let least_g = |surface: &Neural| violations(surface, &coverage(&slices)).0.least_g;
+        let [with, without] = [&fitted, &free].map(|surface| (short(surface), least_g(surface)));
+        // Where they are laid next to nothing is left; between and beyond, less than half.
+        assert!(without.0 > 5.0 && with.0 < 0.05 * without.0, "{with:?} {without:?}");
+        assert!(without.1 < -0.5 && with.1 > 0.5 * without.1, "{with:?} {without:?}");
+    }
 
     #[test]
     fn shortfalls_are_those_of_the_surface_with_their_gradients() {
