@@ -32,7 +32,7 @@ use rayon::prelude::*;
 
 use super::{
     SliceQuotes,
-    calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    calibration::{Fit, FitError, ModelSettings, Note, Reason, quote_notes},
     target::positive_years,
 };
 use quotes::Quote;
@@ -72,31 +72,24 @@ pub fn fit(
         .par_iter()
         .map(|slice| {
             let read = quotes::usable(slice, &settings.calibration);
-            let own = Reference::of(&read.0);
+            let own = Reference::of(&read);
             (read, own)
         })
         .unzip();
-    let mut notes = Vec::new();
+    let mut notes = quote_notes(slices);
     let mut members: Vec<Member> = Vec::with_capacity(slices.len());
-    for (i, (quotes, crossed)) in read.iter().enumerate() {
+    for (i, quotes) in read.iter().enumerate() {
         let reference = match &own[i] {
             Some(reference) => reference.clone(),
             None => borrowed(&expiry_years, &read, &own, i).ok_or(FitError::NoQuotes)?,
         };
-        let mut note = |reason| notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
         if own[i].is_none() {
-            note(Reason::TooFewQuotes {
-                quotes: quotes.len(),
+            let reason = Reason::TooFewQuotes {
+                quotes: quotes::strikes(quotes),
                 needed: reference::FEWEST_STRIKES,
                 instead: "the shape of the nearest expiry".into(),
-            });
-        } else if let (Some(first), Some(last)) = (quotes.first(), quotes.last())
-            && (first.k > 0.0 || last.k < 0.0)
-        {
-            note(Reason::OneSided { low: first.k, high: last.k });
-        }
-        if *crossed > 0 {
-            note(Reason::CrossedQuotes { quotes: *crossed });
+            };
+            notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
         }
         let inner = members.last().map_or([0.0; 2], |before: &Member| before.span);
         let span = knots::span(quotes, &reference, inner);
@@ -109,22 +102,17 @@ pub fn fit(
 
 /// The reference of slice `i`, which has none of its own: the shape of the nearest in ln(expiry) that has, or one volatility, at the level of
 /// the slice's own quote nearest to the money where there is one.
-fn borrowed(
-    expiry_years: &[f64],
-    read: &[(Vec<Quote>, usize)],
-    own: &[Option<Reference>],
-    i: usize,
-) -> Option<Reference> {
+fn borrowed(expiry_years: &[f64], read: &[Vec<Quote>], own: &[Option<Reference>], i: usize) -> Option<Reference> {
     let nearest = |has: &dyn Fn(usize) -> bool| {
         let distance = |j: &usize| (expiry_years[*j] / expiry_years[i]).ln().abs();
         (0..own.len()).filter(|j| has(*j)).min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
-    let at_money = |j: usize| read[j].0.iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
+    let at_money = |j: usize| read[j].iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
     let root = |j: usize| (expiry_years[i] / expiry_years[j]).sqrt();
     let shape = match nearest(&|j| own[j].is_some()) {
         Some(j) => own[j].as_ref()?.scaled(root(j)),
         None => {
-            let j = nearest(&|j| !read[j].0.is_empty())?;
+            let j = nearest(&|j| !read[j].is_empty())?;
             Reference::flat(at_money(j)?.deviation * root(j))
         }
     };
