@@ -95,6 +95,13 @@ impl SliceQuotes {
         columns.into_iter().fold(self.log_moneyness.len(), |least, column| least.min(column.len()))
     }
 
+    /// Whether quote `i` takes part in a fit: its log-moneyness is finite, and its mid volatility above zero and below 1000 %, above which a
+    /// volatility says only that the quote is worth about its bound.
+    pub(crate) fn is_usable(&self, i: usize) -> bool {
+        let (k, mid) = (self.log_moneyness[i], self.mid_volatility[i]);
+        k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0
+    }
+
     /// Whether there is no quote.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

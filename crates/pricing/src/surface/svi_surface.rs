@@ -4,7 +4,7 @@ use super::{
     SliceQuotes, SliceSource, Slices, Surface, Svi,
     calibration::{
         Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
-        Stability, minimise, stability,
+        Stability, minimise, moved, quote_notes, stability,
     },
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
@@ -14,8 +14,6 @@ use super::{
 };
 use crate::math::{Plain, normal_pdf};
 
-/// A slice that moves by more than this to be free of arbitrage is noted, in vol points.
-const NOTED_VOL_POINTS: f64 = 0.1;
 /// Price of one tick, in the currency of the forward.
 const TICK: f64 = 0.05;
 /// The shape that Tikhonov pulls to where there is no prior: an index's skew.
@@ -219,8 +217,7 @@ fn gradient(svi: &Svi, k: f64) -> (f64, [f64; 5]) {
 
 /// What there is to say of each slice.
 fn notes(slices: &[SliceQuotes], surface: &Surface, alone: &[Option<Wings>]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    let mut before: Option<&SliceQuotes> = None;
+    let mut notes = quote_notes(slices);
     for ((quotes, slice), alone) in slices.iter().zip(&surface.slices).zip(alone) {
         let mut say = |reason| notes.push(Note { expiry_years: Some(slice.expiry_years), reason });
         let target = Target::new(quotes);
@@ -233,75 +230,19 @@ fn notes(slices: &[SliceQuotes], surface: &Surface, alone: &[Option<Wings>]) -> 
                 say(Reason::TooFewQuotes { quotes, needed: FEWEST_QUOTES, instead: instead.into() });
             }
         }
-        if let (Some(&low), Some(&high)) = (target.k.first(), target.k.last())
-            && (low > 0.0 || high < 0.0)
-        {
-            say(Reason::OneSided { low, high });
-        }
-        let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
-        if crossed > 0 {
-            say(Reason::CrossedQuotes { quotes: crossed });
-        }
-        if target.has_shape() && is_flat(quotes) {
-            say(Reason::Flat);
-        }
-        if let Some((log_moneyness, fall)) = before.and_then(|before| deepest_fall(before, quotes)) {
-            say(Reason::CalendarInverted { log_moneyness, fall });
-        }
         if let Some(alone) = alone {
-            let change_vol_points = change(&target, &wings::to_svi(alone), &slice.svi);
-            if change_vol_points > NOTED_VOL_POINTS {
-                say(Reason::Constrained { change_vol_points });
-            }
+            let own = wings::to_svi(alone);
+            let k = target.k.iter().copied();
+            let reason = moved(k, target.expiry_years, |k| own.total_variance(k), |k| slice.svi.total_variance(k));
+            reason.into_iter().for_each(&mut say);
             if slice.source == SliceSource::Svi {
                 for (parameter, value) in Bounds::new(&target).ends(&wings::from_svi(&slice.svi)) {
                     say(Reason::AtBound { parameter: parameter.into(), value });
                 }
             }
         }
-        if target.len() > 0 {
-            before = Some(quotes);
-        }
     }
     notes
-}
-
-/// Whether all mid volatilities are one, to a part in ten thousand.
-fn is_flat(quotes: &SliceQuotes) -> bool {
-    let vols = quotes.mid_volatility.iter().filter(|vol| **vol > 0.0 && vol.is_finite());
-    let (low, high) = vols.fold((f64::INFINITY, 0.0_f64), |(low, high), vol| (low.min(*vol), high.max(*vol)));
-    high - low <= 1e-4 * high
-}
-
-/// Where the ask of a quote lies furthest below the bid of the expiry before in total variance (linear between its strikes), and by how
-/// much: no surface without calendar arbitrage meets both.
-fn deepest_fall(before: &SliceQuotes, quotes: &SliceQuotes) -> Option<(f64, f64)> {
-    let (t_before, t) = (positive_years(before.expiry_years), positive_years(quotes.expiry_years));
-    let mut bids: Vec<(f64, f64)> = (0..before.len())
-        .map(|i| (before.log_moneyness[i], before.bid_volatility[i]))
-        .filter(|(k, bid)| k.is_finite() && *bid > 0.0 && *bid < 10.0)
-        .map(|(k, bid)| (k, bid * bid * t_before))
-        .collect();
-    bids.sort_by(|x, y| x.0.total_cmp(&y.0));
-    let mut deepest: Option<(f64, f64)> = None;
-    for i in 0..quotes.len() {
-        let (k, ask) = (quotes.log_moneyness[i], quotes.ask_volatility[i]);
-        let after = bids.partition_point(|bid| bid.0 < k);
-        let (Some(&high), Some(low)) = (bids.get(after), after.checked_sub(1).map(|i| bids[i])) else { continue };
-        let share = (k - low.0) / (high.0 - low.0);
-        let fall = low.1 + share * (high.1 - low.1) - ask * ask * t;
-        if fall > deepest.map_or(0.0, |it| it.1) {
-            deepest = Some((k, fall));
-        }
-    }
-    deepest
-}
-
-/// Root mean square difference of two slices' volatilities at the quotes, in vol points.
-fn change(target: &Target, from: &Svi, to: &Svi) -> f64 {
-    let vol = |svi: &Svi, k: f64| (svi.total_variance(k).max(0.0) / target.expiry_years).sqrt();
-    let squares: f64 = target.k.iter().map(|&k| (vol(from, k) - vol(to, k)).powi(2)).sum();
-    100.0 * (squares / target.len().max(1) as f64).sqrt()
 }
 
 /// How one slice is fitted by itself.

@@ -10,8 +10,8 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability,
-        minimise_within, stability,
+        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Solution, Stability, minimise_within,
+        quote_notes, stability,
     },
     from_price::{self, ln_by_variance, total_variance},
     smile::{VolatilitySurface, durrleman_g},
@@ -57,22 +57,16 @@ pub fn fit(
     settings: &ModelSettings,
     prior: Option<&AndreasenHuge>,
 ) -> Result<Fit<AndreasenHuge>, FitError> {
-    let mut notes = Vec::new();
+    let mut notes = quote_notes(slices);
     let mut targets: Vec<Objective> = Vec::new();
     for quotes in slices {
         let objective = Objective::new(quotes, &settings.calibration);
         let expiry_years = objective.expiry_years;
-        remarks(quotes, &objective, &mut notes);
+        notes.extend(few(&objective).map(|reason| Note { expiry_years: Some(expiry_years), reason }));
         if targets.last().is_some_and(|before| before.expiry_years >= expiry_years) {
             let why = "its expiry is not after the one before".to_owned();
             notes.push(Note { expiry_years: Some(expiry_years), reason: Reason::Failed { why } });
         } else if !objective.points.is_empty() {
-            if let Some((log_moneyness, fall)) = targets.last().and_then(|before| deepest_fall(before, &objective)) {
-                notes.push(Note {
-                    expiry_years: Some(expiry_years),
-                    reason: Reason::CalendarInverted { log_moneyness, fall },
-                });
-            }
             targets.push(objective);
         }
     }
@@ -127,43 +121,16 @@ pub fn fit(
     Ok(Fit { notes, stability: stabilities, ..Fit::of(surface) })
 }
 
-/// What there is to say of a slice's quotes before any fit.
-fn remarks(quotes: &SliceQuotes, objective: &Objective, notes: &mut Vec<Note>) {
-    let mut note = |reason| notes.push(Note { expiry_years: Some(objective.expiry_years), reason });
-    let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
-    if crossed > 0 {
-        note(Reason::CrossedQuotes { quotes: crossed });
-    }
-    let points = &objective.points;
-    let strikes = objective.strikes();
-    let [Some(first), Some(last)] = [points.first(), points.last()] else {
-        return note(Reason::TooFewQuotes { quotes: 0, needed: 1, instead: "the neighbours' interpolation".into() });
+/// A slice with fewer strikes than give it a smile.
+fn few(objective: &Objective) -> Option<Reason> {
+    let quotes = objective.strikes();
+    let (needed, instead) = match quotes {
+        0 => (1, "the neighbours' interpolation".into()),
+        1 => (2, "one volatility".into()),
+        2..5 => (5, format!("{quotes} local variances")),
+        _ => return None,
     };
-    if strikes == 1 {
-        note(Reason::TooFewQuotes { quotes: 1, needed: 2, instead: "one volatility".into() });
-    } else if strikes < 5 {
-        let instead = format!("{strikes} local variances");
-        note(Reason::TooFewQuotes { quotes: strikes, needed: 5, instead });
-    }
-    if strikes > 1 && (first.k > 0.0 || last.k < 0.0) {
-        note(Reason::OneSided { low: first.k, high: last.k });
-    }
-    let level = first.total_variance[1];
-    if strikes > 1 && points.iter().all(|point| (point.total_variance[1] / level - 1.0).abs() < 1e-9) {
-        note(Reason::Flat);
-    }
-}
-
-/// Where the asks of `after` are furthest below the bids of the expiry `before`, in total variance, and by how much.
-fn deepest_fall(before: &Objective, after: &Objective) -> Option<(f64, f64)> {
-    let fall = |point: &Point| {
-        let next = before.points.partition_point(|other| other.k < point.k);
-        let (low, high) = (before.points.get(next.checked_sub(1)?)?, before.points.get(next)?);
-        let share = (point.k - low.k) / (high.k - low.k);
-        let bid = low.total_variance[0] + share * (high.total_variance[0] - low.total_variance[0]);
-        Some((point.k, bid - point.total_variance[2]))
-    };
-    after.points.iter().filter_map(fall).filter(|(_, fall)| *fall > 0.0).max_by(|x, y| x.1.total_cmp(&y.1))
+    Some(Reason::TooFewQuotes { quotes, needed, instead })
 }
 
 /// Total variance of the mids at the money, between the quotes on both sides of it, or of the quote nearest to it.

@@ -4,6 +4,7 @@ mod fit;
 mod levenberg;
 mod note;
 mod objective;
+mod quote_notes;
 mod settings;
 mod stability;
 #[cfg(test)]
@@ -13,5 +14,6 @@ pub use fit::{Fit, FitError};
 pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
+pub(super) use quote_notes::{moved, quote_notes};
 pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
 pub use stability::{Stability, stability};

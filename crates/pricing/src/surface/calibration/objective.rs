@@ -39,10 +39,10 @@ impl Objective {
         let mut objective = Self { expiry_years: t, residual: settings.residual, points: Vec::new() };
         let mut weights: Vec<f64> = Vec::new();
         for i in 0..quotes.len() {
-            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
-            if !(k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0) {
+            if !quotes.is_usable(i) {
                 continue;
             }
+            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
             let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
             let (bid, ask) = match (bid > 0.0 && bid <= mid, ask >= mid && ask < 10.0) {
                 (true, true) => (bid, ask),

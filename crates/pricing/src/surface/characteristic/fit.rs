@@ -6,8 +6,7 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton, Model},
     surface::{
         SliceQuotes,
-        calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, stability},
-        target::positive_years,
+        calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, quote_notes, stability},
     },
 };
 
@@ -110,7 +109,7 @@ fn fit<T: Characteristic<N>, const N: usize>(
     if market.quotes() == 0 {
         return Err(FitError::NoQuotes);
     }
-    let mut notes = crossed(slices);
+    let mut notes = quote_notes(slices);
     let is_short = market.distinct_strikes() < N;
     if is_short {
         let instead = "usual parameters where the quotes do not tell".into();
@@ -154,14 +153,4 @@ fn fit<T: Characteristic<N>, const N: usize>(
     }
     let stability = stability(parameters.map(|it| it.name), &best.solution, &[]);
     Ok(Fit { notes, stability: vec![stability], ..Fit::of(T::from_parameters(&best.parameters)) })
-}
-
-/// A note for each slice with crossed quotes.
-fn crossed(slices: &[SliceQuotes]) -> Vec<Note> {
-    let of = |slice: &SliceQuotes| {
-        let quotes = (0..slice.len()).filter(|&i| slice.bid_volatility[i] > slice.ask_volatility[i]).count();
-        let reason = Reason::CrossedQuotes { quotes };
-        (quotes > 0).then(|| Note { expiry_years: Some(positive_years(slice.expiry_years)), reason })
-    };
-    slices.iter().filter_map(of).collect()
 }

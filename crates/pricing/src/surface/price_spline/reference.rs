@@ -47,8 +47,7 @@ impl Reference {
 
     /// The regression of `quotes`, ascending; none where they have fewer than five strikes.
     pub(super) fn of(quotes: &[Quote]) -> Option<Self> {
-        let strikes = 1 + quotes.windows(2).filter(|pair| pair[1].k > pair[0].k).count();
-        if quotes.is_empty() || strikes < FEWEST_STRIKES {
+        if quotes::strikes(quotes) < FEWEST_STRIKES {
             return None;
         }
         let position = positions(quotes);
@@ -216,7 +215,7 @@ mod tests {
             log_moneyness,
             open_interest: Vec::new(),
         };
-        super::super::quotes::usable(&slice, &Settings::default()).0
+        super::super::quotes::usable(&slice, &Settings::default())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     implied_vol::total_volatility_of_log_price,
     surface::{
         Clock, Coverage, Smile, Ssvi, Svi, VolatilitySurface,
-        calibration::{Residual, Settings, Weights},
+        calibration::{Reason, Residual, Settings, Weights},
         coverage, density_maxima,
         from_price::price as black_price,
         quality_of, violations,
@@ -444,4 +444,20 @@ proptest! {
             Err(why) => prop_assert!(why == FitError::NoQuotes, "{why}"),
         }
     }
+}
+
+#[test]
+fn a_first_slice_without_a_solution_leaves_the_others_and_says_so() {
+    let strikes = grid(-0.3, 0.3, 21);
+    // So much variance that its density is nothing.
+    let unsolved = quotes(100.0, &strikes, 0.05, |_| 9.9);
+    let later = [200.0, 400.0].map(|years| quotes(years, &strikes, 1e-3, |k| 0.2 - 0.1 * k));
+    let market = [&[unsolved.clone()], &later[..]].concat();
+    let fit = super::fit(&market, &ModelSettings::default(), None).expect("two of three slices have a solution");
+    assert_eq!(fit.surface.expiry_years(), [200.0, 400.0]);
+    let is_told = |note: &Note| note.expiry_years == Some(100.0) && matches!(note.reason, Reason::Failed { .. });
+    assert!(fit.notes.iter().any(is_told), "{:?}", fit.notes);
+    assert_eq!(fit.surface, fitted(&later));
+    let alone = super::fit(&[unsolved], &ModelSettings::default(), None);
+    assert_eq!(alone.expect_err("no slice has a solution"), FitError::NotConverged { starts: 4 });
 }

@@ -245,30 +245,24 @@ impl Problem<'_> {
         None
     }
 
-    /// Descends with levels that never fall: neighbours that would become one (pool adjacent violators). Gives the falls that were pooled
-    /// as (later slice, fall of θ).
-    pub(super) fn descend_rising(&self, state: State, most_steps: usize, tolerance: f64) -> (State, Vec<(usize, f64)>) {
+    /// Descends with levels that never fall: neighbours that would become one (pool adjacent violators).
+    pub(super) fn descend_rising(&self, state: State, most_steps: usize, tolerance: f64) -> State {
         let mut state = self.descend(state, most_steps, tolerance);
-        let mut falls = Vec::new();
-        while let Some(pooled) = pool(&state, &mut falls) {
+        while let Some(pooled) = pool(&state) {
             state = self.descend(pooled, most_steps, tolerance);
         }
-        (state, falls)
+        state
     }
 }
 
 /// The state with every stretch of falling levels made one; none where no level falls.
-fn pool(state: &State, falls: &mut Vec<(usize, f64)>) -> Option<State> {
+fn pool(state: &State) -> Option<State> {
     let mut new_group = vec![0; state.log_theta.len()];
     // Mean of the logarithms so far, and how many there are, of each new group.
     let mut pooled: Vec<(f64, f64)> = Vec::new();
     for (group, &log_theta) in state.log_theta.iter().enumerate() {
         match pooled.last_mut() {
             Some((sum, count)) if log_theta < *sum / *count => {
-                let fall = (*sum / *count).exp() - log_theta.exp();
-                if let Some(slice) = state.group.iter().position(|it| *it == Some(group)) {
-                    falls.push((slice, fall));
-                }
                 *sum += log_theta;
                 *count += 1.0;
             }

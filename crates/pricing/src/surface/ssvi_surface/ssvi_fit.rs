@@ -51,10 +51,6 @@ pub fn fit_ssvi(
     })
     .map_err(|_| FitError::NotConverged { starts: found.starts })?;
     let mut notes = market.notes.clone();
-    for &(slice, fall) in &found.falls {
-        let reason = Reason::CalendarInverted { log_moneyness: 0.0, fall };
-        notes.push(Note { expiry_years: Some(market.years[slice]), reason });
-    }
     if !found.state.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: found.state.steps } });
     }
@@ -92,7 +88,6 @@ pub(super) struct Found {
     pub(super) state: State,
     /// Levels before those that fall became one.
     ungrouped: Vec<Option<f64>>,
-    falls: Vec<(usize, f64)>,
     starts: usize,
 }
 
@@ -123,11 +118,11 @@ pub(super) fn descend(
         .ok_or(FitError::NotConverged { starts: starts.len() })?;
     let free = full.descend(best, STEPS, TOLERANCE);
     let ungrouped = (0..market.years.len()).map(|i| free.theta(i)).collect();
-    let (state, falls) = full.descend_rising(free, STEPS, TOLERANCE);
+    let state = full.descend_rising(free, STEPS, TOLERANCE);
     if !state.cost.is_finite() {
         return Err(FitError::NotConverged { starts: starts.len() });
     }
-    Ok(Found { family, state, ungrouped, falls, starts: starts.len() })
+    Ok(Found { family, state, ungrouped, starts: starts.len() })
 }
 
 /// What is minimised. The pulls are towards the prior where there is one.
