@@ -4,7 +4,7 @@ use super::{
     SliceQuotes, SliceSource, Slices, Surface, Svi,
     calibration::{
         Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
-        Stability, minimise, stability,
+        Stability, minimise, noise, stability,
     },
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
@@ -23,8 +23,6 @@ const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
 const SECANT_ROUNDS: usize = 1;
 const LIKELIHOOD_ROUNDS: usize = 4;
-/// Degrees of freedom of the likelihood's noise (see [`Estimator::MaximumLikelihood`]).
-const DEGREES: f64 = 4.0;
 
 /// Fits SVI slices free of static arbitrage.
 ///
@@ -149,7 +147,7 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
                 slope = miss / away;
             }
             if let Some(scale) = scale {
-                slope *= likelihood_weight(miss, scale).sqrt();
+                slope *= noise::weight(miss * miss, scale * scale).sqrt();
             }
         }
         target.k.push(point.k);
@@ -159,23 +157,13 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
     target
 }
 
-/// Weight of a squared miss under Student's t, in units of its least squares.
-fn likelihood_weight(miss: f64, scale: f64) -> f64 {
-    (DEGREES + 1.0) / (DEGREES * scale * scale + miss * miss)
-}
-
 /// The scale of Student's noise given the misses of a fit, by the EM algorithm from `scale`.
 fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
-    let misses: Vec<f64> = (0..objective.points.len())
-        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0])
-        .filter(|miss| miss.is_finite())
+    let squares: Vec<f64> = (0..objective.points.len())
+        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0].powi(2))
+        .filter(|square| square.is_finite())
         .collect();
-    let mut square = scale * scale;
-    for _ in 0..30 {
-        let sum: f64 = misses.iter().map(|miss| miss * miss * likelihood_weight(*miss, square.sqrt())).sum();
-        square = (square * sum / misses.len().max(1) as f64).max(1e-12);
-    }
-    square.sqrt()
+    noise::square_scale_of(&squares, scale * scale).sqrt()
 }
 
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.

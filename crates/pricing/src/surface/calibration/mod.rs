@@ -2,6 +2,7 @@
 
 mod fit;
 mod levenberg;
+pub(in crate::surface) mod noise;
 mod note;
 mod objective;
 mod settings;

@@ -9,7 +9,7 @@ use super::{
     joins::{ALONE, JOINED, Wings, alone, joined},
 };
 use crate::surface::{
-    calibration::{Estimator, Normal, Objective},
+    calibration::{Estimator, Normal, Objective, noise},
     linear::{Block, solve_chain},
 };
 
@@ -45,7 +45,7 @@ pub(super) struct Descent {
 /// The normal equations without the barrier.
 struct Equations {
     cost: f64,
-    noise: f64,
+    weighted: f64,
     count: usize,
     gradient: Vec<Wings>,
     diagonal: Vec<Block<3>>,
@@ -69,7 +69,7 @@ impl Problem<'_> {
         let cost: f64 = parts.iter().map(|part| part.cost).sum();
         Equations {
             cost: if cost.is_finite() { cost } else { f64::INFINITY },
-            noise: parts.iter().map(Normal::noise).sum(),
+            weighted: parts.iter().map(Normal::weighted).sum(),
             count: parts.iter().map(|part| part.count).sum(),
             gradient: parts.iter().map(|part| part.gradient).collect(),
             diagonal: parts.iter().map(|part| part.hessian).collect(),
@@ -97,10 +97,8 @@ impl Problem<'_> {
             for _ in 0..if last { LAST_STEPS } else { STAGE_STEPS } {
                 let mut is_scale_settled = true;
                 if self.estimator == Estimator::MaximumLikelihood {
-                    // A step of the EM algorithm for the scale of the noise.
-                    let before = square_scale;
-                    square_scale = (equations.noise / equations.count.max(1) as f64).max(1e-12);
-                    is_scale_settled = (square_scale / before).ln().abs() < 1e-3;
+                    (square_scale, is_scale_settled) =
+                        noise::em_step(square_scale, equations.weighted, equations.count);
                     equations = self.evaluate(&slices, square_scale);
                 }
                 steps += 1;
