@@ -3,8 +3,8 @@
 use super::{
     SliceQuotes, SliceSource, Slices, Surface, Svi,
     calibration::{
-        Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
-        Stability, minimise, noise, stability,
+        Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings,
+        Stability, noise, stability,
     },
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
@@ -12,12 +12,9 @@ use super::{
     target::{FEWEST_QUOTES, Pull, Target, positive_years},
     wings::{self, Wings},
 };
-use crate::math::{Plain, normal_pdf};
 
 /// A slice that moves by more than this to be free of arbitrage is noted, in vol points.
 const NOTED_VOL_POINTS: f64 = 0.1;
-/// Price of one tick, in the currency of the forward.
-const TICK: f64 = 0.05;
 /// The shape that Tikhonov pulls to where there is no prior: an index's skew.
 const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
@@ -36,7 +33,7 @@ const LIKELIHOOD_ROUNDS: usize = 4;
 ///
 /// `prior` is where the fits of the slices alone start from; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
-/// the condition number, and the largest change when one mid moves by a tick of 0.05 (where the forward is known).
+/// the condition number, and the largest change when one mid moves by a tick (where the forward is known).
 ///
 /// # Errors
 /// Where no quote of any slice has a volatility.
@@ -169,31 +166,15 @@ fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.
 fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stability {
     let objective = Objective::new(quotes, settings);
-    let x = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
-    let anywhere = Box5 { low: [f64::NEG_INFINITY; 5], high: [f64::INFINITY; 5] };
-    let solution = minimise(x, &anywhere, settings.estimator, 0, |_, normal: &mut Normal<5>| {
-        for (i, point) in objective.points.iter().enumerate() {
-            let (w, by) = gradient(svi, point.k);
-            let [miss, slope] = objective.miss(i, w);
-            normal.add(miss, &by.map(|v| v * slope));
-        }
-        true
-    });
-    let ticks: Vec<(f64, [f64; 5])> = if quotes.forward > 0.0 && quotes.forward.is_finite() {
-        let tick = |(i, point): (usize, &super::calibration::Point)| {
-            let (w, by) = gradient(svi, point.k);
-            let slope = objective.miss(i, w)[1];
-            let mid = point.total_variance[1];
-            // ∂w/∂(price over forward) = 2√w/n(d₁).
-            let deviation = mid.sqrt();
-            let by_price = 2.0 * deviation / normal_pdf::<Plain>(-point.k / deviation + 0.5 * deviation);
-            (objective.miss(i, mid)[1] * by_price * TICK / quotes.forward, by.map(|v| v * slope))
-        };
-        objective.points.iter().enumerate().map(tick).collect()
-    } else {
-        Vec::new()
+    let row = |(i, point): (usize, &Point)| {
+        let (w, by) = gradient(svi, point.k);
+        objective.row(i, w, &by)
     };
-    stability(["a", "b", "rho", "m", "sigma"], &solution, &ticks)
+    let rows = objective.points.iter().enumerate().map(row).collect();
+    let scale = noise_scale(&objective, svi, 1.0);
+    let evidence = Evidence::of(rows, settings.estimator, scale * scale);
+    let values = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
+    stability(["a", "b", "rho", "m", "sigma"], &values, &evidence)
 }
 
 /// w(k) and its gradient by a, b, ρ, m, σ.

@@ -8,6 +8,8 @@ mod objective;
 mod settings;
 mod stability;
 #[cfg(test)]
+mod stability_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fit::{Fit, FitError};
@@ -15,4 +17,4 @@ pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
 pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
-pub use stability::{Stability, stability};
+pub use stability::{Evidence, Row, Stability, stability};

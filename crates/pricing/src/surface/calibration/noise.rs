@@ -31,6 +31,17 @@ pub fn weight(square: f64, square_scale: f64) -> f64 {
     (DEGREES + 1.0) / (DEGREES * square_scale + square)
 }
 
+/// Half the slope of the cost by the miss, ψ, and half its curvature, ψ′.
+pub fn influence(estimator: Estimator, miss: f64, square_scale: f64) -> [f64; 2] {
+    if estimator == Estimator::MaximumLikelihood {
+        let (square, weight) = (miss * miss, weight(miss * miss, square_scale));
+        let width = DEGREES * square_scale;
+        [weight * miss, weight * (width - square) / (width + square)]
+    } else {
+        [miss, 1.0]
+    }
+}
+
 /// A step of the EM algorithm (Dempster, Laird and Rubin 1977) for s², from the sum of the squared misses by their weights: the next s²,
 /// and whether it has settled.
 pub fn em_step(square_scale: f64, weighted: f64, count: usize) -> (f64, bool) {
@@ -58,6 +69,20 @@ mod tests {
                 let numeric = (at(square + 1e-6) - at(square - 1e-6)) / 2e-6;
                 let [_, weight] = cost_and_weight(estimator, square, 0.7);
                 assert!((numeric / weight - 1.0).abs() < 1e-6, "{numeric} and {weight}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_influence_is_half_the_slope_of_the_cost() {
+        for estimator in [Estimator::LeastSquares, Estimator::MaximumLikelihood] {
+            for miss in [-30.0, -1.2, 0.0, 0.4, 2.0_f64] {
+                let h = 1e-5;
+                let cost = |miss: f64| cost_and_weight(estimator, miss * miss, 0.7)[0];
+                let psi = |miss: f64| influence(estimator, miss, 0.7)[0];
+                let [value, slope] = influence(estimator, miss, 0.7);
+                assert!((0.25 * (cost(miss + h) - cost(miss - h)) / h - value).abs() < 1e-8);
+                assert!((0.5 * (psi(miss + h) - psi(miss - h)) / h - slope).abs() < 1e-8);
             }
         }
     }

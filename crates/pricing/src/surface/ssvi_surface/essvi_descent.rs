@@ -40,6 +40,8 @@ pub(super) struct Descent {
     pub(super) slices: Vec<Wings>,
     pub(super) steps: usize,
     pub(super) has_settled: bool,
+    /// Squared scale of the noise.
+    pub(super) square_scale: f64,
 }
 
 /// The normal equations without the barrier.
@@ -119,7 +121,7 @@ impl Problem<'_> {
             }
             weight = (weight * FADE).max(LEAST_WEIGHT);
         }
-        Descent { slices, steps, has_settled }
+        Descent { slices, steps, has_settled, square_scale }
     }
 
     /// The first damped step that lowers the cost with the barrier, what it comes to, and by how much it is lower.
