@@ -3,8 +3,8 @@
 use super::{
     SliceQuotes, SliceSource, Slices, Surface, Svi,
     calibration::{
-        Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
-        Stability, minimise, moved, quote_notes, stability,
+        Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings,
+        Stability, moved, noise, quote_notes, stability,
     },
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
@@ -12,17 +12,12 @@ use super::{
     target::{FEWEST_QUOTES, Pull, Target, positive_years},
     wings::{self, Wings},
 };
-use crate::math::{Plain, normal_pdf};
 
-/// Price of one tick, in the currency of the forward.
-const TICK: f64 = 0.05;
 /// The shape that Tikhonov pulls to where there is no prior: an index's skew.
 const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
 const SECANT_ROUNDS: usize = 1;
 const LIKELIHOOD_ROUNDS: usize = 4;
-/// Degrees of freedom of the likelihood's noise (see [`Estimator::MaximumLikelihood`]).
-const DEGREES: f64 = 4.0;
 
 /// Fits SVI slices free of static arbitrage.
 ///
@@ -36,7 +31,7 @@ const DEGREES: f64 = 4.0;
 ///
 /// `prior` is where the fits of the slices alone start from; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
-/// the condition number, and the largest change when one mid moves by a tick of 0.05 (where the forward is known).
+/// the condition number, and the largest change when one mid moves by a tick (where the forward is known).
 ///
 /// # Errors
 /// Where no quote of any slice has a volatility.
@@ -147,7 +142,7 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
                 slope = miss / away;
             }
             if let Some(scale) = scale {
-                slope *= likelihood_weight(miss, scale).sqrt();
+                slope *= noise::weight(miss * miss, scale * scale).sqrt();
             }
         }
         target.k.push(point.k);
@@ -157,53 +152,27 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
     target
 }
 
-/// Weight of a squared miss under Student's t, in units of its least squares.
-fn likelihood_weight(miss: f64, scale: f64) -> f64 {
-    (DEGREES + 1.0) / (DEGREES * scale * scale + miss * miss)
-}
-
 /// The scale of Student's noise given the misses of a fit, by the EM algorithm from `scale`.
 fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
-    let misses: Vec<f64> = (0..objective.points.len())
-        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0])
-        .filter(|miss| miss.is_finite())
+    let squares: Vec<f64> = (0..objective.points.len())
+        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0].powi(2))
+        .filter(|square| square.is_finite())
         .collect();
-    let mut square = scale * scale;
-    for _ in 0..30 {
-        let sum: f64 = misses.iter().map(|miss| miss * miss * likelihood_weight(*miss, square.sqrt())).sum();
-        square = (square * sum / misses.len().max(1) as f64).max(1e-12);
-    }
-    square.sqrt()
+    noise::square_scale_of(&squares, scale * scale).sqrt()
 }
 
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.
 fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stability {
     let objective = Objective::new(quotes, settings);
-    let x = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
-    let anywhere = Box5 { low: [f64::NEG_INFINITY; 5], high: [f64::INFINITY; 5] };
-    let solution = minimise(x, &anywhere, settings.estimator, 0, |_, normal: &mut Normal<5>| {
-        for (i, point) in objective.points.iter().enumerate() {
-            let (w, by) = gradient(svi, point.k);
-            let [miss, slope] = objective.miss(i, w);
-            normal.add(miss, &by.map(|v| v * slope));
-        }
-        true
-    });
-    let ticks: Vec<(f64, [f64; 5])> = if quotes.forward > 0.0 && quotes.forward.is_finite() {
-        let tick = |(i, point): (usize, &super::calibration::Point)| {
-            let (w, by) = gradient(svi, point.k);
-            let slope = objective.miss(i, w)[1];
-            let mid = point.total_variance[1];
-            // ∂w/∂(price over forward) = 2√w/n(d₁).
-            let deviation = mid.sqrt();
-            let by_price = 2.0 * deviation / normal_pdf::<Plain>(-point.k / deviation + 0.5 * deviation);
-            (objective.miss(i, mid)[1] * by_price * TICK / quotes.forward, by.map(|v| v * slope))
-        };
-        objective.points.iter().enumerate().map(tick).collect()
-    } else {
-        Vec::new()
+    let row = |(i, point): (usize, &Point)| {
+        let (w, by) = gradient(svi, point.k);
+        objective.row(i, w, &by)
     };
-    stability(["a", "b", "rho", "m", "sigma"], &solution, &ticks)
+    let rows = objective.points.iter().enumerate().map(row).collect();
+    let scale = noise_scale(&objective, svi, 1.0);
+    let evidence = Evidence::of(rows, settings.estimator, scale * scale);
+    let values = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
+    stability(["a", "b", "rho", "m", "sigma"], &values, &evidence)
 }
 
 /// w(k) and its gradient by a, b, ρ, m, σ.

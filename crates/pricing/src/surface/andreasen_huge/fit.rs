@@ -10,8 +10,8 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Solution, Stability, minimise_within,
-        quote_notes, stability,
+        Bounds, Evidence, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Row, Stability,
+        minimise_within, quote_notes, stability,
     },
     from_price::{self, ln_by_variance, total_variance},
     smile::{VolatilitySurface, durrleman_g},
@@ -49,6 +49,7 @@ const DEVIATIONS: f64 = 5.0;
 /// at its expiry is interpolated. Beside its own quotes a step is held below the upper half of the spreads of later expiries: what it takes
 /// they cannot give back. Where quotes want total variance to fall from an expiry to the next, the later slice stays above the earlier.
 /// With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it.
+/// The stability of a step holds the steps before it and the level that its ratios are of.
 ///
 /// # Errors
 /// [`FitError::NoQuotes`] where no slice has a usable quote.
@@ -223,7 +224,8 @@ impl SliceFit<'_> {
         let bounds = Bounds { low: [-BOUND; N], high: [BOUND; N] };
         let estimator = self.settings.calibration.estimator;
         let mut sensitivities = vec![[0.0; N]; grid.len()];
-        let solution = minimise_within(LEAST_GAIN, start, &bounds, estimator, MOST_STEPS, |x, normal| {
+        // Quotes go to `rows`, where these are given, so that `normal` has what else pulls.
+        let mut accumulate = |x: &[f64; N], normal: &mut Normal<N>, mut rows: Option<&mut Vec<Row<N>>>| {
             let half_squares: Vec<f64> = base
                 .iter()
                 .zip(&weights)
@@ -252,12 +254,15 @@ impl SliceFit<'_> {
             for (i, (place, point)) in places.iter().zip(&self.objective.points).enumerate() {
                 let price = grid.price(place, &prices, &self.before.bends).value;
                 let w = total_variance(point.k, price.ln());
-                let [miss, slope] = self.objective.miss(i, w);
-                let by = slopes(place, slope * (-ln_by_variance(point.k, w.sqrt())).exp());
-                if !(miss.is_finite() && by.iter().all(|by| by.is_finite())) {
+                let by_variance = (-ln_by_variance(point.k, w.sqrt())).exp();
+                let row = self.objective.row(i, w, &slopes(place, by_variance));
+                if !(row.miss.is_finite() && row.by.iter().all(|by| by.is_finite())) {
                     return false;
                 }
-                normal.add(miss, &by);
+                match &mut rows {
+                    Some(rows) => rows.push(row),
+                    None => normal.add(row.miss, &row.by),
+                }
             }
             for Limit { ceiling, place, price: most } in &self.limits {
                 let price = grid.price(place, &prices, &self.before.bends).value;
@@ -279,7 +284,13 @@ impl SliceFit<'_> {
                 pull(normal, 1.0, *unused, [(m, 1.0)]);
             }
             true
-        });
+        };
+        let solution =
+            minimise_within(LEAST_GAIN, start, &bounds, estimator, MOST_STEPS, |x, normal| accumulate(x, normal, None));
+        let square_scale = solution.noise_scale.powi(2);
+        let (mut rows, mut pulls) = (Vec::with_capacity(places.len()), Normal::new(estimator, square_scale));
+        accumulate(&solution.parameters, &mut pulls, Some(&mut rows));
+        let evidence = Evidence { pulls: pulls.hessian, fitted: count, ..Evidence::of(rows, estimator, square_scale) };
         let expiry_years = Some(step.expiry_years);
         if !solution.converged {
             notes.push(Note { expiry_years, reason: Reason::NotConverged { steps: solution.steps } });
@@ -290,7 +301,8 @@ impl SliceFit<'_> {
             notes.push(Note { expiry_years, reason: Reason::AtBound { parameter, value: found[at] } });
         }
         step.log_ratios = found;
-        stability_of(step, &solution)
+        let names = step.log_moneyness.iter().map(|k| format!("log_ratio_{k:.4}"));
+        stability(names, &step.log_ratios, &evidence)
     }
 
     /// Where the descent starts and Tikhonov pulls to: zero, or what would take the step to yesterday's surface.
@@ -322,14 +334,4 @@ fn pull<const N: usize, const M: usize>(normal: &mut Normal<N>, weight: f64, mis
             normal.hessian[i][*j] += weight * slope * other;
         }
     }
-}
-
-fn stability_of<const N: usize>(step: &AndreasenHugeStep, solution: &Solution<N>) -> Stability {
-    let count = step.log_ratios.len();
-    let mut report = stability([""; N], solution, &[]);
-    report.parameters = step.log_moneyness.iter().map(|k| format!("log_ratio_{k:.4}")).collect();
-    report.values.truncate(count);
-    report.standard_errors.truncate(count);
-    report.tick_changes.truncate(count);
-    report
 }

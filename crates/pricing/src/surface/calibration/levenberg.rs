@@ -2,11 +2,8 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
-use super::settings::Estimator;
+use super::{noise, settings::Estimator};
 use crate::surface::linear::solve_scaled;
-
-/// Degrees of freedom of the noise under [`Estimator::MaximumLikelihood`].
-const DEGREES: f64 = 4.0;
 
 /// Cost, half its gradient, and the Gauss–Newton half of its Hessian (both triangles), of N parameters.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +18,8 @@ pub struct Normal<const N: usize> {
     pub count: usize,
     /// Sum of the squared misses, whatever they cost.
     pub squares: f64,
-    /// Sum of the squared misses by their weight under the estimator; over their count, the next guess of the noise's variance.
-    noise: f64,
+    /// Sum of the squared misses by their weights.
+    weighted: f64,
     estimator: Estimator,
     /// Squared scale of the noise, in units of the miss.
     square_scale: f64,
@@ -36,7 +33,7 @@ impl<const N: usize> Normal<N> {
             hessian: [[0.0; N]; N],
             count: 0,
             squares: 0.0,
-            noise: 0.0,
+            weighted: 0.0,
             estimator,
             square_scale,
         }
@@ -48,19 +45,9 @@ impl<const N: usize> Normal<N> {
         let square = miss * miss;
         self.count += 1;
         self.squares += square;
-        let weight = match self.estimator {
-            Estimator::LeastSquares => {
-                self.cost += square;
-                1.0
-            }
-            Estimator::MaximumLikelihood => {
-                // Twice the negative log density, but for what does not depend on the miss.
-                let ratio = square / (DEGREES * self.square_scale);
-                self.cost += (DEGREES + 1.0) * ratio.ln_1p();
-                (DEGREES + 1.0) / (DEGREES * self.square_scale * (1.0 + ratio))
-            }
-        };
-        self.noise += weight * self.square_scale * square;
+        let [cost, weight] = noise::cost_and_weight(self.estimator, square, self.square_scale);
+        self.cost += cost;
+        self.weighted += weight * square;
         self.add_weighted(weight, miss, by);
     }
 
@@ -81,9 +68,9 @@ impl<const N: usize> Normal<N> {
         }
     }
 
-    /// Sum of the squared misses by their weight under the estimator.
-    pub(in crate::surface) fn noise(&self) -> f64 {
-        self.noise
+    /// Sum of the squared misses by their weights under the estimator.
+    pub(in crate::surface) fn weighted(&self) -> f64 {
+        self.weighted
     }
 
     fn finish(&mut self) {
@@ -160,10 +147,7 @@ pub fn minimise_within<const N: usize>(
     let mut is_scale_settled = true;
     while steps < most_steps && normal.cost.is_finite() {
         if estimator == Estimator::MaximumLikelihood {
-            // A step of the EM algorithm for the scale of the noise.
-            let before = square_scale;
-            square_scale = (normal.noise / normal.count.max(1) as f64).max(1e-12);
-            is_scale_settled = (square_scale / before).ln().abs() < 1e-4;
+            (square_scale, is_scale_settled) = noise::em_step(square_scale, normal.weighted, normal.count);
             normal = evaluate(&x, square_scale);
         }
         steps += 1;

@@ -2,11 +2,14 @@
 
 mod fit;
 mod levenberg;
+pub(in crate::surface) mod noise;
 mod note;
 mod objective;
 mod quote_notes;
 mod settings;
 mod stability;
+#[cfg(test)]
+mod stability_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,4 +19,4 @@ pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
 pub(super) use quote_notes::{moved, quote_notes};
 pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
-pub use stability::{Stability, stability};
+pub use stability::{Evidence, Row, Stability, stability};

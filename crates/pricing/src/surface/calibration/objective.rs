@@ -2,11 +2,16 @@
 
 use crate::math::{Plain, normal_pdf};
 
-use super::settings::{Residual, Settings, Weights};
+use super::{
+    settings::{Residual, Settings, Weights},
+    stability::Row,
+};
 use crate::surface::{SliceQuotes, from_price::price, target::positive_years};
 
 /// A spread below two parts in ten thousand of the volatility is finer than any smile model.
 const LEAST_HALF_SPREAD: f64 = 2e-4;
+/// Price of one tick, in the currency of the forward.
+const TICK: f64 = 0.05;
 
 /// One usable quote.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +33,8 @@ pub struct Objective {
     pub expiry_years: f64,
     /// What a miss is measured in.
     pub residual: Residual,
+    /// One tick of a price, over the forward; none where the forward is not known.
+    pub tick: Option<f64>,
     /// The quotes.
     pub points: Vec<Point>,
 }
@@ -36,7 +43,8 @@ impl Objective {
     /// Those quotes of a slice that have a finite moneyness and a mid volatility above zero and below 1000 %.
     pub fn new(quotes: &SliceQuotes, settings: &Settings) -> Self {
         let t = positive_years(quotes.expiry_years);
-        let mut objective = Self { expiry_years: t, residual: settings.residual, points: Vec::new() };
+        let tick = (quotes.forward > 0.0 && quotes.forward.is_finite()).then(|| TICK / quotes.forward);
+        let mut objective = Self { expiry_years: t, residual: settings.residual, tick, points: Vec::new() };
         let mut weights: Vec<f64> = Vec::new();
         for i in 0..quotes.len() {
             if !quotes.is_usable(i) {
@@ -89,6 +97,20 @@ impl Objective {
         let point = &self.points[i];
         let [value, slope] = measure(self.residual, point.k, w, self.expiry_years);
         [(value - point.centre) * point.inverse_scale, slope * point.inverse_scale]
+    }
+
+    /// Quote `i` as a fit sees it whose total variance there is `w`, with its gradient by the parameters.
+    pub fn row<const N: usize>(&self, i: usize, w: f64, by: &[f64; N]) -> Row<N> {
+        let [miss, slope] = self.miss(i, w);
+        Row { miss, by: by.map(|by| slope * by), tick: self.tick(i) }
+    }
+
+    /// Change of the miss of quote `i` when its mid moves by one tick; none where the forward is not known.
+    pub fn tick(&self, i: usize) -> Option<f64> {
+        let point = &self.points[i];
+        let mid = point.total_variance[1];
+        // ∂w/∂(price over forward) = 2√w/n(d₁).
+        self.tick.map(|tick| self.miss(i, mid)[1] * tick * 2.0 * mid.sqrt() / vega(point.k, mid))
     }
 
     /// Distinct strikes.

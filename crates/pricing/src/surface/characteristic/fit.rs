@@ -6,13 +6,13 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton, Model},
     surface::{
         SliceQuotes,
-        calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, quote_notes, stability},
+        calibration::{Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Stability, quote_notes, stability},
     },
 };
 
 use super::{
     descent::{Descent, Pull, descend},
-    market::Market,
+    market::{Market, Scratch},
     parameters::{Characteristic, boxed},
     starts,
 };
@@ -151,6 +151,23 @@ fn fit<T: Characteristic<N>, const N: usize>(
                 .push(Note { expiry_years: None, reason: Reason::AtBound { parameter: parameter.name.into(), value } });
         }
     }
-    let stability = stability(parameters.map(|it| it.name), &best.solution, &[]);
-    Ok(Fit { notes, stability: vec![stability], ..Fit::of(T::from_parameters(&best.parameters)) })
+    let stability = vec![determination::<T, N>(&market, &best, estimator, &pull)];
+    Ok(Fit { notes, stability, ..Fit::of(T::from_parameters(&best.parameters)) })
+}
+
+/// How well the quotes, and what else pulls at them, determine the parameters.
+fn determination<T: Characteristic<N>, const N: usize>(
+    market: &Market,
+    found: &Descent<N>,
+    estimator: Estimator,
+    pull: &Pull<N>,
+) -> Stability {
+    let model = T::from_parameters(&found.parameters);
+    let mut rows = Vec::with_capacity(market.quotes());
+    market.evaluate(&model, true, &mut Scratch::default(), |slice, i, w, by: [f64; N]| rows.push(slice.row(i, w, &by)));
+    let mut evidence = Evidence::of(rows, estimator, found.solution.noise_scale.powi(2));
+    for (i, parameter) in T::PARAMETERS.iter().enumerate() {
+        evidence.pulls[i][i] = pull.weight / (parameter.scale * parameter.scale);
+    }
+    stability(T::PARAMETERS.map(|it| it.name), &found.parameters, &evidence)
 }

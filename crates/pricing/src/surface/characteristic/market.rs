@@ -5,7 +5,7 @@ use crate::{
     implied_vol::{PriceColumns, implied_volatility},
     surface::{
         SliceQuotes,
-        calibration::{Normal, Objective, Settings},
+        calibration::{Objective, Settings},
         from_price::{ln_by_variance, price},
     },
 };
@@ -113,15 +113,14 @@ impl Market {
         [level(self.slices.first()), level(self.slices.last())]
     }
 
-    /// Adds the misses of `model` with their gradient by its parameters, each times its factor in `slopes`. What is missing; none where
-    /// that is most of the quotes, or, without patience, where the fast method does not do.
-    pub fn add<T: Characteristic<N>, const N: usize>(
+    /// Hands the total variance of `model` at each quote, by its slice and its number there, and the gradient by the model's parameters to
+    /// `each`. What is missing; none where that is most of the quotes, or, without patience, where the fast method does not do.
+    pub fn evaluate<T: Characteristic<N>, const N: usize>(
         &self,
         model: &T,
-        slopes: &[f64; N],
-        normal: &mut Normal<N>,
         is_patient: bool,
         scratch: &mut Scratch,
+        mut each: impl FnMut(&Objective, usize, f64, [f64; N]),
     ) -> Option<Missing> {
         let model: Model = model.model();
         let n = self.quotes();
@@ -167,14 +166,9 @@ impl Market {
             for i in 0..slice.points.len() {
                 let (deviation, value) = (deviations[at], &values[at]);
                 if status[at] == Status::Ok {
-                    let [miss, slope] = slice.miss(i, deviation * deviation);
                     let is_floored = value.value < floor(at);
-                    let by_value = if is_floored {
-                        0.0
-                    } else {
-                        slope * (-ln_by_variance(self.log_moneyness[at], deviation)).exp()
-                    };
-                    normal.add(miss, &std::array::from_fn(|p| by_value * value.parameters[p] * slopes[p]));
+                    let by_value = if is_floored { 0.0 } else { (-ln_by_variance(self.log_moneyness[at], deviation)).exp() };
+                    each(slice, i, deviation * deviation, std::array::from_fn(|p| by_value * value.parameters[p]));
                 } else {
                     missing.quotes += 1;
                 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason},
+    calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, noise},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
     target::positive_years,
@@ -36,8 +36,7 @@ const HIGH: [f64; 4] = [1.0, 3.5, 4.5, 3.5];
 const START: [f64; 4] = [-2.5, 0.0, 0.5, -0.7];
 const STEP: f64 = 0.8;
 const STEP_FROM_PRIOR: f64 = 0.2;
-/// Degrees of freedom of the noise under maximum likelihood, and rounds of weighting.
-const DEGREES: f64 = 4.0;
+/// Rounds in which quotes that the others contradict are weighted.
 const ROUNDS: usize = 4;
 
 /// A surface of a Gaussian process.
@@ -268,7 +267,7 @@ impl Process {
                 let own = (2.0 * x[3]).exp() * self.noise[i];
                 let other = (1.0 / diagonal[i] - own).max(0.0);
                 let square = (miss * miss - other).max(0.0) / ((2.0 * x[3]).exp() * plain[i]);
-                self.noise[i] = plain[i] * (DEGREES + square) / (DEGREES + 1.0);
+                self.noise[i] = plain[i] / noise::weight(square, 1.0);
             }
         }
     }

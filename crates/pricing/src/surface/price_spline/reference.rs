@@ -6,7 +6,7 @@ use crate::{
     surface::{from_price::price, smile::durrleman_g},
 };
 
-use super::quotes::Quote;
+use super::quotes::{self, Quote};
 
 /// Durrleman's g of the reference is held above about this, smoothly.
 const LEAST_G: f64 = 0.05;
@@ -215,7 +215,7 @@ mod tests {
             log_moneyness,
             open_interest: Vec::new(),
         };
-        super::super::quotes::usable(&slice, &Settings::default())
+        quotes::usable(&slice, &Settings::default())
     }
 
     #[test]

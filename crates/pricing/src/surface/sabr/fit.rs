@@ -13,8 +13,8 @@ use super::{
 use crate::surface::{
     SliceQuotes, Slices,
     calibration::{
-        Bounds, Estimator, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise,
-        quote_notes, stability,
+        Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, noise, quote_notes,
+        stability,
     },
     target::positive_years,
     violations::quality_of,
@@ -114,7 +114,7 @@ pub(super) fn surface<S: Family, const N: usize>(
     for work in &works {
         remarks::of_bounds::<N>(work, &mut notes);
     }
-    let stability = works.par_iter().map(stability_of::<S, N>).collect();
+    let stability = works.par_iter().map(|work| stability_of::<S, N>(work, settings.calibration.estimator)).collect();
     let unconstrained = Some(quality_of(&free, slices).1);
     Ok(Fit { surface, notes, stability, unconstrained })
 }
@@ -217,22 +217,20 @@ fn borrow_shapes<S: Family, const N: usize>(
 }
 
 /// How well a slice's quotes determine α, ρ, ν and, where it is fitted, β.
-fn stability_of<S: Family, const N: usize>(work: &Work<'_>) -> Stability {
+fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator) -> Stability {
     const NAMES: [&str; 4] = ["alpha", "rho", "nu", "beta"];
     let x = work.x.unwrap_or(work.start);
     let root = work.expiry_years.sqrt();
     let mut unit = [1.0; 4];
     (unit[LEVEL], unit[VOL_OF_VOL]) = (root, root);
     let natural: [f64; N] = std::array::from_fn(|i| x[i] / unit[i]);
-    let bounds = Bounds { low: [-f64::MAX; N], high: [f64::MAX; N] };
     let mut values: Vec<(f64, [f64; N])> = Vec::new();
-    let solution: Solution<N> = minimise(natural, &bounds, Estimator::LeastSquares, 0, |_, normal| {
-        let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
-        for (i, (deviation, by)) in values.iter().enumerate() {
-            let [miss, slope] = work.objective.miss(i, deviation * deviation);
-            normal.add(miss, &std::array::from_fn(|j| 2.0 * deviation * slope * by[j] * unit[j]));
-        }
-        is_sound
-    });
-    stability::<N>(std::array::from_fn(|i| NAMES[i]), &solution, &[])
+    let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
+    let row = |(i, (deviation, by)): (usize, &(f64, [f64; N]))| {
+        work.objective.row::<N>(i, deviation * deviation, &std::array::from_fn(|j| 2.0 * deviation * by[j] * unit[j]))
+    };
+    let rows: Vec<Row<N>> = values.iter().enumerate().filter(|_| is_sound).map(row).collect();
+    let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
+    let evidence = Evidence::of(rows, estimator, noise::square_scale_of(&squares, 1.0));
+    stability(NAMES.into_iter().take(N), &natural, &evidence)
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::family::{Family, Shape};
 use crate::surface::{
-    calibration::{Estimator, Normal, Objective},
+    calibration::{Estimator, Normal, Objective, noise},
     linear::solve_small,
 };
 
@@ -72,7 +72,7 @@ impl State {
 /// The normal equations: by level its diagonal, gradient and coupling with the shape; and the shape's own.
 struct Equations {
     cost: f64,
-    noise: f64,
+    weighted: f64,
     count: usize,
     levels: Vec<[f64; 5]>,
     matrix: [[f64; 3]; 3],
@@ -111,7 +111,7 @@ impl Problem<'_> {
         }
         let mut sum = Equations {
             cost: 0.0,
-            noise: 0.0,
+            weighted: 0.0,
             count: 0,
             levels: vec![[0.0; 5]; state.log_theta.len()],
             matrix: [[0.0; 3]; 3],
@@ -121,7 +121,7 @@ impl Problem<'_> {
             parts.into_iter().flatten().map(|(group, it)| (Some(group), it)).chain([(None, shape_pull)])
         {
             sum.cost += normal.cost;
-            sum.noise += normal.noise();
+            sum.weighted += normal.weighted();
             sum.count += normal.count;
             if let Some(group) = group {
                 let level = &mut sum.levels[group];
@@ -155,10 +155,7 @@ impl Problem<'_> {
             }
             let mut is_scale_settled = true;
             if self.estimator == Estimator::MaximumLikelihood {
-                // A step of the EM algorithm for the scale of the noise.
-                let before = state.noise;
-                state.noise = (equations.noise / equations.count.max(1) as f64).max(1e-12);
-                is_scale_settled = (state.noise / before).ln().abs() < 1e-3;
+                (state.noise, is_scale_settled) = noise::em_step(state.noise, equations.weighted, equations.count);
                 equations = self.evaluate(&state);
             }
             state.steps += 1;

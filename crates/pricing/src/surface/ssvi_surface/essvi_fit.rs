@@ -16,7 +16,8 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise, moved, stability,
+        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise, moved,
+        stability,
     },
 };
 
@@ -92,8 +93,8 @@ pub fn fit_essvi(
     if !descent.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: descent.steps } });
     }
-    let stability =
-        market.objectives.iter().zip(&smiles).map(|(it, smile)| determination(it, smile, settings)).collect();
+    let of = |(objective, smile)| determination(objective, smile, estimator, descent.square_scale);
+    let stability = market.objectives.iter().zip(&smiles).map(of).collect();
     let surface = EssviSurface::new(EssviParameters {
         expiry_years: market.years.clone(),
         slices: smiles,
@@ -154,16 +155,13 @@ fn in_sequence(sound: &[Wings], wished: &[Wings]) -> Vec<Wings> {
 }
 
 /// How well a slice's quotes determine its parameters.
-fn determination(objective: &Objective, smile: &SsviSmile, settings: &ModelSettings) -> Stability {
-    let bounds = Bounds { low: [f64::NEG_INFINITY; 3], high: [f64::INFINITY; 3] };
-    let at = [smile.theta, smile.rho, smile.psi];
-    let solution: Solution<3> = minimise(at, &bounds, settings.calibration.estimator, 0, |_, normal| {
-        accumulate(objective, wings(smile), |miss, &[by_theta, by_left, by_right]| {
-            let by_rho = 0.5 * smile.psi * (by_right - by_left);
-            let by_psi = 0.5 * ((1.0 - smile.rho) * by_left + (1.0 + smile.rho) * by_right);
-            normal.add(miss, &[by_theta, by_rho, by_psi]);
-        });
-        true
+fn determination(objective: &Objective, smile: &SsviSmile, estimator: Estimator, square_scale: f64) -> Stability {
+    let mut rows = Vec::with_capacity(objective.points.len());
+    accumulate(objective, wings(smile), |miss, &[by_theta, by_left, by_right]| {
+        let by_rho = 0.5 * smile.psi * (by_right - by_left);
+        let by_psi = 0.5 * ((1.0 - smile.rho) * by_left + (1.0 + smile.rho) * by_right);
+        rows.push(Row { miss, by: [by_theta, by_rho, by_psi], tick: objective.tick(rows.len()) });
     });
-    stability(["theta", "rho", "psi"], &solution, &[])
+    let evidence = Evidence::of(rows, estimator, square_scale);
+    stability(["theta", "rho", "psi"], &[smile.theta, smile.rho, smile.psi], &evidence)
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::network::{Network, PARAMETERS, Parts};
 use crate::surface::{
-    calibration::Estimator,
+    calibration::{Estimator, noise},
     interpolation::{
         backbone::Backbone,
         dense::{Cholesky, dot},
@@ -26,8 +26,6 @@ const STEPS: usize = 60;
 const LEAST_GAIN: f64 = 2e-4;
 /// Weight of the squared parameters.
 const DECAY: f64 = 1e-2;
-/// Degrees of freedom of the noise under maximum likelihood.
-const DEGREES: f64 = 4.0;
 
 /// Inputs of the network: (y, τ) less the centre, over the scale.
 #[derive(Clone, Copy)]
@@ -105,7 +103,7 @@ impl<'a> Training<'a> {
         let quotes = self.quotes.par_iter().map(|quote| {
             let tape = network.forward(quote.inputs);
             let miss = (tape.output[0] - quote.value) * quote.inverse_noise;
-            let (cost, weight) = self.cost(miss, square_scale);
+            let [cost, weight] = noise::cost_and_weight(self.estimator, miss * miss, square_scale);
             let factor = weight.sqrt();
             let gradient = network.gradient(&tape, [factor * quote.inverse_noise, 0.0, 0.0, 0.0]);
             (cost, vec![(factor * miss, gradient)])
@@ -130,7 +128,7 @@ impl<'a> Training<'a> {
         let network = Network(parameters);
         let quotes = self.quotes.par_iter().map(|quote| {
             let miss = (network.forward(quote.inputs).output[0] - quote.value) * quote.inverse_noise;
-            self.cost(miss, square_scale).0
+            noise::cost_and_weight(self.estimator, miss * miss, square_scale)[0]
         });
         let places = self.places.par_iter().map(|place| {
             let shortfalls = place.shortfalls(network.forward(place.inputs).output);
@@ -144,28 +142,17 @@ impl<'a> Training<'a> {
         self.pull * parameters.iter().zip(self.home).map(|(p, home)| (p - home).powi(2)).sum::<f64>()
     }
 
-    /// The cost of a miss and its weight in the least squares.
-    fn cost(&self, miss: f64, square_scale: f64) -> (f64, f64) {
-        match self.estimator {
-            Estimator::LeastSquares => (miss * miss, 1.0),
-            Estimator::MaximumLikelihood => {
-                let ratio = miss * miss / (DEGREES * square_scale);
-                ((DEGREES + 1.0) * ratio.ln_1p(), (DEGREES + 1.0) / (DEGREES * square_scale * (1.0 + ratio)))
-            }
-        }
-    }
-
     /// The next guess of the noise's squared scale under maximum likelihood.
     fn square_scale(&self, parameters: &[f64], before: f64) -> f64 {
-        if self.estimator == Estimator::LeastSquares || self.quotes.is_empty() {
+        if self.estimator != Estimator::MaximumLikelihood || self.quotes.is_empty() {
             return 1.0;
         }
         let network = Network(parameters);
         let weighted = self.quotes.iter().map(|quote| {
             let miss = (network.forward(quote.inputs).output[0] - quote.value) * quote.inverse_noise;
-            self.cost(miss, before).1 * before * miss * miss
+            noise::weight(miss * miss, before) * miss * miss
         });
-        (weighted.sum::<f64>() / self.quotes.len() as f64).max(1e-9)
+        noise::em_step(before, weighted.sum(), self.quotes.len()).0
     }
 
     /// Trains from `start`: Adam (Kingma and Ba 2015) from afar, then Levenberg and Marquardt.
