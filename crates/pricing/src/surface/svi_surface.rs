@@ -3,8 +3,8 @@
 use super::{
     SliceQuotes, SliceSource, Slices, Surface, Svi,
     calibration::{
-        Bounds as Box5, Estimator, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings,
-        Stability, minimise, stability,
+        Bounds as Box5, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings, Stability,
+        minimise, stability,
     },
     fit::{Aim, fit_alone, fit_targets},
     slice::Bounds,
@@ -23,15 +23,15 @@ const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
 const SECANT_ROUNDS: usize = 1;
 const LIKELIHOOD_ROUNDS: usize = 4;
-/// Degrees of freedom of the likelihood's noise (see [`Estimator::MaximumLikelihood`]).
+/// Degrees of freedom of the likelihood's noise (see [`Estimator::MaximumLikelihood`](super::calibration::Estimator::MaximumLikelihood)).
 const DEGREES: f64 = 4.0;
 
 /// Fits SVI slices free of static arbitrage.
 ///
 /// The default settings mean what they mean in an analysis: misses of total variance in half-spreads under a loss that saturates at 1.5 of
 /// them, so that in effect the quotes outside bid-ask are counted, with the volatility at the money held within 0.3 vol points of the
-/// market's. Any other settings are taken at their word: the sum of squares, or Student's likelihood, of the weighted misses in the
-/// residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
+/// market's. Any other settings, [`Estimator::LeastSquares`](super::calibration::Estimator::LeastSquares) among them, are taken at their word: the sum of squares, or Student's
+/// likelihood, of the weighted misses in the residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
 /// the fit, and laid anew once. Tikhonov's λ pulls the wing coordinates (a, b(1 − ρ), b(1 + ρ), m, ln σ) to the prior's slice of the nearest
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
 /// default loss too.
@@ -112,7 +112,7 @@ fn fit_as_told(
     let objectives: Vec<Objective> = slices.iter().map(|quotes| Objective::new(quotes, settings)).collect();
     let first = objectives.iter().map(|objective| laid(objective, None, None)).collect();
     let mut found = fit_targets(slices, pulled(first), Aim::LeastSquares, warm);
-    let is_likelihood = settings.estimator == Estimator::MaximumLikelihood;
+    let is_likelihood = settings.estimator.is_likelihood();
     let mut scales = vec![1.0; slices.len()];
     for _ in 0..rounds_after_first(settings) {
         let targets = objectives.iter().zip(&found.0.slices).zip(&mut scales).map(|((objective, slice), scale)| {
@@ -128,10 +128,10 @@ fn fit_as_told(
 
 /// Rounds in which the misses are laid anew after the first: none where they are linear in total variance and their weights fixed.
 fn rounds_after_first(settings: &Settings) -> usize {
-    match (settings.estimator, settings.residual) {
-        (Estimator::MaximumLikelihood, _) => LIKELIHOOD_ROUNDS,
-        (Estimator::LeastSquares, Residual::TotalVariance) => 0,
-        (Estimator::LeastSquares, _) => SECANT_ROUNDS,
+    match settings.residual {
+        _ if settings.estimator.is_likelihood() => LIKELIHOOD_ROUNDS,
+        Residual::TotalVariance => 0,
+        _ => SECANT_ROUNDS,
     }
 }
 
@@ -338,7 +338,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
     } else {
         let objective = Objective::new(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
-        let is_likelihood = calibration.estimator == Estimator::MaximumLikelihood;
+        let is_likelihood = calibration.estimator.is_likelihood();
         let (mut x, mut last) = (warm.unwrap_or_default(), own);
         for round in 0..=rounds_after_first(calibration) {
             if let (true, Some(svi)) = (is_likelihood, &fitted) {

@@ -1,7 +1,9 @@
 use super::{
     SliceQuotes, Slices, Svi,
-    calibration::{Estimator, FitError, ModelSettings, Reason, Residual, Settings, Weights},
-    coverage, quality_of,
+    calibration::{Estimator, FitError, ModelSettings, Objective, Reason, Residual, Settings, Weights},
+    coverage,
+    fitted::{FittedSurface, SurfaceModel, fit_model},
+    quality_of,
     svi_surface::{SliceSettings, fit, fit_slice},
     violations,
 };
@@ -51,6 +53,35 @@ fn every_setting_recovers_quotes_without_noise() {
             }
         }
     }
+}
+
+#[test]
+fn least_squares_that_is_asked_for_is_least_squares() {
+    // One wild quote: a loss that saturates leaves it aside, a sum of squares does not.
+    let mut wild = market();
+    let slice = &mut wild[1];
+    for column in [&mut slice.bid_volatility, &mut slice.mid_volatility, &mut slice.ask_volatility] {
+        column[20] += 0.05;
+    }
+    let of = |model, estimator| {
+        let settings = told(Settings { estimator, ..Settings::default() });
+        fit_model(model, &wild, &settings, None).expect("there are quotes").surface
+    };
+    let [natural, squares] = [Estimator::ModelDefault, Estimator::LeastSquares].map(|it| of(SurfaceModel::Svi, it));
+    let FittedSurface::Svi(natural) = natural else { panic!("{natural:?}") };
+    let FittedSurface::Svi(squares) = squares else { panic!("{squares:?}") };
+    let cost = |surface: &Slices<Svi>| {
+        let objective = Objective::new(&wild[1], &Settings::default());
+        let miss = |i: usize| objective.miss(i, surface.smiles[1].total_variance(objective.points[i].k))[0];
+        (0..objective.points.len()).map(|i| miss(i).powi(2)).sum::<f64>()
+    };
+    assert!(cost(&squares) < 0.98 * cost(&natural), "{} {}", cost(&squares), cost(&natural));
+    assert!(misses(&natural, &market()) < 0.2 * misses(&squares, &market()));
+    assert_eq!(of(SurfaceModel::Sabr, Estimator::ModelDefault), of(SurfaceModel::Sabr, Estimator::LeastSquares));
+    // Files of before say least_squares where they meant the default.
+    let saved: Settings = serde_json::from_str(r#"{"estimator": "least_squares"}"#).expect("it is sound");
+    assert_eq!(saved.estimator, Estimator::LeastSquares);
+    assert_eq!(serde_json::from_str::<Settings>("{}").expect("it is sound"), Settings::default());
 }
 
 #[test]

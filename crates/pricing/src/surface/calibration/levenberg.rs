@@ -47,17 +47,14 @@ impl<const N: usize> Normal<N> {
         let square = miss * miss;
         self.count += 1;
         self.squares += square;
-        let weight = match self.estimator {
-            Estimator::LeastSquares => {
-                self.cost += square;
-                1.0
-            }
-            Estimator::MaximumLikelihood => {
-                // Twice the negative log density, but for what does not depend on the miss.
-                let ratio = square / (DEGREES * self.square_scale);
-                self.cost += (DEGREES + 1.0) * ratio.ln_1p();
-                (DEGREES + 1.0) / (DEGREES * self.square_scale * (1.0 + ratio))
-            }
+        let weight = if self.estimator.is_likelihood() {
+            // Twice the negative log density, but for what does not depend on the miss.
+            let ratio = square / (DEGREES * self.square_scale);
+            self.cost += (DEGREES + 1.0) * ratio.ln_1p();
+            (DEGREES + 1.0) / (DEGREES * self.square_scale * (1.0 + ratio))
+        } else {
+            self.cost += square;
+            1.0
         };
         self.noise += weight * self.square_scale * square;
         self.add_weighted(weight, miss, by);
@@ -158,7 +155,7 @@ pub fn minimise_within<const N: usize>(
     let mut steps = 0;
     let mut is_scale_settled = true;
     while steps < most_steps && normal.cost.is_finite() {
-        if estimator == Estimator::MaximumLikelihood {
+        if estimator.is_likelihood() {
             // A step of the EM algorithm for the scale of the noise.
             let before = square_scale;
             square_scale = (normal.noise / normal.count.max(1) as f64).max(1e-12);

@@ -154,7 +154,7 @@ impl Problem<'_> {
                 break;
             }
             let mut is_scale_settled = true;
-            if self.estimator == Estimator::MaximumLikelihood {
+            if self.estimator.is_likelihood() {
                 // A step of the EM algorithm for the scale of the noise.
                 let before = state.noise;
                 state.noise = (equations.noise / equations.count.max(1) as f64).max(1e-12);

@@ -96,7 +96,7 @@ impl Problem<'_> {
             let mut damping = 1e-4;
             for _ in 0..if last { LAST_STEPS } else { STAGE_STEPS } {
                 let mut is_scale_settled = true;
-                if self.estimator == Estimator::MaximumLikelihood {
+                if self.estimator.is_likelihood() {
                     // A step of the EM algorithm for the scale of the noise.
                     let before = square_scale;
                     square_scale = (equations.noise / equations.count.max(1) as f64).max(1e-12);

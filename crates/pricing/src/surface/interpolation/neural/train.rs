@@ -146,18 +146,16 @@ impl<'a> Training<'a> {
 
     /// The cost of a miss and its weight in the least squares.
     fn cost(&self, miss: f64, square_scale: f64) -> (f64, f64) {
-        match self.estimator {
-            Estimator::LeastSquares => (miss * miss, 1.0),
-            Estimator::MaximumLikelihood => {
-                let ratio = miss * miss / (DEGREES * square_scale);
-                ((DEGREES + 1.0) * ratio.ln_1p(), (DEGREES + 1.0) / (DEGREES * square_scale * (1.0 + ratio)))
-            }
+        if !self.estimator.is_likelihood() {
+            return (miss * miss, 1.0);
         }
+        let ratio = miss * miss / (DEGREES * square_scale);
+        ((DEGREES + 1.0) * ratio.ln_1p(), (DEGREES + 1.0) / (DEGREES * square_scale * (1.0 + ratio)))
     }
 
     /// The next guess of the noise's squared scale under maximum likelihood.
     fn square_scale(&self, parameters: &[f64], before: f64) -> f64 {
-        if self.estimator == Estimator::LeastSquares || self.quotes.is_empty() {
+        if !self.estimator.is_likelihood() || self.quotes.is_empty() {
             return 1.0;
         }
         let network = Network(parameters);
