@@ -2,8 +2,10 @@
 
 use anyhow::Context;
 use zomma_pricing::surface::{
+    Svi,
     calibration::ModelSettings,
     fitted::{FittedSurface, SavedSurface, SurfaceModel},
+    svi_surface,
 };
 
 use super::{quotes::Quotes, variance_clock::ClockOptions};
@@ -33,4 +35,13 @@ pub fn fit(quotes: &Quotes, options: &FitOptions) -> anyhow::Result<SavedSurface
     let settings = options.settings_of(quotes)?;
     let fitted = quotes.quoted.fit(options.model, &settings, options.prior.as_ref());
     fitted.with_context(|| format!("{}: {}", quotes.source, options.model.as_str()))
+}
+
+/// Fits SVI to quotes, the fits of the slices alone from `starts`, one a slice where there is one.
+pub fn fit_svi_from(quotes: &Quotes, options: &FitOptions, starts: &[Option<Svi>]) -> anyhow::Result<SavedSurface> {
+    let settings = options.settings_of(quotes)?;
+    let prior = if let Some(FittedSurface::Svi(prior)) = &options.prior { Some(prior) } else { None };
+    let fitted = svi_surface::fit_from(&quotes.quoted.slices, &settings, prior, starts)
+        .with_context(|| format!("{}: {}", quotes.source, SurfaceModel::Svi.as_str()))?;
+    Ok(quotes.quoted.describe(fitted.map(FittedSurface::Svi), &settings))
 }

@@ -13,7 +13,7 @@ mod vol_table;
 
 pub use comparison::{Outcome, compare, pooled};
 pub use days::{Days, read_days};
-pub use fit::{FitOptions, fit};
+pub use fit::{FitOptions, fit, fit_svi_from};
 pub use history::{FittedDay, drift_text, history_html, parameters_csv, shapes_csv};
 pub use plot::{html, svg};
 pub use quotes::{Quotes, file_name};

@@ -1,6 +1,12 @@
 //! The check for static arbitrage: no model assumption, any parameters.
 
-use super::{ArbitrageReport, SurfaceSlice, smile::Smile, svi::Svi};
+use super::{
+    ArbitrageReport, SurfaceSlice,
+    constraints::{slack_of_g, slack_of_rise},
+    smile::Smile,
+    svi::Svi,
+    wings::Curve,
+};
 
 /// Points of the uniform grid.
 const UNIFORM_POINTS: usize = 801;
@@ -28,24 +34,20 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     }
     let mut report =
         ArbitrageReport { least_g: f64::INFINITY, log_moneyness_range: range, ..ArbitrageReport::default() };
-    let mut grid = Vec::new();
+    let (mut grid, mut values) = (Vec::new(), Vec::new());
     for (i, slice) in slices.iter().enumerate() {
         let svi = &slice.svi;
         let next = slices.get(i + 1).map(|s| &s.svi);
         dense_grid(range, svi, next.unwrap_or(svi), &mut grid);
-        lowest(
-            &grid,
-            |k| svi.durrleman_g(k),
-            |_, g| {
-                report.points += 1;
-                report.least_g = report.least_g.min(g);
-                report.butterfly_violations += broken(g >= -G_SLACK);
-            },
-        );
+        lowest_g(svi, &grid, &mut values, |_, g| {
+            report.points += 1;
+            report.least_g = report.least_g.min(g);
+            report.butterfly_violations += broken(g >= -G_SLACK);
+        });
         if let Some(next) = next {
-            let rise = |k: f64| next.total_variance(k) - svi.total_variance(k);
-            lowest(&grid, rise, |k, rise| {
-                report.calendar_violations += broken(rise >= -CALENDAR_SLACK * svi.total_variance(k).abs());
+            lowest_rise(svi, next, &grid, &mut values, |k, rise| {
+                let is_kept = rise >= 0.0 || rise >= -CALENDAR_SLACK * svi.total_variance(k).abs();
+                report.calendar_violations += broken(is_kept);
             });
         }
         report.butterfly_violations += broken(svi.least_total_variance() > 0.0);
@@ -68,10 +70,20 @@ fn broken(holds: bool) -> usize {
 }
 
 /// Hands `f` at every point of an ascending grid to `each`, and at each local minimum between the points.
-pub(super) fn lowest(grid: &[f64], f: impl Fn(f64) -> f64, mut each: impl FnMut(f64, f64)) {
+pub(super) fn lowest(grid: &[f64], f: impl Fn(f64) -> f64, each: impl FnMut(f64, f64)) {
+    lowest_of(grid, |i| f(grid[i]), &f, each);
+}
+
+/// As [`lowest`], where `at` has the value at each point of the grid.
+pub(super) fn lowest_of(
+    grid: &[f64],
+    at: impl Fn(usize) -> f64,
+    f: impl Fn(f64) -> f64,
+    mut each: impl FnMut(f64, f64),
+) {
     let (mut two_before, mut before) = (f64::INFINITY, f64::INFINITY);
     for (i, &k) in grid.iter().enumerate() {
-        let value = f(k);
+        let value = at(i);
         each(k, value);
         if i >= 2 && before <= value && before <= two_before {
             let (k, value) = minimum_between(&f, grid[i - 2], k);
@@ -79,6 +91,21 @@ pub(super) fn lowest(grid: &[f64], f: impl Fn(f64) -> f64, mut each: impl FnMut(
         }
         (two_before, before) = (before, value);
     }
+}
+
+/// [`lowest`] of g of a slice, eight points at a time; `values` is room.
+pub(super) fn lowest_g(svi: &Svi, grid: &[f64], values: &mut Vec<f64>, each: impl FnMut(f64, f64)) {
+    slack_of_g(&Curve::from_svi(svi), grid, values);
+    let g = |k: f64| svi.durrleman_g(k);
+    // A slice without a vertex (σ = 0) has no value there by the formula of lanes.
+    lowest_of(grid, |i| if values[i].is_finite() { values[i] } else { g(grid[i]) }, g, each);
+}
+
+/// [`lowest`] of the rise of w from a slice to the next, likewise.
+pub(super) fn lowest_rise(low: &Svi, high: &Svi, grid: &[f64], values: &mut Vec<f64>, each: impl FnMut(f64, f64)) {
+    let [low_curve, high_curve, unit] = [low, high, &Svi::flat(1.0)].map(Curve::from_svi);
+    slack_of_rise(&low_curve, &high_curve, &unit, grid, values);
+    lowest_of(grid, |i| values[i], |k| high.total_variance(k) - low.total_variance(k), each);
 }
 
 /// The minimum of `f` between `low` and `high`, where it has one, by golden sections.
@@ -106,13 +133,28 @@ fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64
 pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<f64>) {
     grid.clear();
     let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
-    grid.extend((0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])));
-    vertex_points(svi.m, svi.sigma, range, grid);
+    let mut points = Vec::with_capacity(UNIFORM_POINTS + 2 * (2 * VERTEX_POINTS + 1));
+    points.extend((0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])));
+    vertex_points(svi.m, svi.sigma, range, &mut points);
+    let second = points.len();
     if next != svi {
-        vertex_points(next.m, next.sigma, range, grid);
+        vertex_points(next.m, next.sigma, range, &mut points);
     }
-    grid.sort_by(f64::total_cmp);
-    grid.dedup();
+    // Three ascending runs, merged.
+    let mut heads = [0, UNIFORM_POINTS, second];
+    let ends = [UNIFORM_POINTS, second, points.len()];
+    let mut last = f64::NEG_INFINITY;
+    for _ in 0..points.len() {
+        let heads_k: [f64; 3] =
+            std::array::from_fn(|run| if heads[run] < ends[run] { points[heads[run]] } else { f64::INFINITY });
+        let later = usize::from(heads_k[1] < heads_k[0]);
+        let run = if heads_k[2] < heads_k[later] { 2 } else { later };
+        heads[run] += 1;
+        if heads_k[run] > last {
+            last = heads_k[run];
+            grid.push(last);
+        }
+    }
 }
 
 /// Points inside `range` at m ± σ·(0, 1/8, …), each side growing geometrically to the end of the range.
@@ -131,7 +173,6 @@ fn vertex_points(m: f64, sigma: f64, range: [f64; 2], points: &mut Vec<f64>) {
         }
         step *= growth;
     }
-    // Ascending runs are what the sort is fast on.
     points[start..].reverse();
     points.push(m.clamp(range[0], range[1]));
     step = first;

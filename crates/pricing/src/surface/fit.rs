@@ -7,7 +7,7 @@ use super::{
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
-    repair::{self, repair},
+    repair::{self, Repaired, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
     svi::Svi,
@@ -41,7 +41,161 @@ const SHAPE_HALF_WIDTH: f64 = 0.1;
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
 /// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    fit_targets(slices, slices.iter().map(Target::new).collect(), Aim::Inside, &[]).0
+    assemble(slices, &inside(slices, slices.iter().map(Target::new).collect(), &[]))
+}
+
+/// One expiry of a fit.
+#[derive(Clone, Debug)]
+pub(super) struct FoundSlice {
+    pub(super) expiry_years: f64,
+    pub(super) svi: Svi,
+    pub(super) source: SliceSource,
+}
+
+/// What a fit of all slices comes to.
+pub(super) struct Found {
+    pub(super) slices: Vec<FoundSlice>,
+    /// The fits of the slices alone, where they have a shape.
+    pub(super) alone: Vec<Option<Wings>>,
+    pub(super) ssvi: Option<Ssvi>,
+    backbone: Vec<Wings>,
+}
+
+impl Found {
+    /// Quality of the slices alone over all quotes of `slices`.
+    pub(super) fn unconstrained(&self, slices: &[SliceQuotes]) -> FitQuality {
+        let of = |((quotes, slice), alone): ((&SliceQuotes, &FoundSlice), &Option<Wings>)| {
+            target::quality(quotes, &alone.as_ref().map_or(slice.svi, wings::to_svi))
+        };
+        let parts: Vec<FitQuality> = slices.iter().zip(&self.slices).zip(&self.alone).map(of).collect();
+        target::pooled(parts.iter())
+    }
+}
+
+/// Fits all slices to `targets`, one a slice, under a loss that saturates: in effect, quotes outside bid-ask are counted. `starts` has
+/// where to start a slice from, and may be short.
+pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
+    let one = |(i, target): (usize, &Target)| {
+        target.has_shape().then(|| {
+            let x = fit_alone(target, Aim::Inside, start_of(starts, i));
+            let last = Loss::saturating(SCALES[SCALES.len() - 1].0).bent();
+            slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1
+        })
+    };
+    let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
+    let frame = Frame::new(slices, &targets);
+    let repaired = frame.ssvi.and_then(|_| {
+        let mut members = members(targets, &frame.backbone);
+        let is_better = |i: usize, own: &Svi, joint: &Svi| {
+            target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside
+        };
+        let mut fitted = joint::fit(&mut members, &frame.backbone, &frame.backbone, &frame.ranges, Reach::Near);
+        let near = frame.finished(&fitted, &alone, is_better)?;
+        let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
+        refit(&mut fitted, &anew, &mut members, &frame.backbone, &frame.ranges);
+        let far = frame.finished(&fitted, &alone, is_better)?;
+        Some(if is_better_fit(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
+    });
+    frame.found(slices, alone, repaired)
+}
+
+/// Fits all slices to `targets`, one a slice, by least squares. `lay` makes the targets anew of the slices fitted so far, in as many
+/// `rounds`; each goes on from the one before, on the first targets' backbone.
+pub(super) fn least_squares(
+    slices: &[SliceQuotes],
+    mut targets: Vec<Target>,
+    starts: &[Option<Wings>],
+    rounds: usize,
+    mut lay: impl FnMut(&[Svi]) -> Vec<Target>,
+) -> Found {
+    let fit_all = |targets: &[Target], starts: &[Option<Wings>]| -> Vec<Option<Wings>> {
+        let one = |(i, target): (usize, &Target)| {
+            target.has_shape().then(|| fit_alone(target, Aim::LeastSquares, start_of(starts, i)))
+        };
+        targets.par_iter().enumerate().map(one).collect()
+    };
+    let mut alone = fit_all(&targets, starts);
+    let frame = Frame::new(slices, &targets);
+    let repaired = frame.ssvi.and_then(|_| {
+        let fit_joint = |targets: &[Target], from: &[Wings], reach| {
+            joint::fit(&mut members(targets.to_vec(), &frame.backbone), from, &frame.backbone, &frame.ranges, reach)
+        };
+        let mut fitted = fit_joint(&targets, &frame.backbone, Reach::Whole);
+        for _ in 0..rounds {
+            targets = lay(&fitted.iter().map(wings::to_svi).collect::<Vec<Svi>>());
+            fitted = fit_joint(&targets, &fitted, Reach::Again);
+        }
+        if rounds > 0 {
+            alone = fit_all(&targets, &alone);
+        }
+        frame.finished(&fitted, &alone, |i, own, joint| {
+            let cost = |svi: &Svi| loss::objective(&targets[i], &wings::from_svi(svi), Loss::LEAST_SQUARES);
+            cost(own) < cost(joint)
+        })
+    });
+    frame.found(slices, alone, repaired)
+}
+
+/// Where slice `i` starts from, where that is known.
+fn start_of(starts: &[Option<Wings>], i: usize) -> Option<&Wings> {
+    starts.get(i).and_then(Option::as_ref)
+}
+
+/// The backbone of all slices, and where each is held.
+struct Frame {
+    ssvi: Option<Ssvi>,
+    backbone: Vec<Wings>,
+    ranges: Vec<[f64; 2]>,
+}
+
+impl Frame {
+    fn new(slices: &[SliceQuotes], targets: &[Target]) -> Self {
+        let (ssvi, levels) = match ssvi::fit(targets) {
+            Some((ssvi, levels)) => (Some(ssvi), levels),
+            None => (None, targets.iter().map(Target::level).collect()),
+        };
+        let levels = fill_levels(targets, levels);
+        let backbone = levels
+            .iter()
+            .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
+            .collect();
+        Self { ssvi, backbone, ranges: held_ranges(slices, &levels) }
+    }
+
+    /// The slices of a joint fit, repaired, and a slice's own fit in its place where that `is_better` and may be.
+    fn finished(
+        &self,
+        fitted: &[Wings],
+        alone: &[Option<Wings>],
+        is_better: impl Fn(usize, &Svi, &Svi) -> bool,
+    ) -> Option<Repaired> {
+        let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
+        let mut repaired = repair(fitted, &self.backbone, &self.ranges)?;
+        repair::adopt(&mut repaired, &own, &self.ranges, is_better);
+        Some(repaired)
+    }
+
+    /// The fit of all slices. Without a backbone, or where even that is not free of arbitrage, they are flat.
+    fn found(self, slices: &[SliceQuotes], alone: Vec<Option<Wings>>, repaired: Option<Repaired>) -> Found {
+        let source = |alone: &Option<Wings>, share: f64| {
+            if alone.is_some() && share < 1.0 { SliceSource::Svi } else { SliceSource::Ssvi }
+        };
+        let shaped: Vec<(Svi, SliceSource)> = match repaired {
+            Some(Repaired { slices, shares }) => slices
+                .into_iter()
+                .zip(alone.iter().zip(shares))
+                .map(|(svi, (own, share))| (svi, source(own, share)))
+                .collect(),
+            None => repair::flat(&self.backbone).into_iter().map(|svi| (svi, SliceSource::Flat)).collect(),
+        };
+        let one = |(quotes, (svi, source)): (&SliceQuotes, (Svi, SliceSource))| FoundSlice {
+            expiry_years: target::positive_years(quotes.expiry_years),
+            svi,
+            source,
+        };
+        let slices = slices.iter().zip(shaped).map(one).collect();
+        Found { slices, alone, ssvi: self.ssvi, backbone: self.backbone }
+    }
 }
 
 /// What the misses of a target cost.
@@ -51,64 +205,6 @@ pub(super) enum Aim {
     Inside,
     /// Σr².
     LeastSquares,
-}
-
-/// Fits a surface to `targets`, one a slice. `warm` has where to start a slice from, and is empty where there is nothing. The fits of the
-/// slices alone come with it.
-pub(super) fn fit_targets(
-    slices: &[SliceQuotes],
-    targets: Vec<Target>,
-    aim: Aim,
-    warm: &[Wings],
-) -> (Surface, Vec<Option<Wings>>) {
-    let one = |(i, target): (usize, &Target)| {
-        target.has_shape().then(|| {
-            let x = fit_alone(target, aim, warm.get(i));
-            let last = Loss::saturating(SCALES[SCALES.len() - 1].0).bent();
-            let polished = || slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1;
-            if aim == Aim::Inside { polished() } else { x }
-        })
-    };
-    let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
-    let (ssvi, levels) = match ssvi::fit(&targets) {
-        Some((ssvi, levels)) => (Some(ssvi), levels),
-        None => (None, targets.iter().map(Target::level).collect()),
-    };
-    let levels = fill_levels(&targets, levels);
-    let backbone: Vec<Wings> = levels
-        .iter()
-        .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
-        .collect();
-    let ranges = held_ranges(slices, &levels);
-    // Without a backbone there is no shape to fit: every slice stays flat.
-    let repaired = ssvi.and_then(|_| {
-        let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
-        let costs: Vec<Target> = if aim == Aim::LeastSquares { targets.clone() } else { Vec::new() };
-        let mut members = members(targets, &backbone);
-        let finished = |fitted: &[Wings]| {
-            let mut repaired = repair(fitted, &backbone, &ranges)?;
-            repair::adopt(&mut repaired, &own, &ranges, |i, own, joint| match costs.get(i) {
-                Some(target) => {
-                    let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
-                    cost(own) < cost(joint)
-                }
-                None => target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside,
-            });
-            Some(repaired)
-        };
-        let reach = if aim == Aim::LeastSquares { Reach::Whole } else { Reach::Near };
-        let mut fitted = joint::fit(&mut members, &backbone, &backbone, &ranges, reach);
-        let near = finished(&fitted)?;
-        if aim == Aim::LeastSquares {
-            return Some(near);
-        }
-        let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
-        refit(&mut fitted, &anew, &mut members, &backbone, &ranges);
-        let far = finished(&fitted)?;
-        Some(if is_better(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
-    });
-    let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
-    (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
 }
 
 /// The slices to fit anew: those with quotes enough that meet far fewer of them than they meet alone (they were not found, or are at odds
@@ -155,7 +251,7 @@ fn pooled(slices: &[SliceQuotes], fitted: &[Svi]) -> FitQuality {
 }
 
 /// Whether one fit meets more quotes than the other, or next to as many and misses the rest by less.
-fn is_better(one: &FitQuality, other: &FitQuality) -> bool {
+fn is_better_fit(one: &FitQuality, other: &FitQuality) -> bool {
     let (one_inside, other_inside) = (one.inside as f64, other.inside as f64);
     if (one_inside - other_inside).abs() <= NEXT_TO * other_inside {
         one.rmse_vol_points < other.rmse_vol_points
@@ -258,43 +354,31 @@ fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
         .collect()
 }
 
-fn assemble(
-    slices: &[SliceQuotes],
-    ssvi: Option<Ssvi>,
-    alone: &[Option<Wings>],
-    backbone: &[Wings],
-    svis: Vec<Svi>,
-    shares: Option<&[f64]>,
-) -> Surface {
+/// The surface with its check and its qualities.
+fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
     let fitted: Vec<SurfaceSlice> = slices
         .iter()
-        .zip(svis)
-        .enumerate()
-        .map(|(i, (quotes, svi))| {
-            let source = match (ssvi, shares) {
-                (None, _) | (_, None) => SliceSource::Flat,
-                (Some(_), Some(shares)) if alone[i].is_some() && shares[i] < 1.0 => SliceSource::Svi,
-                _ => SliceSource::Ssvi,
-            };
-            let quality = target::quality(quotes, &svi);
+        .zip(&found.slices)
+        .zip(&found.alone)
+        .map(|((quotes, slice), alone)| {
+            let quality = target::quality(quotes, &slice.svi);
             SurfaceSlice {
-                expiry_years: target::positive_years(quotes.expiry_years),
+                expiry_years: slice.expiry_years,
                 forward: quotes.forward,
-                svi,
-                source,
+                svi: slice.svi,
+                source: slice.source,
                 log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
                 quality,
-                unconstrained: alone[i].as_ref().map_or(quality, |x| target::quality(quotes, &wings::to_svi(x))),
+                unconstrained: alone.as_ref().map_or(quality, |x| target::quality(quotes, &wings::to_svi(x))),
             }
         })
         .collect();
-    let ssvi_quality: Vec<_> =
-        slices.iter().zip(backbone).map(|(quotes, x)| target::quality(quotes, &wings::to_svi(x))).collect();
+    let backbone: Vec<Svi> = found.backbone.iter().map(wings::to_svi).collect();
     Surface {
-        ssvi,
+        ssvi: found.ssvi,
         arbitrage: check(&fitted),
         quality: target::pooled(fitted.iter().map(|slice| &slice.quality)),
-        ssvi_quality: target::pooled(ssvi_quality.iter()),
+        ssvi_quality: pooled(slices, &backbone),
         unconstrained: target::pooled(fitted.iter().map(|slice| &slice.unconstrained)),
         slices: fitted,
     }

@@ -25,6 +25,8 @@ pub(super) enum Reach {
     Far,
     /// Without limit: least squares.
     Whole,
+    /// Without limit, from a fit to nearly the same quotes: the barriers start low.
+    Again,
 }
 
 impl Reach {
@@ -32,9 +34,14 @@ impl Reach {
     fn scales(self) -> [f64; STAGES.len()] {
         match self {
             Self::Near => [2.0, 2.0, 2.0, 2.0, 1.5, 1.5, 1.5],
-            Self::Whole => [f64::INFINITY; STAGES.len()],
+            Self::Whole | Self::Again => [f64::INFINITY; STAGES.len()],
             Self::Far => [30.0, 12.0, 6.0, 3.0, 2.0, 1.5, 1.5],
         }
+    }
+
+    /// Stages that are left out.
+    fn skipped(self) -> usize {
+        if matches!(self, Self::Again) { 4 } else { 0 }
     }
 }
 
@@ -82,19 +89,20 @@ pub(super) fn fit(
     ranges: &[[f64; 2]],
     reach: Reach,
 ) -> Vec<Wings> {
+    let mut system = System::new(members.len());
     let mut x = start.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
-    for (stage, scale) in STAGES.into_iter().zip(reach.scales()) {
+    for (stage, scale) in STAGES.into_iter().zip(reach.scales()).skip(reach.skipped()) {
         constraints::lay(members, &x, backbone, ranges);
-        descend(members, &mut x, &Stage { scale, ..stage });
+        descend(members, &mut x, &Stage { scale, ..stage }, &mut system);
     }
     for _ in 0..LAST_ROUNDS {
         if constraints::lay(members, &x, backbone, ranges) > 0.0 {
             break;
         }
-        descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST });
+        descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST }, &mut system);
     }
     x
 }
@@ -250,24 +258,34 @@ struct System {
     coupling: Vec<Block>,
     /// The diagonal of the quotes' part alone: what damping is measured by, since barriers would make it stiff.
     shape: Vec<Wings>,
+    /// The damped diagonal of a step.
+    damped: Vec<Block>,
 }
 
 impl System {
-    fn new(members: &[Member], x: &[Wings], stage: &Stage) -> Self {
-        let n = members.len();
-        let mut system = Self {
+    /// Of `n` slices, empty.
+    fn new(n: usize) -> Self {
+        Self {
             gradient: vec![[0.0; 5]; n],
             diagonal: vec![[[0.0; 5]; 5]; n],
             coupling: vec![[[0.0; 5]; 5]; n.saturating_sub(1)],
             shape: vec![[0.0; 5]; n],
-        };
+            damped: vec![[[0.0; 5]; 5]; n],
+        }
+    }
+
+    /// Lays it at `x`.
+    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage) {
+        self.gradient.fill([0.0; 5]);
+        self.diagonal.fill([[0.0; 5]; 5]);
+        self.coupling.fill([[0.0; 5]; 5]);
         let (own, pair) = barriers(stage);
         let loss = Loss::saturating(stage.scale);
         let mut slack = Vec::new();
         for (i, member) in members.iter().enumerate() {
-            let (gradient, diagonal) = (&mut system.gradient[i], &mut system.diagonal[i]);
+            let (gradient, diagonal) = (&mut self.gradient[i], &mut self.diagonal[i]);
             loss::accumulate(&member.target, &x[i], loss, gradient, diagonal);
-            system.shape[i] = std::array::from_fn(|j| diagonal[j][j]);
+            self.shape[i] = std::array::from_fn(|j| diagonal[j][j]);
             let curve = Curve::new(&x[i]);
             constraints::slack_of_g(&curve, &member.grid.k, &mut slack);
             for ((&k, &inverse_unit), &g) in member.grid.k.iter().zip(&member.grid.inverse_unit).zip(&slack) {
@@ -285,11 +303,11 @@ impl System {
                 }
             }
         }
-        for i in 1..n {
+        for i in 1..members.len() {
             let (low, high) = (&x[i - 1], &x[i]);
             let (curve, next) = (Curve::new(low), Curve::new(high));
-            let (gradients, after) = system.gradient.split_at_mut(i);
-            let (diagonals, diagonal_after) = system.diagonal.split_at_mut(i);
+            let (gradients, after) = self.gradient.split_at_mut(i);
+            let (diagonals, diagonal_after) = self.diagonal.split_at_mut(i);
             dispatch(
                 Instructions::best(),
                 PairDerivatives {
@@ -300,7 +318,7 @@ impl System {
                     weight: stage.weight,
                     gradient: [&mut gradients[i - 1], &mut after[0]],
                     diagonal: [&mut diagonals[i - 1], &mut diagonal_after[0]],
-                    coupling: &mut system.coupling[i - 1],
+                    coupling: &mut self.coupling[i - 1],
                 },
             );
             for side in [1, 2] {
@@ -309,12 +327,11 @@ impl System {
                     let mut by = [0.0; 5];
                     by[side] = 1.0 / SLOPE_UNIT;
                     let weight = SLOPE_WEIGHT * stage.weight;
-                    system.add_pair(i, &by.map(|v| -v), &by, weight, pair.half_derivatives(c));
+                    self.add_pair(i, &by.map(|v| -v), &by, weight, pair.half_derivatives(c));
                 }
             }
         }
-        system.hold(members, x);
-        system
+        self.hold(members, x);
     }
 
     /// Adds a barrier between slices i − 1 and i.
@@ -346,14 +363,14 @@ impl System {
     }
 
     /// The step under `damping`, one value a slice.
-    fn solve(&self, members: &[Member], damping: &[f64]) -> Option<Vec<[f64; 5]>> {
-        let mut damped = self.diagonal.clone();
+    fn solve(&mut self, members: &[Member], damping: &[f64]) -> Option<Vec<[f64; 5]>> {
+        self.damped.copy_from_slice(&self.diagonal);
         for (i, member) in members.iter().enumerate() {
             for j in 0..5 {
-                damped[i][j][j] += damping[i] * self.shape[i][j] + member.bounds.floor[j];
+                self.damped[i][j][j] += damping[i] * self.shape[i][j] + member.bounds.floor[j];
             }
         }
-        solve_chain(&damped, &self.coupling, &self.gradient)
+        solve_chain(&self.damped, &self.coupling, &self.gradient)
     }
 }
 
@@ -361,14 +378,14 @@ impl System {
 const TRIES: usize = 30;
 
 /// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
-fn descend(members: &[Member], x: &mut [Wings], stage: &Stage) {
+fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut System) {
     let n = members.len();
     let (mut parts, mut trial_parts) = (vec![0.0; n], vec![0.0; n]);
     let mut value = objective(members, x, stage, &mut parts);
     let mut damping = vec![1e-4; n];
     let mut trial = x.to_vec();
     for _ in 0..stage.steps {
-        let system = System::new(members, x, stage);
+        system.lay(members, x, stage);
         let mut gain = None;
         for _ in 0..TRIES {
             let Some(step) = system.solve(members, &damping) else {

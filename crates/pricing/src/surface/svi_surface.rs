@@ -1,12 +1,12 @@
 //! The SVI surface as one of the models: fitted under any settings, with what there is to say of each slice.
 
 use super::{
-    SliceQuotes, SliceSource, Slices, Surface, Svi,
+    SliceQuotes, SliceSource, Slices, Svi,
     calibration::{
-        Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings,
-        Stability, moved, noise, quote_notes, stability,
+        Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings, Stability, moved,
+        noise, quote_notes, stability,
     },
-    fit::{Aim, fit_alone, fit_targets},
+    fit::{Aim, Found, fit_alone, inside, least_squares},
     slice::Bounds,
     ssvi::Ssvi,
     target::{FEWEST_QUOTES, Pull, Target, positive_years},
@@ -15,6 +15,8 @@ use super::{
 
 /// The shape that Tikhonov pulls to where there is no prior: an index's skew.
 const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
+/// Least total variance at the money.
+const LEAST_LEVEL: f64 = 1e-14;
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
 const SECANT_ROUNDS: usize = 1;
 const LIKELIHOOD_ROUNDS: usize = 4;
@@ -23,13 +25,13 @@ const LIKELIHOOD_ROUNDS: usize = 4;
 ///
 /// The default settings mean what they mean in an analysis: misses of total variance in half-spreads under a loss that saturates at 1.5 of
 /// them, so that in effect the quotes outside bid-ask are counted, with the volatility at the money held within 0.3 vol points of the
-/// market's. Any other settings are taken at their word: the sum of squares, or Student's likelihood, of the weighted misses in the
-/// residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
+/// market's. Any other settings, [`Estimator::LeastSquares`](super::calibration::Estimator::LeastSquares) among them, are taken at their word: the sum of squares, or Student's
+/// likelihood, of the weighted misses in the residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
 /// the fit, and laid anew once. Tikhonov's λ pulls the wing coordinates (a, b(1 − ρ), b(1 + ρ), m, ln σ) to the prior's slice of the nearest
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
 /// default loss too.
 ///
-/// `prior` is where the fits of the slices alone start from; the joint fit starts from the SSVI backbone, whose path in stays free of
+/// `prior` is where the fits of the slices alone start from too; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
 /// the condition number, and the largest change when one mid moves by a tick (where the forward is known).
 ///
@@ -40,38 +42,57 @@ pub fn fit(
     settings: &ModelSettings,
     prior: Option<&Slices<Svi>>,
 ) -> Result<Fit<Slices<Svi>>, FitError> {
+    fit_from(slices, settings, prior, &[])
+}
+
+/// As [`fit`], the fits of the slices alone from `starts`, one a slice (where a device has fitted the same quotes, say); where there is
+/// none, from the prior. What Tikhonov's λ pulls to is the prior all the same.
+///
+/// # Errors
+/// Where no quote of any slice has a volatility.
+pub fn fit_from(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&Slices<Svi>>,
+    starts: &[Option<Svi>],
+) -> Result<Fit<Slices<Svi>>, FitError> {
     let own: Vec<Target> = slices.iter().map(Target::new).collect();
     if own.iter().all(|target| target.len() == 0) {
         return Err(FitError::NoQuotes);
     }
     let calibration = &settings.calibration;
-    let warm = prior.map_or_else(Vec::new, |prior| warm_starts(slices, prior));
+    let priors: Vec<Option<Wings>> = slices.iter().map(|quotes| prior.and_then(|it| nearest(quotes, it))).collect();
+    let start = |(i, prior): (usize, &Option<Wings>)| {
+        let start = starts.get(i).copied().flatten().map(|svi| wings::from_svi(&svi));
+        start.filter(|x| x.iter().all(|v| v.is_finite())).or(*prior)
+    };
+    let from: Vec<Option<Wings>> = priors.iter().enumerate().map(start).collect();
     let pulled = |mut targets: Vec<Target>| {
         if calibration.tikhonov > 0.0 {
-            for (i, target) in targets.iter_mut().enumerate() {
+            for (target, prior) in targets.iter_mut().zip(&priors) {
                 let Some(level) = target.level() else { continue };
-                let to = warm.get(i).copied().unwrap_or_else(|| wings::from_svi(&TYPICAL.slice(level)));
+                let to = prior.unwrap_or_else(|| wings::from_svi(&TYPICAL.slice(level)));
                 target.pull = Some(Pull::new(calibration.tikhonov, to, level));
             }
         }
         targets
     };
-    let (surface, alone) = if is_default(calibration) {
-        fit_targets(slices, pulled(own), Aim::Inside, &warm)
+    let found = if is_default(calibration) {
+        inside(slices, pulled(own), &from)
     } else {
-        fit_as_told(slices, calibration, pulled, &warm)
+        fit_as_told(slices, calibration, pulled, &from)
     };
-    let expiry_years = surface.slices.iter().map(|slice| slice.expiry_years).collect();
-    let smiles = surface.slices.iter().map(|slice| slice.svi).collect();
+    let expiry_years = found.slices.iter().map(|slice| slice.expiry_years).collect();
+    let smiles = found.slices.iter().map(|slice| slice.svi).collect();
     let fitted = Slices { expiry_years, smiles, clock: settings.clock.clone() };
     Ok(Fit {
-        notes: notes(slices, &surface, &alone),
+        notes: notes(slices, &found, &found.alone),
         stability: slices
             .iter()
             .zip(&fitted.smiles)
             .map(|(quotes, svi)| stability_of(quotes, svi, calibration))
             .collect(),
-        unconstrained: Some(surface.unconstrained),
+        unconstrained: Some(found.unconstrained(slices)),
         ..Fit::of(fitted)
     })
 }
@@ -81,18 +102,15 @@ fn is_default(settings: &Settings) -> bool {
     *settings == Settings { tikhonov: settings.tikhonov, ..Settings::default() }
 }
 
-/// The prior's slice of the nearest expiry for each slice, its total variance in proportion to time. Empty where the prior is.
-fn warm_starts(slices: &[SliceQuotes], prior: &Slices<Svi>) -> Vec<Wings> {
-    let one = |quotes: &SliceQuotes| {
-        let t = positive_years(quotes.expiry_years);
-        let distance = |years: f64| (years / t).ln().abs();
-        let nearest = (0..prior.smiles.len().min(prior.expiry_years.len()))
-            .min_by(|&i, &j| distance(prior.expiry_years[i]).total_cmp(&distance(prior.expiry_years[j])))?;
-        let (svi, share) = (prior.smiles[nearest], t / prior.expiry_years[nearest]);
-        let x = wings::from_svi(&Svi { a: share * svi.a, b: share * svi.b, ..svi });
-        x.iter().all(|v| v.is_finite()).then_some(x)
-    };
-    slices.iter().map(one).collect::<Option<Vec<Wings>>>().unwrap_or_default()
+/// The prior's slice of the nearest expiry, its total variance in proportion to time; none where that is not finite.
+fn nearest(quotes: &SliceQuotes, prior: &Slices<Svi>) -> Option<Wings> {
+    let t = positive_years(quotes.expiry_years);
+    let distance = |years: f64| (years / t).ln().abs();
+    let nearest = (0..prior.smiles.len().min(prior.expiry_years.len()))
+        .min_by(|&i, &j| distance(prior.expiry_years[i]).total_cmp(&distance(prior.expiry_years[j])))?;
+    let (svi, share) = (prior.smiles[nearest], t / prior.expiry_years[nearest]);
+    let x = wings::from_svi(&Svi { a: share * svi.a, b: share * svi.b, ..svi });
+    x.iter().all(|v| v.is_finite()).then_some(x)
 }
 
 /// The fit under settings other than the default.
@@ -100,31 +118,29 @@ fn fit_as_told(
     slices: &[SliceQuotes],
     settings: &Settings,
     pulled: impl Fn(Vec<Target>) -> Vec<Target>,
-    warm: &[Wings],
-) -> (Surface, Vec<Option<Wings>>) {
+    starts: &[Option<Wings>],
+) -> Found {
     let objectives: Vec<Objective> = slices.iter().map(|quotes| Objective::new(quotes, settings)).collect();
     let first = objectives.iter().map(|objective| laid(objective, None, None)).collect();
-    let mut found = fit_targets(slices, pulled(first), Aim::LeastSquares, warm);
-    let is_likelihood = settings.estimator == Estimator::MaximumLikelihood;
+    let is_likelihood = settings.estimator.is_likelihood();
     let mut scales = vec![1.0; slices.len()];
-    for _ in 0..rounds_after_first(settings) {
-        let targets = objectives.iter().zip(&found.0.slices).zip(&mut scales).map(|((objective, slice), scale)| {
+    least_squares(slices, pulled(first), starts, rounds_after_first(settings), |fitted| {
+        let targets = objectives.iter().zip(fitted).zip(&mut scales).map(|((objective, svi), scale)| {
             if is_likelihood {
-                *scale = noise_scale(objective, &slice.svi, *scale);
+                *scale = noise_scale(objective, svi, *scale);
             }
-            laid(objective, Some(&slice.svi), is_likelihood.then_some(*scale))
+            laid(objective, Some(svi), is_likelihood.then_some(*scale))
         });
-        found = fit_targets(slices, pulled(targets.collect()), Aim::LeastSquares, warm);
-    }
-    found
+        pulled(targets.collect())
+    })
 }
 
 /// Rounds in which the misses are laid anew after the first: none where they are linear in total variance and their weights fixed.
 fn rounds_after_first(settings: &Settings) -> usize {
-    match (settings.estimator, settings.residual) {
-        (Estimator::MaximumLikelihood, _) => LIKELIHOOD_ROUNDS,
-        (Estimator::LeastSquares, Residual::TotalVariance) => 0,
-        (Estimator::LeastSquares, _) => SECANT_ROUNDS,
+    match settings.residual {
+        _ if settings.estimator.is_likelihood() => LIKELIHOOD_ROUNDS,
+        Residual::TotalVariance => 0,
+        _ => SECANT_ROUNDS,
     }
 }
 
@@ -185,7 +201,7 @@ fn gradient(svi: &Svi, k: f64) -> (f64, [f64; 5]) {
 }
 
 /// What there is to say of each slice.
-fn notes(slices: &[SliceQuotes], surface: &Surface, alone: &[Option<Wings>]) -> Vec<Note> {
+fn notes(slices: &[SliceQuotes], surface: &Found, alone: &[Option<Wings>]) -> Vec<Note> {
     let mut notes = quote_notes(slices);
     for ((quotes, slice), alone) in slices.iter().zip(&surface.slices).zip(alone) {
         let mut say = |reason| notes.push(Note { expiry_years: Some(slice.expiry_years), reason });
@@ -248,7 +264,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
     } else {
         let objective = Objective::new(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
-        let is_likelihood = calibration.estimator == Estimator::MaximumLikelihood;
+        let is_likelihood = calibration.estimator.is_likelihood();
         let (mut x, mut last) = (warm.unwrap_or_default(), own);
         for round in 0..=rounds_after_first(calibration) {
             if let (true, Some(svi)) = (is_likelihood, &fitted) {
@@ -266,24 +282,41 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
     if !settings.is_butterfly_free || svi.is_butterfly_free() {
         return Ok(svi);
     }
-    Ok(constrained(quotes, svi, target, aim))
+    Ok(constrained(quotes, target, aim))
 }
 
 /// The slice of the surface of one expiry, moved towards its SSVI backbone until no strike has butterfly arbitrage: a surface holds its
 /// slices over the quoted strikes only.
-fn constrained(quotes: &SliceQuotes, own: Svi, target: Target, aim: Aim) -> Svi {
-    let surface = fit_targets(std::slice::from_ref(quotes), vec![target], aim, &[]).0;
-    let (Some(slice), Some(ssvi)) = (surface.slices.first(), surface.ssvi) else { return own };
-    if slice.svi.is_butterfly_free() {
-        return slice.svi;
+fn constrained(quotes: &SliceQuotes, target: Target, aim: Aim) -> Svi {
+    let (slices, targets) = (std::slice::from_ref(quotes), vec![target]);
+    let found = match aim {
+        Aim::Inside => inside(slices, targets, &[]),
+        Aim::LeastSquares => least_squares(slices, targets, &[], 0, |_| Vec::new()),
+    };
+    let own = found.slices.first().map_or_else(|| Svi::flat(LEAST_LEVEL), |slice| slice.svi);
+    let shape = found.ssvi.map(|ssvi| ssvi.slice(own.total_variance(0.0).max(LEAST_LEVEL)));
+    nearest_free(&own, shape)
+}
+
+/// `own` where no strike has butterfly arbitrage, else the first slice on the way to `shape` (its backbone's, say) that has none. Where
+/// the shape has some itself, or there is none, one volatility does in its place: that of `own` at the money.
+pub(super) fn nearest_free(own: &Svi, shape: Option<Svi>) -> Svi {
+    if own.is_butterfly_free() {
+        return *own;
     }
-    let level = slice.svi.total_variance(0.0).max(1e-14);
-    let (from, to) = (wings::from_svi(&slice.svi), wings::from_svi(&ssvi.slice(level)));
-    let blend = |share: f64| wings::to_svi(&std::array::from_fn(|i| from[i] + share * (to[i] - from[i])));
-    let (mut low, mut high) = (0.0, 1.0);
+    let level = own.total_variance(0.0).max(LEAST_LEVEL).min(f64::MAX);
+    let to = shape.filter(Svi::is_butterfly_free).unwrap_or_else(|| Svi::flat(level));
+    let (from, end) = (wings::from_svi(own), wings::from_svi(&to));
+    // The coordinates' way is no straight one for w: the money stays where it is.
+    let blend = |share: f64| {
+        let svi = wings::to_svi(&std::array::from_fn(|i| from[i] + share * (end[i] - from[i])));
+        Svi { a: svi.a + level - svi.total_variance(0.0), ..svi }
+    };
+    let (mut low, mut high, mut free) = (0.0, 1.0, to);
     for _ in 0..30 {
         let middle = 0.5 * (low + high);
-        if blend(middle).is_butterfly_free() { high = middle } else { low = middle }
+        let slice = blend(middle);
+        if slice.is_butterfly_free() { (high, free) = (middle, slice) } else { low = middle }
     }
-    blend(high)
+    free
 }

@@ -1,8 +1,10 @@
 use super::{
-    SliceQuotes, Slices, Svi,
-    calibration::{Estimator, FitError, ModelSettings, Reason, Residual, Settings, Weights},
-    coverage, quality_of,
-    svi_surface::{SliceSettings, fit, fit_slice},
+    SliceQuotes, Slices, Ssvi, Svi,
+    calibration::{Estimator, FitError, ModelSettings, Objective, Reason, Residual, Settings, Weights},
+    coverage,
+    fitted::{FittedSurface, SurfaceModel, fit_model},
+    quality_of,
+    svi_surface::{SliceSettings, fit, fit_from, fit_slice, nearest_free},
     violations,
 };
 
@@ -29,6 +31,11 @@ fn market() -> Vec<SliceQuotes> {
     vec![slice(0.2, 1.0), slice(0.5, 2.6), slice(1.0, 5.5)]
 }
 
+/// The slices of [`market`], their variance times `share`.
+fn market_of(share: f64) -> Vec<Svi> {
+    [1.0, 2.6, 5.5].map(|size| Svi { a: share * size * SMILE.a, b: share * size * SMILE.b, ..SMILE }).into()
+}
+
 fn told(calibration: Settings) -> ModelSettings {
     ModelSettings { calibration, ..ModelSettings::default() }
 }
@@ -51,6 +58,35 @@ fn every_setting_recovers_quotes_without_noise() {
             }
         }
     }
+}
+
+#[test]
+fn least_squares_that_is_asked_for_is_least_squares() {
+    // One wild quote: a loss that saturates leaves it aside, a sum of squares does not.
+    let mut wild = market();
+    let slice = &mut wild[1];
+    for column in [&mut slice.bid_volatility, &mut slice.mid_volatility, &mut slice.ask_volatility] {
+        column[20] += 0.05;
+    }
+    let of = |model, estimator| {
+        let settings = told(Settings { estimator, ..Settings::default() });
+        fit_model(model, &wild, &settings, None).expect("there are quotes").surface
+    };
+    let [natural, squares] = [Estimator::ModelDefault, Estimator::LeastSquares].map(|it| of(SurfaceModel::Svi, it));
+    let FittedSurface::Svi(natural) = natural else { panic!("{natural:?}") };
+    let FittedSurface::Svi(squares) = squares else { panic!("{squares:?}") };
+    let cost = |surface: &Slices<Svi>| {
+        let objective = Objective::new(&wild[1], &Settings::default());
+        let miss = |i: usize| objective.miss(i, surface.smiles[1].total_variance(objective.points[i].k))[0];
+        (0..objective.points.len()).map(|i| miss(i).powi(2)).sum::<f64>()
+    };
+    assert!(cost(&squares) < 0.98 * cost(&natural), "{} {}", cost(&squares), cost(&natural));
+    assert!(misses(&natural, &market()) < 0.2 * misses(&squares, &market()));
+    assert_eq!(of(SurfaceModel::Sabr, Estimator::ModelDefault), of(SurfaceModel::Sabr, Estimator::LeastSquares));
+    // Files of before say least_squares where they meant the default.
+    let saved: Settings = serde_json::from_str(r#"{"estimator": "least_squares"}"#).expect("it is sound");
+    assert_eq!(saved.estimator, Estimator::LeastSquares);
+    assert_eq!(serde_json::from_str::<Settings>("{}").expect("it is sound"), Settings::default());
 }
 
 #[test]
@@ -116,6 +152,33 @@ fn tikhonov_pulls_towards_the_prior() {
         free > pulled && pulled > held && held - before < 0.02 * (free - before),
         "{free} {pulled} {held} {before}"
     );
+}
+
+#[test]
+fn a_start_is_not_what_tikhonov_pulls_to() {
+    // Quotes at odds with the typical shape: their own fits, taken as a prior, would hold the surface at them.
+    let quoted = market();
+    let starts: Vec<Option<Svi>> =
+        quoted.iter().map(|slice| fit_slice(slice, &SliceSettings::default(), None).ok()).collect();
+    let away =
+        Slices { smiles: market_of(1.3), ..fit(&quoted, &ModelSettings::default(), None).expect("quotes").surface };
+    for estimator in [Estimator::ModelDefault, Estimator::LeastSquares] {
+        for prior in [None, Some(&away)] {
+            let settings = told(Settings { estimator, tikhonov: 1e4, ..Settings::default() });
+            let plain = fit(&quoted, &settings, prior).expect("there are quotes").surface;
+            let started = fit_from(&quoted, &settings, prior, &starts).expect("there are quotes").surface;
+            let free =
+                fit(&quoted, &told(Settings { estimator, ..Settings::default() }), None).expect("quotes").surface;
+            for i in 0..3 {
+                let at = |surface: &Slices<Svi>, k: f64| surface.smiles[i].total_variance(k);
+                let most = |one: &Slices<Svi>, other: &Slices<Svi>| {
+                    [-0.3, 0.0, 0.2].into_iter().map(|k| (at(one, k) / at(other, k)).ln().abs()).fold(0.0, f64::max)
+                };
+                assert!(most(&plain, &free) > 1e-3, "the pull is felt: {plain:?} {free:?}");
+                assert!(most(&plain, &started) < 1e-5, "{plain:?} {started:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -223,4 +286,22 @@ fn one_slice_is_fitted_cold_warm_and_free_of_butterfly_arbitrage() {
     assert!((found.total_variance(0.0) - vogt.total_variance(0.0)).abs() < 2e-3);
     let few = quotes(0.3, -0.1, 0.1, 4, 1e-3, |k| SMILE.total_variance(k));
     assert_eq!(fit_slice(&few, &plain, None), Err(FitError::TooFewQuotes { quotes: 4, needed: 5 }));
+}
+
+#[test]
+fn the_nearest_free_slice_is_free_whatever_it_is_drawn_to() {
+    let vogt = Svi { a: -0.0410, b: 0.1331, m: 0.3586, rho: 0.3060, sigma: 0.4153 };
+    let steep = Svi { b: 2.5, ..vogt };
+    let backbone = Ssvi { rho: -0.3, eta: 1.0, gamma: 0.4 }.slice(vogt.total_variance(0.0));
+    for own in [vogt, steep, Svi { a: -1.0, ..vogt }] {
+        for shape in [None, Some(vogt), Some(steep), Some(backbone), Some(Svi { a: f64::NAN, ..backbone })] {
+            let found = nearest_free(&own, shape);
+            assert!(found.is_butterfly_free(), "{own:?} {shape:?} {found:?}");
+        }
+    }
+    assert_eq!(nearest_free(&backbone, None), backbone);
+    // Only as far as it must: the money hardly moves.
+    let found = nearest_free(&vogt, Some(backbone));
+    assert!(found != backbone && (found.total_variance(0.0) - vogt.total_variance(0.0)).abs() < 1e-3, "{found:?}");
+    assert!(nearest_free(&Svi { a: f64::NAN, ..vogt }, Some(vogt)).is_butterfly_free());
 }

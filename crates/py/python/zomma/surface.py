@@ -250,7 +250,7 @@ def fit(
     model: str = "svi",
     weights: Literal["bid_ask", "vega", "open_interest", "uniform"] = "bid_ask",
     residual: Literal["volatility", "price", "total_variance"] = "volatility",
-    method: Literal["least_squares", "maximum_likelihood"] = "least_squares",
+    method: Literal["model_default", "least_squares", "maximum_likelihood"] = "model_default",
     tikhonov: float = 0.0,
     prior: Surface | None = None,
     spot: float | None = None,
@@ -259,7 +259,8 @@ def fit(
 ) -> Surface:
     """Fits a surface to a table of volatilities; the module's page says which columns.
 
-    `tikhonov` above 0 pulls the parameters towards `prior` (yesterday's surface of the same model, say), or the model's typical ones.
+    `method` is what the model does best: for svi under the default weights and residual a saturating loss that counts the quotes inside
+    bid-ask, for all else least squares; or it is named. `tikhonov` above 0 pulls the parameters towards `prior` (yesterday's surface of the same model, say), or the model's typical ones.
     A row that is no quote (an expiry, forward, strike or volatility that is not finite and above 0) is an error that names it;
     on_error='drop' leaves it out. What could not be treated as asked is in `Surface.notes`.
     """

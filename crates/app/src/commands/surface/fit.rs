@@ -6,9 +6,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use rayon::prelude::*;
 use zomma_pricing::surface::{
-    Clock, SliceQuotes, Slices, Svi,
+    SliceQuotes, Svi,
     batch::{SliceColumns, launch},
-    fitted::{FittedSurface, SavedSurface, SurfaceModel},
+    fitted::{SavedSurface, SurfaceModel},
 };
 
 use super::model_args::{ModelArgs, no_wheel, parse_model};
@@ -27,8 +27,8 @@ log_moneyness, expiry_years, forward, implied_volatility, and where it has them 
 open_interest. Of many days -o names a directory, and each day becomes <underlying>-<date>.json there.
 docs/surfaces.md says what each model is, what it costs and where it fails.
 
-On a device (--device) the slices of all days are fitted at once there, each by itself, and the surfaces of the model svi start
-from that; all else is the processor's, on all cores.
+A device (--device) serves the model svi alone: the slices of all days are fitted at once there, each by itself, and the processor's fits of
+the slices start from that. The joint fit without arbitrage is the processor's, on all cores, as is every other model.
 
 Example:
   $ zomma demo chain -o chain.csv
@@ -81,7 +81,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     let config = args.chain.config(no_wheel())?;
     let engine = Engine::choose(&args.gpu.load()?)?;
     let read = args.chain.read_options();
-    let days = if engine.is_cpu() || args.model != SurfaceModel::Svi || options.prior.is_some() {
+    let days = if engine.is_cpu() || args.model != SurfaceModel::Svi {
         surface::read_days(&args.chain.chain, &read, &config, true, |quotes| {
             let surface = surface::fit(&quotes, &options)?;
             // A day of a tar is there as soon as it is fitted, and not only when all are.
@@ -132,17 +132,17 @@ fn on_device(engine: &Engine, read: Days<Quotes>, options: &FitOptions) -> anyho
     let slices: Vec<SliceQuotes> = read.done.iter().flat_map(|quotes| quotes.quoted.slices.iter().cloned()).collect();
     let alone = launch::fit_slices(engine.runner(), &SliceColumns::from_slices(&slices))?;
     let mut first = 0;
-    let starts: Vec<Option<FittedSurface>> = read
+    let starts: Vec<Vec<Option<Svi>>> = read
         .done
         .iter()
         .map(|quotes| {
             let of_day = first..first + quotes.quoted.slices.len();
             first = of_day.end;
-            start(&slices[of_day.clone()], of_day.map(|i| alone.svi(i)))
+            of_day.map(|i| alone.svi(i)).collect()
         })
         .collect();
-    let fit = |(quotes, prior): (Quotes, Option<FittedSurface>)| {
-        let surface = surface::fit(&quotes, &FitOptions { prior, ..options.clone() });
+    let fit = |(quotes, starts): (Quotes, Vec<Option<Svi>>)| {
+        let surface = surface::fit_svi_from(&quotes, options, &starts);
         (quotes, surface)
     };
     let mut days = Days { done: Vec::new(), failed: read.failed, many: read.many };
@@ -154,14 +154,6 @@ fn on_device(engine: &Engine, read: Days<Quotes>, options: &FitOptions) -> anyho
         }
     }
     Ok(days)
-}
-
-/// Those of a day's slices that the device could fit, as a surface to start from.
-fn start(slices: &[SliceQuotes], fitted: impl Iterator<Item = Option<Svi>>) -> Option<FittedSurface> {
-    let known = slices.iter().zip(fitted).filter_map(|(slice, svi)| Some((slice.expiry_years, svi?)));
-    let (expiry_years, smiles): (Vec<f64>, Vec<Svi>) = known.unzip();
-    let clock = Clock::default();
-    (!smiles.is_empty()).then_some(FittedSurface::Svi(Slices { expiry_years, smiles, clock }))
 }
 
 /// Writes one surface to a file, or each of many to a file of its own.

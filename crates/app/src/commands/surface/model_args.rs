@@ -38,6 +38,9 @@ enum ResidualArg {
 /// How misses add up.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MethodArg {
+    /// What the model does best: for svi under the default weights and residual a saturating loss that counts the quotes inside
+    /// bid-ask, for all else least squares.
+    ModelDefault,
     /// The least sum of squares.
     LeastSquares,
     /// The likelihood under Student noise whose scale is fitted too: wild quotes count little.
@@ -54,7 +57,7 @@ pub struct ModelArgs {
     #[arg(long, value_enum, default_value = "volatility")]
     residual: ResidualArg,
     /// How misses add up.
-    #[arg(long, value_enum, default_value = "least-squares")]
+    #[arg(long, value_enum, default_value = "model-default")]
     method: MethodArg,
     /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters.
     #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov, allow_negative_numbers = true)]
@@ -99,6 +102,7 @@ impl ModelArgs {
                 WeightsArg::Uniform => Weights::Uniform,
             },
             estimator: match self.method {
+                MethodArg::ModelDefault => Estimator::ModelDefault,
                 MethodArg::LeastSquares => Estimator::LeastSquares,
                 MethodArg::MaximumLikelihood => Estimator::MaximumLikelihood,
             },

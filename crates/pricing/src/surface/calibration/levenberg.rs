@@ -146,7 +146,7 @@ pub fn minimise_within<const N: usize>(
     let mut steps = 0;
     let mut is_scale_settled = true;
     while steps < most_steps && normal.cost.is_finite() {
-        if estimator == Estimator::MaximumLikelihood {
+        if estimator.is_likelihood() {
             (square_scale, is_scale_settled) = noise::em_step(square_scale, normal.weighted, normal.count);
             normal = evaluate(&x, square_scale);
         }

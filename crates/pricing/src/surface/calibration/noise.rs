@@ -18,7 +18,7 @@ const STEPS: usize = 30;
 /// gradient of the cost.
 #[inline]
 pub fn cost_and_weight(estimator: Estimator, square: f64, square_scale: f64) -> [f64; 2] {
-    if estimator == Estimator::MaximumLikelihood {
+    if estimator.is_likelihood() {
         [(DEGREES + 1.0) * (square / (DEGREES * square_scale)).ln_1p(), weight(square, square_scale)]
     } else {
         [square, 1.0]
@@ -33,7 +33,7 @@ pub fn weight(square: f64, square_scale: f64) -> f64 {
 
 /// Half the slope of the cost by the miss, ψ, and half its curvature, ψ′.
 pub fn influence(estimator: Estimator, miss: f64, square_scale: f64) -> [f64; 2] {
-    if estimator == Estimator::MaximumLikelihood {
+    if estimator.is_likelihood() {
         let (square, weight) = (miss * miss, weight(miss * miss, square_scale));
         let width = DEGREES * square_scale;
         [weight * miss, weight * (width - square) / (width + square)]

@@ -36,12 +36,22 @@ pub enum Weights {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Estimator {
-    /// Σr².
+    /// What the model does best. Raw SVI under the default residual and weights: a saturating loss that counts the quotes inside bid-ask.
+    /// All else: least squares.
     #[default]
+    ModelDefault,
+    /// Σr².
     LeastSquares,
     /// The likelihood of quotes whose noise is Student's t with four degrees of freedom, its scale fitted beside the model's parameters: a
     /// wild quote counts little.
     MaximumLikelihood,
+}
+
+impl Estimator {
+    /// Whether the noise is Student's, its scale fitted too; otherwise squares are summed, but where a model's default is another.
+    pub fn is_likelihood(self) -> bool {
+        self == Self::MaximumLikelihood
+    }
 }
 
 /// What a fit minimises.

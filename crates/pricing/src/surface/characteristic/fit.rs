@@ -131,7 +131,7 @@ fn fit<T: Characteristic<N>, const N: usize>(
     }
     let found = search::<T, N>(&few, &pull, &from).ok_or(FitError::NotConverged { starts: from.len() })?;
     let estimator = settings.calibration.estimator;
-    let is_finished = few.quotes() == market.quotes() && estimator == Estimator::LeastSquares;
+    let is_finished = few.quotes() == market.quotes() && !estimator.is_likelihood();
     let best =
         if is_finished { found } else { descend::<T, N>(&market, &parameters, estimator, &pull, &found.parameters) };
     if !best.cost().is_finite() {

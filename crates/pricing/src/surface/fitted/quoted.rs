@@ -7,7 +7,7 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{FitError, ModelSettings},
+    calibration::{Fit, FitError, ModelSettings},
     forwards::Forwards,
     smile::VolatilitySurface,
     target::positive_years,
@@ -50,7 +50,11 @@ impl Quoted {
         settings: &ModelSettings,
         prior: Option<&FittedSurface>,
     ) -> Result<SavedSurface, FitError> {
-        let fitted = fit_model(model, &self.slices, settings, prior)?;
+        Ok(self.describe(fit_model(model, &self.slices, settings, prior)?, settings))
+    }
+
+    /// Checks a fit to these quotes under `settings` for arbitrage and counts how well it meets them.
+    pub fn describe(&self, fitted: Fit<FittedSurface>, settings: &ModelSettings) -> SavedSurface {
         let covered = coverage(&self.slices);
         let (arbitrage, _) = violations(&fitted.surface, &covered);
         let (parts, quality) = quality_of(&fitted.surface, &self.slices);
@@ -69,7 +73,7 @@ impl Quoted {
             })
         };
         let slices = self.slices.iter().zip(parts).enumerate().filter_map(described).collect();
-        Ok(SavedSurface {
+        SavedSurface {
             version: VERSION,
             underlying: self.underlying.clone(),
             quote_time: self.quote_time.clone(),
@@ -83,6 +87,6 @@ impl Quoted {
             notes: fitted.notes,
             stability: fitted.stability,
             surface: fitted.surface,
-        })
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, noise},
+    calibration::{Fit, FitError, ModelSettings, Note, Reason, noise},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
     target::positive_years,
@@ -151,7 +151,7 @@ impl VolatilitySurface for Kriging {
 
 /// Conditions the process on the mids of at most [`POINTS`] quotes, each with the noise that one unit of the settings' miss stands for (by
 /// default its half-spread), times one multiple. That, the amplitude and the lengths are those of greatest marginal likelihood, on a part
-/// of the quotes; the search starts from the prior's. [`Estimator::MaximumLikelihood`] widens the noise of quotes that the others
+/// of the quotes; the search starts from the prior's. Maximum likelihood widens the noise of quotes that the others
 /// contradict, as Student's t with four degrees of freedom does. Tikhonov's λ has no part: the process is its own prior.
 ///
 /// # Errors
@@ -180,7 +180,7 @@ pub fn fit(
             notes.push(Note { expiry_years: None, reason });
         }
     }
-    if settings.calibration.estimator == Estimator::MaximumLikelihood {
+    if settings.calibration.estimator.is_likelihood() {
         all.widen_contradicted(&found);
     }
     let noise: Vec<f64> = all.noise.iter().map(|noise| noise * (2.0 * found[3]).exp()).collect();

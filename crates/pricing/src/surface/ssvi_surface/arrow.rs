@@ -154,7 +154,7 @@ impl Problem<'_> {
                 break;
             }
             let mut is_scale_settled = true;
-            if self.estimator == Estimator::MaximumLikelihood {
+            if self.estimator.is_likelihood() {
                 (state.noise, is_scale_settled) = noise::em_step(state.noise, equations.weighted, equations.count);
                 equations = self.evaluate(&state);
             }

@@ -98,7 +98,7 @@ impl Problem<'_> {
             let mut damping = 1e-4;
             for _ in 0..if last { LAST_STEPS } else { STAGE_STEPS } {
                 let mut is_scale_settled = true;
-                if self.estimator == Estimator::MaximumLikelihood {
+                if self.estimator.is_likelihood() {
                     (square_scale, is_scale_settled) =
                         noise::em_step(square_scale, equations.weighted, equations.count);
                     equations = self.evaluate(&slices, square_scale);

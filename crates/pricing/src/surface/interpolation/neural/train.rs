@@ -144,7 +144,7 @@ impl<'a> Training<'a> {
 
     /// The next guess of the noise's squared scale under maximum likelihood.
     fn square_scale(&self, parameters: &[f64], before: f64) -> f64 {
-        if self.estimator != Estimator::MaximumLikelihood || self.quotes.is_empty() {
+        if !self.estimator.is_likelihood() || self.quotes.is_empty() {
             return 1.0;
         }
         let network = Network(parameters);
