@@ -6,7 +6,9 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton, Model},
     surface::{
         SliceQuotes,
-        calibration::{Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Stability, quote_notes, stability},
+        calibration::{
+            Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Stability, quote_notes, stability,
+        },
     },
 };
 

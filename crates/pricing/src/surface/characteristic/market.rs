@@ -167,7 +167,8 @@ impl Market {
                 let (deviation, value) = (deviations[at], &values[at]);
                 if status[at] == Status::Ok {
                     let is_floored = value.value < floor(at);
-                    let by_value = if is_floored { 0.0 } else { (-ln_by_variance(self.log_moneyness[at], deviation)).exp() };
+                    let by_value =
+                        if is_floored { 0.0 } else { (-ln_by_variance(self.log_moneyness[at], deviation)).exp() };
                     each(slice, i, deviation * deviation, std::array::from_fn(|p| by_value * value.parameters[p]));
                 } else {
                     missing.quotes += 1;

@@ -16,8 +16,8 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise, moved,
-        stability,
+        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise,
+        moved, stability,
     },
 };
 
