@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records and events: option chains, daily bars, NASDAQ ITCH.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -18,3 +18,4 @@ pub mod chain;
 pub mod event;
 pub mod feed;
 pub mod instruments;
+pub mod itch;

@@ -1,0 +1,3 @@
+//! NASDAQ TotalView-ITCH 5.0: its messages, and the stream of events that they become.
+
+pub mod message;
