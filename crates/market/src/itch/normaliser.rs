@@ -65,13 +65,13 @@ pub struct Arrival {
     pub receive_ns: Option<u64>,
 }
 
-/// What a message comes to.
-enum Outcome {
-    Happened { header: Header, stock: Option<Stock>, flags: Flags, body: Body },
-    Directory(StockDirectory),
-    PassedOver,
-    Unknown,
-    Malformed,
+/// Of which stock a message is, and when.
+#[derive(Clone, Copy)]
+struct Of {
+    header: Header,
+    /// The symbol, where the message tells it.
+    stock: Option<Stock>,
+    arrival: Arrival,
 }
 
 impl Normaliser {
@@ -90,23 +90,11 @@ impl Normaliser {
     }
 
     /// Takes all bytes of one message, and gives its events. Bytes that make no sense are counted.
-    #[inline]
+    #[inline(always)]
     pub fn message(&mut self, bytes: &[u8], arrival: Arrival, sink: &mut impl Sink) {
         self.counts.messages += 1;
-        match outcome(bytes) {
-            Outcome::Happened { header, stock, flags, body } => {
-                let known = self.by_locate[usize::from(header.stock_locate)];
-                let instrument = if known < PROVISIONAL {
-                    InstrumentId(known)
-                } else {
-                    self.without_directory(&header, stock, arrival, sink)
-                };
-                self.emit(&header, arrival, instrument, Flags::LAST | flags, body, sink);
-            }
-            Outcome::Directory(directory) => self.directory(&directory, arrival, sink),
-            Outcome::PassedOver => self.counts.passed_over += 1,
-            Outcome::Unknown => self.counts.unknown += 1,
-            Outcome::Malformed => self.counts.malformed += 1,
+        if self.take(bytes, arrival, sink).is_none() {
+            self.counts.malformed += 1;
         }
         sink.message_end();
     }
@@ -127,54 +115,147 @@ impl Normaliser {
         self.counts
     }
 
+    /// Gives the events of a message, or counts that there are none; `None` where it makes no sense.
+    ///
+    /// Each arm gives its event itself: a sink that asks what happened is told so by the compiler, without a second branch.
     #[inline(always)]
-    fn emit(
-        &mut self,
-        header: &Header,
-        arrival: Arrival,
-        instrument: InstrumentId,
-        flags: Flags,
-        body: Body,
-        sink: &mut impl Sink,
-    ) {
-        let exchange_ns = self.midnight_ns.saturating_add(header.timestamp_ns);
-        let receive_ns = arrival.receive_ns.unwrap_or(exchange_ns);
-        let flags = flags | self.pending;
-        self.pending = Flags::default();
-        sink.event(&Event { exchange_ns, receive_ns, sequence: arrival.sequence, instrument, flags, body });
+    fn take(&mut self, bytes: &[u8], arrival: Arrival, sink: &mut impl Sink) -> Option<()> {
+        let none = Flags::default();
+        match *bytes.first()? {
+            AddOrder::KIND => {
+                let add = AddOrder::read(bytes.try_into().ok()?);
+                let body = Body::Add {
+                    order_id: add.order_reference,
+                    side: side(add.side)?,
+                    price_ticks: i64::from(add.price),
+                    size: u64::from(add.shares),
+                };
+                self.happened(Of { header: add.header, stock: Some(add.stock), arrival }, none, body, sink);
+            }
+            AddAttributedOrder::KIND => {
+                let add = AddAttributedOrder::read(bytes.try_into().ok()?);
+                let body = Body::Add {
+                    order_id: add.order_reference,
+                    side: side(add.side)?,
+                    price_ticks: i64::from(add.price),
+                    size: u64::from(add.shares),
+                };
+                self.happened(Of { header: add.header, stock: Some(add.stock), arrival }, none, body, sink);
+            }
+            OrderDelete::KIND => {
+                let delete = OrderDelete::read(bytes.try_into().ok()?);
+                let body = Body::Cancel { order_id: delete.order_reference, size: ALL };
+                self.happened(Of { header: delete.header, stock: None, arrival }, none, body, sink);
+            }
+            OrderExecuted::KIND => {
+                let executed = OrderExecuted::read(bytes.try_into().ok()?);
+                let size = u64::from(executed.shares);
+                let body = Body::Execute { order_id: executed.order_reference, size, price_ticks: NO_PRICE };
+                self.happened(Of { header: executed.header, stock: None, arrival }, none, body, sink);
+            }
+            OrderReplace::KIND => {
+                let replace = OrderReplace::read(bytes.try_into().ok()?);
+                let body = Body::Modify {
+                    order_id: replace.original_order_reference,
+                    new_order_id: replace.new_order_reference,
+                    price_ticks: i64::from(replace.price),
+                    size: u64::from(replace.shares),
+                };
+                self.happened(Of { header: replace.header, stock: None, arrival }, none, body, sink);
+            }
+            OrderCancel::KIND => {
+                let cancel = OrderCancel::read(bytes.try_into().ok()?);
+                let body = Body::Cancel { order_id: cancel.order_reference, size: u64::from(cancel.shares) };
+                self.happened(Of { header: cancel.header, stock: None, arrival }, none, body, sink);
+            }
+            OrderExecutedWithPrice::KIND => {
+                let executed = OrderExecutedWithPrice::read(bytes.try_into().ok()?);
+                let flags = match executed.printable {
+                    b'Y' => none,
+                    b'N' => Flags::NON_PRINTABLE,
+                    _ => return None,
+                };
+                let body = Body::Execute {
+                    order_id: executed.order_reference,
+                    size: u64::from(executed.shares),
+                    price_ticks: i64::from(executed.price),
+                };
+                self.happened(Of { header: executed.header, stock: None, arrival }, flags, body, sink);
+            }
+            Trade::KIND => {
+                let trade = Trade::read(bytes.try_into().ok()?);
+                let resting_side = Some(side(trade.side)?).filter(|side| *side == Side::Ask);
+                let body =
+                    Body::Trade { resting_side, price_ticks: i64::from(trade.price), size: u64::from(trade.shares) };
+                self.happened(Of { header: trade.header, stock: Some(trade.stock), arrival }, none, body, sink);
+            }
+            CrossTrade::KIND => {
+                let cross = CrossTrade::read(bytes.try_into().ok()?);
+                if cross.shares == 0 {
+                    self.counts.passed_over += 1;
+                    return Some(());
+                }
+                let price_ticks = i64::from(cross.price);
+                let body = Body::Trade { resting_side: None, price_ticks, size: cross.shares };
+                self.happened(Of { header: cross.header, stock: Some(cross.stock), arrival }, none, body, sink);
+            }
+            TradingAction::KIND => {
+                let action = TradingAction::read(bytes.try_into().ok()?);
+                let body = Body::Status(status(action.trading_state)?);
+                self.happened(Of { header: action.header, stock: Some(action.stock), arrival }, none, body, sink);
+            }
+            StockDirectory::KIND => {
+                let directory = StockDirectory::read(bytes.try_into().ok()?);
+                let of = Of { header: directory.header, stock: Some(directory.stock), arrival };
+                self.directory(of, directory.stock.symbol()?, sink);
+            }
+            kind => match Message::length_of(kind) {
+                Some(length) if length == bytes.len() => self.counts.passed_over += 1,
+                Some(_) => return None,
+                None => self.counts.unknown += 1,
+            },
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn happened(&mut self, of: Of, flags: Flags, body: Body, sink: &mut impl Sink) {
+        let known = self.by_locate[usize::from(of.header.stock_locate)];
+        let instrument = if known < PROVISIONAL { InstrumentId(known) } else { self.without_directory(of, sink) };
+        self.emit(of, instrument, Flags::LAST | flags, body, sink);
+    }
+
+    #[inline(always)]
+    fn emit(&mut self, of: Of, instrument: InstrumentId, flags: Flags, body: Body, sink: &mut impl Sink) {
+        let exchange_ns = self.midnight_ns.saturating_add(of.header.timestamp_ns);
+        let receive_ns = of.arrival.receive_ns.unwrap_or(exchange_ns);
+        let flags = flags | std::mem::take(&mut self.pending);
+        sink.event(&Event { exchange_ns, receive_ns, sequence: of.arrival.sequence, instrument, flags, body });
     }
 
     /// The instrument of a locate that no directory message has told of; defined here where that has not been done.
     #[cold]
-    fn without_directory(
-        &mut self,
-        header: &Header,
-        stock: Option<Stock>,
-        arrival: Arrival,
-        sink: &mut impl Sink,
-    ) -> InstrumentId {
-        let locate = header.stock_locate;
+    #[inline(never)]
+    fn without_directory(&mut self, of: Of, sink: &mut impl Sink) -> InstrumentId {
+        let locate = of.header.stock_locate;
         let known = self.by_locate[usize::from(locate)];
-        let (symbol, mark) = match stock.as_ref().and_then(Stock::symbol) {
+        let (symbol, mark) = match of.stock.as_ref().and_then(Stock::symbol) {
             Some(symbol) => (symbol.to_owned(), 0),
             None if known != UNSEEN => return InstrumentId(known & !PROVISIONAL),
             None => (format!("locate {locate}"), PROVISIONAL),
         };
         let instrument = self.define(symbol);
         self.by_locate[usize::from(locate)] = instrument.0 | mark;
-        self.emit(header, arrival, instrument, Flags::default(), Body::Definition, sink);
+        self.emit(of, instrument, Flags::default(), Body::Definition, sink);
         instrument
     }
 
     #[cold]
-    fn directory(&mut self, directory: &StockDirectory, arrival: Arrival, sink: &mut impl Sink) {
-        let Some(symbol) = directory.stock.symbol() else {
-            self.counts.malformed += 1;
-            return;
-        };
+    #[inline(never)]
+    fn directory(&mut self, of: Of, symbol: &str, sink: &mut impl Sink) {
         let instrument = self.define(symbol.to_owned());
-        self.by_locate[usize::from(directory.header.stock_locate)] = instrument.0;
-        self.emit(&directory.header, arrival, instrument, Flags::LAST, Body::Definition, sink);
+        self.by_locate[usize::from(of.header.stock_locate)] = instrument.0;
+        self.emit(of, instrument, Flags::LAST, Body::Definition, sink);
     }
 
     /// Locates and what they mean hold for the day.
@@ -184,114 +265,19 @@ impl Normaliser {
     }
 }
 
-/// What the message's bytes say, before it is known which instrument they are of.
-#[inline(always)]
-fn outcome(bytes: &[u8]) -> Outcome {
-    let Some(&kind) = bytes.first() else { return Outcome::Malformed };
-    let happened = match kind {
-        AddOrder::KIND => bytes.try_into().ok().map(AddOrder::read).and_then(|add| {
-            let body = Body::Add {
-                order_id: add.order_reference,
-                side: side(add.side)?,
-                price_ticks: i64::from(add.price),
-                size: u64::from(add.shares),
-            };
-            Some((add.header, Some(add.stock), Flags::default(), body))
-        }),
-        AddAttributedOrder::KIND => bytes.try_into().ok().map(AddAttributedOrder::read).and_then(|add| {
-            let body = Body::Add {
-                order_id: add.order_reference,
-                side: side(add.side)?,
-                price_ticks: i64::from(add.price),
-                size: u64::from(add.shares),
-            };
-            Some((add.header, Some(add.stock), Flags::default(), body))
-        }),
-        OrderDelete::KIND => bytes.try_into().ok().map(OrderDelete::read).map(|delete| {
-            let body = Body::Cancel { order_id: delete.order_reference, size: ALL };
-            (delete.header, None, Flags::default(), body)
-        }),
-        OrderExecuted::KIND => bytes.try_into().ok().map(OrderExecuted::read).map(|executed| {
-            let size = u64::from(executed.shares);
-            let body = Body::Execute { order_id: executed.order_reference, size, price_ticks: NO_PRICE };
-            (executed.header, None, Flags::default(), body)
-        }),
-        OrderReplace::KIND => bytes.try_into().ok().map(OrderReplace::read).map(|replace| {
-            let body = Body::Modify {
-                order_id: replace.original_order_reference,
-                new_order_id: replace.new_order_reference,
-                price_ticks: i64::from(replace.price),
-                size: u64::from(replace.shares),
-            };
-            (replace.header, None, Flags::default(), body)
-        }),
-        OrderCancel::KIND => bytes.try_into().ok().map(OrderCancel::read).map(|cancel| {
-            let body = Body::Cancel { order_id: cancel.order_reference, size: u64::from(cancel.shares) };
-            (cancel.header, None, Flags::default(), body)
-        }),
-        OrderExecutedWithPrice::KIND => bytes.try_into().ok().map(OrderExecutedWithPrice::read).and_then(|executed| {
-            let flags = match executed.printable {
-                b'Y' => Flags::default(),
-                b'N' => Flags::NON_PRINTABLE,
-                _ => return None,
-            };
-            let body = Body::Execute {
-                order_id: executed.order_reference,
-                size: u64::from(executed.shares),
-                price_ticks: i64::from(executed.price),
-            };
-            Some((executed.header, None, flags, body))
-        }),
-        Trade::KIND => bytes.try_into().ok().map(Trade::read).and_then(|trade| {
-            let resting_side = side(trade.side)?;
-            let body = Body::Trade {
-                resting_side: (resting_side == Side::Ask).then_some(resting_side),
-                price_ticks: i64::from(trade.price),
-                size: u64::from(trade.shares),
-            };
-            Some((trade.header, Some(trade.stock), Flags::default(), body))
-        }),
-        CrossTrade::KIND => match bytes.try_into().ok().map(CrossTrade::read) {
-            Some(cross) if cross.shares == 0 => return Outcome::PassedOver,
-            cross => cross.map(|cross| {
-                let price_ticks = i64::from(cross.price);
-                let body = Body::Trade { resting_side: None, price_ticks, size: cross.shares };
-                (cross.header, Some(cross.stock), Flags::default(), body)
-            }),
-        },
-        TradingAction::KIND => bytes.try_into().ok().map(TradingAction::read).and_then(|action| {
-            let status = match action.trading_state {
-                b'T' => TradingStatus::Trading,
-                b'Q' => TradingStatus::Auction,
-                b'P' => TradingStatus::Paused,
-                b'H' => TradingStatus::Halted,
-                _ => return None,
-            };
-            Some((action.header, Some(action.stock), Flags::default(), Body::Status(status)))
-        }),
-        StockDirectory::KIND => match bytes.try_into() {
-            Ok(bytes) => return Outcome::Directory(StockDirectory::read(bytes)),
-            Err(_) => None,
-        },
-        _ => {
-            return match Message::length_of(kind) {
-                Some(length) if length == bytes.len() => Outcome::PassedOver,
-                Some(_) => Outcome::Malformed,
-                None => Outcome::Unknown,
-            };
-        }
-    };
-    match happened {
-        Some((header, stock, flags, body)) => Outcome::Happened { header, stock, flags, body },
-        None => Outcome::Malformed,
-    }
-}
-
+/// Without a branch on which side it is, since nothing foretells that.
 #[inline(always)]
 fn side(indicator: u8) -> Option<Side> {
-    match indicator {
-        b'B' => Some(Side::Bid),
-        b'S' => Some(Side::Ask),
+    let (bid, ask) = (indicator == b'B', indicator == b'S');
+    (bid | ask).then_some(if bid { Side::Bid } else { Side::Ask })
+}
+
+fn status(trading_state: u8) -> Option<TradingStatus> {
+    match trading_state {
+        b'T' => Some(TradingStatus::Trading),
+        b'Q' => Some(TradingStatus::Auction),
+        b'P' => Some(TradingStatus::Paused),
+        b'H' => Some(TradingStatus::Halted),
         _ => None,
     }
 }
