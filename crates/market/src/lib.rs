@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records and events: option chains, daily bars, NASDAQ ITCH.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -19,3 +19,4 @@ pub mod container;
 pub mod event;
 pub mod feed;
 pub mod instruments;
+pub mod itch;
