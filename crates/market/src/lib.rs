@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records: option chains, daily bars and order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bars;
+pub mod book;
 pub mod chain;
 pub mod event;
 pub mod feed;
