@@ -42,6 +42,8 @@ impl Flags {
     pub const BAD_TIME: Self = Self(4);
     /// The feed lost something before this event: the book may be wrong until the next snapshot.
     pub const GAP: Self = Self(8);
+    /// An execution that counts for no volume: the venue reports it again in bulk, as a [`Body::Trade`] of a cross.
+    pub const NON_PRINTABLE: Self = Self(16);
 
     /// Whether all of `other`'s flags are set.
     pub fn contains(self, other: Self) -> bool {

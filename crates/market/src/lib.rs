@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains, daily bars and order books.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -19,3 +19,4 @@ pub mod chain;
 pub mod event;
 pub mod feed;
 pub mod instruments;
+pub mod itch;
