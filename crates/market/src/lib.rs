@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records and events: option chains, daily bars, NASDAQ ITCH.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bars;
+pub mod book;
 pub mod chain;
 pub mod container;
 pub mod event;
