@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records: option chains, daily bars and the events of market data.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -13,8 +13,15 @@
 //! # Ok::<(), zomma_market::chain::ChainError>(())
 //! ```
 
+#[cfg(test)]
+mod allocations;
 pub mod bars;
+pub mod binance;
 pub mod chain;
+pub mod decimal;
 pub mod event;
 pub mod feed;
 pub mod instruments;
+pub mod lines;
+#[cfg(test)]
+mod mutations;
