@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, order books.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, LOBSTER, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -20,3 +20,4 @@ pub mod event;
 pub mod feed;
 pub mod instruments;
 pub mod itch;
+pub mod lobster;
