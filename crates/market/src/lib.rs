@@ -25,3 +25,4 @@ pub mod instruments;
 pub mod lines;
 #[cfg(test)]
 mod mutations;
+mod outcome;
