@@ -18,6 +18,7 @@ mod allocations;
 pub mod bars;
 pub mod binance;
 pub mod chain;
+pub mod dbn;
 pub mod decimal;
 pub mod event;
 pub mod feed;
