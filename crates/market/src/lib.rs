@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, LOBSTER, order books.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, market data, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -13,11 +13,20 @@
 //! # Ok::<(), zomma_market::chain::ChainError>(())
 //! ```
 
+#[cfg(test)]
+mod allocations;
 pub mod bars;
+pub mod binance;
 pub mod book;
 pub mod chain;
+pub mod dbn;
+pub mod decimal;
 pub mod event;
 pub mod feed;
 pub mod instruments;
 pub mod itch;
+pub mod lines;
 pub mod lobster;
+#[cfg(test)]
+mod mutations;
+mod outcome;
