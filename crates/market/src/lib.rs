@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, Binance, order books.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, market data, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -20,11 +20,14 @@ pub mod binance;
 pub mod book;
 pub mod chain;
 pub mod container;
+pub mod dbn;
 pub mod decimal;
 pub mod event;
 pub mod feed;
 pub mod instruments;
 pub mod itch;
 pub mod lines;
+pub mod lobster;
 #[cfg(test)]
 mod mutations;
+mod outcome;

@@ -26,6 +26,7 @@ use crate::{
     feed::{Counts, Decoder, FeedError},
     instruments::{Definition, Instruments},
     lines::{Line, Lines},
+    outcome::{Refused, Tally, give_all},
 };
 use message::{Fields, Level, Value, price_of, quantity_of};
 use sequencing::{Sequencing, Snapshot, Update, Verdict};
@@ -64,8 +65,7 @@ struct Inner {
     /// The symbol of the message before, which is most often that of the next.
     latest: Option<(String, InstrumentId)>,
     books: Vec<Book>,
-    counts: Counts,
-    first_fault: Option<FeedError>,
+    tally: Tally,
 }
 
 #[derive(Debug)]
@@ -75,13 +75,6 @@ struct Book {
     gap_untold: bool,
     /// The instrument's trades come one by one: aggregates of them would tell them twice.
     has_trades: bool,
-}
-
-/// Why a line was not taken.
-enum Refused {
-    PassedOver,
-    Unknown,
-    Malformed(String),
 }
 
 impl BinanceDecoder {
@@ -114,7 +107,7 @@ impl BinanceDecoder {
 
     /// The first line that was counted as malformed, and why.
     pub fn first_fault(&self) -> Option<&FeedError> {
-        self.inner.first_fault.as_ref()
+        self.inner.tally.first_fault.as_ref()
     }
 }
 
@@ -134,7 +127,7 @@ impl Decoder for BinanceDecoder {
     }
 
     fn counts(&self) -> Counts {
-        self.inner.counts
+        self.inner.tally.counts
     }
 }
 
@@ -143,18 +136,10 @@ impl Inner {
         if line.text.is_empty() && !line.too_long {
             return;
         }
-        self.counts.messages += 1;
         let mut levels = std::mem::take(&mut self.levels);
-        match self.message(line, &mut levels, sink) {
-            Ok(()) => {}
-            Err(Refused::PassedOver) => self.counts.passed_over += 1,
-            Err(Refused::Unknown) => self.counts.unknown += 1,
-            Err(Refused::Malformed(problem)) => {
-                self.counts.malformed += 1;
-                self.first_fault.get_or_insert(FeedError { offset: line.offset, problem });
-            }
-        }
+        let outcome = self.message(line, &mut levels, sink);
         self.levels = levels;
+        self.tally.message(line.offset, outcome);
         sink.message_end();
     }
 
@@ -213,7 +198,7 @@ impl Inner {
             Verdict::Next => {}
             Verdict::Gap => {
                 book.gap_untold = true;
-                self.counts.missing += 1;
+                self.tally.counts.missing += 1;
             }
         }
         give_levels(book, instrument, &update, levels, sink);
@@ -251,7 +236,7 @@ impl Inner {
         for (update, verdict, levels) in released {
             if verdict == Verdict::Gap {
                 book.gap_untold = true;
-                self.counts.missing += 1;
+                self.tally.counts.missing += 1;
             }
             // They became usable now: a time of receipt never goes back.
             let update = Update { receive_ns: update.receive_ns.max(receive_ns), ..update };
@@ -265,7 +250,7 @@ impl Inner {
         let bid = quote(Side::Bid, fields.bid, fields.bid_quantity)?;
         let ask = quote(Side::Ask, fields.ask, fields.ask_quantity)?;
         let instrument = self.instrument_of(fields)?;
-        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), [bid, ask].into_iter(), sink);
+        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), [bid, ask], sink);
         Ok(())
     }
 
@@ -283,7 +268,7 @@ impl Inner {
             return Err(Refused::PassedOver);
         }
         let body = Body::Trade { resting_side, price_ticks, size };
-        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), std::iter::once(body), sink);
+        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), [body], sink);
         Ok(())
     }
 
@@ -330,21 +315,8 @@ fn give_levels(book: &mut Book, instrument: InstrumentId, update: &Update, level
     give_all(event, levels.iter().map(level), sink);
 }
 
-/// Gives events that differ in their body alone; the last one ends the message, and the first one alone tells of a gap.
-fn give_all(mut event: Event, bodies: impl Iterator<Item = Body>, sink: &mut impl Sink) {
-    let mut bodies = bodies.peekable();
-    while let Some(body) = bodies.next() {
-        if bodies.peek().is_none() {
-            event.flags = event.flags | Flags::LAST;
-        }
-        event.body = body;
-        sink.event(&event);
-        event.flags.0 &= !Flags::GAP.0;
-    }
-}
-
 fn event(instrument: InstrumentId, sequence: u64, exchange_ns: Option<u64>, receive_ns: u64) -> Event {
-    let flags = if exchange_ns.is_some() { Flags::default() } else { Flags::BAD_TIME };
+    let flags = if exchange_ns.is_some() { Flags::LAST } else { Flags::LAST | Flags::BAD_TIME };
     Event { exchange_ns: exchange_ns.unwrap_or(receive_ns), receive_ns, sequence, instrument, flags, body: Body::Clear }
 }
 

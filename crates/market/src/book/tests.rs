@@ -1,5 +1,6 @@
 //! The books against a plain reference: maps of queues, searched from end to end.
 
+mod real;
 mod reference;
 
 use proptest::prelude::*;
