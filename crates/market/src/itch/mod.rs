@@ -18,6 +18,7 @@
 //! ```
 
 mod decoder;
+pub mod frame;
 pub mod message;
 mod normaliser;
 #[cfg(test)]

@@ -1,0 +1,262 @@
+//! Two lines that bring the same messages become one stream: in order, each message once, gaps asked for and in the end given up.
+
+use super::{
+    held::Held,
+    packet::{Content, Downstream, PacketError, Request},
+};
+use crate::itch::frame::{MessageSink, SessionName};
+
+/// Where a packet came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// The first of the two lines.
+    A,
+    /// The second.
+    B,
+    /// The server that answers requests.
+    Reply,
+}
+
+/// How long a receiver waits, and how much it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How far ahead of the message that is due another can be and still be kept; a gap is given up for one that is further ahead.
+    pub reorder_messages: usize,
+    /// How long a gap may be open before its messages are asked for: the other line may bring them.
+    pub request_after_ns: u64,
+    /// How long after a request the next follows while the gap is open.
+    pub request_every_ns: u64,
+    /// How long a gap may be open before it is given up.
+    pub give_up_after_ns: u64,
+    /// How long a line may bring nothing before it counts as silent; heartbeats come every second.
+    pub silent_after_ns: u64,
+}
+
+impl Default for Settings {
+    /// 16,384 messages; 2 ms, 50 ms, 1 s and 3 s.
+    fn default() -> Self {
+        Self {
+            reorder_messages: 16_384,
+            request_after_ns: 2_000_000,
+            request_every_ns: 50_000_000,
+            give_up_after_ns: 1_000_000_000,
+            silent_after_ns: 3_000_000_000,
+        }
+    }
+}
+
+/// What a receiver has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReceiverCounts {
+    /// Packets taken, of every kind.
+    pub packets: u64,
+    /// Packets whose lengths did not fit together; nothing of them was used.
+    pub malformed_packets: u64,
+    /// Packets of another session; nothing of them was used.
+    pub other_session_packets: u64,
+    /// Messages given on, each once.
+    pub messages: u64,
+    /// Messages that had come before, or came after they had been given up.
+    pub duplicates: u64,
+    /// Messages that were given up.
+    pub missing: u64,
+    /// Requests made.
+    pub requests: u64,
+}
+
+/// Receives one session: whichever line brings a message first is heard.
+///
+/// Of a malformed packet nothing is used: its messages are a gap, which the other line or an answer closes. Packets of another session
+/// are counted and dropped: a receiver is of one session, and the next session gets the next receiver.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    settings: Settings,
+    session: Option<SessionName>,
+    /// The number of the message that is due; `None` until the first packet tells.
+    due: Option<u64>,
+    held: Held,
+    /// One past the highest number that a packet has told of.
+    told_to: u64,
+    /// One past the highest number of a message that came.
+    came_to: u64,
+    /// Since when it is known that there are messages behind all that came.
+    told_ns: u64,
+    /// The number of the first message of a gap, and since when the gap is known.
+    open: (u64, u64),
+    /// The last request: its first number, one past its last, and when it was made.
+    asked: Option<(u64, u64, u64)>,
+    ended: bool,
+    heard_ns: [u64; 2],
+    counts: ReceiverCounts,
+}
+
+impl Receiver {
+    /// A receiver that begins at this time and with the message of this number: 1 for all of the session, `None` for what comes first. The
+    /// first packet tells the session.
+    pub fn new(settings: Settings, first_sequence: Option<u64>, now_ns: u64) -> Self {
+        Self {
+            settings,
+            session: None,
+            due: first_sequence,
+            held: Held::new(settings.reorder_messages),
+            told_to: 0,
+            came_to: 0,
+            told_ns: now_ns,
+            open: (0, u64::MAX),
+            asked: None,
+            ended: false,
+            heard_ns: [now_ns; 2],
+            counts: ReceiverCounts::default(),
+        }
+    }
+
+    /// Takes a packet, and gives the messages whose turn has come.
+    ///
+    /// # Errors
+    ///
+    /// [`PacketError`] of a packet that makes no sense; it has been counted, and the next can be taken.
+    pub fn receive(
+        &mut self,
+        line: Line,
+        now_ns: u64,
+        packet: &[u8],
+        to: &mut impl MessageSink,
+    ) -> Result<(), PacketError> {
+        self.counts.packets += 1;
+        let packet = Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
+        if *self.session.get_or_insert(packet.session) != packet.session {
+            self.counts.other_session_packets += 1;
+            return Ok(());
+        }
+        match line {
+            Line::A => self.heard_ns[0] = now_ns,
+            Line::B => self.heard_ns[1] = now_ns,
+            Line::Reply => (),
+        }
+        self.due.get_or_insert(packet.sequence);
+        let mut sequence = packet.sequence;
+        for message in packet.messages() {
+            self.message(sequence, now_ns, message, to);
+            sequence += 1;
+            self.came_to = self.came_to.max(sequence);
+        }
+        if self.told_to <= self.came_to.max(self.due.unwrap_or(0)) {
+            self.told_ns = now_ns;
+        }
+        self.told_to = self.told_to.max(sequence);
+        self.ended |= packet.content == Content::EndOfSession;
+        // A gap is as old as the first packet that showed it.
+        let _ = self.gap();
+        Ok(())
+    }
+
+    /// Gives up a gap that has been open for too long, and gives what came behind it.
+    pub fn give_up_late(&mut self, now_ns: u64, to: &mut impl MessageSink) {
+        while let Some((_, to_sequence, since_ns)) = self.gap() {
+            if now_ns.saturating_sub(since_ns) < self.settings.give_up_after_ns {
+                return;
+            }
+            self.give_up(to_sequence, to);
+        }
+    }
+
+    /// The request that is to be sent now; `None` where no gap is open, or the last request is still young.
+    pub fn request(&mut self, now_ns: u64) -> Option<Request> {
+        let (due, to_sequence, since_ns) = self.gap()?;
+        let waited = match self.asked {
+            // The answer may be on its way, in several packets.
+            Some((from, to, asked_ns)) if (from..to).contains(&due) => {
+                now_ns.saturating_sub(asked_ns) >= self.settings.request_every_ns
+            }
+            _ => now_ns.saturating_sub(since_ns) >= self.settings.request_after_ns,
+        };
+        let session = self.session.filter(|_| waited)?;
+        let count = u16::try_from(to_sequence - due).unwrap_or(u16::MAX);
+        self.asked = Some((due, due + u64::from(count), now_ns));
+        self.counts.requests += 1;
+        Some(Request { session, sequence: due, count })
+    }
+
+    /// How long a line has brought nothing, in nanoseconds, where that is too long.
+    pub fn silent_ns(&self, line: Line, now_ns: u64) -> Option<u64> {
+        let heard_ns = match line {
+            Line::A => self.heard_ns[0],
+            Line::B => self.heard_ns[1],
+            Line::Reply => return None,
+        };
+        let silent_ns = now_ns.saturating_sub(heard_ns);
+        (silent_ns >= self.settings.silent_after_ns).then_some(silent_ns)
+    }
+
+    /// Whether the session has ended, and all of it has been given or given up.
+    pub fn is_over(&self) -> bool {
+        self.ended && self.due.is_some_and(|due| due >= self.told_to)
+    }
+
+    /// The number of the message that is due; `None` before the first packet.
+    pub fn due_sequence(&self) -> Option<u64> {
+        self.due
+    }
+
+    /// What has been counted so far.
+    pub fn counts(&self) -> ReceiverCounts {
+        self.counts
+    }
+
+    /// The messages that are missing now: from which number, to before which, and since when that is known, which is kept.
+    fn gap(&mut self) -> Option<(u64, u64, u64)> {
+        let due = self.due?;
+        let (to_sequence, since_ns) = self.held.first().unwrap_or((self.told_to, self.told_ns));
+        if to_sequence <= due {
+            return None;
+        }
+        // What comes late and before its turn makes a gap shorter, not younger.
+        let since_ns = if self.open.0 == due { self.open.1.min(since_ns) } else { since_ns };
+        self.open = (due, since_ns);
+        Some((due, to_sequence, since_ns))
+    }
+
+    #[inline]
+    fn message(&mut self, sequence: u64, now_ns: u64, message: &[u8], to: &mut impl MessageSink) {
+        let mut due = self.due.unwrap_or(sequence);
+        if sequence > due {
+            // A number too far ahead to be kept gives up what is due before it.
+            while sequence.saturating_sub(due) >= self.held.size() {
+                let to_sequence = self.held.first().map_or(sequence, |(first, _)| first);
+                due = self.give_up(to_sequence, to);
+            }
+            if sequence > due {
+                let new = self.held.insert(sequence, now_ns, message);
+                self.counts.duplicates += u64::from(!new);
+                return;
+            }
+        }
+        if sequence < due {
+            self.counts.duplicates += 1;
+            return;
+        }
+        to.message(sequence, now_ns, message);
+        self.counts.messages += 1;
+        self.go_on(sequence + 1, to);
+    }
+
+    /// Gives up what is due before this number, gives what is held from it on, and says what is due then.
+    fn give_up(&mut self, to_sequence: u64, to: &mut impl MessageSink) -> u64 {
+        let due = self.due.unwrap_or(to_sequence);
+        let count = to_sequence - due;
+        self.counts.missing = self.counts.missing.saturating_add(count);
+        to.lost(due, count);
+        self.go_on(to_sequence, to)
+    }
+
+    /// Gives the messages that are held from this number on without a gap, and says what is due then.
+    fn go_on(&mut self, mut due: u64, to: &mut impl MessageSink) -> u64 {
+        while let Some((receive_ns, message)) = self.held.take(due) {
+            to.message(due, receive_ns, message);
+            self.counts.messages += 1;
+            due += 1;
+        }
+        self.due = Some(due);
+        due
+    }
+}
