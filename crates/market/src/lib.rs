@@ -17,5 +17,6 @@ pub mod bars;
 pub mod chain;
 pub mod container;
 pub mod event;
+pub mod features;
 pub mod feed;
 pub mod instruments;
