@@ -93,6 +93,11 @@ pub(super) fn duration(field: &'static str, value_ns: u64) -> Result<u64, Featur
     }
 }
 
+/// A finite number above 0.
+pub(super) fn positive(field: &'static str, value: f64) -> Result<f64, FeatureError> {
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(bad(field, value, "a finite number above 0")) }
+}
+
 /// A column of finite numbers, at least `needed` of them.
 pub(super) fn column(what: &'static str, values: &[f64], needed: usize) -> Result<(), FeatureError> {
     if values.len() < needed {

@@ -31,6 +31,10 @@ impl Day {
         Depth { time_ns: self.times_ns[row], bids: &bids[..there(bids)], asks: &asks[..there(asks)] }
     }
 
+    pub fn trade(&self, row: usize) -> Option<&Trade> {
+        self.trades[row].as_ref()
+    }
+
     pub fn books(&self) -> impl Iterator<Item = Depth<'_>> {
         (0..self.rows()).map(|row| self.depth(row))
     }

@@ -10,12 +10,16 @@
 
 pub mod depth;
 mod error;
+pub mod hawkes;
 pub mod integrated_ofi;
+pub mod kyle;
 mod matrix;
 pub mod microprice;
 pub mod ofi;
 pub mod regression;
 pub mod spread;
+pub mod volume_profile;
+pub mod vpin;
 pub mod window;
 
 #[cfg(test)]
