@@ -23,6 +23,7 @@ pub mod container;
 pub mod dbn;
 pub mod decimal;
 pub mod event;
+pub mod features;
 pub mod feed;
 pub mod instruments;
 pub mod itch;

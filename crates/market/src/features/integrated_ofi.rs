@@ -1,0 +1,150 @@
+//! The flows at all levels in one number: their first principal component.
+//!
+//! Source: Cont, Cucuringu and Zhang, "Cross-impact of order flow imbalance in equity markets", Quantitative Finance 23 (2023), section 2.1
+//! (eq. 4): ofi = wᵀ·(OFI¹ … OFIᴹ)/‖w‖₁, w the first eigenvector of the covariance of the levels' flows over past intervals. Its sign is chosen
+//! so that its entries sum to more than 0: more flow into bids is a greater number.
+
+use super::{
+    Depth, FeatureError,
+    depth::{MOST_LEVELS, checked_levels},
+    error::bad,
+    matrix::symmetric_eigen,
+    ofi::{Interval, IntervalFlow, OrderFlow},
+    window::RollingSum,
+};
+
+/// The least number of intervals that weights are fitted to.
+const LEAST_INTERVALS: usize = 30;
+
+/// The weight of each level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LevelWeights {
+    levels: usize,
+    weights: [f64; MOST_LEVELS],
+    explained: f64,
+}
+
+impl LevelWeights {
+    /// Fits the weights to the scaled flows of at least 30 intervals.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError`] for levels outside 1 to 20, fewer intervals, or flows that never vary.
+    pub fn fit(intervals: &[Interval], levels: usize) -> Result<Self, FeatureError> {
+        let mut moments = Moments::new(checked_levels(levels)?);
+        intervals.iter().for_each(|interval| moments.add(interval));
+        moments.weights()
+    }
+
+    /// The weights by level, best first; their absolute values sum to 1.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights[..self.levels]
+    }
+
+    /// The share of the flows' variance that the component explains.
+    pub fn explained(&self) -> f64 {
+        self.explained
+    }
+
+    /// The integrated flow of an interval, as a share of the mean depth.
+    pub fn integrated(&self, interval: &Interval) -> f64 {
+        self.weights().iter().enumerate().map(|(level, weight)| weight * interval.scaled_flow(level)).sum()
+    }
+}
+
+/// Mean and co-moments of the scaled flows, one interval at a time (Welford).
+#[derive(Debug, Clone)]
+struct Moments {
+    levels: usize,
+    intervals: usize,
+    mean: Vec<f64>,
+    moments: Vec<f64>,
+}
+
+impl Moments {
+    fn new(levels: usize) -> Self {
+        Self { levels, intervals: 0, mean: vec![0.0; levels], moments: vec![0.0; levels * levels] }
+    }
+
+    fn add(&mut self, interval: &Interval) {
+        self.intervals += 1;
+        let mut from_old = [0.0; MOST_LEVELS];
+        for (level, mean) in self.mean.iter_mut().enumerate() {
+            from_old[level] = interval.scaled_flow(level) - *mean;
+            *mean += from_old[level] / self.intervals as f64;
+        }
+        for (row, from_old) in self.moments.chunks_exact_mut(self.levels).zip(from_old) {
+            for (level, moment) in row.iter_mut().enumerate() {
+                *moment += from_old * (interval.scaled_flow(level) - self.mean[level]);
+            }
+        }
+    }
+
+    fn weights(&self) -> Result<LevelWeights, FeatureError> {
+        const WHAT: &str = "level weights";
+        if self.intervals < LEAST_INTERVALS {
+            return Err(FeatureError::TooFew { what: WHAT, found: self.intervals, needed: LEAST_INTERVALS });
+        }
+        let (values, vectors) = symmetric_eigen(&self.moments, self.levels);
+        let total: f64 = values.iter().sum();
+        let first = &vectors[..self.levels];
+        let size: f64 = first.iter().map(|w| w.abs()).sum();
+        if !(total.is_finite() && total > 0.0 && size > 0.0) {
+            return Err(FeatureError::Degenerate { what: WHAT, problem: "the flows never vary" });
+        }
+        let sign = if first.iter().sum::<f64>() < 0.0 { -1.0 } else { 1.0 };
+        let mut weights = [0.0; MOST_LEVELS];
+        weights.iter_mut().zip(first).for_each(|(weight, w)| *weight = sign * w / size);
+        Ok(LevelWeights { levels: self.levels, weights, explained: values[0] / total })
+    }
+}
+
+/// The integrated order-flow imbalance of the last `window_ns`, streaming, in lots (the paper's times its depth scale). The weights are fitted
+/// again at the end of each interval of `window_ns`, to the intervals that are over.
+#[derive(Debug, Clone)]
+pub struct IntegratedOfi {
+    flow: OrderFlow,
+    sums: Vec<RollingSum>,
+    intervals: IntervalFlow,
+    moments: Moments,
+    weights: Option<LevelWeights>,
+}
+
+impl IntegratedOfi {
+    /// Over the best `levels` levels (2 or more) and the last `window_ns` (100 ms or more).
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::BadParameter`] outside those.
+    pub fn new(levels: usize, window_ns: u64) -> Result<Self, FeatureError> {
+        if levels < 2 {
+            return Err(bad("levels", levels, "2 to 20"));
+        }
+        Ok(Self {
+            flow: OrderFlow::new(levels)?,
+            sums: (0..levels).map(|_| RollingSum::new(window_ns)).collect::<Result<_, _>>()?,
+            intervals: IntervalFlow::new(window_ns, levels)?,
+            moments: Moments::new(levels),
+            weights: None,
+        })
+    }
+
+    /// Takes the next book.
+    pub fn on_depth(&mut self, depth: &Depth<'_>) {
+        let before = self.moments.intervals;
+        let moments = &mut self.moments;
+        self.intervals.on_depth(depth, |interval| moments.add(interval));
+        if self.moments.intervals != before {
+            self.weights = self.moments.weights().ok().or(self.weights);
+        }
+        let flow = self.flow.on_depth(depth);
+        self.sums.iter_mut().zip(flow).for_each(|(sum, flow)| sum.add(depth.time_ns, *flow));
+    }
+
+    /// In lots; `None` before 30 intervals are over.
+    #[inline]
+    pub fn value(&self) -> Option<f64> {
+        let weights = self.weights.as_ref()?;
+        Some(weights.weights().iter().zip(&self.sums).map(|(weight, sum)| weight * sum.sum()).sum())
+    }
+}

@@ -1,0 +1,187 @@
+//! Order-flow imbalance: by hand, streaming against its definition, and what is published of it on real days.
+
+use proptest::prelude::*;
+
+use super::super::{
+    integrated_ofi::{IntegratedOfi, LevelWeights},
+    lobster::{self, level},
+};
+use super::*;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+#[test]
+fn each_case_of_one_event_by_hand() {
+    let before = level(100, 7);
+    assert_eq!(bid_flow(before, level(100, 9)), 2, "added at the same price");
+    assert_eq!(bid_flow(before, level(101, 4)), 4, "a better bid: all of it");
+    assert_eq!(bid_flow(before, level(99, 20)), -7, "the best bid is gone: all that was there");
+    assert_eq!(ask_flow(before, level(100, 3)), -4, "taken at the same price");
+    assert_eq!(ask_flow(before, level(99, 4)), 4, "a better ask");
+    assert_eq!(ask_flow(before, level(101, 20)), -7, "the best ask is gone");
+    assert_eq!(bid_flow(NO_BID, level(100, 9)), 9, "the first of a side");
+    assert_eq!(ask_flow(level(100, 9), NO_ASK), -9, "the last of a side");
+    assert_eq!(bid_flow(NO_BID, NO_BID), 0);
+}
+
+#[test]
+fn intervals_by_hand() {
+    let book = |seconds: u64, bid: Level, ask: Level| (seconds * SECOND_NS, [bid], [ask]);
+    let books = [
+        book(12, level(100, 5), level(102, 5)),
+        book(15, level(100, 8), level(102, 5)),
+        book(20, level(101, 2), level(102, 5)),
+        book(45, level(101, 2), level(103, 6)),
+    ];
+    let books = books.iter().map(|(time_ns, bids, asks)| Depth { time_ns: *time_ns, bids, asks });
+    let found = intervals(books, 10 * SECOND_NS, 1).unwrap();
+    let seen: Vec<(u64, i64, i64)> =
+        found.iter().map(|i| (i.start_ns / SECOND_NS, i.flow[0], i.mid_change_half_ticks)).collect();
+    assert_eq!(seen, [(10, 3, 0), (20, 2, 1), (30, 0, 0), (40, 5, 1)]);
+    assert_eq!((found[0].mean_depth, found[2].mean_depth), ((5.0 + 5.0 + 8.0 + 5.0) / 4.0, 0.0));
+}
+
+#[test]
+fn a_clock_that_jumps_makes_no_flood_of_intervals() {
+    let (bids, asks) = ([level(100, 5)], [level(102, 5)]);
+    let mut flow = IntervalFlow::new(SHORTEST_NS, 1).unwrap();
+    let mut given = 0;
+    for time_ns in [0, u64::MAX - 1, 5, u64::MAX] {
+        flow.on_depth(&Depth { time_ns, bids: &bids, asks: &asks }, |_| given += 1);
+    }
+    assert_eq!(given, 0);
+}
+
+/// Books of random levels in order of time.
+fn random_books() -> impl Strategy<Value = Vec<(u64, Vec<Level>, Vec<Level>)>> {
+    let side = || prop::collection::vec((1i64..4, 0u64..50), 0..4);
+    let book = (0u64..4 * SECOND_NS, side(), side(), 90i64..110);
+    prop::collection::vec(book, 1..80).prop_map(|books| {
+        let mut now = 1_000 * SECOND_NS;
+        let mut made = Vec::new();
+        for (step, bids, asks, mid) in books {
+            now += step;
+            let away = |sign: i64, side: Vec<(i64, u64)>| {
+                side.into_iter().scan(mid, move |price, (gap, size)| {
+                    *price += sign * gap;
+                    Some(level(*price, size))
+                })
+            };
+            made.push((now, away(-1, bids).collect(), away(1, asks).collect()));
+        }
+        made
+    })
+}
+
+proptest! {
+    #[test]
+    fn streaming_is_batch_and_the_past_is_all_it_knows(books in random_books(), level in 1usize..4, window in 1u64..20) {
+        let books: Vec<Depth<'_>> = books.iter().map(|(time_ns, bids, asks)| Depth { time_ns: *time_ns, bids, asks }).collect();
+        let window_ns = window * SECOND_NS;
+        let mut streaming = RollingOfi::new(level, window_ns).unwrap();
+        let whole = rolling_ofi(&books, level, window_ns).unwrap();
+        for (row, depth) in books.iter().enumerate() {
+            streaming.on_depth(depth);
+            prop_assert_eq!(streaming.value(), Some(whole[row]));
+            // What follows changes nothing: the batch of the books so far ends in the same number.
+            let so_far = rolling_ofi(&books[..=row], level, window_ns).unwrap();
+            prop_assert_eq!(so_far.last(), Some(&whole[row]));
+        }
+    }
+
+    #[test]
+    fn flow_is_what_the_resting_size_grew_by_where_prices_stay(sizes in prop::collection::vec((1u64..1000, 1u64..1000), 2..50)) {
+        let mut flow = OrderFlow::new(1).unwrap();
+        let total: i64 = sizes.iter().map(|&(bid, ask)| {
+            flow.on_depth(&Depth { time_ns: 0, bids: &[level(9, bid)], asks: &[level(11, ask)] })[0]
+        }).sum();
+        let grew = |of: fn(&(u64, u64)) -> u64| of(&sizes[sizes.len() - 1]) as i64 - of(&sizes[0]) as i64;
+        prop_assert_eq!(total, grew(|s| s.0) - grew(|s| s.1));
+    }
+}
+
+fn r_squared(intervals: &[Interval], flow: impl Fn(&Interval) -> f64) -> Vec<f64> {
+    let windows = regress_mid(intervals, 1_800 * SECOND_NS, flow).unwrap();
+    windows.iter().map(|window| window.line.as_ref().unwrap().r_squared).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[test]
+fn real_flow_explains_about_half_of_the_mids_changes_over_ten_seconds() {
+    for (name, day) in [("AAPL", lobster::aapl()), ("AMZN", lobster::amzn())] {
+        let Some(day) = day else { return };
+        let intervals = intervals(day.books(), 10 * SECOND_NS, 1).unwrap();
+        let windows = r_squared(&intervals, |interval| interval.flow[0] as f64);
+        println!("{name}: mean R² {:.4}, by window {windows:.3?}", mean(&windows));
+        assert_eq!(windows.len(), 13, "{name}: half-hours of the session");
+        assert!((0.45..=0.60).contains(&mean(&windows)), "{name}: mean R² {} of {windows:?}", mean(&windows));
+    }
+}
+
+#[test]
+fn real_the_integrated_flow_explains_more_than_the_best_level_alone() {
+    let Some(day) = lobster::amzn() else { return };
+    let intervals = intervals(day.books(), 10 * SECOND_NS, 5).unwrap();
+    let weights = LevelWeights::fit(&intervals, 5).unwrap();
+    let best = r_squared(&intervals, |interval| interval.scaled_flow(0));
+    let integrated = r_squared(&intervals, |interval| weights.integrated(interval));
+    println!(
+        "explained {:.3} by {:.3?}; R² {:.4} and {:.4}",
+        weights.explained(),
+        weights.weights(),
+        mean(&best),
+        mean(&integrated)
+    );
+    assert!(mean(&integrated) > mean(&best), "{} against {}", mean(&integrated), mean(&best));
+    assert!(
+        weights.weights().iter().all(|weight| *weight > 0.0),
+        "every level's flow points the same way: {weights:?}"
+    );
+}
+
+#[test]
+fn real_streaming_integrated_flow_is_its_weights_on_the_rolling_flows() {
+    let Some(day) = lobster::amzn() else { return };
+    let rows = 20_000;
+    let mut streaming = IntegratedOfi::new(5, 10 * SECOND_NS).unwrap();
+    let mut levels: Vec<RollingOfi> = (1..=5).map(|level| RollingOfi::new(level, 10 * SECOND_NS).unwrap()).collect();
+    for depth in day.books().take(rows) {
+        streaming.on_depth(&depth);
+        levels.iter_mut().for_each(|level| level.on_depth(&depth));
+    }
+    // The last interval is not over, so the weights do not know it.
+    let mut over = intervals(day.books().take(rows), 10 * SECOND_NS, 5).unwrap();
+    over.pop();
+    let weights = LevelWeights::fit(&over, 5).unwrap();
+    let by_hand: f64 =
+        weights.weights().iter().zip(&levels).map(|(weight, level)| weight * level.value().unwrap()).sum();
+    let found = streaming.value().unwrap();
+    assert!((found - by_hand).abs() <= 1e-9 * by_hand.abs().max(1.0), "{found} against {by_hand}");
+}
+
+#[test]
+fn weights_by_hand_and_what_cannot_be_fitted() {
+    let interval = |flow: i64| {
+        let mut levels = [0; MOST_LEVELS];
+        (levels[0], levels[1]) = (flow, 3 * flow);
+        Interval { start_ns: 0, mid_change_half_ticks: 0, flow: levels, mean_depth: 2.0 }
+    };
+    // Level 2 always flows three times what level 1 does: w is along (1, 3), and that is all there is.
+    let all: Vec<Interval> = (-20..20).map(interval).collect();
+    let weights = LevelWeights::fit(&all, 2).unwrap();
+    assert!((weights.weights()[0] - 0.25).abs() < 1e-12 && (weights.explained() - 1.0).abs() < 1e-12, "{weights:?}");
+    assert_eq!(
+        LevelWeights::fit(&all[..9], 2).unwrap_err().to_string(),
+        "level weights: 9 observations; allowed: 30 or more"
+    );
+    assert_eq!(
+        LevelWeights::fit(&[interval(1); 40], 2).unwrap_err().to_string(),
+        "level weights: the flows never vary"
+    );
+    assert_eq!(IntegratedOfi::new(1, 1).unwrap_err().to_string(), "levels 1; allowed: 2 to 20");
+    let error = IntervalFlow::new(5, 1).unwrap_err().to_string();
+    assert_eq!(error, "interval_ns 5; allowed: 100 ms to one day (100,000,000 to 86,400,000,000,000 ns)");
+}

@@ -1,0 +1,103 @@
+//! What a rolling window of time holds.
+
+use std::collections::VecDeque;
+
+use super::{FeatureError, error::duration};
+
+/// How many entries a window has room for before it first grows.
+const FIRST_ROOM: usize = 1024;
+
+/// The sum of whole numbers over the last `window_ns`: of all given at times in (now − window, now].
+///
+/// Whole numbers make the sum exact however long it runs. The ring grows to what the busiest window holds, and stays there.
+#[derive(Debug, Clone)]
+pub struct RollingSum {
+    window_ns: u64,
+    now_ns: u64,
+    held: VecDeque<(u64, i64)>,
+    sum: i128,
+}
+
+impl RollingSum {
+    /// An empty window.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::BadParameter`] for a window of no time or more than a day.
+    pub fn new(window_ns: u64) -> Result<Self, FeatureError> {
+        let window_ns = duration("window_ns", window_ns)?;
+        Ok(Self { window_ns, now_ns: 0, held: VecDeque::with_capacity(FIRST_ROOM), sum: 0 })
+    }
+
+    /// Moves the window on to a time.
+    #[inline]
+    pub fn advance(&mut self, time_ns: u64) {
+        self.now_ns = self.now_ns.max(time_ns);
+        while let Some(&(at_ns, value)) = self.held.front() {
+            if self.now_ns - at_ns < self.window_ns {
+                break;
+            }
+            self.sum -= i128::from(value);
+            self.held.pop_front();
+        }
+    }
+
+    /// Moves the window on to a time and adds a number there.
+    #[inline]
+    pub fn add(&mut self, time_ns: u64, value: i64) {
+        self.advance(time_ns);
+        // What adds nothing need not be held.
+        if value != 0 {
+            self.sum += i128::from(value);
+            self.held.push_back((self.now_ns, value));
+        }
+    }
+
+    /// The sum now.
+    #[inline]
+    pub fn sum(&self) -> f64 {
+        self.sum as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_window_is_open_at_its_start_and_closed_at_its_end() {
+        let mut sum = RollingSum::new(10).unwrap();
+        sum.add(100, 5);
+        sum.add(105, -2);
+        assert_eq!(sum.sum(), 3.0);
+        sum.advance(109);
+        assert_eq!(sum.sum(), 3.0);
+        sum.advance(110);
+        assert_eq!(sum.sum(), -2.0);
+        sum.advance(115);
+        assert_eq!(sum.sum(), 0.0);
+    }
+
+    #[test]
+    fn a_window_of_no_time_is_told() {
+        let error = RollingSum::new(0).unwrap_err().to_string();
+        assert_eq!(error, "window_ns 0; allowed: 1 ns to one day (86,400,000,000,000 ns)");
+    }
+
+    proptest! {
+        #[test]
+        fn streaming_is_the_sum_by_definition(steps in prop::collection::vec((0u64..50, any::<i64>()), 1..200), window in 1u64..200) {
+            let mut rolling = RollingSum::new(window).unwrap();
+            let mut given: Vec<(u64, i64)> = Vec::new();
+            let mut now = 1_000;
+            for (step, value) in steps {
+                now += step;
+                rolling.add(now, value);
+                given.push((now, value));
+                let whole: i128 = given.iter().filter(|(at, _)| now - at < window).map(|(_, value)| i128::from(*value)).sum();
+                prop_assert_eq!(rolling.sum(), whole as f64);
+            }
+        }
+    }
+}
