@@ -37,7 +37,8 @@ const SCALES: [f64; 3] = [0.1, 0.3, 0.5];
 /// [`Fit::unconstrained`] is of the slices alone, without any condition.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where there is no backbone.
+/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where there is no backbone, [`FitError::Ssvi`] where
+/// the parameters found make no surface.
 pub fn fit_essvi(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -98,8 +99,7 @@ pub fn fit_essvi(
         expiry_years: market.years.clone(),
         slices: smiles,
         clock: settings.clock.clone(),
-    })
-    .map_err(|_| FitError::NotConverged { starts: 1 })?;
+    })?;
     let unconstrained = quality_of_slices(slices, |i| {
         let [theta, left, right] = own[i];
         Some([theta, left + right, right - left])

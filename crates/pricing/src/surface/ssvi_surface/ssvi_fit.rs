@@ -31,7 +31,8 @@ const CAP: f64 = 1.5;
 /// `prior`'s. Levels that would fall with expiry become one. [`Fit::unconstrained`] is the fit of the same law with neither.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where no start has a finite cost.
+/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where no start has a finite cost, [`FitError::Ssvi`] where
+/// the parameters found make no surface.
 pub fn fit_ssvi(
     slices: &[SliceQuotes],
     law: SsviLaw,
@@ -48,8 +49,7 @@ pub fn fit_ssvi(
         expiry_years: market.years.clone(),
         theta,
         clock: settings.clock.clone(),
-    })
-    .map_err(|_| FitError::NotConverged { starts: found.starts })?;
+    })?;
     let mut notes = market.notes.clone();
     if !found.state.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: found.state.steps } });
@@ -88,7 +88,6 @@ pub(super) struct Found {
     pub(super) state: State,
     /// Levels before those that fall became one.
     ungrouped: Vec<Option<f64>>,
-    starts: usize,
 }
 
 /// The best descent from all starts.
@@ -122,7 +121,7 @@ pub(super) fn descend(
     if !state.cost.is_finite() {
         return Err(FitError::NotConverged { starts: starts.len() });
     }
-    Ok(Found { family, state, ungrouped, starts: starts.len() })
+    Ok(Found { family, state, ungrouped })
 }
 
 /// What is minimised. The pulls are towards the prior where there is one.
