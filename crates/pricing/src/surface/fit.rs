@@ -7,6 +7,7 @@ use super::{
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
+    neighbours::filled,
     repair::{self, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -74,7 +75,8 @@ pub(super) fn fit_targets(
         Some((ssvi, levels)) => (Some(ssvi), levels),
         None => (None, targets.iter().map(Target::level).collect()),
     };
-    let levels = fill_levels(&targets, levels);
+    let years: Vec<f64> = targets.iter().map(|target| target.expiry_years).collect();
+    let levels = fill_levels(&years, &levels);
     let backbone: Vec<Wings> = levels
         .iter()
         .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
@@ -188,30 +190,17 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     fall(cold(), &SCALES).1
 }
 
-/// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.
-pub(super) fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
-    let known: Vec<(f64, f64)> =
-        targets.iter().zip(&levels).filter_map(|(target, level)| Some((target.expiry_years, (*level)?))).collect();
+/// Gives each slice without a level one from its neighbours; rising.
+pub(super) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> Vec<f64> {
+    let between = |low: &f64, high: &f64, share: f64| low + (high - low) * share;
+    let unknown = || times.iter().map(|time| NO_VOLATILITY * NO_VOLATILITY * time).collect();
+    let mut levels = filled(levels, times, between, |level, ratio| level * ratio).unwrap_or_else(unknown);
     let mut before = 0.0_f64;
-    targets
-        .iter()
-        .zip(levels)
-        .map(|(target, level)| {
-            let t = target.expiry_years;
-            let level = level.unwrap_or_else(|| {
-                let after = known.partition_point(|&(expiry, _)| expiry < t);
-                match (after.checked_sub(1).map(|i| known[i]), known.get(after)) {
-                    (Some((t_low, low)), Some(&(t_high, high))) => {
-                        low + (high - low) * (t - t_low) / (t_high - t_low).max(1e-12)
-                    }
-                    (Some((expiry, level)), None) | (None, Some(&(expiry, level))) => level * t / expiry,
-                    (None, None) => NO_VOLATILITY * NO_VOLATILITY * t,
-                }
-            });
-            before = level.max(before * (1.0 + 1e-6));
-            before
-        })
-        .collect()
+    for level in &mut levels {
+        *level = level.max(before * (1.0 + 1e-6));
+        before = *level;
+    }
+    levels
 }
 
 /// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.

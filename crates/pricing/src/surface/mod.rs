@@ -26,6 +26,7 @@ mod linear;
 mod local_volatility;
 mod loss;
 mod maxima;
+mod neighbours;
 pub mod price_spline;
 mod query;
 mod repair;

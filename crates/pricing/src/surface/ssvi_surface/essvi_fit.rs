@@ -48,7 +48,7 @@ pub fn fit_essvi(
     let found = descend(&market, SsviLaw::PowerLaw, settings, None)?;
     let phi = found.family.phi(found.state.shape);
     let mut before = 0.0;
-    let mut backbone: Vec<SsviSmile> = levels(&market, &found.state)
+    let mut backbone: Vec<SsviSmile> = levels(&market, &found.state)?
         .into_iter()
         .map(|theta| {
             let theta = theta.max(before * (1.0 + LEAST_RISE));

@@ -10,6 +10,7 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{Bounds, Estimator, Fit, FitError, ModelSettings, Note, Reason, Stability, minimise, stability},
+    neighbours::filled,
 };
 
 /// Quotes a slice that the starts look at.
@@ -41,7 +42,7 @@ pub fn fit_ssvi(
 ) -> Result<Fit<SsviSurface>, FitError> {
     let market = Market::new(slices, &settings.calibration, &settings.clock)?;
     let found = descend(&market, law, settings, prior)?;
-    let theta = levels(&market, &found.state);
+    let theta = levels(&market, &found.state)?;
     let shape = found.state.shape;
     let surface = SsviSurface::new(SsviParameters {
         rho: shape[0],
@@ -152,25 +153,17 @@ fn problem<'a>(
     }
 }
 
-/// A level for every slice, never falling: those without quotes on the straight line of variance time between their neighbours'.
-pub(super) fn levels(market: &Market, state: &State) -> Vec<f64> {
-    let known: Vec<(f64, f64)> =
-        (0..market.years.len()).filter_map(|i| Some((market.times[i], state.theta(i)?))).collect();
+/// A level for every slice, never falling: those without quotes have it from their neighbours'.
+pub(super) fn levels(market: &Market, state: &State) -> Result<Vec<f64>, FitError> {
+    let known: Vec<Option<f64>> = (0..market.times.len()).map(|i| state.theta(i)).collect();
+    let between = |low: &f64, high: &f64, share: f64| low + (high - low) * share;
+    let mut levels = filled(&known, &market.times, between, |level, ratio| level * ratio).ok_or(FitError::NoQuotes)?;
     let mut before = 0.0_f64;
-    let level = |i: usize| {
-        let time = market.times[i];
-        let theta = state.theta(i).unwrap_or_else(|| {
-            let after = known.partition_point(|it| it.0 < time);
-            let (start, from) = after.checked_sub(1).map_or((0.0, 0.0), |i| known[i]);
-            match known.get(after) {
-                Some(&(end, to)) => from + (to - from) * (time - start) / (end - start),
-                None => from * time / start,
-            }
-        });
-        before = before.max(theta);
-        before
-    };
-    (0..market.years.len()).map(level).collect()
+    for level in &mut levels {
+        *level = level.max(before);
+        before = *level;
+    }
+    Ok(levels)
 }
 
 /// How well the quotes determine the shape, the levels being free: the normal equations of the shape with the levels eliminated.
