@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use super::{
-    FitQuality, SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
     neighbours::filled,
+    quality::{QualityCount, count, of_all},
     repair::{self, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -94,7 +95,7 @@ pub(super) fn fit_targets(
                     let cost = |svi: &Svi| loss::objective(target, &wings::from_svi(svi), Loss::LEAST_SQUARES);
                     cost(own) < cost(joint)
                 }
-                None => target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside,
+                None => met(&slices[i], own).inside() > met(&slices[i], joint).inside(),
             });
             Some(repaired)
         };
@@ -107,7 +108,7 @@ pub(super) fn fit_targets(
         let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
         refit(&mut fitted, &anew, &mut members, &backbone, &ranges);
         let far = finished(&fitted)?;
-        Some(if is_better(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
+        Some(if is_better(slices, &far.slices, &near.slices) { far } else { near })
     });
     let (svis, shares) = repaired.map_or_else(|| (repair::flat(&backbone), None), |it| (it.slices, Some(it.shares)));
     (assemble(slices, ssvi, &alone, &backbone, svis, shares.as_deref()), alone)
@@ -118,10 +119,9 @@ pub(super) fn fit_targets(
 fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> Option<Vec<bool>> {
     let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
         let Some(alone) = alone else { return 0 };
-        let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
-        let is_strained =
-            best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64;
-        if is_strained { best.inside - joint.inside } else { 0 }
+        let (joint, best) = (met(quotes, svi).inside(), met(quotes, &wings::to_svi(alone)).inside());
+        let is_strained = quotes.len() >= STRAINED_QUOTES_MIN && (joint as f64) < STRAINED_SHARE * best as f64;
+        if is_strained { best - joint } else { 0 }
     };
     let lost: Vec<usize> = slices.iter().zip(fitted).zip(alone).map(lost).collect();
     let quotes: usize = slices.iter().map(SliceQuotes::len).sum();
@@ -150,17 +150,20 @@ fn refit(fitted: &mut [Wings], anew: &[bool], members: &mut [Member], backbone: 
     }
 }
 
-/// Quality over all slices.
-fn pooled(slices: &[SliceQuotes], fitted: &[Svi]) -> FitQuality {
-    let parts: Vec<FitQuality> = slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi)).collect();
-    target::pooled(parts.iter())
+/// How well a slice meets its quotes.
+fn met(quotes: &SliceQuotes, svi: &Svi) -> QualityCount {
+    count(quotes, |k| svi.total_variance(k).max(0.0))
 }
 
-/// Whether one fit meets more quotes than the other, or next to as many and misses the rest by less.
-fn is_better(one: &FitQuality, other: &FitQuality) -> bool {
-    let (one_inside, other_inside) = (one.inside as f64, other.inside as f64);
+/// Whether one surface meets more quotes than the other, or next to as many and misses the rest by less.
+fn is_better(slices: &[SliceQuotes], one: &[Svi], other: &[Svi]) -> bool {
+    let all = |svis: &[Svi]| {
+        slices.iter().zip(svis).fold(QualityCount::default(), |all, (quotes, svi)| all.joined(met(quotes, svi)))
+    };
+    let (one, other) = (all(one), all(other));
+    let (one_inside, other_inside) = (one.inside() as f64, other.inside() as f64);
     if (one_inside - other_inside).abs() <= NEXT_TO * other_inside {
-        one.rmse_vol_points < other.rmse_vol_points
+        one.quality().rmse_vol_points < other.quality().rmse_vol_points
     } else {
         one_inside > other_inside
     }
@@ -255,6 +258,9 @@ fn assemble(
     svis: Vec<Svi>,
     shares: Option<&[f64]>,
 ) -> Surface {
+    let counts: Vec<QualityCount> = slices.iter().zip(&svis).map(|(quotes, svi)| met(quotes, svi)).collect();
+    let own = |i: usize| alone[i].as_ref().map_or(counts[i], |x| met(&slices[i], &wings::to_svi(x)));
+    let free: Vec<QualityCount> = (0..slices.len()).map(own).collect();
     let fitted: Vec<SurfaceSlice> = slices
         .iter()
         .zip(svis)
@@ -265,26 +271,23 @@ fn assemble(
                 (Some(_), Some(shares)) if alone[i].is_some() && shares[i] < 1.0 => SliceSource::Svi,
                 _ => SliceSource::Ssvi,
             };
-            let quality = target::quality(quotes, &svi);
             SurfaceSlice {
                 expiry_years: target::positive_years(quotes.expiry_years),
                 forward: quotes.forward,
                 svi,
                 source,
                 log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
-                quality,
-                unconstrained: alone[i].as_ref().map_or(quality, |x| target::quality(quotes, &wings::to_svi(x))),
+                quality: counts[i].quality(),
+                unconstrained: free[i].quality(),
             }
         })
         .collect();
-    let ssvi_quality: Vec<_> =
-        slices.iter().zip(backbone).map(|(quotes, x)| target::quality(quotes, &wings::to_svi(x))).collect();
     Surface {
         ssvi,
         arbitrage: check(&fitted),
-        quality: target::pooled(fitted.iter().map(|slice| &slice.quality)),
-        ssvi_quality: target::pooled(ssvi_quality.iter()),
-        unconstrained: target::pooled(fitted.iter().map(|slice| &slice.unconstrained)),
+        quality: of_all(counts),
+        ssvi_quality: of_all(slices.iter().zip(backbone).map(|(quotes, x)| met(quotes, &wings::to_svi(x)))),
+        unconstrained: of_all(free),
         slices: fitted,
     }
 }

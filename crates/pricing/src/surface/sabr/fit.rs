@@ -17,8 +17,8 @@ use crate::surface::{
         quote_notes, stability,
     },
     neighbours::nearest,
+    quality_of,
     target::positive_years,
-    violations::quality_of,
 };
 
 /// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.

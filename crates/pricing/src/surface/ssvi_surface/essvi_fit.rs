@@ -9,7 +9,6 @@ use super::{
     family::SsviLaw,
     joins::{MODERATE_SLOPE, Wings, has_room},
     market::Market,
-    quality::quality_of_slices,
     smile::{SsviSmile, total_variance},
     ssvi_fit::{descend, levels},
 };
@@ -18,6 +17,7 @@ use crate::surface::{
     calibration::{
         Bounds, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise, moved, stability,
     },
+    quality::{count, of_all},
 };
 
 /// The backbone's levels rise by this share at least, so that every join of it has room.
@@ -100,10 +100,10 @@ pub fn fit_essvi(
         slices: smiles,
         clock: settings.clock.clone(),
     })?;
-    let unconstrained = quality_of_slices(slices, |i| {
-        let [theta, left, right] = own[i];
-        Some([theta, left + right, right - left])
-    });
+    let counted = |(quotes, &[theta, left, right]): (&SliceQuotes, &Wings)| {
+        count(quotes, |k| total_variance([theta, left + right, right - left], k))
+    };
+    let unconstrained = of_all(slices.iter().zip(&own).map(counted));
     Ok(Fit { surface, notes, stability, unconstrained: Some(unconstrained) })
 }
 

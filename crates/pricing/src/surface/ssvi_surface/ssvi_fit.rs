@@ -4,13 +4,14 @@ use super::{
     arrow::{Problem, Pull, State, accumulate},
     family::{Family, Shape, SsviLaw},
     market::Market,
-    quality::quality_of_slices,
+    smile::total_variance,
     surface::{SsviParameters, SsviSurface},
 };
 use crate::surface::{
     SliceQuotes,
     calibration::{Bounds, Estimator, Fit, FitError, ModelSettings, Note, Reason, Stability, minimise, stability},
     neighbours::filled,
+    quality::{count, of_all},
 };
 
 /// Quotes a slice that the starts look at.
@@ -70,11 +71,13 @@ pub fn fit_ssvi(
     let start = loose.shape(shape[0], &found.family.phi(shape)).unwrap_or_else(|| loose.typical());
     let starting = State { shape: start, ..State::new(&found.ungrouped, start) };
     let free = problem(&market, loose, settings, None).descend(starting, STEPS, TOLERANCE);
-    let unconstrained = quality_of_slices(slices, |i| {
-        let theta = free.theta(i)?;
+    // A slice without a level of its own is missed.
+    let counted = |(i, quotes): (usize, &SliceQuotes)| {
+        let theta = free.theta(i).unwrap_or(f64::NAN);
         let psi = loose.psi(theta, free.shape)[0];
-        Some([theta, psi, free.shape[0] * psi])
-    });
+        count(quotes, |k| total_variance([theta, psi, free.shape[0] * psi], k))
+    };
+    let unconstrained = of_all(slices.iter().enumerate().map(counted));
     Ok(Fit {
         surface,
         notes,
