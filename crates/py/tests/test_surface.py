@@ -48,6 +48,13 @@ def test_it_meets_the_quotes_and_says_so(surface: zomma.surface.Surface) -> None
     assert "100 of 100 quotes inside" in repr(surface)
 
 
+def test_mids_alone_say_nothing_of_bid_and_ask() -> None:
+    mids = {name: column for name, column in table().items() if name not in ("bid_volatility", "ask_volatility")}
+    fitted = zomma.surface.fit(mids)
+    assert fitted.quality["inside"] is None and fitted.quality["quotes"] == 100
+    assert "100 quotes>" in repr(fitted)
+
+
 def test_points_are_broadcast_and_one_is_a_float(surface: zomma.surface.Surface) -> None:
     strikes, years = np.array([[90.0], [110.0]]), np.array([0.2, 0.4, 0.8])
     vols = surface.implied_vol(strikes, years)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use zomma_base::{OptionType, Status, time};
 use zomma_market::chain::Chain;
-use zomma_pricing::surface::FitQuality;
+use zomma_pricing::surface::{FitQuality, QualityCount};
 use zomma_strategy::analysis::{Analysis, Candidate, ExpirySummary};
 
 /// What `model` says: the surface that Greeks and fit figures are of.
@@ -59,13 +59,8 @@ pub struct Fit {
 
 impl From<FitQuality> for Fit {
     fn from(quality: FitQuality) -> Self {
-        Self { inside_bid_ask_share: inside_share(&quality), rmse_vol_points: quality.rmse_vol_points }
+        Self { inside_bid_ask_share: quality.inside_share(), rmse_vol_points: quality.rmse_vol_points }
     }
-}
-
-/// Share of the quotes inside bid and ask; None where there is no quote to judge by.
-pub fn inside_share(quality: &FitQuality) -> Option<f64> {
-    (quality.quotes > 0).then(|| quality.inside as f64 / quality.quotes as f64)
 }
 
 /// Rows by reason, the most frequent first.
@@ -165,7 +160,7 @@ impl From<&ExpirySummary> for ExpiryRow {
             quotes: expiry.quotes,
             quotes_judged: expiry.quality.quotes,
             slice_source: expiry.slice_source,
-            inside_bid_ask_share: inside_share(&expiry.quality),
+            inside_bid_ask_share: expiry.quality.inside_share(),
             rmse_vol_points: expiry.quality.rmse_vol_points,
             unconstrained: expiry.unconstrained.into(),
             atm_volatility: expiry.atm_volatility,
@@ -261,7 +256,7 @@ impl Summary {
             rejected,
             implied_volatility_status: Counts::of(statuses.into_iter()),
             model: MODEL,
-            inside_bid_ask_share: inside_share(&analysis.quality),
+            inside_bid_ask_share: analysis.quality.inside_share(),
             rmse_vol_points: analysis.quality.rmse_vol_points,
             quotes_judged: analysis.quality.quotes,
             near_the_money: near_the_money(chain, analysis).into(),
@@ -285,8 +280,7 @@ impl Summary {
 /// Quality over the usable out-of-the-money quotes with a bid whose strike lies within one standard deviation of its forward.
 fn near_the_money(chain: &Chain, analysis: &Analysis) -> FitQuality {
     let (source, result) = (&chain.quotes, &analysis.quotes);
-    let mut quality = FitQuality::default();
-    let (mut squares, mut mids) = (0.0, 0_usize);
+    let mut count = QualityCount::default();
     for (row, &index) in result.expiry.iter().enumerate() {
         let Some(expiry) = analysis.expiries.get(index as usize) else { continue };
         let strike = source.strike[row];
@@ -295,32 +289,13 @@ fn near_the_money(chain: &Chain, analysis: &Analysis) -> FitQuality {
         if !(is_near && is_out && result.status[row].is_ok() && source.bid[row] > 0.0) {
             continue;
         }
-        let model = result.surface_volatility[row];
-        quality.quotes += 1;
-        // A bid without a volatility is no lower bound.
-        let is_above_bid = result.bid_volatility[row].is_nan() || model >= result.bid_volatility[row];
-        quality.inside += usize::from(is_above_bid && model <= result.ask_volatility[row]);
-        let gap = (model - result.mid_volatility[row]) * 100.0;
-        if gap.is_finite() {
-            squares += gap * gap;
-            mids += 1;
-        }
+        let quote = [result.bid_volatility[row], result.mid_volatility[row], result.ask_volatility[row]];
+        count.add(result.surface_volatility[row], quote);
     }
-    quality.rmse_vol_points = (squares / mids.max(1) as f64).sqrt();
-    quality
+    count.quality()
 }
 
 /// Quality of the unconstrained slices over all expiries, counted as the surface's own is.
 fn unconstrained(analysis: &Analysis) -> FitQuality {
-    let mut all = FitQuality::default();
-    let mut squares = 0.0;
-    for quality in analysis.expiries.iter().map(|expiry| &expiry.unconstrained) {
-        all.quotes += quality.quotes;
-        all.inside += quality.inside;
-        if quality.rmse_vol_points.is_finite() {
-            squares += quality.rmse_vol_points.powi(2) * quality.quotes as f64;
-        }
-    }
-    all.rmse_vol_points = (squares / all.quotes.max(1) as f64).sqrt();
-    all
+    FitQuality::pooled(analysis.expiries.iter().map(|expiry| expiry.unconstrained))
 }

@@ -87,16 +87,7 @@ pub fn pooled(model: SurfaceModel, days: &[Outcome]) -> Outcome {
         return Outcome::none(model, why);
     }
     let sum = |count: fn(&Outcome) -> usize| fitted.iter().map(|day| count(day)).sum::<usize>();
-    let quality = |of: fn(&Outcome) -> FitQuality| {
-        let mut all = FitQuality::default();
-        let mut squares = 0.0;
-        for part in fitted.iter().map(|day| of(day)) {
-            all.quotes += part.quotes;
-            all.inside += part.inside;
-            squares += part.rmse_vol_points * part.rmse_vol_points * part.quotes as f64;
-        }
-        FitQuality { rmse_vol_points: (squares / all.quotes.max(1) as f64).sqrt(), ..all }
-    };
+    let quality = |of: fn(&Outcome) -> FitQuality| FitQuality::pooled(fitted.iter().map(|day| of(day)));
     let mut maxima: Vec<usize> = fitted.iter().map(|day| day.density_maxima).collect();
     maxima.sort_unstable();
     let mut times: Vec<f64> = fitted.iter().map(|day| day.fit_ms).collect();

@@ -228,10 +228,9 @@ pub fn html(title: &str, surface: &SavedSurface, quotes: &[SliceQuotes]) -> anyh
     }
     let model = surface.surface.model().as_str();
     let facts = format!(
-        "{model}, {} expiries, {} quotes, {} inside bid-ask, error {:.3} vol points. Arbitrage: {}.",
+        "{model}, {} expiries, {}, error {:.3} vol points. Arbitrage: {}.",
         surface.slices.len(),
-        surface.quality.quotes,
-        super::text::share(&surface.quality),
+        super::text::met(&surface.quality),
         surface.quality.rmse_vol_points,
         arbitrage(surface)
     );

@@ -18,9 +18,8 @@ pub fn fit_text(title: &str, surface: &SavedSurface, remarks: &[String]) -> Stri
 fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut String) -> std::fmt::Result {
     let quality = &surface.quality;
     let model = surface.surface.model().as_str();
-    write!(out, "{title}: {model}, {} expiries, {} quotes, ", surface.slices.len(), quality.quotes)?;
-    write!(out, "{} inside bid-ask", share(quality))?;
-    if let Some(free) = &surface.unconstrained {
+    write!(out, "{title}: {model}, {} expiries, {}", surface.slices.len(), met(quality))?;
+    if let Some(free) = surface.unconstrained.as_ref().filter(|free| free.inside.is_some()) {
         write!(out, " ({} without constraints)", share(free))?;
     }
     writeln!(out, ", error {:.3} vol points", quality.rmse_vol_points)?;
@@ -59,11 +58,11 @@ fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut 
 pub fn fit_line(title: &str, surface: &SavedSurface) -> String {
     let quality = &surface.quality;
     let violations = surface.arbitrage.butterfly_violations + surface.arbitrage.calendar_violations;
+    let inside = quality.inside.map(|_| format!("{} inside", share(quality))).unwrap_or_default();
     format!(
-        "  {title:<24}{:>4} expiries{:>7} quotes{:>9} inside{:>9.3} vol points{violations:>6} violations{:>4} notes\n",
+        "  {title:<24}{:>4} expiries{:>7} quotes{inside:>16}{:>9.3} vol points{violations:>6} violations{:>4} notes\n",
         surface.slices.len(),
         quality.quotes,
-        share(quality),
         quality.rmse_vol_points,
         surface.notes.len()
     )
@@ -84,12 +83,32 @@ pub fn arbitrage(surface: &SavedSurface) -> String {
     }
 }
 
-/// The share of quotes inside bid-ask.
-pub fn share(quality: &FitQuality) -> String {
-    if quality.quotes == 0 {
-        return "none".into();
+/// How many quotes, and what share of them lies inside bid-ask, where they have any.
+pub fn met(quality: &FitQuality) -> String {
+    match quality.inside {
+        Some(_) => format!("{} quotes, {} inside bid-ask", quality.quotes, share(quality)),
+        None => format!("{} quotes without bid and ask", quality.quotes),
     }
+}
+
+/// The share of quotes inside bid-ask; blank where none has either.
+pub fn share(quality: &FitQuality) -> String {
+    let Some(inside) = quality.inside.filter(|_| quality.quotes > 0) else { return String::new() };
     // Rounded down: all of them is said of all of them alone.
-    let thousandths = 1000 * quality.inside / quality.quotes;
+    let thousandths = 1000 * inside / quality.quotes;
     format!("{}.{} %", thousandths / 10, thousandths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_left_blank() {
+        let quality = |inside| FitQuality { quotes: 3, inside, rmse_vol_points: 0.1 };
+        assert_eq!(share(&quality(Some(2))), "66.6 %");
+        assert_eq!(met(&quality(Some(2))), "3 quotes, 66.6 % inside bid-ask");
+        assert_eq!((share(&quality(None)), share(&FitQuality::default())), (String::new(), String::new()));
+        assert_eq!(met(&quality(None)), "3 quotes without bid and ask");
+    }
 }

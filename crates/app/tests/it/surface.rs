@@ -228,6 +228,18 @@ fn days_are_followed_with_yesterday_as_the_prior() {
 }
 
 #[test]
+fn mids_alone_say_nothing_of_what_is_inside_bid_and_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let surface = folder.path().join("surface.json");
+    let mids = "log_moneyness,expiry_years,implied_volatility\n-0.1,1,0.21\n0,1,0.2\n0.1,1,0.19\n";
+    let fitted = run_with_input(&["surface", "fit", "-", "-o", arg(&surface)], mids.as_bytes()).ok();
+    assert!(fitted.out.contains("1 expiries, 3 quotes without bid and ask, error"), "{}", fitted.out);
+    assert!(!fitted.out.contains("inside bid-ask"), "{}", fitted.out);
+    let quality = &json(&surface)["quality"];
+    assert!(quality["inside"].is_null() && quality["quotes"] == 3, "{quality}");
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let fit = |text: &str| run_with_input(&["surface", "fit", "-"], text.as_bytes());

@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use super::{
-    FitQuality, SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
+    neighbours::filled,
+    quality::{FitQuality, QualityCount, count, of_all},
     repair::{self, Repaired, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -64,11 +66,15 @@ pub(super) struct Found {
 impl Found {
     /// Quality of the slices alone over all quotes of `slices`.
     pub(super) fn unconstrained(&self, slices: &[SliceQuotes]) -> FitQuality {
+        of_all(self.alone_counts(slices))
+    }
+
+    /// How well each slice alone meets its quotes; one without a fit of its own, as in the surface.
+    fn alone_counts(&self, slices: &[SliceQuotes]) -> Vec<QualityCount> {
         let of = |((quotes, slice), alone): ((&SliceQuotes, &FoundSlice), &Option<Wings>)| {
-            target::quality(quotes, &alone.as_ref().map_or(slice.svi, wings::to_svi))
+            met(quotes, &alone.as_ref().map_or(slice.svi, wings::to_svi))
         };
-        let parts: Vec<FitQuality> = slices.iter().zip(&self.slices).zip(&self.alone).map(of).collect();
-        target::pooled(parts.iter())
+        slices.iter().zip(&self.slices).zip(&self.alone).map(of).collect()
     }
 }
 
@@ -87,14 +93,14 @@ pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Opt
     let repaired = frame.ssvi.and_then(|_| {
         let mut members = members(targets, &frame.backbone);
         let is_better = |i: usize, own: &Svi, joint: &Svi| {
-            target::quality(&slices[i], own).inside > target::quality(&slices[i], joint).inside
+            met(&slices[i], own).inside() > met(&slices[i], joint).inside()
         };
         let mut fitted = joint::fit(&mut members, &frame.backbone, &frame.backbone, &frame.ranges, Reach::Near);
         let near = frame.finished(&fitted, &alone, is_better)?;
         let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
         refit(&mut fitted, &anew, &mut members, &frame.backbone, &frame.ranges);
         let far = frame.finished(&fitted, &alone, is_better)?;
-        Some(if is_better_fit(&pooled(slices, &far.slices), &pooled(slices, &near.slices)) { far } else { near })
+        Some(if meets_better(slices, &far.slices, &near.slices) { far } else { near })
     });
     frame.found(slices, alone, repaired)
 }
@@ -154,7 +160,8 @@ impl Frame {
             Some((ssvi, levels)) => (Some(ssvi), levels),
             None => (None, targets.iter().map(Target::level).collect()),
         };
-        let levels = fill_levels(targets, levels);
+        let years: Vec<f64> = targets.iter().map(|target| target.expiry_years).collect();
+        let levels = fill_levels(&years, &levels);
         let backbone = levels
             .iter()
             .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
@@ -212,10 +219,9 @@ pub(super) enum Aim {
 fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> Option<Vec<bool>> {
     let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
         let Some(alone) = alone else { return 0 };
-        let (joint, best) = (target::quality(quotes, svi), target::quality(quotes, &wings::to_svi(alone)));
-        let is_strained =
-            best.quotes >= STRAINED_QUOTES_MIN && (joint.inside as f64) < STRAINED_SHARE * best.inside as f64;
-        if is_strained { best.inside - joint.inside } else { 0 }
+        let (joint, best) = (met(quotes, svi).inside(), met(quotes, &wings::to_svi(alone)).inside());
+        let is_strained = quotes.len() >= STRAINED_QUOTES_MIN && (joint as f64) < STRAINED_SHARE * best as f64;
+        if is_strained { best - joint } else { 0 }
     };
     let lost: Vec<usize> = slices.iter().zip(fitted).zip(alone).map(lost).collect();
     let quotes: usize = slices.iter().map(SliceQuotes::len).sum();
@@ -244,17 +250,20 @@ fn refit(fitted: &mut [Wings], anew: &[bool], members: &mut [Member], backbone: 
     }
 }
 
-/// Quality over all slices.
-fn pooled(slices: &[SliceQuotes], fitted: &[Svi]) -> FitQuality {
-    let parts: Vec<FitQuality> = slices.iter().zip(fitted).map(|(quotes, svi)| target::quality(quotes, svi)).collect();
-    target::pooled(parts.iter())
+/// How well a slice meets its quotes.
+fn met(quotes: &SliceQuotes, svi: &Svi) -> QualityCount {
+    count(quotes, |k| svi.total_variance(k).max(0.0))
 }
 
-/// Whether one fit meets more quotes than the other, or next to as many and misses the rest by less.
-fn is_better_fit(one: &FitQuality, other: &FitQuality) -> bool {
-    let (one_inside, other_inside) = (one.inside as f64, other.inside as f64);
+/// Whether one surface meets more quotes than the other, or next to as many and misses the rest by less.
+fn meets_better(slices: &[SliceQuotes], one: &[Svi], other: &[Svi]) -> bool {
+    let all = |svis: &[Svi]| {
+        slices.iter().zip(svis).fold(QualityCount::default(), |all, (quotes, svi)| all.joined(met(quotes, svi)))
+    };
+    let (one, other) = (all(one), all(other));
+    let (one_inside, other_inside) = (one.inside() as f64, other.inside() as f64);
     if (one_inside - other_inside).abs() <= NEXT_TO * other_inside {
-        one.rmse_vol_points < other.rmse_vol_points
+        one.quality().rmse_vol_points < other.quality().rmse_vol_points
     } else {
         one_inside > other_inside
     }
@@ -284,30 +293,17 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     fall(cold(), &SCALES).1
 }
 
-/// Gives each slice without a level one from its neighbours: linear in total variance between two, of one volatility beyond; rising.
-pub(super) fn fill_levels(targets: &[Target], levels: Vec<Option<f64>>) -> Vec<f64> {
-    let known: Vec<(f64, f64)> =
-        targets.iter().zip(&levels).filter_map(|(target, level)| Some((target.expiry_years, (*level)?))).collect();
+/// Gives each slice without a level one from its neighbours; rising.
+pub(super) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> Vec<f64> {
+    let between = |low: &f64, high: &f64, share: f64| low + (high - low) * share;
+    let unknown = || times.iter().map(|time| NO_VOLATILITY * NO_VOLATILITY * time).collect();
+    let mut levels = filled(levels, times, between, |level, ratio| level * ratio).unwrap_or_else(unknown);
     let mut before = 0.0_f64;
-    targets
-        .iter()
-        .zip(levels)
-        .map(|(target, level)| {
-            let t = target.expiry_years;
-            let level = level.unwrap_or_else(|| {
-                let after = known.partition_point(|&(expiry, _)| expiry < t);
-                match (after.checked_sub(1).map(|i| known[i]), known.get(after)) {
-                    (Some((t_low, low)), Some(&(t_high, high))) => {
-                        low + (high - low) * (t - t_low) / (t_high - t_low).max(1e-12)
-                    }
-                    (Some((expiry, level)), None) | (None, Some(&(expiry, level))) => level * t / expiry,
-                    (None, None) => NO_VOLATILITY * NO_VOLATILITY * t,
-                }
-            });
-            before = level.max(before * (1.0 + 1e-6));
-            before
-        })
-        .collect()
+    for level in &mut levels {
+        *level = level.max(before * (1.0 + 1e-6));
+        before = *level;
+    }
+    levels
 }
 
 /// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.
@@ -356,30 +352,32 @@ fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
 
 /// The surface with its check and its qualities.
 fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
+    let joint = slices.iter().zip(&found.slices);
+    let counts: Vec<QualityCount> = joint.map(|(quotes, slice)| met(quotes, &slice.svi)).collect();
+    let free = found.alone_counts(slices);
+    let backbone = slices.iter().zip(&found.backbone).map(|(quotes, x)| met(quotes, &wings::to_svi(x)));
     let fitted: Vec<SurfaceSlice> = slices
         .iter()
         .zip(&found.slices)
-        .zip(&found.alone)
-        .map(|((quotes, slice), alone)| {
-            let quality = target::quality(quotes, &slice.svi);
+        .enumerate()
+        .map(|(i, (quotes, slice))| {
             SurfaceSlice {
                 expiry_years: slice.expiry_years,
                 forward: quotes.forward,
                 svi: slice.svi,
                 source: slice.source,
                 log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
-                quality,
-                unconstrained: alone.as_ref().map_or(quality, |x| target::quality(quotes, &wings::to_svi(x))),
+                quality: counts[i].quality(),
+                unconstrained: free[i].quality(),
             }
         })
         .collect();
-    let backbone: Vec<Svi> = found.backbone.iter().map(wings::to_svi).collect();
     Surface {
         ssvi: found.ssvi,
         arbitrage: check(&fitted),
-        quality: target::pooled(fitted.iter().map(|slice| &slice.quality)),
-        ssvi_quality: pooled(slices, &backbone),
-        unconstrained: target::pooled(fitted.iter().map(|slice| &slice.unconstrained)),
+        quality: of_all(counts),
+        ssvi_quality: of_all(backbone),
+        unconstrained: of_all(free),
         slices: fitted,
     }
 }

@@ -26,7 +26,9 @@ mod linear;
 mod local_volatility;
 mod loss;
 mod maxima;
+mod neighbours;
 pub mod price_spline;
+mod quality;
 mod query;
 mod repair;
 mod rows;
@@ -58,6 +60,7 @@ pub use fit::fit;
 pub use forwards::Forwards;
 pub use local_volatility::{LocalVolatilityError, LocalVolatilityGrid, LocalVolatilityStatus};
 pub use maxima::{DensityMaxima, density_maxima};
+pub use quality::{FitQuality, QualityCount, quality_of};
 pub use rows::{VolatilityRows, slices_of};
 pub use slices::Slices;
 pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
@@ -65,7 +68,7 @@ pub use ssvi::Ssvi;
 pub use svi::Svi;
 pub use svi_domain::{Butterfly, SsviButterfly, ssvi_butterfly};
 pub use svi_forms::{JumpWings, NaturalSvi, SviFormError};
-pub use violations::{Coverage, Violation, ViolationKind, coverage, quality_of, violations};
+pub use violations::{Coverage, Violation, ViolationKind, coverage, violations};
 
 use serde::{Deserialize, Serialize};
 
@@ -118,17 +121,6 @@ pub enum SliceSource {
     Ssvi,
     /// Nothing to take a shape from: one volatility for all strikes.
     Flat,
-}
-
-/// Fit quality over the quotes of a slice or a surface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FitQuality {
-    /// Quotes counted.
-    pub quotes: usize,
-    /// Quotes whose model vol lies between bid vol and ask vol (a bid without a vol counts as no lower bound).
-    pub inside: usize,
-    /// Root mean square of model vol − mid vol, in vol points (0.01), over the quotes that have a mid vol.
-    pub rmse_vol_points: f64,
 }
 
 /// One expiry of a fitted surface.

@@ -3,9 +3,8 @@
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
 use super::{
-    FitQuality, SliceQuotes,
+    SliceQuotes,
     lanes::{self, Lanes},
-    svi::Svi,
     wings::Wings,
 };
 
@@ -187,35 +186,4 @@ pub(super) fn log_moneyness_range(quotes: &SliceQuotes) -> Option<[f64; 2]> {
         range = Some([low.min(k), high.max(k)]);
     }
     range
-}
-
-/// Quality of `svi` over all quotes of a slice.
-pub(super) fn quality(quotes: &SliceQuotes, svi: &Svi) -> FitQuality {
-    let t = positive_years(quotes.expiry_years);
-    let (mut inside, mut with_mid, mut squares) = (0, 0_usize, 0.0);
-    let n = quotes.len();
-    for i in 0..n {
-        let model = (svi.total_variance(quotes.log_moneyness[i]).max(0.0) / t).sqrt();
-        let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
-        inside += usize::from((bid.is_nan() || model >= bid) && model <= ask);
-        let error = 100.0 * (model - quotes.mid_volatility[i]);
-        if error.is_finite() {
-            with_mid += 1;
-            squares += error * error;
-        }
-    }
-    let rmse_vol_points = if with_mid > 0 { (squares / with_mid as f64).sqrt() } else { 0.0 };
-    FitQuality { quotes: n, inside, rmse_vol_points }
-}
-
-/// Quality over slices together, from that of each: mean squares weigh by the quotes of a slice, those without a mid among them.
-pub(super) fn pooled<'a>(parts: impl Iterator<Item = &'a FitQuality>) -> FitQuality {
-    let (mut quotes, mut inside, mut squares) = (0, 0, 0.0);
-    for part in parts {
-        quotes += part.quotes;
-        inside += part.inside;
-        squares += part.rmse_vol_points * part.rmse_vol_points * part.quotes as f64;
-    }
-    let rmse_vol_points = if quotes > 0 { (squares / quotes as f64).sqrt() } else { 0.0 };
-    FitQuality { quotes, inside, rmse_vol_points }
 }

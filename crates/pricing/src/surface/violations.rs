@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArbitrageReport, FitQuality, SliceQuotes,
+    ArbitrageReport, SliceQuotes,
     check::lowest,
     smile::{VolatilitySurface, durrleman_g},
     target::{log_moneyness_range, positive_years},
@@ -193,39 +193,6 @@ fn grid([low, high]: [f64; 2]) -> Vec<f64> {
     (0..POINTS).map(|i| low + step * i as f64).collect()
 }
 
-/// How well `surface` meets the quotes: of each slice, and of all together.
-pub fn quality_of(
-    surface: &(impl VolatilitySurface + ?Sized),
-    slices: &[SliceQuotes],
-) -> (Vec<FitQuality>, FitQuality) {
-    let mut all = FitQuality::default();
-    let (mut squares, mut with_mid) = (0.0, 0_usize);
-    let mut parts = Vec::with_capacity(slices.len());
-    for quotes in slices {
-        let t = positive_years(quotes.expiry_years);
-        let mut part = FitQuality { quotes: quotes.len(), ..FitQuality::default() };
-        let (mut part_squares, mut part_with_mid) = (0.0, 0_usize);
-        for i in 0..quotes.len() {
-            let model = surface.implied_vol(quotes.log_moneyness[i], t);
-            let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
-            part.inside += usize::from((bid.is_nan() || model >= bid) && model <= ask);
-            let error = 100.0 * (model - quotes.mid_volatility[i]);
-            if error.is_finite() {
-                part_with_mid += 1;
-                part_squares += error * error;
-            }
-        }
-        part.rmse_vol_points = (part_squares / part_with_mid.max(1) as f64).sqrt();
-        all.quotes += part.quotes;
-        all.inside += part.inside;
-        squares += part_squares;
-        with_mid += part_with_mid;
-        parts.push(part);
-    }
-    all.rmse_vol_points = (squares / with_mid.max(1) as f64).sqrt();
-    (parts, all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,22 +265,5 @@ mod tests {
         let (_, found) = violations(&surface, &coverage);
         assert!(found.iter().any(|it| it.kind == ViolationKind::NoValue), "{found:?}");
         assert_eq!(violations(&surface, &[]).1, vec![]);
-    }
-
-    #[test]
-    fn quality_is_counted_over_all_quotes() {
-        let (surface, _) = surface(vec![Svi::flat(0.04)]);
-        let quotes = SliceQuotes {
-            expiry_years: 1.0,
-            forward: 100.0,
-            log_moneyness: vec![-0.1, 0.0, 0.1],
-            bid_volatility: vec![0.19, f64::NAN, 0.21],
-            mid_volatility: vec![0.20, 0.21, f64::NAN],
-            ask_volatility: vec![0.21, 0.22, 0.23],
-            open_interest: Vec::new(),
-        };
-        let (parts, all) = quality_of(&surface, &[quotes]);
-        assert_eq!((parts[0], all.quotes, all.inside), (all, 3, 2));
-        assert!((all.rmse_vol_points - 0.5_f64.sqrt()).abs() < 1e-12);
     }
 }

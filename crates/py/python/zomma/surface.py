@@ -148,7 +148,7 @@ class Surface:
 
     @property
     def quality(self) -> dict[str, Any]:
-        """Quotes, how many lie inside bid-ask, and the error in volatility points."""
+        """Quotes, how many lie inside bid-ask (None where none has either), and the error in volatility points."""
         return dict(self._about["quality"])
 
     @property
@@ -167,8 +167,9 @@ class Surface:
         return found
 
     def __repr__(self) -> str:
-        quality = self.quality
-        return f"<zomma.surface.Surface {self.model}: {len(self.slices)} expiries, {quality['inside']} of {quality['quotes']} quotes inside bid-ask>"
+        quotes, inside = self.quality["quotes"], self.quality["inside"]
+        met = f"{quotes} quotes" if inside is None else f"{inside} of {quotes} quotes inside bid-ask"
+        return f"<zomma.surface.Surface {self.model}: {len(self.slices)} expiries, {met}>"
 
     # ---- where it goes ---------------------------------------------------------------------------------------------------------
 

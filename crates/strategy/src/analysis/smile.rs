@@ -140,7 +140,7 @@ struct Tally {
 impl Tally {
     fn quality(&self) -> FitQuality {
         let mean = if self.with_mid > 0 { self.squares / self.with_mid as f64 } else { f64::NAN };
-        FitQuality { quotes: self.quotes, inside: self.inside, rmse_vol_points: 100.0 * mean.sqrt() }
+        FitQuality { quotes: self.quotes, inside: Some(self.inside), rmse_vol_points: 100.0 * mean.sqrt() }
     }
 }
 

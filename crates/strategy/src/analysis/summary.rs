@@ -37,14 +37,14 @@ pub(super) fn summarize(outcome: &Outcome<'_>) -> Vec<ExpirySummary> {
             let quality = fit.by_expiry[index];
             let variance = fitted.map_or(f64::NAN, |fitted| fitted.svi.total_variance(0.0));
             // Counted over the same rows: what the slice did not see is outside.
-            let unconstrained =
-                fitted.map_or(FitQuality { quotes: quality.quotes, inside: 0, rmse_vol_points: f64::NAN }, |fitted| {
-                    FitQuality {
-                        quotes: quality.quotes,
-                        inside: fitted.unconstrained.inside.min(quality.quotes),
-                        rmse_vol_points: fitted.unconstrained.rmse_vol_points,
-                    }
-                });
+            let unconstrained = fitted.map_or(
+                FitQuality { quotes: quality.quotes, inside: Some(0), rmse_vol_points: f64::NAN },
+                |fitted| FitQuality {
+                    quotes: quality.quotes,
+                    inside: Some(fitted.unconstrained.inside.unwrap_or(0).min(quality.quotes)),
+                    rmse_vol_points: fitted.unconstrained.rmse_vol_points,
+                },
+            );
             ExpirySummary {
                 expiry: expiry.instant,
                 expiry_date: expiry.date,

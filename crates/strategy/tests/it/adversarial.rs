@@ -50,7 +50,7 @@ fn check(analysis: &Analysis) {
     let rejected: usize = analysis.rejected.values().sum();
     let kept = quotes.status.iter().filter(|status| status.is_ok()).count();
     assert_eq!(rejected + kept, rows);
-    assert!(analysis.quality.inside <= analysis.quality.quotes);
+    assert!(analysis.quality.inside <= Some(analysis.quality.quotes));
     assert_eq!(analysis.quality.quotes, analysis.expiries.iter().map(|expiry| expiry.quality.quotes).sum::<usize>());
 }
 

@@ -98,7 +98,7 @@ fn a_lone_month_keeps_its_rate_and_finds_its_forward() {
     assert!((expiry.discount_factor - 1.0).abs() < 1e-3);
     assert!(matches!(expiry.rate_source, RateSource::Parity | RateSource::ParityCurve));
     assert!((expiry.atm_volatility - 0.2).abs() < 1e-3);
-    assert_eq!(analysis.quality.inside, analysis.quality.quotes);
+    assert_eq!(analysis.quality.inside, Some(analysis.quality.quotes));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_rejected_row_counts_as_outside() {
     (quotes.option_type[54], quotes.strike[54]) = (OptionType::Call, 106.0);
     let spoilt = run(&chain);
     assert_eq!(spoilt.rejected[&Status::Duplicate], 1);
-    assert_eq!((spoilt.quality.quotes, spoilt.quality.inside), (clean.quotes, clean.inside - 1));
+    assert_eq!((spoilt.quality.quotes, spoilt.quality.inside), (clean.quotes, clean.inside.map(|inside| inside - 1)));
     // A crossed one has no bid-ask to be inside of.
     let quotes = &mut chain.quotes;
     (quotes.bid[56], quotes.ask[56]) = (quotes.ask[56], quotes.bid[56]);

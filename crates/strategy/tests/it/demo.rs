@@ -38,7 +38,7 @@ fn the_clean_session_is_fitted_without_arbitrage() {
     let [before, today] = demo_chains();
     for chain in [&before, &today] {
         let analysis = analyze(chain, None, None, &config()).unwrap();
-        let share = analysis.quality.inside as f64 / analysis.quality.quotes as f64;
+        let share = analysis.quality.inside_share().unwrap();
         let arbitrage = &analysis.surface.arbitrage;
         println!(
             "{} rows {} expiries {} inside {share:.3} rmse {:.3} spot {} {:?} {:?}",

@@ -21,8 +21,7 @@ pub fn chains(path: &Path, underlying: Option<&str>) -> Vec<Chain> {
 
 /// What a day came to, in one line.
 fn line(chain: &Chain, analysis: &Analysis) -> String {
-    let worst =
-        analysis.expiries.iter().map(|e| e.quality.inside as f64 / e.quality.quotes.max(1) as f64).fold(1.0, f64::min);
+    let worst = analysis.expiries.iter().map(|e| e.quality.inside_share().unwrap_or(0.0)).fold(1.0, f64::min);
     let own = analysis.expiries.iter().filter(|e| e.rate_source == RateSource::Parity).count();
     format!(
         "{} {} rows {} kept {} expiries {} (own rate {own}) spot {:.3} last {:?} quotes {} inside {:.4} (worst slice {worst:.2}) unconstrained {:.4} rmse {:.4} violations {} candidates {} | {}",
@@ -35,7 +34,7 @@ fn line(chain: &Chain, analysis: &Analysis) -> String {
         chain.underlying_last,
         analysis.quality.quotes,
         share(analysis),
-        analysis.expiries.iter().map(|e| e.unconstrained.inside).sum::<usize>() as f64
+        analysis.expiries.iter().filter_map(|e| e.unconstrained.inside).sum::<usize>() as f64
             / analysis.quality.quotes.max(1) as f64,
         analysis.quality.rmse_vol_points,
         violations(analysis),
@@ -58,8 +57,8 @@ fn print_expiries(analysis: &Analysis) {
             expiry.rate_source,
             expiry.parity_pairs,
             expiry.quotes,
-            expiry.quality.inside as f64 / expiry.quality.quotes.max(1) as f64,
-            expiry.unconstrained.inside as f64 / expiry.quality.quotes.max(1) as f64,
+            expiry.quality.inside_share().unwrap_or(0.0),
+            expiry.unconstrained.inside_share().unwrap_or(0.0),
             expiry.quality.rmse_vol_points,
             expiry.atm_volatility,
             expiry.slice_source,
@@ -68,7 +67,7 @@ fn print_expiries(analysis: &Analysis) {
 }
 
 fn share(analysis: &Analysis) -> f64 {
-    analysis.quality.inside as f64 / analysis.quality.quotes.max(1) as f64
+    analysis.quality.inside_share().unwrap_or(0.0)
 }
 
 fn violations(analysis: &Analysis) -> usize {

@@ -69,10 +69,10 @@ fn real_spx_strikes_held_out_lie_inside_and_densities_are_smooth() {
             let held_out: Vec<SliceQuotes> = day.slices.iter().map(|slice| part(slice, true)).collect();
             let without = fit_model(SurfaceModel::PriceSpline, &kept, &settings, None).unwrap();
             let quality = quality_of(&without.surface, &held_out).1;
-            assert!(quality.inside as f64 > 0.9 * quality.quotes as f64, "{}: {quality:?}", day.quote_date);
+            assert!(quality.inside_share() > Some(0.9), "{}: {quality:?}", day.quote_date);
             let whole = fit_model(SurfaceModel::PriceSpline, &day.slices, &settings, None).unwrap();
             let maxima = density_maxima(&whole.surface, &coverage(&day.slices));
-            ([quality.inside, quality.quotes], maxima.iter().map(|slice| slice.log_moneyness.len()).collect())
+            ([quality.inside.unwrap(), quality.quotes], maxima.iter().map(|slice| slice.log_moneyness.len()).collect())
         })
         .collect();
     let [inside, quotes] = [0, 1].map(|i| days.iter().map(|day| day.0[i]).sum::<usize>());
@@ -90,7 +90,7 @@ fn real_spx_days_have_extended_ssvi_as_good_as_its_slices_alone() {
         let fitted = fit_model(SurfaceModel::Essvi, &day.slices, &ModelSettings::default(), None).unwrap();
         let (quality, free) = (quality_of(&fitted.surface, &day.slices).1, fitted.unconstrained.unwrap());
         let what = format!("{}: {quality:?} and {free:?}", day.quote_date);
-        assert!(quality.inside as f64 >= free.inside as f64 - 0.05 * quality.quotes as f64, "{what}");
+        assert!(quality.inside_share().unwrap() >= free.inside_share().unwrap() - 0.05, "{what}");
         assert_eq!(violations(&fitted.surface, &coverage(&day.slices)).1, vec![], "{}", day.quote_date);
     });
 }

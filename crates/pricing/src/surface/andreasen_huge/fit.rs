@@ -52,7 +52,7 @@ const DEVIATIONS: f64 = 5.0;
 /// The stability of a step holds the steps before it and the level that its ratios are of.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no slice has a usable quote.
+/// [`FitError::NoQuotes`] where no slice has a usable quote, [`FitError::AndreasenHuge`] where the parameters found make no surface.
 pub fn fit(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -118,7 +118,7 @@ pub fn fit(
         prices = Step::new(&grid, &half_squares, tau).advance(&prices);
         parameters.steps.push(step);
     }
-    let surface = AndreasenHuge::try_from(parameters).map_err(|_| FitError::NotConverged { starts: 1 })?;
+    let surface = AndreasenHuge::try_from(parameters)?;
     Ok(Fit { notes, stability: stabilities, ..Fit::of(surface) })
 }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{note::Note, stability::Stability};
-use crate::surface::FitQuality;
+use crate::surface::{FitQuality, andreasen_huge, ssvi_surface};
 
 /// A fitted surface, and all that there is to say of it.
 #[derive(Clone, Debug)]
@@ -56,4 +56,29 @@ pub enum FitError {
         /// Starts tried.
         starts: usize,
     },
+    /// The parameters found make no surface of SSVI, or of extended SSVI.
+    #[error("the parameters found make no surface: {0}")]
+    Ssvi(#[from] ssvi_surface::ParameterError),
+    /// The parameters found make no surface of implicit steps.
+    #[error("the parameters found make no surface: {0}")]
+    AndreasenHuge(#[from] andreasen_huge::ParameterError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn parameters_that_make_no_surface_say_why() {
+        let ssvi = ssvi_surface::ParameterError::Domain { parameter: "rho", value: 1.5 };
+        let steps = andreasen_huge::ParameterError::Expiry { expiry_years: 0.5 };
+        for (error, cause) in
+            [(FitError::from(ssvi.clone()), ssvi.to_string()), (FitError::from(steps.clone()), steps.to_string())]
+        {
+            assert_eq!(error.to_string(), format!("the parameters found make no surface: {cause}"));
+            assert_eq!(error.source().expect("it has a cause").to_string(), cause);
+        }
+    }
 }

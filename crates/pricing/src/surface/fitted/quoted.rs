@@ -9,9 +9,10 @@ use crate::surface::{
     SliceQuotes,
     calibration::{Fit, FitError, ModelSettings},
     forwards::Forwards,
+    quality_of,
     smile::VolatilitySurface,
     target::positive_years,
-    violations::{Coverage, coverage, quality_of, violations},
+    violations::{Coverage, coverage, violations},
 };
 
 /// The quotes of one underlying at one time.

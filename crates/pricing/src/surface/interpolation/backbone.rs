@@ -53,10 +53,10 @@ impl Backbone {
             let flat = Ssvi { rho: 0.0, eta: 0.0, gamma: 0.5 };
             (flat, targets.iter().map(Target::level).collect())
         });
-        let levels = fill_levels(&targets, levels);
+        let times: Vec<f64> = targets.iter().map(|target| domain.clock.at(target.expiry_years)[0]).collect();
+        let levels = fill_levels(&times, &levels);
         let mut backbone = Self { ssvi, times: Vec::new(), levels: Vec::new() };
-        for ((target, level), knots) in targets.iter().zip(levels).zip(knots) {
-            let time = domain.clock.at(target.expiry_years)[0];
+        for ((&time, level), knots) in times.iter().zip(levels).zip(knots) {
             if knots.len() > 0 && backbone.times.last().is_none_or(|&last| time > last) {
                 backbone.times.push(time);
                 backbone.levels.push(level);

@@ -11,6 +11,7 @@ use crate::surface::{
     SliceQuotes, Slices,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     extrapolation::continued,
+    neighbours::filled,
     smile::Smile,
     target::positive_years,
 };
@@ -123,7 +124,7 @@ impl Smile for PiecewiseCubic {
 }
 
 /// One smile a slice by `join`, which also says what it could not do as asked. A single strike gives a flat smile. A slice without quotes
-/// takes its shape from its neighbours: linear in time between two, of the same volatilities beside one.
+/// takes its shape from its neighbours: linear in variance time between two, of the same volatilities beside one.
 pub(super) fn fit(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -142,27 +143,7 @@ pub(super) fn fit(
         notes.extend(reason.map(|reason| Note { expiry_years: Some(expiry), reason }));
     }
     let known: Vec<Option<PiecewiseCubic>> = fitted.into_iter().map(|it| it.map(|(smile, _)| smile)).collect();
-    let smiles = filled(&known, &expiry_years);
+    let times: Vec<f64> = expiry_years.iter().map(|&years| settings.clock.at(years)[0]).collect();
+    let smiles = filled(&known, &times, PiecewiseCubic::between, PiecewiseCubic::scaled).ok_or(FitError::NoQuotes)?;
     Ok(Fit { notes, ..Fit::of(Slices { expiry_years, smiles, clock: settings.clock.clone() }) })
-}
-
-/// Every smile, those that are missing from their neighbours; at least one is known.
-fn filled(known: &[Option<PiecewiseCubic>], expiry_years: &[f64]) -> Vec<PiecewiseCubic> {
-    let of = |i: usize| known[i].as_ref().map(|smile| (expiry_years[i], smile));
-    (0..known.len())
-        .filter_map(|i| {
-            let t = expiry_years[i];
-            if let Some((_, smile)) = of(i) {
-                return Some(smile.clone());
-            }
-            match ((0..i).rev().find_map(of), (i + 1..known.len()).find_map(of)) {
-                (Some((t_low, low)), Some((t_high, high))) => {
-                    let share = ((t - t_low) / (t_high - t_low).max(1e-12)).clamp(0.0, 1.0);
-                    Some(PiecewiseCubic::between(low, high, share))
-                }
-                (Some((expiry, smile)), None) | (None, Some((expiry, smile))) => Some(smile.scaled(t / expiry)),
-                (None, None) => None,
-            }
-        })
-        .collect()
 }

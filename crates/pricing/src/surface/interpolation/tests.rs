@@ -3,6 +3,7 @@ pub(super) use crate::surface::test_quotes::{grid, quotes};
 use crate::surface::{
     Clock, SliceQuotes, Slices, Smile, Ssvi, VolatilitySurface,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    fitted::{SurfaceModel, fit_model},
     quality_of,
 };
 
@@ -203,7 +204,7 @@ fn splines_pass_through_the_mids() {
         let fitted = fit(&slices, &ModelSettings::default(), None).expect("quotes");
         assert_eq!(fitted.notes, []);
         let (_, quality) = quality_of(&fitted.surface, &slices);
-        assert!(quality.inside == quality.quotes && quality.rmse_vol_points < 1e-10, "{quality:?}");
+        assert!(quality.inside == Some(quality.quotes) && quality.rmse_vol_points < 1e-10, "{quality:?}");
     }
 }
 
@@ -230,7 +231,7 @@ fn the_smoothing_spline_meets_quotes_without_arbitrage_and_has_the_derivatives_i
     let fitted = smoothing_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes");
     assert_eq!(fitted.notes, []);
     let (_, quality) = quality_of(&fitted.surface, &slices);
-    assert!(quality.inside as f64 > 0.98 * quality.quotes as f64, "{quality:?}");
+    assert!(quality.inside_share() > Some(0.98), "{quality:?}");
     derivatives_agree(
         &fitted.surface,
         &[(-0.0731, 0.05), (0.0411, 0.1001), (-0.211, 0.3), (0.0333, 1.0), (-0.07, 4.0)],
@@ -300,6 +301,23 @@ fn slices_that_lack_something_say_so() {
     let fell = |it: &Reason| matches!(it, Reason::CalendarInverted { fall, .. } if (fall - 0.015975).abs() < 1e-12);
     assert!(has("inverted", fell));
     assert_eq!(all["one expiry"], []);
+}
+
+#[test]
+fn an_empty_slice_changes_nothing_whatever_the_clock() {
+    let clock = Clock::new(vec![[0.3, 0.3], [0.303, 0.35], [1.0, 1.047]]).expect("it rises");
+    let settings = ModelSettings { clock, ..ModelSettings::default() };
+    let mut slices = rippled(&[0.2, 0.4, 0.8], 0.02);
+    slices[1].mid_volatility.fill(f64::NAN);
+    let without = [slices[0].clone(), slices[2].clone()];
+    for model in [SurfaceModel::CubicSpline, SurfaceModel::SmoothingSpline, SurfaceModel::Ssvi] {
+        let fit = |slices: &[SliceQuotes]| fit_model(model, slices, &settings, None).expect("quotes").surface;
+        let (filled, plain) = (fit(&slices), fit(&without));
+        for k in [-0.1, 0.0, 0.1] {
+            let (w, expected) = (filled.total_variance(k, 0.4), plain.total_variance(k, 0.4));
+            assert!((w / expected - 1.0).abs() < 1e-3, "{model:?} {k}: {w} {expected}");
+        }
+    }
 }
 
 #[test]

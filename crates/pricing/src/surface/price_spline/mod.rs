@@ -33,6 +33,7 @@ use rayon::prelude::*;
 use super::{
     SliceQuotes,
     calibration::{Fit, FitError, ModelSettings, Note, Reason, quote_notes},
+    neighbours::nearest,
     target::positive_years,
 };
 use quotes::Quote;
@@ -127,8 +128,8 @@ fn members(expiry_years: &[f64], read: &[Vec<Quote>], own: &[Option<Reference>],
 /// the slice's own quote nearest to the money where there is one.
 fn borrowed(expiry_years: &[f64], read: &[Vec<Quote>], own: &[Option<Reference>], i: usize) -> Option<Reference> {
     let nearest = |has: &dyn Fn(usize) -> bool| {
-        let distance = |j: &usize| (expiry_years[*j] / expiry_years[i]).ln().abs();
-        (0..own.len()).filter(|j| has(*j)).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        let known = (0..own.len()).filter(|j| has(*j)).map(|j| (expiry_years[j], j));
+        Some(nearest(known, expiry_years[i])?.1)
     };
     let at_money = |j: usize| read[j].iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
     let root = |j: usize| (expiry_years[i] / expiry_years[j]).sqrt();

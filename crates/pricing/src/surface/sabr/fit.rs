@@ -16,8 +16,9 @@ use crate::surface::{
         Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, noise, quote_notes,
         stability,
     },
+    neighbours::nearest,
+    quality_of,
     target::positive_years,
-    violations::quality_of,
 };
 
 /// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.
@@ -146,7 +147,7 @@ fn begin<'a, S: Family, const N: usize>(
     let objective = Objective::new(quotes, &settings.calibration);
     let expiry_years = positive_years(quotes.expiry_years);
     let guessed = guess(&objective, beta);
-    let yesterday = prior.and_then(|prior| nearest(prior, expiry_years)).map(|x: [f64; 4]| {
+    let yesterday = prior.and_then(|prior| of_prior(prior, expiry_years)).map(|x: [f64; 4]| {
         let mut x: [f64; 4] = std::array::from_fn(|i| x[i].clamp(LOW[i], HIGH[i]));
         if N < 4 {
             x[BETA] = beta;
@@ -168,14 +169,10 @@ fn begin<'a, S: Family, const N: usize>(
     work
 }
 
-/// α√t, ρ, ν√t, β of the slice whose expiry is nearest by ratio, at this expiry: a smile in units of its own deviation keeps its shape.
-fn nearest<S: Family>(surface: &Slices<S>, expiry_years: f64) -> Option<[f64; 4]> {
-    let away = |years: f64| (years / expiry_years).ln().abs();
-    let smile = surface
-        .smiles
-        .iter()
-        .min_by(|x, y| away(x.parameters().expiry_years).total_cmp(&away(y.parameters().expiry_years)))?;
-    let parameters = smile.parameters();
+/// α√t, ρ, ν√t, β of the slice of the nearest expiry, at this expiry.
+fn of_prior<S: Family>(surface: &Slices<S>, expiry_years: f64) -> Option<[f64; 4]> {
+    let parameters = surface.smiles.iter().map(Family::parameters);
+    let (_, parameters) = nearest(parameters.map(|it| (it.expiry_years, it)), expiry_years)?;
     let mut x = parameters.without_time();
     x[LEVEL] *= (expiry_years / parameters.expiry_years).sqrt();
     x.iter().all(|x| x.is_finite()).then_some(x)
@@ -191,8 +188,7 @@ fn borrow_shapes<S: Family, const N: usize>(
 ) {
     let with_shape: Vec<(f64, [f64; 4])> = works.iter().filter_map(|work| Some((work.expiry_years, work.x?))).collect();
     let borrowed = |years: f64, known: &[(f64, [f64; 4])]| {
-        let away = |other: f64| (other / years).ln().abs();
-        let (other, mut x) = *known.iter().min_by(|x, y| away(x.0).total_cmp(&away(y.0)))?;
+        let (other, mut x) = nearest(known.iter().copied(), years)?;
         x[LEVEL] *= (years / other).sqrt();
         Some(x)
     };

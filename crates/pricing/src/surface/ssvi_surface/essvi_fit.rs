@@ -9,7 +9,6 @@ use super::{
     family::SsviLaw,
     joins::{MODERATE_SLOPE, Wings, has_room},
     market::Market,
-    quality::quality_of_slices,
     smile::{SsviSmile, total_variance},
     ssvi_fit::{descend, levels},
 };
@@ -19,6 +18,7 @@ use crate::surface::{
         Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise,
         moved, stability,
     },
+    quality::{count, of_all},
 };
 
 /// The backbone's levels rise by this share at least, so that every join of it has room.
@@ -38,7 +38,8 @@ const SCALES: [f64; 3] = [0.1, 0.3, 0.5];
 /// [`Fit::unconstrained`] is of the slices alone, without any condition.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where there is no backbone.
+/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where there is no backbone, [`FitError::Ssvi`] where
+/// the parameters found make no surface.
 pub fn fit_essvi(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -48,7 +49,7 @@ pub fn fit_essvi(
     let found = descend(&market, SsviLaw::PowerLaw, settings, None)?;
     let phi = found.family.phi(found.state.shape);
     let mut before = 0.0;
-    let mut backbone: Vec<SsviSmile> = levels(&market, &found.state)
+    let mut backbone: Vec<SsviSmile> = levels(&market, &found.state)?
         .into_iter()
         .map(|theta| {
             let theta = theta.max(before * (1.0 + LEAST_RISE));
@@ -99,12 +100,11 @@ pub fn fit_essvi(
         expiry_years: market.years.clone(),
         slices: smiles,
         clock: settings.clock.clone(),
-    })
-    .map_err(|_| FitError::NotConverged { starts: 1 })?;
-    let unconstrained = quality_of_slices(slices, |i| {
-        let [theta, left, right] = own[i];
-        Some([theta, left + right, right - left])
-    });
+    })?;
+    let counted = |(quotes, &[theta, left, right]): (&SliceQuotes, &Wings)| {
+        count(quotes, |k| total_variance([theta, left + right, right - left], k))
+    };
+    let unconstrained = of_all(slices.iter().zip(&own).map(counted));
     Ok(Fit { surface, notes, stability, unconstrained: Some(unconstrained) })
 }
 

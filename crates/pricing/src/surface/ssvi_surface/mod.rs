@@ -10,7 +10,6 @@ mod joins;
 mod market;
 mod phi;
 mod power;
-mod quality;
 mod smile;
 mod ssvi_fit;
 mod surface;

@@ -4,12 +4,14 @@ use super::{
     arrow::{Problem, Pull, State, accumulate},
     family::{Family, Shape, SsviLaw},
     market::Market,
-    quality::quality_of_slices,
+    smile::total_variance,
     surface::{SsviParameters, SsviSurface},
 };
 use crate::surface::{
     SliceQuotes,
     calibration::{Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Row, Stability, stability},
+    neighbours::filled,
+    quality::{count, of_all},
 };
 
 /// Quotes a slice that the starts look at.
@@ -31,7 +33,8 @@ const CAP: f64 = 1.5;
 /// `prior`'s. Levels that would fall with expiry become one. [`Fit::unconstrained`] is the fit of the same law with neither.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where no start has a finite cost.
+/// [`FitError::NoQuotes`] where no quote can be used, [`FitError::NotConverged`] where no start has a finite cost, [`FitError::Ssvi`] where
+/// the parameters found make no surface.
 pub fn fit_ssvi(
     slices: &[SliceQuotes],
     law: SsviLaw,
@@ -40,7 +43,7 @@ pub fn fit_ssvi(
 ) -> Result<Fit<SsviSurface>, FitError> {
     let market = Market::new(slices, &settings.calibration, &settings.clock)?;
     let found = descend(&market, law, settings, prior)?;
-    let theta = levels(&market, &found.state);
+    let theta = levels(&market, &found.state)?;
     let shape = found.state.shape;
     let surface = SsviSurface::new(SsviParameters {
         rho: shape[0],
@@ -48,8 +51,7 @@ pub fn fit_ssvi(
         expiry_years: market.years.clone(),
         theta,
         clock: settings.clock.clone(),
-    })
-    .map_err(|_| FitError::NotConverged { starts: found.starts })?;
+    })?;
     let mut notes = market.notes.clone();
     if !found.state.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: found.state.steps } });
@@ -69,11 +71,13 @@ pub fn fit_ssvi(
     let start = loose.shape(shape[0], &found.family.phi(shape)).unwrap_or_else(|| loose.typical());
     let starting = State { shape: start, ..State::new(&found.ungrouped, start) };
     let free = problem(&market, loose, settings, None).descend(starting, STEPS, TOLERANCE);
-    let unconstrained = quality_of_slices(slices, |i| {
-        let theta = free.theta(i)?;
+    // A slice without a level of its own is missed.
+    let counted = |(i, quotes): (usize, &SliceQuotes)| {
+        let theta = free.theta(i).unwrap_or(f64::NAN);
         let psi = loose.psi(theta, free.shape)[0];
-        Some([theta, psi, free.shape[0] * psi])
-    });
+        count(quotes, |k| total_variance([theta, psi, free.shape[0] * psi], k))
+    };
+    let unconstrained = of_all(slices.iter().enumerate().map(counted));
     Ok(Fit {
         surface,
         notes,
@@ -88,7 +92,6 @@ pub(super) struct Found {
     pub(super) state: State,
     /// Levels before those that fall became one.
     ungrouped: Vec<Option<f64>>,
-    starts: usize,
 }
 
 /// The best descent from all starts.
@@ -122,7 +125,7 @@ pub(super) fn descend(
     if !state.cost.is_finite() {
         return Err(FitError::NotConverged { starts: starts.len() });
     }
-    Ok(Found { family, state, ungrouped, starts: starts.len() })
+    Ok(Found { family, state, ungrouped })
 }
 
 /// What is minimised. The pulls are towards the prior where there is one.
@@ -153,25 +156,17 @@ fn problem<'a>(
     }
 }
 
-/// A level for every slice, never falling: those without quotes on the straight line of variance time between their neighbours'.
-pub(super) fn levels(market: &Market, state: &State) -> Vec<f64> {
-    let known: Vec<(f64, f64)> =
-        (0..market.years.len()).filter_map(|i| Some((market.times[i], state.theta(i)?))).collect();
+/// A level for every slice, never falling: those without quotes have it from their neighbours'.
+pub(super) fn levels(market: &Market, state: &State) -> Result<Vec<f64>, FitError> {
+    let known: Vec<Option<f64>> = (0..market.times.len()).map(|i| state.theta(i)).collect();
+    let between = |low: &f64, high: &f64, share: f64| low + (high - low) * share;
+    let mut levels = filled(&known, &market.times, between, |level, ratio| level * ratio).ok_or(FitError::NoQuotes)?;
     let mut before = 0.0_f64;
-    let level = |i: usize| {
-        let time = market.times[i];
-        let theta = state.theta(i).unwrap_or_else(|| {
-            let after = known.partition_point(|it| it.0 < time);
-            let (start, from) = after.checked_sub(1).map_or((0.0, 0.0), |i| known[i]);
-            match known.get(after) {
-                Some(&(end, to)) => from + (to - from) * (time - start) / (end - start),
-                None => from * time / start,
-            }
-        });
-        before = before.max(theta);
-        before
-    };
-    (0..market.years.len()).map(level).collect()
+    for level in &mut levels {
+        *level = level.max(before);
+        before = *level;
+    }
+    Ok(levels)
 }
 
 /// How well the quotes determine the shape, the levels being free: the normal equations of the shape with the levels eliminated.

@@ -20,6 +20,7 @@ use super::{cubic_spline, knots::Knots, monotone_spline, piecewise_cubic::Piecew
 use crate::surface::{
     SliceQuotes, Slices, Smile,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    neighbours::filled,
     target::positive_years,
 };
 
@@ -54,7 +55,10 @@ pub fn fit(
         notes.extend(reason.map(|reason| Note { expiry_years: Some(expiry_years[i]), reason }));
         smiles[i] = Some(smile);
     }
-    let smiles = filled(&smiles, &expiry_years);
+    let times: Vec<f64> = expiry_years.iter().map(|&years| settings.clock.at(years)[0]).collect();
+    let between = |low: &SmoothedSmile, high: &SmoothedSmile, share: f64| mixed([(low, 1.0 - share), (high, share)]);
+    let scaled = |smile: &SmoothedSmile, by: f64| mixed([(smile, by), (smile, 0.0)]);
+    let smiles = filled(&smiles, &times, between, scaled).ok_or(FitError::NoQuotes)?;
     Ok(Fit { notes, ..Fit::of(Slices { expiry_years, smiles, clock: settings.clock.clone() }) })
 }
 
@@ -80,40 +84,15 @@ fn smoothed(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> (Smooth
     }
 }
 
-/// Every smile, those that are missing from their neighbours: linear in time between two, of the same volatilities beside one.
-fn filled(known: &[Option<SmoothedSmile>], expiry_years: &[f64]) -> Vec<SmoothedSmile> {
-    let of = |i: usize| known[i].as_ref().map(|smile| (expiry_years[i], smile));
-    (0..known.len())
-        .filter_map(|i| {
-            if let Some((_, smile)) = of(i) {
-                return Some(smile.clone());
-            }
-            let t = expiry_years[i];
-            let (before, after) = ((0..i).rev().find_map(of), (i + 1..known.len()).find_map(of));
-            let parts = match (before, after) {
-                (Some((t_low, low)), Some((t_high, high))) => {
-                    let share = ((t - t_low) / (t_high - t_low).max(1e-12)).clamp(0.0, 1.0);
-                    [(low, 1.0 - share), (high, share)]
-                }
-                (Some((expiry, smile)), None) | (None, Some((expiry, smile))) => {
-                    [(smile, 0.5 * t / expiry), (smile, 0.5 * t / expiry)]
-                }
-                (None, None) => return None,
-            };
-            Some(SmoothedSmile::Variance(mixed(parts)))
-        })
-        .collect()
-}
-
 /// A sum of two smiles at knots that reach four deviations about the money.
-fn mixed(parts: [(&SmoothedSmile, f64); 2]) -> PiecewiseCubic {
+fn mixed(parts: [(&SmoothedSmile, f64); 2]) -> SmoothedSmile {
     let sum = |k: f64, part: usize| parts.iter().map(|(smile, share)| share * smile.derivatives(k)[part]).sum::<f64>();
     let reach = 4.0 * sum(0.0, 0).sqrt();
     let log_moneyness: Vec<f64> =
         (0..FILLED_KNOTS).map(|i| reach * (2.0 * f64::from(i) / f64::from(FILLED_KNOTS - 1) - 1.0)).collect();
-    PiecewiseCubic {
+    SmoothedSmile::Variance(PiecewiseCubic {
         total_variance: log_moneyness.iter().map(|&k| sum(k, 0)).collect(),
         slope: log_moneyness.iter().map(|&k| sum(k, 1)).collect(),
         log_moneyness,
-    }
+    })
 }

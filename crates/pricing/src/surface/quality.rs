@@ -1,0 +1,165 @@
+//! How well a surface meets quotes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SliceQuotes, smile::VolatilitySurface, target::positive_years};
+
+/// Fit quality over the quotes of a slice or a surface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FitQuality {
+    /// Quotes counted.
+    pub quotes: usize,
+    /// Quotes whose model vol lies between bid vol and ask vol (a bid without a vol counts as no lower bound). None where no quote has
+    /// either: mids alone say nothing of it.
+    pub inside: Option<usize>,
+    /// Root mean square of model vol − mid vol, in vol points (0.01), over the quotes that have a mid vol.
+    pub rmse_vol_points: f64,
+}
+
+impl FitQuality {
+    /// The share of quotes that lie inside bid-ask; none where no quote has either.
+    pub fn inside_share(&self) -> Option<f64> {
+        self.inside.filter(|_| self.quotes > 0).map(|inside| inside as f64 / self.quotes as f64)
+    }
+
+    /// Quality over several slices or surfaces together. Mean squares weigh by the quotes; one that is not finite is left out.
+    pub fn pooled(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        let mut squares = 0.0;
+        for part in parts {
+            all.quotes += part.quotes;
+            all.inside = all.inside.map_or(part.inside, |inside| Some(inside + part.inside.unwrap_or(0)));
+            let square = part.rmse_vol_points * part.rmse_vol_points * part.quotes as f64;
+            squares += if square.is_finite() { square } else { 0.0 };
+        }
+        all.rmse_vol_points = (squares / all.quotes.max(1) as f64).sqrt();
+        all
+    }
+}
+
+/// A running count of [`FitQuality`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QualityCount {
+    quotes: usize,
+    has_sides: bool,
+    inside: usize,
+    with_mid: usize,
+    squares: f64,
+}
+
+impl QualityCount {
+    /// Counts a quote by its volatilities of bid, mid and ask, NaN where it has none. One without a model's volatility is missed.
+    pub fn add(&mut self, model: f64, [bid, mid, ask]: [f64; 3]) {
+        self.quotes += 1;
+        self.has_sides |= !(bid.is_nan() && ask.is_nan());
+        self.inside += usize::from((bid.is_nan() || model >= bid) && model <= ask);
+        let error = 100.0 * (model - mid);
+        if error.is_finite() {
+            self.with_mid += 1;
+            self.squares += error * error;
+        }
+    }
+
+    /// Both counts together.
+    #[must_use]
+    pub(super) fn joined(self, other: Self) -> Self {
+        Self {
+            quotes: self.quotes + other.quotes,
+            has_sides: self.has_sides || other.has_sides,
+            inside: self.inside + other.inside,
+            with_mid: self.with_mid + other.with_mid,
+            squares: self.squares + other.squares,
+        }
+    }
+
+    /// Quotes inside so far.
+    pub(super) fn inside(&self) -> usize {
+        self.inside
+    }
+
+    /// What was counted.
+    pub fn quality(&self) -> FitQuality {
+        FitQuality {
+            quotes: self.quotes,
+            inside: self.has_sides.then_some(self.inside),
+            rmse_vol_points: (self.squares / self.with_mid.max(1) as f64).sqrt(),
+        }
+    }
+}
+
+/// How well `total_variance` by log-moneyness meets one slice's quotes.
+pub(super) fn count(quotes: &SliceQuotes, total_variance: impl Fn(f64) -> f64) -> QualityCount {
+    let t = positive_years(quotes.expiry_years);
+    let mut count = QualityCount::default();
+    for i in 0..quotes.len() {
+        let model = (total_variance(quotes.log_moneyness[i]) / t).sqrt();
+        count.add(model, [quotes.bid_volatility[i], quotes.mid_volatility[i], quotes.ask_volatility[i]]);
+    }
+    count
+}
+
+/// Quality over all that was counted.
+pub(super) fn of_all(counts: impl IntoIterator<Item = QualityCount>) -> FitQuality {
+    counts.into_iter().fold(QualityCount::default(), QualityCount::joined).quality()
+}
+
+/// How well `surface` meets the quotes: of each slice, and of all together.
+pub fn quality_of(
+    surface: &(impl VolatilitySurface + ?Sized),
+    slices: &[SliceQuotes],
+) -> (Vec<FitQuality>, FitQuality) {
+    let one = |quotes: &SliceQuotes| {
+        let t = positive_years(quotes.expiry_years);
+        count(quotes, |k| surface.total_variance(k, t))
+    };
+    let counts: Vec<QualityCount> = slices.iter().map(one).collect();
+    (counts.iter().map(QualityCount::quality).collect(), of_all(counts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{Clock, Slices, Svi, test_quotes::quotes};
+
+    #[test]
+    fn quality_counts_what_lies_between_bid_and_ask() {
+        let mut market = quotes(1.0, &[-0.1, 0.0, 0.1, 0.2], 0.01, |_| 0.2);
+        market.bid_volatility[0] = 0.205;
+        market.ask_volatility[1] = 0.195;
+        market.bid_volatility[2] = f64::NAN;
+        market.ask_volatility[3] = f64::NAN;
+        market.mid_volatility[0] = 0.21;
+        market.mid_volatility[1] = f64::NAN;
+        let surface = Slices { expiry_years: vec![1.0], smiles: vec![Svi::flat(0.04)], clock: Clock::default() };
+        let (parts, quality) = quality_of(&surface, &[market]);
+        assert_eq!((parts[0], quality.quotes, quality.inside), (quality, 4, Some(1)));
+        assert_eq!(quality.inside_share(), Some(0.25));
+        assert!((quality.rmse_vol_points - (1.0_f64 / 3.0).sqrt()).abs() < 1e-9, "{quality:?}");
+    }
+
+    #[test]
+    fn mids_alone_say_nothing_of_what_is_inside() {
+        let mut mids = quotes(1.0, &[-0.1, 0.0, 0.1], 0.01, |_| 0.21);
+        mids.bid_volatility.fill(f64::NAN);
+        mids.ask_volatility.fill(f64::NAN);
+        let with_sides = quotes(2.0, &[0.0, 0.1], 0.02, |_| 0.21);
+        let surface = Slices {
+            expiry_years: vec![1.0, 2.0],
+            smiles: vec![Svi::flat(0.04), Svi::flat(0.08)],
+            clock: Clock::default(),
+        };
+        let (_, quality) = quality_of(&surface, std::slice::from_ref(&mids));
+        assert_eq!((quality.inside, quality.inside_share()), (None, None));
+        assert!((quality.rmse_vol_points - 1.0).abs() < 1e-9, "{quality:?}");
+        let json = serde_json::to_value(quality).expect("numbers");
+        assert!(json["inside"].is_null() && json["quotes"] == 3, "{json}");
+        assert_eq!(serde_json::from_value::<FitQuality>(json).expect("it reads back"), quality);
+        // Beside quotes with bid and ask they are not inside.
+        let (parts, all) = quality_of(&surface, &[mids, with_sides]);
+        assert_eq!((parts[0], parts[1].inside, all.inside), (quality, Some(2), Some(2)));
+        let pooled = FitQuality::pooled(parts);
+        assert_eq!((pooled.quotes, pooled.inside), (all.quotes, all.inside));
+        assert!((pooled.rmse_vol_points - all.rmse_vol_points).abs() < 1e-12, "{pooled:?} {all:?}");
+        assert_eq!(FitQuality::pooled([]), FitQuality::default());
+    }
+}
