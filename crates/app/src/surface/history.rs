@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use serde_json::{Value, json};
-use zomma_pricing::surface::{VolatilitySurface, fitted::SavedSurface};
+use zomma_pricing::surface::{VolatilitySurface, calibration::Stability, fitted::SavedSurface};
 
 use crate::report;
 
@@ -73,9 +73,8 @@ pub fn parameters_csv(days: &[FittedDay]) -> String {
     let mut out = String::from("underlying,date,expiry_years,parameter,value,standard_error,condition_number\n");
     for day in days {
         let FittedDay { underlying, date, surface } = day;
-        let of_slices = is_of_slices(surface);
-        for (i, part) in surface.stability.iter().enumerate() {
-            let expiry = if of_slices { surface.slices[i].expiry_years.to_string() } else { String::new() };
+        for part in &surface.stability {
+            let expiry = part.expiry_years.map_or(String::new(), |years| years.to_string());
             let condition = part.condition_number.map_or(String::new(), |number| number.to_string());
             for (j, (name, value)) in part.parameters.iter().zip(&part.values).enumerate() {
                 let error = part.standard_errors.get(j).copied().flatten().map_or(String::new(), |it| it.to_string());
@@ -86,30 +85,19 @@ pub fn parameters_csv(days: &[FittedDay]) -> String {
     out
 }
 
-/// Whether each slice has parameters of its own.
-fn is_of_slices(surface: &SavedSurface) -> bool {
-    surface.stability.len() == surface.slices.len() && surface.slices.len() > 1
-}
-
-/// The model's parameters at a maturity: the surface's, or between its neighbouring slices', linear in time.
-fn parameters_at(surface: &SavedSurface, years: f64) -> Vec<(String, f64)> {
-    let named = |i: usize| {
-        let part = &surface.stability[i];
-        part.parameters.iter().cloned().zip(part.values.iter().copied()).collect::<Vec<_>>()
-    };
-    if !is_of_slices(surface) {
-        return if surface.stability.len() == 1 { named(0) } else { Vec::new() };
-    }
-    let after = surface.slices.partition_point(|slice| slice.expiry_years < years);
-    let Some(before) = after.checked_sub(1).filter(|_| after < surface.slices.len()) else { return Vec::new() };
-    let [low, high] = [before, after].map(|i| surface.slices[i].expiry_years);
-    let share = (years - low) / (high - low);
-    let (low, high) = (named(before), named(after));
-    let same = low.len() == high.len() && low.iter().zip(&high).all(|(low, high)| low.0 == high.0);
-    if !same {
+/// The slices' parameters at a maturity, between its neighbours' linear in time.
+fn parameters_at(surface: &SavedSurface, years: f64) -> Vec<(&str, f64)> {
+    let slices: Vec<(f64, &Stability)> =
+        surface.stability.iter().filter_map(|part| Some((part.expiry_years?, part))).collect();
+    let after = slices.partition_point(|(expiry_years, _)| *expiry_years < years);
+    let Some(before) = after.checked_sub(1).filter(|_| after < slices.len()) else { return Vec::new() };
+    let [(start, low), (end, high)] = [before, after].map(|i| slices[i]);
+    if low.parameters != high.parameters {
         return Vec::new();
     }
-    low.into_iter().zip(high).map(|((name, low), (_, high))| (name, low + share * (high - low))).collect()
+    let share = (years - start) / (end - start);
+    let values = low.values.iter().zip(&high.values).map(|(low, high)| low + share * (high - low));
+    low.parameters.iter().map(String::as_str).zip(values).collect()
 }
 
 /// Paths by name: (date, value).
@@ -136,15 +124,14 @@ fn paths(days: &[FittedDay]) -> Vec<(String, Paths)> {
                     add(name, label.clone(), number);
                 }
             }
-            if is_of_slices(&day.surface) {
-                for (name, value) in parameters_at(&day.surface, maturity / YEAR_DAYS) {
-                    add(&format!("parameter {name}"), label.clone(), value);
-                }
+            for (name, value) in parameters_at(&day.surface, maturity / YEAR_DAYS) {
+                add(&format!("parameter {name}"), label.clone(), value);
             }
         }
-        if !is_of_slices(&day.surface) {
-            for (name, value) in parameters_at(&day.surface, 1.0) {
-                add(&format!("parameter {name}"), "all expiries".into(), value);
+        // The only parameters hold at all expiries, a single slice's too.
+        if let [all] = &day.surface.stability[..] {
+            for (name, value) in all.parameters.iter().zip(&all.values) {
+                add(&format!("parameter {name}"), "all expiries".into(), *value);
             }
         }
     }
@@ -204,4 +191,47 @@ pub fn history_html(title: &str, days: &[FittedDay]) -> anyhow::Result<Vec<u8>> 
         days.len()
     );
     report::figures_page(title, &facts, &figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use zomma_pricing::surface::{
+        SliceQuotes,
+        calibration::ModelSettings,
+        fitted::{Quoted, SurfaceModel},
+    };
+
+    use super::*;
+
+    #[test]
+    fn parameters_go_by_their_own_expiry() {
+        let slice = |expiry_years: f64, level: f64| {
+            let k: Vec<f64> = (-8_i32..=8).map(|i| 0.05 * f64::from(i)).collect();
+            let around = |off: f64| k.iter().map(|k| level - 0.1 * k + 0.2 * k * k + off).collect();
+            SliceQuotes {
+                expiry_years,
+                forward: 100.0,
+                bid_volatility: around(-2e-3),
+                mid_volatility: around(0.0),
+                ask_volatility: around(2e-3),
+                open_interest: Vec::new(),
+                log_moneyness: k.clone(),
+            }
+        };
+        // SVI has parameters at the expiry without quotes, Andreasen and Huge have not.
+        let slices = vec![slice(0.2, 0.2), slice(0.3, f64::NAN), slice(0.5, 0.21)];
+        let fitted = |model| {
+            let surface = Quoted::of_slices(slices.clone(), None).fit(model, &ModelSettings::default(), None);
+            FittedDay { underlying: "X".into(), date: "2020-01-02".into(), surface: surface.expect("there are quotes") }
+        };
+        let day = fitted(SurfaceModel::Svi);
+        let named: Vec<&str> = parameters_at(&day.surface, 0.25).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(named, ["a", "b", "rho", "m", "sigma"]);
+        let csv = parameters_csv(&[day]);
+        for expiry in ["0.2", "0.3", "0.5"] {
+            assert!(csv.contains(&format!("X,2020-01-02,{expiry},a,")), "{csv}");
+        }
+        let csv = parameters_csv(&[fitted(SurfaceModel::AndreasenHuge)]);
+        assert!(csv.contains(",0.2,log_ratio_") && csv.contains(",0.5,log_ratio_") && !csv.contains(",0.3,"), "{csv}");
+    }
 }

@@ -188,7 +188,10 @@ fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stabili
     let scale = noise_scale(&objective, svi, 1.0);
     let evidence = Evidence::of(rows, settings.estimator, scale * scale);
     let values = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
-    stability(["a", "b", "rho", "m", "sigma"], &values, &evidence)
+    Stability {
+        expiry_years: Some(objective.expiry_years),
+        ..stability(["a", "b", "rho", "m", "sigma"], &values, &evidence)
+    }
 }
 
 /// w(k) and its gradient by a, b, ρ, m, σ.

@@ -158,7 +158,7 @@ class Surface:
 
     @property
     def stability(self) -> list[dict[str, Any]]:
-        """Parameters with standard errors, condition number and the effect of one tick."""
+        """Parameters with standard errors, condition number and the effect of one tick; with expiry_years where they are one slice's."""
         return list(self._about.get("stability", []))
 
     def violations(self) -> list[dict[str, Any]]:

@@ -302,7 +302,7 @@ impl SliceFit<'_> {
         }
         step.log_ratios = found;
         let names = step.log_moneyness.iter().map(|k| format!("log_ratio_{k:.4}"));
-        stability(names, &step.log_ratios, &evidence)
+        Stability { expiry_years, ..stability(names, &step.log_ratios, &evidence) }
     }
 
     /// Where the descent starts and Tikhonov pulls to: zero, or what would take the step to yesterday's surface.

@@ -10,6 +10,9 @@ use crate::surface::linear::solve_scaled;
 /// How well one set of parameters is determined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stability {
+    /// Years to expiry of the slice whose parameters these are; none where they are the whole surface's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_years: Option<f64>,
     /// Names of the parameters, in the order of the columns below.
     pub parameters: Vec<String>,
     /// Their values.
@@ -98,6 +101,7 @@ pub fn stability<const N: usize>(
     };
     let told = parameters.len().min(N);
     Stability {
+        expiry_years: None,
         parameters,
         values: values.to_vec(),
         standard_errors: (0..told).map(standard_error).collect(),

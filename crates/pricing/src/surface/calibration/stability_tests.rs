@@ -250,9 +250,8 @@ fn a_tick_moves_every_model_as_told() {
                 let vega = slice.forward * normal_pdf::<Plain>(d1) * slice.expiry_years.sqrt();
                 move_quote(&mut moved[of], quote, TICK / vega);
                 let after = told(model, &moved, Estimator::LeastSquares);
-                let slices_told = after.len();
-                for (part, ((most, after), before)) in most.iter_mut().zip(&after).zip(&before).enumerate() {
-                    if slices_told == 1 || part == of {
+                for ((most, after), before) in most.iter_mut().zip(&after).zip(&before) {
+                    if before.expiry_years.is_none_or(|years| years == slice.expiry_years) {
                         for (most, (after, before)) in most.iter_mut().zip(after.values.iter().zip(&before.values)) {
                             *most = most.max((after - before).abs());
                         }
@@ -278,4 +277,21 @@ fn a_step_of_andreasen_and_huge_counts_its_own_parameters() {
     let found = told(Of::AndreasenHuge, slices, Estimator::LeastSquares).remove(0);
     assert_eq!(found.parameters.len(), 6);
     assert!(found.standard_errors.iter().all(Option::is_some), "{found:?}");
+}
+
+#[test]
+fn parameters_of_a_slice_tell_its_expiry() {
+    let mut slices = market(Of::Svi, STRIKES, 1e-3);
+    slices[1].mid_volatility.fill(f64::NAN);
+    let all: Vec<Option<f64>> = slices.iter().map(|slice| Some(slice.expiry_years)).collect();
+    let expiries = |model| -> Vec<Option<f64>> {
+        told(model, &slices, Estimator::LeastSquares).iter().map(|it| it.expiry_years).collect()
+    };
+    for model in [Of::Svi, Of::Essvi, Of::Sabr] {
+        assert_eq!(expiries(model), all, "{model:?}");
+    }
+    assert_eq!(expiries(Of::AndreasenHuge), [all[0], all[2]]);
+    for model in [Of::Ssvi, Of::Heston] {
+        assert_eq!(expiries(model), [None], "{model:?}");
+    }
 }

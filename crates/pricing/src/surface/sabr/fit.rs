@@ -228,5 +228,6 @@ fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator
     let rows: Vec<Row<N>> = values.iter().enumerate().filter(|_| is_sound).map(row).collect();
     let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
     let evidence = Evidence::of(rows, estimator, noise::square_scale_of(&squares, 1.0));
-    stability(NAMES.into_iter().take(N), &natural, &evidence)
+    let expiry_years = Some(work.expiry_years);
+    Stability { expiry_years, ..stability(NAMES.into_iter().take(N), &natural, &evidence) }
 }

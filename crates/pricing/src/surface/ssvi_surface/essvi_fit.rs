@@ -94,8 +94,11 @@ pub fn fit_essvi(
     if !descent.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: descent.steps } });
     }
-    let of = |(objective, smile)| determination(objective, smile, estimator, descent.square_scale);
-    let stability = market.objectives.iter().zip(&smiles).map(of).collect();
+    let of = |((objective, smile), &years)| Stability {
+        expiry_years: Some(years),
+        ..determination(objective, smile, estimator, descent.square_scale)
+    };
+    let stability = market.objectives.iter().zip(&smiles).zip(&market.years).map(of).collect();
     let surface = EssviSurface::new(EssviParameters {
         expiry_years: market.years.clone(),
         slices: smiles,
