@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records, events and books: option chains, daily bars, NASDAQ ITCH, Binance, order books.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -13,5 +13,18 @@
 //! # Ok::<(), zomma_market::chain::ChainError>(())
 //! ```
 
+#[cfg(test)]
+mod allocations;
 pub mod bars;
+pub mod binance;
+pub mod book;
 pub mod chain;
+pub mod container;
+pub mod decimal;
+pub mod event;
+pub mod feed;
+pub mod instruments;
+pub mod itch;
+pub mod lines;
+#[cfg(test)]
+mod mutations;

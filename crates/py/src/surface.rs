@@ -103,24 +103,8 @@ impl FittedSurface {
         forward: PyReadonlyArray1<'py, f64>,
         expiry_years: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Answers<'py>> {
-        let (strike, log_moneyness) = (strike.as_slice()?, log_moneyness.as_slice()?);
-        let (forward, expiry_years) = (forward.as_slice()?, expiry_years.as_slice()?);
-        let given = |number: f64| Some(number).filter(|number| !number.is_nan());
-        let ask = |row: usize| {
-            self.saved.at(&Place {
-                strike: given(strike[row]),
-                log_moneyness: given(log_moneyness[row]),
-                forward: given(forward[row]),
-                expiry_years: expiry_years[row],
-            })
-        };
-        let rows = [strike.len(), log_moneyness.len(), forward.len(), expiry_years.len()];
-        if rows.iter().any(|&length| length != rows[0]) {
-            return Err(PyValueError::new_err(format!("columns of lengths {rows:?}: one length is needed")));
-        }
-        let pool = threads::pool(py)?;
-        let ask_all = || (0..rows[0]).into_par_iter().with_min_len(POINTS_PER_TASK).map(ask).collect();
-        let answers: Vec<Answer> = py.detach(|| pool.install(ask_all));
+        let answers: Vec<Answer> =
+            each(py, [&strike, &log_moneyness, &forward, &expiry_years], |place| self.saved.at(place))?;
         let column = |get: fn(&Answer) -> f64| PyArray1::from_iter(py, answers.iter().map(get));
         let columns = [
             column(|answer| answer.implied_volatility),
@@ -129,6 +113,49 @@ impl FittedSurface {
             column(|answer| answer.local_volatility),
         ];
         Ok((columns, PyArray1::from_iter(py, answers.iter().map(|answer| answer.status as u8))))
+    }
+
+    /// The volatility of [`Self::at`] alone.
+    fn implied_vol<'py>(
+        &self,
+        py: Python<'py>,
+        strike: PyReadonlyArray1<'py, f64>,
+        log_moneyness: PyReadonlyArray1<'py, f64>,
+        forward: PyReadonlyArray1<'py, f64>,
+        expiry_years: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let columns = [&strike, &log_moneyness, &forward, &expiry_years];
+        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.implied_vol_at(place).0)?))
+    }
+
+    /// The total variance of [`Self::at`] alone.
+    fn total_variance<'py>(
+        &self,
+        py: Python<'py>,
+        strike: PyReadonlyArray1<'py, f64>,
+        log_moneyness: PyReadonlyArray1<'py, f64>,
+        forward: PyReadonlyArray1<'py, f64>,
+        expiry_years: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let columns = [&strike, &log_moneyness, &forward, &expiry_years];
+        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.total_variance_at(place).0)?))
+    }
+
+    /// Standard error of the volatility of [`Self::at`], of a model that has one.
+    fn standard_error<'py>(
+        &self,
+        py: Python<'py>,
+        strike: PyReadonlyArray1<'py, f64>,
+        log_moneyness: PyReadonlyArray1<'py, f64>,
+        forward: PyReadonlyArray1<'py, f64>,
+        expiry_years: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        if !self.saved.surface.has_standard_error() {
+            let model = self.saved.surface.model().as_str();
+            return Err(PyValueError::new_err(format!("{model}: has no standard error; kriging has")));
+        }
+        let columns = [&strike, &log_moneyness, &forward, &expiry_years];
+        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.standard_error_at(place))?))
     }
 
     /// Static arbitrage, as JSON.
@@ -153,6 +180,34 @@ impl FittedSurface {
         let saved = SavedSurface::from_json(text).map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(Self { saved })
     }
+}
+
+/// What `ask` says at each point of columns of one length: strike, log-moneyness, forward and years to expiry, NaN where one is not given.
+fn each<T: Send>(
+    py: Python<'_>,
+    columns: [&PyReadonlyArray1<'_, f64>; 4],
+    ask: impl Fn(&Place) -> T + Sync,
+) -> PyResult<Vec<T>> {
+    let mut numbers: [&[f64]; 4] = [&[]; 4];
+    for (numbers, column) in numbers.iter_mut().zip(columns) {
+        *numbers = column.as_slice()?;
+    }
+    let [strike, log_moneyness, forward, expiry_years] = numbers;
+    let rows = numbers.map(<[f64]>::len);
+    if rows.iter().any(|&length| length != rows[0]) {
+        return Err(PyValueError::new_err(format!("columns of lengths {rows:?}: one length is needed")));
+    }
+    let given = |number: f64| Some(number).filter(|number| !number.is_nan());
+    let ask = |row: usize| {
+        ask(&Place {
+            strike: given(strike[row]),
+            log_moneyness: given(log_moneyness[row]),
+            forward: given(forward[row]),
+            expiry_years: expiry_years[row],
+        })
+    };
+    let pool = threads::pool(py)?;
+    Ok(py.detach(|| pool.install(|| (0..rows[0]).into_par_iter().with_min_len(POINTS_PER_TASK).map(ask).collect())))
 }
 
 /// The argument that a row's status is about, in a table of volatilities.

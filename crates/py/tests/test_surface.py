@@ -72,6 +72,16 @@ def test_density_sums_to_one_and_local_volatility_is_near_the_money_twice_as_ste
     assert np.isnan(surface.implied_vol(100.0, -1.0))
 
 
+def test_kriging_says_how_sure_it_is_and_others_that_they_do_not(surface: zomma.surface.Surface) -> None:
+    kriging = zomma.surface.fit(table(), model="kriging")
+    k = np.array([0.0, 0.6, 1.2])
+    relative = kriging.standard_error(log_moneyness=k, expiry=0.5) / kriging.implied_vol(log_moneyness=k, expiry=0.5)
+    assert relative[0] < 0.01 and np.all(np.diff(relative) > 0.0)
+    assert np.isnan(kriging.standard_error(-100.0, 0.5))
+    with pytest.raises(ValueError, match="svi: has no standard error; kriging has"):
+        surface.standard_error(100.0, 0.5)
+
+
 @pytest.mark.parametrize("model", zomma.surface.MODELS)
 def test_every_model_fits_saves_and_reads_back_to_the_same_bits(model: str, tmp_path: Path) -> None:
     fitted = zomma.surface.fit(table(), model=model, underlying="XYZ")

@@ -31,7 +31,7 @@ pub use fields::Defaults;
 pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
-pub use query::{COLUMNS as QUERY_COLUMNS, numbers as query_numbers};
+pub use query::{ask as ask_surface, columns as query_columns};
 pub use source::open;
 
 use std::time::Instant;
@@ -104,6 +104,7 @@ fn run_plan(args: &BatchArgs, plan: &Plan) -> anyhow::Result<()> {
     let name = args.input_name();
     let mut results = verb.result_columns();
     results.extend(plan.settings.method.error_column());
+    results.extend(plan.surface.as_ref().and_then(query::error_column));
     let layout = fields::Layout::of(source.columns(), verb, results, &plan.defaults).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());

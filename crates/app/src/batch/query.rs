@@ -14,6 +14,8 @@ use super::{
 
 /// Names of the result columns.
 pub const COLUMNS: [&str; 4] = ["implied_volatility", "total_variance", "density", "local_volatility"];
+/// The one that follows them where the surface knows how sure it is of its volatility.
+const STANDARD_ERROR: &str = "standard_error";
 /// Points that one task of the pool asks.
 const POINTS_PER_TASK: usize = 256;
 
@@ -50,27 +52,43 @@ impl Points {
 pub fn evaluate(surface: &SavedSurface, points: &Points) -> Results {
     let of_row = |row: usize| {
         if !points.status[row].is_ok() {
-            return ([f64::NAN; 4], points.status[row]);
+            return ([f64::NAN; 5], points.status[row]);
         }
         let cell = |numbers: &Numbers| (!numbers.absent[row]).then(|| numbers.value[row]);
-        let answer = surface.at(&Place {
-            strike: cell(&points.strike),
-            log_moneyness: cell(&points.log_moneyness),
-            forward: cell(&points.forward),
-            expiry_years: points.expiry_years[row],
-        });
-        (numbers(&answer), answer.status)
+        ask(
+            surface,
+            &Place {
+                strike: cell(&points.strike),
+                log_moneyness: cell(&points.log_moneyness),
+                forward: cell(&points.forward),
+                expiry_years: points.expiry_years[row],
+            },
+        )
     };
-    let answers: Vec<([f64; 4], Status)> =
+    let answers: Vec<([f64; 5], Status)> =
         (0..points.status.len()).into_par_iter().with_min_len(POINTS_PER_TASK).map(of_row).collect();
     Results {
-        columns: (0..COLUMNS.len()).map(|column| answers.iter().map(|(values, _)| values[column]).collect()).collect(),
+        columns: (0..columns(surface).len())
+            .map(|column| answers.iter().map(|(values, _)| values[column]).collect())
+            .collect(),
         status: answers.into_iter().map(|(_, status)| status).collect(),
         error: Vec::new(),
     }
 }
 
-/// What the surface says, in the order of [`COLUMNS`].
-pub fn numbers(answer: &Answer) -> [f64; 4] {
-    [answer.implied_volatility, answer.total_variance, answer.density, answer.local_volatility]
+/// Names of the result columns that `surface` has.
+pub fn columns(surface: &SavedSurface) -> Vec<&'static str> {
+    COLUMNS.into_iter().chain(error_column(surface)).collect()
+}
+
+/// Name of the column after [`COLUMNS`], where there is one.
+pub fn error_column(surface: &SavedSurface) -> Option<&'static str> {
+    surface.surface.has_standard_error().then_some(STANDARD_ERROR)
+}
+
+/// What the surface says, in the order of [`columns`], NaN past their end.
+pub fn ask(surface: &SavedSurface, place: &Place) -> ([f64; 5], Status) {
+    let Answer { implied_volatility, total_variance, density, local_volatility, status } = surface.at(place);
+    let standard_error = surface.standard_error_at(place);
+    ([implied_volatility, total_variance, density, local_volatility, standard_error], status)
 }

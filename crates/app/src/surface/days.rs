@@ -63,7 +63,8 @@ pub fn read_days<T: Send>(
         });
         let mut reader = reader;
         rayon::in_place_scope(|workers| {
-            for item in reader.by_ref() {
+            while let Some(item) = reader.next() {
+                let one_of_many = reader.one_of_many;
                 let (give, receiver) = sync_channel(1);
                 match item {
                     Read::Failed { source, error, .. } => {
@@ -76,7 +77,7 @@ pub fn read_days<T: Send>(
                         workers.spawn(move |_| {
                             let day = || {
                                 let quotes = surface_quotes(&chain, previous.as_deref(), config)?;
-                                work(Quotes::of_chain(&chain.source, quotes))
+                                work(Quotes::of_chain(&chain.source, one_of_many, quotes))
                             };
                             // A day owns what it changes, so nothing half-changed outlives a panic.
                             let result = catch_unwind(AssertUnwindSafe(day)).unwrap_or_else(|_| {

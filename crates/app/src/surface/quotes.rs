@@ -8,6 +8,8 @@ use zomma_strategy::analysis::SurfaceQuotes;
 pub struct Quotes {
     /// The file.
     pub source: String,
+    /// Whether the file is a member of a directory or tar.
+    pub one_of_many: bool,
     /// Date of the quotes, where it is known.
     pub quote_date: Option<String>,
     /// The quotes.
@@ -18,7 +20,7 @@ pub struct Quotes {
 
 impl Quotes {
     /// Of a chain.
-    pub fn of_chain(source: &str, quotes: SurfaceQuotes) -> Self {
+    pub fn of_chain(source: &str, one_of_many: bool, quotes: SurfaceQuotes) -> Self {
         let rejected: usize = quotes.rejected.values().sum();
         let reasons: Vec<String> = quotes.rejected.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let notes = if rejected > 0 {
@@ -29,6 +31,7 @@ impl Quotes {
         let expiries = quotes.terms.iter().map(|terms| Some(terms.expiry.to_string())).collect();
         Self {
             source: source.into(),
+            one_of_many,
             quote_date: Some(quotes.quote_date.to_string()),
             quoted: Quoted {
                 underlying: Some(quotes.underlying),

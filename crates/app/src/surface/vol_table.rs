@@ -79,9 +79,29 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     }
     let mut notes: Vec<String> =
         left_out.values().map(|(count, example)| format!("{count} of {rows} rows take no part: {example}")).collect();
+    notes.extend(other_forwards(&years, &forward, &status));
     notes.extend(faults);
     if slices.is_empty() {
         bail!("{name}: no usable row of {rows}: {}", notes.join("; "));
     }
-    Ok(Quotes { source: name, quote_date: None, quoted: Quoted::of_slices(slices, None), notes })
+    Ok(Quotes { source: name, one_of_many: false, quote_date: None, quoted: Quoted::of_slices(slices, None), notes })
+}
+
+/// A remark where rows of one expiry have several forwards: a slip more often than not.
+fn other_forwards(years: &[f64], forward: &[f64], status: &[Status]) -> Option<String> {
+    const SAME: f64 = 1e-6;
+    let mut first: BTreeMap<u64, f64> = BTreeMap::new();
+    let mut others = (0, None);
+    for (row, &forward) in forward.iter().enumerate().filter(|(row, _)| status[*row].is_ok()) {
+        let before = *first.entry(years[row].to_bits()).or_insert(forward);
+        if (forward / before - 1.0).abs() > SAME {
+            others.0 += 1;
+            others.1.get_or_insert((row + 1, years[row], forward, before));
+        }
+    }
+    let (row, years, forward, before) = others.1?;
+    let count = others.0;
+    Some(format!(
+        "{count} rows have another forward than their expiry: row {row}, forward = {forward} at expiry_years {years}, where it was {before}"
+    ))
 }

@@ -100,6 +100,14 @@ fn every_model_is_fitted_saved_and_read_back() {
         for row in table(&asked.out) {
             let volatility: f64 = row["implied_volatility"].parse().unwrap();
             assert!((0.12..0.3).contains(&volatility), "{model}: {row:?}");
+            assert_eq!(row.contains_key("standard_error"), model == "kriging", "{row:?}");
+        }
+        if model == "kriging" {
+            let asked = run(&["surface", "query", arg(&path), arg(&vols)]).ok();
+            for row in table(&asked.out) {
+                let error: f64 = row["standard_error"].parse().unwrap();
+                assert!(error > 0.0 && error < 0.0025, "{row:?}");
+            }
         }
     }
 }
@@ -231,6 +239,9 @@ fn what_is_wrong_is_said() {
     assert!(mixed.out.contains("note: 1 of 3 rows take no part: row 3, expiry_years = 0"), "{}", mixed.out);
     assert!(mixed.out.contains("row 2, implied_volatility = \"x\"; allowed: a number"), "{}", mixed.out);
 
+    let two = fit("strike,expiry_years,forward,implied_volatility\n90,1,100,0.2\n100,1,100,0.2\n110,1,150,0.2\n").ok();
+    assert!(two.out.contains("1 rows have another forward than their expiry: row 3, forward = 150"), "{}", two.out);
+
     let path = folder.path().join("x.json");
     for (text, words) in [
         ("", "is not JSON"),
@@ -256,7 +267,7 @@ fn what_is_wrong_is_said() {
 
 /// Every kind of bad input that a chain may have, as tables of volatilities.
 #[test]
-fn every_model_takes_poor_quotes_or_refuses_in_words() {
+fn every_model_takes_poor_quotes_and_says_what_was_crossed() {
     let header = "log_moneyness,expiry_years,implied_volatility,bid_volatility,ask_volatility\n";
     let rows = |slices: &[(f64, &[(f64, f64)])]| {
         let mut text = header.to_owned();
@@ -273,7 +284,13 @@ fn every_model_takes_poor_quotes_or_refuses_in_words() {
     let flat: Vec<(f64, f64)> = smile.iter().map(|(k, _)| (*k, 0.2)).collect();
     let calls: Vec<(f64, f64)> = smile.iter().filter(|(k, _)| *k > 0.02).copied().collect();
     let twice: Vec<(f64, f64)> = smile.iter().chain(&smile).copied().collect();
-    let cases: [(&str, String); 9] = [
+    // Each third quote's bid is a point above its ask.
+    let mut crossed = header.to_owned();
+    for (i, (k, volatility)) in smile.iter().enumerate() {
+        let (bid, ask) = if i % 3 == 0 { (0.01, 0.0) } else { (-0.005, 0.005) };
+        writeln!(crossed, "{k},0.5,{volatility},{},{}", volatility + bid, volatility + ask).unwrap();
+    }
+    let cases: [(&str, String); 10] = [
         ("two quotes on a slice", rows(&[(0.25, &smile[5..7]), (0.5, &smile), (1.0, &smile)])),
         ("one side alone", rows(&[(0.25, &calls), (0.5, &smile)])),
         ("one expiry", rows(&[(0.5, &smile)])),
@@ -282,18 +299,19 @@ fn every_model_takes_poor_quotes_or_refuses_in_words() {
         ("300 %", rows(&[(0.25, &high), (0.5, &high)])),
         ("ten minutes to expiry", rows(&[(10.0 / 525_600.0, &tight), (0.5, &smile)])),
         ("every strike twice", rows(&[(0.25, &twice), (0.5, &twice)])),
-        ("crossed", rows(&[(0.5, &smile), (1.0, &smile)]).replace(",0.205\n", ",0.1\n")),
+        ("crossed", crossed),
+        ("no number", rows(&[(0.5, &smile), (1.0, &smile)]).replacen(&format!(",{},", smile[3].1), ",NaN,", 1)),
     ];
     let models = models();
     for (what, text) in &cases {
         for model in &models {
             let fitted = run_with_input(&["surface", "fit", "-", "--model", model, "--json"], text.as_bytes());
             assert!(!fitted.err.contains("panicked"), "{model}, {what}: {}", fitted.err);
-            if fitted.code != 0 {
-                fitted.refused(1, &[model]);
-                continue;
+            let saved: Value = serde_json::from_str(&fitted.ok().out).unwrap();
+            if *what == "crossed" {
+                let notes = saved["notes"].as_array().unwrap();
+                assert!(notes.iter().any(|note| note["reason"] == "crossed_quotes"), "{model}: {notes:?}");
             }
-            let saved: Value = serde_json::from_str(&fitted.out).unwrap();
             for slice in saved["slices"].as_array().unwrap() {
                 let atm = slice["atm_volatility"].as_f64();
                 assert!(atm.is_some_and(|atm| (0.02..10.0).contains(&atm)), "{model}, {what}: {slice}");

@@ -9,20 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use flate2::read::MultiGzDecoder;
-use liblzma::read::XzDecoder;
-use liblzma::stream::{CONCATENATED, Stream};
-
 use super::ChainError;
+use crate::container::{ContainerError, Source, is_compressed, is_tar, unwrapped};
 
 /// Greatest size of one file, decompressed.
 pub const MAX_MEMBER_BYTES: u64 = 2 << 30;
-/// Memory that an xz stream may ask for: its dictionary. `xz -9` takes 65 MiB.
-const XZ_MEMORY_BYTES: u64 = 512 << 20;
-/// Bytes that tell a format: the tar mark stands at 257.
-const HEAD: usize = 512;
-/// Layers of compression that are taken off.
-const MAX_LAYERS: usize = 2;
 
 /// One file of chains, in memory: a file itself, or a member of a directory or tar.
 #[derive(Clone, Debug)]
@@ -37,7 +28,6 @@ pub struct Member {
 }
 
 type Members = Box<dyn Iterator<Item = Result<Member, ChainError>> + Send>;
-type Source = Box<dyn Read + Send>;
 
 /// The files behind a path, one after the other: a file, the files of a directory in order of name (hidden ones and folders
 /// left out), or those of a tar (plain, .gz, .xz, .zst), as a stream. A directory may hold tars. `-` is standard input.
@@ -82,7 +72,7 @@ fn open(path: PathBuf, one_of_many: bool) -> Result<Members, ChainError> {
 }
 
 fn members_of(name: String, source: Source, length: u64, one_of_many: bool) -> Result<Members, ChainError> {
-    let (head, source) = unwrapped(&name, source)?;
+    let (head, source) = inside(&name, source)?;
     if is_tar(&head) {
         return Ok(Box::new(TarMembers::start(name, source)));
     }
@@ -90,42 +80,12 @@ fn members_of(name: String, source: Source, length: u64, one_of_many: bool) -> R
     Ok(Box::new(std::iter::once(Ok(Member { name, bytes, one_of_many }))))
 }
 
-/// Takes off the layers of compression, and gives the first bytes of what is inside beside the whole.
-fn unwrapped(name: &str, mut source: Source) -> Result<(Vec<u8>, Source), ChainError> {
-    for _ in 0..=MAX_LAYERS {
-        let mut head = Vec::with_capacity(HEAD);
-        let format = format_of(&[]);
-        source.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| damaged(name, format, &error))?;
-        let whole: Source = Box::new(Cursor::new(head.clone()).chain(source));
-        source = match format_of(&head) {
-            "gzip" => Box::new(MultiGzDecoder::new(whole)),
-            "xz" => {
-                let stream = Stream::new_stream_decoder(XZ_MEMORY_BYTES, CONCATENATED)
-                    .map_err(|error| damaged(name, "xz", &error.into()))?;
-                Box::new(XzDecoder::new_stream(whole, stream))
-            }
-            "zstd" => Box::new(zstd::Decoder::new(whole).map_err(|error| damaged(name, "zstd", &error))?),
-            _ => return Ok((head, whole)),
-        };
-    }
-    let reason = format!("more than {MAX_LAYERS} layers of compression");
-    Err(ChainError::Corrupt { path: name.to_owned(), format: "compressed file", reason })
-}
-
-fn format_of(head: &[u8]) -> &'static str {
-    if head.starts_with(b"\x1F\x8B") {
-        "gzip"
-    } else if head.starts_with(b"\xFD7zXZ\0") {
-        "xz"
-    } else if head.starts_with(b"\x28\xB5\x2F\xFD") {
-        "zstd"
-    } else {
-        "compressed file"
-    }
-}
-
-fn is_tar(head: &[u8]) -> bool {
-    head.get(257..262) == Some(b"ustar")
+/// The first bytes of what is inside the layers of compression, beside the whole.
+fn inside(name: &str, source: Source) -> Result<(Vec<u8>, Source), ChainError> {
+    unwrapped(source).map_err(|error| {
+        let ContainerError { format, reason } = error;
+        ChainError::Corrupt { path: name.to_owned(), format, reason }
+    })
 }
 
 fn read_all(name: &str, source: impl Read, length: u64) -> Result<Vec<u8>, ChainError> {
@@ -201,9 +161,9 @@ fn send_entries(
                 let reason = format!("{} of {size} bytes", packed.len());
                 return Err(ChainError::Corrupt { path: name, format: "tar", reason });
             }
-            if format_of(&packed) != "compressed file" {
-                let (_, inside) = unwrapped(&name, Box::new(Cursor::new(packed)))?;
-                packed = read_all(&name, inside, 0)?;
+            if is_compressed(&packed) {
+                let (_, source) = inside(&name, Box::new(Cursor::new(packed)))?;
+                packed = read_all(&name, source, 0)?;
             }
             Ok(Member { name, bytes: packed, one_of_many: true })
         };

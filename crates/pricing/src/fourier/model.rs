@@ -7,6 +7,7 @@ use zomma_base::Status;
 ///
 /// Where 2κθ < σ² (Feller's condition broken, see [`Heston::feller_ratio`]) the variance touches 0; the prices stay right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "HestonForm")]
 pub struct Heston {
     /// The variance now, per year; at or above 0.
     pub v0: f64,
@@ -22,6 +23,7 @@ pub struct Heston {
 
 /// Bates: Heston with Merton's jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BatesForm")]
 pub struct Bates {
     /// What moves between the jumps.
     #[serde(flatten)]
@@ -36,6 +38,7 @@ pub struct Bates {
 
 /// Merton's jump diffusion: Black–Scholes with normal jumps of the logarithm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "MertonForm")]
 pub struct Merton {
     /// Volatility between the jumps, per square root of a year; at or above 0.
     pub volatility: f64,
@@ -49,6 +52,7 @@ pub struct Merton {
 
 /// Kou's jump diffusion: Black–Scholes with jumps of the logarithm that are exponential on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "KouForm")]
 pub struct Kou {
     /// Volatility between the jumps, per square root of a year; at or above 0.
     pub volatility: f64,
@@ -90,6 +94,36 @@ pub enum Model {
 
 /// The most parameters that a model has.
 pub const MOST_PARAMETERS: usize = 8;
+
+/// Declares what a model is read as, before [`check`](Heston::check) has said that it is one.
+macro_rules! read_checked {
+    ($model:ident as $form:ident { $($(#[$attribute:meta])? $field:ident: $kind:ty),* }) => {
+        #[derive(Deserialize)]
+        struct $form {
+            $($(#[$attribute])? $field: $kind),*
+        }
+
+        impl TryFrom<$form> for $model {
+            type Error = Status;
+
+            fn try_from(form: $form) -> Result<Self, Status> {
+                let model = Self { $($field: form.$field),* };
+                model.check().map(|()| model)
+            }
+        }
+    };
+}
+
+read_checked!(Heston as HestonForm { v0: f64, kappa: f64, theta_v: f64, sigma_v: f64, rho_v: f64 });
+read_checked!(Bates as BatesForm { #[serde(flatten)] heston: Heston, jump_intensity: f64, jump_mean: f64, jump_std: f64 });
+read_checked!(Merton as MertonForm { volatility: f64, jump_intensity: f64, jump_mean: f64, jump_std: f64 });
+read_checked!(Kou as KouForm {
+    volatility: f64,
+    jump_intensity: f64,
+    jump_up_probability: f64,
+    jump_up_rate: f64,
+    jump_down_rate: f64
+});
 
 fn at_least_zero(x: f64) -> bool {
     x >= 0.0 && x.is_finite()

@@ -170,7 +170,7 @@ impl Loaded {
         Ok(sums)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "what one launch of the kernel takes")]
     fn launch_tiles<R: Runtime>(
         &self,
         session: &Session<'_, R>,

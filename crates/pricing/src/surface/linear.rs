@@ -5,8 +5,12 @@
 /// A symmetric N×N matrix or a coupling block, by rows: of raw SVI, unless said.
 pub(super) type Block<const N: usize = 5> = [[f64; N]; N];
 
-/// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read); None where it is not positive definite.
-fn cholesky<const N: usize>(matrix: &Block<N>) -> Option<Block<N>> {
+/// A pivot of a matrix scaled to ones on its diagonal that is no more than this is what rounding left of nothing.
+const LEAST_SCALED_PIVOT: f64 = 1e-15;
+
+/// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read); None where a pivot is not above `least_pivot`: with 0, where
+/// it is not positive definite.
+fn cholesky<const N: usize>(matrix: &Block<N>, least_pivot: f64) -> Option<Block<N>> {
     let mut factor = [[0.0; N]; N];
     for i in 0..N {
         for j in 0..=i {
@@ -15,7 +19,7 @@ fn cholesky<const N: usize>(matrix: &Block<N>) -> Option<Block<N>> {
                 sum -= factor[i][t] * factor[j][t];
             }
             if i == j {
-                if !(sum > 0.0 && sum.is_finite()) {
+                if !(sum > least_pivot && sum.is_finite()) {
                     return None;
                 }
                 factor[i][i] = sum.sqrt();
@@ -52,8 +56,20 @@ fn backward<const N: usize>(factor: &Block<N>, v: &[f64; N]) -> [f64; N] {
 }
 
 /// Solves one symmetric system; None where it is not positive definite.
-pub(super) fn solve(matrix: &Block, right: &[f64; 5]) -> Option<[f64; 5]> {
-    let factor = cholesky(matrix)?;
+pub(super) fn solve<const N: usize>(matrix: &Block<N>, right: &[f64; N]) -> Option<[f64; N]> {
+    solve_above(0.0, matrix, right)
+}
+
+/// [`solve`] of a matrix whose unknowns may be of any size: it is scaled to ones on its diagonal; None also where that is all but singular.
+pub(super) fn solve_scaled<const N: usize>(matrix: &Block<N>, right: &[f64; N]) -> Option<[f64; N]> {
+    let scale: [f64; N] = std::array::from_fn(|i| 1.0 / matrix[i][i].sqrt());
+    let scaled: Block<N> = std::array::from_fn(|i| std::array::from_fn(|j| matrix[i][j] * scale[i] * scale[j]));
+    let solution = solve_above(LEAST_SCALED_PIVOT, &scaled, &std::array::from_fn(|i| right[i] * scale[i]))?;
+    Some(std::array::from_fn(|i| solution[i] * scale[i]))
+}
+
+fn solve_above<const N: usize>(least_pivot: f64, matrix: &Block<N>, right: &[f64; N]) -> Option<[f64; N]> {
+    let factor = cholesky(matrix, least_pivot)?;
     let solution = backward(&factor, &forward(&factor, right));
     solution.iter().all(|v| v.is_finite()).then_some(solution)
 }
@@ -83,7 +99,7 @@ pub(super) fn solve_chain<const N: usize>(
                 value[r] -= (0..N).map(|t| link[r][t] * before[t]).sum::<f64>();
             }
         }
-        let factor = cholesky(&block)?;
+        let factor = cholesky(&block, 0.0)?;
         values.push(forward(&factor, &value));
         if i + 1 < n {
             let e = &coupling[i];

@@ -1,4 +1,8 @@
-//! The volatility surface: raw SVI slices that fit their quotes, free of butterfly and calendar arbitrage, on an SSVI backbone.
+//! Volatility surfaces (docs/surfaces.md).
+//!
+//! What every surface answers is in [`VolatilitySurface`], how any is fitted in [`calibration`], which models there are and how a surface
+//! is saved in [`fitted`]. [`fit`] is the surface of an analysis: raw SVI slices, free of butterfly and calendar arbitrage, on an SSVI
+//! backbone.
 
 mod andreasen_huge;
 mod barrier;
@@ -13,6 +17,7 @@ mod extrapolation;
 mod fit;
 pub mod fitted;
 mod forwards;
+mod from_price;
 pub mod interpolation;
 mod jet;
 mod joint;
@@ -88,6 +93,13 @@ impl SliceQuotes {
     pub fn len(&self) -> usize {
         let columns = [&self.bid_volatility, &self.mid_volatility, &self.ask_volatility];
         columns.into_iter().fold(self.log_moneyness.len(), |least, column| least.min(column.len()))
+    }
+
+    /// Whether quote `i` takes part in a fit: its log-moneyness is finite, and its mid volatility above zero and below 1000 %, above which a
+    /// volatility says only that the quote is worth about its bound.
+    pub(crate) fn is_usable(&self, i: usize) -> bool {
+        let (k, mid) = (self.log_moneyness[i], self.mid_volatility[i]);
+        k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0
     }
 
     /// Whether there is no quote.

@@ -64,6 +64,13 @@ impl Variance {
     pub fn smile(&self) -> [f64; 3] {
         [self.total, self.by_k, self.by_kk]
     }
+
+    /// Dupire's local volatility √(∂w/∂t / g) at `k`, where this is the variance (Gatheral 2006, equation 1.10); NaN where either is negative
+    /// or g is zero: there the surface has arbitrage.
+    pub fn local_vol(&self, k: f64) -> f64 {
+        let square = self.by_t / durrleman_g(k, self.smile());
+        if self.by_t >= 0.0 && square.is_finite() { square.sqrt() } else { f64::NAN }
+    }
 }
 
 /// A volatility surface: w(k, t) for t > 0, with all that follows from it.
@@ -87,12 +94,9 @@ pub trait VolatilitySurface: Send + Sync {
         density(k, self.variance(k, expiry_years).smile())
     }
 
-    /// Dupire's local volatility √(∂w/∂t / g) at the level k = ln(S/F_t) (Gatheral 2006, equation 1.10); NaN where either is negative
-    /// or g is zero: there the surface has arbitrage.
+    /// Dupire's local volatility at the level k = ln(S/F_t), see [`Variance::local_vol`].
     fn local_vol(&self, k: f64, expiry_years: f64) -> f64 {
-        let at = self.variance(k, expiry_years);
-        let square = at.by_t / durrleman_g(k, at.smile());
-        if at.by_t >= 0.0 && square.is_finite() { square.sqrt() } else { f64::NAN }
+        self.variance(k, expiry_years).local_vol(k)
     }
 }
 

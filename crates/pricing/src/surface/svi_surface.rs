@@ -3,8 +3,8 @@
 use super::{
     SliceQuotes, SliceSource, Slices, Svi,
     calibration::{
-        Bounds as Box5, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Residual, Settings, Stability,
-        minimise, stability,
+        Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings, Stability, moved,
+        noise, quote_notes, stability,
     },
     fit::{Aim, Found, fit_alone, inside, least_squares},
     slice::Bounds,
@@ -12,12 +12,7 @@ use super::{
     target::{FEWEST_QUOTES, Pull, Target, positive_years},
     wings::{self, Wings},
 };
-use crate::math::{Plain, normal_pdf};
 
-/// A slice that moves by more than this to be free of arbitrage is noted, in vol points.
-const NOTED_VOL_POINTS: f64 = 0.1;
-/// Price of one tick, in the currency of the forward.
-const TICK: f64 = 0.05;
 /// The shape that Tikhonov pulls to where there is no prior: an index's skew.
 const TYPICAL: Ssvi = Ssvi { rho: -0.5, eta: 1.0, gamma: 0.45 };
 /// Least total variance at the money.
@@ -25,8 +20,6 @@ const LEAST_LEVEL: f64 = 1e-14;
 /// Rounds in which misses that are not linear in total variance, and weights that depend on the fit, are laid anew.
 const SECANT_ROUNDS: usize = 1;
 const LIKELIHOOD_ROUNDS: usize = 4;
-/// Degrees of freedom of the likelihood's noise (see [`Estimator::MaximumLikelihood`](super::calibration::Estimator::MaximumLikelihood)).
-const DEGREES: f64 = 4.0;
 
 /// Fits SVI slices free of static arbitrage.
 ///
@@ -40,7 +33,7 @@ const DEGREES: f64 = 4.0;
 ///
 /// `prior` is where the fits of the slices alone start from too; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
-/// the condition number, and the largest change when one mid moves by a tick of 0.05 (where the forward is known).
+/// the condition number, and the largest change when one mid moves by a tick (where the forward is known).
 ///
 /// # Errors
 /// Where no quote of any slice has a volatility.
@@ -165,7 +158,7 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
                 slope = miss / away;
             }
             if let Some(scale) = scale {
-                slope *= likelihood_weight(miss, scale).sqrt();
+                slope *= noise::weight(miss * miss, scale * scale).sqrt();
             }
         }
         target.k.push(point.k);
@@ -175,53 +168,27 @@ fn laid(objective: &Objective, fitted: Option<&Svi>, scale: Option<f64>) -> Targ
     target
 }
 
-/// Weight of a squared miss under Student's t, in units of its least squares.
-fn likelihood_weight(miss: f64, scale: f64) -> f64 {
-    (DEGREES + 1.0) / (DEGREES * scale * scale + miss * miss)
-}
-
 /// The scale of Student's noise given the misses of a fit, by the EM algorithm from `scale`.
 fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
-    let misses: Vec<f64> = (0..objective.points.len())
-        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0])
-        .filter(|miss| miss.is_finite())
+    let squares: Vec<f64> = (0..objective.points.len())
+        .map(|i| objective.miss(i, svi.total_variance(objective.points[i].k))[0].powi(2))
+        .filter(|square| square.is_finite())
         .collect();
-    let mut square = scale * scale;
-    for _ in 0..30 {
-        let sum: f64 = misses.iter().map(|miss| miss * miss * likelihood_weight(*miss, square.sqrt())).sum();
-        square = (square * sum / misses.len().max(1) as f64).max(1e-12);
-    }
-    square.sqrt()
+    noise::square_scale_of(&squares, scale * scale).sqrt()
 }
 
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.
 fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stability {
     let objective = Objective::new(quotes, settings);
-    let x = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
-    let anywhere = Box5 { low: [f64::NEG_INFINITY; 5], high: [f64::INFINITY; 5] };
-    let solution = minimise(x, &anywhere, settings.estimator, 0, |_, normal: &mut Normal<5>| {
-        for (i, point) in objective.points.iter().enumerate() {
-            let (w, by) = gradient(svi, point.k);
-            let [miss, slope] = objective.miss(i, w);
-            normal.add(miss, &by.map(|v| v * slope));
-        }
-        true
-    });
-    let ticks: Vec<(f64, [f64; 5])> = if quotes.forward > 0.0 && quotes.forward.is_finite() {
-        let tick = |(i, point): (usize, &super::calibration::Point)| {
-            let (w, by) = gradient(svi, point.k);
-            let slope = objective.miss(i, w)[1];
-            let mid = point.total_variance[1];
-            // ∂w/∂(price over forward) = 2√w/n(d₁).
-            let deviation = mid.sqrt();
-            let by_price = 2.0 * deviation / normal_pdf::<Plain>(-point.k / deviation + 0.5 * deviation);
-            (objective.miss(i, mid)[1] * by_price * TICK / quotes.forward, by.map(|v| v * slope))
-        };
-        objective.points.iter().enumerate().map(tick).collect()
-    } else {
-        Vec::new()
+    let row = |(i, point): (usize, &Point)| {
+        let (w, by) = gradient(svi, point.k);
+        objective.row(i, w, &by)
     };
-    stability(["a", "b", "rho", "m", "sigma"], &solution, &ticks)
+    let rows = objective.points.iter().enumerate().map(row).collect();
+    let scale = noise_scale(&objective, svi, 1.0);
+    let evidence = Evidence::of(rows, settings.estimator, scale * scale);
+    let values = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];
+    stability(["a", "b", "rho", "m", "sigma"], &values, &evidence)
 }
 
 /// w(k) and its gradient by a, b, ρ, m, σ.
@@ -235,8 +202,7 @@ fn gradient(svi: &Svi, k: f64) -> (f64, [f64; 5]) {
 
 /// What there is to say of each slice.
 fn notes(slices: &[SliceQuotes], surface: &Found, alone: &[Option<Wings>]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    let mut before: Option<&SliceQuotes> = None;
+    let mut notes = quote_notes(slices);
     for ((quotes, slice), alone) in slices.iter().zip(&surface.slices).zip(alone) {
         let mut say = |reason| notes.push(Note { expiry_years: Some(slice.expiry_years), reason });
         let target = Target::new(quotes);
@@ -249,75 +215,19 @@ fn notes(slices: &[SliceQuotes], surface: &Found, alone: &[Option<Wings>]) -> Ve
                 say(Reason::TooFewQuotes { quotes, needed: FEWEST_QUOTES, instead: instead.into() });
             }
         }
-        if let (Some(&low), Some(&high)) = (target.k.first(), target.k.last())
-            && (low > 0.0 || high < 0.0)
-        {
-            say(Reason::OneSided { low, high });
-        }
-        let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
-        if crossed > 0 {
-            say(Reason::CrossedQuotes { quotes: crossed });
-        }
-        if target.has_shape() && is_flat(quotes) {
-            say(Reason::Flat);
-        }
-        if let Some((log_moneyness, fall)) = before.and_then(|before| deepest_fall(before, quotes)) {
-            say(Reason::CalendarInverted { log_moneyness, fall });
-        }
         if let Some(alone) = alone {
-            let change_vol_points = change(&target, &wings::to_svi(alone), &slice.svi);
-            if change_vol_points > NOTED_VOL_POINTS {
-                say(Reason::Constrained { change_vol_points });
-            }
+            let own = wings::to_svi(alone);
+            let k = target.k.iter().copied();
+            let reason = moved(k, target.expiry_years, |k| own.total_variance(k), |k| slice.svi.total_variance(k));
+            reason.into_iter().for_each(&mut say);
             if slice.source == SliceSource::Svi {
                 for (parameter, value) in Bounds::new(&target).ends(&wings::from_svi(&slice.svi)) {
                     say(Reason::AtBound { parameter: parameter.into(), value });
                 }
             }
         }
-        if target.len() > 0 {
-            before = Some(quotes);
-        }
     }
     notes
-}
-
-/// Whether all mid volatilities are one, to a part in ten thousand.
-fn is_flat(quotes: &SliceQuotes) -> bool {
-    let vols = quotes.mid_volatility.iter().filter(|vol| **vol > 0.0 && vol.is_finite());
-    let (low, high) = vols.fold((f64::INFINITY, 0.0_f64), |(low, high), vol| (low.min(*vol), high.max(*vol)));
-    high - low <= 1e-4 * high
-}
-
-/// Where the ask of a quote lies furthest below the bid of the expiry before in total variance (linear between its strikes), and by how
-/// much: no surface without calendar arbitrage meets both.
-fn deepest_fall(before: &SliceQuotes, quotes: &SliceQuotes) -> Option<(f64, f64)> {
-    let (t_before, t) = (positive_years(before.expiry_years), positive_years(quotes.expiry_years));
-    let mut bids: Vec<(f64, f64)> = (0..before.len())
-        .map(|i| (before.log_moneyness[i], before.bid_volatility[i]))
-        .filter(|(k, bid)| k.is_finite() && *bid > 0.0 && *bid < 10.0)
-        .map(|(k, bid)| (k, bid * bid * t_before))
-        .collect();
-    bids.sort_by(|x, y| x.0.total_cmp(&y.0));
-    let mut deepest: Option<(f64, f64)> = None;
-    for i in 0..quotes.len() {
-        let (k, ask) = (quotes.log_moneyness[i], quotes.ask_volatility[i]);
-        let after = bids.partition_point(|bid| bid.0 < k);
-        let (Some(&high), Some(low)) = (bids.get(after), after.checked_sub(1).map(|i| bids[i])) else { continue };
-        let share = (k - low.0) / (high.0 - low.0);
-        let fall = low.1 + share * (high.1 - low.1) - ask * ask * t;
-        if fall > deepest.map_or(0.0, |it| it.1) {
-            deepest = Some((k, fall));
-        }
-    }
-    deepest
-}
-
-/// Root mean square difference of two slices' volatilities at the quotes, in vol points.
-fn change(target: &Target, from: &Svi, to: &Svi) -> f64 {
-    let vol = |svi: &Svi, k: f64| (svi.total_variance(k).max(0.0) / target.expiry_years).sqrt();
-    let squares: f64 = target.k.iter().map(|&k| (vol(from, k) - vol(to, k)).powi(2)).sum();
-    100.0 * (squares / target.len().max(1) as f64).sqrt()
 }
 
 /// How one slice is fitted by itself.

@@ -93,11 +93,10 @@ impl Target {
         let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
         let mut mids: Vec<(f64, f64)> = Vec::with_capacity(n);
         for i in 0..n {
-            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
-            // Above 1000 % a volatility says only that the quote is worth about its bound.
-            if !(k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0) {
+            if !quotes.is_usable(i) {
                 continue;
             }
+            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
             let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
             let square = |v: f64| v * v * t;
             let middle = square(mid);
@@ -209,7 +208,7 @@ pub(super) fn quality(quotes: &SliceQuotes, svi: &Svi) -> FitQuality {
     FitQuality { quotes: n, inside, rmse_vol_points }
 }
 
-/// Quality over slices together, from that of each. `with_mid` weighs the mean squares by all quotes of a slice.
+/// Quality over slices together, from that of each: mean squares weigh by the quotes of a slice, those without a mid among them.
 pub(super) fn pooled<'a>(parts: impl Iterator<Item = &'a FitQuality>) -> FitQuality {
     let (mut quotes, mut inside, mut squares) = (0, 0, 0.0);
     for part in parts {

@@ -75,8 +75,8 @@ pub fn coverage(slices: &[SliceQuotes]) -> Vec<Coverage> {
 }
 
 /// Checks `surface` at every expiry and half way between neighbours: Durrleman's g over the quoted strikes and a quarter of their span
-/// beyond, and the rise of total variance from each of these expiries to the next, on a dense grid and at the local minima between its
-/// points.
+/// beyond, and the rise of total variance from each of these expiries to the next over what is checked at either, on a dense grid and at the
+/// local minima between its points.
 pub fn violations(
     surface: &(impl VolatilitySurface + ?Sized),
     coverage: &[Coverage],
@@ -94,15 +94,14 @@ pub fn violations(
         }
         stations.push(*here);
     }
-    let mut before: Option<Coverage> = None;
+    let mut before: Option<(f64, [f64; 2])> = None;
     for station in &stations {
         let t = station.expiry_years;
         let range = widened(surface, station);
         report.log_moneyness_range = union(report.log_moneyness_range, range);
-        let grid = grid(range);
         let mut run = Run::new(ViolationKind::Butterfly, t);
         lowest(
-            &grid,
+            &grid(range),
             |k| durrleman_g(k, surface.variance(k, t).smile()),
             |k, g| {
                 report.points += 1;
@@ -113,18 +112,19 @@ pub fn violations(
             },
         );
         run.finish(&mut found);
-        if let Some(before) = before {
+        if let Some((t_before, range_before)) = before {
             let mut run = Run::new(ViolationKind::Calendar, t);
             let rise = |k: f64| {
-                let (low, high) = (surface.total_variance(k, before.expiry_years), surface.total_variance(k, t));
+                let (low, high) = (surface.total_variance(k, t_before), surface.total_variance(k, t));
                 high - low + SLACK_SHARE * low.abs()
             };
-            lowest(&grid, rise, |k, rise| {
+            // Half way to an expiry of fewer strikes more are quoted than there, and variance may fall at those alone.
+            lowest(&grid(union(range_before, range)), rise, |k, rise| {
                 report.calendar_violations += usize::from(run.see(k, rise, 0.0, &mut found));
             });
             run.finish(&mut found);
         }
-        before = Some(*station);
+        before = Some((t, range));
     }
     if !report.least_g.is_finite() {
         report.least_g = 0.0;
@@ -229,7 +229,7 @@ pub fn quality_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::{Clock, Slices, Svi};
+    use crate::surface::{Clock, Slices, Svi, smile::Variance};
 
     const VOGT: Svi = Svi { a: -0.0410, b: 0.1331, m: 0.3586, rho: 0.3060, sigma: 0.4153 };
 
@@ -264,6 +264,32 @@ mod tests {
         let (sound, coverage) = surface(vec![smile(0.04, -0.5), smile(0.05, -0.5)]);
         let (report, found) = violations(&sound, &coverage);
         assert_eq!((report.butterfly_violations, report.calendar_violations, found), (0, 0, vec![]));
+    }
+
+    /// Flat but for wings that rise to half way between the first year and the second, and fall half of that after.
+    struct Hump;
+
+    impl VolatilitySurface for Hump {
+        fn variance(&self, k: f64, t: f64) -> Variance {
+            let wing = if t < 1.5 { t - 1.0 } else { 0.5 - 0.5 * (t - 1.5) };
+            let (total, by_k) = (4e-4 * t + 0.01 * wing * k * k, 0.02 * wing * k);
+            Variance { total, by_k, by_kk: 0.02 * wing, ..Variance::default() }
+        }
+    }
+
+    #[test]
+    fn a_fall_half_way_to_an_expiry_of_fewer_strikes_is_found() {
+        let of = |expiry_years, reach: f64| Coverage { expiry_years, log_moneyness_range: [-reach, reach] };
+        let (report, found) = violations(&Hump, &[of(1.0, 0.8), of(2.0, 0.1)]);
+        let falls: Vec<&Violation> = found.iter().filter(|it| it.kind == ViolationKind::Calendar).collect();
+        assert!(report.calendar_violations > 0 && falls.len() == 2, "{found:?}");
+        // 4·10⁻⁴ ∙ ½ of rise against 10⁻² ∙ ¼ k² of fall.
+        let edge = 0.08_f64.sqrt();
+        for (fall, sign) in falls.into_iter().zip([-1.0, 1.0]) {
+            assert!(fall.expiry_years == 2.0 && sign * fall.log_moneyness > 0.8, "{fall:?}");
+            let [low, high] = fall.log_moneyness_range.map(f64::abs);
+            assert!((low.min(high) - edge).abs() < 5e-3, "{fall:?}");
+        }
     }
 
     #[test]

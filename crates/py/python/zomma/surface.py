@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -74,41 +74,54 @@ class Surface:
         A strike is taken against `forward`, else the surface's own forward to that expiry; `log_moneyness` may stand in its place.
         NaN where the surface has no value. A float where all arguments were numbers.
         """
-        return self._ask(0, strike, expiry, log_moneyness, forward)
+        return self._ask(self._fitted.implied_vol, strike, expiry, log_moneyness, forward)
 
     def total_variance(
         self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
     ) -> Answer:
         """σ²t, otherwise as `implied_vol`."""
-        return self._ask(1, strike, expiry, log_moneyness, forward)
+        return self._ask(self._fitted.total_variance, strike, expiry, log_moneyness, forward)
 
     def density(
         self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
     ) -> Answer:
         """Risk-neutral density of ln(S/F), otherwise as `implied_vol`."""
-        return self._ask(2, strike, expiry, log_moneyness, forward)
+        return self._ask(lambda *columns: self._fitted.at(*columns)[0][2], strike, expiry, log_moneyness, forward)
 
     def local_vol(
         self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
     ) -> Answer:
         """Dupire's local volatility, otherwise as `implied_vol`; NaN where the surface has arbitrage."""
-        return self._ask(3, strike, expiry, log_moneyness, forward)
+        return self._ask(lambda *columns: self._fitted.at(*columns)[0][3], strike, expiry, log_moneyness, forward)
+
+    def standard_error(
+        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+    ) -> Answer:
+        """Standard deviation of `implied_vol` given the quotes, otherwise as that; of kriging alone, ValueError of any other model."""
+        return self._ask(self._fitted.standard_error, strike, expiry, log_moneyness, forward)
 
     def forward(self, expiry: float) -> float:
         """The surface's forward to an expiry in years."""
         return self._fitted.forward(float(expiry))
 
-    def _ask(self, which: int, strike: Column | None, expiry: Column | None, log_moneyness: Column | None, forward: Column | None) -> Answer:
+    @staticmethod
+    def _ask(
+        verb: Callable[[_Numbers, _Numbers, _Numbers, _Numbers], _Numbers],
+        strike: Column | None,
+        expiry: Column | None,
+        log_moneyness: Column | None,
+        forward: Column | None,
+    ) -> Answer:
         if expiry is None:
             raise TypeError("expiry: years to expiry are needed")
         if strike is None and log_moneyness is None:
             raise TypeError("strike: a strike, or log_moneyness, is needed")
         given = [np.nan if column is None else np.asarray(column, dtype=np.float64) for column in (strike, log_moneyness, forward, expiry)]
         columns = np.broadcast_arrays(*given)
-        flat = [np.ascontiguousarray(column).ravel() for column in columns]
-        answers, _ = self._fitted.at(*flat)
+        strikes, moneyness, forwards, years = (np.ascontiguousarray(column).ravel() for column in columns)
+        answer = verb(strikes, moneyness, forwards, years)
         shape = columns[0].shape
-        return float(answers[which][0]) if shape == () else answers[which].reshape(shape)
+        return float(answer[0]) if shape == () else answer.reshape(shape)
 
     # ---- what it is ------------------------------------------------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ pub struct FitArgs {
 struct Day {
     quotes: Quotes,
     surface: SavedSurface,
+    /// Whether its file is there already.
+    is_written: bool,
 }
 
 /// Runs it.
@@ -82,7 +84,10 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     let days = if engine.is_cpu() || args.model != SurfaceModel::Svi {
         surface::read_days(&args.chain.chain, &read, &config, true, |quotes| {
             let surface = surface::fit(&quotes, &options)?;
-            Ok(Day { quotes, surface })
+            // A day of a tar is there as soon as it is fitted, and not only when all are.
+            let folder = args.output.as_deref().filter(|_| quotes.one_of_many);
+            folder.map(|folder| write_day(folder, &quotes, &surface)).transpose()?;
+            Ok(Day { is_written: folder.is_some(), quotes, surface })
         })?
     } else {
         let read = surface::read_days(&args.chain.chain, &read, &config, true, Ok)?;
@@ -144,7 +149,7 @@ fn on_device(engine: &Engine, read: Days<Quotes>, options: &FitOptions) -> anyho
     let fitted: Vec<_> = read.done.into_par_iter().zip(starts).map(fit).collect();
     for (quotes, surface) in fitted {
         match surface {
-            Ok(surface) => days.done.push(Day { quotes, surface }),
+            Ok(surface) => days.done.push(Day { quotes, surface, is_written: false }),
             Err(error) => days.failed.push((quotes.source, error)),
         }
     }
@@ -156,9 +161,12 @@ fn write(output: &Path, days: &[Day], many: bool) -> anyhow::Result<()> {
     if !many {
         return days.iter().try_for_each(|day| surface::write(output, &day.surface));
     }
-    std::fs::create_dir_all(output).with_context(|| format!("-o {}: cannot make the directory", output.display()))?;
-    for day in days {
-        surface::write(&output.join(surface::file_name(&day.quotes)), &day.surface)?;
-    }
-    Ok(())
+    let mut left = days.iter().filter(|day| !day.is_written);
+    left.try_for_each(|day| write_day(output, &day.quotes, &day.surface))
+}
+
+/// Writes the surface of one day of many to a file of its own.
+fn write_day(folder: &Path, quotes: &Quotes, surface: &SavedSurface) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("-o {}: cannot make the directory", folder.display()))?;
+    surface::write(&folder.join(surface::file_name(quotes)), surface)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use zomma_market::chain::ReadOptions;
-use zomma_pricing::surface::SliceQuotes;
+use zomma_pricing::surface::{SliceQuotes, fitted::quotes_hash};
 use zomma_strategy::analysis::AnalysisConfig;
 
 use super::model_args::no_wheel;
@@ -44,6 +44,9 @@ pub fn run(args: &PlotArgs) -> anyhow::Result<()> {
     };
     let saved = surface::read(&args.surface)?;
     let quotes = args.quotes.as_deref().map(read_quotes).transpose()?.unwrap_or_default();
+    if !quotes.is_empty() && quotes_hash(&quotes) != saved.quotes_hash {
+        eprintln!("zomma surface plot: --quotes are not those that {} was fitted to", args.surface.display());
+    }
     let title = title(&args.surface, saved.underlying.as_deref(), saved.quote_time.as_deref());
     let bytes = if is_page {
         surface::html(&title, &saved, &quotes)?

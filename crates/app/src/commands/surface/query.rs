@@ -8,7 +8,7 @@ use zomma_gpu::{DeviceKind, DeviceRequest};
 use zomma_pricing::surface::fitted::{Place, SavedSurface};
 
 use crate::{
-    batch::{self, BatchArgs, Format, Precision, QUERY_COLUMNS},
+    batch::{self, BatchArgs, Format, Precision},
     commands,
     failure::BadArguments,
     gpu_config::GpuConfigArgs,
@@ -20,7 +20,7 @@ const EXAMPLE: &str = "\
 POINTS has the columns expiry_years (or expiry, with --valuation-time), and strike or log_moneyness = ln(strike/forward); where
 a row has both, log_moneyness holds. A strike is taken against the row's forward, else the surface's own forward to
 that expiry. Columns out: the input's, then implied_volatility, total_variance, density (of ln(S/F) at log_moneyness),
-local_volatility, status.
+local_volatility, of kriging standard_error (of the volatility, given the quotes), and status.
 
 Example:
   $ zomma surface query surfaces/ZMX-2025-06-13.json --strike 6000,6400 --expiry-years 0.1,0.25
@@ -102,19 +102,17 @@ fn grid(args: &QueryArgs, saved: &SavedSurface) -> anyhow::Result<()> {
     if places.is_empty() || args.expiry_years.is_empty() {
         bail!(BadArguments("POINTS is needed, or --expiry-years with --strike or --log-moneyness".into()));
     }
-    let mut text = format!(
-        "{},expiry_years,{},status\n",
-        if of_strikes { "strike" } else { "log_moneyness" },
-        QUERY_COLUMNS.join(",")
-    );
+    let columns = batch::query_columns(saved);
+    let name = if of_strikes { "strike" } else { "log_moneyness" };
+    let mut text = format!("{name},expiry_years,{},status\n", columns.join(","));
     let mut usable = 0;
     for &expiry_years in &args.expiry_years {
         for &place in places {
             let (strike, log_moneyness) = if of_strikes { (Some(place), None) } else { (None, Some(place)) };
-            let answer = saved.at(&Place { strike, log_moneyness, forward: None, expiry_years });
-            let (values, status) = (batch::query_numbers(&answer), answer.status);
+            let (values, status) =
+                batch::ask_surface(saved, &Place { strike, log_moneyness, forward: None, expiry_years });
             let cell = |value: &f64| if value.is_finite() { value.to_string() } else { String::new() };
-            let cells: Vec<String> = [place, expiry_years].iter().chain(&values).map(cell).collect();
+            let cells: Vec<String> = [place, expiry_years].iter().chain(&values[..columns.len()]).map(cell).collect();
             text += &format!("{},{status}\n", cells.join(","));
             usable += usize::from(values[0].is_finite());
         }

@@ -1,10 +1,7 @@
 //! How high a slice may go without being in the way of the later ones, whose total variance cannot be lower.
 
-use super::{
-    grid::{Grid, Place},
-    implied,
-};
-use crate::surface::calibration::Objective;
+use super::grid::{Grid, Place};
+use crate::surface::{calibration::Objective, from_price::price};
 
 /// Most strikes at which a slice looks ahead.
 const MOST: usize = 32;
@@ -80,7 +77,7 @@ pub(super) fn limits(ceilings: &[Ceiling], grid: &Grid) -> Vec<Limit> {
         .map(|ceiling| Limit {
             ceiling: *ceiling,
             place: grid.place(ceiling.k),
-            price: implied::price(ceiling.k, ceiling.total_variance),
+            price: price(ceiling.k, ceiling.total_variance.sqrt()),
         })
         .collect()
 }

@@ -4,16 +4,16 @@ use super::{
     AndreasenHuge,
     ceiling::{Limit, ceilings, limits},
     grid::{Grid, Place},
-    implied,
     parameters::{AndreasenHugeParameters, AndreasenHugeStep, lognormal_half_squares, place},
     step::{Prices, Step},
 };
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Solution, Stability,
-        minimise_within, stability,
+        Bounds, Evidence, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Row, Stability,
+        minimise_within, quote_notes, stability,
     },
+    from_price::{self, ln_by_variance, total_variance},
     smile::{VolatilitySurface, durrleman_g},
     target::log_moneyness_range,
 };
@@ -49,6 +49,7 @@ const DEVIATIONS: f64 = 5.0;
 /// at its expiry is interpolated. Beside its own quotes a step is held below the upper half of the spreads of later expiries: what it takes
 /// they cannot give back. Where quotes want total variance to fall from an expiry to the next, the later slice stays above the earlier.
 /// With a prior, its knots are added where today has no quotes, and what is smoothed is the change from it.
+/// The stability of a step holds the steps before it and the level that its ratios are of.
 ///
 /// # Errors
 /// [`FitError::NoQuotes`] where no slice has a usable quote.
@@ -57,22 +58,16 @@ pub fn fit(
     settings: &ModelSettings,
     prior: Option<&AndreasenHuge>,
 ) -> Result<Fit<AndreasenHuge>, FitError> {
-    let mut notes = Vec::new();
+    let mut notes = quote_notes(slices);
     let mut targets: Vec<Objective> = Vec::new();
     for quotes in slices {
         let objective = Objective::new(quotes, &settings.calibration);
         let expiry_years = objective.expiry_years;
-        remarks(quotes, &objective, &mut notes);
+        notes.extend(few(&objective).map(|reason| Note { expiry_years: Some(expiry_years), reason }));
         if targets.last().is_some_and(|before| before.expiry_years >= expiry_years) {
             let why = "its expiry is not after the one before".to_owned();
             notes.push(Note { expiry_years: Some(expiry_years), reason: Reason::Failed { why } });
         } else if !objective.points.is_empty() {
-            if let Some((log_moneyness, fall)) = targets.last().and_then(|before| deepest_fall(before, &objective)) {
-                notes.push(Note {
-                    expiry_years: Some(expiry_years),
-                    reason: Reason::CalendarInverted { log_moneyness, fall },
-                });
-            }
             targets.push(objective);
         }
     }
@@ -127,43 +122,16 @@ pub fn fit(
     Ok(Fit { notes, stability: stabilities, ..Fit::of(surface) })
 }
 
-/// What there is to say of a slice's quotes before any fit.
-fn remarks(quotes: &SliceQuotes, objective: &Objective, notes: &mut Vec<Note>) {
-    let mut note = |reason| notes.push(Note { expiry_years: Some(objective.expiry_years), reason });
-    let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
-    if crossed > 0 {
-        note(Reason::CrossedQuotes { quotes: crossed });
-    }
-    let points = &objective.points;
-    let strikes = objective.strikes();
-    let [Some(first), Some(last)] = [points.first(), points.last()] else {
-        return note(Reason::TooFewQuotes { quotes: 0, needed: 1, instead: "the neighbours' interpolation".into() });
+/// A slice with fewer strikes than give it a smile.
+fn few(objective: &Objective) -> Option<Reason> {
+    let quotes = objective.strikes();
+    let (needed, instead) = match quotes {
+        0 => (1, "the neighbours' interpolation".into()),
+        1 => (2, "one volatility".into()),
+        2..5 => (5, format!("{quotes} local variances")),
+        _ => return None,
     };
-    if strikes == 1 {
-        note(Reason::TooFewQuotes { quotes: 1, needed: 2, instead: "one volatility".into() });
-    } else if strikes < 5 {
-        let instead = format!("{strikes} local variances");
-        note(Reason::TooFewQuotes { quotes: strikes, needed: 5, instead });
-    }
-    if strikes > 1 && (first.k > 0.0 || last.k < 0.0) {
-        note(Reason::OneSided { low: first.k, high: last.k });
-    }
-    let level = first.total_variance[1];
-    if strikes > 1 && points.iter().all(|point| (point.total_variance[1] / level - 1.0).abs() < 1e-9) {
-        note(Reason::Flat);
-    }
-}
-
-/// Where the asks of `after` are furthest below the bids of the expiry `before`, in total variance, and by how much.
-fn deepest_fall(before: &Objective, after: &Objective) -> Option<(f64, f64)> {
-    let fall = |point: &Point| {
-        let next = before.points.partition_point(|other| other.k < point.k);
-        let (low, high) = (before.points.get(next.checked_sub(1)?)?, before.points.get(next)?);
-        let share = (point.k - low.k) / (high.k - low.k);
-        let bid = low.total_variance[0] + share * (high.total_variance[0] - low.total_variance[0]);
-        Some((point.k, bid - point.total_variance[2]))
-    };
-    after.points.iter().filter_map(fall).filter(|(_, fall)| *fall > 0.0).max_by(|x, y| x.1.total_cmp(&y.1))
+    Some(Reason::TooFewQuotes { quotes, needed, instead })
 }
 
 /// Total variance of the mids at the money, between the quotes on both sides of it, or of the quote nearest to it.
@@ -256,7 +224,8 @@ impl SliceFit<'_> {
         let bounds = Bounds { low: [-BOUND; N], high: [BOUND; N] };
         let estimator = self.settings.calibration.estimator;
         let mut sensitivities = vec![[0.0; N]; grid.len()];
-        let solution = minimise_within(LEAST_GAIN, start, &bounds, estimator, MOST_STEPS, |x, normal| {
+        // Quotes go to `rows`, where these are given, so that `normal` has what else pulls.
+        let mut accumulate = |x: &[f64; N], normal: &mut Normal<N>, mut rows: Option<&mut Vec<Row<N>>>| {
             let half_squares: Vec<f64> = base
                 .iter()
                 .zip(&weights)
@@ -284,19 +253,22 @@ impl SliceFit<'_> {
             };
             for (i, (place, point)) in places.iter().zip(&self.objective.points).enumerate() {
                 let price = grid.price(place, &prices, &self.before.bends).value;
-                let w = implied::total_variance(point.k, price);
-                let [miss, slope] = self.objective.miss(i, w);
-                let by = slopes(place, slope / implied::by_variance(point.k, w));
-                if !(miss.is_finite() && by.iter().all(|by| by.is_finite())) {
+                let w = total_variance(point.k, price.ln());
+                let by_variance = (-ln_by_variance(point.k, w.sqrt())).exp();
+                let row = self.objective.row(i, w, &slopes(place, by_variance));
+                if !(row.miss.is_finite() && row.by.iter().all(|by| by.is_finite())) {
                     return false;
                 }
-                normal.add(miss, &by);
+                match &mut rows {
+                    Some(rows) => rows.push(row),
+                    None => normal.add(row.miss, &row.by),
+                }
             }
             for Limit { ceiling, place, price: most } in &self.limits {
                 let price = grid.price(place, &prices, &self.before.bends).value;
                 if price > *most {
-                    let w = implied::total_variance(ceiling.k, price);
-                    let by = slopes(place, ceiling.inverse_half / implied::by_variance(ceiling.k, w));
+                    let w = total_variance(ceiling.k, price.ln());
+                    let by = slopes(place, ceiling.inverse_half * (-ln_by_variance(ceiling.k, w.sqrt())).exp());
                     normal.pull(CEILING, ceiling.inverse_half * (w - ceiling.total_variance), &by);
                 }
             }
@@ -312,7 +284,13 @@ impl SliceFit<'_> {
                 pull(normal, 1.0, *unused, [(m, 1.0)]);
             }
             true
-        });
+        };
+        let solution =
+            minimise_within(LEAST_GAIN, start, &bounds, estimator, MOST_STEPS, |x, normal| accumulate(x, normal, None));
+        let square_scale = solution.noise_scale.powi(2);
+        let (mut rows, mut pulls) = (Vec::with_capacity(places.len()), Normal::new(estimator, square_scale));
+        accumulate(&solution.parameters, &mut pulls, Some(&mut rows));
+        let evidence = Evidence { pulls: pulls.hessian, fitted: count, ..Evidence::of(rows, estimator, square_scale) };
         let expiry_years = Some(step.expiry_years);
         if !solution.converged {
             notes.push(Note { expiry_years, reason: Reason::NotConverged { steps: solution.steps } });
@@ -323,7 +301,8 @@ impl SliceFit<'_> {
             notes.push(Note { expiry_years, reason: Reason::AtBound { parameter, value: found[at] } });
         }
         step.log_ratios = found;
-        stability_of(step, &solution)
+        let names = step.log_moneyness.iter().map(|k| format!("log_ratio_{k:.4}"));
+        stability(names, &step.log_ratios, &evidence)
     }
 
     /// Where the descent starts and Tikhonov pulls to: zero, or what would take the step to yesterday's surface.
@@ -333,8 +312,9 @@ impl SliceFit<'_> {
         let base = lognormal_half_squares(&step.log_moneyness, self.base_before, step.total_variance, self.tau);
         for (i, &k) in step.log_moneyness.iter().enumerate() {
             let smile = prior.variance(k, step.expiry_years).smile();
-            let vega = implied::by_variance(k, smile[0]);
-            let rise = implied::price(k, smile[0])
+            let deviation = smile[0].sqrt();
+            let vega = ln_by_variance(k, deviation).exp();
+            let rise = from_price::price(k, deviation)
                 - self.grid.price(&self.grid.place(k), &self.before.out_of_the_money, &self.before.bends).value;
             let ratio = rise / (self.tau * 2.0 * vega * durrleman_g(k, smile) * base[i]);
             if ratio > 0.0 && ratio.is_finite() {
@@ -354,14 +334,4 @@ fn pull<const N: usize, const M: usize>(normal: &mut Normal<N>, weight: f64, mis
             normal.hessian[i][*j] += weight * slope * other;
         }
     }
-}
-
-fn stability_of<const N: usize>(step: &AndreasenHugeStep, solution: &Solution<N>) -> Stability {
-    let count = step.log_ratios.len();
-    let mut report = stability([""; N], solution, &[]);
-    report.parameters = step.log_moneyness.iter().map(|k| format!("log_ratio_{k:.4}")).collect();
-    report.values.truncate(count);
-    report.standard_errors.truncate(count);
-    report.tick_changes.truncate(count);
-    report
 }

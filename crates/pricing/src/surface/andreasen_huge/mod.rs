@@ -12,7 +12,6 @@
 mod ceiling;
 mod fit;
 mod grid;
-mod implied;
 mod parameters;
 mod step;
 #[cfg(test)]
@@ -27,8 +26,11 @@ use serde::{Deserialize, Serialize};
 pub use fit::fit;
 pub use parameters::{AndreasenHugeParameters, AndreasenHugeStep, ParameterError};
 
-use super::smile::{Variance, VolatilitySurface};
-use grid::Grid;
+use super::{
+    from_price::{Implied, LogPrice, total_variance},
+    smile::{Variance, VolatilitySurface},
+};
+use grid::{Grid, Jet};
 use step::{Prices, Step};
 
 /// A surface of one implicit step an expiry.
@@ -143,10 +145,13 @@ impl AndreasenHuge {
     fn at(&self, row: &Row, k: f64) -> Variance {
         let inside = k.clamp(self.grid.range[0], self.grid.range[1]);
         let place = self.grid.place(inside);
-        let price = self.grid.price(&place, &row.prices.out_of_the_money, &row.prices.bends);
-        let smile = implied::smile(inside, &price);
+        let Jet { value, slope, bend } = self.grid.price(&place, &row.prices.out_of_the_money, &row.prices.bends);
+        let x = inside.exp();
+        let Some(implied) = Implied::of(inside, &LogPrice::by_moneyness(x, [value, slope, bend])) else {
+            return Variance::NONE;
+        };
         let [by_t, by_tt] = [&row.by_t, &row.by_tt].map(|column| self.grid.at(&place, column));
-        let at = implied::variance(inside, smile, &by_t, &by_tt);
+        let at = implied.variance([by_t.value, x * by_t.slope, by_tt.value].map(|by| by / value));
         if inside == k { at } else { Variance { by_k: 0.0, by_kk: 0.0, by_kt: 0.0, ..at } }
     }
 }
@@ -194,6 +199,6 @@ impl VolatilitySurface for AndreasenHuge {
         let row = self.row(after, expiry_years);
         let inside = k.clamp(self.grid.range[0], self.grid.range[1]);
         let price = self.grid.price(&self.grid.place(inside), &row.prices.out_of_the_money, &row.prices.bends);
-        implied::total_variance(inside, price.value)
+        total_variance(inside, price.value.ln())
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::surface) fn reprice(
         }
         let (grid, now) = (grid.clone(), prices.clone());
         smiles.push(Box::new(move |k| {
-            implied::total_variance(k, grid.price(&grid.place(k), &now.out_of_the_money, &now.bends).value)
+            total_variance(k, grid.price(&grid.place(k), &now.out_of_the_money, &now.bends).value.ln())
         }));
         start = end;
     }

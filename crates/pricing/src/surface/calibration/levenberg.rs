@@ -2,10 +2,8 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
-use super::settings::Estimator;
-
-/// Degrees of freedom of the noise under [`Estimator::MaximumLikelihood`].
-const DEGREES: f64 = 4.0;
+use super::{noise, settings::Estimator};
+use crate::surface::linear::solve_scaled;
 
 /// Cost, half its gradient, and the Gauss–Newton half of its Hessian (both triangles), of N parameters.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +18,8 @@ pub struct Normal<const N: usize> {
     pub count: usize,
     /// Sum of the squared misses, whatever they cost.
     pub squares: f64,
-    /// Sum of the squared misses by their weight under the estimator; over their count, the next guess of the noise's variance.
-    noise: f64,
+    /// Sum of the squared misses by their weights.
+    weighted: f64,
     estimator: Estimator,
     /// Squared scale of the noise, in units of the miss.
     square_scale: f64,
@@ -35,7 +33,7 @@ impl<const N: usize> Normal<N> {
             hessian: [[0.0; N]; N],
             count: 0,
             squares: 0.0,
-            noise: 0.0,
+            weighted: 0.0,
             estimator,
             square_scale,
         }
@@ -47,16 +45,9 @@ impl<const N: usize> Normal<N> {
         let square = miss * miss;
         self.count += 1;
         self.squares += square;
-        let weight = if self.estimator.is_likelihood() {
-            // Twice the negative log density, but for what does not depend on the miss.
-            let ratio = square / (DEGREES * self.square_scale);
-            self.cost += (DEGREES + 1.0) * ratio.ln_1p();
-            (DEGREES + 1.0) / (DEGREES * self.square_scale * (1.0 + ratio))
-        } else {
-            self.cost += square;
-            1.0
-        };
-        self.noise += weight * self.square_scale * square;
+        let [cost, weight] = noise::cost_and_weight(self.estimator, square, self.square_scale);
+        self.cost += cost;
+        self.weighted += weight * square;
         self.add_weighted(weight, miss, by);
     }
 
@@ -77,9 +68,9 @@ impl<const N: usize> Normal<N> {
         }
     }
 
-    /// Sum of the squared misses by their weight under the estimator.
-    pub(in crate::surface) fn noise(&self) -> f64 {
-        self.noise
+    /// Sum of the squared misses by their weights under the estimator.
+    pub(in crate::surface) fn weighted(&self) -> f64 {
+        self.weighted
     }
 
     fn finish(&mut self) {
@@ -156,10 +147,7 @@ pub fn minimise_within<const N: usize>(
     let mut is_scale_settled = true;
     while steps < most_steps && normal.cost.is_finite() {
         if estimator.is_likelihood() {
-            // A step of the EM algorithm for the scale of the noise.
-            let before = square_scale;
-            square_scale = (normal.noise / normal.count.max(1) as f64).max(1e-12);
-            is_scale_settled = (square_scale / before).ln().abs() < 1e-4;
+            (square_scale, is_scale_settled) = noise::em_step(square_scale, normal.weighted, normal.count);
             normal = evaluate(&x, square_scale);
         }
         steps += 1;
@@ -208,7 +196,7 @@ fn step<const N: usize>(
         for i in 0..N {
             damped[i][i] *= 1.0 + *damping;
         }
-        if let Some(change) = solve(&damped, &gradient) {
+        if let Some(change) = solve_scaled(&damped, &gradient) {
             let trial: [f64; N] = std::array::from_fn(|i| (x[i] - change[i]).clamp(bounds.low[i], bounds.high[i]));
             if trial == *x {
                 return None;
@@ -221,39 +209,4 @@ fn step<const N: usize>(
         *damping = (*damping * 6.0).max(1e-7);
     }
     None
-}
-
-/// Solves a symmetric positive definite system by Cholesky, scaled by its diagonal; none where it is not positive definite.
-pub(super) fn solve<const N: usize>(matrix: &[[f64; N]; N], right: &[f64; N]) -> Option<[f64; N]> {
-    let scale: [f64; N] = std::array::from_fn(|i| 1.0 / matrix[i][i].sqrt());
-    if !scale.iter().all(|s| s.is_finite()) {
-        return None;
-    }
-    let mut lower = [[0.0; N]; N];
-    for i in 0..N {
-        for j in 0..=i {
-            let mut sum = matrix[i][j] * scale[i] * scale[j];
-            for k in 0..j {
-                sum -= lower[i][k] * lower[j][k];
-            }
-            if i == j {
-                if sum <= 1e-15 {
-                    return None;
-                }
-                lower[i][i] = sum.sqrt();
-            } else {
-                lower[i][j] = sum / lower[j][j];
-            }
-        }
-    }
-    let mut y = [0.0; N];
-    for i in 0..N {
-        let sum: f64 = (0..i).map(|k| lower[i][k] * y[k]).sum();
-        y[i] = (right[i] * scale[i] - sum) / lower[i][i];
-    }
-    for i in (0..N).rev() {
-        let sum: f64 = (i + 1..N).map(|k| lower[k][i] * y[k]).sum();
-        y[i] = (y[i] - sum) / lower[i][i];
-    }
-    Some(std::array::from_fn(|i| y[i] * scale[i]))
 }

@@ -2,10 +2,14 @@
 
 mod fit;
 mod levenberg;
+pub(in crate::surface) mod noise;
 mod note;
 mod objective;
+mod quote_notes;
 mod settings;
 mod stability;
+#[cfg(test)]
+mod stability_tests;
 #[cfg(test)]
 mod tests;
 
@@ -13,5 +17,6 @@ pub use fit::{Fit, FitError};
 pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
+pub(super) use quote_notes::{moved, quote_notes};
 pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
-pub use stability::{Stability, stability};
+pub use stability::{Evidence, Row, Stability, stability};

@@ -1,12 +1,17 @@
 //! The usable quotes of a slice, and what a model's total variance at each of them costs.
 
-use crate::math::{Plain, normal_cdf, normal_pdf};
+use crate::math::{Plain, normal_pdf};
 
-use super::settings::{Residual, Settings, Weights};
-use crate::surface::{SliceQuotes, target::positive_years};
+use super::{
+    settings::{Residual, Settings, Weights},
+    stability::Row,
+};
+use crate::surface::{SliceQuotes, from_price::price, target::positive_years};
 
 /// A spread below two parts in ten thousand of the volatility is finer than any smile model.
 const LEAST_HALF_SPREAD: f64 = 2e-4;
+/// Price of one tick, in the currency of the forward.
+const TICK: f64 = 0.05;
 
 /// One usable quote.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +33,8 @@ pub struct Objective {
     pub expiry_years: f64,
     /// What a miss is measured in.
     pub residual: Residual,
+    /// One tick of a price, over the forward; none where the forward is not known.
+    pub tick: Option<f64>,
     /// The quotes.
     pub points: Vec<Point>,
 }
@@ -36,13 +43,14 @@ impl Objective {
     /// Those quotes of a slice that have a finite moneyness and a mid volatility above zero and below 1000 %.
     pub fn new(quotes: &SliceQuotes, settings: &Settings) -> Self {
         let t = positive_years(quotes.expiry_years);
-        let mut objective = Self { expiry_years: t, residual: settings.residual, points: Vec::new() };
+        let tick = (quotes.forward > 0.0 && quotes.forward.is_finite()).then(|| TICK / quotes.forward);
+        let mut objective = Self { expiry_years: t, residual: settings.residual, tick, points: Vec::new() };
         let mut weights: Vec<f64> = Vec::new();
         for i in 0..quotes.len() {
-            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
-            if !(k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0) {
+            if !quotes.is_usable(i) {
                 continue;
             }
+            let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
             let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
             let (bid, ask) = match (bid > 0.0 && bid <= mid, ask >= mid && ask < 10.0) {
                 (true, true) => (bid, ask),
@@ -91,6 +99,20 @@ impl Objective {
         [(value - point.centre) * point.inverse_scale, slope * point.inverse_scale]
     }
 
+    /// Quote `i` as a fit sees it whose total variance there is `w`, with its gradient by the parameters.
+    pub fn row<const N: usize>(&self, i: usize, w: f64, by: &[f64; N]) -> Row<N> {
+        let [miss, slope] = self.miss(i, w);
+        Row { miss, by: by.map(|by| slope * by), tick: self.tick(i) }
+    }
+
+    /// Change of the miss of quote `i` when its mid moves by one tick; none where the forward is not known.
+    pub fn tick(&self, i: usize) -> Option<f64> {
+        let point = &self.points[i];
+        let mid = point.total_variance[1];
+        // ∂w/∂(price over forward) = 2√w/n(d₁).
+        self.tick.map(|tick| self.miss(i, mid)[1] * tick * 2.0 * mid.sqrt() / vega(point.k, mid))
+    }
+
     /// Distinct strikes.
     pub fn strikes(&self) -> usize {
         usize::from(!self.points.is_empty()) + self.points.windows(2).filter(|pair| pair[1].k > pair[0].k).count()
@@ -108,11 +130,7 @@ fn measure(residual: Residual, k: f64, w: f64, expiry_years: f64) -> [f64; 2] {
         }
         Residual::Price => {
             let deviation = w.sqrt();
-            let sign = if k < 0.0 { -1.0 } else { 1.0 };
-            let d1 = -k / deviation + 0.5 * deviation;
-            let price =
-                sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - deviation)));
-            [price, vega(k, w) / (2.0 * deviation)]
+            [price(k, deviation), vega(k, w) / (2.0 * deviation)]
         }
     }
 }

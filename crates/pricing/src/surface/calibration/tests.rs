@@ -122,8 +122,13 @@ fn standard_errors_and_ticks_are_those_of_a_straight_line() {
         }
         true
     });
-    let ticks: Vec<(f64, [f64; 2])> = (0..5).map(|i| (1.0, [1.0, f64::from(i)])).collect();
-    let report = stability(["a", "b"], &solution, &ticks);
+    let [a, b] = solution.parameters;
+    let row = |(i, noise): (usize, &f64)| {
+        let at = i as f64;
+        Row { miss: a + b * at - (1.0 + 0.5 * at + noise), by: [1.0, at], tick: Some(1.0) }
+    };
+    let rows = noise.iter().enumerate().map(row).collect();
+    let report = stability(["a", "b"], &[a, b], &Evidence::of(rows, Estimator::LeastSquares, 1.0));
     let s2 = solution.normal.squares / 3.0;
     let error = |i: usize| report.standard_errors[i].expect("determined");
     assert!((error(0) - (0.6 * s2).sqrt()).abs() < 1e-9 && (error(1) - (0.1 * s2).sqrt()).abs() < 1e-9);
@@ -144,7 +149,9 @@ fn parameters_that_no_quote_tells_apart_have_no_standard_error() {
         }
         true
     });
-    let report = stability(["a", "b"], &solution, &[]);
+    let [a, b] = solution.parameters;
+    let rows = [1.0, 1.1, 0.9].map(|y| Row { miss: a + b - y, by: [1.0, 1.0], tick: None }).to_vec();
+    let report = stability(["a", "b"], &[a, b], &Evidence::of(rows, Estimator::LeastSquares, 1.0));
     assert_eq!(report.standard_errors, [None, None]);
     assert!(report.condition_number.is_none_or(|number| number > 1e12));
     assert!((solution.parameters[0] + solution.parameters[1] - 1.0).abs() < 1e-6);

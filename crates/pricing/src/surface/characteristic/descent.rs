@@ -26,7 +26,7 @@ pub(super) struct Pull<const N: usize> {
 pub(super) struct Descent<const N: usize> {
     /// The model's parameters.
     pub parameters: [f64; N],
-    /// The same, with normal equations by the parameters themselves.
+    /// The same in the descent's coordinates.
     pub solution: Solution<N>,
     /// Quotes without a price at the end.
     pub missing: Missing,
@@ -62,7 +62,11 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
         minimise(start, &bounds, estimator, MOST_STEPS, |x, normal| {
             let (values, slopes) = at(x);
             let model = T::from_parameters(&values);
-            let Some(found) = market.add(&model, &slopes, normal, is_patient, &mut scratch) else {
+            let found = market.evaluate(&model, is_patient, &mut scratch, |slice, i, w, by: [f64; N]| {
+                let [miss, slope] = slice.miss(i, w);
+                normal.add(miss, &std::array::from_fn(|p| slope * by[p] * slopes[p]));
+            });
+            let Some(found) = found else {
                 near_corner.set(STEPS_PAST_A_CORNER);
                 return false;
             };
@@ -83,13 +87,5 @@ pub(super) fn descend<T: Characteristic<N>, const N: usize>(
         // Elsewhere this is one more step.
         solution = run(solution.parameters, true);
     }
-    let (values, slopes) = at(&solution.parameters);
-    solution.parameters = values;
-    for i in 0..N {
-        solution.normal.gradient[i] /= slopes[i];
-        for j in 0..N {
-            solution.normal.hessian[i][j] /= slopes[i] * slopes[j];
-        }
-    }
-    Descent { parameters: values, solution, missing }
+    Descent { parameters: at(&solution.parameters).0, solution, missing }
 }

@@ -6,14 +6,15 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton, Model},
     surface::{
         SliceQuotes,
-        calibration::{Estimator, Fit, FitError, ModelSettings, Note, Reason, stability},
-        target::positive_years,
+        calibration::{
+            Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Stability, quote_notes, stability,
+        },
     },
 };
 
 use super::{
     descent::{Descent, Pull, descend},
-    market::Market,
+    market::{Market, Scratch},
     parameters::{Characteristic, boxed},
     starts,
 };
@@ -110,7 +111,7 @@ fn fit<T: Characteristic<N>, const N: usize>(
     if market.quotes() == 0 {
         return Err(FitError::NoQuotes);
     }
-    let mut notes = crossed(slices);
+    let mut notes = quote_notes(slices);
     let is_short = market.distinct_strikes() < N;
     if is_short {
         let instead = "usual parameters where the quotes do not tell".into();
@@ -152,16 +153,23 @@ fn fit<T: Characteristic<N>, const N: usize>(
                 .push(Note { expiry_years: None, reason: Reason::AtBound { parameter: parameter.name.into(), value } });
         }
     }
-    let stability = stability(parameters.map(|it| it.name), &best.solution, &[]);
-    Ok(Fit { notes, stability: vec![stability], ..Fit::of(T::from_parameters(&best.parameters)) })
+    let stability = vec![determination::<T, N>(&market, &best, estimator, &pull)];
+    Ok(Fit { notes, stability, ..Fit::of(T::from_parameters(&best.parameters)) })
 }
 
-/// A note for each slice with crossed quotes.
-fn crossed(slices: &[SliceQuotes]) -> Vec<Note> {
-    let of = |slice: &SliceQuotes| {
-        let quotes = (0..slice.len()).filter(|&i| slice.bid_volatility[i] > slice.ask_volatility[i]).count();
-        let reason = Reason::CrossedQuotes { quotes };
-        (quotes > 0).then(|| Note { expiry_years: Some(positive_years(slice.expiry_years)), reason })
-    };
-    slices.iter().filter_map(of).collect()
+/// How well the quotes, and what else pulls at them, determine the parameters.
+fn determination<T: Characteristic<N>, const N: usize>(
+    market: &Market,
+    found: &Descent<N>,
+    estimator: Estimator,
+    pull: &Pull<N>,
+) -> Stability {
+    let model = T::from_parameters(&found.parameters);
+    let mut rows = Vec::with_capacity(market.quotes());
+    market.evaluate(&model, true, &mut Scratch::default(), |slice, i, w, by: [f64; N]| rows.push(slice.row(i, w, &by)));
+    let mut evidence = Evidence::of(rows, estimator, found.solution.noise_scale.powi(2));
+    for (i, parameter) in T::PARAMETERS.iter().enumerate() {
+        evidence.pulls[i][i] = pull.weight / (parameter.scale * parameter.scale);
+    }
+    stability(T::PARAMETERS.map(|it| it.name), &found.parameters, &evidence)
 }

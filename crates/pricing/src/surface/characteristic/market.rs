@@ -3,18 +3,15 @@
 use crate::{
     fourier::{Model, OutOfTheMoney, Sensitivities, Slice, gradient_slice, out_of_the_money_slice},
     implied_vol::{PriceColumns, implied_volatility},
-    math::{Plain, normal_cdf},
     surface::{
         SliceQuotes,
-        calibration::{Normal, Objective, Settings},
+        calibration::{Objective, Settings},
+        from_price::{ln_by_variance, price},
     },
 };
 use zomma_base::{OptionType, Status};
 
-use super::{
-    parameters::Characteristic,
-    variance::{ln_by_w, side},
-};
+use super::{parameters::Characteristic, variance::side};
 
 /// The largest error of a price in forwards, and the least worth its while.
 const ERRORS: [f64; 2] = [1e-12, 1e-8];
@@ -56,7 +53,7 @@ impl Market {
         let mut cheapest = f64::INFINITY;
         for slice in &slices {
             for point in &slice.points {
-                cheapest = cheapest.min(black(point.k, point.total_variance[1].sqrt()));
+                cheapest = cheapest.min(price(point.k, point.total_variance[1].sqrt()));
             }
         }
         let log_moneyness: Vec<f64> =
@@ -116,15 +113,14 @@ impl Market {
         [level(self.slices.first()), level(self.slices.last())]
     }
 
-    /// Adds the misses of `model` with their gradient by its parameters, each times its factor in `slopes`. What is missing; none where
-    /// that is most of the quotes, or, without patience, where the fast method does not do.
-    pub fn add<T: Characteristic<N>, const N: usize>(
+    /// Hands the total variance of `model` at each quote, by its slice and its number there, and the gradient by the model's parameters to
+    /// `each`. What is missing; none where that is most of the quotes, or, without patience, where the fast method does not do.
+    pub fn evaluate<T: Characteristic<N>, const N: usize>(
         &self,
         model: &T,
-        slopes: &[f64; N],
-        normal: &mut Normal<N>,
         is_patient: bool,
         scratch: &mut Scratch,
+        mut each: impl FnMut(&Objective, usize, f64, [f64; N]),
     ) -> Option<Missing> {
         let model: Model = model.model();
         let n = self.quotes();
@@ -170,11 +166,10 @@ impl Market {
             for i in 0..slice.points.len() {
                 let (deviation, value) = (deviations[at], &values[at]);
                 if status[at] == Status::Ok {
-                    let [miss, slope] = slice.miss(i, deviation * deviation);
                     let is_floored = value.value < floor(at);
                     let by_value =
-                        if is_floored { 0.0 } else { slope * (-ln_by_w(self.log_moneyness[at], deviation)).exp() };
-                    normal.add(miss, &std::array::from_fn(|p| by_value * value.parameters[p] * slopes[p]));
+                        if is_floored { 0.0 } else { (-ln_by_variance(self.log_moneyness[at], deviation)).exp() };
+                    each(slice, i, deviation * deviation, std::array::from_fn(|p| by_value * value.parameters[p]));
                 } else {
                     missing.quotes += 1;
                 }
@@ -208,11 +203,4 @@ pub(super) struct Scratch {
     status: Vec<Status>,
     prices: Vec<f64>,
     deviations: Vec<f64>,
-}
-
-/// Black's out-of-the-money value on a forward of one.
-fn black(k: f64, deviation: f64) -> f64 {
-    let sign = if k < 0.0 { -1.0 } else { 1.0 };
-    let d1 = -k / deviation + 0.5 * deviation;
-    (sign * (normal_cdf::<Plain>(sign * d1) - k.exp() * normal_cdf::<Plain>(sign * (d1 - deviation)))).max(0.0)
 }

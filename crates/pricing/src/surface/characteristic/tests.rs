@@ -301,6 +301,22 @@ fn a_surface_is_saved_and_read_back_as_it_was() {
 }
 
 #[test]
+fn a_file_of_a_model_that_is_none_is_refused() {
+    let none = [
+        (FittedSurface::Heston(Heston { rho_v: -1.5, ..HESTON }), "bad_rho_v"),
+        (FittedSurface::Bates(Bates { heston: Heston { kappa: 0.0, ..HESTON }, ..BATES }), "bad_kappa"),
+        (FittedSurface::Bates(Bates { jump_std: -0.1, ..BATES }), "bad_jump_std"),
+        (FittedSurface::Merton(Merton { volatility: -0.2, ..MERTON }), "bad_volatility"),
+        (FittedSurface::Kou(Kou { jump_up_rate: 1.0, ..KOU }), "bad_jump_up_rate"),
+    ];
+    for (surface, word) in none {
+        let text = serde_json::to_string(&surface).expect("it writes");
+        let error = serde_json::from_str::<FittedSurface>(&text).expect_err(word).to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
 fn one_start_is_one_start() {
     let quotes = quotes_of(&HESTON, &EXPIRIES, 0.003);
     let far = Heston { v0: 0.6, kappa: 30.0, theta_v: 0.4, sigma_v: 7.0, rho_v: 0.5 };

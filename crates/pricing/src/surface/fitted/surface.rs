@@ -7,7 +7,7 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton},
     surface::{
         AndreasenHuge, SliceQuotes, Slices, Svi, andreasen_huge,
-        calibration::{Fit, FitError, ModelSettings},
+        calibration::{Fit, FitError, ModelSettings, Note},
         characteristic,
         interpolation::{
             Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf,
@@ -75,6 +75,16 @@ impl FittedSurface {
         }
     }
 
+    /// How sure the quotes make the surface of its volatility, where the model says so: [`Kriging::standard_error`]. None of any other model.
+    pub fn standard_error(&self, k: f64, expiry_years: f64) -> Option<f64> {
+        if let Self::Kriging(surface) = self { Some(surface.standard_error(k, expiry_years)) } else { None }
+    }
+
+    /// Whether there is a [`FittedSurface::standard_error`].
+    pub fn has_standard_error(&self) -> bool {
+        matches!(self, Self::Kriging(_))
+    }
+
     fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
@@ -127,7 +137,7 @@ pub fn fit_model(
     if slices.iter().all(|slice| slice.mid_volatility.iter().all(|vol| !(*vol > 0.0 && vol.is_finite()))) {
         return Err(FitError::NoQuotes);
     }
-    Ok(match model {
+    let mut fit = match model {
         SurfaceModel::Svi => {
             let prior = prior.and_then(|it| if let Of::Svi(it) = it { Some(it) } else { None });
             svi_surface::fit(slices, settings, prior)?.map(Of::Svi)
@@ -196,5 +206,47 @@ pub fn fit_model(
             let prior = prior.and_then(|it| if let Of::Neural(it) = it { Some(it) } else { None });
             neural::fit(slices, settings, prior)?.map(Of::Neural)
         }
-    })
+    };
+    // What is said of the whole surface first.
+    let years = |note: &Note| note.expiry_years.unwrap_or(0.0);
+    fit.notes.sort_by(|x, y| years(x).total_cmp(&years(y)));
+    Ok(fit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{
+        calibration::{Reason, quote_notes},
+        test_quotes::{grid, quotes},
+    };
+
+    #[test]
+    fn every_model_says_the_same_of_the_quotes_in_the_order_of_expiries() {
+        let smile = |k: f64| 0.2 - 0.1 * k + 0.2 * k * k;
+        let strikes = grid(-0.3, 0.3, 21);
+        let mut crossed = quotes(0.1, &strikes, 0.01, smile);
+        (crossed.bid_volatility[4], crossed.ask_volatility[4]) = (0.26, 0.2);
+        let slices = [
+            crossed,
+            quotes(0.3, &strikes, 0.01, |_| 0.25),
+            quotes(0.5, &grid(0.02, 0.3, 11), 0.01, |k| 0.25 + 0.1 * k),
+            // Below by less than a hundredth, and by rounding alone.
+            quotes(0.7, &strikes, 1e-6, |k| (0.25 + 0.1 * k) * (0.5 / 0.7_f64).sqrt()),
+            quotes(0.8, &strikes, 1e-6, |k| (0.25 + 0.1 * k) * (0.498 / 0.8_f64).sqrt()),
+        ];
+        let is_of_quotes = |note: &Note| {
+            use Reason::{CalendarInverted, CrossedQuotes, Flat, OneSided};
+            matches!(note.reason, CrossedQuotes { .. } | OneSided { .. } | Flat | CalendarInverted { .. })
+        };
+        let expected = quote_notes(&slices);
+        assert_eq!(expected.len(), 4, "{expected:?}");
+        for model in SurfaceModel::ALL {
+            let found = fit_model(model, &slices, &ModelSettings::default(), None).expect("quotes");
+            let years: Vec<f64> = found.notes.iter().map(|note| note.expiry_years.unwrap_or(0.0)).collect();
+            assert!(years.is_sorted(), "{model:?}: {years:?}");
+            let of_quotes: Vec<Note> = found.notes.into_iter().filter(is_of_quotes).collect();
+            assert_eq!(of_quotes, expected, "{model:?}");
+        }
+    }
 }

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{domain::Domain, knots::Knots};
+use super::{
+    domain::Domain,
+    knots::{Knots, are_positive, is_ascending},
+};
 use crate::surface::{SliceQuotes, Ssvi, fit::fill_levels, jet::Jet, ssvi, target::Target};
 
 /// SSVI with a total variance at the money θ by variance time, linear between expiries. Flat smiles where quotes are too few for a shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BackboneForm")]
 pub struct Backbone {
     /// The shape.
     pub ssvi: Ssvi,
@@ -14,6 +18,31 @@ pub struct Backbone {
     pub times: Vec<f64>,
     /// θ at each, rising.
     pub levels: Vec<f64>,
+}
+
+/// A backbone as it is read.
+#[derive(Deserialize)]
+struct BackboneForm {
+    ssvi: Ssvi,
+    times: Vec<f64>,
+    levels: Vec<f64>,
+}
+
+impl TryFrom<BackboneForm> for Backbone {
+    type Error = &'static str;
+
+    fn try_from(BackboneForm { ssvi, times, levels }: BackboneForm) -> Result<Self, Self::Error> {
+        let Ssvi { rho, eta, gamma } = ssvi;
+        if !(rho.abs() < 1.0 && eta >= 0.0 && eta.is_finite() && (0.0..=1.0).contains(&gamma)) {
+            return Err("backbone: rho must be within -1 and 1, eta at or above 0, gamma from 0 to 1");
+        }
+        let is_whole = !times.is_empty() && times.len() == levels.len();
+        if is_whole && is_ascending(&times) && is_ascending(&levels) && are_positive([times[0], levels[0]].iter()) {
+            Ok(Self { ssvi, times, levels })
+        } else {
+            Err("backbone: times and levels must be as many, above 0 and ascending")
+        }
+    }
 }
 
 impl Backbone {
@@ -38,9 +67,6 @@ impl Backbone {
 
     /// Total variance as a series in k and variance time, between the first expiry and the last.
     pub(super) fn series(&self, k: f64, time: f64) -> Jet {
-        if self.times.is_empty() || self.levels.len() != self.times.len() {
-            return Jet::constant(f64::NAN);
-        }
         let after = self.times.partition_point(|&it| it < time).clamp(1, self.times.len().max(2) - 1);
         let (t_low, low) = (self.times[after - 1], self.levels[after - 1]);
         let slope = self.times.get(after).map_or(low / t_low, |t| (self.levels[after] - low) / (t - t_low));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::knots::Knots;
+use super::knots::{Knots, are_positive, is_ascending};
 use crate::surface::{
     Clock,
     extrapolation::{continued_surface, variance},
@@ -21,6 +21,7 @@ const SAME_TIME: f64 = 1e-9;
 /// logarithm, so that one length suits a smile of any expiry. Beyond the quoted strikes total variance is continued within Lee's bound,
 /// before the first expiry and after the last as [`Slices`](crate::surface::Slices) does. Edges are linear between expiries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "DomainForm")]
 pub struct Domain {
     /// Variance time of the expiries that have quotes, ascending.
     pub times: Vec<f64>,
@@ -31,6 +32,32 @@ pub struct Domain {
     /// How variance passes between expiries.
     #[serde(default, skip_serializing_if = "Clock::is_calendar")]
     pub clock: Clock,
+}
+
+/// A domain as it is read.
+#[derive(Deserialize)]
+struct DomainForm {
+    times: Vec<f64>,
+    edges: Vec<[f64; 2]>,
+    typical_volatility: f64,
+    #[serde(default)]
+    clock: Clock,
+}
+
+impl TryFrom<DomainForm> for Domain {
+    type Error = &'static str;
+
+    fn try_from(DomainForm { times, edges, typical_volatility, clock }: DomainForm) -> Result<Self, Self::Error> {
+        if times.is_empty() || !is_ascending(&times) || !are_positive([times[0], typical_volatility].iter()) {
+            return Err("domain: times must ascend from above 0, and typical_volatility be above 0");
+        }
+        let is_edge = |[low, high]: &[f64; 2]| low <= high && low.is_finite() && high.is_finite();
+        if edges.len() == times.len() && edges.iter().all(is_edge) {
+            Ok(Self { times, edges, typical_volatility, clock })
+        } else {
+            Err("domain: at each time a lowest and a highest log-moneyness must stand in edges")
+        }
+    }
 }
 
 /// A quote as a model of the plane sees it.
@@ -111,9 +138,6 @@ impl Domain {
     /// Total variance where `inner` gives its series in k and variance time at a point inside.
     pub(super) fn variance(&self, k: f64, expiry_years: f64, inner: impl Fn(f64, f64) -> Jet) -> Variance {
         let (Some(&first), Some(&last)) = (self.times.first(), self.times.last()) else { return Variance::NONE };
-        if self.edges.len() != self.times.len() {
-            return Variance::NONE;
-        }
         if !(expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()) {
             return Variance::NONE;
         }

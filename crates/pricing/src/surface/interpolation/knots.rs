@@ -8,6 +8,21 @@ use crate::surface::{
 /// Strikes closer than this share of their span count as one.
 const SAME_SHARE: f64 = 1e-7;
 
+/// Whether each number is finite and above the one before.
+pub(super) fn is_ascending(numbers: &[f64]) -> bool {
+    numbers.iter().all(|it| it.is_finite()) && numbers.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+/// Whether all numbers are finite.
+pub(super) fn are_finite<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> bool {
+    numbers.into_iter().all(|it| it.is_finite())
+}
+
+/// Whether all numbers are finite and above zero.
+pub(super) fn are_positive<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> bool {
+    numbers.into_iter().all(|it| *it > 0.0 && it.is_finite())
+}
+
 /// Total variances of the mids at distinct, ascending log-moneyness.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Knots {

@@ -14,12 +14,12 @@ use super::{
     dense::{Cholesky, dot},
     domain::{Domain, Sample, thinned},
     kernel::Kernel,
-    knots::Knots,
+    knots::{Knots, are_finite, are_positive},
     remarks::remarks,
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    calibration::{Fit, FitError, ModelSettings, Note, Reason, noise},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
     target::positive_years,
@@ -36,12 +36,12 @@ const HIGH: [f64; 4] = [1.0, 3.5, 4.5, 3.5];
 const START: [f64; 4] = [-2.5, 0.0, 0.5, -0.7];
 const STEP: f64 = 0.8;
 const STEP_FROM_PRIOR: f64 = 0.2;
-/// Degrees of freedom of the noise under maximum likelihood, and rounds of weighting.
-const DEGREES: f64 = 4.0;
+/// Rounds in which quotes that the others contradict are weighted.
 const ROUNDS: usize = 4;
 
 /// A surface of a Gaussian process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "KrigingForm")]
 pub struct Kriging {
     /// Where there are quotes.
     pub domain: Domain,
@@ -61,6 +61,38 @@ pub struct Kriging {
     pub noise_multiple: f64,
     #[serde(skip)]
     factor: Factor,
+}
+
+/// A surface as it is read.
+#[derive(Deserialize)]
+struct KrigingForm {
+    domain: Domain,
+    backbone: Backbone,
+    points: Vec<[f64; 2]>,
+    noise: Vec<f64>,
+    coefficients: Vec<f64>,
+    amplitude: f64,
+    lengths: [f64; 2],
+    noise_multiple: f64,
+}
+
+impl TryFrom<KrigingForm> for Kriging {
+    type Error = &'static str;
+
+    fn try_from(form: KrigingForm) -> Result<Self, Self::Error> {
+        let KrigingForm { domain, backbone, points, noise, coefficients, amplitude, lengths, noise_multiple } = form;
+        if [noise.len(), coefficients.len()] != [points.len(); 2] {
+            return Err("kriging: noise and coefficients must be as many as points");
+        }
+        if !are_positive(noise.iter().chain(&lengths).chain(&[amplitude, noise_multiple])) {
+            return Err("kriging: noise, lengths, amplitude and noise_multiple must be above 0");
+        }
+        if !are_finite(points.as_flattened().iter().chain(&coefficients)) {
+            return Err("kriging: points and coefficients must be finite");
+        }
+        let factor = Factor::default();
+        Ok(Self { domain, backbone, points, noise, coefficients, amplitude, lengths, noise_multiple, factor })
+    }
 }
 
 /// The factor of K + noise, made when first asked for; it follows from the rest.
@@ -88,7 +120,7 @@ impl Kriging {
     /// volatility.
     pub fn standard_error(&self, k: f64, expiry_years: f64) -> f64 {
         let volatility = self.implied_vol(k, expiry_years);
-        if !volatility.is_finite() || self.noise.len() != self.points.len() {
+        if !volatility.is_finite() {
             return f64::NAN;
         }
         let at = self.domain.place(k, self.domain.clamped_time(expiry_years));
@@ -235,7 +267,7 @@ impl Process {
                 let own = (2.0 * x[3]).exp() * self.noise[i];
                 let other = (1.0 / diagonal[i] - own).max(0.0);
                 let square = (miss * miss - other).max(0.0) / ((2.0 * x[3]).exp() * plain[i]);
-                self.noise[i] = plain[i] * (DEGREES + square) / (DEGREES + 1.0);
+                self.noise[i] = plain[i] / noise::weight(square, 1.0);
             }
         }
     }

@@ -3,7 +3,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{knots::Knots, remarks::remarks};
+use super::{
+    knots::{Knots, are_finite, are_positive, is_ascending},
+    remarks::remarks,
+};
 use crate::surface::{
     SliceQuotes, Slices,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
@@ -14,6 +17,7 @@ use crate::surface::{
 
 /// Total variance as cubics between knots with given values and slopes (Hermite's form), linear beyond them within Lee's bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "PiecewiseCubicForm")]
 pub struct PiecewiseCubic {
     /// Log-moneyness of the knots, ascending; at least one.
     pub log_moneyness: Vec<f64>,
@@ -21,6 +25,31 @@ pub struct PiecewiseCubic {
     pub total_variance: Vec<f64>,
     /// Slope of total variance by log-moneyness at each.
     pub slope: Vec<f64>,
+}
+
+/// Cubics as they are read.
+#[derive(Deserialize)]
+struct PiecewiseCubicForm {
+    log_moneyness: Vec<f64>,
+    total_variance: Vec<f64>,
+    slope: Vec<f64>,
+}
+
+impl TryFrom<PiecewiseCubicForm> for PiecewiseCubic {
+    type Error = &'static str;
+
+    fn try_from(form: PiecewiseCubicForm) -> Result<Self, Self::Error> {
+        let PiecewiseCubicForm { log_moneyness, total_variance, slope } = form;
+        let n = log_moneyness.len();
+        let is_whole = n > 0 && total_variance.len() == n && slope.len() == n;
+        if is_whole && is_ascending(&log_moneyness) && are_positive(&total_variance) && are_finite(&slope) {
+            Ok(Self { log_moneyness, total_variance, slope })
+        } else {
+            Err(
+                "a spline of total variance has knots of ascending log_moneyness, at each a total_variance above 0 and a slope",
+            )
+        }
+    }
 }
 
 impl PiecewiseCubic {
@@ -78,9 +107,6 @@ pub(super) fn hermite([low, high]: [f64; 2], values: [f64; 2], [a, b]: [f64; 2],
 impl Smile for PiecewiseCubic {
     fn derivatives(&self, k: f64) -> [f64; 3] {
         let n = self.log_moneyness.len();
-        if self.total_variance.len() != n || self.slope.len() != n {
-            return [f64::NAN; 3];
-        }
         let after = self.log_moneyness.partition_point(|&knot| knot < k);
         match (after.checked_sub(1), self.log_moneyness.get(after)) {
             (Some(before), Some(_)) => self.inside(before, k),

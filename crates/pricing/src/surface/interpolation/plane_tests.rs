@@ -1,13 +1,12 @@
 //! Models of the whole plane.
 
-use super::tests::{derivatives_agree, grid, quotes, rippled, stands};
+use super::tests::{derivatives_agree, grid, quotes, refuses, rippled, stands};
 use super::{domain::thinned, knots::Knots, *};
 use crate::surface::{
     Clock, SliceQuotes, VolatilitySurface,
     calibration::{Estimator, ModelSettings, Settings},
-    coverage, quality_of,
+    quality_of,
     test_quotes::{RealSmile, real_smiles_of_2025},
-    violations,
 };
 
 const EXPIRIES: [f64; 6] = [0.03, 0.08, 0.2, 0.5, 1.0, 2.0];
@@ -63,6 +62,40 @@ fn plane_models_stand_bad_input() {
     stands(|slices, settings| rbf::fit(slices, settings, None));
     stands(|slices, settings| kriging::fit(slices, settings, None));
     stands(|slices, settings| neural::fit(slices, settings, None));
+}
+
+#[test]
+fn unsound_plane_models_are_refused() {
+    use serde_json::json;
+    let slices = rippled(&[0.1, 0.5], 0.03);
+    let domain = [
+        ("/domain/times/1", json!(0.05)),
+        ("/domain/times/0", json!(0.0)),
+        ("/domain/edges/0", json!([0.1, -0.1])),
+        ("/domain/typical_volatility", json!(0.0)),
+    ];
+    let backbone = [
+        ("/backbone/ssvi/rho", json!(1.0)),
+        ("/backbone/ssvi/eta", json!(-0.1)),
+        ("/backbone/times/1", json!(0.05)),
+        ("/backbone/levels/0", json!(-1.0)),
+    ];
+    let rbf = rbf::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&rbf, &domain);
+    refuses(&rbf, &[("/lengths/1", json!(0.0)), ("/coefficients", json!([1.0]))]);
+    let kriging = kriging::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&kriging, &domain);
+    refuses(&kriging, &backbone);
+    let own = [
+        ("/noise/0", json!(-1.0)),
+        ("/amplitude", json!(0.0)),
+        ("/lengths/0", json!(-1.0)),
+        ("/noise_multiple", json!(0.0)),
+    ];
+    refuses(&kriging, &own);
+    let neural = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    refuses(&neural, &backbone);
+    refuses(&neural, &[("/scale/0", json!(0.0)), ("/parameters", json!([1.0]))]);
 }
 
 #[test]
@@ -235,20 +268,6 @@ fn tikhonov_draws_the_network_to_yesterdays() {
     };
     let (free, held) = (moved(0.0), moved(1e6));
     assert!(held < 0.1 * free, "{held} {free}");
-}
-
-#[test]
-fn penalties_take_arbitrage_out_of_a_network_that_the_quotes_put_in() {
-    // A ripple of 12 %: the quotes' own density is negative in places.
-    let slices = rippled(&EXPIRIES, 0.12);
-    let surface = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
-    let spline = cubic_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
-    let of = |surface: &dyn VolatilitySurface| {
-        let report = violations(surface, &coverage(&slices)).0;
-        (report.least_g, report.butterfly_violations)
-    };
-    let ((least, ours), (least_of_quotes, quotes)) = (of(&surface), of(&spline));
-    assert!(least_of_quotes < 0.0 && least > 0.5 * least_of_quotes, "{least} {least_of_quotes} {ours} {quotes}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     dense,
     domain::{Domain, Sample, thinned},
     kernel::Kernel,
-    knots::Knots,
+    knots::{Knots, are_finite, are_positive},
     remarks::remarks,
 };
 use crate::surface::{
@@ -44,6 +44,7 @@ const MONOMIALS: [&[(i32, i32)]; 6] = [
 
 /// A surface of radial basis functions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RbfForm")]
 pub struct Rbf {
     /// Where there are quotes.
     pub domain: Domain,
@@ -55,6 +56,32 @@ pub struct Rbf {
     pub lengths: [f64; 2],
     /// Coefficients of 1, y, τ, y², yτ, τ².
     pub polynomial: [f64; 6],
+}
+
+/// A surface as it is read.
+#[derive(Deserialize)]
+struct RbfForm {
+    domain: Domain,
+    centres: Vec<[f64; 2]>,
+    coefficients: Vec<f64>,
+    lengths: [f64; 2],
+    polynomial: [f64; 6],
+}
+
+impl TryFrom<RbfForm> for Rbf {
+    type Error = &'static str;
+
+    fn try_from(form: RbfForm) -> Result<Self, Self::Error> {
+        let RbfForm { domain, centres, coefficients, lengths, polynomial } = form;
+        if centres.len() != coefficients.len() || !are_positive(&lengths) {
+            return Err("rbf: centres and coefficients must be as many, and lengths above 0");
+        }
+        if are_finite(centres.as_flattened()) && are_finite(&coefficients) && are_finite(&polynomial) {
+            Ok(Self { domain, centres, coefficients, lengths, polynomial })
+        } else {
+            Err("rbf: centres, coefficients and polynomial must be finite")
+        }
+    }
 }
 
 impl Rbf {

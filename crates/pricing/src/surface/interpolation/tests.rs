@@ -62,25 +62,29 @@ pub(super) fn bad_inputs() -> Vec<(&'static str, Vec<SliceQuotes>)> {
     ]
 }
 
-/// `text` with every list but the first one number shorter.
-fn without_last_numbers(text: &str) -> String {
-    fn shorten(value: &mut serde_json::Value, seen: &mut usize) {
+/// What `text` becomes by losing the last entry of one of its lists, with the list's name; of lists of lists the first two are enough.
+fn truncated(text: &str) -> Vec<(String, String)> {
+    fn lists(value: &serde_json::Value, place: &str, found: &mut Vec<String>) {
         match value {
-            serde_json::Value::Array(items) if items.first().is_some_and(serde_json::Value::is_number) => {
-                *seen += 1;
-                // Pairs are of a fixed length.
-                if *seen > 1 && items.len() != 2 && items.len() != 6 {
-                    items.pop();
-                }
+            serde_json::Value::Array(items) => {
+                found.push(place.into());
+                items.iter().enumerate().take(2).for_each(|(i, item)| lists(item, &format!("{place}/{i}"), found));
             }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, seen)),
-            serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| shorten(field, seen)),
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, field)| lists(field, &format!("{place}/{name}"), found));
+            }
             _ => {}
         }
     }
-    let mut value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    shorten(&mut value, &mut 0);
-    value.to_string()
+    let whole: serde_json::Value = serde_json::from_str(text).expect("what was written");
+    let mut places = Vec::new();
+    lists(&whole, "", &mut places);
+    let without = |place: String| {
+        let mut value = whole.clone();
+        value.pointer_mut(&place).and_then(serde_json::Value::as_array_mut).and_then(Vec::pop)?;
+        Some((place, value.to_string()))
+    };
+    places.into_iter().filter_map(without).collect()
 }
 
 /// That `fit` gives positive, finite values for all of them, slopes within Lee's bound far out, and comes back from text as it went.
@@ -92,10 +96,10 @@ where
         let fitted = fit(&slices, &ModelSettings::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = serde_json::to_string(&fitted.surface).unwrap_or_default();
         assert_eq!(serde_json::from_str::<S>(&text).expect(name), fitted.surface, "{name}");
-        // A file from which numbers were lost has no value, and ends no program.
-        let lost = serde_json::from_str::<S>(&without_last_numbers(&text)).expect(name);
-        lost.variance(-0.05, 0.5);
-        lost.variance(0.9, 3.0);
+        // A file from which a number was lost is no surface.
+        for (place, text) in truncated(&text) {
+            assert!(serde_json::from_str::<S>(&text).is_err(), "{name}: read without the last of {place}");
+        }
         for t in [1e-5, 0.1, 0.5, 0.6, 0.9, 1.0, 3.0] {
             for k in grid(-2.0, 2.0, 81) {
                 let at = fitted.surface.variance(k, t);
@@ -114,6 +118,22 @@ where
     }
     for nothing in [vec![], vec![quotes(0.5, &[0.0, 0.1], 0.01, |_| f64::NAN)]] {
         assert_eq!(fit(&nothing, &ModelSettings::default()).err(), Some(FitError::NoQuotes));
+    }
+}
+
+/// That what `surface` is written as is refused where a `(place, value)` of it is changed, and the field named.
+pub(super) fn refuses<S>(surface: &S, changes: &[(&str, serde_json::Value)])
+where
+    S: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let whole = serde_json::to_value(surface).expect("plain numbers");
+    assert!(serde_json::from_value::<S>(whole.clone()).is_ok());
+    for (place, value) in changes {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(place).expect(place) = value.clone();
+        let error = serde_json::from_value::<S>(changed).err().unwrap_or_else(|| panic!("{place}: {value} is read"));
+        let field = place.rsplit('/').find(|part| part.parse::<usize>().is_err()).expect(place);
+        assert!(error.to_string().contains(field), "{place}: {error}");
     }
 }
 
@@ -155,6 +175,25 @@ fn splines_stand_bad_input() {
     for fit in SPLINES {
         stands(|slices, settings| fit(slices, settings, None));
     }
+}
+
+#[test]
+fn unsound_splines_are_refused() {
+    let slices = rippled(&[0.1, 0.5], 0.0);
+    let spline = cubic_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    let smile = |field: &str| format!("/smiles/1/{field}");
+    let minus = serde_json::json!(-1.0);
+    refuses(&spline, &[(&smile("log_moneyness/3"), minus.clone()), (&smile("total_variance/3"), minus.clone())]);
+    let smoothed = smoothing_spline::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+    assert!(smoothed.smiles.iter().all(|smile| matches!(smile, smoothing_spline::SmoothedSmile::Price(_))));
+    refuses(
+        &smoothed,
+        &[
+            (&smile("moneyness/0"), minus.clone()),
+            (&smile("put_price/3"), minus),
+            (&smile("put_price/0"), serde_json::json!(2.0)),
+        ],
+    );
 }
 
 #[test]
@@ -257,7 +296,9 @@ fn slices_that_lack_something_say_so() {
     assert!(has("calls alone", |it| matches!(it, Reason::OneSided { .. })));
     assert!(has("crossed", |it| matches!(it, Reason::CrossedQuotes { quotes: 31 })));
     assert!(has("flat", |it| matches!(it, Reason::Flat)));
-    assert!(has("inverted", |it| matches!(it, Reason::CalendarInverted { fall, .. } if (fall - 0.02).abs() < 1e-12)));
+    // From the bid before to the ask: 0.39² of a quarter less 0.21² of a half.
+    let fell = |it: &Reason| matches!(it, Reason::CalendarInverted { fall, .. } if (fall - 0.015975).abs() < 1e-12);
+    assert!(has("inverted", fell));
     assert_eq!(all["one expiry"], []);
 }
 

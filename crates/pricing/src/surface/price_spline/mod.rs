@@ -32,7 +32,7 @@ use rayon::prelude::*;
 
 use super::{
     SliceQuotes,
-    calibration::{Fit, FitError, ModelSettings, Note, Reason},
+    calibration::{Fit, FitError, ModelSettings, Note, Reason, quote_notes},
     target::positive_years,
 };
 use quotes::Quote;
@@ -42,6 +42,9 @@ use slice::{Task, Workspace};
 /// Powers of the tails' prices in moneyness, least and most.
 const PUT_POWERS: [f64; 2] = [1.2, 300.0];
 const CALL_POWERS: [f64; 2] = [0.2, 300.0];
+
+/// Programmes that a slice has: its quotes and its reference, and with less of both.
+const ATTEMPTS: usize = 4;
 
 /// What one slice brings to the fit.
 struct Member {
@@ -58,10 +61,11 @@ struct Member {
 /// within one deviation; `clock` is how variance passes between expiries. The estimator is not used: the sides of the quotes are constraints.
 /// The programme is convex, so no start is needed and none is taken from `prior`.
 ///
-/// A slice of fewer than five strikes takes its reference from the slice with one that is nearest in ln(expiry).
+/// A slice of fewer than five strikes takes its reference from the slice with one that is nearest in ln(expiry). One that has no solution
+/// whatever is left out has the smile of the expiry before; where there is none yet, the surface begins at the next expiry.
 ///
 /// # Errors
-/// Where no slice has a quote that can be used, or a slice has no solution whatever is left out.
+/// Where no slice has a quote that can be used, or none has a solution.
 pub fn fit(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -72,59 +76,66 @@ pub fn fit(
         .par_iter()
         .map(|slice| {
             let read = quotes::usable(slice, &settings.calibration);
-            let own = Reference::of(&read.0);
+            let own = Reference::of(&read);
             (read, own)
         })
         .unzip();
-    let mut notes = Vec::new();
-    let mut members: Vec<Member> = Vec::with_capacity(slices.len());
-    for (i, (quotes, crossed)) in read.iter().enumerate() {
+    let mut notes = quote_notes(slices);
+    let few = (0..slices.len()).filter(|&i| own[i].is_none());
+    notes.extend(few.map(|i| Note {
+        expiry_years: Some(expiry_years[i]),
+        reason: Reason::TooFewQuotes {
+            quotes: quotes::strikes(&read[i]),
+            needed: reference::FEWEST_STRIKES,
+            instead: "the shape of the nearest expiry".into(),
+        },
+    }));
+    let of = |smiles, first: usize, notes| {
+        let surface = PriceSplines::new(expiry_years[first..].to_vec(), smiles, settings.clock.clone());
+        Ok(Fit { notes, ..Fit::of(surface) })
+    };
+    // A slice without a solution and without one before it leaves no mark on the others.
+    for first in 0..slices.len() {
+        let members = members(&expiry_years, &read, &own, first).ok_or(FitError::NoQuotes)?;
+        let (years, tikhonov) = (&expiry_years[first..], settings.calibration.tikhonov);
+        if let Some(smiles) = fit_all(&members, years, tikhonov, prior, &mut notes) {
+            return of(smiles, first, notes);
+        }
+        let why = "no smile free of arbitrage was reached; the shape of the next expiry instead".to_owned();
+        notes.push(Note { expiry_years: Some(expiry_years[first]), reason: Reason::Failed { why } });
+    }
+    if slices.is_empty() { of(Vec::new(), 0, notes) } else { Err(FitError::NotConverged { starts: ATTEMPTS }) }
+}
+
+/// What the slices from `first` on bring to the fit; none where no slice has a quote.
+fn members(expiry_years: &[f64], read: &[Vec<Quote>], own: &[Option<Reference>], first: usize) -> Option<Vec<Member>> {
+    let mut members: Vec<Member> = Vec::with_capacity(read.len() - first);
+    for (i, quotes) in read.iter().enumerate().skip(first) {
         let reference = match &own[i] {
             Some(reference) => reference.clone(),
-            None => borrowed(&expiry_years, &read, &own, i).ok_or(FitError::NoQuotes)?,
+            None => borrowed(expiry_years, read, own, i)?,
         };
-        let mut note = |reason| notes.push(Note { expiry_years: Some(expiry_years[i]), reason });
-        if own[i].is_none() {
-            note(Reason::TooFewQuotes {
-                quotes: quotes.len(),
-                needed: reference::FEWEST_STRIKES,
-                instead: "the shape of the nearest expiry".into(),
-            });
-        } else if let (Some(first), Some(last)) = (quotes.first(), quotes.last())
-            && (first.k > 0.0 || last.k < 0.0)
-        {
-            note(Reason::OneSided { low: first.k, high: last.k });
-        }
-        if *crossed > 0 {
-            note(Reason::CrossedQuotes { quotes: *crossed });
-        }
         let inner = members.last().map_or([0.0; 2], |before: &Member| before.span);
         let span = knots::span(quotes, &reference, inner);
         members.push(Member { quotes: quotes.clone(), reference, span, powers: [0.0; 2] });
     }
     lay_tails(&mut members);
-    let smiles = fit_all(&members, &expiry_years, settings.calibration.tikhonov, prior, &mut notes)?;
-    Ok(Fit { notes, ..Fit::of(PriceSplines::new(expiry_years, smiles, settings.clock.clone())) })
+    Some(members)
 }
 
 /// The reference of slice `i`, which has none of its own: the shape of the nearest in ln(expiry) that has, or one volatility, at the level of
 /// the slice's own quote nearest to the money where there is one.
-fn borrowed(
-    expiry_years: &[f64],
-    read: &[(Vec<Quote>, usize)],
-    own: &[Option<Reference>],
-    i: usize,
-) -> Option<Reference> {
+fn borrowed(expiry_years: &[f64], read: &[Vec<Quote>], own: &[Option<Reference>], i: usize) -> Option<Reference> {
     let nearest = |has: &dyn Fn(usize) -> bool| {
         let distance = |j: &usize| (expiry_years[*j] / expiry_years[i]).ln().abs();
         (0..own.len()).filter(|j| has(*j)).min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
-    let at_money = |j: usize| read[j].0.iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
+    let at_money = |j: usize| read[j].iter().min_by(|a, b| a.k.abs().total_cmp(&b.k.abs()));
     let root = |j: usize| (expiry_years[i] / expiry_years[j]).sqrt();
     let shape = match nearest(&|j| own[j].is_some()) {
         Some(j) => own[j].as_ref()?.scaled(root(j)),
         None => {
-            let j = nearest(&|j| !read[j].0.is_empty())?;
+            let j = nearest(&|j| !read[j].is_empty())?;
             Reference::flat(at_money(j)?.deviation * root(j))
         }
     };
@@ -150,14 +161,14 @@ fn lay_tails(members: &mut [Member]) {
     }
 }
 
-/// Fits the slices one after the other.
+/// Fits the slices one after the other; none where the first has no solution.
 fn fit_all(
     members: &[Member],
     expiry_years: &[f64],
     tikhonov: f64,
     prior: Option<&PriceSplines>,
     notes: &mut Vec<Note>,
-) -> Result<Vec<PriceSpline>, FitError> {
+) -> Option<Vec<PriceSpline>> {
     let ceiling = quotes::Ceiling::new(members.iter().map(|member| member.quotes.as_slice()));
     let mut workspace = Workspace::default();
     let mut smiles: Vec<PriceSpline> = Vec::with_capacity(members.len());
@@ -167,7 +178,7 @@ fn fit_all(
         let mean = member.quotes.iter().map(|quote| quote.deviation).sum::<f64>() / member.quotes.len() as f64;
         let flat = Reference::flat(if mean > 0.0 { mean } else { member.reference.deviation(0.0) });
         let none: &[Quote] = &[];
-        let attempts = [
+        let attempts: [_; ATTEMPTS] = [
             (member.quotes.as_slice(), &member.reference, ""),
             (member.quotes.as_slice(), &flat, "no reference"),
             (none, &member.reference, "the reference's shape"),
@@ -197,15 +208,15 @@ fn fit_all(
                 break;
             }
         }
-        if smile.is_none() && !smiles.is_empty() {
-            smile = smiles.last().cloned();
+        if smile.is_none() {
+            smile = Some(smiles.last()?.clone());
             instead = "the smile of the expiry before";
         }
         if !instead.is_empty() {
             let why = format!("no smile free of arbitrage was reached; {instead} instead");
             notes.push(Note { expiry_years: Some(expiry_years[i]), reason: Reason::Failed { why } });
         }
-        smiles.push(smile.ok_or(FitError::NotConverged { starts: 4 })?);
+        smiles.extend(smile);
     }
-    Ok(smiles)
+    Some(smiles)
 }

@@ -1,10 +1,11 @@
 //! A slice's usable quotes as prices, and the bounds that later expiries set.
 
 use crate::{
-    implied_vol::{reduced_price, reduced_vega},
+    implied_vol::reduced_vega,
     surface::{
         SliceQuotes,
         calibration::{Objective, Settings},
+        from_price::price,
     },
 };
 
@@ -42,28 +43,21 @@ impl Quote {
     }
 }
 
-/// The out-of-the-money Black price over the forward.
-pub(super) fn price(k: f64, deviation: f64) -> f64 {
-    reduced_price(k.abs(), deviation) * k.min(0.0).exp()
-}
-
-/// The usable quotes of a slice by ascending strike, and how many of them were crossed: their bid and ask change places.
-pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> (Vec<Quote>, usize) {
+/// The usable quotes of a slice by ascending strike. Of those that are crossed, bid and ask change places.
+pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> Vec<Quote> {
     let objective = Objective::new(quotes, settings);
     let root = objective.expiry_years.sqrt();
     let sound = |vol: f64| (vol > 0.0 && vol < 10.0).then_some(vol);
-    let mut crossed = 0;
     let mut rows: Vec<Quote> = Vec::with_capacity(quotes.len());
     for i in 0..quotes.len() {
-        let (k, Some(mid)) = (quotes.log_moneyness[i], sound(quotes.mid_volatility[i])) else { continue };
-        if !(k.is_finite() && k.abs() < 20.0) {
+        if !quotes.is_usable(i) {
             continue;
         }
+        let (k, mid) = (quotes.log_moneyness[i], quotes.mid_volatility[i]);
         let (mut bid, mut ask) = (sound(quotes.bid_volatility[i]), sound(quotes.ask_volatility[i]));
         if let (Some(low), Some(high)) = (bid, ask)
             && low > high
         {
-            crossed += 1;
             (bid, ask) = (Some(high), Some(low));
         }
         let of = |vol: f64| price(k, vol * root);
@@ -89,7 +83,12 @@ pub(super) fn usable(quotes: &SliceQuotes, settings: &Settings) -> (Vec<Quote>, 
         }
     }
     rows.retain(|quote| quote.mid > 0.0);
-    (rows, crossed)
+    rows
+}
+
+/// Distinct strikes of quotes by ascending strike.
+pub(super) fn strikes(quotes: &[Quote]) -> usize {
+    quotes.chunk_by(|one, next| one.k == next.k).count()
 }
 
 /// The least of the asks of the slices after one, as a bound on its calls: between two strikes a convex price lies below the chord.
@@ -168,8 +167,8 @@ mod tests {
     fn asks_bound_prices_between_their_strikes_by_the_chord_and_beyond_by_monotony() {
         let settings = Settings::default();
         let strikes: Vec<f64> = [0.9_f64, 1.0, 1.1].iter().map(|x| x.ln()).collect();
-        let later = usable(&slice(&strikes, 0.2, 0.01), &settings).0;
-        let own = usable(&slice(&[0.0], 0.5, 0.01), &settings).0;
+        let later = usable(&slice(&strikes, 0.2, 0.01), &settings);
+        let own = usable(&slice(&[0.0], 0.5, 0.01), &settings);
         let ceiling = Ceiling::new([own.as_slice(), later.as_slice()].into_iter());
         let points = [0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2];
         let mut bounds = Vec::new();
@@ -202,13 +201,13 @@ mod tests {
         // In half-spreads whatever the residual: half of the spread of the price, but for its curvature.
         for residual in [Residual::Volatility, Residual::Price, Residual::TotalVariance] {
             let settings = Settings { residual, ..Settings::default() };
-            for quote in usable(&slice(&k, 0.2, 1e-3), &settings).0 {
+            for quote in usable(&slice(&k, 0.2, 1e-3), &settings) {
                 assert!((quote.unit / quote.half_spread() - 1.0).abs() < 1e-2, "{residual:?} {quote:?}");
             }
         }
         // A vol point at the money where all quotes weigh alike.
         let settings = Settings { weights: Weights::Uniform, ..Settings::default() };
-        let at_the_money = usable(&slice(&k, 0.2, 1e-3), &settings).0[1];
+        let at_the_money = usable(&slice(&k, 0.2, 1e-3), &settings)[1];
         let point = price(0.0, 0.21 * 0.5) - price(0.0, 0.2 * 0.5);
         assert!((at_the_money.unit / point - 1.0).abs() < 1e-2, "{at_the_money:?}");
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     math::{Plain, normal_pdf},
-    surface::smile::durrleman_g,
+    surface::{from_price::price, smile::durrleman_g},
 };
 
 use super::quotes::{self, Quote};
@@ -47,8 +47,7 @@ impl Reference {
 
     /// The regression of `quotes`, ascending; none where they have fewer than five strikes.
     pub(super) fn of(quotes: &[Quote]) -> Option<Self> {
-        let strikes = 1 + quotes.windows(2).filter(|pair| pair[1].k > pair[0].k).count();
-        if quotes.is_empty() || strikes < FEWEST_STRIKES {
+        if quotes::strikes(quotes) < FEWEST_STRIKES {
             return None;
         }
         let position = positions(quotes);
@@ -118,7 +117,7 @@ impl Reference {
 
     /// The out-of-the-money price over the forward.
     pub(super) fn price(&self, k: f64) -> f64 {
-        quotes::price(k, self.deviation(k))
+        price(k, self.deviation(k))
     }
 
     /// The density of S_T/F.
@@ -216,7 +215,7 @@ mod tests {
             log_moneyness,
             open_interest: Vec::new(),
         };
-        quotes::usable(&slice, &Settings::default()).0
+        quotes::usable(&slice, &Settings::default())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{implied_vol::total_volatility_of_log_price, surface::smile::Smile};
+use crate::surface::{from_price::LogPrice, smile::Smile};
 
 /// Undiscounted option prices over the forward at one expiry, by moneyness x = strike/forward: a cubic spline with continuous second
 /// derivative, which is the risk-neutral density of S_T/F, piecewise linear. Beyond the knots the put is proportional to x^p and the call
@@ -143,53 +143,29 @@ impl PriceSpline {
         }
     }
 
-    /// ln(price/min(x, 1)), x·slope/price and x²·density/price of the out-of-the-money price at log-moneyness `k`.
-    pub(super) fn logarithmic(&self, k: f64) -> [f64; 3] {
+    /// The out-of-the-money price at log-moneyness `k` in logarithms.
+    pub(super) fn logarithmic(&self, k: f64) -> LogPrice {
         let n = self.knots.len();
         let (first, last) = (self.knots[0].ln(), self.knots[n - 1].ln());
         if k < first {
             let p = self.put_power;
-            return [self.price[0].ln() + p * (k - first) - k, p, p * (p - 1.0)];
+            return LogPrice { log: self.price[0].ln() + p * (k - first), slope: p, density: p * (p - 1.0) };
         }
         if k > last {
             let q = self.call_power;
-            return [self.price[n - 1].ln() - q * (k - last), -q, q * (q + 1.0)];
+            return LogPrice { log: self.price[n - 1].ln() - q * (k - last), slope: -q, density: q * (q + 1.0) };
         }
         let x = k.exp();
-        let [price, slope, density] = self.out_of_the_money(x);
-        [(price / x.min(1.0)).ln(), x * slope / price, x * x * density / price]
+        LogPrice::by_moneyness(x, self.out_of_the_money(x))
     }
 }
 
 impl Smile for PriceSpline {
     fn derivatives(&self, k: f64) -> [f64; 3] {
-        if !k.is_finite() {
-            return [f64::NAN; 3];
-        }
-        let [log_ratio, elasticity, bend] = self.logarithmic(k);
-        total_volatility_of_log_price(k.abs(), log_ratio)
-            .map_or([f64::NAN; 3], |parts| smile_of(k, parts, elasticity, bend))
+        if k.is_finite() { self.logarithmic(k).smile(k) } else { [f64::NAN; 3] }
     }
 
     fn total_variance(&self, k: f64) -> f64 {
-        if !k.is_finite() {
-            return f64::NAN;
-        }
-        total_volatility_of_log_price(k.abs(), self.logarithmic(k)[0])
-            .map_or(f64::NAN, |[deviation, ..]| deviation * deviation)
+        if k.is_finite() { self.logarithmic(k).total_variance(k) } else { f64::NAN }
     }
-}
-
-/// w, w′ and w″ at log-moneyness `k` of an out-of-the-money price: w′ from the probability P(S_T < K) and w″ from the density. `parts` is
-/// [`total_volatility_of_log_price`] of the price, `elasticity` x·slope/price and `bend` x²·density/price.
-pub(super) fn smile_of(k: f64, parts: [f64; 4], elasticity: f64, bend: f64) -> [f64; 3] {
-    // Everything over the normal density of d₂, which may underflow: P_x = N(−d₂) + n(d₂)w′/2√w, C_x = P_x − 1, and g n(d₂)/√w is the density of
-    // ln(S_T/F).
-    let [deviation, price, near, far] = parts;
-    let w = deviation * deviation;
-    let tail = if k < 0.0 { -near } else { far };
-    let slope = 2.0 * deviation * (elasticity * price + tail);
-    let g = bend * deviation * price;
-    let lead = 1.0 - 0.5 * k * slope / w;
-    [w, slope, 2.0 * (g - lead * lead + 0.25 * slope * slope * (1.0 / w + 0.25))]
 }

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    implied_vol::total_volatility_of_log_price,
     math::{Plain, normal_cdf, normal_pdf},
     surface::{
         clock::Clock,
+        from_price::{Implied, LogPrice},
         slices,
         smile::{Smile, Variance, VolatilitySurface},
     },
 };
 
-use super::smile::{PriceSpline, smile_of};
+use super::smile::PriceSpline;
 
 /// Price splines at ascending expiries.
 ///
@@ -102,31 +102,19 @@ impl VolatilitySurface for PriceSplines {
             return slices::between(&self.smiles, |i| self.expiry_years[i], &self.clock, k, expiry_years);
         }
         let [share, rate, turn] = self.share(after - 1, expiry_years);
-        let [low_log, low_elasticity, low_bend] = self.smiles[after - 1].logarithmic(k);
-        let [high_log, high_elasticity, high_bend] = self.smiles[after].logarithmic(k);
+        let (low, high) = (self.smiles[after - 1].logarithmic(k), self.smiles[after].logarithmic(k));
         // All over the later price, which is the greater.
-        let low = (low_log - high_log).exp();
-        let price = share + (1.0 - share) * low;
-        let mean = |low_part: f64, high_part: f64| (share * high_part + (1.0 - share) * low * low_part) / price;
-        let elasticity = mean(low_elasticity, high_elasticity);
-        let bend = mean(low_bend, high_bend);
-        let Some(parts) = total_volatility_of_log_price(k.abs(), high_log + price.ln()) else { return Variance::NONE };
-        let [total, by_k, by_kk] = smile_of(k, parts, elasticity, bend);
-        // B(k, w) is the price: B_w = n(d₁)/2√w, whose logarithm has the slopes d₁/√w by k and −1/8 − 1/2w + k²/2w² by w.
-        let [deviation, over_density, ..] = parts;
-        let over_vega = 2.0 * deviation * over_density;
-        let d1 = -k / deviation + 0.5 * deviation;
-        let log_vega = -0.125 - 0.5 / total + 0.5 * (k / total) * (k / total);
-        let by_share = over_vega * (1.0 - low) / price;
-        let by_t = rate * by_share;
-        let by_k_share = over_vega * (high_elasticity - low * low_elasticity) / price;
-        Variance {
-            total,
-            by_k,
-            by_kk,
-            by_t,
-            by_kt: rate * by_k_share - (d1 / deviation + log_vega * by_k) * by_t,
-            by_tt: turn * by_share - log_vega * by_t * by_t,
-        }
+        let ratio = (low.log - high.log).exp();
+        let price = share + (1.0 - share) * ratio;
+        let mean = |of_low: f64, of_high: f64| (share * of_high + (1.0 - share) * ratio * of_low) / price;
+        let mixed = LogPrice {
+            log: high.log + price.ln(),
+            slope: mean(low.slope, high.slope),
+            density: mean(low.density, high.density),
+        };
+        let by_share = [1.0 - ratio, high.slope - ratio * low.slope].map(|by| by / price);
+        Implied::of(k, &mixed).map_or(Variance::NONE, |implied| {
+            implied.variance([rate * by_share[0], rate * by_share[1], turn * by_share[0]])
+        })
     }
 }

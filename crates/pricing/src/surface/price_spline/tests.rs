@@ -6,8 +6,10 @@ use crate::{
     implied_vol::total_volatility_of_log_price,
     surface::{
         Clock, Coverage, Smile, Ssvi, Svi, VolatilitySurface,
-        calibration::{Residual, Settings, Weights},
-        coverage, density_maxima, quality_of, violations,
+        calibration::{Reason, Residual, Settings, Weights},
+        coverage, density_maxima,
+        from_price::price as black_price,
+        quality_of, violations,
     },
 };
 
@@ -55,7 +57,7 @@ impl Mixture {
     fn deviation(&self, k: f64) -> f64 {
         let price = self.each(|forward, s| {
             let own = k - forward.ln();
-            let out = forward * quotes::price(own, s);
+            let out = forward * black_price(own, s);
             // Of the side that is out of the money at k, not at the component's own money.
             if k < 0.0 && own >= 0.0 {
                 out + k.exp() - forward
@@ -126,7 +128,7 @@ fn the_density_integrates_to_one_with_mean_one_and_prices_are_its_integrals() {
     for k in [-0.45, -0.2, -1e-4, 0.0, 0.1, 0.25] {
         let x = f64::exp(k);
         let [price, slope, density] = smile.out_of_the_money(x);
-        assert!((quotes::price(k, smile.total_variance(k).sqrt()) / price - 1.0).abs() < 1e-11);
+        assert!((black_price(k, smile.total_variance(k).sqrt()) / price - 1.0).abs() < 1e-11);
         assert!((smile.density(k) / (x * density) - 1.0).abs() < 1e-8, "{k}");
         let below = if k < 0.0 { slope } else { slope + 1.0 };
         assert!((smile.probability_below(k) - below).abs() < 1e-10, "{k}");
@@ -442,4 +444,20 @@ proptest! {
             Err(why) => prop_assert!(why == FitError::NoQuotes, "{why}"),
         }
     }
+}
+
+#[test]
+fn a_first_slice_without_a_solution_leaves_the_others_and_says_so() {
+    let strikes = grid(-0.3, 0.3, 21);
+    // So much variance that its density is nothing.
+    let unsolved = quotes(100.0, &strikes, 0.05, |_| 9.9);
+    let later = [200.0, 400.0].map(|years| quotes(years, &strikes, 1e-3, |k| 0.2 - 0.1 * k));
+    let market = [&[unsolved.clone()], &later[..]].concat();
+    let fit = super::fit(&market, &ModelSettings::default(), None).expect("two of three slices have a solution");
+    assert_eq!(fit.surface.expiry_years(), [200.0, 400.0]);
+    let is_told = |note: &Note| note.expiry_years == Some(100.0) && matches!(note.reason, Reason::Failed { .. });
+    assert!(fit.notes.iter().any(is_told), "{:?}", fit.notes);
+    assert_eq!(fit.surface, fitted(&later));
+    let alone = super::fit(&[unsolved], &ModelSettings::default(), None);
+    assert_eq!(alone.expect_err("no slice has a solution"), FitError::NotConverged { starts: 4 });
 }

@@ -7,7 +7,7 @@ use super::{
     slice::{Conditions, Floor, HIGH, all, solve},
 };
 use crate::surface::{
-    calibration::{ModelSettings, Note, Reason},
+    calibration::{ModelSettings, Note, Reason, moved},
     check::lowest,
     smile::Smile,
     target::log_moneyness_range,
@@ -69,8 +69,10 @@ pub(super) fn enforce<S: Family, const N: usize>(
             notes.push(works[i].note(Reason::Failed { why }));
             continue;
         }
-        let change_vol_points = change(&works[i], &free, &works[i].smile::<S>());
-        notes.push(works[i].note(Reason::Constrained { change_vol_points }));
+        let (work, now) = (&works[i], works[i].smile::<S>());
+        let k = work.objective.points.iter().map(|point| point.k);
+        let reason = moved(k, work.expiry_years, |k| free.total_variance(k), |k| now.total_variance(k));
+        notes.extend(reason.map(|reason| work.note(reason)));
     }
     has_changed
 }
@@ -155,15 +157,4 @@ fn range_of<S: Smile>(pair: &[Work<'_>], before: &S, after: &S) -> [f64; 2] {
 fn grid([low, high]: [f64; 2], points: usize) -> impl Iterator<Item = f64> {
     let step = (high - low) / (points - 1) as f64;
     (0..points).map(move |i| low + step * i as f64)
-}
-
-/// Root mean square change of volatility at the quotes, in vol points; at the money where there are none.
-fn change<S: Smile>(work: &Work<'_>, free: &S, now: &S) -> f64 {
-    let points = &work.objective.points;
-    let volatility = |smile: &S, k: f64| (smile.total_variance(k) / work.expiry_years).sqrt();
-    let square = |k: f64| (100.0 * (volatility(now, k) - volatility(free, k))).powi(2);
-    if points.is_empty() {
-        return square(0.0).sqrt();
-    }
-    (points.iter().map(|point| square(point.k)).sum::<f64>() / points.len() as f64).sqrt()
 }

@@ -71,11 +71,6 @@ impl Curve {
         self.lognormal_gradient(k).0
     }
 
-    /// The value of [`Self::normal`] alone, at β = 0.
-    pub(super) fn normal_deviation(&self, k: f64) -> f64 {
-        self.normal_gradient(k).0
-    }
-
     fn ratio(&self, z: Jet) -> Jet {
         let ratio = self.distance.at(z.0[0]);
         z.inside([ratio.value, ratio.by_z, ratio.by_zz])

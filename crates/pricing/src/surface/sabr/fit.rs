@@ -13,7 +13,7 @@ use super::{
 use crate::surface::{
     SliceQuotes, Slices,
     calibration::{
-        Bounds, Estimator, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise,
+        Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, noise, quote_notes,
         stability,
     },
     target::positive_years,
@@ -24,8 +24,6 @@ use crate::surface::{
 const WEAK_PULL: f64 = 0.1;
 /// Strikes that a shape of its own asks for beyond the parameters: a curve through as many quotes as it has parameters may go anywhere else.
 const SPARE_STRIKES: usize = 2;
-/// Least share of the level by which volatilities differ where they are not all one.
-const FLAT: f64 = 1e-7;
 /// Mean squared miss, in units that count as one, below which a model meets its quotes.
 const EXACT: f64 = 1e-12;
 
@@ -98,8 +96,9 @@ pub(super) fn surface<S: Family, const N: usize>(
         // Quotes that the model meets exactly leave nothing to gain a share of.
         work.is_settled = found.converged || found.normal.squares < EXACT * found.normal.count as f64;
     });
+    notes.extend(quote_notes(works.iter().map(|work| work.quotes)));
     for work in &works {
-        remarks::of_quotes(work, N + SPARE_STRIKES, &mut notes);
+        notes.extend(remarks::of_strikes(work, N + SPARE_STRIKES));
         if !work.is_settled {
             notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
@@ -111,13 +110,11 @@ pub(super) fn surface<S: Family, const N: usize>(
         clock: settings.clock.clone(),
     };
     let free = of(&works);
-    remarks::of_pairs(&works, &mut notes);
     let surface = if calendar::enforce::<S, N>(&mut works, settings, &mut notes) { of(&works) } else { free.clone() };
     for work in &works {
         remarks::of_bounds::<N>(work, &mut notes);
     }
-    notes.sort_by(|x, y| x.expiry_years.unwrap_or(0.0).total_cmp(&y.expiry_years.unwrap_or(0.0)));
-    let stability = works.par_iter().map(stability_of::<S, N>).collect();
+    let stability = works.par_iter().map(|work| stability_of::<S, N>(work, settings.calibration.estimator)).collect();
     let unconstrained = Some(quality_of(&free, slices).1);
     Ok(Fit { surface, notes, stability, unconstrained })
 }
@@ -128,18 +125,10 @@ impl Work<'_> {
         self.objective.strikes() >= N + SPARE_STRIKES
     }
 
-    /// Whether there are quotes at several strikes and all have one volatility.
-    pub(super) fn is_flat(&self) -> bool {
-        let middle = |w: &[f64; 3]| w[1];
-        let all = self.objective.points.iter().map(|point| middle(&point.total_variance));
-        let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), w| (low.min(w), high.max(w)));
-        self.objective.strikes() > 1 && high - low <= FLAT * high
-    }
-
-    /// Lowest and highest log-moneyness where all quotes are on one side of the money.
-    pub(super) fn one_side(&self) -> Option<[f64; 2]> {
-        let (low, high) = (self.objective.points.first()?.k, self.objective.points.last()?.k);
-        (low > 0.0 || high < 0.0).then_some([low, high])
+    /// Whether all quotes are on one side of the money.
+    fn is_one_sided(&self) -> bool {
+        let points = &self.objective.points;
+        points.first().is_some_and(|first| first.k > 0.0) || points.last().is_some_and(|last| last.k < 0.0)
     }
 
     pub(super) fn note(&self, reason: Reason) -> Note {
@@ -172,7 +161,7 @@ fn begin<'a, S: Family, const N: usize>(
     }
     let mut pull = (weight > 0.0).then_some(Pull { weight, towards });
     let mut work = Work { quotes, objective, expiry_years, x: None, start, pull, is_own: false, is_settled: true };
-    if work.one_side().is_some() {
+    if work.is_one_sided() {
         pull = Some(Pull { weight: weight.max(WEAK_PULL), towards });
         work.pull = pull;
     }
@@ -228,22 +217,20 @@ fn borrow_shapes<S: Family, const N: usize>(
 }
 
 /// How well a slice's quotes determine α, ρ, ν and, where it is fitted, β.
-fn stability_of<S: Family, const N: usize>(work: &Work<'_>) -> Stability {
+fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator) -> Stability {
     const NAMES: [&str; 4] = ["alpha", "rho", "nu", "beta"];
     let x = work.x.unwrap_or(work.start);
     let root = work.expiry_years.sqrt();
     let mut unit = [1.0; 4];
     (unit[LEVEL], unit[VOL_OF_VOL]) = (root, root);
     let natural: [f64; N] = std::array::from_fn(|i| x[i] / unit[i]);
-    let bounds = Bounds { low: [-f64::MAX; N], high: [f64::MAX; N] };
     let mut values: Vec<(f64, [f64; N])> = Vec::new();
-    let solution: Solution<N> = minimise(natural, &bounds, Estimator::LeastSquares, 0, |_, normal| {
-        let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
-        for (i, (deviation, by)) in values.iter().enumerate() {
-            let [miss, slope] = work.objective.miss(i, deviation * deviation);
-            normal.add(miss, &std::array::from_fn(|j| 2.0 * deviation * slope * by[j] * unit[j]));
-        }
-        is_sound
-    });
-    stability::<N>(std::array::from_fn(|i| NAMES[i]), &solution, &[])
+    let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
+    let row = |(i, (deviation, by)): (usize, &(f64, [f64; N]))| {
+        work.objective.row::<N>(i, deviation * deviation, &std::array::from_fn(|j| 2.0 * deviation * by[j] * unit[j]))
+    };
+    let rows: Vec<Row<N>> = values.iter().enumerate().filter(|_| is_sound).map(row).collect();
+    let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
+    let evidence = Evidence::of(rows, estimator, noise::square_scale_of(&squares, 1.0));
+    stability(NAMES.into_iter().take(N), &natural, &evidence)
 }

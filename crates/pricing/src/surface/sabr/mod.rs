@@ -14,7 +14,6 @@ mod distance;
 mod family;
 mod fit;
 mod formula;
-mod from_price;
 mod jet;
 mod lanes;
 mod no_arbitrage;

@@ -3,14 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    curve::{Curve, LEVEL},
+    curve::LEVEL,
     density::{self, Density},
     family::Family,
-    from_price::{Price, deviation, over_vega, search},
     slice::{self, Conditions},
-    smile::{SabrParameters, SabrSmile, square},
+    smile::{SabrParameters, SabrSmile},
 };
-use crate::surface::{calibration::Objective, smile::Smile};
+use crate::surface::{
+    calibration::Objective,
+    from_price::{Implied, LogPrice},
+    smile::Smile,
+};
 
 /// Nodes within this many deviations of the ends of the grid give way to tails, since what the ends absorb is missing there.
 const END_DEVIATIONS: f64 = 1.0;
@@ -27,7 +30,6 @@ const BUMP: f64 = 1e-5;
 #[serde(from = "SabrParameters", into = "SabrParameters")]
 pub struct NoArbitrageSabrSmile {
     parameters: SabrParameters,
-    curve: Curve,
     prices: Option<Prices>,
 }
 
@@ -41,7 +43,7 @@ impl NoArbitrageSabrSmile {
     /// The smile of parameters. It has no value where they are outside their ranges: see [`super::Sabr`].
     pub fn new(parameters: SabrParameters) -> Self {
         let x = parameters.without_time();
-        Self { parameters, curve: Curve::new(x), prices: Prices::new(x) }
+        Self { parameters, prices: Prices::new(x) }
     }
 
     /// Undiscounted price over the forward at k = ln(strike/forward), of the put where k < 0 and else of the call; NaN without a value.
@@ -69,21 +71,12 @@ impl From<NoArbitrageSabrSmile> for SabrParameters {
 
 impl Smile for NoArbitrageSabrSmile {
     fn total_variance(&self, k: f64) -> f64 {
-        let prices = self.prices.as_ref();
-        let theta = prices.and_then(|prices| search(k, prices.at(k).log, guess(&self.curve, k)));
-        theta.map_or(f64::NAN, |theta| theta * theta)
+        self.prices.as_ref().map_or(f64::NAN, |prices| prices.at(k).total_variance(k))
     }
 
     fn derivatives(&self, k: f64) -> [f64; 3] {
-        let found = self.prices.as_ref().and_then(|prices| deviation(k, &prices.at(k), guess(&self.curve, k)));
-        found.map_or([f64::NAN; 3], square)
+        self.prices.as_ref().map_or([f64::NAN; 3], |prices| prices.at(k).smile(k))
     }
-}
-
-/// Hagan's deviation where it is a fair guess of the true one.
-fn guess(curve: &Curve, k: f64) -> f64 {
-    let deviation = curve.lognormal_deviation(k);
-    if deviation > 0.5 * curve.level && deviation < 20.0 * curve.level { deviation } else { curve.level }
 }
 
 impl Family for NoArbitrageSabrSmile {
@@ -121,13 +114,11 @@ impl Family for NoArbitrageSabrSmile {
         let Some(densities) = density::solve_all(&all) else { return false };
         let Some(all) = densities.iter().map(Prices::of).collect::<Option<Vec<Prices>>>() else { return false };
         let (prices, moved) = (&all[0], &all[1..]);
-        let curve = Curve::new(x);
         for k in k {
             let price = prices.at(k);
-            let Some(theta) = search(k, price.log, guess(&curve, k)) else { return false };
-            let ratio = over_vega(k, theta);
-            let by = std::array::from_fn(|i| ratio * (moved[i].at(k).log - price.log).exp_m1() / bump(i));
-            out.push((theta, by));
+            let Some(Implied { deviation, over_vega, .. }) = Implied::of(k, &price) else { return false };
+            let by = std::array::from_fn(|i| over_vega * (moved[i].at(k).log - price.log).exp_m1() / bump(i));
+            out.push((deviation, by));
         }
         true
     }
@@ -216,7 +207,7 @@ impl Prices {
     }
 
     /// The out-of-the-money price at `k`.
-    fn at(&self, k: f64) -> Price {
+    fn at(&self, k: f64) -> LogPrice {
         let strike = k.exp();
         let after = self.nodes.partition_point(|node| node.strike <= strike);
         if after == self.nodes.len() {
@@ -233,9 +224,9 @@ impl Prices {
         let (once, twice) =
             ((node.density + 0.5 * node.slope * d) * d, (0.5 * node.density + node.slope * d / 6.0) * d * d);
         if k < 0.0 {
-            price(strike, node.put + node.below * d + twice, node.below + once, density)
+            LogPrice::by_moneyness(strike, [node.put + node.below * d + twice, node.below + once, density])
         } else {
-            price(strike, node.call - node.above * d + twice, once - node.above, density)
+            LogPrice::by_moneyness(strike, [node.call - node.above * d + twice, once - node.above, density])
         }
     }
 }
@@ -263,15 +254,10 @@ fn line(density: &Density) -> Vec<Node> {
     nodes
 }
 
-/// A price and its derivatives by strike, by log-moneyness.
-fn price(strike: f64, value: f64, by_strike: f64, density: f64) -> Price {
-    let slope = strike * by_strike / value;
-    Price { log: value.ln(), slope, bend: slope + strike * strike * density / value }
-}
-
 /// `value` (strike/from)^exponent.
-fn power(k: f64, from: f64, value: f64, exponent: f64) -> Price {
-    Price { log: value.ln() + exponent * (k - from.ln()), slope: exponent, bend: exponent * exponent }
+fn power(k: f64, from: f64, value: f64, exponent: f64) -> LogPrice {
+    let log = value.ln() + exponent * (k - from.ln());
+    LogPrice { log, slope: exponent, density: exponent * (exponent - 1.0) }
 }
 
 #[cfg(test)]
@@ -303,7 +289,7 @@ mod tests {
             let (ours, fine) = (Prices::new(x).expect("prices"), of(2000, 200));
             for deviations in [-3.0, -1.0, 0.0, 1.0, 2.0] {
                 let k = deviations * x[0];
-                let vol = |prices: &Prices| deviation(k, &prices.at(k), x[0]).expect("a volatility").0[0];
+                let vol = |prices: &Prices| prices.at(k).total_variance(k).sqrt();
                 let (ours, fine) = (vol(&ours), vol(&fine));
                 assert!((ours / fine - 1.0).abs() < 5e-4, "{ours} {fine} at {k} of {x:?}");
             }

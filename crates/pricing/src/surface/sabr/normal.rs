@@ -2,16 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    curve::Curve,
-    family::Family,
-    from_price::{Price, deviation, over_vega, search},
-    jet::Jet,
-    smile::{SabrParameters, square},
-};
+use super::{curve::Curve, family::Family, jet::Jet, smile::SabrParameters};
 use crate::{
     math::{Plain, mills_parts},
-    surface::smile::Smile,
+    surface::{
+        from_price::{Implied, LogPrice},
+        smile::Smile,
+    },
 };
 
 /// One expiry's smile under Hagan's normal expansion ([`super::Sabr::normal_volatility`]) for a forward of 1: Bachelier's price at that
@@ -50,22 +47,16 @@ impl NormalSabrSmile {
         smile
     }
 
-    fn price(&self, k: f64) -> Option<Price> {
+    fn price(&self, k: f64) -> Option<LogPrice> {
         let [lowest, log] = self.lowest;
         if k < lowest {
-            return Some(Price {
+            return Some(LogPrice {
                 log: log + LEAST_POWER * (k - lowest),
                 slope: LEAST_POWER,
-                bend: LEAST_POWER * LEAST_POWER,
+                density: LEAST_POWER * (LEAST_POWER - 1.0),
             });
         }
         bachelier(k, self.curve.normal(k)).map(|found| found.0)
-    }
-
-    /// Where the search for Black's deviation begins: its first term, σ_N ln(F/K)/(F − K).
-    fn guess(&self, k: f64) -> f64 {
-        let away = k.exp_m1();
-        self.curve.normal_deviation(k) * if away == 0.0 { 1.0 } else { k / away }
     }
 }
 
@@ -83,7 +74,7 @@ impl From<NormalSabrSmile> for SabrParameters {
 
 /// Bachelier's out-of-the-money value n(d) s (1 − |d| m(|d|)) with d = (1 − e^k)/s and Mills' ratio m, over the forward, at a total deviation
 /// `s` over the forward, and V/n(d); none where that is not above zero.
-fn bachelier(k: f64, s: Jet) -> Option<(Price, f64)> {
+fn bachelier(k: f64, s: Jet) -> Option<(LogPrice, f64)> {
     let [s, s_by_k, s_by_kk] = s.0;
     if !(s > 0.0 && s.is_finite()) {
         return None;
@@ -97,9 +88,10 @@ fn bachelier(k: f64, s: Jet) -> Option<(Price, f64)> {
     let by_strike = if k < 0.0 { parts.p / parts.q } else { -parts.p / parts.q };
     let first = strike * by_strike + s_by_k;
     let moved = strike + d * s_by_k;
-    let second = strike * by_strike + s_by_kk + moved * moved / s;
+    // The first term of V_kk is that of V_k.
+    let density = s_by_kk - s_by_k + moved * moved / s;
     let log = value.ln() - 0.5 * d * d - LOG_SQRT_TAU;
-    Some((Price { log, slope: first / value, bend: second / value }, value))
+    Some((LogPrice { log, slope: first / value, density: density / value }, value))
 }
 
 /// ln √(2π).
@@ -107,13 +99,11 @@ const LOG_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 
 impl Smile for NormalSabrSmile {
     fn derivatives(&self, k: f64) -> [f64; 3] {
-        let found = self.price(k).and_then(|price| deviation(k, &price, self.guess(k)));
-        found.map_or([f64::NAN; 3], square)
+        self.price(k).map_or([f64::NAN; 3], |price| price.smile(k))
     }
 
     fn total_variance(&self, k: f64) -> f64 {
-        let theta = self.price(k).and_then(|price| search(k, price.log, self.guess(k)));
-        theta.map_or(f64::NAN, |theta| theta * theta)
+        self.price(k).map_or(f64::NAN, |price| price.total_variance(k))
     }
 }
 
@@ -138,9 +128,9 @@ impl Family for NormalSabrSmile {
             let (Some((_, value)), Some(price)) = (bachelier(at, Jet::constant(s)), smile.price(k)) else {
                 return false;
             };
-            let Some(theta) = search(k, price.log, smile.guess(k)) else { return false };
-            let ratio = over_vega(k, theta) / value;
-            out.push((theta, std::array::from_fn(|i| by.get(i).map_or(0.0, |by| ratio * by))));
+            let Some(Implied { deviation, over_vega, .. }) = Implied::of(k, &price) else { return false };
+            let ratio = over_vega / value;
+            out.push((deviation, std::array::from_fn(|i| by.get(i).map_or(0.0, |by| ratio * by))));
         }
         true
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::family::{Family, Shape};
 use crate::surface::{
-    calibration::{Estimator, Normal, Objective},
+    calibration::{Estimator, Normal, Objective, noise},
     linear::solve_small,
 };
 
@@ -72,7 +72,7 @@ impl State {
 /// The normal equations: by level its diagonal, gradient and coupling with the shape; and the shape's own.
 struct Equations {
     cost: f64,
-    noise: f64,
+    weighted: f64,
     count: usize,
     levels: Vec<[f64; 5]>,
     matrix: [[f64; 3]; 3],
@@ -111,7 +111,7 @@ impl Problem<'_> {
         }
         let mut sum = Equations {
             cost: 0.0,
-            noise: 0.0,
+            weighted: 0.0,
             count: 0,
             levels: vec![[0.0; 5]; state.log_theta.len()],
             matrix: [[0.0; 3]; 3],
@@ -121,7 +121,7 @@ impl Problem<'_> {
             parts.into_iter().flatten().map(|(group, it)| (Some(group), it)).chain([(None, shape_pull)])
         {
             sum.cost += normal.cost;
-            sum.noise += normal.noise();
+            sum.weighted += normal.weighted();
             sum.count += normal.count;
             if let Some(group) = group {
                 let level = &mut sum.levels[group];
@@ -155,10 +155,7 @@ impl Problem<'_> {
             }
             let mut is_scale_settled = true;
             if self.estimator.is_likelihood() {
-                // A step of the EM algorithm for the scale of the noise.
-                let before = state.noise;
-                state.noise = (equations.noise / equations.count.max(1) as f64).max(1e-12);
-                is_scale_settled = (state.noise / before).ln().abs() < 1e-3;
+                (state.noise, is_scale_settled) = noise::em_step(state.noise, equations.weighted, equations.count);
                 equations = self.evaluate(&state);
             }
             state.steps += 1;
@@ -245,30 +242,24 @@ impl Problem<'_> {
         None
     }
 
-    /// Descends with levels that never fall: neighbours that would become one (pool adjacent violators). Gives the falls that were pooled
-    /// as (later slice, fall of θ).
-    pub(super) fn descend_rising(&self, state: State, most_steps: usize, tolerance: f64) -> (State, Vec<(usize, f64)>) {
+    /// Descends with levels that never fall: neighbours that would become one (pool adjacent violators).
+    pub(super) fn descend_rising(&self, state: State, most_steps: usize, tolerance: f64) -> State {
         let mut state = self.descend(state, most_steps, tolerance);
-        let mut falls = Vec::new();
-        while let Some(pooled) = pool(&state, &mut falls) {
+        while let Some(pooled) = pool(&state) {
             state = self.descend(pooled, most_steps, tolerance);
         }
-        (state, falls)
+        state
     }
 }
 
 /// The state with every stretch of falling levels made one; none where no level falls.
-fn pool(state: &State, falls: &mut Vec<(usize, f64)>) -> Option<State> {
+fn pool(state: &State) -> Option<State> {
     let mut new_group = vec![0; state.log_theta.len()];
     // Mean of the logarithms so far, and how many there are, of each new group.
     let mut pooled: Vec<(f64, f64)> = Vec::new();
     for (group, &log_theta) in state.log_theta.iter().enumerate() {
         match pooled.last_mut() {
             Some((sum, count)) if log_theta < *sum / *count => {
-                let fall = (*sum / *count).exp() - log_theta.exp();
-                if let Some(slice) = state.group.iter().position(|it| *it == Some(group)) {
-                    falls.push((slice, fall));
-                }
                 *sum += log_theta;
                 *count += 1.0;
             }

@@ -9,7 +9,7 @@ use super::{
     joins::{ALONE, JOINED, Wings, alone, joined},
 };
 use crate::surface::{
-    calibration::{Estimator, Normal, Objective},
+    calibration::{Estimator, Normal, Objective, noise},
     linear::{Block, solve_chain},
 };
 
@@ -40,12 +40,14 @@ pub(super) struct Descent {
     pub(super) slices: Vec<Wings>,
     pub(super) steps: usize,
     pub(super) has_settled: bool,
+    /// Squared scale of the noise.
+    pub(super) square_scale: f64,
 }
 
 /// The normal equations without the barrier.
 struct Equations {
     cost: f64,
-    noise: f64,
+    weighted: f64,
     count: usize,
     gradient: Vec<Wings>,
     diagonal: Vec<Block<3>>,
@@ -69,7 +71,7 @@ impl Problem<'_> {
         let cost: f64 = parts.iter().map(|part| part.cost).sum();
         Equations {
             cost: if cost.is_finite() { cost } else { f64::INFINITY },
-            noise: parts.iter().map(Normal::noise).sum(),
+            weighted: parts.iter().map(Normal::weighted).sum(),
             count: parts.iter().map(|part| part.count).sum(),
             gradient: parts.iter().map(|part| part.gradient).collect(),
             diagonal: parts.iter().map(|part| part.hessian).collect(),
@@ -97,10 +99,8 @@ impl Problem<'_> {
             for _ in 0..if last { LAST_STEPS } else { STAGE_STEPS } {
                 let mut is_scale_settled = true;
                 if self.estimator.is_likelihood() {
-                    // A step of the EM algorithm for the scale of the noise.
-                    let before = square_scale;
-                    square_scale = (equations.noise / equations.count.max(1) as f64).max(1e-12);
-                    is_scale_settled = (square_scale / before).ln().abs() < 1e-3;
+                    (square_scale, is_scale_settled) =
+                        noise::em_step(square_scale, equations.weighted, equations.count);
                     equations = self.evaluate(&slices, square_scale);
                 }
                 steps += 1;
@@ -121,7 +121,7 @@ impl Problem<'_> {
             }
             weight = (weight * FADE).max(LEAST_WEIGHT);
         }
-        Descent { slices, steps, has_settled }
+        Descent { slices, steps, has_settled, square_scale }
     }
 
     /// The first damped step that lowers the cost with the barrier, what it comes to, and by how much it is lower.

@@ -10,13 +10,14 @@ use super::{
     joins::{MODERATE_SLOPE, Wings, has_room},
     market::Market,
     quality::quality_of_slices,
-    smile::SsviSmile,
+    smile::{SsviSmile, total_variance},
     ssvi_fit::{descend, levels},
 };
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Fit, FitError, ModelSettings, Note, Objective, Reason, Solution, Stability, minimise, stability,
+        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise,
+        moved, stability,
     },
 };
 
@@ -31,8 +32,6 @@ const FAINT: f64 = 1e-6;
 const FIRM: f64 = 1.0;
 /// Scales of the logarithm of θ, of ρ, and of the logarithm of ψ, under Tikhonov's pull.
 const SCALES: [f64; 3] = [0.1, 0.3, 0.5];
-/// A slice that the conditions move by more vol points is noted.
-const NOTED_CHANGE: f64 = 0.1;
 
 /// Fits extended SSVI to slices of ascending expiry: each slice alone first; from there in sequence, each as near its own fit as its joins
 /// allow, between slices of an SSVI backbone that always fits in; then all together, every condition of [`EssviSurface`] kept.
@@ -85,18 +84,17 @@ pub fn fit_essvi(
     for ((objective, &years), (&own, &joined)) in
         market.objectives.iter().zip(&market.years).zip(own.iter().zip(&descent.slices))
     {
-        let change = change(objective, own, joined);
-        if change > NOTED_CHANGE {
-            let reason = Reason::Constrained { change_vol_points: change };
-            notes.push(Note { expiry_years: Some(years), reason });
-        }
+        let k = objective.points.iter().map(|point| point.k);
+        let variance =
+            |[theta, left, right]: Wings| move |k: f64| total_variance([theta, left + right, right - left], k);
+        let reason = moved(k, objective.expiry_years, variance(own), variance(joined));
+        notes.extend(reason.map(|reason| Note { expiry_years: Some(years), reason }));
     }
-    notes.extend(inverted(&market, &own));
     if !descent.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: descent.steps } });
     }
-    let stability =
-        market.objectives.iter().zip(&smiles).map(|(it, smile)| determination(it, smile, settings)).collect();
+    let of = |(objective, smile)| determination(objective, smile, estimator, descent.square_scale);
+    let stability = market.objectives.iter().zip(&smiles).map(of).collect();
     let surface = EssviSurface::new(EssviParameters {
         expiry_years: market.years.clone(),
         slices: smiles,
@@ -156,40 +154,14 @@ fn in_sequence(sound: &[Wings], wished: &[Wings]) -> Vec<Wings> {
     slices
 }
 
-/// Root mean square change of volatility at the quotes, in vol points.
-fn change(objective: &Objective, from: Wings, to: Wings) -> f64 {
-    let volatility = |[theta, left, right]: Wings, k: f64| {
-        (super::smile::total_variance([theta, left + right, right - left], k) / objective.expiry_years).sqrt()
-    };
-    let squares: f64 =
-        objective.points.iter().map(|point| (volatility(from, point.k) - volatility(to, point.k)).powi(2)).sum();
-    100.0 * (squares / objective.points.len().max(1) as f64).sqrt()
-}
-
-/// Where the slices' own fits fall at the money.
-fn inverted<'a>(market: &'a Market, own: &'a [Wings]) -> impl Iterator<Item = Note> + 'a {
-    let with_quotes: Vec<usize> = (0..own.len()).filter(|&i| market.has_shape(i)).collect();
-    (1..with_quotes.len()).filter_map(move |j| {
-        let (before, here) = (with_quotes[j - 1], with_quotes[j]);
-        let fall = own[before][0] - own[here][0];
-        (fall > 0.0).then(|| Note {
-            expiry_years: Some(market.years[here]),
-            reason: Reason::CalendarInverted { log_moneyness: 0.0, fall },
-        })
-    })
-}
-
 /// How well a slice's quotes determine its parameters.
-fn determination(objective: &Objective, smile: &SsviSmile, settings: &ModelSettings) -> Stability {
-    let bounds = Bounds { low: [f64::NEG_INFINITY; 3], high: [f64::INFINITY; 3] };
-    let at = [smile.theta, smile.rho, smile.psi];
-    let solution: Solution<3> = minimise(at, &bounds, settings.calibration.estimator, 0, |_, normal| {
-        accumulate(objective, wings(smile), |miss, &[by_theta, by_left, by_right]| {
-            let by_rho = 0.5 * smile.psi * (by_right - by_left);
-            let by_psi = 0.5 * ((1.0 - smile.rho) * by_left + (1.0 + smile.rho) * by_right);
-            normal.add(miss, &[by_theta, by_rho, by_psi]);
-        });
-        true
+fn determination(objective: &Objective, smile: &SsviSmile, estimator: Estimator, square_scale: f64) -> Stability {
+    let mut rows = Vec::with_capacity(objective.points.len());
+    accumulate(objective, wings(smile), |miss, &[by_theta, by_left, by_right]| {
+        let by_rho = 0.5 * smile.psi * (by_right - by_left);
+        let by_psi = 0.5 * ((1.0 - smile.rho) * by_left + (1.0 + smile.rho) * by_right);
+        rows.push(Row { miss, by: [by_theta, by_rho, by_psi], tick: objective.tick(rows.len()) });
     });
-    stability(["theta", "rho", "psi"], &solution, &[])
+    let evidence = Evidence::of(rows, estimator, square_scale);
+    stability(["theta", "rho", "psi"], &[smile.theta, smile.rho, smile.psi], &evidence)
 }

@@ -2,7 +2,7 @@
 
 use crate::surface::{
     SliceQuotes,
-    calibration::{FitError, Note, Objective, Reason, Settings},
+    calibration::{FitError, Note, Objective, Reason, Settings, quote_notes},
     clock::Clock,
     target::positive_years,
 };
@@ -37,10 +37,15 @@ impl Market {
         if objectives.iter().all(|objective| objective.points.is_empty()) {
             return Err(FitError::NoQuotes);
         }
-        let mut notes = Vec::new();
-        for ((quotes, objective), &years) in slices.iter().zip(&objectives).zip(&years) {
-            remark(quotes, objective, |reason| notes.push(Note { expiry_years: Some(years), reason }));
-        }
+        let mut notes = quote_notes(slices);
+        let few = objectives.iter().zip(&years).filter(|(objective, _)| objective.strikes() < PARAMETERS);
+        notes.extend(few.map(|(objective, &years)| {
+            let quotes = objective.strikes();
+            let instead =
+                if quotes == 0 { "the neighbours' level and the surface's shape" } else { "the surface's shape" };
+            let reason = Reason::TooFewQuotes { quotes, needed: PARAMETERS, instead: instead.into() };
+            Note { expiry_years: Some(years), reason }
+        }));
         let times = years.iter().map(|&years| clock.at(years)[0]).collect();
         Ok(Self { years, times, objectives, notes })
     }
@@ -64,29 +69,5 @@ impl Market {
     pub(super) fn level(&self, i: usize) -> Option<f64> {
         let nearest = self.objectives[i].points.iter().min_by(|x, y| x.k.abs().total_cmp(&y.k.abs()))?;
         Some(nearest.total_variance[1])
-    }
-}
-
-fn remark(quotes: &SliceQuotes, objective: &Objective, mut note: impl FnMut(Reason)) {
-    let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
-    if crossed > 0 {
-        note(Reason::CrossedQuotes { quotes: crossed });
-    }
-    let strikes = objective.strikes();
-    let points = &objective.points;
-    if strikes < PARAMETERS {
-        let instead =
-            if strikes == 0 { "the neighbours' level and the surface's shape" } else { "the surface's shape" };
-        note(Reason::TooFewQuotes { quotes: strikes, needed: PARAMETERS, instead: instead.into() });
-        return;
-    }
-    let (low, high) = (points[0].k, points[points.len() - 1].k);
-    if low > 0.0 || high < 0.0 {
-        note(Reason::OneSided { low, high });
-    }
-    let mids = points.iter().map(|point| point.total_variance[1]);
-    let (least, most) = mids.fold((f64::INFINITY, 0.0_f64), |(low, high), w| (low.min(w), high.max(w)));
-    if most - least <= 1e-9 * most {
-        note(Reason::Flat);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Bounds, Estimator, Fit, FitError, ModelSettings, Note, Reason, Stability, minimise, stability},
+    calibration::{Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Row, Stability, stability},
 };
 
 /// Quotes a slice that the starts look at.
@@ -51,10 +51,6 @@ pub fn fit_ssvi(
     })
     .map_err(|_| FitError::NotConverged { starts: found.starts })?;
     let mut notes = market.notes.clone();
-    for &(slice, fall) in &found.falls {
-        let reason = Reason::CalendarInverted { log_moneyness: 0.0, fall };
-        notes.push(Note { expiry_years: Some(market.years[slice]), reason });
-    }
     if !found.state.has_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: found.state.steps } });
     }
@@ -92,7 +88,6 @@ pub(super) struct Found {
     pub(super) state: State,
     /// Levels before those that fall became one.
     ungrouped: Vec<Option<f64>>,
-    falls: Vec<(usize, f64)>,
     starts: usize,
 }
 
@@ -123,11 +118,11 @@ pub(super) fn descend(
         .ok_or(FitError::NotConverged { starts: starts.len() })?;
     let free = full.descend(best, STEPS, TOLERANCE);
     let ungrouped = (0..market.years.len()).map(|i| free.theta(i)).collect();
-    let (state, falls) = full.descend_rising(free, STEPS, TOLERANCE);
+    let state = full.descend_rising(free, STEPS, TOLERANCE);
     if !state.cost.is_finite() {
         return Err(FitError::NotConverged { starts: starts.len() });
     }
-    Ok(Found { family, state, ungrouped, falls, starts: starts.len() })
+    Ok(Found { family, state, ungrouped, starts: starts.len() })
 }
 
 /// What is minimised. The pulls are towards the prior where there is one.
@@ -194,13 +189,14 @@ fn determination(market: &Market, family: &Family, settings: &ModelSettings, sta
         };
         [theta, rho - share * by_rho / by_share, level_slope, gamma - share * by_gamma / by_share]
     };
-    let rows: Vec<Vec<(f64, [f64; 4])>> = (0..market.years.len())
+    let rows: Vec<Vec<Row<4>>> = (0..market.years.len())
         .map(|i| {
-            let mut rows = Vec::with_capacity(market.objectives[i].points.len());
+            let objective = &market.objectives[i];
+            let mut rows = Vec::with_capacity(objective.points.len());
             if let Some(group) = state.group[i] {
                 let log_theta = state.log_theta[group];
-                accumulate(&market.objectives[i], family, log_theta, state.shape, |miss, by| {
-                    rows.push((miss, natural(*by)));
+                accumulate(objective, family, log_theta, state.shape, |miss, by| {
+                    rows.push(Row { miss, by: natural(*by), tick: objective.tick(rows.len()) });
                 });
             }
             rows
@@ -210,47 +206,39 @@ fn determination(market: &Market, family: &Family, settings: &ModelSettings, sta
     let mut own = vec![[0.0; 4]; state.log_theta.len()];
     for (rows, group) in rows.iter().zip(&state.group) {
         if let Some(sums) = group.map(|group| &mut own[group]) {
-            for (_, by) in rows {
-                for (sum, slope) in sums.iter_mut().zip(by) {
-                    *sum += by[0] * slope;
+            for row in rows {
+                for (sum, slope) in sums.iter_mut().zip(row.by) {
+                    *sum += row.by[0] * slope;
                 }
             }
         }
     }
     let projected = rows.iter().zip(&state.group).flat_map(|(rows, group)| {
         let sums = group.map_or([0.0; 4], |group| own[group]);
-        rows.iter().map(move |(miss, by)| {
+        rows.iter().map(move |&Row { miss, by, tick }| {
             let share = |i: usize| if sums[0] > 0.0 { by[i] - by[0] * sums[i] / sums[0] } else { by[i] };
-            (*miss, [share(1), share(2), share(3)])
+            Row { miss, by: [share(1), share(2), share(3)], tick }
         })
     });
     let [rho, _, gamma] = state.shape;
+    let estimator = settings.calibration.estimator;
     match family.law {
-        SsviLaw::Heston => report(
-            ["rho", "lambda"],
-            [rho, lambda],
-            projected.map(|(miss, by)| (miss, [by[0], by[1]])),
-            settings.calibration.estimator,
-            own.len(),
-        ),
-        _ => report(["rho", "eta", "gamma"], [rho, level, gamma], projected, settings.calibration.estimator, own.len()),
+        SsviLaw::Heston => {
+            let rows = projected.map(|Row { miss, by, tick }| Row { miss, by: [by[0], by[1]], tick });
+            report(["rho", "lambda"], [rho, lambda], rows, estimator, state)
+        }
+        _ => report(["rho", "eta", "gamma"], [rho, level, gamma], projected, estimator, state),
     }
 }
 
-/// The stability of parameters with these misses and slopes, `levels` more parameters having been fitted beside them.
+/// The stability of parameters beside which the levels were fitted.
 fn report<const N: usize>(
     names: [&str; N],
     values: [f64; N],
-    rows: impl Iterator<Item = (f64, [f64; N])>,
+    rows: impl Iterator<Item = Row<N>>,
     estimator: Estimator,
-    levels: usize,
+    state: &State,
 ) -> Stability {
-    let rows: Vec<(f64, [f64; N])> = rows.collect();
-    let bounds = Bounds { low: [f64::NEG_INFINITY; N], high: [f64::INFINITY; N] };
-    let mut solution = minimise(values, &bounds, estimator, 0, |_, normal| {
-        rows.iter().for_each(|(miss, by)| normal.add(*miss, by));
-        true
-    });
-    solution.normal.count = solution.normal.count.saturating_sub(levels);
-    stability(names, &solution, &[])
+    let evidence = Evidence::of(rows.collect(), estimator, state.noise);
+    stability(names, &values, &Evidence { fitted: N + state.log_theta.len(), ..evidence })
 }

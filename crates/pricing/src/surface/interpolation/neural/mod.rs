@@ -18,7 +18,7 @@ use self::{
 use super::{
     backbone::Backbone,
     domain::{Domain, thinned},
-    knots::Knots,
+    knots::{Knots, are_finite, are_positive},
     remarks::remarks,
 };
 use crate::surface::{
@@ -34,6 +34,7 @@ pub const POINTS: usize = 500;
 
 /// A surface of a backbone and a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "NeuralForm")]
 pub struct Neural {
     /// Where there are quotes.
     pub domain: Domain,
@@ -49,6 +50,33 @@ pub struct Neural {
     pub parameters: Vec<f64>,
 }
 
+/// A surface as it is read.
+#[derive(Deserialize)]
+struct NeuralForm {
+    domain: Domain,
+    backbone: Backbone,
+    centre: [f64; 2],
+    scale: [f64; 2],
+    points: usize,
+    parameters: Vec<f64>,
+}
+
+impl TryFrom<NeuralForm> for Neural {
+    type Error = &'static str;
+
+    fn try_from(form: NeuralForm) -> Result<Self, Self::Error> {
+        let NeuralForm { domain, backbone, centre, scale, points, parameters } = form;
+        if parameters.len() != PARAMETERS {
+            return Err("neural: parameters must be as many as the network has");
+        }
+        if are_positive(&scale) && are_finite(centre.iter().chain(&parameters)) {
+            Ok(Self { domain, backbone, centre, scale, points, parameters })
+        } else {
+            Err("neural: scale must be above 0, centre and parameters finite")
+        }
+    }
+}
+
 impl Neural {
     /// Total variance inside the domain, as a series.
     fn series(&self, k: f64, time: f64) -> Jet {
@@ -60,9 +88,6 @@ impl Neural {
 
 impl VolatilitySurface for Neural {
     fn variance(&self, k: f64, expiry_years: f64) -> Variance {
-        if self.parameters.len() != PARAMETERS {
-            return Variance::NONE;
-        }
         self.domain.variance(k, expiry_years, |k, time| self.series(k, time))
     }
 }
@@ -78,7 +103,6 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Neur
     if knots.iter().all(|knots| knots.len() == 0) {
         return Err(FitError::NoQuotes);
     }
-    let prior = prior.filter(|prior| prior.parameters.len() == PARAMETERS);
     let domain = Domain::new(&expiry_years, &knots, &settings.clock);
     let backbone = Backbone::new(slices, &knots, &domain);
     let samples = thinned(&domain, &expiry_years, &knots, POINTS);

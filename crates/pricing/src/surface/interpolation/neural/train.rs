@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::network::{Network, PARAMETERS, Parts};
 use crate::surface::{
-    calibration::Estimator,
+    calibration::{Estimator, noise},
     interpolation::{
         backbone::Backbone,
         dense::{Cholesky, dot},
@@ -26,8 +26,6 @@ const STEPS: usize = 60;
 const LEAST_GAIN: f64 = 2e-4;
 /// Weight of the squared parameters.
 const DECAY: f64 = 1e-2;
-/// Degrees of freedom of the noise under maximum likelihood.
-const DEGREES: f64 = 4.0;
 
 /// Inputs of the network: (y, τ) less the centre, over the scale.
 #[derive(Clone, Copy)]
@@ -105,7 +103,7 @@ impl<'a> Training<'a> {
         let quotes = self.quotes.par_iter().map(|quote| {
             let tape = network.forward(quote.inputs);
             let miss = (tape.output[0] - quote.value) * quote.inverse_noise;
-            let (cost, weight) = self.cost(miss, square_scale);
+            let [cost, weight] = noise::cost_and_weight(self.estimator, miss * miss, square_scale);
             let factor = weight.sqrt();
             let gradient = network.gradient(&tape, [factor * quote.inverse_noise, 0.0, 0.0, 0.0]);
             (cost, vec![(factor * miss, gradient)])
@@ -130,7 +128,7 @@ impl<'a> Training<'a> {
         let network = Network(parameters);
         let quotes = self.quotes.par_iter().map(|quote| {
             let miss = (network.forward(quote.inputs).output[0] - quote.value) * quote.inverse_noise;
-            self.cost(miss, square_scale).0
+            noise::cost_and_weight(self.estimator, miss * miss, square_scale)[0]
         });
         let places = self.places.par_iter().map(|place| {
             let shortfalls = place.shortfalls(network.forward(place.inputs).output);
@@ -144,15 +142,6 @@ impl<'a> Training<'a> {
         self.pull * parameters.iter().zip(self.home).map(|(p, home)| (p - home).powi(2)).sum::<f64>()
     }
 
-    /// The cost of a miss and its weight in the least squares.
-    fn cost(&self, miss: f64, square_scale: f64) -> (f64, f64) {
-        if !self.estimator.is_likelihood() {
-            return (miss * miss, 1.0);
-        }
-        let ratio = miss * miss / (DEGREES * square_scale);
-        ((DEGREES + 1.0) * ratio.ln_1p(), (DEGREES + 1.0) / (DEGREES * square_scale * (1.0 + ratio)))
-    }
-
     /// The next guess of the noise's squared scale under maximum likelihood.
     fn square_scale(&self, parameters: &[f64], before: f64) -> f64 {
         if !self.estimator.is_likelihood() || self.quotes.is_empty() {
@@ -161,9 +150,9 @@ impl<'a> Training<'a> {
         let network = Network(parameters);
         let weighted = self.quotes.iter().map(|quote| {
             let miss = (network.forward(quote.inputs).output[0] - quote.value) * quote.inverse_noise;
-            self.cost(miss, before).1 * before * miss * miss
+            noise::weight(miss * miss, before) * miss * miss
         });
-        (weighted.sum::<f64>() / self.quotes.len() as f64).max(1e-9)
+        noise::em_step(before, weighted.sum(), self.quotes.len()).0
     }
 
     /// Trains from `start`: Adam (Kingma and Ba 2015) from afar, then Levenberg and Marquardt.
@@ -302,7 +291,44 @@ fn place(k: f64, time: f64, domain: &Domain, backbone: &Backbone, scaling: Scali
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::smile::durrleman_g;
+    use crate::surface::{
+        calibration::{ModelSettings, Settings},
+        coverage,
+        interpolation::{
+            domain::thinned,
+            knots::Knots,
+            neural::{self, Neural, POINTS},
+            tests::rippled,
+        },
+        smile::durrleman_g,
+        violations,
+    };
+
+    #[test]
+    fn penalties_take_out_the_arbitrage_that_the_quotes_put_into_a_network() {
+        // A ripple of 12 %: the quotes' own density is negative in places.
+        let expiries = [0.03, 0.08, 0.2, 0.5, 1.0, 2.0];
+        let slices = rippled(&expiries, 0.12);
+        let fitted = neural::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
+        let knots: Vec<Knots> = slices.iter().map(|quotes| Knots::new(quotes, &Settings::default())).collect();
+        let samples = thinned(&fitted.domain, &expiries, &knots, POINTS);
+        let home = vec![0.0; PARAMETERS];
+        let scaling = Scaling { centre: fitted.centre, scale: fitted.scale };
+        let of = (Estimator::LeastSquares, &home[..], 0.0);
+        let mut training = Training::new(&samples, &fitted.domain, &fitted.backbone, scaling, of);
+        assert_eq!(training.run(Network::start(), false).parameters, fitted.parameters);
+        let places = std::mem::take(&mut training.places);
+        let free = Neural { parameters: training.run(Network::start(), false).parameters, ..fitted.clone() };
+        let short = |surface: &Neural| {
+            let at = |place: &Place| place.shortfalls(Network(&surface.parameters).forward(place.inputs).output);
+            places.iter().flat_map(at).map(|(shortfall, _)| shortfall.max(0.0)).sum::<f64>()
+        };
+        let least_g = |surface: &Neural| violations(surface, &coverage(&slices)).0.least_g;
+        let [with, without] = [&fitted, &free].map(|surface| (short(surface), least_g(surface)));
+        // Where they are laid next to nothing is left; between and beyond, less than half.
+        assert!(without.0 > 5.0 && with.0 < 0.05 * without.0, "{with:?} {without:?}");
+        assert!(without.1 < -0.5 && with.1 > 0.5 * without.1, "{with:?} {without:?}");
+    }
 
     #[test]
     fn shortfalls_are_those_of_the_surface_with_their_gradients() {

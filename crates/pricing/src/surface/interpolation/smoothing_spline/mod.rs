@@ -67,13 +67,10 @@ fn smoothed(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> (Smooth
     if knots.len() < FEWEST {
         return (variance(), None);
     }
-    let has_values = |spline: &PriceSpline| {
-        spline.moneyness.iter().all(|kappa| spline.derivatives(kappa.ln()).iter().all(|part| part.is_finite()))
-    };
-    if let Some(spline) = slice::fit(knots, later, stiffness).filter(has_values) {
+    if let Some(spline) = slice::fit(knots, later, stiffness).filter(PriceSpline::has_values) {
         return (SmoothedSmile::Price(spline), None);
     }
-    let alone = later.and_then(|_| slice::fit(knots, None, stiffness)).filter(has_values);
+    let alone = later.and_then(|_| slice::fit(knots, None, stiffness)).filter(PriceSpline::has_values);
     match alone {
         Some(spline) => (
             SmoothedSmile::Price(spline),

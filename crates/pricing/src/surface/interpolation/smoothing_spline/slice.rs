@@ -2,12 +2,13 @@
 
 use super::{
     quadratic::Quadratic,
-    smile::{PriceSpline, price_by_variance, put_price},
+    smile::{PriceSpline, put_price},
 };
 use crate::{
     math::{Plain, normal_cdf},
     surface::{
         extrapolation::straight_slope,
+        from_price::{ln_by_variance, price},
         interpolation::{dense::dot, knots::Knots},
         smile::Smile,
     },
@@ -101,7 +102,7 @@ pub(super) fn fit(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> O
     let mut values = Vec::with_capacity(strikes);
     for i in 0..strikes {
         let (k, w) = (knots.k[i], knots.w[i]);
-        let inverse = 1.0 / (price_by_variance(k, w) * 2.0 * w * knots.noise[i]);
+        let inverse = (-ln_by_variance(k, w.sqrt())).exp() / (2.0 * w * knots.noise[i]);
         if inverse.is_finite() {
             let row = basis.row(k.exp());
             rows.push(row.into_iter().map(|x| x * inverse).collect::<Vec<f64>>());
@@ -129,7 +130,7 @@ pub(super) fn fit(knots: &Knots, later: Option<&dyn Smile>, stiffness: f64) -> O
     let mut problem = problem(lambda * stiffness);
     let out_of_the_money = |i: usize| {
         let (k, w) = (knots.k[chosen[i]], knots.w[chosen[i]]);
-        put_price(k, w) - (k.exp() - 1.0).max(0.0)
+        price(k, w.sqrt())
     };
     let mut require = |row: Vec<f64>, least: f64, scale: f64| {
         problem.rows.push(row.into_iter().map(|x| x / scale).collect());
@@ -179,7 +180,7 @@ fn wing_slopes(k: f64, w: f64, sign: f64) -> [f64; 2] {
     let deviation = w.sqrt();
     // Of the put over the forward, ∂/∂κ = N(−d₂) + ∂w/∂k ∂price/∂w/κ.
     let flat = normal_cdf::<Plain>(k / deviation + 0.5 * deviation);
-    let steep = sign * straight_slope(sign * k, w) * price_by_variance(k, w) * (-k).exp();
+    let steep = sign * straight_slope(sign * k, w) * (ln_by_variance(k, deviation) - k).exp();
     let ends = [flat + MARGIN * steep, flat + (1.0 - MARGIN) * steep];
     [ends[0].min(ends[1]).max(0.0), ends[0].max(ends[1]).min(1.0)]
 }

@@ -1,0 +1,385 @@
+//! Binance: raw captures of WebSocket streams, spot and USDⓈ-M futures.
+//!
+//! Format     one line a message, `<local nanoseconds> <JSON>`; the JSON is an event, an event in a combined stream
+//!            (`{"stream":…,"data":…}`), or a depth snapshot as REST gives it. hftbacktest's collector writes this.
+//! Taken      `depthUpdate` (an [`Body::Level`] for each level), depth snapshots ([`Body::Clear`], then levels with [`Flags::SNAPSHOT`]),
+//!            `trade`, `aggTrade` where an instrument has no `trade`, `bookTicker` (a [`Body::Quote`] for each side).
+//! Sequence   `u` of depth and bookTicker, `lastUpdateId` of a snapshot, the trade's number of a trade.
+//! Times      `T`, else `E`; spot's bookTicker and snapshot have neither, so they have [`Flags::BAD_TIME`].
+//! Units      ticks and lots are 10^−8: prices and sizes up to 92 and 184 billion. What does not fit is counted as malformed.
+//! Snapshots  do not name their symbol: one is taken for the only instrument of the capture, or the one named by
+//!            [`BinanceDecoder::for_symbol`].
+//! Source     Binance Spot API, "WebSocket Streams"; USDⓈ-M Futures, "WebSocket Market Streams".
+
+mod message;
+mod sequencing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use sequencing::BookState;
+
+use crate::{
+    decimal,
+    event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side, Sink},
+    feed::{Counts, Decoder, FeedError},
+    instruments::{Definition, Instruments},
+    lines::{Line, Lines},
+};
+use message::{Fields, Level, Value, price_of, quantity_of};
+use sequencing::{Sequencing, Snapshot, Update, Verdict};
+
+/// Ticks and lots: 10^−8.
+const UNIT_NANOS: i64 = 10;
+/// Times from here on are in microseconds: in milliseconds this is the year 5138.
+const FIRST_MICROSECONDS: u64 = 100_000_000_000_000;
+
+/// Events that say nothing of books or trades.
+const PASSED_OVER: [&str; 10] = [
+    "kline",
+    "continuous_kline",
+    "24hrTicker",
+    "24hrMiniTicker",
+    "1hTicker",
+    "avgPrice",
+    "markPriceUpdate",
+    "forceOrder",
+    "contractInfo",
+    "compositeIndex",
+];
+
+/// Decodes a capture of any number of symbols, spot or futures: whether a depth update is of futures its `pu` tells.
+#[derive(Debug, Default)]
+pub struct BinanceDecoder {
+    lines: Lines,
+    inner: Inner,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    levels: Vec<Level>,
+    instruments: Instruments,
+    ids: HashMap<String, InstrumentId>,
+    /// The symbol of the message before, which is most often that of the next.
+    latest: Option<(String, InstrumentId)>,
+    books: Vec<Book>,
+    counts: Counts,
+    first_fault: Option<FeedError>,
+}
+
+#[derive(Debug)]
+struct Book {
+    sequencing: Sequencing,
+    /// Something was lost, and no event has told it yet.
+    gap_untold: bool,
+    /// The instrument's trades come one by one: aggregates of them would tell them twice.
+    has_trades: bool,
+}
+
+/// Why a line was not taken.
+enum Refused {
+    PassedOver,
+    Unknown,
+    Malformed(String),
+}
+
+impl BinanceDecoder {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, with a symbol that snapshots are of until a message names another.
+    pub fn for_symbol(symbol: &str) -> Self {
+        let mut decoder = Self::default();
+        decoder.inner.instrument(symbol);
+        decoder
+    }
+
+    /// Where an instrument's book stands: whether a snapshot must be asked for.
+    pub fn book_state(&self, instrument: InstrumentId) -> Option<BookState> {
+        Some(self.inner.books.get(instrument.0 as usize)?.sequencing.state())
+    }
+
+    /// The last update that the events of an instrument hold: `u`, or `lastUpdateId` of its snapshot.
+    pub fn last_update(&self, instrument: InstrumentId) -> Option<u64> {
+        Some(self.inner.books.get(instrument.0 as usize)?.sequencing.last_update())
+    }
+
+    /// How many updates of an instrument wait for a snapshot.
+    pub fn held_updates(&self, instrument: InstrumentId) -> Option<usize> {
+        Some(self.inner.books.get(instrument.0 as usize)?.sequencing.held_updates())
+    }
+
+    /// The first line that was counted as malformed, and why.
+    pub fn first_fault(&self) -> Option<&FeedError> {
+        self.inner.first_fault.as_ref()
+    }
+}
+
+impl Decoder for BinanceDecoder {
+    fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), FeedError> {
+        self.lines.feed(bytes, |line| self.inner.line(line, sink));
+        Ok(())
+    }
+
+    fn finish(&mut self, sink: &mut impl Sink) -> Result<(), FeedError> {
+        self.lines.finish(|line| self.inner.line(line, sink));
+        Ok(())
+    }
+
+    fn instruments(&self) -> &Instruments {
+        &self.inner.instruments
+    }
+
+    fn counts(&self) -> Counts {
+        self.inner.counts
+    }
+}
+
+impl Inner {
+    fn line(&mut self, line: Line<'_>, sink: &mut impl Sink) {
+        if line.text.is_empty() && !line.too_long {
+            return;
+        }
+        self.counts.messages += 1;
+        let mut levels = std::mem::take(&mut self.levels);
+        match self.message(line, &mut levels, sink) {
+            Ok(()) => {}
+            Err(Refused::PassedOver) => self.counts.passed_over += 1,
+            Err(Refused::Unknown) => self.counts.unknown += 1,
+            Err(Refused::Malformed(problem)) => {
+                self.counts.malformed += 1;
+                self.first_fault.get_or_insert(FeedError { offset: line.offset, problem });
+            }
+        }
+        self.levels = levels;
+        sink.message_end();
+    }
+
+    fn message(&mut self, line: Line<'_>, levels: &mut Vec<Level>, sink: &mut impl Sink) -> Result<(), Refused> {
+        if line.too_long {
+            return Err(malformed(format!("a line of over {} bytes", crate::lines::LONGEST_LINE)));
+        }
+        let space = line.text.iter().position(|&byte| byte == b' ');
+        let (time, json) = line.text.split_at(space.unwrap_or(0));
+        let receive_ns = decimal::whole(time).ok_or_else(|| {
+            let begin = String::from_utf8_lossy(&line.text[..line.text.len().min(40)]);
+            malformed(format!("line begins {begin:?}; allowed: the local time in nanoseconds, a space, JSON"))
+        })?;
+        let fields = message::read(json, levels).map_err(|error| malformed(error.to_string()))?;
+        match fields.event.text() {
+            Some("depthUpdate") => self.depth(&fields, receive_ns, levels, sink),
+            Some("bookTicker") => self.book_ticker(&fields, receive_ns, sink),
+            Some("trade") => self.trade(&fields, fields.trade_id, receive_ns, sink),
+            Some("aggTrade") => self.trade(&fields, fields.ask, receive_ns, sink),
+            Some(event) if PASSED_OVER.contains(&event) => Err(Refused::PassedOver),
+            Some(_) => Err(Refused::Unknown),
+            None if fields.snapshot_update.is_there() => self.snapshot(&fields, receive_ns, levels, sink),
+            None if fields.last_update.is_there() && fields.bid_quantity.is_there() => {
+                self.book_ticker(&fields, receive_ns, sink)
+            }
+            None if fields.answer.is_there() => Err(Refused::PassedOver),
+            None => Err(Refused::Unknown),
+        }
+    }
+
+    fn depth(
+        &mut self,
+        fields: &Fields,
+        receive_ns: u64,
+        levels: &[Level],
+        sink: &mut impl Sink,
+    ) -> Result<(), Refused> {
+        if is_partial_book(fields) {
+            return Err(Refused::PassedOver);
+        }
+        let update = Update {
+            first: number(fields.first_update, "U")?,
+            last: number(fields.last_update, "u")?,
+            previous: fields.previous_update.number(),
+            exchange_ns: exchange_ns(fields),
+            receive_ns,
+        };
+        if update.first > update.last {
+            return Err(malformed(format!("U {} above u {}", update.first, update.last)));
+        }
+        let instrument = self.instrument_of(fields)?;
+        let book = &mut self.books[instrument.0 as usize];
+        match book.sequencing.update(update, levels) {
+            Verdict::Held => return Ok(()),
+            Verdict::Old => return Err(Refused::PassedOver),
+            Verdict::Next => {}
+            Verdict::Gap => {
+                book.gap_untold = true;
+                self.counts.missing += 1;
+            }
+        }
+        give_levels(book, instrument, &update, levels, sink);
+        Ok(())
+    }
+
+    fn snapshot(
+        &mut self,
+        fields: &Fields,
+        receive_ns: u64,
+        levels: &[Level],
+        sink: &mut impl Sink,
+    ) -> Result<(), Refused> {
+        if is_partial_book(fields) {
+            return Err(Refused::PassedOver);
+        }
+        let last = number(fields.snapshot_update, "lastUpdateId")?;
+        if fields.bid != Value::Nested || fields.ask != Value::Nested {
+            return Err(malformed("a snapshot without bids or asks".into()));
+        }
+        let instrument = match fields.symbol {
+            Value::Absent if self.instruments.len() == 1 => InstrumentId(0),
+            Value::Absent => {
+                let known = self.instruments.len();
+                return Err(malformed(format!("a snapshot names no symbol, and {known} are known; allowed: one")));
+            }
+            _ => self.instrument_of(fields)?,
+        };
+        let book = &mut self.books[instrument.0 as usize];
+        let Snapshot::Apply(released) = book.sequencing.snapshot(last) else { return Err(Refused::PassedOver) };
+        book.gap_untold = false;
+        let mut event = event(instrument, last, exchange_ns(fields), receive_ns);
+        event.flags = event.flags | Flags::SNAPSHOT;
+        give_all(event, std::iter::once(Body::Clear).chain(levels.iter().map(level)), sink);
+        for (update, verdict, levels) in released {
+            if verdict == Verdict::Gap {
+                book.gap_untold = true;
+                self.counts.missing += 1;
+            }
+            // They became usable now: a time of receipt never goes back.
+            let update = Update { receive_ns: update.receive_ns.max(receive_ns), ..update };
+            give_levels(book, instrument, &update, &levels, sink);
+        }
+        Ok(())
+    }
+
+    fn book_ticker(&mut self, fields: &Fields, receive_ns: u64, sink: &mut impl Sink) -> Result<(), Refused> {
+        let sequence = number(fields.last_update, "u")?;
+        let bid = quote(Side::Bid, fields.bid, fields.bid_quantity)?;
+        let ask = quote(Side::Ask, fields.ask, fields.ask_quantity)?;
+        let instrument = self.instrument_of(fields)?;
+        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), [bid, ask].into_iter(), sink);
+        Ok(())
+    }
+
+    fn trade(&mut self, fields: &Fields, id: Value<'_>, receive_ns: u64, sink: &mut impl Sink) -> Result<(), Refused> {
+        let sequence = number(id, "number of the trade")?;
+        let price_ticks = price_of(text(fields.price, "p")?).map_err(malformed)?;
+        let size = quantity_of(text(fields.quantity, "q")?).map_err(malformed)?;
+        let resting_side = fields.buyer_is_maker.truth().map(|buyer| if buyer { Side::Bid } else { Side::Ask });
+        let instrument = self.instrument_of(fields)?;
+        let book = &mut self.books[instrument.0 as usize];
+        let one_by_one = fields.trade_id.is_there();
+        book.has_trades |= one_by_one;
+        // Futures send trades of nothing at no price for what did not take place in the book.
+        if size == 0 || (book.has_trades && !one_by_one) {
+            return Err(Refused::PassedOver);
+        }
+        let body = Body::Trade { resting_side, price_ticks, size };
+        give_all(event(instrument, sequence, exchange_ns(fields), receive_ns), std::iter::once(body), sink);
+        Ok(())
+    }
+
+    fn instrument_of(&mut self, fields: &Fields) -> Result<InstrumentId, Refused> {
+        Ok(self.instrument(text(fields.symbol, "s")?))
+    }
+
+    fn instrument(&mut self, symbol: &str) -> InstrumentId {
+        if let Some((latest, id)) = &self.latest
+            && latest == symbol
+        {
+            return *id;
+        }
+        let id = match self.ids.get(symbol) {
+            Some(id) => *id,
+            None => {
+                let definition = Definition {
+                    symbol: symbol.into(),
+                    tick_nanos: UNIT_NANOS,
+                    lot_nanos: UNIT_NANOS,
+                    valid_from_ns: 0,
+                };
+                let id = self.instruments.define(definition);
+                self.ids.insert(symbol.into(), id);
+                self.books.push(Book { sequencing: Sequencing::new(), gap_untold: false, has_trades: false });
+                id
+            }
+        };
+        let (latest, latest_id) = self.latest.get_or_insert_with(|| (String::new(), id));
+        latest.clear();
+        latest.push_str(symbol);
+        *latest_id = id;
+        id
+    }
+}
+
+/// Gives the levels of an update.
+fn give_levels(book: &mut Book, instrument: InstrumentId, update: &Update, levels: &[Level], sink: &mut impl Sink) {
+    let mut event = event(instrument, update.last, update.exchange_ns, update.receive_ns);
+    if book.gap_untold && !levels.is_empty() {
+        event.flags = event.flags | Flags::GAP;
+        book.gap_untold = false;
+    }
+    give_all(event, levels.iter().map(level), sink);
+}
+
+/// Gives events that differ in their body alone; the last one ends the message, and the first one alone tells of a gap.
+fn give_all(mut event: Event, bodies: impl Iterator<Item = Body>, sink: &mut impl Sink) {
+    let mut bodies = bodies.peekable();
+    while let Some(body) = bodies.next() {
+        if bodies.peek().is_none() {
+            event.flags = event.flags | Flags::LAST;
+        }
+        event.body = body;
+        sink.event(&event);
+        event.flags.0 &= !Flags::GAP.0;
+    }
+}
+
+fn event(instrument: InstrumentId, sequence: u64, exchange_ns: Option<u64>, receive_ns: u64) -> Event {
+    let flags = if exchange_ns.is_some() { Flags::default() } else { Flags::BAD_TIME };
+    Event { exchange_ns: exchange_ns.unwrap_or(receive_ns), receive_ns, sequence, instrument, flags, body: Body::Clear }
+}
+
+fn level(level: &Level) -> Body {
+    Body::Level { side: level.side, price_ticks: level.price_ticks, size: level.size }
+}
+
+/// A side of the best prices; the venue writes zeros where there is none.
+fn quote(side: Side, price: Value<'_>, quantity: Value<'_>) -> Result<Body, Refused> {
+    let price_ticks = price_of(text(price, "best price")?).map_err(malformed)?;
+    let size = quantity_of(text(quantity, "best quantity")?).map_err(malformed)?;
+    let price_ticks = if price_ticks == 0 && size == 0 { NO_PRICE } else { price_ticks };
+    Ok(Body::Quote { side, price_ticks, size })
+}
+
+/// When the exchange says that it happened: when it was executed, else when it was sent.
+fn exchange_ns(fields: &Fields) -> Option<u64> {
+    let time = fields.transaction_time.number().or(fields.event_time.number())?;
+    time.checked_mul(if time < FIRST_MICROSECONDS { 1_000_000 } else { 1_000 })
+}
+
+/// Whether it is of a stream of the best levels only (`<symbol>@depth5`, `10` or `20`), which would wipe out the rest of a book.
+fn is_partial_book(fields: &Fields) -> bool {
+    let of_stream = fields.stream.text().and_then(|stream| stream.split_once("@depth"));
+    of_stream.is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+fn number(value: Value<'_>, name: &str) -> Result<u64, Refused> {
+    value.number().ok_or_else(|| malformed(format!("{name} is {value:?}; allowed: a whole number")))
+}
+
+fn text<'a>(value: Value<'a>, name: &str) -> Result<&'a str, Refused> {
+    value.text().ok_or_else(|| malformed(format!("{name} is {value:?}; allowed: text")))
+}
+
+fn malformed(problem: String) -> Refused {
+    Refused::Malformed(problem)
+}
