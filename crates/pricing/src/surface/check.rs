@@ -140,21 +140,25 @@ pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<
     if next != svi {
         vertex_points(next.m, next.sigma, range, &mut points);
     }
-    // Three ascending runs, merged.
-    let mut heads = [0, UNIFORM_POINTS, second];
-    let ends = [UNIFORM_POINTS, second, points.len()];
-    let mut last = f64::NEG_INFINITY;
-    for _ in 0..points.len() {
-        let heads_k: [f64; 3] =
-            std::array::from_fn(|run| if heads[run] < ends[run] { points[heads[run]] } else { f64::INFINITY });
-        let later = usize::from(heads_k[1] < heads_k[0]);
-        let run = if heads_k[2] < heads_k[later] { 2 } else { later };
-        heads[run] += 1;
-        if heads_k[run] > last {
-            last = heads_k[run];
-            grid.push(last);
-        }
+    let mut beside = Vec::new();
+    merge(&points[UNIFORM_POINTS..second], &points[second..], &mut beside);
+    merge(&points[..UNIFORM_POINTS], &beside, grid);
+    grid.dedup();
+}
+
+/// Two ascending runs as one.
+fn merge(one: &[f64], other: &[f64], merged: &mut Vec<f64>) {
+    merged.clear();
+    merged.resize(one.len() + other.len(), 0.0);
+    let (mut i, mut j, mut count) = (0, 0, 0);
+    while let (Some(&x), Some(&y), Some(out)) = (one.get(i), other.get(j), merged.get_mut(count)) {
+        // Without branches: which run is next is as good as random.
+        *out = x.min(y);
+        (i, j, count) = (i + usize::from(x <= y), j + usize::from(x > y), count + 1);
     }
+    merged.truncate(count);
+    merged.extend_from_slice(&one[i..]);
+    merged.extend_from_slice(&other[j..]);
 }
 
 /// Points inside `range` at m ± σ·(0, 1/8, …), each side growing geometrically to the end of the range.

@@ -274,9 +274,9 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     let bounds = Bounds::new(target);
     let cold = || slice::least_squares(target, &bounds);
     if aim == Aim::LeastSquares {
-        let from = |x: Wings| slice::descend(target, x, Loss::LEAST_SQUARES, &bounds, 1e-9, 100);
-        let cold = from(cold());
-        return warm.map(|x| from(*x)).filter(|it| it.0 < cold.0).unwrap_or(cold).1;
+        let from = |x: Wings| slice::descend(target, x, Loss::LEAST_SQUARES, &bounds, 1e-9, 100).1;
+        let warm = warm.map(|x| from(*x)).filter(|x| !slice::is_beaten(target, &bounds, x));
+        return warm.unwrap_or_else(|| from(cold()));
     }
     let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
         scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {

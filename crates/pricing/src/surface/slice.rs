@@ -20,6 +20,8 @@ const START_QUOTES: usize = 48;
 const STARTS: usize = 4;
 const START_STEPS: usize = 12;
 const START_GAIN: f64 = 1e-3;
+/// Steps from the best start by which a warm fit is judged.
+const GLANCE_STEPS: usize = 4;
 /// Damping of the first step of a descent, and steps in a row that may fail.
 const FIRST_DAMPING: f64 = 1e-3;
 const MOST_TRIES: usize = 8;
@@ -87,6 +89,17 @@ pub(super) fn least_squares(target: &Target, bounds: &Bounds) -> Wings {
         }
     }
     descend(target, best.1, Loss::LEAST_SQUARES, bounds, START_GAIN, 10).1
+}
+
+/// Whether a few steps from the best point of the grid already lead to a better least-squares fit than `x`, so that `x` lies in the
+/// wrong hollow.
+pub(super) fn is_beaten(target: &Target, bounds: &Bounds, x: &Wings) -> bool {
+    let few = target.thinned(START_QUOTES);
+    let [start, ..] = starts(&few, bounds);
+    let found = descend(&few, start, Loss::LEAST_SQUARES, bounds, START_GAIN, GLANCE_STEPS);
+    // Thinned, the quotes have a minimum a little elsewhere.
+    found.0 < loss::objective(&few, x, Loss::LEAST_SQUARES) * (1.0 - START_GAIN)
+        && loss::objective(target, &found.1, Loss::LEAST_SQUARES) < loss::objective(target, x, Loss::LEAST_SQUARES)
 }
 
 /// Points of the grid: of m in deviations, and of σ.

@@ -305,3 +305,34 @@ fn the_nearest_free_slice_is_free_whatever_it_is_drawn_to() {
     assert!(found != backbone && (found.total_variance(0.0) - vogt.total_variance(0.0)).abs() < 1e-3, "{found:?}");
     assert!(nearest_free(&Svi { a: f64::NAN, ..vogt }, Some(vogt)).is_butterfly_free());
 }
+
+#[test]
+fn a_warm_start_in_the_wrong_hollow_gives_way_to_a_cold_fit() {
+    let least_squares = SliceSettings {
+        calibration: Settings { residual: Residual::TotalVariance, ..Settings::default() },
+        is_butterfly_free: false,
+    };
+    for n in [12, 40, 150] {
+        let slice = quotes(0.5, -0.6, 0.3, n, 1e-3, |k| 2.6 * SMILE.total_variance(k));
+        let cost = |svi: &Svi| {
+            let miss =
+                |i: usize| svi.total_variance(slice.log_moneyness[i]) / (0.5 * slice.mid_volatility[i].powi(2)) - 1.0;
+            (0..n).map(|i| miss(i).powi(2)).sum::<f64>()
+        };
+        let cold = fit_slice(&slice, &least_squares, None).expect("there are quotes");
+        let wild = [
+            Svi::flat(0.5),
+            Svi { a: 0.01, b: 0.3, rho: 0.9, m: -0.55, sigma: 1e-4 },
+            Svi { a: 0.5, b: 1e-3, rho: -0.9, m: 0.9, sigma: 3.0 },
+            Svi { a: 1e-3, b: 1.0, rho: 0.0, m: 0.3, sigma: 1e-3 },
+        ];
+        for warm in wild {
+            let found = fit_slice(&slice, &least_squares, Some(&warm)).expect("there are quotes");
+            assert!(cost(&found) < 1.01 * cost(&cold) + 1e-6, "{n} {warm:?} {found:?} {cold:?}");
+        }
+        // Yesterday's slice leads to the same place.
+        let near = fit_slice(&slice, &least_squares, Some(&Svi { a: 1.1 * cold.a, b: 0.95 * cold.b, ..cold }));
+        let near = near.expect("there are quotes");
+        assert!((near.total_variance(-0.4) / cold.total_variance(-0.4)).ln().abs() < 1e-4, "{n} {near:?} {cold:?}");
+    }
+}
