@@ -27,3 +27,4 @@ pub mod lines;
 #[cfg(test)]
 mod mutations;
 mod outcome;
+pub mod tardis;
