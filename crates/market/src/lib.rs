@@ -32,3 +32,4 @@ pub mod lobster;
 #[cfg(test)]
 mod mutations;
 mod outcome;
+pub mod tardis;
