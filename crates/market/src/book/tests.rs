@@ -2,6 +2,7 @@
 
 mod real;
 mod reference;
+mod steady_state;
 
 use proptest::prelude::*;
 

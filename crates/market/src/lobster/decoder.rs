@@ -2,13 +2,13 @@
 
 use super::{
     LOT_NANOS, TICK_NANOS,
-    lines::Lines,
     message::{Kind, Message, MessageProblem},
 };
 use crate::{
     event::{ALL, Body, Event, Flags, InstrumentId, NO_PRICE, Sink, TradingStatus},
     feed::{self, Counts, FeedError},
     instruments::{Definition, Instruments},
+    lines::{Line, Lines},
 };
 
 /// Decodes the messages of one stock's day. An event's sequence is its line's number, from 1.
@@ -23,13 +23,13 @@ use crate::{
 ///
 /// A definition event comes before the first. A line that is no message is counted as malformed, or as unknown where its type is, and gives
 /// nothing. Nothing is an error: the next line can always be told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Decoder {
     lines: Lines,
     translator: Translator,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Translator {
     instruments: Instruments,
     instrument: InstrumentId,
@@ -55,12 +55,12 @@ impl Decoder {
 }
 
 impl Translator {
-    fn line(&mut self, line: Option<&[u8]>, sink: &mut impl Sink) {
-        if line.is_some_and(<[u8]>::is_empty) {
+    fn line(&mut self, line: Line<'_>, sink: &mut impl Sink) {
+        if line.text.is_empty() && !line.too_long {
             return;
         }
         self.counts.messages += 1;
-        match line.map_or(Err(MessageProblem::Column(7)), Message::parse) {
+        match Message::parse(line.text) {
             Ok(message) => self.message(&message, sink),
             Err(MessageProblem::UnknownKind) => self.counts.unknown += 1,
             Err(MessageProblem::Column(_)) => self.counts.malformed += 1,
@@ -122,25 +122,20 @@ impl feed::Decoder for Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Side, feed::Decoder as _};
-    use proptest::prelude::*;
+    use crate::{
+        event::Side,
+        feed::Decoder as _,
+        mutations::{Decoded, Random, any_split_gives_the_same, damage_does_no_harm, decode},
+    };
 
     const DAY: &str = "34200.004241176,1,16113575,18,5853300,1\n\
         34200.1,2,16113575,8,5853300,1\r\n34200.2,4,16113575,4,5853300,1\n34200.3,3,16113575,6,5853300,1\n\
         34200.4,5,0,52,5776350,-1\n34200.5,6,-1,900,5776350,-1\n\
         36023,7,0,0,-1,-1\n36323,7,0,0,0,-1\n36723,7,0,0,1,-1\n36800,9,0,0,1,-1\nnonsense\n57599.9,1,5,5,5,-1";
 
-    fn events_of(pieces: &[&[u8]]) -> (Vec<Event>, Counts) {
-        let mut decoder = Decoder::new("AAPL", 1_000);
-        let mut events = Vec::new();
-        pieces.iter().for_each(|piece| decoder.feed(piece, &mut events).unwrap());
-        decoder.finish(&mut events).unwrap();
-        (events, decoder.counts())
-    }
-
     #[test]
     fn each_type_becomes_its_event() {
-        let (events, counts) = events_of(&[DAY.as_bytes()]);
+        let Decoded { events, counts, error } = decode(Decoder::new("AAPL", 1_000), DAY.as_bytes(), || usize::MAX);
         let (order_id, price_ticks) = (16_113_575, 5_853_300);
         let want = [
             Body::Definition,
@@ -158,6 +153,7 @@ mod tests {
         assert_eq!(events.iter().map(|event| event.body).collect::<Vec<_>>(), want);
         assert_eq!(events[1].exchange_ns, 34_200_004_242_176);
         assert_eq!((events[1].sequence, events[10].sequence), (1, 12));
+        assert_eq!(error, None);
         assert_eq!(counts, Counts { messages: 12, unknown: 1, malformed: 1, ..Counts::default() });
     }
 
@@ -168,43 +164,32 @@ mod tests {
         assert_eq!((definition.symbol.as_str(), definition.price(5_853_300)), ("AAPL", 585.33));
     }
 
-    proptest! {
-        #[test]
-        fn any_split_gives_the_same_events(mut cuts in prop::collection::vec(0..DAY.len(), 0..12)) {
-            cuts.extend([0, DAY.len()]);
-            cuts.sort_unstable();
-            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &DAY.as_bytes()[cut[0]..cut[1]]).collect();
-            prop_assert_eq!(events_of(&pieces), events_of(&[DAY.as_bytes()]));
+    #[test]
+    fn any_split_gives_the_same_events() {
+        for seed in 0..200 {
+            any_split_gives_the_same(DAY.as_bytes(), seed, 1 + seed as usize, || Decoder::new("AAPL", 1_000));
         }
     }
 
     #[test]
-    fn changed_files_never_panic_nor_lose_a_line() {
-        let mut state = 9u64;
-        let mut random = move |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % below
-        };
-        for _ in 0..20_000 {
+    fn damaged_files_do_no_harm() {
+        damage_does_no_harm(&[DAY.into()], 20_000, 2_000, || Decoder::new("AAPL", 1_000));
+    }
+
+    #[test]
+    fn a_damaged_file_loses_no_line() {
+        for round in 0..5_000 {
+            let mut random = Random(round);
             let mut bytes = DAY.as_bytes().to_vec();
-            for _ in 0..1 + random(4) {
-                let (place, other) = (random(bytes.len()), random(bytes.len()));
-                match random(5) {
-                    0 => bytes[place] ^= 1 << random(8),
-                    1 => bytes[place] = *b"0123456789-.,\n".get(random(14)).unwrap_or(&0),
-                    2 => bytes.truncate(place.max(1)),
-                    3 => bytes.insert(place, b"9-.,\n"[random(5)]),
-                    _ => {
-                        let piece = bytes[place.min(other)..place.max(other)].to_vec();
-                        bytes.splice(place..place, piece);
-                    }
-                }
+            for _ in 0..8 {
+                let place = random.below(bytes.len());
+                bytes[place] = b"0123456789-.,\n"[random.below(14)];
             }
-            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !matches!(*line, b"" | b"\r")).count() as u64;
-            let (events, counts) = events_of(&[&bytes]);
-            assert_eq!(counts.messages, lines);
+            let is_told = |line: &&[u8]| !matches!(*line, b"" | b"\r");
+            let lines = bytes.split(|byte| *byte == b'\n').filter(is_told).count() as u64;
+            let Decoded { events, counts, .. } = decode(Decoder::new("AAPL", 1_000), &bytes, || usize::MAX);
             let read = counts.messages - counts.unknown - counts.malformed;
-            assert_eq!(events.len() as u64, read + u64::from(read > 0));
+            assert_eq!((counts.messages, events.len() as u64), (lines, read + u64::from(read > 0)), "round {round}");
         }
     }
 }

@@ -19,7 +19,6 @@
 
 mod check;
 mod decoder;
-mod lines;
 mod message;
 mod row;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::{FILLER, lines::integer};
-use crate::{book::Book, event::Side, instruments::Definition};
+use super::FILLER;
+use crate::{book::Book, decimal::fixed, event::Side, instruments::Definition};
 
 /// How many columns a level has: ask price, ask size, bid price, bid size.
 const COLUMNS: usize = 4;
@@ -20,7 +20,7 @@ impl Row {
     pub fn parse(&mut self, line: &[u8]) -> bool {
         self.values.clear();
         for field in line.split(|byte| *byte == b',') {
-            let Some(value) = integer(field) else {
+            let Ok(value) = fixed(field, 0) else {
                 self.values.clear();
                 return false;
             };
