@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{analyze, bench, demo, gpu, greeks, iv, portfolio, price, risk, surface};
+use crate::commands::{analyze, bench, book, demo, gpu, greeks, iv, portfolio, price, risk, surface};
 
 /// What `zomma` without arguments prints.
 pub const OVERVIEW: &str = "\
@@ -16,6 +16,7 @@ zomma: an options desk in one binary
   zomma portfolio FILE --by COLUMN value and Greeks of a book of positions, by underlying, expiry, strategy
   zomma risk scenarios PORTFOLIO   the same book valued in full over spot, volatility, rate and time, and stresses
   zomma surface fit CHAIN -o FILE  a volatility surface of any of many models; also query, check, plot, compare, history
+  zomma book replay FILE           order books rebuilt from a recorded feed (ITCH, LOBSTER, DBN, Binance …), and checked
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -60,6 +61,8 @@ pub enum Command {
     Risk(risk::RiskArgs),
     /// Volatility surfaces: fit, query, check, plot, compare, follow from day to day.
     Surface(surface::SurfaceArgs),
+    /// Order books from recorded feeds.
+    Book(book::BookArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod bench;
+mod book;
 mod chain_reader;
 mod cli;
 mod commands;

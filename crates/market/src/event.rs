@@ -3,6 +3,8 @@
 //! Prices and sizes are integers. What a tick and a lot are worth stands in the instrument's [`Definition`](crate::instruments::Definition), which
 //! reaches the table of instruments before an event of the instrument leaves the decoder. Times are nanoseconds since the Unix epoch.
 
+use crate::instruments::Instruments;
+
 /// An instrument of one feed: an index into its [`Instruments`](crate::instruments::Instruments).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -182,8 +184,10 @@ pub trait Sink {
     /// Takes the next event.
     fn event(&mut self, event: &Event);
 
-    /// Told after each message of the feed, once its events (there may be none) have been given.
-    fn message_end(&mut self) {}
+    /// Told after each message of the feed, once its events (there may be none) have been given, with the instruments as they are known now.
+    fn message_end(&mut self, instruments: &Instruments) {
+        let _ = instruments;
+    }
 }
 
 impl Sink for Vec<Event> {

@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records, events and books: option chains, daily bars, market data, order books.
+//! Turns feed bytes and files into records, events, order books and features: option chains, daily bars, market data.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};
@@ -25,6 +25,7 @@ pub mod decimal;
 pub mod event;
 pub mod features;
 pub mod feed;
+pub mod format;
 pub mod instruments;
 pub mod itch;
 pub mod lines;
@@ -32,4 +33,6 @@ pub mod lobster;
 #[cfg(test)]
 mod mutations;
 mod outcome;
+pub mod recording;
 pub mod tardis;
+pub mod truth;

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod bench;
+pub mod book;
 pub mod chain_args;
 pub mod demo;
 pub mod gpu;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Portfolio(args)) => portfolio::run(&args),
         Some(Command::Risk(args)) => risk::run(&args),
         Some(Command::Surface(args)) => surface::run(&args),
+        Some(Command::Book(args)) => book::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -140,7 +140,7 @@ impl Inner {
         let outcome = self.message(line, &mut levels, sink);
         self.levels = levels;
         self.tally.message(line.offset, outcome);
-        sink.message_end();
+        sink.message_end(&self.instruments);
     }
 
     fn message(&mut self, line: Line<'_>, levels: &mut Vec<Level>, sink: &mut impl Sink) -> Result<(), Refused> {

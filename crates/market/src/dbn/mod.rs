@@ -175,7 +175,7 @@ impl DbnDecoder {
         let outcome = self.inner.record(record, sink);
         self.inner.tally.message(self.offset, outcome);
         self.offset += record.len() as u64;
-        sink.message_end();
+        sink.message_end(&self.inner.symbols.instruments);
     }
 }
 

@@ -96,7 +96,7 @@ impl Normaliser {
         if self.take(bytes, arrival, sink).is_none() {
             self.counts.malformed += 1;
         }
-        sink.message_end();
+        sink.message_end(&self.instruments);
     }
 
     /// Told that the feed lost messages, which are counted; the next event says so.

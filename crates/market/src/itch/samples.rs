@@ -58,7 +58,7 @@ impl Sink for Taken {
         self.events.push(*event);
     }
 
-    fn message_end(&mut self) {
+    fn message_end(&mut self, _: &crate::instruments::Instruments) {
         self.ended += 1;
     }
 }

@@ -65,7 +65,7 @@ impl Translator {
             Err(MessageProblem::UnknownKind) => self.counts.unknown += 1,
             Err(MessageProblem::Column(_)) => self.counts.malformed += 1,
         }
-        sink.message_end();
+        sink.message_end(&self.instruments);
     }
 
     fn message(&mut self, message: &Message, sink: &mut impl Sink) {

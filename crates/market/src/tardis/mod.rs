@@ -193,13 +193,13 @@ impl Inner {
         self.messages += 1;
         let flags = event.flags | Flags::LAST;
         give_all(Event { sequence: self.messages, flags, ..event }, bodies, sink);
-        sink.message_end();
+        sink.message_end(&self.instruments);
     }
 
     fn end_message(&mut self, sink: &mut impl Sink) {
         if self.held.is_some() {
             self.give_held(true, sink);
-            sink.message_end();
+            sink.message_end(&self.instruments);
         }
     }
 

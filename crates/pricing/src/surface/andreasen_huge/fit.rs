@@ -10,7 +10,7 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Evidence, Fit, FitError, ModelSettings, Normal, Note, Objective, Point, Reason, Row, Stability,
+        Bounds, Evidence, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Row, Stability,
         minimise_within, quote_notes, stability,
     },
     from_price::{self, ln_by_variance, total_variance},

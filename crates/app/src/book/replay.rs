@@ -1,0 +1,139 @@
+//! The stream of a recorded feed on its way into books: what was asked for is picked out as it passes.
+
+use zomma_market::{
+    book::Books,
+    event::{Body, Event, InstrumentId, Side, Sink},
+    instruments::Instruments,
+    truth::{CrossCheck, QuoteCheck},
+};
+
+use super::{latency::Latency, moment::Moment, rows::Rows};
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// Books of a feed with what was asked for.
+pub struct Replay {
+    /// The books as they stand now.
+    pub books: Books,
+    /// Messages that have passed.
+    pub messages: u64,
+    /// Events that have passed.
+    pub events: u64,
+    /// Of these, trades and executions.
+    pub trades: u64,
+    /// Exchange's time of the first and of the latest event, in nanoseconds since the Unix epoch.
+    pub span_ns: Option<(u64, u64)>,
+    /// Times of single messages.
+    pub latency: Latency,
+    /// Levels after given message counts.
+    pub rows: Option<Rows>,
+    /// Moments at which the top is wanted, in order.
+    pub moments: Moments,
+    /// The books against the feed's own word.
+    pub checks: Option<(QuoteCheck, CrossCheck)>,
+}
+
+impl Replay {
+    /// Empty books.
+    pub fn new(rows: Option<Rows>, moments: Moments, is_checked: bool) -> Self {
+        Self {
+            books: Books::new(),
+            messages: 0,
+            events: 0,
+            trades: 0,
+            span_ns: None,
+            latency: Latency::new(),
+            rows,
+            moments,
+            checks: is_checked.then(Default::default),
+        }
+    }
+
+    /// Before the first message: writes the rows that are due by then.
+    pub fn begin(&mut self, instruments: &Instruments) {
+        if let Some(rows) = &mut self.rows {
+            rows.after(0, &self.books, instruments);
+        }
+    }
+}
+
+impl Sink for Replay {
+    fn event(&mut self, event: &Event) {
+        self.moments.before(event, &self.books);
+        self.books.apply(event);
+        self.events += 1;
+        self.trades += u64::from(matches!(event.body, Body::Trade { .. } | Body::Execute { .. }));
+        let (first, _) = *self.span_ns.get_or_insert((event.exchange_ns, event.exchange_ns));
+        self.span_ns = Some((first, event.exchange_ns));
+        if let Some((quotes, crosses)) = &mut self.checks {
+            quotes.event(event, &self.books);
+            crosses.event(event, &self.books);
+        }
+    }
+
+    fn message_end(&mut self, instruments: &Instruments) {
+        self.messages += 1;
+        self.latency.message_end();
+        if let Some(rows) = &mut self.rows {
+            rows.after(self.messages, &self.books, instruments);
+        }
+    }
+}
+
+/// Tops at given moments.
+pub struct Moments {
+    asked: Vec<Moment>,
+    day_ns: Option<u64>,
+    wanted_ns: Vec<u64>,
+    /// For each moment that has come: the moment and the top of every instrument.
+    pub tops: Vec<(u64, Vec<TopLine>)>,
+}
+
+/// The top of one instrument's book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopLine {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Price in ticks and size in lots of the best bid and ask, where there are any.
+    pub sides: [Option<(i64, u64)>; 2],
+}
+
+impl Moments {
+    /// The moments that were asked for; times of day are of the day that begins at `day_ns`, else of the first event's day in UTC.
+    pub fn new(asked: &[Moment], day_ns: Option<u64>) -> Self {
+        Self { asked: asked.to_vec(), day_ns, wanted_ns: Vec::new(), tops: Vec::new() }
+    }
+
+    /// An event is about to be applied: the moments before it see the books as they are.
+    fn before(&mut self, event: &Event, books: &Books) {
+        if !self.asked.is_empty() {
+            let day_ns = self.day_ns.unwrap_or(event.exchange_ns / DAY_NS * DAY_NS);
+            self.wanted_ns = self.asked.drain(..).map(|moment| moment.instant_ns(day_ns)).collect();
+            self.wanted_ns.sort_unstable();
+        }
+        while let Some(&wanted_ns) = self.wanted_ns.get(self.tops.len()).filter(|wanted| **wanted < event.exchange_ns) {
+            self.tops.push((wanted_ns, tops(books)));
+        }
+    }
+
+    /// The feed has ended: the moments that have not come see the books as they ended.
+    pub fn end(&mut self, books: &Books) {
+        while let Some(&wanted_ns) = self.wanted_ns.get(self.tops.len()) {
+            self.tops.push((wanted_ns, tops(books)));
+        }
+    }
+}
+
+/// The top of every instrument that has a level or a quote.
+pub fn tops(books: &Books) -> Vec<TopLine> {
+    let sides = |id: InstrumentId| {
+        let book = books.book(id);
+        [Side::Bid, Side::Ask].map(|side| {
+            let level = book.best(side).map(|level| (level.price_ticks, level.size));
+            level.or_else(|| book.quote(side))
+        })
+    };
+    let lines =
+        (0..books.instruments()).map(InstrumentId).map(|instrument| TopLine { instrument, sides: sides(instrument) });
+    lines.filter(|line| line.sides.iter().any(Option::is_some)).collect()
+}

@@ -1,0 +1,122 @@
+//! Replays a recorded feed: its bytes through the decoder into books, in one pass.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use zomma_market::{feed::Counts, format::Format, instruments::Instruments, recording::Session};
+
+use super::{
+    moment::{Moment, new_york_midnight_ns},
+    player::{Played, play},
+    replay::{Moments, Replay},
+    rows::Rows,
+    source::{Opened, open, shown},
+    verdict::{Verdict, verdict},
+    {counts, names},
+};
+use crate::{batch::LateBar, failure::BadArguments};
+
+/// What an unnamed stock is called.
+const UNNAMED: &str = "STOCK";
+
+/// What is asked for.
+pub struct Job<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Its format, where the user named it.
+    pub format: Option<Format>,
+    /// The session's day, where the user named it.
+    pub date: Option<Date>,
+    /// The instrument that is looked at.
+    pub instrument: Option<&'a str>,
+    /// How many levels.
+    pub levels: usize,
+    /// The file of message counts, and the file that the levels after each go to.
+    pub rows: Option<(&'a Path, &'a Path)>,
+    /// Moments at which the top is wanted.
+    pub moments: &'a [Moment],
+    /// Whether the books are held against what else the feed says.
+    pub is_checked: bool,
+    /// Whether a progress bar may show.
+    pub progress: bool,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// The file.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+    /// The books, and what was picked out on the way.
+    pub replay: Replay,
+    /// The instruments.
+    pub instruments: Instruments,
+    /// What the decoder counted.
+    pub counts: Counts,
+    /// Time that decoding and the books took, without reading.
+    pub busy: Duration,
+    /// Rows that were written.
+    pub rows_written: Option<usize>,
+    /// What the check came to.
+    pub verdict: Option<Verdict>,
+    /// Where the stream could not be read on.
+    pub broken: Option<String>,
+}
+
+/// Replays a feed.
+///
+/// # Errors
+///
+/// Where the file cannot be read, is of no known format, or has none of what was asked for. A stream that breaks off is told in the outcome, with
+/// what came before it.
+pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
+    let counts = job.rows.map(|(at, _)| counts::read(at)).transpose()?;
+    let mut opened = open(job.path, job.format)?;
+    let name = shown(job.path);
+    let session = session_of(job, &opened);
+    let rows = match (job.rows, counts) {
+        (Some((_, output)), Some(counts)) => Some(Rows::create(output, counts, job.instrument, job.levels)?),
+        _ => None,
+    };
+    let counts_from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
+    let moments = Moments::new(job.moments, counts_from_midnight.then_some(session.midnight_ns));
+    let mut replay = Replay::new(rows, moments, job.is_checked);
+    let mut bar = LateBar::new(job.progress, opened.length);
+    let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
+    let played = play(opened.format, bytes, &session, &mut replay, &mut bar).with_context(|| name.clone())?;
+    let Played { instruments, counts, busy, broken } = played;
+    if replay.events == 0 {
+        let why = broken.unwrap_or_else(|| {
+            format!(
+                "{} messages, {} of them malformed and {} of unknown type",
+                counts.messages, counts.malformed, counts.unknown
+            )
+        });
+        bail!("{name}: not one event of {} in it: {why}", opened.format);
+    }
+    if let Some(symbol) = job.instrument.filter(|symbol| instruments.find(symbol).is_none()) {
+        return Err(
+            BadArguments(format!("--instrument {symbol}: not in the feed, which has {}", names(&instruments))).into()
+        );
+    }
+    replay.moments.end(&replay.books);
+    let rows = replay.rows.take();
+    let rows_written = rows.map(|rows| rows.finish(replay.messages, &instruments)).transpose()?;
+    let verdict = match replay.checks.take() {
+        Some(checks) => Some(verdict(checks, &replay, &opened, job.path)?),
+        None => None,
+    };
+    Ok(Outcome { name, format: opened.format, replay, instruments, counts, busy, rows_written, verdict, broken })
+}
+
+/// What the file does not say of itself, but its name or the user does.
+fn session_of(job: &Job<'_>, opened: &Opened) -> Session {
+    let named = opened.lobster.as_ref();
+    let date = job.date.or_else(|| named?.date);
+    let symbol = job.instrument.or_else(|| named.map(|name| name.symbol.as_str()));
+    Session {
+        midnight_ns: date.map_or(0, new_york_midnight_ns),
+        symbol: symbol.filter(|symbol| !symbol.is_empty()).unwrap_or(UNNAMED).to_owned(),
+    }
+}

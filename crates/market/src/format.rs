@@ -1,0 +1,147 @@
+//! Which feed a file was recorded from: its first bytes say, where they can.
+
+use std::{fmt, str::FromStr};
+
+use crate::container::is_capture;
+
+/// A recorded feed that Zomma reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// NASDAQ TotalView-ITCH 5.0, each message behind its length in two bytes (BinaryFILE).
+    Itch50,
+    /// NASDAQ TotalView-ITCH 5.0 in MoldUDP64 packets, captured as pcap or pcapng.
+    Itch50Capture,
+    /// Rows of a LOBSTER message file.
+    Lobster,
+    /// Databento Binary Encoding, versions 1 to 3.
+    Dbn,
+    /// Lines of a receive time and a message of Binance's streams.
+    Binance,
+    /// CSV of Tardis: book changes, trades or quotes.
+    Tardis,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 6] =
+        [Self::Itch50, Self::Itch50Capture, Self::Lobster, Self::Dbn, Self::Binance, Self::Tardis];
+
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Itch50 => "itch50",
+            Self::Itch50Capture => "itch50-pcap",
+            Self::Lobster => "lobster",
+            Self::Dbn => "dbn",
+            Self::Binance => "binance",
+            Self::Tardis => "tardis",
+        }
+    }
+
+    /// The format that these first bytes (some hundred of them) of a decompressed file are of, where they are of one.
+    pub fn recognise(head: &[u8]) -> Option<Self> {
+        if is_capture(head) {
+            Some(Self::Itch50Capture)
+        } else if head.starts_with(b"DBN") && head.get(3).is_some_and(|version| (1..=3).contains(version)) {
+            Some(Self::Dbn)
+        } else if is_itch(head) {
+            Some(Self::Itch50)
+        } else {
+            let line = std::str::from_utf8(head.split(|&byte| byte == b'\n').next()?).ok()?.trim_end();
+            of_line(line)
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|format| format.as_str()).collect();
+            format!("allowed: {}", names.join(", "))
+        })
+    }
+}
+
+/// Whether the first frame has the length of its type, and the second begins as one, where it is there.
+fn is_itch(head: &[u8]) -> bool {
+    let frame =
+        |at: usize| Some((u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]) as usize, *head.get(at + 2)?));
+    let is_frame = |(length, kind): (usize, u8)| match kind {
+        b'S' => length == 12,
+        b'R' => length == 39,
+        b'A' => length == 36,
+        b'F' => length == 40,
+        b'H' => length == 25,
+        b'Y' => length == 20,
+        b'L' => length == 26,
+        b'V' | b'K' => length == 35 || length == 28,
+        _ => kind.is_ascii_alphabetic() && (12..=64).contains(&length),
+    };
+    let Some(first) = frame(0) else { return false };
+    let is_first = is_frame(first) && matches!(first.1, b'S' | b'R' | b'A' | b'F' | b'H' | b'Y' | b'L' | b'V' | b'K');
+    is_first && frame(first.0 + 2).is_none_or(is_frame)
+}
+
+/// The format that a first line of text is of.
+fn of_line(line: &str) -> Option<Format> {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if line.starts_with("exchange,symbol,timestamp") {
+        return Some(Format::Tardis);
+    }
+    if let Some((time, message)) = line.split_once(' ')
+        && is_digits(time)
+        && message.starts_with('{')
+    {
+        return Some(Format::Binance);
+    }
+    let cells: Vec<&str> = line.split(',').collect();
+    let is_lobster = cells.len() == 6
+        && cells[0].parse::<f64>().is_ok_and(|seconds| (0.0..86_400.0).contains(&seconds))
+        && matches!(cells[1], "1" | "2" | "3" | "4" | "5" | "6" | "7")
+        && cells[2..4].iter().all(|cell| is_digits(cell))
+        && matches!(cells[5], "1" | "-1");
+    is_lobster.then_some(Format::Lobster)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_is_told_by_its_first_bytes() {
+        let mut itch = vec![0, 12, b'S'];
+        itch.extend([0; 11]);
+        itch.extend([0, 39, b'R']);
+        for (head, format) in [
+            (&itch[..], Some(Format::Itch50)),
+            (&itch[..2], None),
+            (b"DBN\x01rest", Some(Format::Dbn)),
+            (b"DBN\x09rest", None),
+            (b"\x0A\x0D\x0D\x0Arest", Some(Format::Itch50Capture)),
+            (b"34200.189607670,1,10258937,100,5859400,1\r\n34", Some(Format::Lobster)),
+            (b"34200.189607670,9,10258937,100,5859400,1\n", None),
+            (b"1723161253937085768 {\"stream\":\"btcusdt@depth\"", Some(Format::Binance)),
+            (b"exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n", Some(Format::Tardis)),
+            (b"underlying,bid,ask\nSPX,1,2\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(Format::recognise(head), format, "{}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn names_read_back_and_others_are_refused_with_those_allowed() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        assert!("ouch".parse::<Format>().unwrap_err().contains("itch50, itch50-pcap, lobster"));
+    }
+}
