@@ -87,6 +87,9 @@ fn a_locate_before_its_directory_has_the_symbol_that_is_told_or_its_number() {
     assert_eq!(seen, expected);
     let symbols: Vec<_> = normaliser.instruments().iter().map(|(_, definition)| definition.symbol.as_str()).collect();
     assert_eq!(symbols, ["locate 7", "MSFT", "IBM"]);
+    // What has been defined is not defined again.
+    let taken = take(&mut normaliser, &[add(9, "MSFT", 3, b'B', 1, 1), add(7, "IBM", 4, b'B', 1, 1)]);
+    assert_eq!(taken.events.iter().map(|event| event.instrument.0).collect::<Vec<_>>(), [1, 2]);
     // The directory message comes late, and says the same.
     let taken = take(&mut normaliser, &[directory(9, "MSFT"), delete(9)]);
     assert_eq!((taken.events[0].instrument, taken.events[1].instrument), (InstrumentId(1), InstrumentId(1)));

@@ -27,6 +27,11 @@ impl Held {
         self.slots.len() as u64
     }
 
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn slot(&mut self, sequence: u64) -> &mut Slot {
         let at = sequence % self.size();
         &mut self.slots[at as usize]

@@ -61,6 +61,14 @@ impl<'p> Downstream<'p> {
         Ok(Self { session, sequence, content, blocks })
     }
 
+    /// One past the number of its last message; its own number where it has none.
+    pub fn end_sequence(&self) -> u64 {
+        match self.content {
+            Content::Messages(count) => self.sequence.saturating_add(u64::from(count)),
+            Content::Heartbeat | Content::EndOfSession => self.sequence,
+        }
+    }
+
     /// Its messages, in the order of their numbers.
     pub fn messages(&self) -> impl Iterator<Item = &'p [u8]> + use<'p> {
         let mut rest = self.blocks;

@@ -133,17 +133,27 @@ impl Receiver {
             Line::B => self.heard_ns[1] = now_ns,
             Line::Reply => (),
         }
-        self.due.get_or_insert(packet.sequence);
-        let mut sequence = packet.sequence;
-        for message in packet.messages() {
-            self.message(sequence, now_ns, message, to);
-            sequence += 1;
-            self.came_to = self.came_to.max(sequence);
+        let due = *self.due.get_or_insert(packet.sequence);
+        let end = packet.end_sequence();
+        if end <= due {
+            // What the other line has brought already, as a rule.
+            self.counts.duplicates += end - packet.sequence;
+        } else {
+            for (message, sequence) in packet.messages().zip(packet.sequence..) {
+                if self.due == Some(sequence) {
+                    self.give(sequence, now_ns, message, to);
+                } else {
+                    self.out_of_turn(sequence, now_ns, message, to);
+                }
+            }
+        }
+        if packet.sequence < end {
+            self.came_to = self.came_to.max(end);
         }
         if self.told_to <= self.came_to.max(self.due.unwrap_or(0)) {
             self.told_ns = now_ns;
         }
-        self.told_to = self.told_to.max(sequence);
+        self.told_to = self.told_to.max(end);
         self.ended |= packet.content == Content::EndOfSession;
         // A gap is as old as the first packet that showed it.
         let _ = self.gap();
@@ -216,28 +226,31 @@ impl Receiver {
         Some((due, to_sequence, since_ns))
     }
 
-    #[inline]
-    fn message(&mut self, sequence: u64, now_ns: u64, message: &[u8], to: &mut impl MessageSink) {
-        let mut due = self.due.unwrap_or(sequence);
-        if sequence > due {
-            // A number too far ahead to be kept gives up what is due before it.
-            while sequence.saturating_sub(due) >= self.held.size() {
-                let to_sequence = self.held.first().map_or(sequence, |(first, _)| first);
-                due = self.give_up(to_sequence, to);
-            }
-            if sequence > due {
-                let new = self.held.insert(sequence, now_ns, message);
-                self.counts.duplicates += u64::from(!new);
-                return;
-            }
-        }
-        if sequence < due {
-            self.counts.duplicates += 1;
-            return;
-        }
-        to.message(sequence, now_ns, message);
+    /// Gives the message that is due, and those that were held for it.
+    #[inline(always)]
+    fn give(&mut self, sequence: u64, receive_ns: u64, message: &[u8], to: &mut impl MessageSink) {
+        to.message(sequence, receive_ns, message);
         self.counts.messages += 1;
-        self.go_on(sequence + 1, to);
+        self.due = Some(sequence + 1);
+        if !self.held.is_empty() {
+            self.go_on(sequence + 1, to);
+        }
+    }
+
+    /// Keeps a message that came before its turn, or counts one that came before.
+    #[inline(never)]
+    fn out_of_turn(&mut self, sequence: u64, now_ns: u64, message: &[u8], to: &mut impl MessageSink) {
+        let mut due = self.due.unwrap_or(sequence);
+        // A number too far ahead to be kept gives up what is due before it.
+        while sequence.saturating_sub(due) >= self.held.size() {
+            let to_sequence = self.held.first().map_or(sequence, |(first, _)| first);
+            due = self.give_up(to_sequence, to);
+        }
+        if sequence == due {
+            self.give(sequence, now_ns, message, to);
+        } else if sequence < due || !self.held.insert(sequence, now_ns, message) {
+            self.counts.duplicates += 1;
+        }
     }
 
     /// Gives up what is due before this number, gives what is held from it on, and says what is due then.
@@ -250,6 +263,7 @@ impl Receiver {
     }
 
     /// Gives the messages that are held from this number on without a gap, and says what is due then.
+    #[inline(never)]
     fn go_on(&mut self, mut due: u64, to: &mut impl MessageSink) -> u64 {
         while let Some((receive_ns, message)) = self.held.take(due) {
             to.message(due, receive_ns, message);

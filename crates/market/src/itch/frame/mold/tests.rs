@@ -199,6 +199,15 @@ fn what_is_too_far_ahead_gives_up_the_gap_before_it() {
 }
 
 #[test]
+fn the_last_number_of_all_is_taken() {
+    let (mut receiver, mut given) = (receiver(4), Given::default());
+    receiver.receive(Line::A, 0, &packet(u64::MAX - 1, "z"), &mut given).unwrap();
+    assert_eq!(given.take(), format!("lost {} from 1, {} z", u64::MAX - 2, u64::MAX - 1));
+    receiver.receive(Line::A, 0, &packet(u64::MAX, ""), &mut given).unwrap();
+    assert_eq!((receiver.due_sequence(), receiver.request(5_000 * MS)), (Some(u64::MAX), None));
+}
+
+#[test]
 fn a_silent_line_is_told_by_the_time() {
     let (mut receiver, mut given) = (receiver(4), Given::default());
     receiver.receive(Line::A, 1_000 * MS, &packet(1, "a"), &mut given).unwrap();
