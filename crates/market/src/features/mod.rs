@@ -8,6 +8,7 @@
 //! the book that it left behind, so that "the mid before the trade" is the mid known when the trade is given. A time that steps back counts as
 //! the latest time seen.
 
+pub mod correlation;
 pub mod depth;
 mod error;
 pub mod hawkes;
@@ -16,7 +17,10 @@ pub mod kyle;
 mod matrix;
 pub mod microprice;
 pub mod ofi;
+pub mod realised;
+pub mod realised_kernel;
 pub mod regression;
+pub mod returns;
 pub mod spread;
 pub mod volume_profile;
 pub mod vpin;
