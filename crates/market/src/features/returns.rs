@@ -9,8 +9,8 @@ pub struct IntervalReturns {
     interval_ns: u64,
     most_empty: u64,
     index: Option<u64>,
-    log_mid: Option<f64>,
-    log_at_start: Option<f64>,
+    mid_half_ticks: Option<i64>,
+    at_start: Option<i64>,
 }
 
 impl IntervalReturns {
@@ -22,7 +22,7 @@ impl IntervalReturns {
     /// [`FeatureError::BadParameter`] for an interval of no time or more than a day.
     pub fn new(interval_ns: u64, most_empty: usize) -> Result<Self, FeatureError> {
         let interval_ns = duration("interval_ns", interval_ns)?;
-        Ok(Self { interval_ns, most_empty: most_empty as u64, index: None, log_mid: None, log_at_start: None })
+        Ok(Self { interval_ns, most_empty: most_empty as u64, index: None, mid_half_ticks: None, at_start: None })
     }
 
     /// Takes the next book, after giving the return of each interval that is over by its time. A mid that is not above 0 counts as none.
@@ -31,22 +31,14 @@ impl IntervalReturns {
         let index = depth.time_ns / self.interval_ns;
         let open = *self.index.get_or_insert(index);
         if index > open {
-            if let (Some(now), Some(start)) = (self.log_mid, self.log_at_start) {
-                over(now - start);
+            if let (Some(now), Some(start)) = (self.mid_half_ticks, self.at_start) {
+                over((now as f64 / start as f64).ln());
                 (0..(index - open - 1).min(self.most_empty)).for_each(|_| over(0.0));
             }
-            (self.index, self.log_at_start) = (Some(index), self.log_mid);
+            (self.index, self.at_start) = (Some(index), self.mid_half_ticks);
         }
-        // Most books leave the mid where it was; a logarithm is dear.
-        if let Some(mid) = depth.mid_ticks().filter(|mid| *mid > 0.0) {
-            self.set(mid);
-        }
-    }
-
-    #[inline]
-    fn set(&mut self, mid: f64) {
-        self.log_mid = Some(mid.ln());
-        self.log_at_start = self.log_at_start.or(self.log_mid);
+        self.mid_half_ticks = depth.mid_half_ticks().filter(|mid| *mid > 0).or(self.mid_half_ticks);
+        self.at_start = self.at_start.or(self.mid_half_ticks);
     }
 }
 
