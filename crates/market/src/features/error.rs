@@ -24,6 +24,14 @@ pub enum FeatureError {
         /// The features that there are.
         allowed: String,
     },
+    /// What is wrong with one of several features.
+    #[error("feature {feature}: {problem}")]
+    InFeature {
+        /// The feature as it was written.
+        feature: String,
+        /// What is wrong.
+        problem: Box<FeatureError>,
+    },
     /// A fit with too little to fit from.
     #[error("{what}: {found} observations; allowed: {needed} or more")]
     TooFew {

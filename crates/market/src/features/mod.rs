@@ -8,6 +8,8 @@
 //! the book that it left behind, so that "the mid before the trade" is the mid known when the trade is given. A time that steps back counts as
 //! the latest time seen.
 
+mod arguments;
+pub mod correlation;
 pub mod depth;
 mod error;
 pub mod hawkes;
@@ -16,7 +18,12 @@ pub mod kyle;
 mod matrix;
 pub mod microprice;
 pub mod ofi;
+pub mod realised;
+pub mod realised_kernel;
+pub mod registry;
 pub mod regression;
+pub mod returns;
+pub mod set;
 pub mod spread;
 pub mod volume_profile;
 pub mod vpin;
@@ -26,6 +33,7 @@ pub mod window;
 mod lobster;
 
 pub use error::FeatureError;
+pub use set::FeatureSet;
 
 use crate::event::Side;
 

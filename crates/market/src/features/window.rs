@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{FeatureError, error::duration};
+use super::{
+    FeatureError,
+    error::{bad, duration},
+};
 
 /// How many entries a window has room for before it first grows.
 const FIRST_ROOM: usize = 1024;
@@ -60,6 +63,61 @@ impl RollingSum {
     }
 }
 
+/// The sum of the last `rows` numbers, streaming. It is made anew from what is held once in every turn of its ring, so rounding does not pile up.
+#[derive(Debug, Clone)]
+pub struct RollingTotal {
+    ring: Vec<f64>,
+    room: usize,
+    next: usize,
+    sum: f64,
+}
+
+impl RollingTotal {
+    /// Over the last `rows` numbers, 1 to 1,000,000.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::BadParameter`] outside those.
+    pub fn new(rows: usize) -> Result<Self, FeatureError> {
+        if !(1..=1_000_000).contains(&rows) {
+            return Err(bad("rows", rows, "1 to 1,000,000"));
+        }
+        Ok(Self { ring: Vec::with_capacity(rows), room: rows, next: 0, sum: 0.0 })
+    }
+
+    /// Takes the next number, and gives the one that it pushes out.
+    #[inline]
+    pub fn push(&mut self, value: f64) -> Option<f64> {
+        let mut out = None;
+        if self.ring.len() < self.room {
+            self.ring.push(value);
+            self.sum += value;
+        } else {
+            let oldest = self.ring[self.next];
+            out = Some(oldest);
+            self.sum += value - oldest;
+            self.ring[self.next] = value;
+            self.next += 1;
+            if self.next == self.room {
+                self.next = 0;
+                self.sum = self.ring.iter().sum();
+            }
+        }
+        out
+    }
+
+    /// The sum; `None` before the window is full.
+    #[inline]
+    pub fn sum(&self) -> Option<f64> {
+        (self.ring.len() == self.room).then_some(self.sum)
+    }
+
+    /// The numbers held, in no order; `None` before the window is full.
+    pub fn held(&self) -> Option<&[f64]> {
+        (self.ring.len() == self.room).then_some(&self.ring)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +144,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_total_is_the_sum_of_the_last_rows(values in prop::collection::vec(-1e6f64..1e6, 1..200), rows in 1usize..12) {
+            let mut total = RollingTotal::new(rows).unwrap();
+            for (row, value) in values.iter().enumerate() {
+                let out = total.push(*value);
+                prop_assert_eq!(out, row.checked_sub(rows).map(|oldest| values[oldest]));
+                match (row + 1).checked_sub(rows) {
+                    None => prop_assert_eq!(total.sum(), None),
+                    Some(first) => {
+                        let whole: f64 = values[first..=row].iter().sum();
+                        prop_assert!((total.sum().unwrap() - whole).abs() < 1e-7);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn streaming_is_the_sum_by_definition(steps in prop::collection::vec((0u64..50, any::<i64>()), 1..200), window in 1u64..200) {
             let mut rolling = RollingSum::new(window).unwrap();

@@ -1,0 +1,491 @@
+//! Every feature that has a name: what it is, in what unit, over which window, and what it must be given.
+
+use super::{
+    Depth, FeatureError, Trade,
+    arguments::Arguments,
+    depth::{checked_levels, imbalance, side_depth, weighted_mid_ticks},
+    hawkes::{HawkesIntensity, HawkesParameters},
+    integrated_ofi::IntegratedOfi,
+    kyle::{KyleLambda, SignedVolume},
+    microprice::{MicropriceStates, StreamingMicroprice},
+    ofi::RollingOfi,
+    realised::{Realised, RollingRealised},
+    set::Feature,
+    spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
+    volume_profile::{ValueArea, VolumeProfile},
+    vpin::{Classification, Vpin},
+};
+
+/// The book features, all together, over the five levels that a feed of depth five has.
+pub const BOOK_FEATURES: &str = "mid,spread,relative_spread,bid_depth:5,ask_depth:5,imbalance:1,imbalance:2,imbalance:3,imbalance:4,imbalance:5,\
+                                 weighted_mid,microprice:10:5:100,ofi:10s,ofi_level:10s:2,ofi_level:10s:3,ofi_level:10s:4,ofi_level:10s:5,\
+                                 ofi_integrated:10s:5";
+
+/// From what a feature is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Books alone.
+    Books,
+    /// Trades alone.
+    Trades,
+    /// Books and trades.
+    BooksAndTrades,
+}
+
+/// What is known of a feature.
+pub struct FeatureInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its parameters in their order, each with its default.
+    pub parameters: &'static str,
+    /// The unit of its values.
+    pub unit: &'static str,
+    /// How far back it looks.
+    pub window: &'static str,
+    /// From what it is made.
+    pub source: Source,
+    /// What it is.
+    pub about: &'static str,
+    build: fn(&mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError>,
+}
+
+impl FeatureInfo {
+    /// Makes the feature with what is written behind its name.
+    pub(super) fn build(&self, arguments: &mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError> {
+        (self.build)(arguments)
+    }
+}
+
+impl std::fmt::Debug for FeatureInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeatureInfo")
+            .field("name", &self.name)
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every feature.
+pub fn features() -> &'static [FeatureInfo] {
+    &FEATURES
+}
+
+/// The feature of a name.
+///
+/// # Errors
+///
+/// [`FeatureError::UnknownFeature`] with the names that there are.
+pub fn find(name: &str) -> Result<&'static FeatureInfo, FeatureError> {
+    FEATURES.iter().find(|info| info.name == name).ok_or_else(|| FeatureError::UnknownFeature {
+        name: name.to_owned(),
+        allowed: FEATURES.iter().map(|info| info.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+const MINUTE_NS: u64 = 60 * SECOND_NS;
+
+/// A feature that is a function of the book now.
+struct OfBook<F> {
+    of: F,
+    latest: Option<f64>,
+}
+
+impl<F: Fn(&Depth<'_>) -> Option<f64> + Send> Feature for OfBook<F> {
+    #[inline]
+    fn on_depth(&mut self, depth: &Depth<'_>) {
+        self.latest = (self.of)(depth);
+    }
+
+    fn on_trade(&mut self, _: &Trade) {}
+
+    #[inline]
+    fn value(&self) -> Option<f64> {
+        self.latest
+    }
+}
+
+fn of_book(of: impl Fn(&Depth<'_>) -> Option<f64> + Send + 'static) -> Box<dyn Feature> {
+    Box::new(OfBook { of, latest: None })
+}
+
+/// A feature that keeps a state.
+struct Of<S, D, T, V> {
+    state: S,
+    depth: D,
+    trade: T,
+    value: V,
+}
+
+impl<S, D, T, V> Feature for Of<S, D, T, V>
+where
+    S: Send,
+    D: Fn(&mut S, &Depth<'_>) + Send,
+    T: Fn(&mut S, &Trade) + Send,
+    V: Fn(&S) -> Option<f64> + Send,
+{
+    #[inline]
+    fn on_depth(&mut self, depth: &Depth<'_>) {
+        (self.depth)(&mut self.state, depth);
+    }
+
+    #[inline]
+    fn on_trade(&mut self, trade: &Trade) {
+        (self.trade)(&mut self.state, trade);
+    }
+
+    #[inline]
+    fn value(&self) -> Option<f64> {
+        (self.value)(&self.state)
+    }
+}
+
+fn of<S: Send + 'static>(
+    state: S,
+    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
+    trade: impl Fn(&mut S, &Trade) + Send + 'static,
+    value: impl Fn(&S) -> Option<f64> + Send + 'static,
+) -> Box<dyn Feature> {
+    Box::new(Of { state, depth, trade, value })
+}
+
+/// A feature of books that keeps a state.
+fn of_books<S: Send + 'static>(
+    state: S,
+    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
+    value: impl Fn(&S) -> Option<f64> + Send + 'static,
+) -> Box<dyn Feature> {
+    of(state, depth, |_, _| {}, value)
+}
+
+/// A feature of trades that keeps a state.
+fn of_trades<S: Send + 'static>(
+    state: S,
+    trade: impl Fn(&mut S, &Trade) + Send + 'static,
+    value: impl Fn(&S) -> Option<f64> + Send + 'static,
+) -> Box<dyn Feature> {
+    of(state, |_, _| {}, trade, value)
+}
+
+fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Box<dyn Feature>, FeatureError> {
+    let rolling = RollingRealised::new(a.duration("interval", 10 * SECOND_NS)?, a.count("returns", 180)?)?;
+    Ok(of_books(rolling, RollingRealised::on_depth, move |state| state.value().and_then(value)))
+}
+
+fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Box<dyn Feature>, FeatureError> {
+    let kyle = KyleLambda::new(a.duration("interval", 10 * SECOND_NS)?, a.count("intervals", 180)?, volume)?;
+    Ok(of(kyle, KyleLambda::on_depth, KyleLambda::on_trade, KyleLambda::value))
+}
+
+/// A profile with its value area, found again after each trade.
+struct Profiled {
+    profile: VolumeProfile,
+    share: f64,
+    area: Option<ValueArea>,
+}
+
+fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Box<dyn Feature>, FeatureError> {
+    let (profile, share) = (VolumeProfile::new(a.ticks("bin_ticks", 1)?)?, a.number("share", 0.7)?);
+    profile.value_area(share)?;
+    let on_trade = |state: &mut Profiled, trade: &Trade| {
+        state.profile.on_trade(trade);
+        state.area = state.profile.value_area(state.share).ok().flatten();
+    };
+    Ok(of_trades(Profiled { profile, share, area: None }, on_trade, move |state| {
+        state.area.map(|area| edge(area) as f64)
+    }))
+}
+
+static FEATURES: [FeatureInfo; 26] = [
+    FeatureInfo {
+        name: "mid",
+        parameters: "",
+        unit: "ticks",
+        window: "the book now",
+        source: Source::Books,
+        about: "halfway between the best bid and the best ask",
+        build: |_| Ok(of_book(|depth| depth.mid_ticks())),
+    },
+    FeatureInfo {
+        name: "spread",
+        parameters: "",
+        unit: "ticks",
+        window: "the book now",
+        source: Source::Books,
+        about: "best ask less best bid",
+        build: |_| Ok(of_book(|depth| spread_ticks(depth).map(|ticks| ticks as f64))),
+    },
+    FeatureInfo {
+        name: "relative_spread",
+        parameters: "",
+        unit: "1",
+        window: "the book now",
+        source: Source::Books,
+        about: "spread as a share of the mid",
+        build: |_| Ok(of_book(relative_spread)),
+    },
+    FeatureInfo {
+        name: "bid_depth",
+        parameters: "levels=1",
+        unit: "lots",
+        window: "the book now",
+        source: Source::Books,
+        about: "what rests at the best bid levels",
+        build: |a| {
+            let levels = checked_levels(a.count("levels", 1)?)?;
+            Ok(of_book(move |depth| Some(side_depth(depth.bids, levels) as f64)))
+        },
+    },
+    FeatureInfo {
+        name: "ask_depth",
+        parameters: "levels=1",
+        unit: "lots",
+        window: "the book now",
+        source: Source::Books,
+        about: "what rests at the best ask levels",
+        build: |a| {
+            let levels = checked_levels(a.count("levels", 1)?)?;
+            Ok(of_book(move |depth| Some(side_depth(depth.asks, levels) as f64)))
+        },
+    },
+    FeatureInfo {
+        name: "imbalance",
+        parameters: "levels=1",
+        unit: "1",
+        window: "the book now",
+        source: Source::Books,
+        about: "depth of bids less depth of asks, as a share of both",
+        build: |a| {
+            let levels = checked_levels(a.count("levels", 1)?)?;
+            Ok(of_book(move |depth| imbalance(depth, levels)))
+        },
+    },
+    FeatureInfo {
+        name: "weighted_mid",
+        parameters: "",
+        unit: "ticks",
+        window: "the book now",
+        source: Source::Books,
+        about: "the mid weighted by the other side's size",
+        build: |_| Ok(of_book(weighted_mid_ticks)),
+    },
+    FeatureInfo {
+        name: "microprice",
+        parameters: "imbalances=10:spreads=5:grid_ticks=1",
+        unit: "ticks",
+        window: "from the start",
+        source: Source::Books,
+        about: "Stoikov's microprice, its table fitted again whenever the steps seen have doubled",
+        build: |a| {
+            let states =
+                MicropriceStates::new(a.count("imbalances", 10)?, a.count("spreads", 5)?, a.ticks("grid_ticks", 1)?)?;
+            Ok(of_books(StreamingMicroprice::new(states), StreamingMicroprice::on_depth, StreamingMicroprice::value))
+        },
+    },
+    FeatureInfo {
+        name: "ofi",
+        parameters: "window=10s",
+        unit: "lots",
+        window: "the window",
+        source: Source::Books,
+        about: "order-flow imbalance at the best prices",
+        build: |a| {
+            let rolling = RollingOfi::new(1, a.duration("window", 10 * SECOND_NS)?)?;
+            Ok(of_books(rolling, RollingOfi::on_depth, RollingOfi::value))
+        },
+    },
+    FeatureInfo {
+        name: "ofi_level",
+        parameters: "window=10s:level=1",
+        unit: "lots",
+        window: "the window",
+        source: Source::Books,
+        about: "order-flow imbalance at one level",
+        build: |a| {
+            let window_ns = a.duration("window", 10 * SECOND_NS)?;
+            Ok(of_books(RollingOfi::new(a.count("level", 1)?, window_ns)?, RollingOfi::on_depth, RollingOfi::value))
+        },
+    },
+    FeatureInfo {
+        name: "ofi_integrated",
+        parameters: "window=10s:levels=5",
+        unit: "lots",
+        window: "the window; weights from the start",
+        source: Source::Books,
+        about: "order-flow imbalance of several levels, by their first principal component",
+        build: |a| {
+            let window_ns = a.duration("window", 10 * SECOND_NS)?;
+            Ok(of_books(
+                IntegratedOfi::new(a.count("levels", 5)?, window_ns)?,
+                IntegratedOfi::on_depth,
+                IntegratedOfi::value,
+            ))
+        },
+    },
+    FeatureInfo {
+        name: "effective_spread",
+        parameters: "",
+        unit: "ticks",
+        window: "the last trade",
+        source: Source::BooksAndTrades,
+        about: "twice the last trade's distance from the mid before it, on the side of who began it",
+        build: |_| {
+            Ok(of(EffectiveSpread::new(), EffectiveSpread::on_depth, EffectiveSpread::on_trade, EffectiveSpread::value))
+        },
+    },
+    FeatureInfo {
+        name: "realised_spread",
+        parameters: "horizon=5m",
+        unit: "ticks",
+        window: "the last trade as old as the horizon",
+        source: Source::BooksAndTrades,
+        about: "twice a trade's distance from the mid after the horizon",
+        build: |a| {
+            let spread = RealisedSpread::new(a.duration("horizon", 5 * MINUTE_NS)?)?;
+            Ok(of(spread, RealisedSpread::on_depth, RealisedSpread::on_trade, RealisedSpread::value))
+        },
+    },
+    FeatureInfo {
+        name: "vpin",
+        parameters: "bucket_lots=5000:buckets=50",
+        unit: "1",
+        window: "the last full buckets",
+        source: Source::Trades,
+        about: "volume-synchronised probability of informed trading, by the side of each trade",
+        build: |a| {
+            let vpin =
+                Vpin::new(a.number("bucket_lots", 5_000.0)?, a.count("buckets", 50)?, Classification::TradeByTrade)?;
+            Ok(of_trades(vpin, Vpin::on_trade, Vpin::value))
+        },
+    },
+    FeatureInfo {
+        name: "vpin_bulk",
+        parameters: "bucket_lots=5000:buckets=50:bar=1m",
+        unit: "1",
+        window: "the last full buckets; deviation from the start",
+        source: Source::Trades,
+        about: "volume-synchronised probability of informed trading, by bulk volume classification",
+        build: |a| {
+            let (bucket_lots, buckets) = (a.number("bucket_lots", 5_000.0)?, a.count("buckets", 50)?);
+            let bar_ns = a.duration("bar", MINUTE_NS)?;
+            Ok(of_trades(
+                Vpin::new(bucket_lots, buckets, Classification::Bulk { bar_ns })?,
+                Vpin::on_trade,
+                Vpin::value,
+            ))
+        },
+    },
+    FeatureInfo {
+        name: "kyle",
+        parameters: "interval=10s:intervals=180",
+        unit: "ticks per lot",
+        window: "the last intervals",
+        source: Source::BooksAndTrades,
+        about: "Kyle's lambda: the mid's change regressed on the signed volume",
+        build: |a| kyle(a, SignedVolume::Plain),
+    },
+    FeatureInfo {
+        name: "kyle_root",
+        parameters: "interval=10s:intervals=180",
+        unit: "ticks per root of a lot",
+        window: "the last intervals",
+        source: Source::BooksAndTrades,
+        about: "Kyle's lambda: the mid's change regressed on the signed roots of volumes",
+        build: |a| kyle(a, SignedVolume::Root),
+    },
+    FeatureInfo {
+        name: "hawkes",
+        parameters: "mu=1:alpha=1:beta=2",
+        unit: "trades per second",
+        window: "from the start, dying away with beta",
+        source: Source::BooksAndTrades,
+        about: "Hawkes intensity of trades, at the time of the book",
+        build: |a| {
+            let (mu, alpha, beta) = (a.number("mu", 1.0)?, a.number("alpha", 1.0)?, a.number("beta", 2.0)?);
+            let state = (HawkesIntensity::new(HawkesParameters { mu, alpha, beta })?, None);
+            let on_depth = |state: &mut (HawkesIntensity, Option<f64>), depth: &Depth<'_>| {
+                state.1 = Some(state.0.at(depth.time_ns))
+            };
+            Ok(of(state, on_depth, |state, trade| state.0.on_event(trade.time_ns), |state| state.1))
+        },
+    },
+    FeatureInfo {
+        name: "realised_variance",
+        parameters: "interval=10s:returns=180",
+        unit: "1 per window",
+        window: "the last returns",
+        source: Source::Books,
+        about: "sum of the mid's squared logarithmic returns",
+        build: |a| realised(a, |measures| Some(measures.variance)),
+    },
+    FeatureInfo {
+        name: "bipower",
+        parameters: "interval=10s:returns=180",
+        unit: "1 per window",
+        window: "the last returns",
+        source: Source::Books,
+        about: "bipower variation: realised variance without jumps",
+        build: |a| realised(a, |measures| Some(measures.bipower)),
+    },
+    FeatureInfo {
+        name: "jump",
+        parameters: "interval=10s:returns=180",
+        unit: "standard deviations",
+        window: "the last returns",
+        source: Source::Books,
+        about: "statistic of Barndorff-Nielsen and Shephard's test for jumps",
+        build: |a| realised(a, |measures| measures.jump),
+    },
+    FeatureInfo {
+        name: "jump_share",
+        parameters: "interval=10s:returns=180",
+        unit: "1",
+        window: "the last returns",
+        source: Source::Books,
+        about: "share of the realised variance that jumps made up",
+        build: |a| realised(a, |measures| measures.jump_share()),
+    },
+    FeatureInfo {
+        name: "point_of_control",
+        parameters: "bin_ticks=1",
+        unit: "ticks",
+        window: "from the start",
+        source: Source::Trades,
+        about: "the price at which most was traded",
+        build: |a| {
+            let profile = VolumeProfile::new(a.ticks("bin_ticks", 1)?)?;
+            Ok(of_trades(profile, VolumeProfile::on_trade, |state| {
+                state.point_of_control_ticks().map(|ticks| ticks as f64)
+            }))
+        },
+    },
+    FeatureInfo {
+        name: "value_area_low",
+        parameters: "bin_ticks=1:share=0.7",
+        unit: "ticks",
+        window: "from the start",
+        source: Source::Trades,
+        about: "lower end of the prices where a share of all was traded",
+        build: |a| value_area(a, |area| area.low_ticks),
+    },
+    FeatureInfo {
+        name: "value_area_high",
+        parameters: "bin_ticks=1:share=0.7",
+        unit: "ticks",
+        window: "from the start",
+        source: Source::Trades,
+        about: "upper end of the prices where a share of all was traded",
+        build: |a| value_area(a, |area| area.high_ticks),
+    },
+    FeatureInfo {
+        name: "traded",
+        parameters: "",
+        unit: "lots",
+        window: "from the start",
+        source: Source::Trades,
+        about: "what was traded",
+        build: |_| {
+            Ok(of_trades(0u64, |lots, trade| *lots = lots.saturating_add(trade.size), |lots| Some(*lots as f64)))
+        },
+    },
+];

@@ -1,0 +1,182 @@
+//! Sets of features: by name, with no look-ahead and no NaN, whatever the stream.
+
+use proptest::prelude::*;
+
+use super::super::{
+    Level,
+    lobster::{self, Day, level},
+    registry::BOOK_FEATURES,
+};
+use super::*;
+use crate::event::Side;
+
+/// Every feature, with windows short enough for streams of some hundred events.
+fn every_feature() -> String {
+    let short = |name: &str| match name {
+        "microprice" => "microprice:2:2:1".to_owned(),
+        "vpin" => "vpin:10:3".to_owned(),
+        "vpin_bulk" => "vpin_bulk:10:3:1s".to_owned(),
+        "ofi_integrated" => "ofi_integrated:1s:3".to_owned(),
+        "realised_spread" => "realised_spread:1s".to_owned(),
+        "kyle" | "kyle_root" | "realised_variance" | "bipower" | "jump" | "jump_share" => format!("{name}:1s:5"),
+        other => other.to_owned(),
+    };
+    registry::features().iter().map(|info| short(info.name)).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn names_and_parameters_that_are_not_are_told() {
+    let message = |features: &str| FeatureSet::parse(features).err().unwrap().to_string();
+    let unknown = message("spread,imbalanced:5");
+    assert!(
+        unknown.starts_with("unknown feature \"imbalanced\"; allowed: mid, spread, relative_spread, "),
+        "{unknown}"
+    );
+    assert!(message("").starts_with("unknown feature \"\"; allowed: mid, "));
+    assert_eq!(message("imbalance:0"), "feature imbalance:0: levels 0; allowed: 1 to 20");
+    assert_eq!(message("imbalance:two"), "feature imbalance:two: levels \"two\"; allowed: a whole number");
+    assert_eq!(
+        message("ofi:10"),
+        "feature ofi:10: window \"10\"; allowed: a whole number with ns, us, ms, s, m or h behind it, as 10s"
+    );
+    assert_eq!(
+        message("spread:1"),
+        "feature spread:1: parameter \"1\"; allowed: no more parameters than the feature has"
+    );
+    assert_eq!(message("mid,mid"), "feature mid: name given twice; allowed: each feature once");
+    assert_eq!(message("hawkes:1:3:2"), "feature hawkes:1:3:2: alpha 3; allowed: 0 or more, below beta");
+    assert_eq!(message("vpin:nan"), "feature vpin:nan: bucket_lots \"nan\"; allowed: a finite number");
+}
+
+#[test]
+fn every_feature_is_made_by_its_name_alone_and_says_what_it_is() {
+    for info in registry::features() {
+        let set = FeatureSet::parse(info.name).unwrap();
+        assert_eq!(set.names().collect::<Vec<_>>(), [info.name]);
+        assert!(!info.unit.is_empty() && !info.window.is_empty() && !info.about.is_empty(), "{info:?}");
+        // The defaults that are told are those that are used.
+        let told: Vec<&str> =
+            info.parameters.split(':').filter_map(|told| told.split_once('=')).map(|(_, value)| value).collect();
+        if !told.is_empty() {
+            FeatureSet::parse(&format!("{}:{}", info.name, told.join(":"))).unwrap();
+        }
+    }
+    assert_eq!(FeatureSet::parse(BOOK_FEATURES).unwrap().len(), 18);
+}
+
+/// A stream of a random walk's books and trades.
+#[derive(Debug, Clone)]
+struct Stream(Vec<(u64, Vec<Level>, Vec<Level>, Option<Trade>)>);
+
+impl Stream {
+    fn updates(&self) -> impl Iterator<Item = Update<'_>> {
+        self.0.iter().flat_map(|(time_ns, bids, asks, trade)| {
+            trade.map(Update::Trade).into_iter().chain([Update::Book(Depth { time_ns: *time_ns, bids, asks })])
+        })
+    }
+}
+
+fn streams() -> impl Strategy<Value = Stream> {
+    let side = || prop::collection::vec((1i64..3, 0u64..40), 0..4);
+    let trade = prop::option::weighted(0.4, (-3i64..4, 1u64..30, 0u8..3));
+    let row = (0u64..1_500_000_000, -2i64..3, side(), side(), trade);
+    prop::collection::vec(row, 1..150).prop_map(|rows| {
+        let (mut now, mut mid) = (1_000_000_000_000, 1_000i64);
+        let made = rows.into_iter().map(|(step, change, bids, asks, trade)| {
+            now += step;
+            mid += change;
+            let away = |sign: i64, side: Vec<(i64, u64)>| {
+                let mut price = mid;
+                side.into_iter()
+                    .map(|(gap, size)| {
+                        price += sign * gap;
+                        level(price, size)
+                    })
+                    .collect::<Vec<_>>()
+            };
+            let trade = trade.map(|(off, size, side)| {
+                let resting_side = [None, Some(Side::Bid), Some(Side::Ask)][usize::from(side)];
+                Trade { time_ns: now, price_ticks: mid + off, size, resting_side }
+            });
+            (now, away(-1, bids), away(1, asks), trade)
+        });
+        Stream(made.collect())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_prefix_of_the_stream_says_the_same_as_the_whole_up_to_there(stream in streams(), cut in 0.0f64..1.0) {
+        let features = every_feature();
+        let whole = FeatureSet::parse(&features).unwrap().columns(stream.updates());
+        let rows = (stream.0.len() as f64 * cut) as usize;
+        let prefix = Stream(stream.0[..rows].to_vec());
+        let seen = FeatureSet::parse(&features).unwrap().columns(prefix.updates());
+        for (column, (whole, seen)) in whole.values.iter().zip(&seen.values).enumerate() {
+            prop_assert_eq!(&whole[..rows], &seen[..], "column {}", column);
+            prop_assert!(whole.iter().flatten().all(|value| value.is_finite()), "column {}: {:?}", column, whole);
+        }
+    }
+
+    #[test]
+    fn what_follows_changes_nothing_before_it(stream in streams(), other in streams(), cut in 0.0f64..1.0) {
+        let features = every_feature();
+        let rows = (stream.0.len() as f64 * cut) as usize;
+        let later = |tail: &Stream| Stream(stream.0[..rows].iter().chain(&tail.0).cloned().collect());
+        let columns = |stream: &Stream| FeatureSet::parse(&features).unwrap().columns(stream.updates());
+        let (one, two) = (columns(&stream), columns(&later(&other)));
+        for (one, two) in one.values.iter().zip(&two.values) {
+            prop_assert_eq!(&one[..rows], &two[..rows]);
+        }
+    }
+}
+
+#[test]
+fn extremes_of_prices_sizes_and_times_make_no_nan_and_no_panic() {
+    let extremes = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    let mut set = FeatureSet::parse(&every_feature()).unwrap();
+    for time_ns in [0, 5, u64::MAX, 3, 1_000_000_000, u64::MAX] {
+        for bid in extremes {
+            for ask in extremes {
+                for size in [0, 1, u64::MAX] {
+                    for resting_side in [None, Some(Side::Bid), Some(Side::Ask)] {
+                        set.on_trade(&Trade { time_ns, price_ticks: bid, size, resting_side });
+                    }
+                    set.on_depth(&Depth { time_ns, bids: &[level(bid, size)], asks: &[level(ask, 1)] });
+                    for (name, value) in set.names().zip(set.values()) {
+                        assert!(
+                            value.is_none_or(|value| !value.is_nan()),
+                            "{name} at bid {bid} ask {ask} size {size}: {value:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn updates(day: &Day, rows: usize) -> impl Iterator<Item = Update<'_>> {
+    (0..rows).flat_map(move |row| {
+        day.trade(row).copied().map(Update::Trade).into_iter().chain([Update::Book(day.depth(row))])
+    })
+}
+
+#[test]
+fn real_every_feature_has_a_value_by_noon_and_knows_nothing_of_the_afternoon() {
+    let Some(day) = lobster::amzn() else { return };
+    let features = registry::features()
+        .iter()
+        .map(|info| info.name)
+        .collect::<Vec<_>>()
+        .join(",")
+        .replace("vpin_bulk", "vpin_bulk:2000");
+    let features = features.replace("vpin,", "vpin:2000,");
+    let half = day.rows() / 2;
+    let whole = FeatureSet::parse(&features).unwrap().columns(updates(day, half + 5_000));
+    let morning = FeatureSet::parse(&features).unwrap().columns(updates(day, half));
+    for ((name, whole), morning) in features.split(',').zip(&whole.values).zip(&morning.values) {
+        assert!(morning[half - 100..].iter().any(Option::is_some), "{name} has no value by noon");
+        assert_eq!(&whole[..half], &morning[..], "{name}");
+    }
+}
