@@ -3,6 +3,7 @@
 mod analyze;
 mod batch;
 mod bench;
+mod book;
 mod browser;
 mod contract;
 mod deploy;

@@ -1,0 +1,242 @@
+//! `zomma book replay`: books of every recorded format, rows after message counts, the check, and rubbish.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use zomma_testkit::real_data;
+
+use crate::program::{arg, run, run_with_input};
+
+/// An ITCH file: a stock, two orders, an execution, a cancel.
+fn itch() -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut frame = |kind: u8, body: &[u8]| {
+        let seconds = 34_200_u64 * 1_000_000_000 + file.len() as u64;
+        let mut message = vec![kind, 0, 7, 0, 0];
+        message.extend(&seconds.to_be_bytes()[2..]);
+        message.extend(body);
+        file.extend((message.len() as u16).to_be_bytes());
+        file.extend(message);
+    };
+    frame(b'R', b"ACME    QN\0\0\0\x64NC  PNNN\0\0\0\0N");
+    let add = |id: u64, side: u8, shares: u32, price: u32| {
+        [&id.to_be_bytes()[..], &[side], &shares.to_be_bytes(), b"ACME    ", &price.to_be_bytes()].concat()
+    };
+    frame(b'A', &add(1, b'B', 300, 99_900));
+    frame(b'A', &add(2, b'S', 200, 100_100));
+    frame(b'E', &[&1_u64.to_be_bytes()[..], &100_u32.to_be_bytes(), &9_u64.to_be_bytes()].concat());
+    frame(b'D', &2_u64.to_be_bytes());
+    file
+}
+
+/// A LOBSTER day of two messages and its rows.
+const MESSAGES: &str = "34200.1,1,77,30,5853300,1\n34200.25,4,77,10,5853300,1\n";
+const ROWS: &str = "5859400,200,5853300,30\n5859400,200,5853300,20\n";
+
+fn written(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn an_itch_file_gives_rows_after_the_counts_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = written(folder.path(), "day.itch50", itch());
+    let rows = folder.path().join("rows.csv");
+    let text = written(folder.path(), "at.txt", "0\n2\n3\n4\n4\n5\n");
+    let words = written(folder.path(), "at.u32", [0_u32, 2, 3, 4, 4, 5].map(u32::to_le_bytes).concat());
+    let expected = "\
+        9999999999,0,-9999999999,0,9999999999,0,-9999999999,0\n\
+        9999999999,0,99900,300,9999999999,0,-9999999999,0\n\
+        100100,200,99900,300,9999999999,0,-9999999999,0\n\
+        100100,200,99900,200,9999999999,0,-9999999999,0\n\
+        100100,200,99900,200,9999999999,0,-9999999999,0\n\
+        9999999999,0,99900,200,9999999999,0,-9999999999,0\n";
+    for counts in [&text, &words] {
+        run(&["book", "replay", arg(&feed), "--levels", "2", "--at", arg(counts), "-o", arg(&rows)]).ok();
+        assert_eq!(fs::read_to_string(&rows).unwrap(), expected);
+        let args = ["--instrument", "ACME", "--levels", "2", "--at", arg(counts), "-o", arg(&rows)];
+        run(&[&["book", "replay", arg(&feed)][..], &args].concat()).ok();
+        assert_eq!(fs::read_to_string(&rows).unwrap(), expected);
+    }
+}
+
+#[test]
+fn the_top_is_shown_at_the_end_and_at_times_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = written(folder.path(), "day.itch50", itch());
+    let shown = run(&["book", "replay", arg(&feed), "--time", "09:29:59", "--time", "09:30:01", "--json"]).ok();
+    let found = json(&shown.out);
+    assert_eq!((found["messages"].as_u64(), found["events"].as_u64()), (Some(5), Some(5)));
+    assert_eq!(found["moments"][0]["tops"], Value::Array(Vec::new()));
+    let top = &found["moments"][1]["tops"][0];
+    assert_eq!((top["instrument"].as_str(), top["bid"]["price"].as_f64()), (Some("ACME"), Some(9.99)));
+    assert_eq!(found["tops"][0]["ask"], Value::Null);
+    let text = run(&["book", "replay", arg(&feed), "--date", "2012-06-21"]).ok();
+    assert!(text.out.contains("2012-06-21T13:30:00"), "{}", text.out);
+    assert!(text.out.contains("ACME") && text.out.contains("9.99"), "{}", text.out);
+}
+
+#[test]
+fn what_could_not_be_applied_is_told_and_makes_the_check_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut feed = itch();
+    let sound = written(folder.path(), "sound.itch50", &feed);
+    let checked = run(&["book", "replay", arg(&sound), "--check"]).ok();
+    assert!(checked.out.contains("Check: right"), "{}", checked.out);
+    // The delete once more: an order that is not there.
+    let last = feed[feed.len() - 21..].to_vec();
+    feed.extend(last);
+    let faulty = written(folder.path(), "faulty.itch50", &feed);
+    let refused = run(&["book", "replay", arg(&faulty), "--check"]).refused(1, &[]);
+    assert!(refused.out.contains("Check: WRONG") && refused.out.contains("1 unknown_order"), "{}", refused.out);
+    run(&["book", "replay", arg(&faulty)]).ok();
+}
+
+#[test]
+fn a_lobster_day_is_checked_row_by_row_from_files_and_from_a_zip() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |part: &str| format!("ACME_2012-06-21_34200000_57600000_{part}_1.csv");
+    let messages = written(folder.path(), &name("message"), MESSAGES);
+    let alone = run(&["book", "replay", arg(&messages), "--check"]).refused(1, &["no orderbook file", "_orderbook_"]);
+    assert!(alone.out.is_empty());
+    let rows = written(folder.path(), &name("orderbook"), ROWS);
+    let right = run(&["book", "replay", arg(&messages), "--check", "--json"]).ok();
+    let found = json(&right.out);
+    assert_eq!(found["check"]["orderbook_rows"]["rows"].as_u64(), Some(2));
+    assert_eq!(found["first_time_ns"].as_u64(), Some(1_340_285_400_100_000_000));
+    fs::write(&rows, ROWS.replace(",20\n", ",21\n")).unwrap();
+    let wrong = run(&["book", "replay", arg(&messages), "--check"]).refused(1, &[]);
+    assert!(wrong.out.contains("row 2, bid level 1: 21 at 5853300; the messages give 20 at 5853300"), "{}", wrong.out);
+}
+
+#[test]
+fn binance_books_are_checked_against_the_feeds_own_quotes() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = |ask: &str| {
+        let snapshot = r#"{"lastUpdateId":10,"bids":[["99.0","5"]],"asks":[["101.0","5"]]}"#;
+        let depth = |first: u64, last: u64, bids: &str| {
+            format!(
+                r#"{{"stream":"xusdt@depth","data":{{"e":"depthUpdate","E":1,"s":"XUSDT","U":{first},"u":{last},"b":[{bids}],"a":[]}}}}"#
+            )
+        };
+        let quote = |update: u64, ask: &str| {
+            format!(
+                r#"{{"stream":"xusdt@bookTicker","data":{{"u":{update},"s":"XUSDT","b":"99.0","B":"6","a":"{ask}","A":"5"}}}}"#
+            )
+        };
+        let lines = [
+            depth(8, 10, r#"["98.0","1"]"#),
+            snapshot.to_owned(),
+            depth(11, 12, r#"["99.0","6"]"#),
+            quote(12, ask),
+            quote(14, ask),
+        ];
+        let numbered = lines.iter().enumerate().map(|(i, line)| format!("{} {line}\n", 1_723_161_253_937_085_768 + i as u64));
+        numbered.collect::<String>()
+    };
+    let right = written(folder.path(), "right.txt", capture("101.0"));
+    let checked = json(&run(&["book", "replay", arg(&right), "--check", "--json"]).ok().out);
+    assert_eq!(checked["check"]["quotes"]["compared"].as_u64(), Some(1), "{checked}");
+    let wrong = written(folder.path(), "wrong.txt", capture("102.0"));
+    let refused = run(&["book", "replay", arg(&wrong), "--check"]).refused(1, &[]);
+    assert!(refused.out.contains("6 at 99 / 5 at 101; quote 6 at 99 / 5 at 102"), "{}", refused.out);
+}
+
+#[test]
+fn compressed_feeds_and_standard_input_are_read_too() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&itch()).unwrap();
+    let packed = gzip.finish().unwrap();
+    let piped = run_with_input(&["book", "replay", "-", "--json"], &packed).ok();
+    assert_eq!(json(&piped.out)["messages"].as_u64(), Some(5));
+}
+
+#[test]
+fn rubbish_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = written(folder.path(), "day.itch50", itch());
+    let at = |text: &str| written(folder.path(), "at.txt", text);
+    let rows = folder.path().join("rows.csv");
+    let replay = |file: &Path, more: &[&str]| run(&[&["book", "replay", arg(file)][..], more].concat());
+    let with = |counts: &Path| replay(&feed, &["--at", arg(counts), "-o", arg(&rows)]);
+
+    replay(&folder.path().join("nowhere"), &[]).refused(1, &["nowhere", "No such file"]);
+    replay(folder.path(), &[]).refused(1, &["is a directory"]);
+    replay(&written(folder.path(), "empty", ""), &[]).refused(1, &["the file is empty"]);
+    let chain = written(folder.path(), "chain.csv", "underlying,bid,ask\nSPX,1,2\n");
+    replay(&chain, &[]).refused(1, &["not a feed that I know", "--format", "itch50"]);
+    for format in ["itch50", "itch50-pcap", "lobster", "dbn", "binance", "tardis"] {
+        replay(&chain, &["--format", format]).refused(1, &["chain.csv"]);
+    }
+    replay(&feed, &["--format", "ouch"]).refused(2, &["itch50, itch50-pcap"]);
+    replay(&feed, &["--instrument", "NONE"]).refused(2, &["NONE", "ACME"]);
+    replay(&feed, &["--levels", "0"]).refused(2, &["1 to 10000"]);
+    replay(&feed, &["--time", "noon"]).refused(2, &["10:30:00.5"]);
+    replay(&feed, &["--at", "x"]).refused(2, &["--output"]);
+    with(&at("3\n2\n")).refused(1, &["2 after 3"]);
+    with(&at("x\n")).refused(1, &["line 1", "\"x\""]);
+    with(&at("3\n6\n")).refused(1, &["number 2: 6", "at most 5"]);
+    assert!(!rows.exists(), "a file of rows was left behind by a run that failed");
+
+    let mut cut = itch();
+    cut.truncate(cut.len() - 4);
+    let cut = replay(&written(folder.path(), "cut.itch50", &cut), &[]).refused(1, &["ends within a message"]);
+    assert!(cut.out.contains("4 messages"), "{}", cut.out);
+}
+
+#[test]
+fn real_itch_books_are_lobsters_after_every_message() {
+    let Some(data) = real_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let counts = folder.path().join("at.u32");
+    let mut words = Vec::new();
+    let packed = fs::File::open(data.join("books/itch/AMZN.row_end_msg_count.u32le.gz")).unwrap();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut words).unwrap();
+    fs::write(&counts, &words).unwrap();
+    let feed = data.join("books/itch/lobster_20120621_AAPL_AMZN_GOOG.itch50.bin.gz");
+    let rows = folder.path().join("rows.csv");
+    let args = ["--instrument", "AMZN", "--levels", "5", "--at", arg(&counts), "-o", arg(&rows), "--check"];
+    run(&[&["book", "replay", arg(&feed)][..], &args].concat()).ok();
+    let zip = fs::File::open(data.join("books/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")).unwrap();
+    let mut zip = zip::ZipArchive::new(zip).unwrap();
+    let place = (0..zip.len()).find(|i| zip.by_index(*i).unwrap().name().unwrap().contains("orderbook")).unwrap();
+    let mut wanted = String::new();
+    zip.by_index(place).unwrap().read_to_string(&mut wanted).unwrap();
+    let found = fs::read_to_string(&rows).unwrap();
+    assert_eq!((wanted.lines().count(), found.lines().count()), (155_935, 155_935));
+    for (i, (wanted, found)) in wanted.lines().zip(found.lines()).enumerate() {
+        assert_eq!(found, wanted, "row {}", i + 1);
+    }
+}
+
+#[test]
+fn real_feeds_agree_with_what_comes_with_them() {
+    let Some(data) = real_data() else { return };
+    let books = data.join("books");
+    for (file, least) in [
+        ("LOBSTER_SampleFile_AAPL_2012-06-21_1.zip", 118_497),
+        ("LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", 155_935),
+        ("usdm_btcusdt_20240808.gz", 1_000),
+        ("spot_btcusdt_20240808.gz", 1_000),
+        ("dbn/esh4-glbx-mdp3-20231225.mbo.dbn.zst", 0),
+        ("dbn/tardis_deribit_incremental_book_L2_BTC-PERPETUAL.csv", 0),
+    ] {
+        let path = books.join(file);
+        let checked = run(&["book", "replay", arg(&path), "--check", "--json"]);
+        let found = json(&checked.out);
+        let check = &found["check"];
+        assert_eq!(check["right"].as_bool(), Some(true), "{file}: {check} {}", checked.err);
+        let compared = check["orderbook_rows"]["rows"].as_u64().or(check["quotes"]["compared"].as_u64());
+        assert!(compared.unwrap_or(0) >= least, "{file}: {check}");
+    }
+}
