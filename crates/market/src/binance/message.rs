@@ -96,7 +96,9 @@ pub(super) struct Fields<'a> {
 pub(super) fn read<'a>(json: &'a [u8], levels: &mut Vec<Level>) -> Result<Fields<'a>, serde_json::Error> {
     levels.clear();
     let mut fields = Fields::default();
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // Checked for UTF-8 once, not text by text.
+    let json = std::str::from_utf8(json).map_err(serde_json::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     let value = ValueSeed { levels, nested: Nested::Object(&mut fields) }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     match value {

@@ -7,7 +7,8 @@
 //!
 //! After a break the venue says to ask for a snapshot. Until it comes updates are given further, the first with
 //! [`Flags::GAP`](crate::event::Flags::GAP): most of the book mends itself, and a file of which a message is lost stays of use. They are kept
-//! too, since the snapshot may be older than the latest of them.
+//! too, since the snapshot may be older than the latest of them. A first snapshot that is older than all updates, of which the venue says to ask
+//! for another, is used in the same way: the break behind it is told.
 
 use std::collections::VecDeque;
 

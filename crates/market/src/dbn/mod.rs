@@ -260,7 +260,7 @@ impl Inner {
 
     /// The number of a record where its schema has none.
     fn next_sequence(&self) -> u64 {
-        self.tally.counts.messages
+        self.tally.counts.messages + 1
     }
 
     fn status(&mut self, header: Header, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Refused> {

@@ -131,8 +131,8 @@ pub(super) fn depth(inner: &mut Inner, header: Header, bytes: &[u8], sink: &mut 
         changes(&Depth::default(), &now, &mut bodies);
     } else {
         changes(&before, &now, &mut bodies);
-        bodies.extend(happened);
     }
+    bodies.extend(happened.filter(|_| !is_clear));
     if bodies.is_empty() && event.flags.0 != 0 {
         // Only the number of orders changed: what the flags say is told with the best bid as it was.
         let (price_ticks, size) = now.0[0][0];

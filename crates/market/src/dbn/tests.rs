@@ -89,6 +89,20 @@ fn depth_record(action: u8, levels: &[BidAskPair]) -> Mbp10Msg {
     record
 }
 
+fn depths() -> Vec<u8> {
+    stream(Some(Schema::Mbp10), |encoder| {
+        for record in [
+            depth_record(b'A', &[pair(99, 5, 101, 6), pair(98, 1, 102, 2)]),
+            depth_record(b'A', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
+            depth_record(b'T', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
+            depth_record(b'M', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
+            depth_record(b'R', &[]),
+        ] {
+            encoder.encode_record(&record).unwrap();
+        }
+    })
+}
+
 fn all_of(bytes: &[u8]) -> Decoded {
     decode(DbnDecoder::new(), bytes, || bytes.len())
 }
@@ -192,18 +206,7 @@ fn best_prices_come_before_the_trade_that_was_made_at_them() {
 
 #[test]
 fn depth_is_told_by_what_changed() {
-    let bytes = stream(Some(Schema::Mbp10), |encoder| {
-        for record in [
-            depth_record(b'A', &[pair(99, 5, 101, 6), pair(98, 1, 102, 2)]),
-            depth_record(b'A', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
-            depth_record(b'T', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
-            depth_record(b'M', &[pair(100, 3, 101, 6), pair(99, 5, 103, 2)]),
-            depth_record(b'R', &[]),
-        ] {
-            encoder.encode_record(&record).unwrap();
-        }
-    });
-    let decoded = all_of(&bytes);
+    let decoded = all_of(&depths());
     let bid = |price_ticks, size| Body::Level { side: Side::Bid, price_ticks, size };
     let ask = |price_ticks, size| Body::Level { side: Side::Ask, price_ticks, size };
     let filled = [bid(99, 5), bid(98, 1), ask(101, 6), ask(102, 2)];
@@ -246,6 +249,22 @@ fn what_cannot_be_read_is_refused_with_its_place() {
     assert!(DbnDecoder::fragment(4).is_err());
 }
 
+#[test]
+fn nothing_is_allocated_for_a_record_once_its_like_has_been_seen() {
+    for (schema, bytes) in [(Schema::Mbo, orders()), (Schema::Mbp10, depths())] {
+        let mut decoder = DbnDecoder::new();
+        let mut events = Vec::with_capacity(10_000);
+        decoder.feed(&bytes, &mut events).unwrap();
+        let records = &bytes[stream(Some(schema), |_| {}).len()..];
+        // What is malformed is told in words the first time: it is left out here.
+        let records = if schema == Schema::Mbo { &records[..6 * size_of::<MboMsg>()] } else { records };
+        let ((), allocated) =
+            crate::allocations::measure(|| (0..100).for_each(|_| decoder.feed(records, &mut events).unwrap()));
+        assert_eq!(allocated.calls, 0);
+        assert!(events.len() > 500);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -257,11 +276,7 @@ proptest! {
 
 #[test]
 fn damaged_bytes_do_no_harm() {
-    let depth = stream(Some(Schema::Mbp10), |encoder| {
-        encoder.encode_record(&depth_record(b'A', &[pair(99, 5, 101, 6)])).unwrap();
-        encoder.encode_record(&depth_record(b'T', &[pair(98, 5, 101, 6)])).unwrap();
-    });
-    damage_does_no_harm(&[orders(), depth, mapped_header()], 20_000, 1 << 20, DbnDecoder::new);
+    damage_does_no_harm(&[orders(), depths(), mapped_header()], 20_000, 1 << 20, DbnDecoder::new);
 }
 
 fn read(path: &std::path::Path) -> Vec<u8> {

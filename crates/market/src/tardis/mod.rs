@@ -5,7 +5,7 @@
 //!            (a [`Body::Quote`] for each side).
 //! Snapshots  a row with `is_snapshot` behind one without empties the book first ([`Body::Clear`]), as the vendor says.
 //! Times      the vendor writes `local_timestamp` for `timestamp` where the exchange gave none: equal ones have [`Flags::BAD_TIME`].
-//! Sequence   the count of messages.
+//! Sequence   the count of messages; what is counted by the decoder are rows.
 //! Units      ticks are 10^−9, lots 10^−8: prices up to 9 billion, amounts up to 184 billion. What is finer or larger is counted as malformed.
 //! Symbols    as in the file; those of another exchange than the first are `<symbol>@<exchange>`.
 //! Source     "Downloadable CSV files", docs.tardis.dev.
