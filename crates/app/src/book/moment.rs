@@ -1,7 +1,6 @@
 //! Moments that a user names: an instant, or a time of the session's day.
 
 use jiff::{Timestamp, civil};
-use zomma_base::time::new_york_instant;
 
 /// A moment as it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +25,6 @@ pub fn parse_moment(text: &str) -> Result<Moment, String> {
     Ok(Moment::OfDay(u64::try_from(since_midnight.as_nanos()).unwrap_or(0)))
 }
 
-/// Midnight in New York of a date, in nanoseconds since the Unix epoch; what is before 1970 counts as 1970.
-pub fn new_york_midnight_ns(date: civil::Date) -> u64 {
-    u64::try_from(new_york_instant(date.to_datetime(civil::Time::midnight())).as_nanosecond()).unwrap_or(0)
-}
-
 impl Moment {
     /// Nanoseconds since the Unix epoch, where the session's day begins at `day_ns`.
     pub fn instant_ns(self, day_ns: u64) -> u64 {
@@ -44,6 +38,7 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::new_york_midnight_ns;
 
     #[test]
     fn times_of_day_and_instants_are_read_and_others_refused() {

@@ -8,6 +8,7 @@ use zomma_market::{
 };
 
 use super::{latency::Latency, moment::Moment, rows::Rows};
+use crate::feed::Listener;
 
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -48,12 +49,22 @@ impl Replay {
             checks: is_checked.then(Default::default),
         }
     }
+}
 
-    /// Before the first message: writes the rows that are due by then.
-    pub fn begin(&mut self, instruments: &Instruments) {
+impl Listener for Replay {
+    /// Writes the rows that are due before any message.
+    fn begin(&mut self, instruments: &Instruments) {
         if let Some(rows) = &mut self.rows {
             rows.after(0, &self.books, instruments);
         }
+    }
+
+    fn interrupted(&mut self) {
+        self.latency.interrupted();
+    }
+
+    fn is_done(&self) -> bool {
+        self.rows.as_ref().is_some_and(Rows::has_failed)
     }
 }
 

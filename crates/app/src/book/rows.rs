@@ -97,7 +97,7 @@ impl Rows {
             bail!("--at: number {}: {count}; allowed: at most {messages}, the feed's messages", self.written + 1);
         }
         if self.symbol.is_none() && instruments.len() > 1 {
-            bail!("-o needs --instrument: the feed has {}", super::names(instruments));
+            bail!("-o needs --instrument: the feed has {}", crate::feed::names(instruments));
         }
         self.file.commit().with_context(|| format!("-o {}", self.shown))?;
         Ok(self.written)

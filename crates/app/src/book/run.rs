@@ -7,18 +7,17 @@ use jiff::civil::Date;
 use zomma_market::{feed::Counts, format::Format, instruments::Instruments, recording::Session};
 
 use super::{
-    moment::{Moment, new_york_midnight_ns},
-    player::{Played, play},
+    counts,
+    moment::Moment,
     replay::{Moments, Replay},
     rows::Rows,
-    source::{Opened, open, shown},
     verdict::{Verdict, verdict},
-    {counts, names},
 };
-use crate::{batch::LateBar, failure::BadArguments};
-
-/// What an unnamed stock is called.
-const UNNAMED: &str = "STOCK";
+use crate::{
+    batch::LateBar,
+    failure::BadArguments,
+    feed::{Played, names, open, play, session_of, shown},
+};
 
 /// What is asked for.
 pub struct Job<'a> {
@@ -74,7 +73,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let counts = job.rows.map(|(at, _)| counts::read(at)).transpose()?;
     let mut opened = open(job.path, job.format)?;
     let name = shown(job.path);
-    let session = session_of(job, &opened);
+    let session = session_of(&opened, job.date, job.instrument);
     let rows = match (job.rows, counts) {
         (Some((_, output)), Some(counts)) => Some(Rows::create(output, counts, job.instrument, job.levels)?),
         _ => None,
@@ -108,15 +107,4 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         None => None,
     };
     Ok(Outcome { name, format: opened.format, replay, instruments, counts, busy, rows_written, verdict, broken })
-}
-
-/// What the file does not say of itself, but its name or the user does.
-fn session_of(job: &Job<'_>, opened: &Opened) -> Session {
-    let named = opened.lobster.as_ref();
-    let date = job.date.or_else(|| named?.date);
-    let symbol = job.instrument.or_else(|| named.map(|name| name.symbol.as_str()));
-    Session {
-        midnight_ns: date.map_or(0, new_york_midnight_ns),
-        symbol: symbol.filter(|symbol| !symbol.is_empty()).unwrap_or(UNNAMED).to_owned(),
-    }
 }

@@ -10,10 +10,8 @@ use zomma_market::{
     truth::{CrossCheck, CrossReport, QuoteCheck, QuoteReport},
 };
 
-use super::{
-    replay::Replay,
-    source::{Opened, Orderbook, open},
-};
+use super::replay::Replay;
+use crate::feed::{Opened, Orderbook, open};
 
 /// What the check came to.
 pub struct Verdict {

@@ -141,7 +141,8 @@ fn binance_books_are_checked_against_the_feeds_own_quotes() {
             quote(12, ask),
             quote(14, ask),
         ];
-        let numbered = lines.iter().enumerate().map(|(i, line)| format!("{} {line}\n", 1_723_161_253_937_085_768 + i as u64));
+        let numbered =
+            lines.iter().enumerate().map(|(i, line)| format!("{} {line}\n", 1_723_161_253_937_085_768 + i as u64));
         numbered.collect::<String>()
     };
     let right = written(folder.path(), "right.txt", capture("101.0"));

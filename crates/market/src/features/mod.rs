@@ -25,6 +25,7 @@ pub mod regression;
 pub mod returns;
 pub mod set;
 pub mod spread;
+mod stream;
 pub mod volume_profile;
 pub mod vpin;
 pub mod window;
@@ -34,6 +35,7 @@ mod lobster;
 
 pub use error::FeatureError;
 pub use set::FeatureSet;
+pub use stream::FeatureStream;
 
 use crate::event::Side;
 

@@ -1,4 +1,4 @@
-//! Plays a recorded feed's bytes into a replay, whether they are a stream or a capture of packets.
+//! Plays a recorded feed's bytes into a listener, whether they are a stream or a capture of packets.
 
 use std::{
     io::{self, Read},
@@ -8,6 +8,7 @@ use std::{
 
 use zomma_market::{
     container::{Source, datagrams},
+    event::Sink,
     feed::{Counts, Decoder},
     format::Format,
     instruments::Instruments,
@@ -15,11 +16,26 @@ use zomma_market::{
     recording::{Recording, Session},
 };
 
-use super::{replay::Replay, rows::Rows};
 use crate::batch::LateBar;
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 1 << 20;
+
+/// What listens to a feed that is played.
+pub trait Listener: Sink {
+    /// Told before the first message.
+    fn begin(&mut self, instruments: &Instruments) {
+        let _ = instruments;
+    }
+
+    /// Told before bytes are decoded that may have been waited for.
+    fn interrupted(&mut self) {}
+
+    /// Whether the rest of the feed need not be played.
+    fn is_done(&self) -> bool {
+        false
+    }
+}
 
 /// What playing came to.
 pub struct Played {
@@ -42,29 +58,29 @@ pub fn play(
     format: Format,
     bytes: Source,
     session: &Session,
-    replay: &mut Replay,
+    listener: &mut impl Listener,
     bar: &mut LateBar,
 ) -> io::Result<Played> {
     match Recording::new(format, session) {
-        Some(recording) => play_stream(recording, bytes, replay, bar),
-        None => Ok(play_capture(bytes, session, replay)),
+        Some(recording) => play_stream(recording, bytes, listener, bar),
+        None => Ok(play_capture(bytes, session, listener)),
     }
 }
 
 fn play_stream(
     mut recording: Recording,
     mut bytes: Source,
-    replay: &mut Replay,
+    listener: &mut impl Listener,
     bar: &mut LateBar,
 ) -> io::Result<Played> {
-    replay.begin(recording.instruments());
+    listener.begin(recording.instruments());
     let mut chunk = vec![0; CHUNK_BYTES];
     let (mut read, mut busy, mut broken) = (0, Duration::ZERO, None);
     loop {
         let length = fill(&mut bytes, &mut chunk)?;
-        replay.latency.interrupted();
+        listener.interrupted();
         let begun = Instant::now();
-        let fed = if length == 0 { recording.finish(replay) } else { recording.feed(&chunk[..length], replay) };
+        let fed = if length == 0 { recording.finish(listener) } else { recording.feed(&chunk[..length], listener) };
         busy += begun.elapsed();
         read += length as u64;
         bar.at(read);
@@ -72,7 +88,7 @@ fn play_stream(
             broken = Some(error.to_string());
             break;
         }
-        if length == 0 || replay.rows.as_ref().is_some_and(Rows::has_failed) {
+        if length == 0 || listener.is_done() {
             break;
         }
     }
@@ -95,9 +111,9 @@ fn fill(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Packets of one session on one or two lines: the first two destinations that bring packets of it are the lines, others are not heard.
-fn play_capture(bytes: Source, session: &Session, replay: &mut Replay) -> Played {
+fn play_capture(bytes: Source, session: &Session, listener: &mut impl Listener) -> Played {
     let mut decoder = MoldDecoder::new(session.midnight_ns, Settings::default(), None, 0);
-    replay.begin(decoder.instruments());
+    listener.begin(decoder.instruments());
     let mut lines: Vec<SocketAddr> = Vec::new();
     let (mut busy, mut last_ns) = (Duration::ZERO, 0);
     let captured = datagrams(bytes, |datagram| {
@@ -108,18 +124,18 @@ fn play_capture(bytes: Source, session: &Session, replay: &mut Replay) -> Played
             None => return,
         };
         last_ns = datagram.time_ns;
-        replay.latency.interrupted();
+        listener.interrupted();
         let begun = Instant::now();
-        let received = decoder.receive(line, datagram.time_ns, datagram.payload, replay);
+        let received = decoder.receive(line, datagram.time_ns, datagram.payload, listener);
         // Nobody answers a request here: a gap closes by the other line, or is given up.
-        decoder.poll(datagram.time_ns, replay);
+        decoder.poll(datagram.time_ns, listener);
         busy += begun.elapsed();
         if received.is_ok() && known.is_none() {
             lines.push(datagram.destination);
         }
     });
     // What is still open will not come any more.
-    decoder.poll(last_ns.saturating_add(2 * Settings::default().give_up_after_ns), replay);
+    decoder.poll(last_ns.saturating_add(2 * Settings::default().give_up_after_ns), listener);
     let packets = decoder.receiver().counts();
     let broken = captured.err().map(|error| error.to_string()).or_else(|| {
         let of_no_session = packets.messages == 0 && packets.packets > 0;

@@ -1,0 +1,129 @@
+//! Features of one instrument, from the events of a feed.
+
+use super::{Depth, FeatureSet, Level, Trade};
+use crate::{
+    book::Books,
+    event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
+};
+
+/// Keeps the book of one instrument, and gives it and its trades to a set of features.
+///
+/// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
+/// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
+pub struct FeatureStream {
+    books: Books,
+    set: FeatureSet,
+    instrument: InstrumentId,
+    levels: usize,
+    sides: [Vec<Level>; 2],
+}
+
+impl FeatureStream {
+    /// Features of an instrument, from so many levels of its book.
+    pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
+        let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
+        Self { books: Books::new(), set, instrument, levels, sides }
+    }
+
+    /// Takes the next event; whether it brought the values up to date.
+    pub fn event(&mut self, event: &Event) -> bool {
+        if event.instrument != self.instrument {
+            return false;
+        }
+        if let Some(trade) = self.trade(event) {
+            self.set.on_trade(&trade);
+        }
+        self.books.apply(event);
+        if !event.flags.contains(Flags::LAST)
+            || matches!(event.body, Body::Quote { .. } | Body::Definition | Body::Status(_))
+        {
+            return false;
+        }
+        let book = self.books.book(self.instrument);
+        for side in [Side::Bid, Side::Ask] {
+            let levels = &mut self.sides[side as usize];
+            levels.clear();
+            let best = book.levels(side).take(self.levels);
+            levels.extend(best.map(|level| Level { price_ticks: level.price_ticks, size: level.size }));
+        }
+        let [bids, asks] = &self.sides;
+        self.set.on_depth(&Depth { time_ns: event.exchange_ns, bids, asks });
+        true
+    }
+
+    /// The trade that an event tells; an execution is at the price of its order unless it says another.
+    fn trade(&self, event: &Event) -> Option<Trade> {
+        let time_ns = event.exchange_ns;
+        match event.body {
+            Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
+            Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
+                let order = self.books.book(self.instrument).queue_ahead(order_id)?;
+                let price_ticks = if price_ticks == NO_PRICE { order.price_ticks } else { price_ticks };
+                Some(Trade { time_ns, price_ticks, size, resting_side: Some(order.side) })
+            }
+            _ => None,
+        }
+    }
+
+    /// The features.
+    pub fn set(&self) -> &FeatureSet {
+        &self.set
+    }
+
+    /// The book.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(stream: &mut FeatureStream, flags: Flags, body: Body) -> bool {
+        stream.event(&Event { exchange_ns: 5, receive_ns: 5, sequence: 1, instrument: InstrumentId(3), flags, body })
+    }
+
+    fn stream(features: &str) -> FeatureStream {
+        FeatureStream::new(FeatureSet::parse(features).unwrap(), InstrumentId(3), 5)
+    }
+
+    #[test]
+    fn a_row_comes_when_the_message_has_ended() {
+        let mut stream = stream("spread,bid_depth:5");
+        let add = |order_id, side, price_ticks| Body::Add { order_id, side, price_ticks, size: 30 };
+        assert!(!tell(&mut stream, Flags(0), add(1, Side::Bid, 100)));
+        assert!(tell(&mut stream, Flags::LAST, add(2, Side::Ask, 102)));
+        assert_eq!(stream.set().values(), [Some(2.0), Some(30.0)]);
+        let other = Event {
+            exchange_ns: 6,
+            receive_ns: 6,
+            sequence: 2,
+            instrument: InstrumentId(0),
+            flags: Flags::LAST,
+            body: add(9, Side::Bid, 101),
+        };
+        assert!(!stream.event(&other));
+        assert_eq!(stream.set().values()[0], Some(2.0));
+    }
+
+    #[test]
+    fn an_execution_is_a_trade_at_its_orders_price_and_one_of_a_cross_is_none() {
+        let mut stream = stream("mid");
+        for (order_id, price_ticks) in [(1, 100), (2, 104)] {
+            tell(&mut stream, Flags::LAST, Body::Add { order_id, side: Side::Bid, price_ticks, size: 30 });
+        }
+        let event = |flags, body| {
+            let instrument = InstrumentId(3);
+            Event { exchange_ns: 5, receive_ns: 5, sequence: 1, instrument, flags, body }
+        };
+        let trade = |price_ticks, resting_side| Some(Trade { time_ns: 5, price_ticks, size: 10, resting_side });
+        let execute = |order_id, price_ticks| Body::Execute { order_id, size: 10, price_ticks };
+        let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)));
+        assert_eq!(of_order, trade(104, Some(Side::Bid)));
+        assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99))), trade(99, Some(Side::Bid)));
+        assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90))), None);
+        let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
+        assert_eq!(stream.trade(&event(Flags::LAST, told)), trade(101, None));
+    }
+}
