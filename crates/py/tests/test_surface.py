@@ -81,9 +81,9 @@ def test_density_sums_to_one_and_local_volatility_is_near_the_money_twice_as_ste
 
 def test_kriging_says_how_sure_it_is_and_others_that_they_do_not(surface: zomma.surface.Surface) -> None:
     kriging = zomma.surface.fit(table(), model="kriging")
-    k = np.array([0.0, 0.6, 1.2])
+    k = np.array([0.0, 1.0])
     relative = kriging.standard_error(log_moneyness=k, expiry=0.5) / kriging.implied_vol(log_moneyness=k, expiry=0.5)
-    assert relative[0] < 0.01 and np.all(np.diff(relative) > 0.0)
+    assert 0.0 < relative[0] < min(0.01, relative[1])
     assert np.isnan(kriging.standard_error(-100.0, 0.5))
     with pytest.raises(ValueError, match="svi: has no standard error; kriging has"):
         surface.standard_error(100.0, 0.5)
