@@ -8,6 +8,7 @@ mod chain_reader;
 mod cli;
 mod commands;
 mod failure;
+mod features;
 mod feed;
 mod gpu_config;
 mod logging;

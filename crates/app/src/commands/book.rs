@@ -114,7 +114,8 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
     }
 }
 
-fn parse_levels(text: &str) -> Result<usize, String> {
+/// A number of levels.
+pub fn parse_levels(text: &str) -> Result<usize, String> {
     text.parse::<usize>()
         .ok()
         .filter(|levels| (1..=10_000).contains(levels))

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod book;
 pub mod chain_args;
 pub mod demo;
+pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Surface(args)) => surface::run(&args),
         Some(Command::Book(args)) => book::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Features(args)) => features::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     }

@@ -1,0 +1,155 @@
+//! `zomma features`: features of a recorded feed.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::bail;
+use clap::Args;
+use jiff::{Span, civil::Date};
+use zomma_market::{
+    features::registry::{BOOK_FEATURES, features},
+    format::Format,
+};
+
+use crate::{
+    commands,
+    failure::{BadArguments, ExitWith},
+    features::{Job, Outcome, run as run_job},
+};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Replays a recorded feed (all formats of `zomma book replay`) and writes the features of one instrument: a row after each of the venue's
+messages that changed its book, or with --every at a steady pace, with what was known at that moment. The columns are time_ns (nanoseconds
+since the Unix epoch) and the features as they were named; a value that is not there yet is empty. --list prints every feature with its
+parameters and their defaults, unit, window and source.
+
+Example:
+  $ zomma features --list
+  $ zomma features day.itch50.gz --date 2012-06-21 --instrument AMZN --features mid,spread,imbalance:5,ofi:10s -o amzn.parquet
+  $ zomma features btcusdt.gz --features mid,microprice,vpin --every 1s -o btc.csv";
+
+/// Arguments of `zomma features`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct FeaturesArgs {
+    /// The recorded feed; `-` is standard input.
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// List the features and leave.
+    #[arg(long)]
+    list: bool,
+    /// The features, with commas between them, each with its parameters behind colons; the book features where absent.
+    #[arg(long, value_name = "LIST")]
+    features: Option<String>,
+    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// The session's day, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
+    #[arg(long, value_name = "DATE")]
+    date: Option<Date>,
+    /// The instrument, where the feed has several.
+    #[arg(long, value_name = "SYMBOL")]
+    instrument: Option<String>,
+    /// Levels of the book that the features see.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = commands::book::parse_levels)]
+    levels: usize,
+    /// A row at this pace, such as 100ms, 1s or 5m, instead of after each book.
+    #[arg(long, value_name = "TIME", value_parser = parse_pace)]
+    every: Option<u64>,
+    /// Where the rows go: .parquet or .csv, or - for CSV on standard output.
+    #[arg(short, long, value_name = "OUT", required_unless_present = "list")]
+    output: Option<PathBuf>,
+    /// Report what was written as JSON: on standard output, or on standard error where the rows go there.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
+    if args.list {
+        return commands::print(&listed());
+    }
+    let (Some(path), Some(output)) = (&args.file, &args.output) else {
+        bail!(BadArguments("FILE and -o are needed, or --list".into()));
+    };
+    let outcome = run_job(&Job {
+        path,
+        format: args.format,
+        date: args.date,
+        instrument: args.instrument.as_deref(),
+        features: args.features.as_deref().unwrap_or(BOOK_FEATURES),
+        levels: args.levels,
+        every_ns: args.every,
+        output,
+        progress: true,
+    })?;
+    let report = if args.json { json(&outcome)? } else { text(path, &outcome) };
+    if output == Path::new("-") {
+        eprint!("{report}");
+    } else {
+        commands::print(&report)?;
+    }
+    match outcome.broken {
+        Some(broken) => {
+            let message = format!("{}: {broken}; the rows before it are written", path.display());
+            Err(ExitWith { code: 1, message: Some(message) }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn text(path: &Path, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let Outcome { rows, events, instrument, columns, busy_seconds, .. } = outcome;
+    let pace = if *busy_seconds > 0.0 { *busy_seconds * 1e9 / (*events).max(1) as f64 } else { 0.0 };
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "{}: {instrument}, {events} events, {rows} rows in {busy_seconds:.2} s ({pace:.0} ns an event of it, all in)",
+        path.display()
+    );
+    for (name, unit, present) in columns {
+        let _ = writeln!(text, "  {name:<28}{unit:<12}{present} values");
+    }
+    text
+}
+
+fn json(outcome: &Outcome) -> anyhow::Result<String> {
+    let columns: Vec<_> = outcome
+        .columns
+        .iter()
+        .map(|(name, unit, present)| serde_json::json!({ "name": name, "unit": unit, "values": present }))
+        .collect();
+    let value = serde_json::json!({
+        "instrument": outcome.instrument,
+        "events": outcome.events,
+        "rows": outcome.rows,
+        "columns": columns,
+        "busy_seconds": outcome.busy_seconds,
+        "broken": outcome.broken,
+    });
+    Ok(serde_json::to_string(&value)? + "\n")
+}
+
+/// Every feature, a line each.
+fn listed() -> String {
+    let mut text = format!("{:<20}{:<44}{:<14}{:<32}about\n", "name", "parameters", "unit", "window");
+    for info in features() {
+        let _ = writeln!(
+            text,
+            "{:<20}{:<44}{:<14}{:<32}{}",
+            info.name, info.parameters, info.unit, info.window, info.about
+        );
+    }
+    text
+}
+
+fn parse_pace(text: &str) -> Result<u64, String> {
+    const ALLOWED: &str = "a time above nothing, such as 100ms, 1s or 5m";
+    let span: Span = text.parse().map_err(|_| ALLOWED)?;
+    let duration = jiff::SignedDuration::try_from(span).map_err(|_| ALLOWED)?;
+    u64::try_from(duration.as_nanos()).ok().filter(|ns| *ns > 0).ok_or_else(|| ALLOWED.into())
+}
