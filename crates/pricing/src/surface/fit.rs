@@ -92,9 +92,8 @@ pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Opt
     let frame = Frame::new(slices, &targets);
     let repaired = frame.ssvi.and_then(|_| {
         let mut members = members(targets, &frame.backbone);
-        let is_better = |i: usize, own: &Svi, joint: &Svi| {
-            met(&slices[i], own).inside() > met(&slices[i], joint).inside()
-        };
+        let is_better =
+            |i: usize, own: &Svi, joint: &Svi| met(&slices[i], own).inside() > met(&slices[i], joint).inside();
         let mut fitted = joint::fit(&mut members, &frame.backbone, &frame.backbone, &frame.ranges, Reach::Near);
         let near = frame.finished(&fitted, &alone, is_better)?;
         let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
@@ -360,16 +359,14 @@ fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
         .iter()
         .zip(&found.slices)
         .enumerate()
-        .map(|(i, (quotes, slice))| {
-            SurfaceSlice {
-                expiry_years: slice.expiry_years,
-                forward: quotes.forward,
-                svi: slice.svi,
-                source: slice.source,
-                log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
-                quality: counts[i].quality(),
-                unconstrained: free[i].quality(),
-            }
+        .map(|(i, (quotes, slice))| SurfaceSlice {
+            expiry_years: slice.expiry_years,
+            forward: quotes.forward,
+            svi: slice.svi,
+            source: slice.source,
+            log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
+            quality: counts[i].quality(),
+            unconstrained: free[i].quality(),
         })
         .collect();
     Surface {
