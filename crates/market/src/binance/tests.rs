@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use proptest::prelude::*;
 
@@ -180,6 +183,7 @@ struct Check {
     book: LevelBook,
     quotes: BTreeMap<u64, [(i64, u64); 2]>,
     compared: u64,
+    quotes_met: BTreeSet<u64>,
     last_receive_ns: u64,
 }
 
@@ -203,6 +207,7 @@ impl Sink for Check {
                     let book = [best(self.book.bids.last_key_value()), best(self.book.asks.first_key_value())];
                     assert_eq!(book, quote.map(Some), "update {} against bookTicker {update}", event.sequence);
                     self.compared += 1;
+                    self.quotes_met.insert(*update);
                 }
             }
             _ => {}
@@ -217,8 +222,8 @@ fn real_capture(name: &str) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Every bookTicker that an update meets, and how many there are.
-fn real_book_equals_book_ticker(name: &str, messages: u64, compared: u64) {
+/// Every bookTicker that an update or the snapshot meets: how many of those were compared, and with how many different ones.
+fn real_book_equals_book_ticker(name: &str, messages: u64, compared: (u64, usize)) {
     let Some(text) = real_capture(name) else { return };
     let mut events = Vec::new();
     let mut decoder = BinanceDecoder::new();
@@ -235,19 +240,20 @@ fn real_book_equals_book_ticker(name: &str, messages: u64, compared: u64) {
             quotes.entry(event.sequence).or_default()[side as usize] = (price_ticks, size);
         }
     }
-    let mut check = Check { book: LevelBook::default(), quotes, compared: 0, last_receive_ns: 0 };
+    let mut check =
+        Check { book: LevelBook::default(), quotes, compared: 0, quotes_met: BTreeSet::new(), last_receive_ns: 0 };
     events.iter().for_each(|event| check.event(event));
-    assert_eq!(check.compared, compared);
+    assert_eq!((check.compared, check.quotes_met.len()), compared);
 }
 
 #[test]
 fn real_spot_book_equals_book_ticker() {
-    real_book_equals_book_ticker("spot_btcusdt_20240808.gz", 41_249, 3_450);
+    real_book_equals_book_ticker("spot_btcusdt_20240808.gz", 41_249, (3_450, 2_895));
 }
 
 #[test]
 fn real_futures_book_equals_book_ticker() {
-    real_book_equals_book_ticker("usdm_btcusdt_20240808.gz", 93_954, 6_548);
+    real_book_equals_book_ticker("usdm_btcusdt_20240808.gz", 93_954, (6_548, 5_703));
 }
 
 #[test]
@@ -255,4 +261,43 @@ fn real_captures_split_anywhere_are_the_same() {
     let Some(text) = real_capture("spot_btcusdt_20240808.gz") else { return };
     let whole = decode(BinanceDecoder::new(), &text, || text.len());
     assert_eq!(decode(BinanceDecoder::new(), &text, || 4_093), whole);
+}
+
+/// Whether a line is a depth update.
+fn is_depth(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"\"depthUpdate\"").is_some()
+}
+
+#[test]
+fn real_captures_of_two_connections_are_as_one() {
+    for name in ["spot_btcusdt_20240808.gz", "usdm_btcusdt_20240808.gz"] {
+        let Some(text) = real_capture(name) else { return };
+        let twice: Vec<&[u8]> = text
+            .split_inclusive(|&byte| byte == b'\n')
+            .flat_map(|line| std::iter::repeat_n(line, 1 + usize::from(is_depth(line))))
+            .collect();
+        let (twice, once) = (twice.concat(), decode(BinanceDecoder::new(), &text, || text.len()));
+        let found = decode(BinanceDecoder::new(), &twice, || twice.len());
+        assert!(found.counts.passed_over > 3_000);
+        assert_eq!((found.counts.missing, found.events), (0, once.events), "{name}");
+    }
+}
+
+#[test]
+fn real_capture_without_one_update_tells_the_gap_and_goes_on() {
+    let Some(text) = real_capture("usdm_btcusdt_20240808.gz") else { return };
+    let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    let updates: Vec<usize> = (0..lines.len()).filter(|&at| is_depth(lines[at])).collect();
+    let lost = updates[1_000];
+    let without = [&lines[..lost], &lines[lost + 1..]].concat().concat();
+    let mut events = Vec::new();
+    let mut decoder = BinanceDecoder::new();
+    decoder.feed(&without, &mut events).unwrap();
+    assert_eq!((decoder.counts().missing, decoder.book_state(InstrumentId(0))), (1, Some(BookState::Broken)));
+    let gaps: Vec<&Event> = events.iter().filter(|event| event.flags.contains(Flags::GAP)).collect();
+    let json = lines[updates[1_001]].splitn(2, |&byte| byte == b' ').nth(1).unwrap();
+    let next: serde_json::Value = serde_json::from_slice(json).unwrap();
+    // The first level behind the lost update, and that alone.
+    assert_eq!((gaps.len(), Some(gaps[0].sequence)), (1, next["data"]["u"].as_u64()));
+    assert_eq!(decoder.held_updates(InstrumentId(0)), Some(updates.len() - 1_001));
 }

@@ -1,4 +1,4 @@
-//! Databento Binary Encoding (DBN), versions 1 to 3, uncompressed.
+//! Databento Binary Encoding (DBN), versions 1 to 3, uncompressed: [`DbnDecoder`] reads it, [`DbnWriter`] writes events of orders.
 //!
 //! Format     a header (metadata), then records that begin with their length. [`DbnDecoder::fragment`] reads records without a header.
 //! Taken      `mbo` (orders), `mbp-1`, `mbp-10`, `tbbo`, `trades`, `bbo-*`, `cmbp-1`, `cbbo-*`, `tcbbo`, `status`, `definition`, symbol mappings.
@@ -19,6 +19,7 @@ mod record;
 mod symbols;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use ::dbn::{
     InstrumentDefMsg, Metadata, StatusAction, StatusMsg, SymbolMappingMsg, VersionUpgradePolicy,
@@ -34,6 +35,7 @@ use crate::{
 use quotes::Depth;
 use record::{HEADER_BYTES, Header, body, field, text};
 use symbols::Symbols;
+pub use write::DbnWriter;
 
 /// What comes before the length of the header: `DBN` and the version.
 const MAGIC: &[u8] = b"DBN";
