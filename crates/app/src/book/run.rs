@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::civil::Date;
-use zomma_market::{feed::Counts, format::Format, instruments::Instruments, recording::Session};
+use zomma_market::{feed::Counts, format::Format, instruments::Instruments};
 
 use super::{
     counts,

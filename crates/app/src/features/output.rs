@@ -70,7 +70,9 @@ impl Output {
                 Writer::Parquet(Box::new(ArrowWriter::try_new(file()?, Arc::clone(&schema), Some(properties))?))
             }
             _ => {
-                return Err(BadArguments(format!("{shown}: allowed: a name that ends in .parquet or .csv, or -")).into());
+                return Err(
+                    BadArguments(format!("{shown}: allowed: a name that ends in .parquet or .csv, or -")).into()
+                );
             }
         };
         let mut output = Self {

@@ -5,7 +5,7 @@ mod session;
 mod source;
 
 pub use player::{Listener, Played, play};
-pub use session::{Session, new_york_midnight_ns, session_of};
+pub use session::session_of;
 pub use source::{Opened, Orderbook, open, shown};
 
 use zomma_market::instruments::Instruments;

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, Time};
 use zomma_base::time::new_york_instant;
-pub use zomma_market::recording::Session;
+use zomma_market::recording::Session;
 
 use super::Opened;
 
@@ -21,7 +21,7 @@ pub fn session_of(opened: &Opened, date: Option<Date>, symbol: Option<&str>) -> 
 }
 
 /// Midnight in New York of a date, in nanoseconds since the Unix epoch; what is before 1970 counts as 1970.
-pub fn new_york_midnight_ns(date: Date) -> u64 {
+fn new_york_midnight_ns(date: Date) -> u64 {
     u64::try_from(new_york_instant(date.to_datetime(Time::midnight())).as_nanosecond()).unwrap_or(0)
 }
 
