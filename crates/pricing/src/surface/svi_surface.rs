@@ -307,7 +307,7 @@ pub(super) fn nearest_free(own: &Svi, shape: Option<Svi>) -> Svi {
     if own.is_butterfly_free() {
         return *own;
     }
-    let level = own.total_variance(0.0).max(LEAST_LEVEL).min(f64::MAX);
+    let level = Some(own.total_variance(0.0)).filter(|w| w.is_finite()).unwrap_or(LEAST_LEVEL).max(LEAST_LEVEL);
     let to = shape.filter(Svi::is_butterfly_free).unwrap_or_else(|| Svi::flat(level));
     let (from, end) = (wings::from_svi(own), wings::from_svi(&to));
     // The coordinates' way is no straight one for w: the money stays where it is.
