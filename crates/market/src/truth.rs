@@ -180,7 +180,8 @@ impl CrossCheck {
             }
             self.has_traded[place] = true;
         }
-        if !event.flags.contains(Flags::LAST) || event.flags.contains(Flags::SNAPSHOT) {
+        let is_of_books = !matches!(event.body, Body::Definition | Body::Status(_) | Body::Quote { .. });
+        if !is_of_books || !event.flags.contains(Flags::LAST) || event.flags.contains(Flags::SNAPSHOT) {
             return;
         }
         self.report.looked_at += 1;

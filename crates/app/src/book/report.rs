@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use zomma_market::{
     event::{InstrumentId, NO_PRICE, Side},
+    format::Format,
     instruments::{Definition, Instruments},
     truth::Top,
 };
@@ -80,6 +81,12 @@ fn write_text(outcome: &Outcome, wanted: Option<&str>, out: &mut String) -> std:
     }
     writeln!(out, "At the end:")?;
     write_tops(&tops(&replay.books), instruments, wanted, out)?;
+    if *format == Format::Lobster {
+        writeln!(
+            out,
+            "  LOBSTER tells neither the orders that rested before nor those below its levels: this is not the market's whole book"
+        )?;
+    }
     if let Some(verdict) = &outcome.verdict {
         write_verdict(verdict, instruments, out)?;
     }
@@ -143,7 +150,12 @@ fn decimal(nanos: i128) -> String {
 }
 
 fn write_verdict(verdict: &Verdict, instruments: &Instruments, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "Check: {}", if verdict.is_right() { "right" } else { "WRONG" })?;
+    let conclusion = match verdict.is_right() {
+        Some(true) => "right",
+        Some(false) => "WRONG",
+        None => "nothing in the feed that could be checked",
+    };
+    writeln!(out, "Check: {conclusion}")?;
     if let Some(steps) = &verdict.steps {
         writeln!(
             out,

@@ -28,13 +28,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing is wrong.
-    pub fn is_right(&self) -> bool {
+    /// Whether nothing is wrong; none where the feed had nothing that could be checked.
+    pub fn is_right(&self) -> Option<bool> {
         let faults = if self.are_faults_wrong { self.faults.iter().map(|fault| fault.1).sum() } else { 0 };
         let crossed = if self.are_faults_wrong { self.crosses.crossed_after_first_trade } else { 0 };
         let different = self.quotes.as_ref().map_or(0, |quotes| quotes.different);
         let mismatched = self.steps.as_ref().map_or(0, |steps| steps.mismatched);
-        faults + crossed + different + mismatched == 0
+        let wrong = faults + crossed + different + mismatched;
+        let has_looked = self.crosses.looked_at > 0 || self.quotes.is_some() || self.steps.is_some();
+        (wrong > 0 || has_looked).then_some(wrong == 0)
     }
 }
 

@@ -109,7 +109,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
     }
     // The verdict stands also where the reader of the report went away.
     match outcome.verdict {
-        Some(verdict) if !verdict.is_right() => Err(ExitWith { code: 1, message: None }.into()),
+        Some(verdict) if verdict.is_right() == Some(false) => Err(ExitWith { code: 1, message: None }.into()),
         _ => printed,
     }
 }

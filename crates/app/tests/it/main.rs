@@ -7,6 +7,7 @@ mod book;
 mod browser;
 mod contract;
 mod deploy;
+mod features;
 mod gpu_bench;
 mod gpu_config;
 mod gpu_launch;

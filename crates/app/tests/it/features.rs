@@ -1,0 +1,98 @@
+//! `zomma features`: rows by book and at a pace, as CSV and Parquet, and what is refused.
+
+use std::fs;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::Value;
+use zomma_testkit::real_data;
+
+use crate::program::{arg, run, table};
+
+/// Two minutes of a LOBSTER day: an ask, then bids that come and go.
+const MESSAGES: &str = "\
+34200.0,1,1,200,1001000,-1
+34200.5,1,2,300,999000,1
+34201.2,1,3,100,1000000,1
+34203.1,4,3,40,1000000,1
+34203.1,3,3,60,1000000,1
+";
+
+#[test]
+fn every_book_gives_a_row_and_a_pace_gives_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
+    fs::write(&feed, MESSAGES).unwrap();
+    let rows = folder.path().join("rows.csv");
+    let with = |more: &[&str]| {
+        let base = ["features", arg(&feed), "--features", "spread,imbalance:1", "-o", arg(&rows)];
+        run(&[&base[..], more].concat()).ok();
+        table(&fs::read_to_string(&rows).unwrap())
+    };
+    let midnight_ns = 1_340_251_200_000_000_000_u64;
+    let books = with(&[]);
+    let column = |rows: &[std::collections::HashMap<String, String>], name: &str| -> Vec<String> {
+        rows.iter().map(|row| row[name].clone()).collect()
+    };
+    assert_eq!(column(&books, "spread"), ["", "2000", "1000", "1000", "2000"]);
+    assert_eq!(books[1]["imbalance:1"], "0.2");
+    assert_eq!(books[0]["time_ns"], (midnight_ns + 34_200_000_000_000).to_string());
+    // At 09:30:01 the bid of 99.90 was known, at :02 and :03 the better one.
+    let paced = with(&["--every", "1s"]);
+    let seconds = paced.iter().map(|row| (row["time_ns"].parse::<u64>().unwrap() - midnight_ns) / 1_000_000_000);
+    assert_eq!(seconds.collect::<Vec<_>>(), [34_200, 34_201, 34_202, 34_203]);
+    assert_eq!(column(&paced, "spread"), ["", "2000", "1000", "1000"]);
+
+    let parquet = folder.path().join("rows.parquet");
+    let report = run(&["features", arg(&feed), "-o", arg(&parquet), "--json"]).ok();
+    let report: Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!((report["rows"].as_u64(), report["instrument"].as_str()), (Some(5), Some("ACME")));
+    let reader = SerializedFileReader::new(fs::File::open(&parquet).unwrap()).unwrap();
+    assert_eq!(reader.metadata().file_metadata().num_rows(), 5);
+    let printed = run(&["features", arg(&feed), "--features", "mid", "-o", "-"]).ok();
+    assert_eq!(table(&printed.out).len(), 5);
+    assert!(printed.err.contains("ACME, 5 events"), "{}", printed.err);
+}
+
+#[test]
+fn features_are_listed_and_faults_named() {
+    let listed = run(&["features", "--list"]).ok();
+    for name in ["spread", "microprice", "ofi", "vpin", "kyle", "hawkes"] {
+        assert!(listed.out.lines().any(|line| line.starts_with(name)), "{name}: {}", listed.out);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
+    fs::write(&feed, MESSAGES).unwrap();
+    let rows = folder.path().join("rows.csv");
+    let refused = |more: &[&str], code, words: &[&str]| {
+        run(&[&["features", arg(&feed)][..], more].concat()).refused(code, words);
+        assert!(!rows.exists(), "{more:?} left a file");
+    };
+    let out = ["-o", arg(&rows)];
+    let refused_with = |more: &[&str], code, words: &[&str]| refused(&[more, &out].concat(), code, words);
+    refused_with(&["--features", "spread,ouch"], 2, &["ouch", "spread"]);
+    refused_with(&["--features", "imbalance:0"], 2, &["imbalance:0"]);
+    refused_with(&["--features", "spread,spread"], 2, &["twice"]);
+    refused_with(&["--every", "0s"], 2, &["100ms"]);
+    refused_with(&["--every", "soon"], 2, &["100ms"]);
+    refused(&["-o", "rows.txt"], 2, &[".parquet or .csv"]);
+    refused(&[], 2, &["--output"]);
+}
+
+#[test]
+fn real_features_of_one_of_several_instruments() {
+    let Some(data) = real_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let feed = data.join("books/itch/lobster_20120621_AAPL_AMZN_GOOG.itch50.bin.gz");
+    let rows = folder.path().join("rows.csv");
+    let args = ["--date", "2012-06-21", "--every", "1m", "-o", arg(&rows)];
+    run(&[&["features", arg(&feed)][..], &args].concat()).refused(2, &["AAPL, AMZN, GOOG"]);
+    run(&[&["features", arg(&feed), "--instrument", "IBM"][..], &args].concat()).refused(2, &["IBM", "AAPL"]);
+    run(&[&["features", arg(&feed), "--instrument", "AMZN"][..], &args].concat()).ok();
+    let rows = table(&fs::read_to_string(&rows).unwrap());
+    assert!((388..=391).contains(&rows.len()), "{} minutes", rows.len());
+    for row in &rows[1..] {
+        let spread: f64 = row["spread"].parse().unwrap();
+        let imbalance: f64 = row["imbalance:5"].parse().unwrap();
+        assert!((100.0..10_000.0).contains(&spread) && imbalance.abs() <= 1.0, "{row:?}");
+    }
+}
