@@ -389,6 +389,7 @@ struct OrderBook {
     orders: HashMap<u64, (Side, i64, u64)>,
     levels: [std::collections::BTreeMap<i64, u64>; 2],
     traded: bool,
+    trades: u64,
     checked: u64,
 }
 
@@ -425,7 +426,14 @@ impl Sink for OrderBook {
                     self.put(order_id, side, price_ticks, left - size);
                 }
             }
-            Body::Trade { .. } => self.traded = true,
+            Body::Trade { resting_side, price_ticks, .. } => {
+                self.traded = true;
+                // The trade comes before what it takes away: its price must rest on the side that is told.
+                if let Some(side) = resting_side {
+                    assert!(self.levels[side as usize].contains_key(&price_ticks), "nothing rests at {price_ticks}");
+                    self.trades += 1;
+                }
+            }
             other => panic!("{other:?}"),
         }
         if self.traded && event.flags.contains(Flags::LAST) {
@@ -440,9 +448,9 @@ impl Sink for OrderBook {
 #[test]
 fn real_es_orders_are_all_known_and_the_book_is_uncrossed_after_the_first_trade() {
     let Some(folder) = zomma_testkit::real_data() else { return };
-    for (file, records, snapshot_orders, checked) in [
-        ("esh4-glbx-mdp3-20231224.mbo.dbn.zst", 8_725, 8_725, 0),
-        ("esh4-glbx-mdp3-20231225.mbo.dbn.zst", 68_792, 8_725, 46_097),
+    for (file, records, snapshot_orders, checked, trades) in [
+        ("esh4-glbx-mdp3-20231224.mbo.dbn.zst", 8_725, 8_725, 0, 0),
+        ("esh4-glbx-mdp3-20231225.mbo.dbn.zst", 68_792, 8_725, 46_097, 2_972),
     ] {
         let bytes = read(&folder.join("books/dbn").join(file));
         let mut book = OrderBook::default();
@@ -454,7 +462,7 @@ fn real_es_orders_are_all_known_and_the_book_is_uncrossed_after_the_first_trade(
         let mut events = Vec::new();
         DbnDecoder::new().feed(&bytes, &mut events).unwrap();
         let of_snapshot = events.iter().filter(|event| event.flags.contains(Flags::SNAPSHOT)).count();
-        assert_eq!((of_snapshot, book.checked), (snapshot_orders, checked));
+        assert_eq!((of_snapshot, book.checked, book.trades), (snapshot_orders, checked, trades));
         assert_eq!(decoder.instruments().latest(InstrumentId(0)).unwrap().symbol, "ESH4");
     }
 }

@@ -1,4 +1,4 @@
-//! Writes events of orders as a DBN stream, version 3, as a live session sends it: a header without schema, a symbol mapping for each
+//! Writes events of orders as a DBN stream, version 3, as a live feed sends it: a header without schema, a symbol mapping for each
 //! instrument, then `mbo` and `status` records.
 //!
 //! Execution  of a resting order is a trade, a fill and a cancel, which belong together; an order that gets another number is cancelled and added.
