@@ -33,6 +33,7 @@ mod apply;
 mod batch;
 mod checkpoint;
 mod fault;
+mod huge;
 mod ladder;
 mod pool;
 mod table;
@@ -121,24 +122,23 @@ impl Books {
 
     /// Empty books that take in no more than this.
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with_room(limits, 0, false)
+    }
+
+    /// Empty books with room for so many resting orders, so that filling them stops for no growth; where `on_huge_pages`, tables of over four
+    /// megabytes lie on pages of two megabytes, where the system has them: fewer reads wait for page tables. One order takes 48 to 64 bytes.
+    pub fn with_room(limits: Limits, orders: u32, on_huge_pages: bool) -> Self {
+        let limits = limits.within_reach();
+        let room = orders.min(limits.orders) as usize;
         Self {
             heads: Vec::new(),
             told: Vec::new(),
-            table: OrderTable::with_capacity(0),
-            orders: Pool::with_capacity(0),
-            levels: Pool::with_capacity(0),
+            table: OrderTable::with_capacity(room, on_huge_pages),
+            orders: Pool::with_capacity(room, on_huge_pages),
+            levels: Pool::with_capacity(0, on_huge_pages),
             faults: FaultCounts::default(),
-            limits: limits.within_reach(),
+            limits,
         }
-    }
-
-    /// Empty books with room for so many resting orders, so that filling them stops for no growth. One order takes 48 to 64 bytes.
-    pub fn with_capacity(orders: u32) -> Self {
-        let mut books = Self::new();
-        let room = orders.min(MOST_ORDERS) as usize;
-        books.table = OrderTable::with_capacity(room);
-        books.orders = Pool::with_capacity(room);
-        books
     }
 
     /// One instrument's book; an empty one where nothing was told of it yet.
