@@ -1,7 +1,7 @@
 //! The stream of a feed on its way into features, and the rows that they give.
 
 use zomma_market::{
-    event::{Event, InstrumentId, Sink},
+    event::{Body, Event, InstrumentId, Sink},
     features::{FeatureSet, FeatureStream},
     instruments::Instruments,
 };
@@ -63,7 +63,7 @@ impl FeatureRows {
         if event.instrument != *instrument || self.failed.is_some() {
             return;
         }
-        self.events += 1;
+        self.events += u64::from(event.body != Body::Definition);
         let written = match self.every_ns {
             None if stream.event(event) => self.output.row(event.exchange_ns, stream.set().values()),
             None => Ok(()),

@@ -22,7 +22,7 @@ fn itch() -> Vec<u8> {
         file.extend((message.len() as u16).to_be_bytes());
         file.extend(message);
     };
-    frame(b'R', b"ACME    QN\0\0\0\x64NC  PNNN\0\0\0\0N");
+    frame(b'R', b"ACME    QN\0\0\0\x64NC  PNNNN\0\0\0\0N");
     let add = |id: u64, side: u8, shares: u32, price: u32| {
         [&id.to_be_bytes()[..], &[side], &shares.to_be_bytes(), b"ACME    ", &price.to_be_bytes()].concat()
     };

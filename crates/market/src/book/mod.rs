@@ -25,12 +25,15 @@
 //!
 //! One table finds every order by instrument and number (a number need only be unique within its instrument); orders and levels lie in two pools, an
 //! order's neighbours in the queue and its level are places in them, and each side has its prices sorted with the best last. An event of the top of
-//! the book touches about five cache lines, however many instruments there are. Memory grows with what rests and is used again: once the books
+//! the book touches about five cache lines, however many instruments there are; where these lie outside the processor's cache, [`BatchedBooks`] fetches
+//! those of later events while it applies earlier ones. Memory grows with what rests and is used again: once the books
 //! have been at their largest, nothing is allocated.
 
 mod apply;
+mod batch;
 mod checkpoint;
 mod fault;
+mod huge;
 mod ladder;
 mod pool;
 mod table;
@@ -38,6 +41,7 @@ mod table;
 mod tests;
 mod view;
 
+pub use batch::BatchedBooks;
 pub use checkpoint::CheckpointError;
 pub use fault::{Fault, FaultCounts};
 pub use view::{Book, LevelView, OrderView, QueuePlace};
@@ -118,24 +122,23 @@ impl Books {
 
     /// Empty books that take in no more than this.
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with_room(limits, 0, false)
+    }
+
+    /// Empty books with room for so many resting orders, so that filling them stops for no growth; where `on_huge_pages`, tables of over four
+    /// megabytes lie on pages of two megabytes, where the system has them: fewer reads wait for page tables. One order takes 48 to 64 bytes.
+    pub fn with_room(limits: Limits, orders: u32, on_huge_pages: bool) -> Self {
+        let limits = limits.within_reach();
+        let room = orders.min(limits.orders) as usize;
         Self {
             heads: Vec::new(),
             told: Vec::new(),
-            table: OrderTable::with_capacity(0),
-            orders: Pool::with_capacity(0),
-            levels: Pool::with_capacity(0),
+            table: OrderTable::with_capacity(room, on_huge_pages),
+            orders: Pool::with_capacity(room, on_huge_pages),
+            levels: Pool::with_capacity(0, on_huge_pages),
             faults: FaultCounts::default(),
-            limits: limits.within_reach(),
+            limits,
         }
-    }
-
-    /// Empty books with room for so many resting orders, so that filling them stops for no growth. One order takes 48 to 64 bytes.
-    pub fn with_capacity(orders: u32) -> Self {
-        let mut books = Self::new();
-        let room = orders.min(MOST_ORDERS) as usize;
-        books.table = OrderTable::with_capacity(room);
-        books.orders = Pool::with_capacity(room);
-        books
     }
 
     /// One instrument's book; an empty one where nothing was told of it yet.

@@ -63,12 +63,13 @@ pub(super) struct Pool<T> {
     places: Vec<T>,
     free: u32,
     used: usize,
+    on_huge_pages: bool,
 }
 
 impl<T: Pooled> Pool<T> {
     /// Room for so many before it grows.
-    pub(super) fn with_capacity(places: usize) -> Self {
-        Self { places: Vec::with_capacity(places), free: NONE, used: 0 }
+    pub(super) fn with_capacity(places: usize, on_huge_pages: bool) -> Self {
+        Self { places: super::huge::reserved(places, on_huge_pages), free: NONE, used: 0, on_huge_pages }
     }
 
     /// How many places are in use.
@@ -86,8 +87,19 @@ impl<T: Pooled> Pool<T> {
             *reused = value;
             return place;
         }
+        if self.on_huge_pages && self.places.len() == self.places.capacity() {
+            self.grow();
+        }
         self.places.push(value);
         (self.places.len() - 1) as u32
+    }
+
+    /// Moves to new memory that is twice as large: what a vector grows by itself may stay on the small pages that it has.
+    #[cold]
+    fn grow(&mut self) {
+        let mut places = super::huge::reserved((2 * self.places.len()).max(64), true);
+        places.extend_from_slice(&self.places);
+        self.places = places;
     }
 
     /// Gives a place back.
@@ -153,7 +165,7 @@ mod tests {
     #[test]
     fn a_place_given_back_is_the_next_one_used() {
         let order = Order { id: 1, size: 1, level: 0, before: NONE, after: NONE, instrument: 0 };
-        let mut pool = Pool::with_capacity(0);
+        let mut pool = Pool::with_capacity(0, false);
         let places: Vec<u32> = (0..4).map(|id| pool.insert(Order { id, ..order })).collect();
         pool.remove(places[1]);
         pool.remove(places[3]);

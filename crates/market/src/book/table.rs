@@ -28,14 +28,15 @@ pub(super) struct OrderTable {
     entries: Vec<u64>,
     bits: u32,
     len: usize,
+    on_huge_pages: bool,
 }
 
 impl OrderTable {
     /// Room for so many orders before it grows.
-    pub(super) fn with_capacity(orders: usize) -> Self {
+    pub(super) fn with_capacity(orders: usize, on_huge_pages: bool) -> Self {
         let wanted = orders.saturating_mul(2).clamp(1 << LEAST_BITS, 1 << MOST_BITS);
         let bits = wanted.next_power_of_two().trailing_zeros();
-        Self { entries: vec![0; 1 << bits], bits, len: 0 }
+        Self { entries: empty(bits, on_huge_pages), bits, len: 0, on_huge_pages }
     }
 
     /// The place in the table where the search of a hash begins.
@@ -97,7 +98,7 @@ impl OrderTable {
     #[cold]
     fn grow(&mut self) {
         self.bits += 1;
-        let old = std::mem::replace(&mut self.entries, vec![0; 1 << self.bits]);
+        let old = std::mem::replace(&mut self.entries, empty(self.bits, self.on_huge_pages));
         let mask = self.entries.len() - 1;
         for entry in old.into_iter().filter(|entry| *entry != 0) {
             let mut at = self.home((entry >> 32) as u32);
@@ -122,6 +123,15 @@ impl OrderTable {
     }
 }
 
+/// Empty entries: memory that the system gives zeroed is not written, so huge pages can still be asked for.
+fn empty(bits: u32, on_huge_pages: bool) -> Vec<u64> {
+    let mut entries = vec![0; 1 << bits];
+    if on_huge_pages {
+        super::huge::advise(&mut entries);
+    }
+    entries
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn finds_what_was_put_in_and_nothing_that_was_taken_out() {
-        let mut table = OrderTable::with_capacity(0);
+        let mut table = OrderTable::with_capacity(0, false);
         let mut numbers: Vec<u64> = Vec::new();
         let mut known: HashMap<u64, u32> = HashMap::new();
         let mut state = 7u64;

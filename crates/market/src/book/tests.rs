@@ -98,10 +98,15 @@ proptest! {
 
     #[test]
     fn many_at_once_are_the_same_as_one_by_one(events in events(300)) {
-        let (mut together, mut alone) = (Books::with_limits(limits()), Books::with_limits(limits()));
+        let [mut together, mut gathered] = [true, false].map(|huge| Books::with_room(limits(), 9, huge));
+        let mut alone = Books::with_limits(limits());
         together.apply_all(&events);
+        let mut sink = BatchedBooks::new(&mut gathered);
+        events.iter().for_each(|event| sink.event(event));
+        drop(sink);
         events.iter().for_each(|event| { alone.apply(event); });
         prop_assert_eq!(checkpoint_of(&together), checkpoint_of(&alone));
+        prop_assert_eq!(checkpoint_of(&gathered), checkpoint_of(&alone));
     }
 }
 
