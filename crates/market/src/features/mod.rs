@@ -13,6 +13,7 @@ pub mod correlation;
 pub mod depth;
 mod error;
 pub mod hawkes;
+pub mod impact;
 pub mod integrated_ofi;
 pub mod kyle;
 mod matrix;
