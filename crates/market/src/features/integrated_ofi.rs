@@ -9,8 +9,8 @@ use super::{
     depth::{MOST_LEVELS, checked_levels},
     error::bad,
     matrix::symmetric_eigen,
-    ofi::{Interval, IntervalFlow, OrderFlow},
-    window::RollingSum,
+    ofi::{Interval, IntervalFlow},
+    window::RollingSums,
 };
 
 /// The least number of intervals that weights are fitted to.
@@ -103,8 +103,7 @@ impl Moments {
 /// again at the end of each interval of `window_ns`, to the intervals that are over.
 #[derive(Debug, Clone)]
 pub struct IntegratedOfi {
-    flow: OrderFlow,
-    sums: Vec<RollingSum>,
+    sums: RollingSums,
     intervals: IntervalFlow,
     moments: Moments,
     weights: Option<LevelWeights>,
@@ -121,9 +120,8 @@ impl IntegratedOfi {
             return Err(bad("levels", levels, "2 to 20"));
         }
         Ok(Self {
-            flow: OrderFlow::new(levels)?,
-            sums: (0..levels).map(|_| RollingSum::new(window_ns)).collect::<Result<_, _>>()?,
             intervals: IntervalFlow::new(window_ns, levels)?,
+            sums: RollingSums::new(window_ns, levels)?,
             moments: Moments::new(levels),
             weights: None,
         })
@@ -137,14 +135,13 @@ impl IntegratedOfi {
         if self.moments.intervals != before {
             self.weights = self.moments.weights().ok().or(self.weights);
         }
-        let flow = self.flow.on_depth(depth);
-        self.sums.iter_mut().zip(flow).for_each(|(sum, flow)| sum.add(depth.time_ns, *flow));
+        self.sums.add(depth.time_ns, self.intervals.latest());
     }
 
     /// In lots; `None` before 30 intervals are over.
     #[inline]
     pub fn value(&self) -> Option<f64> {
         let weights = self.weights.as_ref()?;
-        Some(weights.weights().iter().zip(&self.sums).map(|(weight, sum)| weight * sum.sum()).sum())
+        Some(weights.weights().iter().zip(self.sums.sums()).map(|(weight, sum)| weight * sum).sum())
     }
 }

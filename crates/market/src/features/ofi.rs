@@ -11,7 +11,7 @@
 
 use super::{
     Depth, FeatureError, Level,
-    depth::{MOST_LEVELS, checked_levels},
+    depth::{MOST_LEVELS, checked_levels, side_depth},
     error::bad,
     regression::{Line, fit_line},
     window::RollingSum,
@@ -21,20 +21,28 @@ use super::{
 const NO_BID: Level = Level { price_ticks: i64::MIN, size: 0 };
 const NO_ASK: Level = Level { price_ticks: i64::MAX, size: 0 };
 
-/// The flow into one level of bids, in lots.
+/// Sizes count up to here, so that no sum of a few overflows.
+const MOST_LOTS: u64 = 1 << 60;
+
 #[inline]
-pub fn bid_flow(before: Level, now: Level) -> i64 {
-    let came = if now.price_ticks >= before.price_ticks { i128::from(now.size) } else { 0 };
-    let went = if now.price_ticks <= before.price_ticks { i128::from(before.size) } else { 0 };
-    (came - went).clamp(i128::from(i64::MIN / 2), i128::from(i64::MAX / 2)) as i64
+fn lots(size: u64) -> i64 {
+    size.min(MOST_LOTS) as i64
 }
 
-/// The flow into one level of asks, in lots.
+/// The flow into one level of bids, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
+#[inline]
+pub fn bid_flow(before: Level, now: Level) -> i64 {
+    let came = i64::from(now.price_ticks >= before.price_ticks) * lots(now.size);
+    let went = i64::from(now.price_ticks <= before.price_ticks) * lots(before.size);
+    came - went
+}
+
+/// The flow into one level of asks, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
 #[inline]
 pub fn ask_flow(before: Level, now: Level) -> i64 {
-    let came = if now.price_ticks <= before.price_ticks { i128::from(now.size) } else { 0 };
-    let went = if now.price_ticks >= before.price_ticks { i128::from(before.size) } else { 0 };
-    (came - went).clamp(i128::from(i64::MIN / 2), i128::from(i64::MAX / 2)) as i64
+    let came = i64::from(now.price_ticks <= before.price_ticks) * lots(now.size);
+    let went = i64::from(now.price_ticks >= before.price_ticks) * lots(before.size);
+    came - went
 }
 
 /// The flow of each event at each level.
@@ -75,6 +83,12 @@ impl OrderFlow {
             (self.bids[level], self.asks[level]) = (bid, ask);
         }
         self.seen = true;
+        &self.flow[..self.levels]
+    }
+
+    /// The imbalance of the last event at each level.
+    #[inline]
+    pub fn latest(&self) -> &[i64] {
         &self.flow[..self.levels]
     }
 }
@@ -201,6 +215,12 @@ impl IntervalFlow {
         (self.mid_at_start, self.depth_sum, self.books) = (self.mid_half_ticks, 0.0, 0);
     }
 
+    /// The imbalance of the last event at each level, in lots.
+    #[inline]
+    pub fn latest(&self) -> &[i64] {
+        self.flow.latest()
+    }
+
     /// The interval that is under way, as it would be if it ended now.
     pub fn open(&self) -> Option<Interval> {
         let mut interval = self.open?;
@@ -216,11 +236,16 @@ impl IntervalFlow {
     pub fn on_depth(&mut self, depth: &Depth<'_>, mut over: impl FnMut(&Interval)) {
         let pause = depth.time_ns.saturating_sub(self.now_ns);
         self.now_ns = self.now_ns.max(depth.time_ns);
-        let start_ns = self.now_ns - self.now_ns % self.interval_ns;
+        // Most books fall into the open interval, which spares them a division.
+        let start_ns = match &self.open {
+            Some(open) if self.now_ns - open.start_ns < self.interval_ns => open.start_ns,
+            _ => self.now_ns - self.now_ns % self.interval_ns,
+        };
         if pause > DAY_NS {
             (self.open, self.mid_half_ticks) = (None, None);
         }
-        while let Some(interval) = self.open().filter(|interval| interval.start_ns < start_ns) {
+        while self.open.is_some_and(|interval| interval.start_ns < start_ns) {
+            let Some(interval) = self.open() else { break };
             over(&interval);
             self.begin(interval.start_ns + self.interval_ns);
         }
@@ -234,8 +259,7 @@ impl IntervalFlow {
         if let Some(interval) = &mut self.open {
             interval.flow.iter_mut().zip(flow).for_each(|(sum, flow)| *sum = sum.saturating_add(*flow));
         }
-        let resting =
-            super::depth::side_depth(depth.bids, levels) as f64 + super::depth::side_depth(depth.asks, levels) as f64;
+        let resting = side_depth(depth.bids, levels) as f64 + side_depth(depth.asks, levels) as f64;
         self.depth_sum += resting;
         self.books += 1;
     }

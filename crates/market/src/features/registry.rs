@@ -4,12 +4,14 @@ use super::{
     Depth, FeatureError, Trade,
     arguments::Arguments,
     depth::{checked_levels, imbalance, side_depth, weighted_mid_ticks},
+    error::duration,
     hawkes::{HawkesIntensity, HawkesParameters},
     integrated_ofi::IntegratedOfi,
     kyle::{KyleLambda, SignedVolume},
     microprice::{MicropriceStates, StreamingMicroprice},
     ofi::RollingOfi,
     realised::{Realised, RollingRealised},
+    registry_bars,
     set::Feature,
     spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
     volume_profile::{ValueArea, VolumeProfile},
@@ -46,7 +48,7 @@ pub struct FeatureInfo {
     pub source: Source,
     /// What it is.
     pub about: &'static str,
-    build: fn(&mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError>,
+    pub(super) build: fn(&mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError>,
 }
 
 impl FeatureInfo {
@@ -66,8 +68,8 @@ impl std::fmt::Debug for FeatureInfo {
 }
 
 /// Every feature.
-pub fn features() -> &'static [FeatureInfo] {
-    &FEATURES
+pub fn features() -> impl Iterator<Item = &'static FeatureInfo> {
+    FEATURES.iter().chain(&registry_bars::FEATURES)
 }
 
 /// The feature of a name.
@@ -76,9 +78,9 @@ pub fn features() -> &'static [FeatureInfo] {
 ///
 /// [`FeatureError::UnknownFeature`] with the names that there are.
 pub fn find(name: &str) -> Result<&'static FeatureInfo, FeatureError> {
-    FEATURES.iter().find(|info| info.name == name).ok_or_else(|| FeatureError::UnknownFeature {
+    features().find(|info| info.name == name).ok_or_else(|| FeatureError::UnknownFeature {
         name: name.to_owned(),
-        allowed: FEATURES.iter().map(|info| info.name).collect::<Vec<_>>().join(", "),
+        allowed: features().map(|info| info.name).collect::<Vec<_>>().join(", "),
     })
 }
 
@@ -177,23 +179,40 @@ fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Box<dyn Feature>,
     Ok(of(kyle, KyleLambda::on_depth, KyleLambda::on_trade, KyleLambda::value))
 }
 
-/// A profile with its value area, found again after each trade.
+/// A profile with its value area, which takes time to find and is found again at the end of each interval with trades.
 struct Profiled {
     profile: VolumeProfile,
     share: f64,
+    every_ns: u64,
+    index: u64,
+    traded: bool,
     area: Option<ValueArea>,
+}
+
+impl Profiled {
+    fn advance(&mut self, time_ns: u64) {
+        let index = time_ns / self.every_ns;
+        if index > self.index {
+            if std::mem::take(&mut self.traded) {
+                self.area = self.profile.value_area(self.share).ok().flatten();
+            }
+            self.index = index;
+        }
+    }
 }
 
 fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Box<dyn Feature>, FeatureError> {
     let (profile, share) = (VolumeProfile::new(a.ticks("bin_ticks", 1)?)?, a.number("share", 0.7)?);
+    let every_ns = duration("every", a.duration("every", MINUTE_NS)?)?;
     profile.value_area(share)?;
     let on_trade = |state: &mut Profiled, trade: &Trade| {
+        state.advance(trade.time_ns);
         state.profile.on_trade(trade);
-        state.area = state.profile.value_area(state.share).ok().flatten();
+        state.traded = true;
     };
-    Ok(of_trades(Profiled { profile, share, area: None }, on_trade, move |state| {
-        state.area.map(|area| edge(area) as f64)
-    }))
+    let state = Profiled { profile, share, every_ns, index: 0, traded: false, area: None };
+    let on_depth = |state: &mut Profiled, depth: &Depth<'_>| state.advance(depth.time_ns);
+    Ok(of(state, on_depth, on_trade, move |state| state.area.map(|area| edge(area) as f64)))
 }
 
 static FEATURES: [FeatureInfo; 26] = [
@@ -461,19 +480,19 @@ static FEATURES: [FeatureInfo; 26] = [
     },
     FeatureInfo {
         name: "value_area_low",
-        parameters: "bin_ticks=1:share=0.7",
+        parameters: "bin_ticks=1:share=0.7:every=1m",
         unit: "ticks",
-        window: "from the start",
-        source: Source::Trades,
+        window: "from the start to the end of the last interval",
+        source: Source::BooksAndTrades,
         about: "lower end of the prices where a share of all was traded",
         build: |a| value_area(a, |area| area.low_ticks),
     },
     FeatureInfo {
         name: "value_area_high",
-        parameters: "bin_ticks=1:share=0.7",
+        parameters: "bin_ticks=1:share=0.7:every=1m",
         unit: "ticks",
-        window: "from the start",
-        source: Source::Trades,
+        window: "from the start to the end of the last interval",
+        source: Source::BooksAndTrades,
         about: "upper end of the prices where a share of all was traded",
         build: |a| value_area(a, |area| area.high_ticks),
     },

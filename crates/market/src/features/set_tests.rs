@@ -19,9 +19,12 @@ fn every_feature() -> String {
         "ofi_integrated" => "ofi_integrated:1s:3".to_owned(),
         "realised_spread" => "realised_spread:1s".to_owned(),
         "kyle" | "kyle_root" | "realised_variance" | "bipower" | "jump" | "jump_share" => format!("{name}:1s:5"),
+        "value_area_low" | "value_area_high" => format!("{name}:1:0.7:1s"),
+        other if registry::find(other).unwrap().parameters.starts_with("bar=1m:bars=") => format!("{other}:1s:3"),
+        other if registry::find(other).unwrap().parameters.starts_with("bar=1m") => format!("{other}:1s"),
         other => other.to_owned(),
     };
-    registry::features().iter().map(|info| short(info.name)).collect::<Vec<_>>().join(",")
+    registry::features().map(|info| short(info.name)).collect::<Vec<_>>().join(",")
 }
 
 #[test]
@@ -165,12 +168,8 @@ fn updates(day: &Day, rows: usize) -> impl Iterator<Item = Update<'_>> {
 #[test]
 fn real_every_feature_has_a_value_by_noon_and_knows_nothing_of_the_afternoon() {
     let Some(day) = lobster::amzn() else { return };
-    let features = registry::features()
-        .iter()
-        .map(|info| info.name)
-        .collect::<Vec<_>>()
-        .join(",")
-        .replace("vpin_bulk", "vpin_bulk:2000");
+    let features =
+        registry::features().map(|info| info.name).collect::<Vec<_>>().join(",").replace("vpin_bulk", "vpin_bulk:2000");
     let features = features.replace("vpin,", "vpin:2000,");
     let half = day.rows() / 2;
     let whole = FeatureSet::parse(&features).unwrap().columns(updates(day, half + 5_000));
