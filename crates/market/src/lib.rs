@@ -34,5 +34,6 @@ pub mod lobster;
 mod mutations;
 mod outcome;
 pub mod recording;
+pub mod sbe;
 pub mod tardis;
 pub mod truth;
