@@ -136,6 +136,28 @@ proptest! {
 }
 
 #[test]
+fn real_what_a_set_shares_is_what_each_feature_finds_alone() {
+    use super::super::{integrated_ofi::IntegratedOfi, ofi::RollingOfi};
+    let Some(day) = lobster::amzn() else { return };
+    let second_ns = 1_000_000_000;
+    let mut set = FeatureSet::parse("ofi:10s,ofi_level:1s:4,ofi_integrated:10s:3,ofi_level:10s:5").unwrap();
+    let mut alone = (
+        RollingOfi::new(1, 10 * second_ns).unwrap(),
+        RollingOfi::new(4, second_ns).unwrap(),
+        IntegratedOfi::new(3, 10 * second_ns).unwrap(),
+        RollingOfi::new(5, 10 * second_ns).unwrap(),
+    );
+    for depth in day.books().take(20_000) {
+        set.on_depth(&depth);
+        alone.0.on_depth(&depth);
+        alone.1.on_depth(&depth);
+        alone.2.on_depth(&depth);
+        alone.3.on_depth(&depth);
+        assert_eq!(set.values(), [alone.0.value(), alone.1.value(), alone.2.value(), alone.3.value()]);
+    }
+}
+
+#[test]
 fn extremes_of_prices_sizes_and_times_make_no_nan_and_no_panic() {
     let extremes = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
     let mut set = FeatureSet::parse(&every_feature()).unwrap();
