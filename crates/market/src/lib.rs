@@ -1,4 +1,4 @@
-//! Turns feed bytes and files into records: option chains and daily bars.
+//! Turns feed bytes and files into records, such as option chains and daily bars, and books and trades into features.
 //!
 //! ```
 //! use zomma_market::chain::{Member, ReadOptions, parse};

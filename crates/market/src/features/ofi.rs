@@ -21,15 +21,15 @@ use super::{
 const NO_BID: Level = Level { price_ticks: i64::MIN, size: 0 };
 const NO_ASK: Level = Level { price_ticks: i64::MAX, size: 0 };
 
-/// Sizes count up to here, so that no sum of a few overflows.
-const MOST_LOTS: u64 = 1 << 60;
+/// Sizes count up to here, so that the sums of a window fit in 64 bits.
+const MOST_LOTS: u64 = 1 << 40;
 
 #[inline]
 fn lots(size: u64) -> i64 {
     size.min(MOST_LOTS) as i64
 }
 
-/// The flow into one level of bids, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
+/// The flow into one level of bids, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
 #[inline]
 pub fn bid_flow(before: Level, now: Level) -> i64 {
     let came = if now.price_ticks >= before.price_ticks { lots(now.size) } else { 0 };
@@ -37,7 +37,7 @@ pub fn bid_flow(before: Level, now: Level) -> i64 {
     came - went
 }
 
-/// The flow into one level of asks, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
+/// The flow into one level of asks, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
 #[inline]
 pub fn ask_flow(before: Level, now: Level) -> i64 {
     let came = if now.price_ticks <= before.price_ticks { lots(now.size) } else { 0 };
