@@ -67,9 +67,12 @@ fn every_feature_is_made_by_its_name_alone_and_says_what_it_is() {
     assert_eq!(FeatureSet::parse(BOOK_FEATURES).unwrap().len(), 18);
 }
 
+/// A time, the bids and asks then, and the trade before them.
+type Row = (u64, Vec<Level>, Vec<Level>, Option<Trade>);
+
 /// A stream of a random walk's books and trades.
 #[derive(Debug, Clone)]
-struct Stream(Vec<(u64, Vec<Level>, Vec<Level>, Option<Trade>)>);
+struct Stream(Vec<Row>);
 
 impl Stream {
     fn updates(&self) -> impl Iterator<Item = Update<'_>> {
