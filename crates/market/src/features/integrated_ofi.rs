@@ -9,7 +9,7 @@ use super::{
     depth::{MOST_LEVELS, checked_levels},
     error::bad,
     matrix::symmetric_eigen,
-    ofi::{Interval, IntervalFlow},
+    ofi::{Interval, IntervalFlow, OrderFlow},
     window::RollingSums,
 };
 
@@ -99,14 +99,55 @@ impl Moments {
     }
 }
 
-/// The integrated order-flow imbalance of the last `window_ns`, streaming, in lots (the paper's times its depth scale). The weights are fitted
-/// again at the end of each interval of `window_ns`, to the intervals that are over.
+/// The weights, streaming: fitted to the intervals that are over, from 30 on and again whenever they are a tenth more.
 #[derive(Debug, Clone)]
-pub struct IntegratedOfi {
-    sums: RollingSums,
+pub struct StreamingWeights {
     intervals: IntervalFlow,
     moments: Moments,
-    weights: Option<LevelWeights>,
+    next_fit: usize,
+    fitted: Option<LevelWeights>,
+}
+
+impl StreamingWeights {
+    /// Of the best `levels` levels (2 or more) over intervals of `interval_ns` (100 ms or more).
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::BadParameter`] outside those.
+    pub fn new(levels: usize, interval_ns: u64) -> Result<Self, FeatureError> {
+        if levels < 2 {
+            return Err(bad("levels", levels, "2 to 20"));
+        }
+        let intervals = IntervalFlow::new(interval_ns, levels)?;
+        Ok(Self { intervals, moments: Moments::new(levels), next_fit: LEAST_INTERVALS, fitted: None })
+    }
+
+    /// Takes the next book with its flow at each level or more, as an [`OrderFlow`] has found it.
+    #[inline]
+    pub fn on_flow(&mut self, depth: &Depth<'_>, flow: &[i64]) {
+        let moments = &mut self.moments;
+        self.intervals.on_flow(depth, &flow[..moments.levels.min(flow.len())], |interval| moments.add(interval));
+        if self.moments.intervals >= self.next_fit {
+            self.fitted = self.moments.weights().ok().or(self.fitted);
+            self.next_fit = self.moments.intervals + self.moments.intervals / 10;
+        }
+    }
+
+    /// The integrated flow of a window, in lots, from its sums at each level (from 0); `None` before 30 intervals are over.
+    #[inline]
+    pub fn integrated(&self, sum: impl Fn(usize) -> f64) -> Option<f64> {
+        let fitted = self.fitted.as_ref()?;
+        Some(fitted.weights().iter().enumerate().map(|(level, weight)| weight * sum(level)).sum())
+    }
+}
+
+/// The integrated order-flow imbalance of the last `window_ns`, streaming, in lots (the paper's times its depth scale), with the weights of
+/// [`StreamingWeights`] over intervals of the same length.
+#[derive(Debug, Clone)]
+pub struct IntegratedOfi {
+    flow: OrderFlow,
+    sums: RollingSums,
+    weights: StreamingWeights,
 }
 
 impl IntegratedOfi {
@@ -116,32 +157,20 @@ impl IntegratedOfi {
     ///
     /// [`FeatureError::BadParameter`] outside those.
     pub fn new(levels: usize, window_ns: u64) -> Result<Self, FeatureError> {
-        if levels < 2 {
-            return Err(bad("levels", levels, "2 to 20"));
-        }
-        Ok(Self {
-            intervals: IntervalFlow::new(window_ns, levels)?,
-            sums: RollingSums::new(window_ns, levels)?,
-            moments: Moments::new(levels),
-            weights: None,
-        })
+        let weights = StreamingWeights::new(levels, window_ns)?;
+        Ok(Self { flow: OrderFlow::new(levels)?, sums: RollingSums::new(window_ns, levels)?, weights })
     }
 
     /// Takes the next book.
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
-        let before = self.moments.intervals;
-        let moments = &mut self.moments;
-        self.intervals.on_depth(depth, |interval| moments.add(interval));
-        if self.moments.intervals != before {
-            self.weights = self.moments.weights().ok().or(self.weights);
-        }
-        self.sums.add(depth.time_ns, self.intervals.latest());
+        let flow = self.flow.on_depth(depth);
+        self.weights.on_flow(depth, flow);
+        self.sums.add(depth.time_ns, flow);
     }
 
     /// In lots; `None` before 30 intervals are over.
     #[inline]
     pub fn value(&self) -> Option<f64> {
-        let weights = self.weights.as_ref()?;
-        Some(weights.weights().iter().zip(self.sums.sums()).map(|(weight, sum)| weight * sum).sum())
+        self.weights.integrated(|level| self.sums.sum(level))
     }
 }

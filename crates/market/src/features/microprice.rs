@@ -28,6 +28,7 @@ pub struct MicropriceStates {
     imbalances: usize,
     spreads: usize,
     grid_ticks: i64,
+    widest_ticks: i64,
 }
 
 impl MicropriceStates {
@@ -47,7 +48,8 @@ impl MicropriceStates {
         if grid_ticks < 1 {
             return Err(bad("grid_ticks", grid_ticks, "1 or more"));
         }
-        Ok(Self { imbalances, spreads, grid_ticks })
+        let widest_ticks = grid_ticks.saturating_mul(spreads as i64 - 1);
+        Ok(Self { imbalances, spreads, grid_ticks, widest_ticks })
     }
 
     /// How many states there are.
@@ -65,9 +67,11 @@ impl MicropriceStates {
         if spread <= 0 || resting <= 0.0 {
             return None;
         }
-        let steps = ((spread - 1) / self.grid_ticks) as usize;
+        // Where spreads are wide, most are wider than the widest: no division is needed to tell.
+        let widest = self.spreads - 1;
+        let steps = if spread > self.widest_ticks { widest } else { ((spread - 1) / self.grid_ticks) as usize };
         let bucket = (bid.size as f64 / resting * self.imbalances as f64) as usize;
-        Some(steps.min(self.spreads - 1) * self.imbalances + bucket.min(self.imbalances - 1))
+        Some(steps.min(widest) * self.imbalances + bucket.min(self.imbalances - 1))
     }
 
     /// The state with bids and asks exchanged.

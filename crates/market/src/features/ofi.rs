@@ -21,27 +21,27 @@ use super::{
 const NO_BID: Level = Level { price_ticks: i64::MIN, size: 0 };
 const NO_ASK: Level = Level { price_ticks: i64::MAX, size: 0 };
 
-/// Sizes count up to here, so that no sum of a few overflows.
-const MOST_LOTS: u64 = 1 << 60;
+/// Sizes count up to here, so that the sums of a window fit in 64 bits.
+const MOST_LOTS: u64 = 1 << 40;
 
 #[inline]
 fn lots(size: u64) -> i64 {
     size.min(MOST_LOTS) as i64
 }
 
-/// The flow into one level of bids, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
+/// The flow into one level of bids, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
 #[inline]
 pub fn bid_flow(before: Level, now: Level) -> i64 {
-    let came = i64::from(now.price_ticks >= before.price_ticks) * lots(now.size);
-    let went = i64::from(now.price_ticks <= before.price_ticks) * lots(before.size);
+    let came = if now.price_ticks >= before.price_ticks { lots(now.size) } else { 0 };
+    let went = if now.price_ticks <= before.price_ticks { lots(before.size) } else { 0 };
     came - went
 }
 
-/// The flow into one level of asks, in lots; sizes beyond 2⁶⁰ count as 2⁶⁰.
+/// The flow into one level of asks, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
 #[inline]
 pub fn ask_flow(before: Level, now: Level) -> i64 {
-    let came = i64::from(now.price_ticks <= before.price_ticks) * lots(now.size);
-    let went = i64::from(now.price_ticks >= before.price_ticks) * lots(before.size);
+    let came = if now.price_ticks <= before.price_ticks { lots(now.size) } else { 0 };
+    let went = if now.price_ticks >= before.price_ticks { lots(before.size) } else { 0 };
     came - went
 }
 
@@ -83,12 +83,6 @@ impl OrderFlow {
             (self.bids[level], self.asks[level]) = (bid, ask);
         }
         self.seen = true;
-        &self.flow[..self.levels]
-    }
-
-    /// The imbalance of the last event at each level.
-    #[inline]
-    pub fn latest(&self) -> &[i64] {
         &self.flow[..self.levels]
     }
 }
@@ -215,12 +209,6 @@ impl IntervalFlow {
         (self.mid_at_start, self.depth_sum, self.books) = (self.mid_half_ticks, 0.0, 0);
     }
 
-    /// The imbalance of the last event at each level, in lots.
-    #[inline]
-    pub fn latest(&self) -> &[i64] {
-        self.flow.latest()
-    }
-
     /// The interval that is under way, as it would be if it ended now.
     pub fn open(&self) -> Option<Interval> {
         let mut interval = self.open?;
@@ -233,34 +221,39 @@ impl IntervalFlow {
 
     /// Takes the next book, after giving each interval that is over by its time.
     #[inline]
-    pub fn on_depth(&mut self, depth: &Depth<'_>, mut over: impl FnMut(&Interval)) {
+    pub fn on_depth(&mut self, depth: &Depth<'_>, over: impl FnMut(&Interval)) {
+        let mut flow = [0; MOST_LEVELS];
+        let levels = self.flow.levels;
+        flow[..levels].copy_from_slice(self.flow.on_depth(depth));
+        self.on_flow(depth, &flow[..levels], over);
+    }
+
+    /// Takes the next book with its flow at each level, where an [`OrderFlow`] that others share has found it.
+    #[inline]
+    pub fn on_flow(&mut self, depth: &Depth<'_>, flow: &[i64], mut over: impl FnMut(&Interval)) {
         let pause = depth.time_ns.saturating_sub(self.now_ns);
         self.now_ns = self.now_ns.max(depth.time_ns);
-        // Most books fall into the open interval, which spares them a division.
-        let start_ns = match &self.open {
-            Some(open) if self.now_ns - open.start_ns < self.interval_ns => open.start_ns,
-            _ => self.now_ns - self.now_ns % self.interval_ns,
-        };
-        if pause > DAY_NS {
-            (self.open, self.mid_half_ticks) = (None, None);
-        }
-        while self.open.is_some_and(|interval| interval.start_ns < start_ns) {
-            let Some(interval) = self.open() else { break };
-            over(&interval);
-            self.begin(interval.start_ns + self.interval_ns);
-        }
-        if self.open.is_none() {
-            self.begin(start_ns);
+        // Most books fall into the open interval, which spares them the rest.
+        if !matches!(&self.open, Some(open) if self.now_ns - open.start_ns < self.interval_ns) {
+            if pause > DAY_NS {
+                (self.open, self.mid_half_ticks) = (None, None);
+            }
+            let start_ns = self.now_ns - self.now_ns % self.interval_ns;
+            while let Some(interval) = self.open().filter(|interval| interval.start_ns < start_ns) {
+                over(&interval);
+                self.begin(interval.start_ns + self.interval_ns);
+            }
+            if self.open.is_none() {
+                self.begin(start_ns);
+            }
         }
         self.mid_half_ticks = depth.mid_half_ticks().or(self.mid_half_ticks);
         self.mid_at_start = self.mid_at_start.or(self.mid_half_ticks);
-        let levels = self.flow.levels;
-        let flow = self.flow.on_depth(depth);
         if let Some(interval) = &mut self.open {
             interval.flow.iter_mut().zip(flow).for_each(|(sum, flow)| *sum = sum.saturating_add(*flow));
         }
-        let resting = side_depth(depth.bids, levels) as f64 + side_depth(depth.asks, levels) as f64;
-        self.depth_sum += resting;
+        let levels = self.flow.levels;
+        self.depth_sum += side_depth(depth.bids, levels) as f64 + side_depth(depth.asks, levels) as f64;
         self.books += 1;
     }
 }

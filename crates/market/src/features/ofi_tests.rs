@@ -152,10 +152,11 @@ fn real_streaming_integrated_flow_is_its_weights_on_the_rolling_flows() {
         streaming.on_depth(&depth);
         levels.iter_mut().for_each(|level| level.on_depth(&depth));
     }
-    // The last interval is not over, so the weights do not know it.
-    let mut over = intervals(day.books().take(rows), 10 * SECOND_NS, 5).unwrap();
-    over.pop();
-    let weights = LevelWeights::fit(&over, 5).unwrap();
+    // The last interval is not over, and the last fit was made when there were 30 and a tenth more so many times.
+    let over = intervals(day.books().take(rows), 10 * SECOND_NS, 5).unwrap();
+    let fits = std::iter::successors(Some(30), |fitted| Some(fitted + fitted / 10));
+    let last_fit = fits.take_while(|fitted| *fitted < over.len()).last().unwrap();
+    let weights = LevelWeights::fit(&over[..last_fit], 5).unwrap();
     let by_hand: f64 =
         weights.weights().iter().zip(&levels).map(|(weight, level)| weight * level.value().unwrap()).sum();
     let found = streaming.value().unwrap();

@@ -6,13 +6,12 @@ use super::{
     depth::{checked_levels, imbalance, side_depth, weighted_mid_ticks},
     error::duration,
     hawkes::{HawkesIntensity, HawkesParameters},
-    integrated_ofi::IntegratedOfi,
+    integrated_ofi::StreamingWeights,
     kyle::{KyleLambda, SignedVolume},
     microprice::{MicropriceStates, StreamingMicroprice},
-    ofi::RollingOfi,
     realised::{Realised, RollingRealised},
     registry_bars,
-    set::Feature,
+    set::{Book, Feature},
     spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
     volume_profile::{ValueArea, VolumeProfile},
     vpin::{Classification, Vpin},
@@ -88,27 +87,19 @@ const SECOND_NS: u64 = 1_000_000_000;
 const MINUTE_NS: u64 = 60 * SECOND_NS;
 
 /// A feature that is a function of the book now.
-struct OfBook<F> {
-    of: F,
-    latest: Option<f64>,
-}
+struct OfBook<F>(F);
 
 impl<F: Fn(&Depth<'_>) -> Option<f64> + Send> Feature for OfBook<F> {
     #[inline]
-    fn on_depth(&mut self, depth: &Depth<'_>) {
-        self.latest = (self.of)(depth);
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
+        (self.0)(book.depth)
     }
 
     fn on_trade(&mut self, _: &Trade) {}
-
-    #[inline]
-    fn value(&self) -> Option<f64> {
-        self.latest
-    }
 }
 
 fn of_book(of: impl Fn(&Depth<'_>) -> Option<f64> + Send + 'static) -> Box<dyn Feature> {
-    Box::new(OfBook { of, latest: None })
+    Box::new(OfBook(of))
 }
 
 /// A feature that keeps a state.
@@ -127,18 +118,14 @@ where
     V: Fn(&S) -> Option<f64> + Send,
 {
     #[inline]
-    fn on_depth(&mut self, depth: &Depth<'_>) {
-        (self.depth)(&mut self.state, depth);
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
+        (self.depth)(&mut self.state, book.depth);
+        (self.value)(&self.state)
     }
 
     #[inline]
     fn on_trade(&mut self, trade: &Trade) {
         (self.trade)(&mut self.state, trade);
-    }
-
-    #[inline]
-    fn value(&self) -> Option<f64> {
-        (self.value)(&self.state)
     }
 }
 
@@ -167,6 +154,52 @@ fn of_trades<S: Send + 'static>(
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
 ) -> Box<dyn Feature> {
     of(state, |_, _| {}, trade, value)
+}
+
+/// Order-flow imbalance at one level (from 0), of the sums that the set keeps.
+struct OfiAtLevel {
+    window_ns: u64,
+    level: usize,
+}
+
+impl Feature for OfiAtLevel {
+    #[inline]
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
+        Some(book.flow_sums(self.window_ns)?.sum(self.level))
+    }
+
+    fn flow_window(&self) -> Option<(u64, usize)> {
+        Some((self.window_ns, self.level + 1))
+    }
+
+    fn on_trade(&mut self, _: &Trade) {}
+}
+
+fn ofi(window_ns: u64, level: usize) -> Result<Box<dyn Feature>, FeatureError> {
+    let (window_ns, level) = (duration("window", window_ns)?, checked_levels(level)? - 1);
+    Ok(Box::new(OfiAtLevel { window_ns, level }))
+}
+
+/// Order-flow imbalance of several levels in one, of the sums that the set keeps.
+struct OfiIntegrated {
+    window_ns: u64,
+    levels: usize,
+    weights: StreamingWeights,
+}
+
+impl Feature for OfiIntegrated {
+    #[inline]
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
+        self.weights.on_flow(book.depth, book.flow);
+        let sums = book.flow_sums(self.window_ns)?;
+        self.weights.integrated(|level| sums.sum(level))
+    }
+
+    fn flow_window(&self) -> Option<(u64, usize)> {
+        Some((self.window_ns, self.levels))
+    }
+
+    fn on_trade(&mut self, _: &Trade) {}
 }
 
 fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Box<dyn Feature>, FeatureError> {
@@ -308,10 +341,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the window",
         source: Source::Books,
         about: "order-flow imbalance at the best prices",
-        build: |a| {
-            let rolling = RollingOfi::new(1, a.duration("window", 10 * SECOND_NS)?)?;
-            Ok(of_books(rolling, RollingOfi::on_depth, RollingOfi::value))
-        },
+        build: |a| ofi(a.duration("window", 10 * SECOND_NS)?, 1),
     },
     FeatureInfo {
         name: "ofi_level",
@@ -320,10 +350,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the window",
         source: Source::Books,
         about: "order-flow imbalance at one level",
-        build: |a| {
-            let window_ns = a.duration("window", 10 * SECOND_NS)?;
-            Ok(of_books(RollingOfi::new(a.count("level", 1)?, window_ns)?, RollingOfi::on_depth, RollingOfi::value))
-        },
+        build: |a| ofi(a.duration("window", 10 * SECOND_NS)?, a.count("level", 1)?),
     },
     FeatureInfo {
         name: "ofi_integrated",
@@ -333,12 +360,8 @@ static FEATURES: [FeatureInfo; 26] = [
         source: Source::Books,
         about: "order-flow imbalance of several levels, by their first principal component",
         build: |a| {
-            let window_ns = a.duration("window", 10 * SECOND_NS)?;
-            Ok(of_books(
-                IntegratedOfi::new(a.count("levels", 5)?, window_ns)?,
-                IntegratedOfi::on_depth,
-                IntegratedOfi::value,
-            ))
+            let (window_ns, levels) = (a.duration("window", 10 * SECOND_NS)?, a.count("levels", 5)?);
+            Ok(Box::new(OfiIntegrated { window_ns, levels, weights: StreamingWeights::new(levels, window_ns)? }))
         },
     },
     FeatureInfo {

@@ -1,7 +1,7 @@
 //! The features over bars of trades that have a name: technical indicators and patterns.
 
 use super::{
-    Depth, FeatureError, Trade,
+    FeatureError, Trade,
     arguments::Arguments,
     indicators::{
         Bar, TradeBars,
@@ -12,7 +12,7 @@ use super::{
         volumes::{Obv, Vwap},
     },
     registry::{FeatureInfo, Source},
-    set::Feature,
+    set::{Book, Feature},
 };
 
 const MINUTE_NS: u64 = 60_000_000_000;
@@ -32,10 +32,11 @@ where
     V: Fn(&S) -> Option<f64> + Send,
 {
     #[inline]
-    fn on_depth(&mut self, depth: &Depth<'_>) {
-        if let Some(over) = self.bars.advance(depth.time_ns) {
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
+        if let Some(over) = self.bars.advance(book.depth.time_ns) {
             (self.push)(&mut self.state, &over);
         }
+        (self.value)(&self.state)
     }
 
     #[inline]
@@ -43,11 +44,6 @@ where
         if let Some(over) = self.bars.on_trade(trade) {
             (self.push)(&mut self.state, &over);
         }
-    }
-
-    #[inline]
-    fn value(&self) -> Option<f64> {
-        (self.value)(&self.state)
     }
 }
 

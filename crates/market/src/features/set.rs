@@ -1,17 +1,37 @@
 //! A set of features that take the stream of books and trades together, chosen by name.
 
-use super::{Depth, FeatureError, Trade, arguments::Arguments, registry};
+use super::{Depth, FeatureError, Trade, arguments::Arguments, ofi::OrderFlow, registry, window::RollingSums};
+
+/// A book with what several features ask of it, found once for all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Book<'a> {
+    /// The book.
+    pub depth: &'a Depth<'a>,
+    /// The order-flow imbalance of its event at each level, in lots; as many levels as the features of the set ask for.
+    pub flow: &'a [i64],
+    windows: &'a [(u64, RollingSums)],
+}
+
+impl Book<'_> {
+    /// The order-flow imbalance of the last `window_ns` by level (from 0), in lots; `None` for a window that no feature of the set asks for.
+    #[inline]
+    pub fn flow_sums(&self, window_ns: u64) -> Option<&RollingSums> {
+        self.windows.iter().find(|(window, _)| *window == window_ns).map(|(_, sums)| sums)
+    }
+}
 
 /// One feature of a stream.
 pub trait Feature: Send {
-    /// Takes the next book.
-    fn on_depth(&mut self, depth: &Depth<'_>);
+    /// Takes the next book, and gives the value after it; `None` where there is none yet, or the book has none.
+    fn on_book(&mut self, book: &Book<'_>) -> Option<f64>;
+
+    /// The window in nanoseconds, and the levels, that it asks of [`Book::flow_sums`].
+    fn flow_window(&self) -> Option<(u64, usize)> {
+        None
+    }
 
     /// Takes the next trade, given before the book that it left behind.
     fn on_trade(&mut self, trade: &Trade);
-
-    /// The value now; `None` where there is none yet, or the book has none.
-    fn value(&self) -> Option<f64>;
 }
 
 /// What happened next.
@@ -45,6 +65,8 @@ struct Member {
 pub struct FeatureSet {
     members: Vec<Member>,
     values: Vec<Option<f64>>,
+    flow: Option<OrderFlow>,
+    windows: Vec<(u64, RollingSums)>,
 }
 
 impl FeatureSet {
@@ -69,7 +91,17 @@ impl FeatureSet {
             members.push(Member { name: written.to_owned(), info, feature });
         }
         let values = vec![None; members.len()];
-        Ok(Self { members, values })
+        let asked = || members.iter().filter_map(|member| member.feature.flow_window());
+        let flow = asked().map(|(_, levels)| levels).max().map(OrderFlow::new).transpose()?;
+        let mut windows: Vec<(u64, RollingSums)> = Vec::new();
+        for (window_ns, _) in asked() {
+            if windows.iter().all(|(known, _)| *known != window_ns) {
+                let levels =
+                    asked().filter(|(window, _)| *window == window_ns).map(|(_, levels)| levels).max().unwrap_or(1);
+                windows.push((window_ns, RollingSums::new(window_ns, levels)?));
+            }
+        }
+        Ok(Self { members, values, flow, windows })
     }
 
     /// How many features there are.
@@ -95,9 +127,11 @@ impl FeatureSet {
     /// Takes the next book, and brings every value up to date.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
+        let flow = self.flow.as_mut().map_or(&[][..], |flow| flow.on_depth(depth));
+        self.windows.iter_mut().for_each(|(_, sums)| sums.add(depth.time_ns, flow));
+        let book = Book { depth, flow, windows: &self.windows };
         for (member, value) in self.members.iter_mut().zip(&mut self.values) {
-            member.feature.on_depth(depth);
-            *value = member.feature.value();
+            *value = member.feature.on_book(&book);
         }
     }
 

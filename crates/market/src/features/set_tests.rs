@@ -67,9 +67,12 @@ fn every_feature_is_made_by_its_name_alone_and_says_what_it_is() {
     assert_eq!(FeatureSet::parse(BOOK_FEATURES).unwrap().len(), 18);
 }
 
+/// A time, the bids and asks then, and the trade before them.
+type Row = (u64, Vec<Level>, Vec<Level>, Option<Trade>);
+
 /// A stream of a random walk's books and trades.
 #[derive(Debug, Clone)]
-struct Stream(Vec<(u64, Vec<Level>, Vec<Level>, Option<Trade>)>);
+struct Stream(Vec<Row>);
 
 impl Stream {
     fn updates(&self) -> impl Iterator<Item = Update<'_>> {
@@ -132,6 +135,28 @@ proptest! {
         for (one, two) in one.values.iter().zip(&two.values) {
             prop_assert_eq!(&one[..rows], &two[..rows]);
         }
+    }
+}
+
+#[test]
+fn real_what_a_set_shares_is_what_each_feature_finds_alone() {
+    use super::super::{integrated_ofi::IntegratedOfi, ofi::RollingOfi};
+    let Some(day) = lobster::amzn() else { return };
+    let second_ns = 1_000_000_000;
+    let mut set = FeatureSet::parse("ofi:10s,ofi_level:1s:4,ofi_integrated:10s:3,ofi_level:10s:5").unwrap();
+    let mut alone = (
+        RollingOfi::new(1, 10 * second_ns).unwrap(),
+        RollingOfi::new(4, second_ns).unwrap(),
+        IntegratedOfi::new(3, 10 * second_ns).unwrap(),
+        RollingOfi::new(5, 10 * second_ns).unwrap(),
+    );
+    for depth in day.books().take(20_000) {
+        set.on_depth(&depth);
+        alone.0.on_depth(&depth);
+        alone.1.on_depth(&depth);
+        alone.2.on_depth(&depth);
+        alone.3.on_depth(&depth);
+        assert_eq!(set.values(), [alone.0.value(), alone.1.value(), alone.2.value(), alone.3.value()]);
     }
 }
 

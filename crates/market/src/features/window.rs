@@ -10,6 +10,9 @@ use super::{
 /// How many entries a window has room for before it first grows.
 const FIRST_ROOM: usize = 1024;
 
+/// The greatest number that counts in [`RollingSums`].
+const MOST_IN_COLUMN: i64 = 1 << 42;
+
 /// The sum of whole numbers over the last `window_ns`: of all given at times in (now − window, now].
 ///
 /// Whole numbers make the sum exact however long it runs. The ring grows to what the busiest window holds, and stays there.
@@ -69,14 +72,17 @@ fn real(sum: i128) -> f64 {
     i64::try_from(sum).map_or(sum as f64, |sum| sum as f64)
 }
 
-/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring.
+/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Numbers count up to 2⁴² either way, so
+/// that two million of the greatest fit in a sum's 64 bits; a sum of more wraps round until enough of them have left.
 #[derive(Debug, Clone)]
 pub struct RollingSums {
     window_ns: u64,
     now_ns: u64,
-    times_ns: VecDeque<u64>,
-    held: VecDeque<i64>,
-    sums: Vec<i128>,
+    times_ns: Vec<u64>,
+    held: Vec<i64>,
+    oldest: usize,
+    rows: usize,
+    sums: Vec<i64>,
 }
 
 impl RollingSums {
@@ -92,8 +98,10 @@ impl RollingSums {
         Ok(Self {
             window_ns: duration("window_ns", window_ns)?,
             now_ns: 0,
-            times_ns: VecDeque::with_capacity(FIRST_ROOM),
-            held: VecDeque::with_capacity(FIRST_ROOM * columns),
+            times_ns: vec![0; FIRST_ROOM],
+            held: vec![0; FIRST_ROOM * columns],
+            oldest: 0,
+            rows: 0,
             sums: vec![0; columns],
         })
     }
@@ -102,29 +110,45 @@ impl RollingSums {
     #[inline]
     pub fn add(&mut self, time_ns: u64, row: &[i64]) {
         self.now_ns = self.now_ns.max(time_ns);
-        while let Some(&at_ns) = self.times_ns.front() {
-            if self.now_ns - at_ns < self.window_ns {
-                break;
-            }
-            self.times_ns.pop_front();
-            for sum in &mut self.sums {
-                *sum -= i128::from(self.held.pop_front().unwrap_or(0));
-            }
+        let columns = self.sums.len();
+        while self.rows > 0 && self.now_ns - self.times_ns[self.oldest] >= self.window_ns {
+            let gone = &self.held[self.oldest * columns..(self.oldest + 1) * columns];
+            self.sums.iter_mut().zip(gone).for_each(|(sum, value)| *sum = sum.wrapping_sub(*value));
+            // The room is a power of two.
+            self.oldest = (self.oldest + 1) & (self.times_ns.len() - 1);
+            self.rows -= 1;
         }
-        if row.iter().any(|value| *value != 0) {
-            self.times_ns.push_back(self.now_ns);
-            for (column, sum) in self.sums.iter_mut().enumerate() {
-                let value = row.get(column).copied().unwrap_or(0);
-                *sum += i128::from(value);
-                self.held.push_back(value);
-            }
+        if row.iter().take(columns).all(|value| *value == 0) {
+            return;
         }
+        if self.rows == self.times_ns.len() {
+            self.grow();
+        }
+        let place = (self.oldest + self.rows) & (self.times_ns.len() - 1);
+        self.times_ns[place] = self.now_ns;
+        let cells = &mut self.held[place * columns..(place + 1) * columns];
+        let row = row.iter().copied().chain(std::iter::repeat(0));
+        for ((cell, sum), value) in cells.iter_mut().zip(&mut self.sums).zip(row) {
+            let value = value.clamp(-MOST_IN_COLUMN, MOST_IN_COLUMN);
+            *sum = sum.wrapping_add(value);
+            *cell = value;
+        }
+        self.rows += 1;
     }
 
-    /// The sums now, by column.
+    /// Doubles the room, the oldest row first.
+    fn grow(&mut self) {
+        self.times_ns.rotate_left(self.oldest);
+        self.held.rotate_left(self.oldest * self.sums.len());
+        self.oldest = 0;
+        self.times_ns.resize(2 * self.rows, 0);
+        self.held.resize(2 * self.rows * self.sums.len(), 0);
+    }
+
+    /// The sum of a column now; 0 for one that there is not.
     #[inline]
-    pub fn sums(&self) -> impl Iterator<Item = f64> {
-        self.sums.iter().map(|sum| real(*sum))
+    pub fn sum(&self, column: usize) -> f64 {
+        self.sums.get(column).map_or(0.0, |sum| *sum as f64)
     }
 }
 
@@ -222,6 +246,32 @@ mod tests {
                         prop_assert!((total.sum().unwrap() - whole).abs() < 1e-7);
                     }
                 }
+            }
+        }
+
+        #[test]
+        fn a_ring_that_grows_loses_nothing(before in 0usize..2_000, rows in 1usize..4_000) {
+            let mut columns = RollingSums::new(5_000, 1).unwrap();
+            (0..before).for_each(|time| columns.add(time as u64, &[7]));
+            columns.add(100_000, &[0]);
+            prop_assert_eq!(columns.sum(0), 0.0);
+            (0..rows).for_each(|row| columns.add(200_000, &[row as i64 + 1]));
+            prop_assert_eq!(columns.sum(0), (rows * (rows + 1) / 2) as f64);
+            columns.add(205_000, &[3]);
+            prop_assert_eq!(columns.sum(0), 3.0);
+        }
+
+        #[test]
+        fn columns_are_sums_of_their_own(rows in prop::collection::vec((0u64..50, -MOST_IN_COLUMN..MOST_IN_COLUMN, -9i64..9), 1..100), window in 1u64..200) {
+            let mut columns = RollingSums::new(window, 2).unwrap();
+            let (mut first, mut second) = (RollingSum::new(window).unwrap(), RollingSum::new(window).unwrap());
+            let mut now = 0;
+            for (step, one, two) in rows {
+                now += step;
+                columns.add(now, &[one, two]);
+                first.add(now, one);
+                second.add(now, two);
+                prop_assert_eq!([columns.sum(0), columns.sum(1), columns.sum(2)], [first.sum(), second.sum(), 0.0]);
             }
         }
 
