@@ -40,6 +40,8 @@ pub(super) struct Channel {
     from_start: bool,
     pub instruments: Instruments,
     by_id: HashMap<i32, usize>,
+    /// The security of the entry before, which is most often that of the next.
+    latest: (i32, usize),
     pub securities: Vec<Security>,
     /// Packets up to this one may be missing.
     lost_to: u64,
@@ -55,6 +57,7 @@ impl Channel {
             from_start: first_sequence == Some(1),
             instruments: Instruments::new(),
             by_id: HashMap::new(),
+            latest: (0, usize::MAX),
             securities: Vec::new(),
             lost_to: first_sequence.unwrap_or(0).saturating_sub(1),
             held: 0,
@@ -469,14 +472,12 @@ impl Channel {
         let (Some(id), Some(factor), false) = (block.int(slots.security), factor, symbol.is_empty()) else {
             return malformed("a definition without a security, a symbol or a display factor above 0");
         };
-        let place = self.place(id as i32);
         let valid_from_ns = block.uint(slots.updated).unwrap_or(0);
-        let instrument = self.instruments.define(instruments::Definition {
-            symbol: symbol.into(),
-            tick_nanos: TICK_NANOS,
-            lot_nanos: LOT_NANOS,
-            valid_from_ns,
-        });
+        let (symbol, tick_nanos, lot_nanos) = (symbol.into(), TICK_NANOS, LOT_NANOS);
+        let definition = instruments::Definition { symbol, tick_nanos, lot_nanos, valid_from_ns };
+        let instrument = self.instruments.define(definition);
+        let known = self.by_id.get(&(id as i32)).copied();
+        let place = known.unwrap_or_else(|| self.add(id as i32, instrument));
         let security = &mut self.securities[place];
         let other = security.instrument != instrument || security.factor != factor;
         let had_book = security.state == BookState::Live && security.has_book;
@@ -531,18 +532,24 @@ impl Channel {
     /// The place of an instrument, which is made where it is new.
     #[inline]
     fn place(&mut self, id: i32) -> usize {
-        match self.by_id.get(&id) {
-            Some(place) => *place,
-            None => self.new_place(id),
+        if self.latest.0 != id || self.latest.1 == usize::MAX {
+            let place = self.by_id.get(&id).copied();
+            self.latest = (id, place.unwrap_or_else(|| self.new_place(id)));
         }
+        self.latest.1
     }
 
+    /// Makes a place for an instrument that has no name yet.
     #[cold]
     fn new_place(&mut self, id: i32) -> usize {
         let symbol = format!("security {id}");
         let (tick_nanos, lot_nanos) = (TICK_NANOS, LOT_NANOS);
-        let instrument =
-            self.instruments.define(instruments::Definition { symbol, tick_nanos, lot_nanos, valid_from_ns: 0 });
+        let definition = instruments::Definition { symbol, tick_nanos, lot_nanos, valid_from_ns: 0 };
+        let instrument = self.instruments.define(definition);
+        self.add(id, instrument)
+    }
+
+    fn add(&mut self, id: i32, instrument: InstrumentId) -> usize {
         let state = match self.view {
             _ if !self.from_start => BookState::AwaitingSnapshot,
             _ if self.lost_to == 0 => BookState::Live,
@@ -703,7 +710,7 @@ impl Channel {
         }
     }
 
-    /// The number of the venue for an instrument.
+    /// What is known of an instrument.
     pub fn place_of(&self, instrument: InstrumentId) -> Option<&Security> {
         self.securities.iter().find(|security| security.instrument == instrument)
     }
