@@ -1,11 +1,14 @@
 //! What each message of a channel means for books and trades.
 
+mod definition;
+mod snapshot;
+
 use std::collections::HashMap;
 
 use super::{
     ladder::{LevelUpdate, Misfit, UpdateAction},
     out::Out,
-    security::{BookState, Change, Factor, LoadedOrder, Loading, Meta, OrderAction, Security},
+    security::{BookState, Change, Meta, OrderAction, Security},
     templates::{self, Kind, When, field},
 };
 use crate::{
@@ -40,6 +43,8 @@ pub(super) struct Channel {
     from_start: bool,
     pub instruments: Instruments,
     by_id: HashMap<i32, usize>,
+    /// The security of the entry before, which is most often that of the next.
+    latest: (i32, usize),
     pub securities: Vec<Security>,
     /// Packets up to this one may be missing.
     lost_to: u64,
@@ -55,6 +60,7 @@ impl Channel {
             from_start: first_sequence == Some(1),
             instruments: Instruments::new(),
             by_id: HashMap::new(),
+            latest: (0, usize::MAX),
             securities: Vec::new(),
             lost_to: first_sequence.unwrap_or(0).saturating_sub(1),
             held: 0,
@@ -300,249 +306,27 @@ impl Channel {
         Ok(())
     }
 
-    fn level_snapshot(
-        &mut self,
-        slots: &templates::LevelSnapshot,
-        message: &MessageView<'_>,
-        meta: Meta,
-        out: &mut Out<'_, impl Sink>,
-    ) -> Result<(), Refused> {
-        let block = message.block();
-        let processed = block.uint(slots.processed).unwrap_or(0);
-        let Some(id) = block.int(slots.security) else { return malformed("a snapshot without a security") };
-        let place = self.place(id as i32);
-        let security = &mut self.securities[place];
-        if self.view == View::Orders || !security.needs_snapshot() || processed < self.lost_to {
-            return Err(Refused::PassedOver);
-        }
-        let report = block.uint(slots.report).unwrap_or(0);
-        if security.state == BookState::Unsure && report == security.report {
-            security.state = BookState::Live;
-            return Err(Refused::PassedOver);
-        }
-        let mut levels: [Vec<(u64, i64, u64)>; 2] = Default::default();
-        for entry in message.group(slots.entries) {
-            let entry = entry.block();
-            let side = match entry.uint(slots.kind).unwrap_or(0) as u8 {
-                b'0' => Side::Bid,
-                b'1' => Side::Ask,
-                // Implied levels and statistics.
-                _ => continue,
-            };
-            let size = entry.int(slots.size).and_then(|size| u64::try_from(size).ok());
-            let level = entry.int(slots.level).and_then(|level| u64::try_from(level).ok());
-            let (Some(mantissa), Some(size), Some(level)) = (entry.int(slots.price), size, level) else {
-                return malformed("a level of a snapshot without a price, a size or a level");
-            };
-            if security.factor.ticks(mantissa).is_none() {
-                return too_fine(mantissa);
-            }
-            levels[side as usize].push((level, mantissa, size));
-        }
-        security.ladders.iter_mut().for_each(super::ladder::Ladder::clear);
-        security.depth = security.depth.max(levels[0].len()).max(levels[1].len());
-        let meta = Meta { sequence: processed, ..meta };
-        self.restored(place, processed);
-        let security = &mut self.securities[place];
-        if processed >= security.report_sequence {
-            security.report = report;
-            security.report_sequence = processed;
-        }
-        out.give(security, meta, Flags::SNAPSHOT, Body::Clear);
-        if let Some(status) = block.uint(slots.status).and_then(trading_status) {
-            out.give(security, meta, Flags::SNAPSHOT, Body::Status(status));
-        }
-        for (side, levels) in [Side::Bid, Side::Ask].into_iter().zip(&mut levels) {
-            levels.sort_unstable_by_key(|level| level.0);
-            for &(_, mantissa, size) in &*levels {
-                security.ladders[side as usize].push(mantissa, size);
-                if let Some(price_ticks) = security.factor.ticks(mantissa) {
-                    out.give(security, meta, Flags::SNAPSHOT, Body::Level { side, price_ticks, size });
-                }
-            }
-        }
-        self.release(place, meta.receive_ns, out)
-    }
-
-    fn order_snapshot(
-        &mut self,
-        slots: &templates::OrderSnapshot,
-        message: &MessageView<'_>,
-        meta: Meta,
-        out: &mut Out<'_, impl Sink>,
-    ) -> Result<(), Refused> {
-        let block = message.block();
-        let number = |slot| block.uint(slot).unwrap_or(0);
-        let (processed, chunks, chunk) = (number(slots.processed), number(slots.chunks), number(slots.chunk));
-        let Some(id) = block.int(slots.security) else { return malformed("a snapshot without a security") };
-        let place = self.place(id as i32);
-        let security = &mut self.securities[place];
-        if self.view == View::Levels || !security.needs_snapshot() || processed < self.lost_to {
-            return Err(Refused::PassedOver);
-        }
-        if chunk == 1 {
-            security.loading = Some(Loading { processed, chunks, next: 1, orders: Vec::new() });
-        }
-        let Some(mut loading) = security.loading.take() else { return Err(Refused::PassedOver) };
-        let entries = message.group(slots.entries);
-        if (loading.processed, loading.chunks, loading.next) != (processed, chunks, chunk)
-            || loading.orders.len() + entries.len() > MOST_HELD
-        {
-            // A piece is missing, or has come twice: the next round brings them all again.
-            return Err(Refused::PassedOver);
-        }
-        for entry in entries {
-            let entry = entry.block();
-            let kind = entry.uint(slots.kind).unwrap_or(0) as u8;
-            let (Some(side), Some(mantissa), Some(size)) =
-                (side(kind), entry.int(slots.price), entry.int(slots.size).and_then(|size| u64::try_from(size).ok()))
-            else {
-                return malformed("an order of a snapshot without a side, a price or a size");
-            };
-            if security.factor.ticks(mantissa).is_none() {
-                return too_fine(mantissa);
-            }
-            let priority = entry.uint(slots.priority).unwrap_or(u64::MAX);
-            loading.orders.push(LoadedOrder {
-                priority,
-                id: entry.uint(slots.order).unwrap_or(0),
-                side,
-                mantissa,
-                size,
-            });
-        }
-        loading.next += 1;
-        if loading.next <= chunks {
-            security.loading = Some(loading);
-            return Ok(());
-        }
-        // The first in a queue is the one with the lowest number.
-        loading.orders.sort_by_key(|order| order.priority);
-        let meta = Meta { sequence: processed, ..meta };
-        self.restored(place, processed);
-        let security = &mut self.securities[place];
-        out.give(security, meta, Flags::SNAPSHOT, Body::Clear);
-        for LoadedOrder { id, side, mantissa, size, .. } in loading.orders {
-            if let Some(price_ticks) = security.factor.ticks(mantissa) {
-                out.give(security, meta, Flags::SNAPSHOT, Body::Add { order_id: id, side, price_ticks, size });
-            }
-        }
-        self.release(place, meta.receive_ns, out)
-    }
-
-    fn restored(&mut self, place: usize, processed: u64) {
-        let security = &mut self.securities[place];
-        security.state = BookState::Live;
-        security.applied_to = processed;
-        security.gap_untold = false;
-        security.has_book = true;
-    }
-
-    /// Applies what waited for the snapshot.
-    fn release(&mut self, place: usize, receive_ns: u64, out: &mut Out<'_, impl Sink>) -> Result<(), Refused> {
-        let held = std::mem::take(&mut self.securities[place].held);
-        self.held -= held.len();
-        let mut outcome = Ok(());
-        for (meta, change) in held {
-            // It became usable now: a time of receipt never goes back.
-            let meta = Meta { receive_ns: meta.receive_ns.max(receive_ns), ..meta };
-            outcome = outcome.and(self.change(place, meta, change, out));
-        }
-        outcome
-    }
-
-    fn definition(
-        &mut self,
-        slots: &templates::Definition,
-        message: &MessageView<'_>,
-        meta: Meta,
-        out: &mut Out<'_, impl Sink>,
-    ) -> Result<(), Refused> {
-        let block = message.block();
-        // A deleted instrument keeps its name and its number.
-        if block.uint(slots.action) == Some(u64::from(b'D')) {
-            return Err(Refused::PassedOver);
-        }
-        let text = |id| message.message().block.field(id).and_then(|field| block.text(field)).unwrap_or(&[]);
-        let symbol = std::str::from_utf8(text(field::SYMBOL)).unwrap_or("").trim_end();
-        let factor = block.int(slots.factor).map_or(Some(Factor::One), Factor::of);
-        let (Some(id), Some(factor), false) = (block.int(slots.security), factor, symbol.is_empty()) else {
-            return malformed("a definition without a security, a symbol or a display factor above 0");
-        };
-        let place = self.place(id as i32);
-        let valid_from_ns = block.uint(slots.updated).unwrap_or(0);
-        let instrument = self.instruments.define(instruments::Definition {
-            symbol: symbol.into(),
-            tick_nanos: TICK_NANOS,
-            lot_nanos: LOT_NANOS,
-            valid_from_ns,
-        });
-        let security = &mut self.securities[place];
-        let other = security.instrument != instrument || security.factor != factor;
-        let had_book = security.state == BookState::Live && security.has_book;
-        if other && had_book {
-            // What was told under the provisional name, or in the old unit, is told no more.
-            out.give(security, meta, Flags::default(), Body::Clear);
-        }
-        security.instrument = instrument;
-        security.factor = factor;
-        security.increment_nanos = block.int(slots.increment).and_then(|increment| factor.ticks(increment));
-        security.group = text(field::SECURITY_GROUP).to_vec();
-        security.asset = text(field::ASSET).to_vec();
-        if let Some((index, depth)) = slots.feeds
-            && let Some(feed_type) = message.message().block.groups[index].block.field(field::FEED_TYPE)
-        {
-            let book = message.group(index).find(|feed| feed.block().text(feed_type) == Some(b"GBX"));
-            let depth = book.and_then(|feed| feed.block().int(depth)).and_then(|depth| usize::try_from(depth).ok());
-            security.depth = depth.filter(|depth| *depth > 0).unwrap_or(security.depth);
-        }
-        out.give(security, meta, Flags::default(), Body::Definition);
-        for side in [Side::Bid, Side::Ask] {
-            for mantissa in security.ladders[side as usize].cut(security.depth) {
-                // Below a depth that was not known before; what moves to a new name is told without them.
-                if let Some(price_ticks) = security.factor.ticks(mantissa).filter(|_| !other) {
-                    out.give(security, meta, Flags::default(), Body::Level { side, price_ticks, size: 0 });
-                }
-            }
-        }
-        if other && had_book {
-            self.tell_again(place, meta, out);
-        }
-        Ok(())
-    }
-
-    /// Gives the book of an instrument that has a new name or unit. Orders are not kept here: theirs waits for a snapshot.
-    fn tell_again(&mut self, place: usize, meta: Meta, out: &mut Out<'_, impl Sink>) {
-        let security = &mut self.securities[place];
-        if self.view == View::Orders {
-            security.state = BookState::Broken;
-            return;
-        }
-        for side in [Side::Bid, Side::Ask] {
-            for at in 0..security.ladders[side as usize].levels().len() {
-                let (mantissa, size) = security.ladders[side as usize].levels()[at];
-                if let Some(price_ticks) = security.factor.ticks(mantissa) {
-                    out.give(security, meta, Flags::SNAPSHOT, Body::Level { side, price_ticks, size });
-                }
-            }
-        }
-    }
-
     /// The place of an instrument, which is made where it is new.
     #[inline]
     fn place(&mut self, id: i32) -> usize {
-        match self.by_id.get(&id) {
-            Some(place) => *place,
-            None => self.new_place(id),
+        if self.latest.0 != id || self.latest.1 == usize::MAX {
+            let place = self.by_id.get(&id).copied();
+            self.latest = (id, place.unwrap_or_else(|| self.new_place(id)));
         }
+        self.latest.1
     }
 
+    /// Makes a place for an instrument that has no name yet.
     #[cold]
     fn new_place(&mut self, id: i32) -> usize {
         let symbol = format!("security {id}");
         let (tick_nanos, lot_nanos) = (TICK_NANOS, LOT_NANOS);
-        let instrument =
-            self.instruments.define(instruments::Definition { symbol, tick_nanos, lot_nanos, valid_from_ns: 0 });
+        let definition = instruments::Definition { symbol, tick_nanos, lot_nanos, valid_from_ns: 0 };
+        let instrument = self.instruments.define(definition);
+        self.add(id, instrument)
+    }
+
+    fn add(&mut self, id: i32, instrument: InstrumentId) -> usize {
         let state = match self.view {
             _ if !self.from_start => BookState::AwaitingSnapshot,
             _ if self.lost_to == 0 => BookState::Live,
@@ -703,7 +487,7 @@ impl Channel {
         }
     }
 
-    /// The number of the venue for an instrument.
+    /// What is known of an instrument.
     pub fn place_of(&self, instrument: InstrumentId) -> Option<&Security> {
         self.securities.iter().find(|security| security.instrument == instrument)
     }

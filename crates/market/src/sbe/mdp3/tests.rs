@@ -77,6 +77,7 @@ fn levels_trades_status_and_definitions_become_events() {
     decoder.recovery(1, &packet(1, |packet| packet.definition(&definition())), &mut events).unwrap();
     let es = decoder.instrument(ES).unwrap();
     assert_eq!(decoder.instruments().latest(es).unwrap().symbol, "ESM4");
+    assert_eq!(decoder.instruments().len(), 1);
     assert_eq!((decoder.increment_nanos(es), bodies(&mut events)), (Some(250_000_000), vec![Body::Definition]));
 
     let first = packet(1, |packet| {
@@ -366,6 +367,25 @@ fn our_templates_have_the_lengths_that_are_published() {
     for (id, length) in lengths {
         assert_eq!(schema.message(id).unwrap().block.length, length, "template {id}");
     }
+}
+
+#[test]
+fn no_memory_is_asked_for_by_updates_of_known_books() {
+    struct Nowhere;
+    impl Sink for Nowhere {
+        fn event(&mut self, _: &Event) {}
+    }
+    let mut decoder = decoder(View::Levels, Some(1));
+    let packets: Vec<_> = (1..200_u32)
+        .map(|number| {
+            let action = if number % 2 == 1 { UpdateAction::New } else { UpdateAction::Delete };
+            book(number, &[entry(number, EntryType::Bid, action, 1, 450_000, 5)])
+        })
+        .collect();
+    packets[..4].iter().for_each(|packet| decoder.incremental(1, packet, &mut Nowhere).unwrap());
+    let rest = || packets[4..].iter().for_each(|packet| decoder.incremental(1, packet, &mut Nowhere).unwrap());
+    let ((), allocated) = crate::allocations::measure(rest);
+    assert_eq!((allocated.calls, decoder.counts().malformed, decoder.counts().messages), (0, 0, 199));
 }
 
 #[test]

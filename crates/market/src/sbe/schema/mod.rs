@@ -7,7 +7,7 @@ mod read;
 mod tests;
 mod xml;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 pub use error::SchemaError;
 
@@ -30,8 +30,12 @@ pub struct Schema {
     /// What stands before each message.
     pub header: Header,
     messages: Vec<Message>,
-    by_id: HashMap<u16, usize>,
+    /// The place of each template's message by its number; [`NO_MESSAGE`] for numbers that have none.
+    by_id: Vec<u32>,
 }
+
+/// In the table of templates: none has this number.
+const NO_MESSAGE: u32 = u32::MAX;
 
 /// What stands before each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +219,7 @@ impl Schema {
     /// The message of a template.
     #[inline]
     pub fn message(&self, id: u16) -> Option<&Message> {
-        Some(&self.messages[*self.by_id.get(&id)?])
+        self.messages.get(*self.by_id.get(usize::from(id))? as usize)
     }
 
     /// Every message, in the order of the schema.

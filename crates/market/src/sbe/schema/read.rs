@@ -1,11 +1,10 @@
 //! The messages of a schema from its XML (section "XML schema" of the specification).
 
-use std::collections::HashMap;
-
 use roxmltree::{Document, ParsingOptions};
 
 use super::{
-    Block, Dimension, Encoding, Exponent, Field, Group, Header, Message, Schema, SchemaError, Slot, VarData,
+    Block, Dimension, Encoding, Exponent, Field, Group, Header, Message, NO_MESSAGE, Schema, SchemaError, Slot,
+    VarData,
     layout::{LONGEST_BLOCK, Laid, Place, Types, offset, within_block},
     xml::Element,
 };
@@ -32,7 +31,7 @@ pub(super) fn schema(xml: &str) -> Result<Schema, SchemaError> {
     let types = Types::of(root)?;
     let header = header(root, &types)?;
     let mut messages = Vec::new();
-    let mut by_id = HashMap::new();
+    let mut by_id = Vec::new();
     for element in root.children() {
         match element.tag() {
             "types" => {}
@@ -40,7 +39,11 @@ pub(super) fn schema(xml: &str) -> Result<Schema, SchemaError> {
                 let id = element.id()?;
                 let since = element.since(0)?;
                 let name = element.required("name")?.into();
-                if by_id.insert(id, messages.len()).is_some() {
+                let place = usize::from(id);
+                if by_id.len() <= place {
+                    by_id.resize(place + 1, NO_MESSAGE);
+                }
+                if std::mem::replace(&mut by_id[place], messages.len() as u32) != NO_MESSAGE {
                     return Err(element.fault("id", element.get("id"), "an id that no message before it has"));
                 }
                 let mut block = block(element, &types, since, 0)?;
