@@ -8,15 +8,16 @@ use std::{hint::spin_loop, thread, time::Duration};
 
 use thiserror::Error;
 
-/// Waits a little longer each time: spins, then gives the core away, then sleeps for 50 µs at a time.
+/// Waits a little longer each time: spins for some tens of microseconds, in which a ring of thousands of events is emptied, then gives the core
+/// away, then sleeps for 50 µs at a time.
 #[derive(Debug, Default)]
 pub struct Pause {
     turns: u32,
 }
 
 impl Pause {
-    const SPINS: u32 = 200;
-    const YIELDS: u32 = 400;
+    const SPINS: u32 = 2_000;
+    const YIELDS: u32 = 2_200;
 
     /// Waits.
     pub fn pause(&mut self) {
