@@ -26,6 +26,7 @@ pub mod event;
 pub mod features;
 pub mod feed;
 pub mod format;
+pub mod ingest;
 pub mod instruments;
 pub mod itch;
 pub mod lines;
