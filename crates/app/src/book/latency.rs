@@ -32,7 +32,7 @@ impl Latency {
             let elapsed = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(MAX_NS);
             self.times_ns.saturating_record(elapsed.max(1));
         }
-        if self.messages % ONE_IN == 0 {
+        if self.messages.is_multiple_of(ONE_IN) {
             self.begun = Some(Instant::now());
         }
     }

@@ -24,7 +24,7 @@ pub struct FeatureRows {
 
 enum State {
     /// The instrument is not known yet: the events of the message in hand wait until it has ended.
-    Unknown { set: Option<FeatureSet>, waiting: Vec<Event>, looked_among: usize },
+    Unknown { set: Option<Box<FeatureSet>>, waiting: Vec<Event>, looked_among: usize },
     /// It is.
     Known { instrument: InstrumentId, stream: Box<FeatureStream>, has_values: bool },
 }
@@ -32,7 +32,7 @@ enum State {
 impl FeatureRows {
     /// Rows of a set for the instrument of this name, or for the first one, to `output`.
     pub fn new(set: FeatureSet, symbol: Option<&str>, levels: usize, every_ns: Option<u64>, output: Output) -> Self {
-        let state = State::Unknown { set: Some(set), waiting: Vec::new(), looked_among: 0 };
+        let state = State::Unknown { set: Some(Box::new(set)), waiting: Vec::new(), looked_among: 0 };
         let symbol = symbol.map(str::to_owned);
         Self { state, symbol, levels, every_ns, due_ns: None, events: 0, output, failed: None }
     }
@@ -96,7 +96,7 @@ impl FeatureRows {
             };
             if let Some((instrument, set)) = found.and_then(|id| Some((id, set.take()?))) {
                 let waiting = std::mem::take(waiting);
-                let stream = Box::new(FeatureStream::new(set, instrument, self.levels));
+                let stream = Box::new(FeatureStream::new(*set, instrument, self.levels));
                 self.state = State::Known { instrument, stream, has_values: false };
                 waiting.iter().for_each(|event| self.take(event));
                 return;

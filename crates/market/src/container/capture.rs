@@ -238,8 +238,11 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8]) -> (Vec<(u64, String, Vec<u8>)>, Result<CaptureCounts, ContainerError>) {
-        let mut seen = Vec::new();
+    /// Time, destination and payload.
+    type Seen = Vec<(u64, String, Vec<u8>)>;
+
+    fn read(bytes: &[u8]) -> (Seen, Result<CaptureCounts, ContainerError>) {
+        let mut seen = Seen::new();
         let counts = datagrams(bytes, |d| seen.push((d.time_ns, d.destination.to_string(), d.payload.to_vec())));
         (seen, counts)
     }
