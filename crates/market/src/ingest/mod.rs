@@ -28,38 +28,40 @@
 //!
 //! # What a ring costs
 //!
-//! Least of seven runs over 4 million events of 72 bytes between two virtual cores that other work kept busy, in nanoseconds an event:
+//! Least of seven runs over 4 million events of 72 bytes between two virtual cores that other work shared, in nanoseconds an event:
 //!
 //! ```text
 //!                          one by one   batches of 64
-//! one producer    rtrb          6.0          4.8
-//!                 disruptor     4.3          3.6
-//!                 ArrayQueue   17.9           –
-//!                 std channel  56.2           –
-//! four producers  rtrb each      –          17.8
-//!                 disruptor    14.1         20.5
-//!                 ArrayQueue   22.8           –
-//!                 std channel 167.8           –
+//! one producer    rtrb          5.3          5.2
+//!                 disruptor     4.4          3.7
+//!                 ArrayQueue   16.6           –
+//!                 std channel  59.7           –
+//! four producers  rtrb each      –           7.4
+//!                 disruptor    10.1          5.8
+//!                 ArrayQueue   25.6           –
+//!                 std channel  92.0           –
 //! ```
 //!
-//! Half a round trip of one event took 280 ns with rtrb, 240 ns with disruptor and 621 ns with ArrayQueue (medians); of one bare atomic
-//! number it took 215 ns there, which no ring can beat. Ring slots are read in order, which the processor foresees: nothing is prefetched by hand.
+//! Half a round trip of one event took 75 ns with rtrb, 60 ns with disruptor and 175 ns with ArrayQueue (medians of one run); in another, when the
+//! host had placed the cores otherwise, 280, 240 and 621 ns. Ring slots are read in order, which the processor foresees: nothing is prefetched by
+//! hand.
 //!
 //! # What it costs to decode on a core of its own
 //!
-//! The ITCH day of three shares (506,209 messages), least of nine runs on the same two busy cores, in nanoseconds a message:
+//! The ITCH day of three shares (506,209 messages), least of nine runs on the same two shared cores, in nanoseconds a message:
 //!
 //! ```text
-//! decoded only, one thread                              7.9
-//! decoded and books kept, one thread                   76
-//! decoded | books kept, two threads, ring of 65,536   130
-//! decoded | books kept, two threads, ring of 4,096    624
-//! decoded from a mapped file, opening included          8.2
-//! decoded from a file read into memory first           10.7
+//! decoded only, one thread                              8.2
+//! decoded | nothing done, two threads, ring of 4,096   46.2
+//! decoded and books kept, one thread                   39.6
+//! decoded | books kept, two threads, ring of 65,536    55.3
+//! decoded | books kept, two threads, ring of 4,096     82.6
+//! decoded from a mapped file, opening included          8.1
+//! decoded from a file read into memory first           11.9
 //! ```
 //!
-//! So a second core is no gain for ITCH: decoding is a tenth of the work, and 72 bytes that go from core to core cost more than it. Where the cores
-//! are busy with other work, a ring that is full or empty costs a turn of the scheduler, which a larger ring makes rarer.
+//! So a second core is no gain for ITCH: decoding is a fifth of the work, and passing an event on costs more than decoding it. On busier cores it was
+//! worse (76 against 130 and 624 in another run): a ring that is full or empty for long costs a turn of the scheduler, which a larger ring makes rarer.
 
 mod channel;
 mod conflate;
