@@ -5,7 +5,7 @@
 
 use crate::instruments::Instruments;
 
-/// An instrument of one feed: an index into its [`Instruments`](crate::instruments::Instruments).
+/// An instrument of one feed: an index into its [`Instruments`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct InstrumentId(pub u32);
