@@ -1,0 +1,130 @@
+//! DBN orders (schema `mbo`), bytes to events, beside the record iterator of the crate dbn itself. One thread; a rate is of records.
+//!
+//! The peer gives records where they lie and does less: it looks up no instrument and makes no events. What both say of every order is first seen
+//! to be the same.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use dbn::{
+    MboMsg,
+    decode::{DecodeRecordRef as _, dbn::Decoder as PeerDecoder},
+};
+use zomma_market::{
+    dbn::{DbnDecoder, DbnWriter},
+    event::{Body, Event, Sink},
+    feed::Decoder as _,
+    itch,
+};
+
+mod feed;
+
+/// What a record tells, in the same words whoever read it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Told {
+    action: u8,
+    time_ns: u64,
+    order_id: u64,
+    price: i64,
+    size: u64,
+}
+
+impl Told {
+    #[inline(always)]
+    fn sum(&self) -> u64 {
+        let fields = [self.order_id, self.price as u64, self.size.rotate_left(30), u64::from(self.action)];
+        fields.iter().fold(self.time_ns, |sum, field| sum.wrapping_add(*field))
+    }
+}
+
+/// Gives what events tell to a function.
+struct Teller<F>(F);
+
+impl<F: FnMut(Told)> Sink for Teller<F> {
+    #[inline(always)]
+    fn event(&mut self, event: &Event) {
+        let time_ns = event.exchange_ns;
+        let told = |action, order_id, price, size| Told { action, time_ns, order_id, price, size };
+        (self.0)(match event.body {
+            Body::Add { order_id, price_ticks, size, .. } => told(b'A', order_id, price_ticks, size),
+            Body::Modify { order_id, price_ticks, size, .. } => told(b'M', order_id, price_ticks, size),
+            Body::Cancel { order_id, size } => told(b'C', order_id, 0, size),
+            Body::Trade { price_ticks, size, .. } => told(b'T', 0, price_ticks, size),
+            _ => return,
+        });
+    }
+}
+
+fn decoder(bytes: &[u8], tell: impl FnMut(Told)) {
+    DbnDecoder::new().feed(bytes, &mut Teller(tell)).expect("whole records");
+}
+
+fn peer(bytes: &[u8], mut tell: impl FnMut(Told)) {
+    let mut decoder = PeerDecoder::new(bytes).expect("a header");
+    while let Some(record) = decoder.decode_record_ref().expect("whole records") {
+        let Some(order) = record.get::<MboMsg>() else { continue };
+        let (action, time_ns) = (order.action as u8, order.hd.ts_event);
+        let told = |order_id, price| Told { action, time_ns, order_id, price, size: u64::from(order.size) };
+        tell(match action {
+            b'A' | b'M' => told(order.order_id, order.price),
+            b'C' => told(order.order_id, 0),
+            b'T' => told(0, order.price),
+            _ => continue,
+        });
+    }
+}
+
+/// The made ITCH feed as DBN.
+fn made() -> Vec<u8> {
+    let itch = feed::made(600, 1_000_000);
+    let mut events: Vec<Event> = Vec::new();
+    let mut decoder = itch::Decoder::new(1_340_251_200_000_000_000);
+    decoder.feed(&itch, &mut events).expect("whole frames");
+    let mut writer = DbnWriter::new("XNAS.ITCH", 2, 0).expect("a short name");
+    for (id, definition) in decoder.instruments().iter() {
+        writer.define(id, definition).expect("a short symbol");
+    }
+    events.iter().for_each(|event| writer.event(event));
+    assert_eq!(writer.unwritten(), 0, "DBN holds all of it");
+    writer.bytes().to_vec()
+}
+
+/// A day of ES futures, where it is.
+fn real() -> Option<Vec<u8>> {
+    let path = std::path::PathBuf::from(std::env::var_os("ZOMMA_DATA")?);
+    let file = std::fs::read(path.join("books/dbn/esh4-glbx-mdp3-20231225.mbo.dbn.zst")).ok()?;
+    zstd::decode_all(file.as_slice()).ok()
+}
+
+fn decode(c: &mut Criterion) {
+    for (name, bytes) in [("made", Some(made())), ("real", real())] {
+        let Some(bytes) = bytes else { continue };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        decoder(&bytes, |told| ours.push(told));
+        peer(&bytes, |told| theirs.push(told));
+        assert!(ours == theirs && !ours.is_empty(), "both read the same");
+        let mut counting = DbnDecoder::new();
+        counting.feed(&bytes, &mut Teller(|_| {})).expect("whole records");
+        let records = counting.counts().messages;
+
+        let mut group = c.benchmark_group(format!("dbn_decode/{name}"));
+        group.sample_size(20).throughput(Throughput::Elements(records));
+        macro_rules! rival {
+            ($name:literal, $read:ident) => {
+                group.bench_function($name, |b| {
+                    b.iter(|| {
+                        let mut sum = 0_u64;
+                        $read(black_box(&bytes), |told| sum = sum.wrapping_add(told.sum()));
+                        sum
+                    })
+                });
+            };
+        }
+        rival!("peer dbn", peer);
+        rival!("decoder", decoder);
+        group.finish();
+    }
+}
+
+criterion_group!(benches, decode);
+criterion_main!(benches);
