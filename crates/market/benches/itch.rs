@@ -134,7 +134,7 @@ fn decode(c: &mut Criterion) {
                 });
             };
         }
-        rival!("plain match", plain);
+        rival!("peer plain match", plain);
         rival!("decoder", decoder);
         group.finish();
     }
