@@ -2,10 +2,12 @@
 
 use super::{
     ArbitrageReport, SurfaceSlice,
-    constraints::{slack_of_g, slack_of_rise},
     smile::Smile,
-    svi::Svi,
-    wings::Curve,
+    svi::{
+        Svi,
+        constraints::{slack_of_g, slack_of_rise},
+        wings::Curve,
+    },
 };
 
 /// Points of the uniform grid.

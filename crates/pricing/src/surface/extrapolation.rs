@@ -7,7 +7,7 @@
 //! alone has arbitrage just beyond, which the check of violations shows. A model that can choose its slope at the end avoids that by
 //! [`straight_slope`].
 
-use super::{jet::Jet, smile::Variance, wings::MOST_SLOPE};
+use super::{jet::Jet, smile::Variance, svi::wings::MOST_SLOPE};
 
 /// The nearest slope of w, counted outwards, that Lee's bound and positivity allow.
 pub(super) fn clipped_slope(outward: f64) -> f64 {

@@ -5,58 +5,39 @@
 //! backbone.
 
 mod andreasen_huge;
-mod barrier;
 pub mod batch;
 pub mod calibration;
 pub mod characteristic;
 mod check;
 mod clock;
 mod clock_settings;
-mod constraints;
 mod extrapolation;
-mod fit;
 pub mod fitted;
 mod forwards;
 mod from_price;
 pub mod interpolation;
 mod jet;
-mod joint;
-mod lanes;
 mod linear;
 mod local_volatility;
-mod loss;
 mod maxima;
 mod neighbours;
 pub mod price_spline;
 mod quality;
-mod query;
-mod repair;
 mod rows;
 pub mod sabr;
-mod slice;
 mod slices;
 mod smile;
-mod ssvi;
+mod span;
 pub mod ssvi_surface;
 mod svi;
-mod svi_domain;
-mod svi_forms;
-pub mod svi_surface;
-#[cfg(test)]
-mod svi_surface_tests;
-mod target;
 #[cfg(test)]
 mod test_quotes;
-#[cfg(test)]
-mod tests;
 mod violations;
-mod wings;
 
 pub use andreasen_huge::{AndreasenHuge, AndreasenHugeParameters, AndreasenHugeStep, ParameterError};
 pub use check::check;
 pub use clock::{Clock, ClockError};
 pub use clock_settings::{ClockSettings, VarianceEvent, VarianceEventError, event_days};
-pub use fit::fit;
 pub use forwards::Forwards;
 pub use local_volatility::{LocalVolatilityError, LocalVolatilityGrid, LocalVolatilityStatus};
 pub use maxima::{DensityMaxima, density_maxima};
@@ -64,10 +45,10 @@ pub use quality::{FitQuality, QualityCount, quality_of};
 pub use rows::{VolatilityRows, slices_of};
 pub use slices::Slices;
 pub use smile::{Smile, Variance, VolatilitySurface, density, durrleman_g, probability_below};
-pub use ssvi::Ssvi;
-pub use svi::Svi;
-pub use svi_domain::{Butterfly, SsviButterfly, ssvi_butterfly};
-pub use svi_forms::{JumpWings, NaturalSvi, SviFormError};
+pub use svi::{
+    Butterfly, JumpWings, NaturalSvi, Ssvi, SsviButterfly, Svi, SviFormError, fit::fit, ssvi_butterfly,
+    surface as svi_surface,
+};
 pub use violations::{Coverage, Violation, ViolationKind, coverage, violations};
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SliceQuotes, smile::VolatilitySurface, target::positive_years};
+use super::{SliceQuotes, smile::VolatilitySurface, span::positive_years};
 
 /// Fit quality over the quotes of a slice or a surface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use super::{
     ArbitrageReport, SliceQuotes,
     check::lowest,
     smile::{VolatilitySurface, durrleman_g},
-    target::{log_moneyness_range, positive_years},
+    span::{log_moneyness_range, positive_years},
 };
 
 /// Points of the grid over one smile, between which each local minimum is looked for.

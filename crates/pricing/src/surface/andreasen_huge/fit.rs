@@ -15,7 +15,7 @@ use crate::surface::{
     },
     from_price::{self, ln_by_variance, total_variance},
     smile::{VolatilitySurface, durrleman_g},
-    target::log_moneyness_range,
+    span::log_moneyness_range,
 };
 
 /// Most parameters of one step.

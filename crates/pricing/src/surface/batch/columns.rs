@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use zomma_base::Status;
 
-use crate::surface::{SliceQuotes, svi::Svi, target::Target};
+use crate::surface::{
+    SliceQuotes,
+    svi::{Svi, target::Target},
+};
 
 /// Quotes of many slices (of any underlying, date and expiry), one slice after the other.
 #[derive(Clone, Debug, Default, PartialEq)]

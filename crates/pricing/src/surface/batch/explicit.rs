@@ -9,7 +9,7 @@
 //!           below its bound, Newton's steps in (p, q) with a = least − σ√(pq), which is convex where the misses want a lower a
 
 use super::lanes::LINEAR;
-use crate::surface::wings::MOST_SLOPE;
+use crate::surface::svi::wings::MOST_SLOPE;
 
 /// A pivot below this share of its diagonal says that the quotes do not determine the parameter.
 pub(super) const LEAST_PIVOT: f64 = 1e-13;

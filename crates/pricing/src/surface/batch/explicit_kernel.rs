@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use super::explicit::{LEAST_PIVOT, LEAST_SHARE, LEAST_SLOPE, MOST_FACTOR, NEWTON_STEPS};
 use super::lanes::LINEAR;
-use crate::surface::wings::MOST_SLOPE;
+use crate::surface::svi::wings::MOST_SLOPE;
 
 /// Parameters: a, p, q, m, ln σ.
 #[derive(CubeType, Clone, Copy)]

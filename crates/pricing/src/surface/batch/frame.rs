@@ -3,7 +3,7 @@
 use zomma_base::Status;
 
 use super::columns::Quotes;
-use crate::surface::target::FEWEST_QUOTES;
+use crate::surface::svi::target::FEWEST_QUOTES;
 
 /// The least total variance over all strikes, as a share of the one at the money: a hundredth of its volatility.
 const LEAST_VARIANCE_SHARE: f64 = 1e-4;

@@ -26,7 +26,7 @@ use super::twin::{
 use crate::math::grid::BLOCK_THREADS;
 use crate::math::kernel::exp;
 use crate::math::reduction::{add_lanes, shared_elements};
-use crate::surface::wings::MOST_SLOPE;
+use crate::surface::svi::wings::MOST_SLOPE;
 
 /// Numbers of a fit.
 pub(super) const FITS: usize = 7;

@@ -3,7 +3,7 @@
 //! The order of the additions is the same at every width of the machine's vectors, and nothing is fused: so the bits are too.
 
 use super::columns::Quotes;
-use crate::surface::wings::Wings;
+use crate::surface::svi::wings::Wings;
 
 /// Lanes.
 pub(super) const LANES: usize = 8;

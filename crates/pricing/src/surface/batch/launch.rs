@@ -18,7 +18,7 @@ use super::parallel::fit_range;
 use super::twin;
 use crate::math::grid::BLOCK_THREADS;
 use crate::math::reduction::Reduction;
-use crate::surface::wings::to_svi;
+use crate::surface::svi::wings::to_svi;
 
 /// Bytes of a quote on the device.
 const BYTES_PER_QUOTE: usize = 3 * size_of::<f64>();

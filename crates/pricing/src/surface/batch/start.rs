@@ -4,7 +4,7 @@ use super::columns::Quotes;
 use super::explicit::Sums;
 use super::frame::Frame;
 use super::lanes::{LANES, LinearLanes};
-use crate::surface::wings::Wings;
+use crate::surface::svi::wings::Wings;
 
 /// Points of the grid along each of its sides: a lane takes a width, a thread of a device's block a point.
 pub(super) const SIDE: usize = LANES;

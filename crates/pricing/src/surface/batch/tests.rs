@@ -11,10 +11,14 @@ use super::columns::{SliceColumns, SliceFits};
 use super::launch::{Slices, fit_on};
 use super::{fit_slices, launch};
 use crate::math::reduction::Reduction;
-use crate::surface::loss::{Loss, objective};
-use crate::surface::target::{Anchor, Target};
+use crate::surface::svi::{
+    loss::{Loss, objective},
+    slice,
+    target::{Anchor, Target},
+    wings,
+};
 use crate::surface::test_quotes::{RealSmile, real_smiles_of_2025};
-use crate::surface::{SliceQuotes, Smile, Svi, slice, wings};
+use crate::surface::{SliceQuotes, Smile, Svi};
 use crate::tolerance::{DEVICE_SURFACE_G, DEVICE_SURFACE_MISS, DEVICE_SURFACE_RMS};
 
 /// Numbers in (−1, 1) that look like chance and are the same at every run.

@@ -1,7 +1,7 @@
 //! The fit of one slice in plain f64: the specification of every other path.
 //!
 //! Method    from the best point of a grid (`start.rs`) Levenberg–Marquardt's descent on Σr², r = (w(k) − centre)/half width, in
-//!           a, p, q, m, ln σ (`wings.rs`). Each trial's a, p and q are put to the best for its m and σ (`explicit.rs`): long, bent valleys in
+//!           a, p, q, m, ln σ (`svi/wings.rs`). Each trial's a, p and q are put to the best for its m and σ (`explicit.rs`): long, bent valleys in
 //!           which a, p, q and σ make up for each other become short
 //! Box       0 ≤ p, q < 2 (Lee), bounds on m and ln σ, and a + σ√(pq) ≥ a ten-thousandth of the total variance at the money: that is the least
 //!           total variance over all strikes. Where it is met and the misses would have a lower, a is no parameter but what the bound
@@ -17,7 +17,7 @@ use super::lanes::{self, LANES, NORMAL};
 use super::start;
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch};
 use crate::surface::Smile;
-use crate::surface::wings::{MOST_SLOPE, Wings, to_svi};
+use crate::surface::svi::wings::{MOST_SLOPE, Wings, to_svi};
 
 /// Evaluations of the normal equations at most.
 pub(super) const EVALUATIONS: u32 = 60;

@@ -6,7 +6,7 @@ use super::{
     settings::{Residual, Settings, Weights},
     stability::Row,
 };
-use crate::surface::{SliceQuotes, from_price::price, target::positive_years};
+use crate::surface::{SliceQuotes, from_price::price, span::positive_years};
 
 /// A spread below two parts in ten thousand of the volatility is finer than any smile model.
 const LEAST_HALF_SPREAD: f64 = 2e-4;

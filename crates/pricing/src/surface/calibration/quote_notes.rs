@@ -1,7 +1,7 @@
 //! What there is to say of quotes whatever is fitted to them, and of how far a fit was moved: one rule each for all models.
 
 use super::note::{Note, Reason};
-use crate::surface::{SliceQuotes, target::positive_years};
+use crate::surface::{SliceQuotes, span::positive_years};
 
 /// Volatilities that differ by less than this share of themselves are one: less than the half-spread that any quote counts with.
 const FLAT_SHARE: f64 = 1e-4;

@@ -11,7 +11,7 @@ use crate::surface::{
     forwards::Forwards,
     quality_of,
     smile::VolatilitySurface,
-    target::positive_years,
+    span::positive_years,
     violations::{Coverage, coverage, violations},
 };
 

@@ -6,7 +6,11 @@ use super::{
     domain::Domain,
     knots::{Knots, are_positive, is_ascending},
 };
-use crate::surface::{SliceQuotes, Ssvi, fit::fill_levels, jet::Jet, ssvi, target::Target};
+use crate::surface::{
+    SliceQuotes, Ssvi,
+    jet::Jet,
+    svi::{fit::fill_levels, ssvi, target::Target},
+};
 
 /// SSVI with a total variance at the money θ by variance time, linear between expiries. Flat smiles where quotes are too few for a shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use crate::surface::{
     calibration::{Fit, FitError, ModelSettings, Note, Reason, noise},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Most quotes.

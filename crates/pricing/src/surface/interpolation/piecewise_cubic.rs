@@ -13,7 +13,7 @@ use crate::surface::{
     extrapolation::continued,
     neighbours::filled,
     smile::Smile,
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Total variance as cubics between knots with given values and slopes (Hermite's form), linear beyond them within Lee's bound.

@@ -19,7 +19,7 @@ use crate::surface::{
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Most centres.

@@ -34,7 +34,7 @@ use super::{
     SliceQuotes,
     calibration::{Fit, FitError, ModelSettings, Note, Reason, quote_notes},
     neighbours::nearest,
-    target::positive_years,
+    span::positive_years,
 };
 use quotes::Quote;
 use reference::Reference;

@@ -10,7 +10,7 @@ use crate::surface::{
     calibration::{ModelSettings, Note, Reason, moved},
     check::lowest,
     smile::Smile,
-    target::log_moneyness_range,
+    span::log_moneyness_range,
 };
 
 /// Points of the grid over a pair of slices, between which each local minimum of the rise is looked for.

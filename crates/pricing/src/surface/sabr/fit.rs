@@ -18,7 +18,7 @@ use crate::surface::{
     },
     neighbours::nearest,
     quality_of,
-    target::positive_years,
+    span::positive_years,
 };
 
 /// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.

@@ -47,7 +47,7 @@ fn assert_all_fit(slices: &[SliceQuotes]) -> Vec<(SurfaceModel, Vec<Note>)> {
     let fit_of = |model: SurfaceModel| {
         let fit = fit_model(model, slices, &ModelSettings::default(), None).expect("there is a quote");
         for quotes in slices {
-            let t = crate::surface::target::positive_years(quotes.expiry_years);
+            let t = crate::surface::span::positive_years(quotes.expiry_years);
             for k in quotes.log_moneyness.iter().copied().filter(|k| k.is_finite()).chain([-0.01, 0.0, 0.01]) {
                 let at = fit.surface.variance(k, t);
                 assert!(at.total > 0.0 && at.total.is_finite(), "{model:?} at {k}, {t}: {at:?}");

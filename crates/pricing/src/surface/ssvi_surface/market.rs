@@ -4,7 +4,7 @@ use crate::surface::{
     SliceQuotes,
     calibration::{FitError, Note, Objective, Reason, Settings, quote_notes},
     clock::Clock,
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Parameters of a slice: θ, ρ, ψ.

@@ -124,7 +124,7 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::ssvi::Ssvi;
+    use crate::surface::Ssvi;
 
     const SLICE: SsviSmile = SsviSmile { theta: 0.04, rho: -0.7, psi: 0.11 };
 

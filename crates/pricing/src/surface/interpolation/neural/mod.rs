@@ -26,7 +26,7 @@ use crate::surface::{
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     jet::Jet,
     smile::{Variance, VolatilitySurface},
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Most quotes that the network is trained on.

@@ -21,7 +21,7 @@ use crate::surface::{
     SliceQuotes, Slices, Smile,
     calibration::{Fit, FitError, ModelSettings, Note, Reason},
     neighbours::filled,
-    target::positive_years,
+    span::positive_years,
 };
 
 /// Fewest strikes that a spline of prices is fitted to.

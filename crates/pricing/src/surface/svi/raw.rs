@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::smile::Smile;
+use crate::surface::smile::Smile;
 
 /// w(k) = a + b (ρ(k − m) + √((k − m)² + σ²)), total variance by log-moneyness.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -145,7 +145,7 @@ fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>,
 }
 
 /// Durrleman's g at each of `points`; −∞ where w ≤ 0.
-pub(super) fn slack_of_g(curve: &Curve, points: &[f64], slack: &mut Vec<f64>) {
+pub(in crate::surface) fn slack_of_g(curve: &Curve, points: &[f64], slack: &mut Vec<f64>) {
     slack.clear();
     slack.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
     dispatch(Instructions::best(), SlackOfG { curve, points, slack });
@@ -170,7 +170,7 @@ impl Kernel for SlackOfG<'_> {
 }
 
 /// The rise of w from `low` to `high` at each of `points`, as a share of the w of `unit`.
-pub(super) fn slack_of_rise(low: &Curve, high: &Curve, unit: &Curve, points: &[f64], slack: &mut Vec<f64>) {
+pub(in crate::surface) fn slack_of_rise(low: &Curve, high: &Curve, unit: &Curve, points: &[f64], slack: &mut Vec<f64>) {
     slack.clear();
     slack.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
     dispatch(Instructions::best(), SlackOfRise { curves: [low, high, unit], points, slack });

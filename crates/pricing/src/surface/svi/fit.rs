@@ -3,18 +3,21 @@
 use rayon::prelude::*;
 
 use super::{
-    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    Svi,
     constraints::{Member, Points},
     joint::{self, Reach},
     loss::{self, Loss},
-    neighbours::filled,
-    quality::{FitQuality, QualityCount, count, of_all},
     repair::{self, Repaired, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
-    svi::Svi,
-    target::{self, Target},
+    target::Target,
     wings::{self, Wings},
+};
+use crate::surface::{
+    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    neighbours::filled,
+    quality::{FitQuality, QualityCount, count, of_all},
+    span,
 };
 
 /// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
@@ -195,7 +198,7 @@ impl Frame {
             None => repair::flat(&self.backbone).into_iter().map(|svi| (svi, SliceSource::Flat)).collect(),
         };
         let one = |(quotes, (svi, source)): (&SliceQuotes, (Svi, SliceSource))| FoundSlice {
-            expiry_years: target::positive_years(quotes.expiry_years),
+            expiry_years: span::positive_years(quotes.expiry_years),
             svi,
             source,
         };
@@ -293,7 +296,7 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
 }
 
 /// Gives each slice without a level one from its neighbours; rising.
-pub(super) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> Vec<f64> {
+pub(in crate::surface) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> Vec<f64> {
     let between = |low: &f64, high: &f64, share: f64| low + (high - low) * share;
     let unknown = || times.iter().map(|time| NO_VOLATILITY * NO_VOLATILITY * time).collect();
     let mut levels = filled(levels, times, between, |level, ratio| level * ratio).unwrap_or_else(unknown);
@@ -327,13 +330,13 @@ fn shape_target(few: &Target, backbone: &Wings) -> Target {
 }
 
 /// The log-moneyness over which each slice, and its rise to the next, is held: all that is quoted at any expiry, and what
-/// [`super::violations`] covers of the slice and its neighbours, a quarter of the quoted span beyond the quotes and three deviations about
+/// [`crate::surface::violations`] covers of the slice and its neighbours, a quarter of the quoted span beyond the quotes and three deviations about
 /// the money.
 fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
     const BEYOND: f64 = 0.26;
     const DEVIATIONS: f64 = 3.1;
     let union = |x: [f64; 2], y: [f64; 2]| [x[0].min(y[0]), x[1].max(y[1])];
-    let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(target::log_moneyness_range).collect();
+    let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(span::log_moneyness_range).collect();
     let all = quoted.iter().flatten().fold([0.0; 2], |all, range| union(all, *range));
     let widened: Vec<[f64; 2]> = quoted
         .iter()
@@ -364,7 +367,7 @@ fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
             forward: quotes.forward,
             svi: slice.svi,
             source: slice.source,
-            log_moneyness_range: target::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
+            log_moneyness_range: span::log_moneyness_range(quotes).unwrap_or([0.0; 2]),
             quality: counts[i].quality(),
             unconstrained: free[i].quality(),
         })

@@ -5,12 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    linear::solve_small,
+    Svi,
     loss::{self, Loss},
-    svi::Svi,
     target::{FEWEST_QUOTES, Target},
     wings::Curve,
 };
+use crate::surface::linear::solve_small;
 
 /// Quotes a slice that the fit looks at.
 const QUOTES_PER_SLICE: usize = 24;
@@ -60,7 +60,7 @@ impl Ssvi {
 
 /// Fits levels θ (one a target, none where it has no quote) and the shape in turn, from several shapes at first. None where there are
 /// not quotes enough for a shape.
-pub(super) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f64>>)> {
+pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f64>>)> {
     let few: Vec<Target> = targets.iter().map(|target| target.thinned(QUOTES_PER_SLICE)).collect();
     if few.iter().map(Target::len).sum::<usize>() < FEWEST_QUOTES {
         return None;

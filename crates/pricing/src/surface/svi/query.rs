@@ -1,6 +1,6 @@
 //! What a fitted surface answers.
 
-use super::{
+use crate::surface::{
     Surface, SurfaceSlice,
     clock::Clock,
     slices::between,
@@ -15,7 +15,7 @@ impl Smile for SurfaceSlice {
 
 impl Surface {
     /// Total variance σ²T at log-moneyness `k` (of the forward of that expiry) and `expiry_years`: linear in expiry at fixed k between
-    /// slices, which keeps it free of calendar arbitrage; before the first slice and after the last as [`super::Slices`] says. Zero at or
+    /// slices, which keeps it free of calendar arbitrage; before the first slice and after the last as [`crate::surface::Slices`] says. Zero at or
     /// before expiry. NaN on a surface without slices.
     pub fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
         if expiry_years <= 0.0 && !self.slices.is_empty() {

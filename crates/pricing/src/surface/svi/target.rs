@@ -3,28 +3,28 @@
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
 use super::{
-    SliceQuotes,
     lanes::{self, Lanes},
     wings::Wings,
 };
+use crate::surface::{SliceQuotes, span::positive_years};
 
 /// Fewest quotes that give a slice a shape of its own.
-pub(super) const FEWEST_QUOTES: usize = 5;
+pub(in crate::surface) const FEWEST_QUOTES: usize = 5;
 
 /// The usable quotes of one expiry: residual r = (w − centre)·inverse_half, inside bid-ask where |r| ≤ 1.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Target {
-    pub(super) expiry_years: f64,
-    pub(super) k: Vec<f64>,
-    pub(super) centre: Vec<f64>,
-    pub(super) inverse_half: Vec<f64>,
-    pub(super) anchor: Anchor,
-    pub(super) pull: Option<Pull>,
+pub(in crate::surface) struct Target {
+    pub(in crate::surface) expiry_years: f64,
+    pub(in crate::surface) k: Vec<f64>,
+    pub(in crate::surface) centre: Vec<f64>,
+    pub(in crate::surface) inverse_half: Vec<f64>,
+    pub(in crate::surface) anchor: Anchor,
+    pub(in crate::surface) pull: Option<Pull>,
 }
 
 /// Tikhonov's pull: Σ((x − to)·inverse_scale)² is added to the cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pull {
+pub(in crate::surface) struct Pull {
     pub(super) to: Wings,
     pub(super) inverse_scale: Wings,
 }
@@ -46,7 +46,7 @@ impl Pull {
 /// Where the fit must stay at the money: a miss of more than [`Anchor::FREE`] of the market's own volatility there costs its square,
 /// since a slice may meet many quotes of the wings and yet be wrong where most is traded.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Anchor {
+pub(in crate::surface) struct Anchor {
     pub(super) low: f64,
     pub(super) high: f64,
     /// Zero where the quotes have no volatility on both sides of the money.
@@ -85,7 +85,7 @@ impl Anchor {
 }
 
 impl Target {
-    pub(super) fn new(quotes: &SliceQuotes) -> Self {
+    pub(in crate::surface) fn new(quotes: &SliceQuotes) -> Self {
         let t = positive_years(quotes.expiry_years);
         let mut target = Self { expiry_years: t, ..Self::default() };
         let n = quotes.len();
@@ -122,7 +122,7 @@ impl Target {
         target
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::surface) fn len(&self) -> usize {
         self.k.len()
     }
 
@@ -161,29 +161,8 @@ impl Target {
     }
 
     /// A rough total variance at the money: the quotes nearest to k = 0, weighted by closeness.
-    pub(super) fn level(&self) -> Option<f64> {
+    pub(in crate::surface) fn level(&self) -> Option<f64> {
         let nearest = (0..self.len()).min_by(|&x, &y| self.k[x].abs().total_cmp(&self.k[y].abs()))?;
         Some(self.centre[nearest])
     }
-}
-
-/// The expiry that the fit works with: positive and finite whatever came in.
-pub(super) fn positive_years(expiry_years: f64) -> f64 {
-    if expiry_years > 1e-9 && expiry_years < 1e3 {
-        expiry_years
-    } else if expiry_years >= 1e3 {
-        1e3
-    } else {
-        1e-9
-    }
-}
-
-/// Lowest and highest finite log-moneyness of the quotes.
-pub(super) fn log_moneyness_range(quotes: &SliceQuotes) -> Option<[f64; 2]> {
-    let mut range: Option<[f64; 2]> = None;
-    for &k in quotes.log_moneyness.iter().filter(|k| k.is_finite() && k.abs() < 20.0) {
-        let [low, high] = range.unwrap_or([k, k]);
-        range = Some([low.min(k), high.max(k)]);
-    }
-    range
 }

@@ -2,10 +2,10 @@
 //! until it is free.
 
 use super::{
-    check::{dense_grid, lowest_g, lowest_rise},
-    svi::Svi,
+    Svi,
     wings::{self, Wings},
 };
+use crate::surface::check::{dense_grid, lowest_g, lowest_rise};
 
 /// Rounds of mending before the whole surface gives way to the backbone.
 const ROUNDS: usize = 60;

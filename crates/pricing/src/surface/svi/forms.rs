@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::svi::Svi;
+use super::Svi;
 use crate::math::{Plain, normal_cdf};
 
 /// w(k) = Δ + ω/2 {1 + ζρ(k − μ) + √((ζ(k − μ) + ρ)² + 1 − ρ²)} (Gatheral and Jacquier 2014, definition 3.2).

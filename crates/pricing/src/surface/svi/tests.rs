@@ -1,6 +1,7 @@
-use super::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025, slices_of_rows};
-use super::*;
+use super::wings;
 use crate::math::{Plain, normal_cdf};
+use crate::surface::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025, slices_of_rows};
+use crate::surface::*;
 use proptest::prelude::*;
 
 fn slice(expiry_years: f64, svi: Svi, range: [f64; 2]) -> SurfaceSlice {

@@ -7,12 +7,12 @@
 
 use super::{
     lanes::{LANES, Lanes},
-    linear::{Block, solve, solve_small},
     loss::{self, Loss},
     target::Target,
     wings::{MOST_SLOPE, Wings},
 };
 use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
+use crate::surface::linear::{Block, solve, solve_small};
 
 /// Quotes that the grid search looks at.
 const START_QUOTES: usize = 48;
@@ -28,7 +28,7 @@ const MOST_TRIES: usize = 8;
 
 /// Where the parameters of a slice may go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(in crate::surface) struct Bounds {
     low: Wings,
     high: Wings,
     /// Damping that holds parameters which the data do not determine.
@@ -36,7 +36,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    pub(super) fn new(target: &Target) -> Self {
+    pub(in crate::surface) fn new(target: &Target) -> Self {
         let level = target.level().unwrap_or(0.04 * target.expiry_years);
         let deviation = level.sqrt();
         let first = target.k.first().copied().unwrap_or(0.0).min(-deviation);
@@ -79,7 +79,7 @@ impl Bounds {
 }
 
 /// The best fit of the quotes alone under least squares.
-pub(super) fn least_squares(target: &Target, bounds: &Bounds) -> Wings {
+pub(in crate::surface) fn least_squares(target: &Target, bounds: &Bounds) -> Wings {
     let few = target.thinned(START_QUOTES);
     let mut best = (f64::INFINITY, [0.0; 5]);
     for start in starts(&few, bounds) {

@@ -4,15 +4,15 @@
 
 use super::{
     lanes::{LANES, Lanes},
-    linear::Block,
     target::Target,
     wings::{Curve, LaneCurve, Wings},
 };
 use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
+use crate::surface::linear::Block;
 
 /// ρ(r) = c² r²/(c² + r²): r² near zero, never above c². Falling c turns least squares into a smooth count of the quotes outside.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Loss {
+pub(in crate::surface) struct Loss {
     inverse_square_scale: f64,
     /// Whether a far quote's share of the Hessian falls with its curvature, or only with its weight.
     is_bent: bool,
@@ -20,7 +20,7 @@ pub(super) struct Loss {
 
 impl Loss {
     /// ρ(r) = r².
-    pub(super) const LEAST_SQUARES: Self = Self { inverse_square_scale: 0.0, is_bent: false };
+    pub(in crate::surface) const LEAST_SQUARES: Self = Self { inverse_square_scale: 0.0, is_bent: false };
 
     pub(super) fn saturating(scale: f64) -> Self {
         Self { inverse_square_scale: 1.0 / (scale * scale), is_bent: false }
@@ -45,7 +45,7 @@ impl Loss {
 const LEAST_BEND: f64 = 0.1;
 
 /// Σρ over the quotes; +∞ where a total variance is not positive.
-pub(super) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
+pub(in crate::surface) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
     let curve = Curve::new(x);
     let sum = of_quotes(target, &curve, loss);
     let miss = target.anchor.miss(curve.total_variance(0.0));

@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{smile::Smile, ssvi::Ssvi, svi::Svi};
+use super::{Ssvi, Svi};
+use crate::surface::smile::Smile;
 
 /// Whether a slice has butterfly arbitrage, and where it comes closest to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

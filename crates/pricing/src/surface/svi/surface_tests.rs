@@ -1,11 +1,10 @@
-use super::{
+use super::surface::{SliceSettings, fit, fit_from, fit_slice, nearest_free};
+use crate::surface::{
     SliceQuotes, Slices, Ssvi, Svi,
     calibration::{Estimator, FitError, ModelSettings, Objective, Reason, Residual, Settings, Weights},
     coverage,
     fitted::{FittedSurface, SurfaceModel, fit_model},
-    quality_of,
-    svi_surface::{SliceSettings, fit, fit_from, fit_slice, nearest_free},
-    violations,
+    quality_of, violations,
 };
 
 const SMILE: Svi = Svi { a: 0.002, b: 0.05, rho: -0.5, m: 0.01, sigma: 0.08 };

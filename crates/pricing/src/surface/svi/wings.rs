@@ -4,33 +4,33 @@
 //! bounds on single coordinates, and no wing slope falls with expiry exactly when p and q do not. The vertex width enters as ln σ.
 
 use super::{
+    Svi,
     lanes::{LANES, Lanes},
-    svi::Svi,
 };
 use crate::math::MultiplyAdd;
 
 /// Largest wing slope: Lee's bound 2, less a hair so that rounding in b(1 ± ρ) cannot cross it.
-pub(super) const MOST_SLOPE: f64 = 2.0 - 1e-9;
+pub(in crate::surface) const MOST_SLOPE: f64 = 2.0 - 1e-9;
 
 /// a, p, q, m, ln σ.
-pub(super) type Wings = [f64; 5];
+pub(in crate::surface) type Wings = [f64; 5];
 
 /// Raw parameters of `x`.
-pub(super) fn to_svi(x: &Wings) -> Svi {
+pub(in crate::surface) fn to_svi(x: &Wings) -> Svi {
     let b = 0.5 * (x[1] + x[2]);
     let rho = if b > 0.0 { (0.5 * (x[2] - x[1]) / b).clamp(-1.0, 1.0) } else { 0.0 };
     Svi { a: x[0], b, rho, m: x[3], sigma: x[4].exp() }
 }
 
 /// Coordinates of `svi`.
-pub(super) fn from_svi(svi: &Svi) -> Wings {
+pub(in crate::surface) fn from_svi(svi: &Svi) -> Wings {
     let [left, right] = svi.wing_slopes();
     [svi.a, left, right, svi.m, svi.sigma.max(1e-12).ln()]
 }
 
 /// What an evaluation at many strikes needs of the coordinates, computed once.
 #[derive(Clone, Copy)]
-pub(super) struct Curve {
+pub(in crate::surface) struct Curve {
     a: f64,
     tilt: f64,
     half_sum: f64,
@@ -44,7 +44,7 @@ impl Curve {
         Self { a: x[0], tilt: 0.5 * (x[2] - x[1]), half_sum: 0.5 * (x[1] + x[2]), m: x[3], sigma2: sigma * sigma }
     }
 
-    pub(super) fn from_svi(svi: &Svi) -> Self {
+    pub(in crate::surface) fn from_svi(svi: &Svi) -> Self {
         Self { a: svi.a, tilt: svi.b * svi.rho, half_sum: svi.b, m: svi.m, sigma2: svi.sigma * svi.sigma }
     }
 

@@ -9,12 +9,12 @@ use super::{
     barrier::{Barrier, BarrierSum},
     constraints::{self, Member, Points},
     lanes::{LANES, Lanes},
-    linear::{Block, solve_chain},
     loss::{self, Loss, add_outer},
     slice::hold,
     wings::{Curve, LaneCurve, Wings},
 };
 use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
+use crate::surface::linear::{Block, solve_chain};
 
 /// How far a quote still draws the fit while the barriers fade.
 #[derive(Clone, Copy, Debug)]

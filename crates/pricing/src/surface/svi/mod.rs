@@ -1,0 +1,36 @@
+//! SVI: raw slices without butterfly or calendar arbitrage, on an SSVI backbone.
+//!
+//! In reading order:
+//! - The smile: `raw` (w(k) and its derivatives), `forms` (natural and jump-wing parameters), `domain` (butterflies decided over all
+//!   strikes), `ssvi` (the backbone and its fit).
+//! - What is minimised: `target` (quotes as intervals of total variance), `wings` (the coordinates of the fits), `loss` (what a miss costs),
+//!   `lanes` (eight values side by side).
+//! - The fit: `slice` (one expiry by itself), `constraints` and `barrier` (where and how arbitrage is kept out), `joint` (all expiries at
+//!   once), `repair` (the last word on arbitrage), `fit` (stage by stage).
+//! - What comes of it: `query` (what the surface of an analysis answers), `surface` (SVI as one of the models, under any settings).
+
+mod barrier;
+pub(super) mod constraints;
+mod domain;
+pub(super) mod fit;
+mod forms;
+mod joint;
+mod lanes;
+pub(super) mod loss;
+mod query;
+mod raw;
+mod repair;
+pub(super) mod slice;
+pub(super) mod ssvi;
+pub mod surface;
+#[cfg(test)]
+mod surface_tests;
+pub(super) mod target;
+#[cfg(test)]
+mod tests;
+pub(super) mod wings;
+
+pub use domain::{Butterfly, SsviButterfly, ssvi_butterfly};
+pub use forms::{JumpWings, NaturalSvi, SviFormError};
+pub use raw::Svi;
+pub use ssvi::Ssvi;
