@@ -1,4 +1,5 @@
-//! Files that are there whole or not at all: written beside their place under another name, then renamed.
+//! Files that are there whole or not at all: written beside their place under another name, then renamed. What cannot be renamed to (a pipe, a
+//! device) is written as it is.
 
 use std::{
     fs::{self, File},
@@ -7,19 +8,27 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+/// Bytes that are gathered before they are written.
+const BUFFER_BYTES: usize = 1 << 18;
+
 /// A file that appears at its path on [`AtomicFile::commit`] and leaves nothing there when dropped before.
 #[derive(Debug)]
 pub struct AtomicFile {
     file: BufWriter<File>,
-    temporary: PathBuf,
-    target: PathBuf,
-    committed: bool,
+    /// What is renamed, and to what; none for a pipe or a device.
+    rename: Option<(PathBuf, PathBuf)>,
 }
 
 impl AtomicFile {
-    /// Opens the temporary file, so that an unwritable folder is found now.
+    /// Opens the temporary file, so that an unwritable folder is found now. A link to a file stays a link.
     pub fn create(target: &Path) -> io::Result<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
+        if fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            let file = BufWriter::with_capacity(BUFFER_BYTES, File::create(target)?);
+            return Ok(Self { file, rename: None });
+        }
+        // A link that leads nowhere is replaced.
+        let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
         let name = target.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
         if target.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
@@ -28,15 +37,17 @@ impl AtomicFile {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let temporary =
             target.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
-        let file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
-        Ok(Self { file, temporary, target: target.to_path_buf(), committed: false })
+        let file = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
+        Ok(Self { file, rename: Some((temporary, target.clone())) })
     }
 
     /// Flushes, and renames the file to its place.
     pub fn commit(mut self) -> io::Result<()> {
         self.file.flush()?;
-        fs::rename(&self.temporary, &self.target)?;
-        self.committed = true;
+        if let Some((temporary, target)) = &self.rename {
+            fs::rename(temporary, target)?;
+            self.rename = None;
+        }
         Ok(())
     }
 }
@@ -82,9 +93,9 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if let Some((temporary, _)) = &self.rename {
             // Nothing more can be done where even this fails; the name says that the file is a temporary one.
-            let _ = fs::remove_file(&self.temporary);
+            let _ = fs::remove_file(temporary);
         }
     }
 }
@@ -125,6 +136,24 @@ mod tests {
         }
         write(&folder.path().join("out.csv"), b"whole").unwrap();
         assert_eq!([&dead, &other, &alive].map(|path| path.exists()), [false, true, true]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_stays_a_link_and_a_device_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        // A device that a test may write to without harm, were it replaced: the terminal's other end of a pipe.
+        let (reader, writer) = io::pipe().unwrap();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&writer);
+        write(Path::new(&format!("/proc/self/fd/{descriptor}")), b"through").unwrap();
+        drop(writer);
+        assert_eq!(io::read_to_string(reader).unwrap(), "through");
     }
 
     #[test]

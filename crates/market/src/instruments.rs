@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::event::InstrumentId;
 
-/// A billionth: prices and sizes of one unit are kept as whole numbers of it.
-const NANO: f64 = 1e-9;
+/// Billionths of one: prices and sizes are kept as whole numbers of them. Divided by, since a billionth is no exact number.
+const NANOS: f64 = 1e9;
 
 /// What an instrument is called and in what units its prices and sizes are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub struct Definition {
 impl Definition {
     /// A price in the currency.
     pub fn price(&self, price_ticks: i64) -> f64 {
-        price_ticks as f64 * (self.tick_nanos as f64 * NANO)
+        price_ticks as f64 * self.tick_nanos as f64 / NANOS
     }
 
     /// A size in units (shares, contracts, coins).
     pub fn size(&self, size: u64) -> f64 {
-        size as f64 * (self.lot_nanos as f64 * NANO)
+        size as f64 * self.lot_nanos as f64 / NANOS
     }
 }
 
@@ -116,6 +116,7 @@ mod tests {
         assert_eq!(instruments.at(id, 499).unwrap().tick_nanos, 250_000_000);
         assert_eq!(instruments.at(id, 500).unwrap().tick_nanos, 100_000_000);
         assert_eq!(instruments.latest(id).unwrap().price(46_000), 4_600.0);
+        assert_eq!(definition("X", 100_000, 0).price(2_206_400), 220.64);
         assert_eq!((instruments.len(), instruments.find("CL")), (2, None));
     }
 

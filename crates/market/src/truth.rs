@@ -148,7 +148,7 @@ impl Waiting {
 /// What came of looking for crossed books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CrossReport {
-    /// Times at which a book was looked at: after each of the venue's messages that left it whole.
+    /// Times at which a book was looked at: after each of the venue's messages that left it whole and not empty.
     pub looked_at: u64,
     /// Of these, crossed before the instrument's first trade: an auction's book.
     pub crossed_before_first_trade: u64,
@@ -184,8 +184,12 @@ impl CrossCheck {
         if !is_of_books || !event.flags.contains(Flags::LAST) || event.flags.contains(Flags::SNAPSHOT) {
             return;
         }
+        let book = books.book(event.instrument);
+        if book.depth(Side::Bid) + book.depth(Side::Ask) == 0 {
+            return;
+        }
         self.report.looked_at += 1;
-        if books.book(event.instrument).is_crossed() {
+        if book.is_crossed() {
             if self.has_traded.get(place).copied().unwrap_or(false) {
                 self.report.crossed_after_first_trade += 1;
                 self.report.first_crossed.get_or_insert(event.sequence);

@@ -124,6 +124,18 @@ impl FeatureSet {
         self.members.iter().map(|member| member.info)
     }
 
+    /// How many levels of the book the features look at: more change no value.
+    pub fn levels(&self) -> usize {
+        let of_one = |member: &Member| {
+            let mut parameters = member.info.parameters.split(':');
+            let place = parameters.position(|parameter| parameter.starts_with("level"))?;
+            let written = member.name.split(':').nth(place + 1).filter(|written| !written.is_empty());
+            let default = member.info.parameters.split(':').nth(place)?.split_once('=')?.1;
+            written.unwrap_or(default).parse().ok()
+        };
+        self.members.iter().filter_map(of_one).max().unwrap_or(1)
+    }
+
     /// Takes the next book, and brings every value up to date.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {

@@ -16,13 +16,15 @@ pub struct FeatureStream {
     instrument: InstrumentId,
     levels: usize,
     sides: [Vec<Level>; 2],
+    /// The latest time that the exchange told.
+    told_ns: Option<u64>,
 }
 
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
         let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self { books: Books::new(), set, instrument, levels, sides }
+        Self { books: Books::new(), set, instrument, levels, sides, told_ns: None }
     }
 
     /// Takes the next event; whether it brought the values up to date.
@@ -30,30 +32,44 @@ impl FeatureStream {
         if event.instrument != self.instrument {
             return false;
         }
-        if let Some(trade) = self.trade(event) {
+        let has_time = !event.flags.contains(Flags::BAD_TIME);
+        self.told_ns = if has_time { Some(event.exchange_ns) } else { self.told_ns };
+        let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
+        if let Some(trade) = self.trade(event, time_ns) {
             self.set.on_trade(&trade);
         }
         self.books.apply(event);
-        if !event.flags.contains(Flags::LAST)
-            || matches!(event.body, Body::Quote { .. } | Body::Definition | Body::Status(_))
-        {
+        let book = self.books.book(self.instrument);
+        let has_levels = book.depth(Side::Bid) + book.depth(Side::Ask) > 0;
+        let is_of_book = match event.body {
+            Body::Quote { .. } => !has_levels,
+            Body::Definition | Body::Status(_) => false,
+            _ => true,
+        };
+        if !is_of_book || !event.flags.contains(Flags::LAST) {
             return false;
         }
-        let book = self.books.book(self.instrument);
         for side in [Side::Bid, Side::Ask] {
             let levels = &mut self.sides[side as usize];
             levels.clear();
             let best = book.levels(side).take(self.levels);
             levels.extend(best.map(|level| Level { price_ticks: level.price_ticks, size: level.size }));
+            if !has_levels {
+                levels.extend(book.quote(side).map(|(price_ticks, size)| Level { price_ticks, size }));
+            }
         }
         let [bids, asks] = &self.sides;
-        self.set.on_depth(&Depth { time_ns: event.exchange_ns, bids, asks });
+        self.set.on_depth(&Depth { time_ns, bids, asks });
         true
     }
 
+    /// The time of the values: the latest that the exchange told.
+    pub fn time_ns(&self) -> Option<u64> {
+        self.told_ns
+    }
+
     /// The trade that an event tells; an execution is at the price of its order unless it says another.
-    fn trade(&self, event: &Event) -> Option<Trade> {
-        let time_ns = event.exchange_ns;
+    fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
         match event.body {
             Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
             Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
@@ -119,11 +135,37 @@ mod tests {
         };
         let trade = |price_ticks, resting_side| Some(Trade { time_ns: 5, price_ticks, size: 10, resting_side });
         let execute = |order_id, price_ticks| Body::Execute { order_id, size: 10, price_ticks };
-        let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)));
+        let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
         assert_eq!(of_order, trade(104, Some(Side::Bid)));
-        assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99))), trade(99, Some(Side::Bid)));
-        assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90))), None);
+        assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
+        assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
         let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
-        assert_eq!(stream.trade(&event(Flags::LAST, told)), trade(101, None));
+        assert_eq!(stream.trade(&event(Flags::LAST, told), 5), trade(101, None));
+    }
+
+    #[test]
+    fn a_feed_of_quotes_alone_has_its_quotes_as_the_book() {
+        let mut stream = stream("spread");
+        tell(&mut stream, Flags(0), Body::Quote { side: Side::Bid, price_ticks: 100, size: 5 });
+        assert!(tell(&mut stream, Flags::LAST, Body::Quote { side: Side::Ask, price_ticks: 103, size: 5 }));
+        assert_eq!(stream.set().values(), [Some(3.0)]);
+        // Once levels are told, quotes beside them are not the book.
+        tell(&mut stream, Flags::LAST, Body::Level { side: Side::Bid, price_ticks: 101, size: 5 });
+        assert!(!tell(&mut stream, Flags::LAST, Body::Quote { side: Side::Bid, price_ticks: 102, size: 5 }));
+        assert_eq!(stream.set().values(), [None]);
+    }
+
+    #[test]
+    fn a_time_that_the_exchange_did_not_tell_is_that_of_the_event_before() {
+        let mut stream = stream("spread");
+        let mut at = |exchange_ns, flags| {
+            let body = Body::Level { side: Side::Bid, price_ticks: 100, size: 5 };
+            stream.event(&Event { exchange_ns, receive_ns: 9, sequence: 1, instrument: InstrumentId(3), flags, body });
+            stream.time_ns()
+        };
+        assert_eq!(at(50, Flags::LAST | Flags::BAD_TIME), None);
+        assert_eq!(at(10, Flags::LAST), Some(10));
+        assert_eq!(at(60, Flags::LAST | Flags::BAD_TIME), Some(10));
+        assert_eq!(at(20, Flags::LAST), Some(20));
     }
 }
