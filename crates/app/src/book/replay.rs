@@ -2,7 +2,7 @@
 
 use zomma_market::{
     book::Books,
-    event::{Body, Event, InstrumentId, Side, Sink},
+    event::{Body, Event, Flags, InstrumentId, Side, Sink},
     instruments::Instruments,
     truth::{CrossCheck, QuoteCheck},
 };
@@ -22,7 +22,7 @@ pub struct Replay {
     pub events: u64,
     /// Of these, trades and executions.
     pub trades: u64,
-    /// Exchange's time of the first and of the latest event, in nanoseconds since the Unix epoch.
+    /// The earliest and the latest time that the exchange told, in nanoseconds since the Unix epoch.
     pub span_ns: Option<(u64, u64)>,
     /// Times of single messages.
     pub latency: Latency,
@@ -70,12 +70,18 @@ impl Listener for Replay {
 
 impl Sink for Replay {
     fn event(&mut self, event: &Event) {
-        self.moments.before(event, &self.books);
+        let has_time = !event.flags.contains(Flags::BAD_TIME);
+        if has_time {
+            self.moments.before(event, &self.books);
+        }
         self.books.apply(event);
         self.events += 1;
         self.trades += u64::from(matches!(event.body, Body::Trade { .. } | Body::Execute { .. }));
-        let (first, _) = *self.span_ns.get_or_insert((event.exchange_ns, event.exchange_ns));
-        self.span_ns = Some((first, event.exchange_ns));
+        if has_time {
+            let time_ns = event.exchange_ns;
+            let (first, last) = self.span_ns.unwrap_or((time_ns, time_ns));
+            self.span_ns = Some((first.min(time_ns), last.max(time_ns)));
+        }
         if let Some((quotes, crosses)) = &mut self.checks {
             quotes.event(event, &self.books);
             crosses.event(event, &self.books);

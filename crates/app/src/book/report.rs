@@ -68,7 +68,7 @@ fn write_text(outcome: &Outcome, wanted: Option<&str>, out: &mut String) -> std:
     if counts.missing > 0 {
         writeln!(
             out,
-            "  {} messages are missing from the feed: books may be wrong after the gap",
+            "  {} messages or more are missing from the feed: books may be wrong after the gap",
             grouped(counts.missing)
         )?;
     }
@@ -76,7 +76,12 @@ fn write_text(outcome: &Outcome, wanted: Option<&str>, out: &mut String) -> std:
         writeln!(out, "  {} rows written", grouped(rows as u64))?;
     }
     for (at, lines) in &replay.moments.tops {
-        writeln!(out, "At {}:", time(*at))?;
+        let outside = match replay.span_ns {
+            Some((first, _)) if *at < first => " (before the feed's first event)",
+            Some((_, last)) if *at > last => " (after the feed's last event)",
+            _ => "",
+        };
+        writeln!(out, "At {}{outside}:", time(*at))?;
         write_tops(lines, instruments, wanted, out)?;
     }
     writeln!(out, "At the end:")?;
@@ -191,6 +196,9 @@ fn write_verdict(verdict: &Verdict, instruments: &Instruments, out: &mut String)
             let top = |top: Top| shown_top(top, wrong.instrument, instruments);
             writeln!(out, "    update {}: book {}; quote {}", wrong.sequence, top(wrong.book), top(wrong.quote))?;
         }
+    }
+    if verdict.lost > 0 {
+        writeln!(out, "  {} messages are missing or make no sense, or the stream breaks off", grouped(verdict.lost))?;
     }
     if verdict.are_faults_wrong {
         let crosses = &verdict.crosses;
@@ -307,11 +315,12 @@ fn verdict_json(verdict: &Verdict) -> Value {
         "quotes": quotes.map(|quotes| json!({
             "compared": quotes.compared, "different": quotes.different, "without_quote": quotes.without_quote,
         })),
-        "crossed": {
+        "lost": verdict.lost,
+        "crossed": verdict.are_faults_wrong.then(|| json!({
             "looked_at": verdict.crosses.looked_at,
             "before_first_trade": verdict.crosses.crossed_before_first_trade,
             "after_first_trade": verdict.crosses.crossed_after_first_trade,
-        },
+        })),
     })
 }
 

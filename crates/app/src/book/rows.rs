@@ -10,7 +10,7 @@ use zomma_market::{
     lobster::RowWriter,
 };
 
-use crate::output_file::AtomicFile;
+use crate::{failure::BadArguments, output_file::AtomicFile};
 
 /// Rows that are written as their message counts come.
 pub struct Rows {
@@ -97,7 +97,8 @@ impl Rows {
             bail!("--at: number {}: {count}; allowed: at most {messages}, the feed's messages", self.written + 1);
         }
         if self.symbol.is_none() && instruments.len() > 1 {
-            bail!("-o needs --instrument: the feed has {}", crate::feed::names(instruments));
+            let known = crate::feed::names(instruments);
+            return Err(BadArguments(format!("-o needs --instrument: the feed has {known}")).into());
         }
         self.file.commit().with_context(|| format!("-o {}", self.shown))?;
         Ok(self.written)

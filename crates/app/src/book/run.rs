@@ -16,7 +16,7 @@ use super::{
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{Played, names, open, play, session_of, shown},
+    feed::{Played, is_apart, names, open, play, session_of, shown, utc_midnight_ns},
 };
 
 /// What is asked for.
@@ -70,8 +70,16 @@ pub struct Outcome {
 /// Where the file cannot be read, is of no known format, or has none of what was asked for. A stream that breaks off is told in the outcome, with
 /// what came before it.
 pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
+    if let Some((at, output)) = job.rows {
+        is_apart(output, &[job.path, at])?;
+    }
     let counts = job.rows.map(|(at, _)| counts::read(at)).transpose()?;
     let mut opened = open(job.path, job.format)?;
+    if job.rows.is_some() && opened.format == Format::Lobster {
+        let problem =
+            "--at: LOBSTER's messages alone do not make the market's book; its rows are in its orderbook file";
+        return Err(BadArguments(problem.into()).into());
+    }
     let name = shown(job.path);
     let session = session_of(&opened, job.date, job.instrument);
     let rows = match (job.rows, counts) {
@@ -79,17 +87,24 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         _ => None,
     };
     let counts_from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
-    let moments = Moments::new(job.moments, counts_from_midnight.then_some(session.midnight_ns));
+    let has_instant = job.moments.iter().any(|moment| matches!(moment, Moment::Instant(_)));
+    if counts_from_midnight && has_instant && session.midnight_ns == 0 {
+        let problem =
+            format!("--time: an instant needs --date, since the times of {} count from midnight", opened.format);
+        return Err(BadArguments(problem).into());
+    }
+    let day_ns = if counts_from_midnight { Some(session.midnight_ns) } else { job.date.map(utc_midnight_ns) };
+    let moments = Moments::new(job.moments, day_ns);
     let mut replay = Replay::new(rows, moments, job.is_checked);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let played = play(opened.format, bytes, &session, &mut replay, &mut bar).with_context(|| name.clone())?;
+    let played = play(opened.format, bytes, &session, &mut replay, &mut bar);
     let Played { instruments, counts, busy, broken } = played;
     if replay.events == 0 {
         let why = broken.unwrap_or_else(|| {
             format!(
-                "{} messages, {} of them malformed and {} of unknown type",
-                counts.messages, counts.malformed, counts.unknown
+                "{} messages, {} of them passed over, {} malformed and {} of unknown type",
+                counts.messages, counts.passed_over, counts.malformed, counts.unknown
             )
         });
         bail!("{name}: not one event of {} in it: {why}", opened.format);
@@ -99,11 +114,12 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
             BadArguments(format!("--instrument {symbol}: not in the feed, which has {}", names(&instruments))).into()
         );
     }
+    let lost = counts.missing + counts.malformed + u64::from(broken.is_some());
     replay.moments.end(&replay.books);
     let rows = replay.rows.take();
     let rows_written = rows.map(|rows| rows.finish(replay.messages, &instruments)).transpose()?;
     let verdict = match replay.checks.take() {
-        Some(checks) => Some(verdict(checks, &replay, &opened, job.path)?),
+        Some(checks) => Some(verdict(checks, &replay, &opened, lost, job.path)?),
         None => None,
     };
     Ok(Outcome { name, format: opened.format, replay, instruments, counts, busy, rows_written, verdict, broken })

@@ -19,6 +19,8 @@ pub struct Verdict {
     pub faults: Vec<(&'static str, u64)>,
     /// Whether a fault is one of the books: not where the feed begins with orders that it never told.
     pub are_faults_wrong: bool,
+    /// Messages that are missing or make no sense, and 1 where the stream breaks off.
+    pub lost: u64,
     /// Crossed books.
     pub crosses: CrossReport,
     /// The books against the feed's quotes of the top, where it has any.
@@ -34,17 +36,19 @@ impl Verdict {
         let crossed = if self.are_faults_wrong { self.crosses.crossed_after_first_trade } else { 0 };
         let different = self.quotes.as_ref().map_or(0, |quotes| quotes.different);
         let mismatched = self.steps.as_ref().map_or(0, |steps| steps.mismatched);
-        let wrong = faults + crossed + different + mismatched;
+        let wrong = faults + crossed + different + mismatched + self.lost;
         let has_looked = self.crosses.looked_at > 0 || self.quotes.is_some() || self.steps.is_some();
         (wrong > 0 || has_looked).then_some(wrong == 0)
     }
 }
 
-/// Draws the conclusion of a replay of `opened`, whose orderbook file, where it has one, is held against its messages.
+/// Draws the conclusion of a replay of `opened`, that `lost` so many messages; its orderbook file, where it has one, is
+/// held against its messages.
 pub fn verdict(
     (quotes, crosses): (QuoteCheck, CrossCheck),
     replay: &Replay,
     opened: &Opened,
+    lost: u64,
     path: &std::path::Path,
 ) -> anyhow::Result<Verdict> {
     let is_lobster = opened.format == Format::Lobster;
@@ -53,6 +57,7 @@ pub fn verdict(
     Ok(Verdict {
         faults: replay.books.faults().iter().map(|(fault, count)| (fault.name(), count)).collect(),
         are_faults_wrong: !is_lobster,
+        lost,
         crosses: crosses.report(),
         quotes: has_quotes.then_some(quotes),
         steps: if is_lobster { Some(steps(opened, path)?) } else { None },

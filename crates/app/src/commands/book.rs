@@ -1,6 +1,6 @@
 //! `zomma book`: recorded feeds, replayed into order books.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
@@ -9,7 +9,7 @@ use zomma_market::format::Format;
 use crate::{
     book::{self, Job, Moment, parse_moment},
     commands,
-    failure::ExitWith,
+    failure::{BadArguments, ExitWith},
 };
 
 /// Worked example of `--help`.
@@ -21,7 +21,8 @@ and Tardis CSV, plain or as .gz, .xz, .zst; a LOBSTER zip with both files in it.
 9999999999 and -9999999999 with size 0) after each message count listed: one a line, or u32 little-endian in a file whose name ends in .u32.
 
 --check holds the books against what comes with the feed: LOBSTER's messages against its orderbook rows, Binance's depth against its
-bookTicker, everywhere that no event failed to apply and no book is crossed after its first trade. Exit code 1 where something is wrong.
+bookTicker, everywhere that no message is missing or makes no sense, no event failed to apply and no book is crossed after its first trade.
+Exit code 1 where something is wrong. LOBSTER's messages alone do not make the market's book: they begin with orders resting.
 
 Example:
   $ zomma book replay day.itch50.gz --date 2012-06-21 --time 10:00:00 --time 15:59:59
@@ -52,8 +53,8 @@ pub struct ReplayArgs {
     /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The session's day, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
-    #[arg(long, value_name = "DATE")]
+    /// The session's day such as 2012-06-21: in New York where times count from midnight (ITCH, LOBSTER), else in UTC for --time.
+    #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
     date: Option<Date>,
     /// Show this instrument alone, and write its rows.
     #[arg(long, value_name = "SYMBOL")]
@@ -86,6 +87,9 @@ pub fn run(args: &BookArgs) -> anyhow::Result<()> {
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
+    if args.output.as_deref() == Some(Path::new("-")) {
+        return Err(BadArguments("-o -: rows go to a file, since the report goes to standard output".into()).into());
+    }
     let instrument = args.instrument.as_deref();
     let outcome = book::run(&Job {
         path: &args.file,

@@ -65,6 +65,13 @@ pub fn parse_threads(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The day of a session.
+pub fn parse_session_date(text: &str) -> Result<jiff::civil::Date, String> {
+    let date: Option<jiff::civil::Date> = text.parse().ok();
+    date.filter(|date| (1970..2262).contains(&date.year()))
+        .ok_or_else(|| "a date from 1970 to 2261 such as 2012-06-21".into())
+}
+
 /// An exercise style by its name.
 pub fn parse_exercise(text: &str) -> Result<ExerciseStyle, String> {
     match text {

@@ -71,7 +71,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let mut rows = FeatureRows::new(set, job.instrument, job.levels, job.every_ns, output);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let played = play(opened.format, bytes, &session, &mut rows, &mut bar).with_context(|| name.clone())?;
+    let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
     let instruments = &played.instruments;
     match job.instrument {
         Some(symbol) if instruments.find(symbol).is_none() => {

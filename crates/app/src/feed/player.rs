@@ -49,38 +49,33 @@ pub struct Played {
     pub broken: Option<String>,
 }
 
-/// Plays a feed to its end, or to where it breaks off.
-///
-/// # Errors
-///
-/// Where the bytes cannot be read.
+/// Plays a feed to its end, or to where it breaks off or cannot be read.
 pub fn play(
     format: Format,
     bytes: Source,
     session: &Session,
     listener: &mut impl Listener,
     bar: &mut LateBar,
-) -> io::Result<Played> {
+) -> Played {
     match Recording::new(format, session) {
         Some(recording) => play_stream(recording, bytes, listener, bar),
-        None => Ok(play_capture(bytes, session, listener)),
+        None => play_capture(bytes, session, listener),
     }
 }
 
-fn play_stream(
-    mut recording: Recording,
-    mut bytes: Source,
-    listener: &mut impl Listener,
-    bar: &mut LateBar,
-) -> io::Result<Played> {
+fn play_stream(mut recording: Recording, mut bytes: Source, listener: &mut impl Listener, bar: &mut LateBar) -> Played {
     listener.begin(recording.instruments());
     let mut chunk = vec![0; CHUNK_BYTES];
     let (mut read, mut busy, mut broken) = (0, Duration::ZERO, None);
     loop {
-        let length = fill(&mut bytes, &mut chunk)?;
+        let (length, damage) = fill(&mut bytes, &mut chunk);
         listener.interrupted();
         let begun = Instant::now();
-        let fed = if length == 0 { recording.finish(listener) } else { recording.feed(&chunk[..length], listener) };
+        let fed = if length == 0 && damage.is_none() {
+            recording.finish(listener)
+        } else {
+            recording.feed(&chunk[..length], listener)
+        };
         busy += begun.elapsed();
         read += length as u64;
         bar.at(read);
@@ -88,26 +83,30 @@ fn play_stream(
             broken = Some(error.to_string());
             break;
         }
+        if let Some(error) = damage {
+            broken = Some(format!("after {read} bytes: {error}"));
+            break;
+        }
         if length == 0 || listener.is_done() {
             break;
         }
     }
     bar.end();
-    Ok(Played { instruments: recording.instruments().clone(), counts: recording.counts(), busy, broken })
+    Played { instruments: recording.instruments().clone(), counts: recording.counts(), busy, broken }
 }
 
-/// As many bytes as the chunk holds, or those that are left.
-fn fill(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+/// As many bytes as the chunk holds, or those that are left, or those before the error that comes with them.
+fn fill(source: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut length = 0;
     while length < chunk.len() {
         match source.read(&mut chunk[length..]) {
             Ok(0) => break,
             Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return (length, Some(error)),
         }
     }
-    Ok(length)
+    (length, None)
 }
 
 /// Packets of one session on one or two lines: the first two destinations that bring packets of it are the lines, others are not heard.

@@ -28,6 +28,15 @@ fn every_feature() -> String {
 }
 
 #[test]
+fn a_set_tells_how_many_levels_it_looks_at() {
+    let levels = |features: &str| FeatureSet::parse(features).unwrap().levels();
+    assert_eq!(levels("mid,vpin"), 1);
+    assert_eq!(levels("imbalance"), 1);
+    assert_eq!(levels("imbalance:7,ofi_level:10s:3"), 7);
+    assert_eq!((levels("ofi_level:10s:12"), levels("ofi_integrated"), levels("ofi_integrated:10s")), (12, 5, 5));
+}
+
+#[test]
 fn names_and_parameters_that_are_not_are_told() {
     let message = |features: &str| FeatureSet::parse(features).err().unwrap().to_string();
     let unknown = message("spread,imbalanced:5");
