@@ -4,7 +4,6 @@ use std::io::Read as _;
 
 use anyhow::{Context, bail};
 use zomma_market::{
-    container::unwrapped,
     format::Format,
     lobster::{StepReport, check_day},
     truth::{CrossCheck, CrossReport, QuoteCheck, QuoteReport},
@@ -69,20 +68,11 @@ fn steps(opened: &Opened, path: &std::path::Path) -> anyhow::Result<StepReport> 
     if path == std::path::Path::new("-") {
         bail!("--check: LOBSTER's messages are read twice; needed: a file, not standard input");
     }
-    let orderbook = match &opened.orderbook {
-        Some(Orderbook::Inside(bytes)) => bytes.clone(),
-        Some(Orderbook::Beside(file)) => {
-            let shown = || file.display().to_string();
-            let file = std::fs::File::open(file).with_context(shown)?;
-            let (_, mut source) = unwrapped(Box::new(file)).with_context(shown)?;
-            let mut bytes = Vec::new();
-            source.read_to_end(&mut bytes).with_context(shown)?;
-            bytes
-        }
-        None => bail!(
+    let Some(orderbook) = opened.orderbook.as_ref().map(Orderbook::bytes).transpose()? else {
+        bail!(
             "--check: no orderbook file in or beside {}; needed: LOBSTER's two files, in one zip or with _message_ and _orderbook_ in their names",
             path.display()
-        ),
+        );
     };
     // The messages have passed by: they are read a second time.
     let mut messages = Vec::new();

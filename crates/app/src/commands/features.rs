@@ -21,15 +21,17 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Replays a recorded feed (all formats of `zomma book replay`) and writes the features of one instrument: a row after each of the venue's
-messages that changed its book, or with --every at a steady pace, with what was known at that moment. The columns are time_ns (nanoseconds
-since the Unix epoch) and the features as they were named; a value that is not there yet is empty. --list prints every feature with its
-parameters and their defaults, unit, window and source.
+Replays a recorded feed (the formats of `zomma book replay`; LOBSTER with its orderbook file) and writes the features of one instrument: a row
+after each of the venue's messages that changed its book or told a trade, or with --every at a steady pace, as of the last book before the
+moment. Of a feed that tells quotes alone, those are the book. The columns are time_ns (nanoseconds since the Unix epoch, the exchange's
+time) and the features as they were named; a value that is not there yet is empty. --list prints every feature with its parameters and
+their defaults, unit, window and source; ticks and lots are the feed's own, and the report says what they are worth: parameters in ticks or
+lots (vpin, microprice) must be chosen by that.
 
 Example:
   $ zomma features --list
   $ zomma features day.itch50.gz --date 2012-06-21 --instrument AMZN --features mid,spread,imbalance:5,ofi:10s -o amzn.parquet
-  $ zomma features btcusdt.gz --features mid,microprice,vpin --every 1s -o btc.csv";
+  $ zomma features btcusdt.gz --features mid,imbalance:5,vpin:100000000 --every 1s -o btc.csv";
 
 /// Arguments of `zomma features`.
 #[derive(Debug, Args)]
@@ -47,15 +49,15 @@ pub struct FeaturesArgs {
     /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The session's day, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
-    #[arg(long, value_name = "DATE")]
+    /// The session's day such as 2012-06-21, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
+    #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
     date: Option<Date>,
     /// The instrument, where the feed has several.
     #[arg(long, value_name = "SYMBOL")]
     instrument: Option<String>,
-    /// Levels of the book that the features see.
-    #[arg(long, value_name = "N", default_value = "10", value_parser = commands::book::parse_levels)]
-    levels: usize,
+    /// Levels of the book that the features see; as many as they look at where absent.
+    #[arg(long, value_name = "N", value_parser = commands::book::parse_levels)]
+    levels: Option<usize>,
     /// A row at this pace, such as 100ms, 1s or 5m, instead of after each book.
     #[arg(long, value_name = "TIME", value_parser = parse_pace)]
     every: Option<u64>,
@@ -111,10 +113,34 @@ fn text(path: &Path, outcome: &Outcome) -> String {
         "{}: {instrument}, {events} events, {rows} rows in {busy_seconds:.2} s ({pace:.0} ns an event of it, all in)",
         path.display()
     );
+    if let Some((tick, lot)) = outcome.tick_and_lot_nanos {
+        let (tick, lot) = (tick as f64 / 1e9, lot as f64 / 1e9);
+        let _ = writeln!(text, "  one tick is {tick}, one lot {lot}");
+    }
+    for (what, count) in told(outcome) {
+        let _ = writeln!(text, "  {count} {what}");
+    }
     for (name, unit, present) in columns {
-        let _ = writeln!(text, "  {name:<28}{unit:<12}{present} values");
+        let _ = writeln!(text, "  {name:<28} {unit:<16} {present} values");
     }
     text
+}
+
+/// What was lost on the way: rows after it may be of a wrong book.
+fn told(outcome: &Outcome) -> Vec<(String, u64)> {
+    let counts = &outcome.counts;
+    let of_feed = [
+        ("missing messages or more", counts.missing),
+        ("malformed messages", counts.malformed),
+        ("messages of unknown type", counts.unknown),
+    ];
+    let of_book = outcome.faults.iter().map(|(fault, count)| (format!("events not applied: {fault}"), *count));
+    of_feed
+        .into_iter()
+        .map(|(what, count)| (what.to_owned(), count))
+        .chain(of_book)
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 fn json(outcome: &Outcome) -> anyhow::Result<String> {
@@ -128,6 +154,12 @@ fn json(outcome: &Outcome) -> anyhow::Result<String> {
         "events": outcome.events,
         "rows": outcome.rows,
         "columns": columns,
+        "tick": outcome.tick_and_lot_nanos.map(|(tick, _)| tick as f64 / 1e9),
+        "lot": outcome.tick_and_lot_nanos.map(|(_, lot)| lot as f64 / 1e9),
+        "missing": outcome.counts.missing,
+        "malformed": outcome.counts.malformed,
+        "unknown_type": outcome.counts.unknown,
+        "faults": outcome.faults.iter().map(|(fault, count)| ((*fault).to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),
         "busy_seconds": outcome.busy_seconds,
         "broken": outcome.broken,
     });
@@ -136,11 +168,11 @@ fn json(outcome: &Outcome) -> anyhow::Result<String> {
 
 /// Every feature, a line each.
 fn listed() -> String {
-    let mut text = format!("{:<20}{:<44}{:<14}{:<32}about\n", "name", "parameters", "unit", "window");
+    let mut text = format!("{:<20} {:<44} {:<16} {:<32} about\n", "name", "parameters", "unit", "window");
     for info in features() {
         let _ = writeln!(
             text,
-            "{:<20}{:<44}{:<14}{:<32}{}",
+            "{:<20} {:<44} {:<16} {:<32} {}",
             info.name, info.parameters, info.unit, info.window, info.about
         );
     }
@@ -148,8 +180,8 @@ fn listed() -> String {
 }
 
 fn parse_pace(text: &str) -> Result<u64, String> {
-    const ALLOWED: &str = "a time above nothing, such as 100ms, 1s or 5m";
+    const ALLOWED: &str = "a time of 1us or more, such as 100ms, 1s or 5m (us, ms, s, m, h)";
     let span: Span = text.parse().map_err(|_| ALLOWED)?;
     let duration = jiff::SignedDuration::try_from(span).map_err(|_| ALLOWED)?;
-    u64::try_from(duration.as_nanos()).ok().filter(|ns| *ns > 0).ok_or_else(|| ALLOWED.into())
+    u64::try_from(duration.as_nanos()).ok().filter(|ns| *ns >= 1_000).ok_or_else(|| ALLOWED.into())
 }

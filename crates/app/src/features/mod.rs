@@ -1,20 +1,23 @@
 //! `zomma features`: features of a recorded feed, a row after each book or at a steady pace.
 
+mod lobster;
 mod output;
+mod pace;
 mod rows;
 
-use std::path::Path;
+use std::{io::Read, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
 use jiff::civil::Date;
-use zomma_market::{features::FeatureSet, format::Format};
+use zomma_market::{features::FeatureSet, feed::Counts, format::Format, recording::Session};
 
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{names, open, play, session_of, shown},
+    feed::{Opened, Orderbook, is_apart, names, open, play, session_of, shown},
 };
 use output::Output;
+use pace::Pace;
 use rows::FeatureRows;
 
 /// What is asked for.
@@ -29,8 +32,8 @@ pub struct Job<'a> {
     pub instrument: Option<&'a str>,
     /// The features by name.
     pub features: &'a str,
-    /// Levels of the book that they see.
-    pub levels: usize,
+    /// Levels of the book that they see; as many as they look at where absent.
+    pub levels: Option<usize>,
     /// Time from row to row in nanoseconds; none for a row after each book.
     pub every_ns: Option<u64>,
     /// Where the rows go.
@@ -49,6 +52,12 @@ pub struct Outcome {
     pub instrument: String,
     /// For each feature: its name, its unit, and in how many rows it has a value.
     pub columns: Vec<(String, &'static str, u64)>,
+    /// What one tick and one lot are worth, in billionths of the currency and of a unit.
+    pub tick_and_lot_nanos: Option<(i64, i64)>,
+    /// What the decoder counted.
+    pub counts: Counts,
+    /// Events that could not be applied to the book, by reason.
+    pub faults: Vec<(&'static str, u64)>,
     /// Seconds that decoding, book, features and rows took.
     pub busy_seconds: f64,
     /// Where the stream could not be read on.
@@ -64,11 +73,16 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let set = FeatureSet::parse(job.features).map_err(|error| BadArguments(format!("--features: {error}")))?;
     let columns: Vec<(String, &'static str)> =
         set.names().map(str::to_owned).zip(set.infos().map(|info| info.unit)).collect();
+    let levels = levels_of(job, &set)?;
+    is_apart(job.output, &[job.path])?;
     let mut opened = open(job.path, job.format)?;
     let name = shown(job.path);
-    let output = Output::create(job.output, columns.iter().map(|(name, _)| name.as_str()))?;
     let session = session_of(&opened, job.date, job.instrument);
-    let mut rows = FeatureRows::new(set, job.instrument, job.levels, job.every_ns, output);
+    if opened.format == Format::Lobster {
+        return of_lobster(job, opened, &session, set, &columns);
+    }
+    let output = Output::create(job.output, columns.iter().map(|(name, _)| name.as_str()))?;
+    let mut rows = FeatureRows::new(set, job.instrument, levels, job.every_ns, output);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
     let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
@@ -83,11 +97,12 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         }
         _ => {}
     }
-    let instrument = rows.instrument().and_then(|id| instruments.latest(id)).map(|it| it.symbol.clone());
-    let events = rows.events();
+    let definition = rows.instrument().and_then(|id| instruments.latest(id));
+    let instrument = definition.map(|it| it.symbol.clone());
+    let (events, faults) = (rows.events(), rows.faults());
     let finished = rows.finish()?;
     if finished.rows == 0 {
-        let why = played.broken.unwrap_or_else(|| format!("{events} events of it"));
+        let why = played.broken.unwrap_or_else(|| format!("{events} events of it, and none left a book or a quote"));
         bail!("{name}: not one row for {}: {why}", instrument.as_deref().unwrap_or("an instrument"));
     }
     let columns =
@@ -97,7 +112,68 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         events,
         instrument: instrument.unwrap_or_default(),
         columns,
+        tick_and_lot_nanos: definition.map(|it| (it.tick_nanos, it.lot_nanos)),
+        counts: played.counts,
+        faults: faults.iter().map(|(fault, count)| (fault.name(), count)).collect(),
         busy_seconds: played.busy.as_secs_f64(),
         broken: played.broken,
+    })
+}
+
+/// The levels that the features see: those that they look at, or as many as were asked for, where that is enough.
+fn levels_of(job: &Job<'_>, set: &FeatureSet) -> anyhow::Result<usize> {
+    let needed = set.levels();
+    match job.levels {
+        Some(levels) if levels < needed => {
+            Err(BadArguments(format!("--levels {levels}: the features look at {needed}; allowed: {needed} or more"))
+                .into())
+        }
+        levels => Ok(levels.unwrap_or(needed)),
+    }
+}
+
+/// A LOBSTER day: its messages do not make the market's book, its orderbook file tells it.
+fn of_lobster(
+    job: &Job<'_>,
+    mut opened: Opened,
+    session: &Session,
+    set: FeatureSet,
+    columns: &[(String, &'static str)],
+) -> anyhow::Result<Outcome> {
+    let name = shown(job.path);
+    if let (Some(symbol), Some(named)) = (job.instrument, &opened.lobster)
+        && !named.symbol.is_empty()
+        && symbol != named.symbol
+    {
+        return Err(BadArguments(format!("--instrument {symbol}: not in the feed, which has {}", named.symbol)).into());
+    }
+    let Some(orderbook) = opened.orderbook.as_ref().map(Orderbook::bytes).transpose()? else {
+        bail!(
+            "{name}: LOBSTER's messages alone do not make the market's book; needed: its orderbook file too, in one zip or with _message_ and _orderbook_ in their names"
+        );
+    };
+    let mut messages = Vec::new();
+    opened.bytes.read_to_end(&mut messages).with_context(|| name.clone())?;
+    let mut output = Output::create(job.output, columns.iter().map(|(name, _)| name.as_str()))?;
+    let begun = Instant::now();
+    let files = (&messages[..], &orderbook[..]);
+    let played = lobster::play(files, session.midnight_ns, set, Pace::new(job.every_ns), &mut output);
+    let broken = played.as_ref().err().map(|error| format!("{error:#}"));
+    let finished = output.finish()?;
+    let events = played.unwrap_or(finished.rows);
+    if finished.rows == 0 {
+        bail!("{name}: not one row: {}", broken.unwrap_or_else(|| "no messages".to_owned()));
+    }
+    let columns = columns.iter().cloned().zip(finished.present);
+    Ok(Outcome {
+        rows: finished.rows,
+        events,
+        instrument: session.symbol.clone(),
+        columns: columns.map(|((name, unit), present)| (name, unit, present)).collect(),
+        tick_and_lot_nanos: Some((100_000, 1_000_000_000)),
+        counts: Counts { messages: events, ..Counts::default() },
+        faults: Vec::new(),
+        busy_seconds: begun.elapsed().as_secs_f64(),
+        broken,
     })
 }

@@ -1,12 +1,16 @@
 //! The stream of a feed on its way into features, and the rows that they give.
 
 use zomma_market::{
-    event::{Body, Event, InstrumentId, Sink},
+    book::FaultCounts,
+    event::{Body, Event, Flags, InstrumentId, Sink},
     features::{FeatureSet, FeatureStream},
     instruments::Instruments,
 };
 
-use super::output::{Finished, Output};
+use super::{
+    output::{Finished, Output},
+    pace::Pace,
+};
 use crate::feed::Listener;
 
 /// Features of one instrument, row by row.
@@ -14,9 +18,7 @@ pub struct FeatureRows {
     state: State,
     symbol: Option<String>,
     levels: usize,
-    every_ns: Option<u64>,
-    /// When the next row is due, at a steady pace.
-    due_ns: Option<u64>,
+    pace: Pace,
     events: u64,
     output: Output,
     failed: Option<anyhow::Error>,
@@ -26,7 +28,7 @@ enum State {
     /// The instrument is not known yet: the events of the message in hand wait until it has ended.
     Unknown { set: Option<Box<FeatureSet>>, waiting: Vec<Event>, looked_among: usize },
     /// It is.
-    Known { instrument: InstrumentId, stream: Box<FeatureStream>, has_values: bool },
+    Known { instrument: InstrumentId, stream: Box<FeatureStream> },
 }
 
 impl FeatureRows {
@@ -34,7 +36,7 @@ impl FeatureRows {
     pub fn new(set: FeatureSet, symbol: Option<&str>, levels: usize, every_ns: Option<u64>, output: Output) -> Self {
         let state = State::Unknown { set: Some(Box::new(set)), waiting: Vec::new(), looked_among: 0 };
         let symbol = symbol.map(str::to_owned);
-        Self { state, symbol, levels, every_ns, due_ns: None, events: 0, output, failed: None }
+        Self { state, symbol, levels, pace: Pace::new(every_ns), events: 0, output, failed: None }
     }
 
     /// The instrument, once it is known.
@@ -50,6 +52,14 @@ impl FeatureRows {
         self.events
     }
 
+    /// What could not be applied to the book.
+    pub fn faults(&self) -> FaultCounts {
+        match &self.state {
+            State::Known { stream, .. } => *stream.books().faults(),
+            State::Unknown { .. } => FaultCounts::default(),
+        }
+    }
+
     /// Ends the rows.
     pub fn finish(self) -> anyhow::Result<Finished> {
         match self.failed {
@@ -59,30 +69,24 @@ impl FeatureRows {
     }
 
     fn take(&mut self, event: &Event) {
-        let State::Known { instrument, stream, has_values } = &mut self.state else { return };
+        let State::Known { instrument, stream } = &mut self.state else { return };
         if event.instrument != *instrument || self.failed.is_some() {
             return;
         }
         self.events += u64::from(event.body != Body::Definition);
-        let written = match self.every_ns {
-            None if stream.event(event) => self.output.row(event.exchange_ns, stream.set().values()),
-            None => Ok(()),
-            Some(every_ns) => {
-                // What is known at the moment, before an event that comes after it.
-                let mut written = Ok(());
-                while let Some(due_ns) =
-                    self.due_ns.filter(|due| *has_values && *due < event.exchange_ns && written.is_ok())
-                {
-                    written = self.output.row(due_ns, stream.set().values());
-                    self.due_ns = due_ns.checked_add(every_ns);
-                }
-                if stream.event(event) && !*has_values {
-                    *has_values = true;
-                    self.due_ns = event.exchange_ns.checked_next_multiple_of(every_ns);
-                }
-                written
+        let output = &mut self.output;
+        // A snapshot's orders and times that the exchange did not tell are no moments of the session.
+        let is_timed = !event.flags.contains(Flags::BAD_TIME) && !event.flags.contains(Flags::SNAPSHOT);
+        let mut written = Ok(());
+        if is_timed {
+            written = self.pace.before(event.exchange_ns, |due_ns| output.row(due_ns, stream.set().values()));
+        }
+        if stream.event(event) && written.is_ok() {
+            let time_ns = stream.time_ns().unwrap_or(event.exchange_ns);
+            if (is_timed || !self.pace.is_steady()) && self.pace.after(time_ns) {
+                written = output.row(time_ns, stream.set().values());
             }
-        };
+        }
         self.failed = written.err();
     }
 
@@ -97,7 +101,7 @@ impl FeatureRows {
             if let Some((instrument, set)) = found.and_then(|id| Some((id, set.take()?))) {
                 let waiting = std::mem::take(waiting);
                 let stream = Box::new(FeatureStream::new(*set, instrument, self.levels));
-                self.state = State::Known { instrument, stream, has_values: false };
+                self.state = State::Known { instrument, stream };
                 waiting.iter().for_each(|event| self.take(event));
                 return;
             }

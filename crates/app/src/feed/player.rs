@@ -125,11 +125,13 @@ fn play_capture(bytes: Source, session: &Session, listener: &mut impl Listener) 
         last_ns = datagram.time_ns;
         listener.interrupted();
         let begun = Instant::now();
+        let others = decoder.receiver().counts().other_session_packets;
         let received = decoder.receive(line, datagram.time_ns, datagram.payload, listener);
         // Nobody answers a request here: a gap closes by the other line, or is given up.
         decoder.poll(datagram.time_ns, listener);
         busy += begun.elapsed();
-        if received.is_ok() && known.is_none() {
+        let is_of_session = received.is_ok() && decoder.receiver().counts().other_session_packets == others;
+        if is_of_session && known.is_none() {
             lines.push(datagram.destination);
         }
     });

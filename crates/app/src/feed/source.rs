@@ -38,6 +38,22 @@ pub enum Orderbook {
     Beside(PathBuf),
 }
 
+impl Orderbook {
+    /// What is in it.
+    pub fn bytes(&self) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Self::Inside(bytes) => Ok(bytes.clone()),
+            Self::Beside(path) => {
+                let shown = || path.display().to_string();
+                let (_, mut source) = unwrapped(Box::new(File::open(path).with_context(shown)?)).with_context(shown)?;
+                let mut bytes = Vec::new();
+                source.read_to_end(&mut bytes).with_context(shown)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
 /// What the name of a LOBSTER file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LobsterName {
