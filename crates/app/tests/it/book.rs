@@ -207,6 +207,37 @@ fn captured_packets_of_two_lines_give_every_message_once() {
     assert_eq!((found["missing"].as_u64(), found["messages"].as_u64()), (Some(1), Some(4)), "{found}");
 }
 
+/// Outputs that would destroy an input or mean nothing.
+fn refused_with_rows(feed: &Path, rows: &Path) {
+    let at = written(rows.parent().unwrap(), "counts.txt", "1\n");
+    let refused = |out: &str, words: &[&str]| {
+        run(&["book", "replay", arg(feed), "--at", arg(&at), "-o", out]).refused(2, words);
+    };
+    refused(arg(feed), &["is the file"]);
+    refused(arg(&at), &["is the file"]);
+    refused("-", &["standard output"]);
+    assert_eq!((fs::read(feed).unwrap(), fs::read_to_string(&at).unwrap()), (itch(), "1\n".to_owned()));
+    let lobster = written(rows.parent().unwrap(), "ACME_2012-06-21_message_1.csv", MESSAGES);
+    let args = ["--at", arg(&at), "-o", arg(rows)];
+    run(&[&["book", "replay", arg(&lobster)][..], &args].concat()).refused(2, &["orderbook file"]);
+    run(&["book", "replay", arg(feed), "--time", "2012-06-21T14:00:00Z"]).refused(2, &["needs --date"]);
+    let later = run(&["book", "replay", arg(feed), "--time", "23:00"]).ok();
+    assert!(later.out.contains("(after the feed's last event)"), "{}", later.out);
+}
+
+#[test]
+fn a_damaged_archive_shows_what_came_before_the_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(&itch().repeat(2_000)).unwrap();
+    let mut packed = gzip.finish().unwrap();
+    packed.truncate(packed.len() / 2);
+    let path = written(folder.path(), "cut.gz", packed);
+    let cut =
+        run(&["book", "replay", arg(&path), "--check"]).refused(1, &["cut.gz: after", "what came before it is shown"]);
+    assert!(cut.out.contains("Check: WRONG"), "{}", cut.out);
+}
+
 #[test]
 fn rubbish_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -233,6 +264,8 @@ fn rubbish_is_refused_in_words() {
     with(&at("x\n")).refused(1, &["line 1", "\"x\""]);
     with(&at("3\n6\n")).refused(1, &["number 2: 6", "at most 5"]);
     assert!(!rows.exists(), "a file of rows was left behind by a run that failed");
+
+    refused_with_rows(&feed, &rows);
 
     let mut cut = itch();
     cut.truncate(cut.len() - 4);

@@ -1,6 +1,9 @@
 //! `zomma features`: rows by book and at a pace, as CSV and Parquet, and what is refused.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
@@ -17,11 +20,27 @@ const MESSAGES: &str = "\
 34203.1,3,3,60,1000000,1
 ";
 
+/// The book after each of them.
+const ROWS: &str = "\
+1001000,200,-9999999999,0
+1001000,200,999000,300
+1001000,200,1000000,100
+1001000,200,1000000,60
+1001000,200,999000,300
+";
+
+/// The two files of the day; the path of the messages.
+fn lobster_day(folder: &Path) -> PathBuf {
+    let name = |part: &str| folder.join(format!("ACME_2012-06-21_34200000_57600000_{part}_1.csv"));
+    fs::write(name("message"), MESSAGES).unwrap();
+    fs::write(name("orderbook"), ROWS).unwrap();
+    name("message")
+}
+
 #[test]
 fn every_book_gives_a_row_and_a_pace_gives_what_was_known() {
     let folder = tempfile::tempdir().unwrap();
-    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
-    fs::write(&feed, MESSAGES).unwrap();
+    let feed = lobster_day(folder.path());
     let rows = folder.path().join("rows.csv");
     let with = |more: &[&str]| {
         let base = ["features", arg(&feed), "--features", "spread,imbalance:1", "-o", arg(&rows)];
@@ -60,8 +79,7 @@ fn features_are_listed_and_faults_named() {
         assert!(listed.out.lines().any(|line| line.starts_with(name)), "{name}: {}", listed.out);
     }
     let folder = tempfile::tempdir().unwrap();
-    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
-    fs::write(&feed, MESSAGES).unwrap();
+    let feed = lobster_day(folder.path());
     let rows = folder.path().join("rows.csv");
     let refused = |more: &[&str], code, words: &[&str]| {
         run(&[&["features", arg(&feed)][..], more].concat()).refused(code, words);
@@ -76,6 +94,18 @@ fn features_are_listed_and_faults_named() {
     refused_with(&["--every", "soon"], 2, &["100ms"]);
     refused(&["-o", "rows.txt"], 2, &[".parquet or .csv"]);
     refused(&[], 2, &["--output"]);
+    refused_with(&["--features", "imbalance:5", "--levels", "4"], 2, &["look at 5"]);
+    refused_with(&["--date", "9999-12-31"], 2, &["1970 to 2261"]);
+    refused(&["-o", arg(&feed)], 2, &["is the file"]);
+    assert_eq!(fs::read_to_string(&feed).unwrap(), MESSAGES);
+    let orderbook = PathBuf::from(arg(&feed).replace("_message_", "_orderbook_"));
+    fs::write(&orderbook, ROWS.lines().next().unwrap()).unwrap();
+    let cut = run(&["features", arg(&feed), "--features", "mid", "-o", arg(&rows)]);
+    let cut = cut.refused(1, &["orderbook: ends before line 2", "the rows before it are written"]);
+    assert!(cut.out.contains("1 rows"), "{}", cut.out);
+    fs::remove_file(&rows).unwrap();
+    fs::remove_file(&orderbook).unwrap();
+    refused_with(&[], 1, &["do not make the market's book"]);
 }
 
 #[test]
