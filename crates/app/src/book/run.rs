@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::civil::Date;
 use zomma_market::{feed::Counts, format::Format, instruments::Instruments};
 
