@@ -168,11 +168,11 @@ fn json(outcome: &Outcome) -> anyhow::Result<String> {
 
 /// Every feature, a line each.
 fn listed() -> String {
-    let mut text = format!("{:<20} {:<44} {:<16} {:<32} about\n", "name", "parameters", "unit", "window");
+    let mut text = format!("{:<20} {:<44} {:<16} {:<36} about\n", "name", "parameters", "unit", "window");
     for info in features() {
         let _ = writeln!(
             text,
-            "{:<20} {:<44} {:<16} {:<32} {}",
+            "{:<20} {:<44} {:<16} {:<36} {}",
             info.name, info.parameters, info.unit, info.window, info.about
         );
     }
