@@ -250,6 +250,38 @@ fn what_cannot_be_read_is_refused_with_its_place() {
 }
 
 #[test]
+fn another_stream_follows_one_that_has_ended_however_it_ended() {
+    let whole = orders();
+    let alone = all_of(&whole).events;
+    let mut broken = whole.clone();
+    broken[0] = b'X';
+    for first in [&whole[..], &whole[..whole.len() - 3], &whole[..30], &broken] {
+        let mut decoder = DbnDecoder::new();
+        let _ = decoder.feed(first, &mut Vec::new());
+        let ended = decoder.finish(&mut Vec::new());
+        assert_eq!(ended.is_ok(), first.len() == whole.len() && first[0] == b'D');
+        let mut events = Vec::new();
+        decoder.feed(&whole, &mut events).unwrap();
+        decoder.finish(&mut events).unwrap();
+        assert_eq!((events.len(), decoder.instruments().len()), (alone.len(), 1));
+        assert!(
+            events
+                .iter()
+                .zip(&alone)
+                .all(|(again, alone)| (again.instrument, again.body) == (alone.instrument, alone.body))
+        );
+    }
+    // Records without a header go on without one.
+    let records = &whole[whole.len() - 11 * size_of::<MboMsg>()..];
+    let mut decoder = DbnDecoder::fragment(3).unwrap();
+    for _ in 0..2 {
+        let mut events = Vec::new();
+        decoder.feed(&records[..60], &mut events).unwrap();
+        assert_eq!((events.len(), decoder.finish(&mut events).is_err()), (1, true));
+    }
+}
+
+#[test]
 fn nothing_is_allocated_for_a_record_once_its_like_has_been_seen() {
     for (schema, bytes) in [(Schema::Mbo, orders()), (Schema::Mbp10, depths())] {
         let mut decoder = DbnDecoder::new();
