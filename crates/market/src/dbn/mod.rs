@@ -344,8 +344,8 @@ impl Inner {
             }};
         }
         let symbol = if self.version == 1 { read!(v1::SymbolMappingMsg) } else { read!(SymbolMappingMsg) };
-        // A mapping to the number itself names nothing.
-        if symbol.is_empty() || symbol.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A mapping to the number itself names nothing; other digits do, such as 7203 in Tokyo.
+        if symbol.is_empty() || symbol == header.instrument.to_string() {
             return Err(Refused::PassedOver);
         }
         self.symbols.name(header.instrument, &symbol);

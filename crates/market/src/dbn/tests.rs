@@ -282,6 +282,28 @@ fn another_stream_follows_one_that_has_ended_however_it_ended() {
 }
 
 #[test]
+fn a_symbol_of_digits_is_a_name_unless_it_is_the_number_itself() {
+    for (symbol, expected) in [("7203", "7203"), ("17077", "ESH4")] {
+        let bytes = stream(None, |encoder| {
+            let mut mapping =
+                SymbolMappingMsg { hd: hd::<SymbolMappingMsg>(rtype::SYMBOL_MAPPING), ..Default::default() };
+            for (place, byte) in mapping.stype_out_symbol.iter_mut().zip(symbol.bytes()) {
+                *place = byte as _;
+            }
+            encoder.encode_record(&mapping).unwrap();
+            encoder.encode_record(&mbo(b'A', b'B', 1, 4, 5, flags::LAST)).unwrap();
+        });
+        let mut decoder = DbnDecoder::new();
+        decoder.feed(&mapped_header(), &mut Vec::new()).unwrap();
+        decoder.feed(&bytes[stream(None, |_| {}).len()..], &mut Vec::new()).unwrap();
+        let name = &decoder.instruments().latest(InstrumentId(0)).unwrap().symbol;
+        // The header's mapping is for other days than the records.
+        let expected = if expected == "ESH4" { "#17077" } else { expected };
+        assert_eq!(name, expected);
+    }
+}
+
+#[test]
 fn nothing_is_allocated_for_a_record_once_its_like_has_been_seen() {
     for (schema, bytes) in [(Schema::Mbo, orders()), (Schema::Mbp10, depths())] {
         let mut decoder = DbnDecoder::new();
