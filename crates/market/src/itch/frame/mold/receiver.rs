@@ -87,6 +87,8 @@ pub struct Receiver {
     asked: Option<(u64, u64, u64)>,
     ended: bool,
     heard_ns: [u64; 2],
+    /// The latest time that was told.
+    now_ns: u64,
     counts: ReceiverCounts,
 }
 
@@ -106,6 +108,7 @@ impl Receiver {
             asked: None,
             ended: false,
             heard_ns: [now_ns; 2],
+            now_ns,
             counts: ReceiverCounts::default(),
         }
     }
@@ -123,7 +126,9 @@ impl Receiver {
         to: &mut impl MessageSink,
     ) -> Result<(), PacketError> {
         self.counts.packets += 1;
-        let packet = Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
+        self.now_ns = self.now_ns.max(now_ns);
+        let packet =
+            Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
         if *self.session.get_or_insert(packet.session) != packet.session {
             self.counts.other_session_packets += 1;
             return Ok(());
@@ -162,6 +167,7 @@ impl Receiver {
 
     /// Gives up a gap that has been open for too long, and gives what came behind it.
     pub fn give_up_late(&mut self, now_ns: u64, to: &mut impl MessageSink) {
+        self.now_ns = self.now_ns.max(now_ns);
         while let Some((_, to_sequence, since_ns)) = self.gap() {
             if now_ns.saturating_sub(since_ns) < self.settings.give_up_after_ns {
                 return;
@@ -184,7 +190,11 @@ impl Receiver {
         let count = u16::try_from(to_sequence - due).unwrap_or(u16::MAX);
         self.asked = Some((due, due + u64::from(count), now_ns));
         self.counts.requests += 1;
-        Some(Request { session, sequence: due, count })
+        Some(Request {
+            session,
+            sequence: due,
+            count,
+        })
     }
 
     /// How long a line has brought nothing, in nanoseconds, where that is too long.
@@ -221,7 +231,11 @@ impl Receiver {
             return None;
         }
         // What comes late and before its turn makes a gap shorter, not younger.
-        let since_ns = if self.open.0 == due { self.open.1.min(since_ns) } else { since_ns };
+        let since_ns = if self.open.0 == due {
+            self.open.1.min(since_ns)
+        } else {
+            since_ns
+        };
         self.open = (due, since_ns);
         Some((due, to_sequence, since_ns))
     }
@@ -239,7 +253,13 @@ impl Receiver {
 
     /// Keeps a message that came before its turn, or counts one that came before.
     #[inline(never)]
-    fn out_of_turn(&mut self, sequence: u64, now_ns: u64, message: &[u8], to: &mut impl MessageSink) {
+    fn out_of_turn(
+        &mut self,
+        sequence: u64,
+        now_ns: u64,
+        message: &[u8],
+        to: &mut impl MessageSink,
+    ) {
         let mut due = self.due.unwrap_or(sequence);
         // A number too far ahead to be kept gives up what is due before it.
         while sequence.saturating_sub(due) >= self.held.size() {
@@ -262,11 +282,12 @@ impl Receiver {
         self.go_on(to_sequence, to)
     }
 
-    /// Gives the messages that are held from this number on without a gap, and says what is due then.
+    /// Gives the messages that are held from this number on without a gap, and says what is due then. They are of use from now on, not from when
+    /// they came: so times of receipt never go back.
     #[inline(never)]
     fn go_on(&mut self, mut due: u64, to: &mut impl MessageSink) -> u64 {
         while let Some((receive_ns, message)) = self.held.take(due) {
-            to.message(due, receive_ns, message);
+            to.message(due, receive_ns.max(self.now_ns), message);
             self.counts.messages += 1;
             due += 1;
         }
