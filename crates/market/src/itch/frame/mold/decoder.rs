@@ -10,8 +10,8 @@ use crate::{
 
 /// Makes events of a session of ITCH 5.0 that comes in MoldUDP64 packets on two lines.
 ///
-/// An event's sequence is the session's number of its message. The event after a gap that was given up has flag `GAP`; the messages that were
-/// given up are counted as missing.
+/// An event's sequence is the session's number of its message. The first event of each stock after a gap that was given up has flag `GAP`; the
+/// messages that were given up are counted as missing.
 #[derive(Debug, Clone)]
 pub struct MoldDecoder {
     receiver: Receiver,
