@@ -40,6 +40,11 @@ impl MoldDecoder {
         self.receiver.request(now_ns)
     }
 
+    /// Told that no more packets will come: gives up every gap, and gives the events of what came behind them.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        self.receiver.finish(&mut ToEvents { normaliser: &mut self.normaliser, sink });
+    }
+
     /// What receives the packets: which line is silent, whether the session is over, what was counted of packets.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver

@@ -176,6 +176,13 @@ impl Receiver {
         }
     }
 
+    /// Gives up every gap, and gives what came behind them: no more packets will come.
+    pub fn finish(&mut self, to: &mut impl MessageSink) {
+        while let Some((_, to_sequence, _)) = self.gap() {
+            self.give_up(to_sequence, to);
+        }
+    }
+
     /// The request that is to be sent now; `None` where no gap is open, or the last request is still young.
     pub fn request(&mut self, now_ns: u64) -> Option<Request> {
         let (due, to_sequence, since_ns) = self.gap()?;
