@@ -17,6 +17,9 @@ pub enum Line {
     Reply,
 }
 
+/// A packet that is further ahead of the message that is due is believed only when another confirms it: one damaged number would give up all before.
+const FAR_MESSAGES: u64 = 1_000_000;
+
 /// How long a receiver waits, and how much it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -54,6 +57,8 @@ pub struct ReceiverCounts {
     pub malformed_packets: u64,
     /// Packets of another session; nothing of them was used.
     pub other_session_packets: u64,
+    /// Packets more than a million messages ahead that no packet before confirmed; nothing of them was used.
+    pub unbelieved_packets: u64,
     /// Messages given on, each once.
     pub messages: u64,
     /// Messages that had come before, or came after they had been given up.
@@ -67,7 +72,8 @@ pub struct ReceiverCounts {
 /// Receives one session: whichever line brings a message first is heard.
 ///
 /// Of a malformed packet nothing is used: its messages are a gap, which the other line or an answer closes. Packets of another session
-/// are counted and dropped: a receiver is of one session, and the next session gets the next receiver.
+/// are counted and dropped: a receiver is of one session, and the next session gets the next receiver. A packet more than a million messages ahead
+/// is believed only where it goes on from another that was: that one is counted, and nothing of it is used.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     settings: Settings,
@@ -81,6 +87,8 @@ pub struct Receiver {
     came_to: u64,
     /// Since when it is known that there are messages behind all that came.
     told_ns: u64,
+    /// One past the last message of the latest packet that was too far ahead to be believed.
+    unbelieved_to: Option<u64>,
     /// The number of the first message of a gap, and since when the gap is known.
     open: (u64, u64),
     /// The last request: its first number, one past its last, and when it was made.
@@ -104,6 +112,7 @@ impl Receiver {
             told_to: 0,
             came_to: 0,
             told_ns: now_ns,
+            unbelieved_to: None,
             open: (0, u64::MAX),
             asked: None,
             ended: false,
@@ -127,8 +136,7 @@ impl Receiver {
     ) -> Result<(), PacketError> {
         self.counts.packets += 1;
         self.now_ns = self.now_ns.max(now_ns);
-        let packet =
-            Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
+        let packet = Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
         if *self.session.get_or_insert(packet.session) != packet.session {
             self.counts.other_session_packets += 1;
             return Ok(());
@@ -140,6 +148,10 @@ impl Receiver {
         }
         let due = *self.due.get_or_insert(packet.sequence);
         let end = packet.end_sequence();
+        if packet.sequence.saturating_sub(due) > FAR_MESSAGES && !self.believe(packet.sequence, end) {
+            self.counts.unbelieved_packets += 1;
+            return Ok(());
+        }
         if end <= due {
             // What the other line has brought already, as a rule.
             self.counts.duplicates += end - packet.sequence;
@@ -197,11 +209,7 @@ impl Receiver {
         let count = u16::try_from(to_sequence - due).unwrap_or(u16::MAX);
         self.asked = Some((due, due + u64::from(count), now_ns));
         self.counts.requests += 1;
-        Some(Request {
-            session,
-            sequence: due,
-            count,
-        })
+        Some(Request { session, sequence: due, count })
     }
 
     /// How long a line has brought nothing, in nanoseconds, where that is too long.
@@ -238,13 +246,19 @@ impl Receiver {
             return None;
         }
         // What comes late and before its turn makes a gap shorter, not younger.
-        let since_ns = if self.open.0 == due {
-            self.open.1.min(since_ns)
-        } else {
-            since_ns
-        };
+        let since_ns = if self.open.0 == due { self.open.1.min(since_ns) } else { since_ns };
         self.open = (due, since_ns);
         Some((due, to_sequence, since_ns))
+    }
+
+    /// Whether a packet that is far ahead goes on from the one before that was; kept for the next where it does not.
+    #[cold]
+    fn believe(&mut self, sequence: u64, end: u64) -> bool {
+        // A packet or two may be lost or late between them.
+        let goes_on = |to: u64| sequence.checked_sub(to).is_some_and(|ahead| ahead < self.held.size());
+        let confirmed = self.unbelieved_to.is_some_and(goes_on);
+        self.unbelieved_to = (!confirmed).then_some(end);
+        confirmed
     }
 
     /// Gives the message that is due, and those that were held for it.
@@ -260,13 +274,7 @@ impl Receiver {
 
     /// Keeps a message that came before its turn, or counts one that came before.
     #[inline(never)]
-    fn out_of_turn(
-        &mut self,
-        sequence: u64,
-        now_ns: u64,
-        message: &[u8],
-        to: &mut impl MessageSink,
-    ) {
+    fn out_of_turn(&mut self, sequence: u64, now_ns: u64, message: &[u8], to: &mut impl MessageSink) {
         let mut due = self.due.unwrap_or(sequence);
         // A number too far ahead to be kept gives up what is due before it.
         while sequence.saturating_sub(due) >= self.held.size() {

@@ -199,8 +199,30 @@ fn what_is_too_far_ahead_gives_up_the_gap_before_it() {
 }
 
 #[test]
+fn a_packet_far_ahead_is_believed_only_when_another_goes_on_from_it() {
+    let (mut receiver, mut given) = (receiver(4), Given::default());
+    let mut take = |sequence, messages| {
+        receiver.receive(Line::A, 0, &packet(sequence, messages), &mut given).unwrap();
+        (given.take(), receiver.counts().unbelieved_packets)
+    };
+    assert_eq!(take(1, "a"), ("1 a".into(), 0));
+    // A damaged number, and another elsewhere: nothing is given up.
+    assert_eq!(take(5_000_000, "x"), (String::new(), 1));
+    assert_eq!(take(9_000_000, "x"), (String::new(), 2));
+    assert_eq!(take(2, "b"), ("2 b".into(), 2));
+    // The other line's copy is no confirmation, what follows is.
+    assert_eq!(take(7_000_000, "xy"), (String::new(), 3));
+    assert_eq!(take(7_000_000, "xy"), (String::new(), 4));
+    assert_eq!(take(7_000_002, "z"), ("lost 6999999 from 3, 7000002 z".into(), 4));
+    assert_eq!(take(7_000_003, "w"), ("7000003 w".into(), 4));
+    // A million is not too far.
+    assert_eq!(take(8_000_004, "v"), ("lost 1000000 from 7000004, 8000004 v".into(), 4));
+}
+
+#[test]
 fn the_last_number_of_all_is_taken() {
     let (mut receiver, mut given) = (receiver(4), Given::default());
+    receiver.receive(Line::A, 0, &packet(u64::MAX - 2, "y"), &mut given).unwrap();
     receiver.receive(Line::A, 0, &packet(u64::MAX - 1, "z"), &mut given).unwrap();
     assert_eq!(given.take(), format!("lost {} from 1, {} z", u64::MAX - 2, u64::MAX - 1));
     receiver.receive(Line::A, 0, &packet(u64::MAX, ""), &mut given).unwrap();
