@@ -63,6 +63,8 @@ impl Books {
             Body::Level { side, price_ticks, size } => self.set_level(instrument, side, price_ticks, size),
             Body::Clear => {
                 self.clear(instrument);
+                // Where something was lost before it, what fills the book may be of before that too.
+                self.told[instrument as usize].suspect = event.flags.contains(Flags::GAP);
                 Ok(())
             }
             Body::Quote { side, price_ticks, size } => {
@@ -275,7 +277,6 @@ impl Books {
     }
 
     fn clear(&mut self, instrument: u32) {
-        self.told[instrument as usize].suspect = false;
         for side in 0..2 {
             // The rungs are read by their places, since the pools and the table are changed between them.
             for place in 0..self.heads[instrument as usize].ladders[side].rungs().len() {

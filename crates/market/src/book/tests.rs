@@ -189,5 +189,6 @@ fn a_gap_is_remembered_until_the_book_is_told_anew() {
     };
     assert_eq!(event(Flags::LAST | Flags::GAP, add(1, Side::Bid, 5, 5)), (false, true));
     assert_eq!(event(Flags::LAST, add(2, Side::Bid, 5, 5)), (false, true));
+    assert_eq!(event(Flags::LAST | Flags::GAP, Body::Clear), (false, true), "something was lost again");
     assert_eq!(event(Flags::LAST, Body::Clear), (false, false));
 }

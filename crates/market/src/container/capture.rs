@@ -29,7 +29,7 @@ pub struct Datagram<'a> {
 pub struct CaptureCounts {
     /// Datagrams given.
     pub datagrams: u64,
-    /// Packets that are no UDP, or of a link that is not known.
+    /// Packets that are no UDP, of a link that is not known, or without a time (simple packet blocks).
     pub others: u64,
     /// Packets that were cut when they were captured, or are not what their headers say.
     pub damaged: u64,
@@ -61,6 +61,9 @@ pub fn datagrams(
             Ok((offset, block)) => {
                 if let Some(packet) = packet_of(&block, &mut interfaces) {
                     packet.give(&mut counts, &mut take);
+                } else if matches!(block, PcapBlockOwned::NG(Block::SimplePacket(_))) {
+                    // It has no time.
+                    counts.others += 1;
                 }
                 reader.consume(offset);
             }
@@ -270,6 +273,22 @@ mod tests {
         let length = whole.len() as u32;
         let (seen, counts) = read(&pcap(&[(whole.clone(), length + 40), (arp, length), (whole, length)]));
         assert_eq!((seen.len(), counts.unwrap().datagrams), (1, 1));
+    }
+
+    #[test]
+    fn a_packet_without_a_time_is_counted_and_not_given() {
+        let mut bytes = pcapng(&[frame(b"timed")]);
+        let simple = frame(b"untimed!");
+        let (padded, length) = (simple.len().next_multiple_of(4), simple.len() as u32);
+        let block_length = padded as u32 + 16;
+        for word in [3, block_length, length] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend(&simple);
+        bytes.resize(bytes.len() + padded - simple.len(), 0);
+        bytes.extend(block_length.to_le_bytes());
+        let (seen, counts) = read(&bytes);
+        assert_eq!((seen.len(), counts.unwrap()), (1, CaptureCounts { datagrams: 1, others: 1, damaged: 0 }));
     }
 
     #[test]

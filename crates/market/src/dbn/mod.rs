@@ -52,6 +52,8 @@ const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
 #[derive(Debug, Default)]
 pub struct DbnDecoder {
     metadata: Option<Metadata>,
+    /// Whether streams have no header.
+    is_fragment: bool,
     /// Whether records come next.
     in_records: bool,
     /// What has come of a header or record that is not whole yet.
@@ -85,7 +87,12 @@ impl DbnDecoder {
     /// [`FeedError`] where the version is not 1 to 3.
     pub fn fragment(version: u8) -> Result<Self, FeedError> {
         check_version(version)?;
-        Ok(Self { in_records: true, inner: Inner { version, ..Inner::default() }, ..Self::default() })
+        Ok(Self {
+            is_fragment: true,
+            in_records: true,
+            inner: Inner { version, ..Inner::default() },
+            ..Self::default()
+        })
     }
 
     /// The stream's header, once it has come.
@@ -125,7 +132,7 @@ impl DbnDecoder {
             let metadata =
                 decoder.decode().map_err(|error| FeedError { offset: 0, problem: format!("header: {error}") })?;
             self.inner.version = metadata.version;
-            self.inner.symbols = Symbols::of_metadata(&metadata);
+            self.inner.symbols.take_metadata(&metadata);
             self.metadata = Some(metadata);
             self.in_records = true;
             self.offset = self.partial.len() as u64;
@@ -199,16 +206,21 @@ impl Decoder for DbnDecoder {
         outcome
     }
 
+    /// What is fed after it is another stream, with a header of its own. Instruments keep their numbers.
     fn finish(&mut self, _: &mut impl Sink) -> Result<(), FeedError> {
-        if let Some(failed) = &self.failed {
-            return Err(failed.clone());
+        let (in_records, offset, left) = (self.in_records, self.offset, self.partial.len());
+        self.in_records = self.is_fragment;
+        self.offset = 0;
+        self.partial.clear();
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
         }
-        if self.in_records && self.partial.is_empty() {
+        // A stream in which nothing came says nothing, unless it is the only one.
+        if left == 0 && (in_records || self.metadata.is_some()) {
             return Ok(());
         }
-        let what = if self.in_records { "a record" } else { "the header" };
-        let problem = format!("the stream ends within {what}, behind {} bytes of it", self.partial.len());
-        Err(FeedError { offset: self.offset, problem })
+        let what = if in_records { "a record" } else { "the header" };
+        Err(FeedError { offset, problem: format!("the stream ends within {what}, behind {left} bytes of it") })
     }
 
     fn instruments(&self) -> &Instruments {
@@ -332,8 +344,8 @@ impl Inner {
             }};
         }
         let symbol = if self.version == 1 { read!(v1::SymbolMappingMsg) } else { read!(SymbolMappingMsg) };
-        // A mapping to the number itself names nothing.
-        if symbol.is_empty() || symbol.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A mapping to the number itself names nothing; other digits do, such as 7203 in Tokyo.
+        if symbol.is_empty() || symbol == header.instrument.to_string() {
             return Err(Refused::PassedOver);
         }
         self.symbols.name(header.instrument, &symbol);

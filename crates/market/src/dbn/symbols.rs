@@ -54,9 +54,11 @@ impl Resolved {
 }
 
 impl Symbols {
-    /// Takes the mappings of a header: from symbols to numbers, or back.
-    pub fn of_metadata(metadata: &Metadata) -> Self {
-        let mut symbols = Self::default();
+    /// Takes the mappings of a header: from symbols to numbers, or back. What an earlier header's numbers meant is void; its instruments stay.
+    pub fn take_metadata(&mut self, metadata: &Metadata) {
+        self.names.clear();
+        self.resolved.clear();
+        self.latest = None;
         for mapping in &metadata.mappings {
             for interval in &mapping.intervals {
                 let (number, symbol) = if metadata.stype_out == SType::InstrumentId {
@@ -73,10 +75,9 @@ impl Symbols {
                 let from_ns = nanos(interval.start_date.midnight().assume_utc().unix_timestamp());
                 let end_ns = nanos(interval.end_date.midnight().assume_utc().unix_timestamp());
                 let name = Name { from_ns, until_ns: end_ns.saturating_sub(1), symbol };
-                symbols.names.entry(number).or_default().push(name);
+                self.names.entry(number).or_default().push(name);
             }
         }
-        symbols
     }
 
     /// Takes a name that the stream itself tells: it holds from now on.

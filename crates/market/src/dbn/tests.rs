@@ -250,6 +250,59 @@ fn what_cannot_be_read_is_refused_with_its_place() {
 }
 
 #[test]
+fn another_stream_follows_one_that_has_ended_however_it_ended() {
+    let whole = orders();
+    let alone = all_of(&whole).events;
+    let mut broken = whole.clone();
+    broken[0] = b'X';
+    for first in [&whole[..], &whole[..whole.len() - 3], &whole[..30], &broken] {
+        let mut decoder = DbnDecoder::new();
+        let _ = decoder.feed(first, &mut Vec::new());
+        let ended = decoder.finish(&mut Vec::new());
+        assert_eq!(ended.is_ok(), first.len() == whole.len() && first[0] == b'D');
+        let mut events = Vec::new();
+        decoder.feed(&whole, &mut events).unwrap();
+        decoder.finish(&mut events).unwrap();
+        assert_eq!((events.len(), decoder.instruments().len()), (alone.len(), 1));
+        assert!(
+            events
+                .iter()
+                .zip(&alone)
+                .all(|(again, alone)| (again.instrument, again.body) == (alone.instrument, alone.body))
+        );
+    }
+    // Records without a header go on without one.
+    let records = &whole[whole.len() - 11 * size_of::<MboMsg>()..];
+    let mut decoder = DbnDecoder::fragment(3).unwrap();
+    for _ in 0..2 {
+        let mut events = Vec::new();
+        decoder.feed(&records[..60], &mut events).unwrap();
+        assert_eq!((events.len(), decoder.finish(&mut events).is_err()), (1, true));
+    }
+}
+
+#[test]
+fn a_symbol_of_digits_is_a_name_unless_it_is_the_number_itself() {
+    for (symbol, expected) in [("7203", "7203"), ("17077", "#17077")] {
+        let bytes = stream(None, |encoder| {
+            let mut mapping =
+                SymbolMappingMsg { hd: hd::<SymbolMappingMsg>(rtype::SYMBOL_MAPPING), ..Default::default() };
+            for (place, byte) in mapping.stype_out_symbol.iter_mut().zip(symbol.bytes()) {
+                *place = byte as _;
+            }
+            encoder.encode_record(&mapping).unwrap();
+            encoder.encode_record(&mbo(b'A', b'B', 1, 4, 5, flags::LAST)).unwrap();
+        });
+        let mut decoder = DbnDecoder::new();
+        decoder.feed(&mapped_header(), &mut Vec::new()).unwrap();
+        decoder.feed(&bytes[stream(None, |_| {}).len()..], &mut Vec::new()).unwrap();
+        let name = &decoder.instruments().latest(InstrumentId(0)).unwrap().symbol;
+        // The header's mapping is for other days than the records.
+        assert_eq!(name, expected);
+    }
+}
+
+#[test]
 fn nothing_is_allocated_for_a_record_once_its_like_has_been_seen() {
     for (schema, bytes) in [(Schema::Mbo, orders()), (Schema::Mbp10, depths())] {
         let mut decoder = DbnDecoder::new();

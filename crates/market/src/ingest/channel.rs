@@ -1,7 +1,7 @@
 //! A channel of events between two threads: a ring with a rule for when it is full, and the feed's instruments beside it.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fmt,
     str::FromStr,
     sync::{
@@ -90,7 +90,8 @@ impl Outlet for Vec<Event> {
 #[derive(Debug, Default)]
 struct Definitions {
     told: AtomicU64,
-    waiting: Mutex<Vec<(InstrumentId, Definition)>>,
+    /// The latest of each instrument: no more than there are instruments, however long the receiver takes.
+    waiting: Mutex<BTreeMap<InstrumentId, Definition>>,
 }
 
 /// The sending end: a sink for a decoder.
@@ -228,7 +229,6 @@ impl Sender {
     #[cold]
     fn tell_definitions(&mut self, instruments: &Instruments) {
         let new = (self.instruments_told..instruments.len()).map(|number| InstrumentId(number as u32));
-        // The new ones in the order of their numbers: so the receiver's table gives them the same numbers.
         let all = new.chain(self.redefined.drain(..));
         let mut waiting = self.definitions.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.extend(all.filter_map(|id| Some((id, instruments.latest(id)?.clone()))));
@@ -295,7 +295,8 @@ impl Receiver {
             if told != *definitions_seen {
                 *definitions_seen = told;
                 let mut waiting = definitions.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                for (id, definition) in waiting.drain(..) {
+                // In the order of their numbers: so this table gives new ones the same numbers.
+                for (id, definition) in std::mem::take(&mut *waiting) {
                     let known_as = instruments.define(definition);
                     debug_assert_eq!(known_as, id, "instruments come in the order of their numbers");
                 }

@@ -98,6 +98,26 @@ fn a_definition_that_changes_reaches_the_reader_with_its_event() {
 }
 
 #[test]
+fn definitions_wait_once_an_instrument_while_the_receiver_takes_nothing() {
+    let (mut sender, mut receiver) = channel(2, WhenFull::DropNewest);
+    let mut instruments = Instruments::new();
+    for tick_nanos in 1..1_000 {
+        for symbol in ["A", "B"] {
+            instruments.define(Definition { valid_from_ns: tick_nanos as u64, ..definition(symbol, tick_nanos) });
+        }
+        for id in [1, 0] {
+            sender.event(&event(1, id, Body::Definition));
+        }
+        sender.message_end(&instruments);
+        sender.flush();
+    }
+    assert_eq!(sender.definitions.waiting.lock().unwrap().len(), 2);
+    taken(&mut receiver);
+    let known: Vec<_> = receiver.instruments().iter().map(|(id, it)| (id.0, &it.symbol[..], it.tick_nanos)).collect();
+    assert_eq!(known, [(0, "A", 999), (1, "B", 999)]);
+}
+
+#[test]
 fn what_is_dropped_is_counted_and_its_instrument_has_a_gap() {
     let (mut sender, mut receiver) = channel(2, WhenFull::DropNewest);
     for event in [trade(1, 0), trade(2, 1), trade(3, 1), trade(4, 1)] {

@@ -21,6 +21,8 @@ pub struct StreamHandler<D, O> {
     decoder: D,
     outlet: O,
     streams: u32,
+    /// When the latest bytes came.
+    received_ns: u64,
     /// The stream on which each instrument was heard last.
     heard_on: Vec<u32>,
 }
@@ -28,7 +30,7 @@ pub struct StreamHandler<D, O> {
 impl<D: Decoder, O: Outlet> StreamHandler<D, O> {
     /// Gives the decoder's events to an outlet, often the [`Sender`](super::Sender) of a channel.
     pub fn new(decoder: D, outlet: O) -> Self {
-        Self { decoder, outlet, streams: 0, heard_on: Vec::new() }
+        Self { decoder, outlet, streams: 0, received_ns: 0, heard_on: Vec::new() }
     }
 
     /// The decoder.
@@ -48,7 +50,8 @@ impl<D: Decoder + Send, O: Outlet + Send> Handler for StreamHandler<D, O> {
     }
 
     fn receive(&mut self, _origin: Origin, now_ns: u64, bytes: &[u8], _reply: &mut Vec<u8>) -> Result<(), String> {
-        let Self { decoder, outlet, streams, heard_on } = self;
+        self.received_ns = now_ns;
+        let Self { decoder, outlet, streams, heard_on, .. } = self;
         let outcome = decoder.feed(bytes, &mut Received { outlet, now_ns, stream: *streams, heard_on });
         outlet.flush();
         outcome.map_err(|error| error.to_string())
@@ -60,8 +63,10 @@ impl<D: Decoder + Send, O: Outlet + Send> Handler for StreamHandler<D, O> {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        let outcome = self.decoder.finish(&mut self.outlet);
-        self.outlet.flush();
+        // What the end completes came with the last bytes.
+        let Self { decoder, outlet, streams, received_ns, heard_on } = self;
+        let outcome = decoder.finish(&mut Received { outlet, now_ns: *received_ns, stream: *streams, heard_on });
+        outlet.flush();
         outcome.map_err(|error| error.to_string())
     }
 }
@@ -135,5 +140,68 @@ impl<O: Outlet + Send> Handler for MoldHandler<O> {
         }
         self.outlet.flush();
         true
+    }
+
+    /// Messages that wait behind a gap are given, and the gap is counted.
+    fn end(&mut self) -> Result<(), String> {
+        self.decoder.finish(&mut self.outlet);
+        self.outlet.flush();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Body,
+        itch::{
+            Header, Message,
+            frame::{
+                SessionName,
+                mold::{Sender, Settings},
+            },
+            message::OrderDelete,
+        },
+        tardis::TardisDecoder,
+    };
+
+    #[test]
+    fn events_that_the_end_of_a_stream_completes_are_as_those_before() {
+        let mut handler = StreamHandler::new(TardisDecoder::new(), Vec::new());
+        let file = b"exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\nx,y,1,2,false,bid,1,1\n";
+        for now_ns in [50, 90] {
+            handler.begin(now_ns, &mut Vec::new());
+            handler.receive(Origin::Line(0), now_ns, file, &mut Vec::new()).unwrap();
+            handler.end().unwrap();
+        }
+        let seen: Vec<_> =
+            handler.outlet.iter().map(|event| (event.receive_ns, event.flags.contains(Flags::GAP))).collect();
+        assert_eq!(seen, [(50, false), (90, true)]);
+    }
+
+    #[test]
+    fn messages_that_wait_behind_a_gap_are_given_when_the_reader_stops() {
+        let decoder = MoldDecoder::new(0, Settings::default(), Some(1), 0);
+        let mut handler = MoldHandler::new(decoder, Vec::new());
+        let mut send = |sequence: u64, now_ns| {
+            let header = Header { stock_locate: 7, tracking_number: 0, timestamp_ns: 1 };
+            let mut bytes = Vec::new();
+            Message::from(OrderDelete { header, order_reference: sequence }).encode(&mut bytes);
+            let mut sender = Sender::new(SessionName(*b"000000012A"), sequence, 1_472);
+            let mut receive = |packet: &[u8]| {
+                handler.receive(Origin::Line(0), now_ns, packet, &mut Vec::new()).unwrap();
+            };
+            sender.push(&bytes, &mut receive).unwrap();
+            sender.flush(&mut receive);
+        };
+        send(1, 10);
+        send(4, 20);
+        send(5, 30);
+        handler.end().unwrap();
+        assert_eq!(handler.decoder().counts().missing, 2);
+        let deletes = handler.outlet.iter().filter(|event| event.body != Body::Definition);
+        let seen: Vec<_> = deletes.map(|event| (event.sequence, event.flags.contains(Flags::GAP))).collect();
+        assert_eq!(seen, [(1, false), (4, true), (5, false)]);
     }
 }

@@ -17,6 +17,8 @@ const LOT_NANOS: i64 = 1_000_000_000;
 
 /// In the table of locates: set where no directory message has told the symbol yet.
 const PROVISIONAL: u32 = 1 << 31;
+/// In the table of locates: the feed lost messages, and no event of the stock has said so yet. Instruments have numbers below this.
+const AFTER_LOSS: u32 = 1 << 30;
 /// In the table of locates: not seen yet.
 const UNSEEN: u32 = u32::MAX;
 
@@ -49,8 +51,6 @@ pub struct Normaliser {
     instruments: Instruments,
     by_locate: Box<[u32; LOCATES]>,
     counts: Counts,
-    /// Flags that the next event takes with it.
-    pending: Flags,
 }
 
 /// How many locates there can be.
@@ -80,13 +80,7 @@ impl Normaliser {
         // Made on the heap: the table is too large to pass through a stack.
         let by_locate = vec![UNSEEN; LOCATES].into_boxed_slice();
         let by_locate = by_locate.try_into().unwrap_or_else(|_| Box::new([UNSEEN; LOCATES]));
-        Self {
-            midnight_ns,
-            instruments: Instruments::new(),
-            by_locate,
-            counts: Counts::default(),
-            pending: Flags::default(),
-        }
+        Self { midnight_ns, instruments: Instruments::new(), by_locate, counts: Counts::default() }
     }
 
     /// Takes all bytes of one message, and gives its events. Bytes that make no sense are counted.
@@ -99,10 +93,15 @@ impl Normaliser {
         sink.message_end(&self.instruments);
     }
 
-    /// Told that the feed lost messages, which are counted; the next event says so.
+    /// Told that the feed lost messages, which are counted: they may have been of any stock, so the next event of each has flag `GAP`. A stock whose
+    /// directory message comes later has lost nothing.
+    #[cold]
     pub fn lost(&mut self, missing: u64) {
         self.counts.missing = self.counts.missing.saturating_add(missing);
-        self.pending = self.pending | Flags::GAP;
+        // Marked here, once a loss, so that no event has to look twice.
+        for known in self.by_locate.iter_mut().filter(|known| **known != UNSEEN) {
+            *known |= AFTER_LOSS;
+        }
     }
 
     /// The instruments seen so far.
@@ -221,41 +220,63 @@ impl Normaliser {
     #[inline(always)]
     fn happened(&mut self, of: Of, flags: Flags, body: Body, sink: &mut impl Sink) {
         let known = self.by_locate[usize::from(of.header.stock_locate)];
-        let instrument = if known < PROVISIONAL { InstrumentId(known) } else { self.without_directory(of, sink) };
-        self.emit(of, instrument, Flags::LAST | flags, body, sink);
+        let (instrument, gap) =
+            if known < AFTER_LOSS { (InstrumentId(known), Flags::default()) } else { self.look_closer(of, sink) };
+        self.emit(of, instrument, Flags::LAST | flags | gap, body, sink);
     }
 
     #[inline(always)]
     fn emit(&mut self, of: Of, instrument: InstrumentId, flags: Flags, body: Body, sink: &mut impl Sink) {
         let exchange_ns = self.midnight_ns.saturating_add(of.header.timestamp_ns);
         let receive_ns = of.arrival.receive_ns.unwrap_or(exchange_ns);
-        let flags = flags | std::mem::take(&mut self.pending);
         sink.event(&Event { exchange_ns, receive_ns, sequence: of.arrival.sequence, instrument, flags, body });
     }
 
-    /// The instrument of a locate that no directory message has told of; defined here where that has not been done.
+    /// Takes the mark of a loss from a locate: the flag that its event is to have. What is first seen after a loss, and not by its directory message,
+    /// has lost that at least.
+    fn take_gap(&mut self, locate: u16) -> Flags {
+        let known = &mut self.by_locate[usize::from(locate)];
+        let is_lossy = if *known == UNSEEN {
+            self.counts.missing > 0
+        } else {
+            let marked = *known & AFTER_LOSS != 0;
+            *known &= !AFTER_LOSS;
+            marked
+        };
+        if is_lossy { Flags::GAP } else { Flags::default() }
+    }
+
+    /// The instrument of a locate that was marked by a loss, or that no directory message has told of (it is defined here where that has not been
+    /// done), and the flag of the loss where no event has had it yet.
     #[cold]
     #[inline(never)]
-    fn without_directory(&mut self, of: Of, sink: &mut impl Sink) -> InstrumentId {
+    fn look_closer(&mut self, of: Of, sink: &mut impl Sink) -> (InstrumentId, Flags) {
         let locate = of.header.stock_locate;
+        let gap = self.take_gap(locate);
         let known = self.by_locate[usize::from(locate)];
+        if known < AFTER_LOSS {
+            return (InstrumentId(known), gap);
+        }
         let (symbol, mark) = match of.stock.as_ref().and_then(Stock::symbol) {
             Some(symbol) => (symbol.to_owned(), 0),
-            None if known != UNSEEN => return InstrumentId(known & !PROVISIONAL),
+            None if known != UNSEEN => return (InstrumentId(known & !PROVISIONAL), gap),
             None => (format!("locate {locate}"), PROVISIONAL),
         };
         let instrument = self.define(symbol);
         self.by_locate[usize::from(locate)] = instrument.0 | mark;
-        self.emit(of, instrument, Flags::default(), Body::Definition, sink);
-        instrument
+        self.emit(of, instrument, gap, Body::Definition, sink);
+        (instrument, Flags::default())
     }
 
     #[cold]
     #[inline(never)]
     fn directory(&mut self, of: Of, symbol: &str, sink: &mut impl Sink) {
         let instrument = self.define(symbol.to_owned());
-        self.by_locate[usize::from(of.header.stock_locate)] = instrument.0;
-        self.emit(of, instrument, Flags::LAST, Body::Definition, sink);
+        let locate = of.header.stock_locate;
+        let is_new = self.by_locate[usize::from(locate)] == UNSEEN;
+        let gap = if is_new { Flags::default() } else { self.take_gap(locate) };
+        self.by_locate[usize::from(locate)] = instrument.0;
+        self.emit(of, instrument, Flags::LAST | gap, Body::Definition, sink);
     }
 
     /// Locates and what they mean hold for the day.

@@ -48,6 +48,8 @@ pub struct TardisDecoder {
 #[derive(Debug, Default)]
 struct Inner {
     columns: Option<Columns>,
+    /// Whether the columns are of a file that has ended, so that a header comes next.
+    has_ended: bool,
     instruments: Instruments,
     ids: HashMap<String, InstrumentId>,
     /// Exchange and symbol of the row before, `exchange,symbol`, which are most often those of the next.
@@ -88,13 +90,17 @@ impl Decoder for TardisDecoder {
         failed.clone().map_or(Ok(()), Err)
     }
 
+    /// What is fed after it is another file, with a header of its own. Instruments keep their numbers.
     fn finish(&mut self, sink: &mut impl Sink) -> Result<(), FeedError> {
         let failed = &mut self.failed;
         if failed.is_none() {
             self.lines.finish(|line| self.inner.line(line, failed, sink));
             self.inner.end_message(sink);
         }
-        failed.clone().map_or(Ok(()), Err)
+        self.lines = Lines::default();
+        self.inner.has_ended = true;
+        self.inner.in_snapshot.fill(false);
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn instruments(&self) -> &Instruments {
@@ -111,9 +117,12 @@ impl Inner {
         if failed.is_some() || (line.text.is_empty() && !line.too_long) {
             return;
         }
-        let Some(columns) = &self.columns else {
+        let Some(columns) = self.columns.as_ref().filter(|_| !self.has_ended) else {
             match Columns::of_header(line.text) {
-                Ok(columns) => self.columns = Some(columns),
+                Ok(columns) => {
+                    self.columns = Some(columns);
+                    self.has_ended = false;
+                }
                 Err(problem) => *failed = Some(FeedError { offset: line.offset, problem }),
             }
             return;

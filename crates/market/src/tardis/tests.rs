@@ -76,6 +76,24 @@ fn trades_and_quotes_are_known_by_their_columns() {
 }
 
 #[test]
+fn another_file_follows_one_that_has_ended_however_it_ended() {
+    let bodies = |events: &[Event]| events.iter().map(|event| event.body).collect::<Vec<_>>();
+    for first in [BOOK, TRADES, "a,b\nbegun", &BOOK[..200]] {
+        let mut decoder = TardisDecoder::new();
+        let outcome = decoder.feed(first.as_bytes(), &mut Vec::new());
+        assert_eq!(decoder.finish(&mut Vec::new()), outcome);
+        let mut events = Vec::new();
+        decoder.feed(BOOK.as_bytes(), &mut events).unwrap();
+        decoder.finish(&mut events).unwrap();
+        assert_eq!(
+            (bodies(&events), decoder.kind()),
+            (bodies(&all_of(BOOK).events), Some(TardisKind::BookL2)),
+            "{first}"
+        );
+    }
+}
+
+#[test]
 fn a_file_of_another_kind_is_refused() {
     let error = all_of("exchange,symbol,timestamp,local_timestamp,funding_rate\nx,y,1,2,3\n").error.unwrap();
     assert!(error.to_string().starts_with("byte 0: header \"exchange,symbol,timestamp"), "{error}");

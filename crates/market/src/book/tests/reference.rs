@@ -127,7 +127,7 @@ impl Reference {
             }
             Body::Clear => {
                 book.sides = Default::default();
-                book.suspect = false;
+                book.suspect = event.flags.contains(Flags::GAP);
                 Ok(())
             }
             Body::Quote { side, price_ticks, size } => {

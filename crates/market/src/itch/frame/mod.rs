@@ -20,7 +20,8 @@ impl SessionName {
 
 /// Takes the messages of a session in the order of their numbers, each once.
 pub trait MessageSink {
-    /// Takes the message of this number, received at this time in nanoseconds since the Unix epoch.
+    /// Takes the message of this number, received at this time in nanoseconds since the Unix epoch; one that waited for those before it, when its
+    /// turn came.
     fn message(&mut self, sequence: u64, receive_ns: u64, message: &[u8]);
 
     /// Told that so many messages from this number on will not come any more.

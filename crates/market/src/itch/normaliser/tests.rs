@@ -128,13 +128,28 @@ fn what_makes_no_sense_is_counted_and_gives_nothing() {
 }
 
 #[test]
-fn what_was_lost_shows_on_the_next_event_alone() {
+fn what_was_lost_shows_on_the_next_event_of_every_stock_alone() {
     let mut normaliser = Normaliser::new(0);
+    let add_to = |locate, order_id| add(locate, "A", order_id, b'B', 1, 1);
+    let delete = |locate| Message::from(OrderDelete { header: header(locate, 1), order_reference: 1 });
+    take(&mut normaliser, &[directory(1, "A"), directory(2, "B"), directory(3, "C"), delete(7)]);
     normaliser.lost(3);
     let passed_over = SystemEvent { header: header(0, 1), event_code: b'O' }.into();
-    let taken = take(&mut normaliser, &[passed_over, directory(1, "A"), add(1, "A", 1, b'B', 1, 1)]);
-    let flags: Vec<_> = taken.events.iter().map(|event| event.flags).collect();
-    assert_eq!(flags, [Flags::LAST | Flags::GAP, Flags::LAST]);
+    let messages = [
+        passed_over,
+        add_to(2, 1),
+        add_to(2, 2),
+        delete(7),
+        delete(7),
+        directory(1, "A"),
+        add_to(1, 3),
+        directory(4, "D"),
+        add_to(4, 4),
+    ];
+    let flags = |taken: Taken| taken.events.iter().map(|event| event.flags.contains(Flags::GAP)).collect::<Vec<_>>();
+    assert_eq!(flags(take(&mut normaliser, &messages)), [true, false, true, false, true, false, false, false]);
+    // Heard of for the first time, and not by its directory message: that was lost.
+    assert_eq!(flags(take(&mut normaliser, &[delete(9), delete(9), add_to(3, 5)])), [true, false, false, true]);
     assert_eq!(normaliser.counts().missing, 3);
 }
 

@@ -34,7 +34,7 @@ pub struct PacketCounts {
 /// What is to be done next.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Turn<'p> {
-    /// A packet's turn has come: when it was received, its bytes.
+    /// A packet's turn has come: when it did (it may have been received before, and waited for others), its bytes.
     Packet(u64, &'p [u8]),
     /// The feed begins here, in its middle; what came before this packet was never to be had.
     Joined(u64),
@@ -58,6 +58,8 @@ pub(super) struct Arbiter {
     held: BTreeMap<u64, Held>,
     /// When the latest packet was sent.
     sent_ns: u64,
+    /// The latest time that was told.
+    now_ns: u64,
     /// Buffers that held packets, to be used again.
     spare: Vec<Vec<u8>>,
     pub counts: PacketCounts,
@@ -66,12 +68,13 @@ pub(super) struct Arbiter {
 impl Arbiter {
     pub fn new(settings: ArbiterSettings, first: Option<u64>) -> Self {
         let counts = PacketCounts::default();
-        Self { settings, due: first, held: BTreeMap::new(), sent_ns: 0, spare: Vec::new(), counts }
+        Self { settings, due: first, held: BTreeMap::new(), sent_ns: 0, now_ns: 0, spare: Vec::new(), counts }
     }
 
     /// Takes a packet whose sizes have been checked, and gives what is to be done now.
     #[inline]
     pub fn receive(&mut self, sequence: u64, sent_ns: u64, now_ns: u64, bytes: &[u8], mut take: impl FnMut(Turn<'_>)) {
+        self.now_ns = self.now_ns.max(now_ns);
         let due = match self.due {
             Some(due) => due,
             None => {
@@ -105,6 +108,7 @@ impl Arbiter {
 
     /// Gives up gaps that have been open for too long.
     pub fn poll(&mut self, now_ns: u64, mut take: impl FnMut(Turn<'_>)) {
+        self.now_ns = self.now_ns.max(now_ns);
         while let Some((_, first)) = self.held.first_key_value() {
             if now_ns.saturating_sub(first.receive_ns) < self.settings.give_up_after_ns {
                 return;
@@ -146,7 +150,7 @@ impl Arbiter {
         self.go_on(take);
     }
 
-    /// Gives the packets that are held from the one due on.
+    /// Gives the packets that are held from the one due on. They are of use from now on, not from when they came: so times never go back.
     #[inline]
     fn go_on(&mut self, take: &mut impl FnMut(Turn<'_>)) {
         if self.held.is_empty() {
@@ -155,9 +159,34 @@ impl Arbiter {
         while let Some(due) = self.due
             && let Some(held) = self.held.remove(&due)
         {
-            take(Turn::Packet(held.receive_ns, &held.bytes));
+            take(Turn::Packet(held.receive_ns.max(self.now_ns), &held.bytes));
             self.due = Some(due + 1);
             self.spare.push(held.bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_do_not_go_back_where_packets_waited() {
+        let mut arbiter = Arbiter::new(ArbiterSettings::default(), Some(1));
+        let mut given = Vec::new();
+        let mut take = |turn: Turn<'_>| {
+            if let Turn::Packet(time_ns, bytes) = turn {
+                given.push((time_ns, bytes[0]));
+            }
+        };
+        arbiter.receive(2, 0, 10, b"b", &mut take);
+        arbiter.receive(1, 0, 12, b"a", &mut take);
+        arbiter.receive(4, 0, 20, b"d", &mut take);
+        arbiter.poll(20_000_000, &mut take);
+        arbiter.receive(7, 0, 20_000_001, b"g", &mut take);
+        arbiter.receive(6, 0, 20_000_002, b"f", &mut take);
+        arbiter.finish(&mut take);
+        let late = 20_000_002;
+        assert_eq!(given, [(12, b'a'), (12, b'b'), (20_000_000, b'd'), (late, b'f'), (late, b'g')]);
     }
 }

@@ -10,8 +10,8 @@ use crate::{
 
 /// Makes events of a session of ITCH 5.0 that comes in MoldUDP64 packets on two lines.
 ///
-/// An event's sequence is the session's number of its message. The event after a gap that was given up has flag `GAP`; the messages that were
-/// given up are counted as missing.
+/// An event's sequence is the session's number of its message. The first event of each stock after a gap that was given up has flag `GAP`; the
+/// messages that were given up are counted as missing.
 #[derive(Debug, Clone)]
 pub struct MoldDecoder {
     receiver: Receiver,
@@ -38,6 +38,11 @@ impl MoldDecoder {
     pub fn poll(&mut self, now_ns: u64, sink: &mut impl Sink) -> Option<Request> {
         self.receiver.give_up_late(now_ns, &mut ToEvents { normaliser: &mut self.normaliser, sink });
         self.receiver.request(now_ns)
+    }
+
+    /// Told that no more packets will come: gives up every gap, and gives the events of what came behind them.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        self.receiver.finish(&mut ToEvents { normaliser: &mut self.normaliser, sink });
     }
 
     /// What receives the packets: which line is silent, whether the session is over, what was counted of packets.

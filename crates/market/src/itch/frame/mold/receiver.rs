@@ -17,6 +17,9 @@ pub enum Line {
     Reply,
 }
 
+/// A packet that is further ahead of the message that is due is believed only when another confirms it: one damaged number would give up all before.
+const FAR_MESSAGES: u64 = 1_000_000;
+
 /// How long a receiver waits, and how much it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -54,6 +57,8 @@ pub struct ReceiverCounts {
     pub malformed_packets: u64,
     /// Packets of another session; nothing of them was used.
     pub other_session_packets: u64,
+    /// Packets more than a million messages ahead that no packet before confirmed; nothing of them was used.
+    pub unbelieved_packets: u64,
     /// Messages given on, each once.
     pub messages: u64,
     /// Messages that had come before, or came after they had been given up.
@@ -67,7 +72,8 @@ pub struct ReceiverCounts {
 /// Receives one session: whichever line brings a message first is heard.
 ///
 /// Of a malformed packet nothing is used: its messages are a gap, which the other line or an answer closes. Packets of another session
-/// are counted and dropped: a receiver is of one session, and the next session gets the next receiver.
+/// are counted and dropped: a receiver is of one session, and the next session gets the next receiver. A packet more than a million messages ahead
+/// is believed only where it goes on from another that was: that one is counted, and nothing of it is used.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     settings: Settings,
@@ -81,12 +87,16 @@ pub struct Receiver {
     came_to: u64,
     /// Since when it is known that there are messages behind all that came.
     told_ns: u64,
+    /// One past the last message of the latest packet that was too far ahead to be believed.
+    unbelieved_to: Option<u64>,
     /// The number of the first message of a gap, and since when the gap is known.
     open: (u64, u64),
     /// The last request: its first number, one past its last, and when it was made.
     asked: Option<(u64, u64, u64)>,
     ended: bool,
     heard_ns: [u64; 2],
+    /// The latest time that was told.
+    now_ns: u64,
     counts: ReceiverCounts,
 }
 
@@ -102,10 +112,12 @@ impl Receiver {
             told_to: 0,
             came_to: 0,
             told_ns: now_ns,
+            unbelieved_to: None,
             open: (0, u64::MAX),
             asked: None,
             ended: false,
             heard_ns: [now_ns; 2],
+            now_ns,
             counts: ReceiverCounts::default(),
         }
     }
@@ -123,6 +135,7 @@ impl Receiver {
         to: &mut impl MessageSink,
     ) -> Result<(), PacketError> {
         self.counts.packets += 1;
+        self.now_ns = self.now_ns.max(now_ns);
         let packet = Downstream::decode(packet).inspect_err(|_| self.counts.malformed_packets += 1)?;
         if *self.session.get_or_insert(packet.session) != packet.session {
             self.counts.other_session_packets += 1;
@@ -135,6 +148,10 @@ impl Receiver {
         }
         let due = *self.due.get_or_insert(packet.sequence);
         let end = packet.end_sequence();
+        if packet.sequence.saturating_sub(due) > FAR_MESSAGES && !self.believe(packet.sequence, end) {
+            self.counts.unbelieved_packets += 1;
+            return Ok(());
+        }
         if end <= due {
             // What the other line has brought already, as a rule.
             self.counts.duplicates += end - packet.sequence;
@@ -162,10 +179,18 @@ impl Receiver {
 
     /// Gives up a gap that has been open for too long, and gives what came behind it.
     pub fn give_up_late(&mut self, now_ns: u64, to: &mut impl MessageSink) {
+        self.now_ns = self.now_ns.max(now_ns);
         while let Some((_, to_sequence, since_ns)) = self.gap() {
             if now_ns.saturating_sub(since_ns) < self.settings.give_up_after_ns {
                 return;
             }
+            self.give_up(to_sequence, to);
+        }
+    }
+
+    /// Gives up every gap, and gives what came behind them: no more packets will come.
+    pub fn finish(&mut self, to: &mut impl MessageSink) {
+        while let Some((_, to_sequence, _)) = self.gap() {
             self.give_up(to_sequence, to);
         }
     }
@@ -226,6 +251,16 @@ impl Receiver {
         Some((due, to_sequence, since_ns))
     }
 
+    /// Whether a packet that is far ahead goes on from the one before that was; kept for the next where it does not.
+    #[cold]
+    fn believe(&mut self, sequence: u64, end: u64) -> bool {
+        // A packet or two may be lost or late between them.
+        let goes_on = |to: u64| sequence.checked_sub(to).is_some_and(|ahead| ahead < self.held.size());
+        let confirmed = self.unbelieved_to.is_some_and(goes_on);
+        self.unbelieved_to = (!confirmed).then_some(end);
+        confirmed
+    }
+
     /// Gives the message that is due, and those that were held for it.
     #[inline(always)]
     fn give(&mut self, sequence: u64, receive_ns: u64, message: &[u8], to: &mut impl MessageSink) {
@@ -262,11 +297,12 @@ impl Receiver {
         self.go_on(to_sequence, to)
     }
 
-    /// Gives the messages that are held from this number on without a gap, and says what is due then.
+    /// Gives the messages that are held from this number on without a gap, and says what is due then. They are of use from now on, not from when
+    /// they came: so times of receipt never go back.
     #[inline(never)]
     fn go_on(&mut self, mut due: u64, to: &mut impl MessageSink) -> u64 {
         while let Some((receive_ns, message)) = self.held.take(due) {
-            to.message(due, receive_ns, message);
+            to.message(due, receive_ns.max(self.now_ns), message);
             self.counts.messages += 1;
             due += 1;
         }

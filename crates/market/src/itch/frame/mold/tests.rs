@@ -199,12 +199,53 @@ fn what_is_too_far_ahead_gives_up_the_gap_before_it() {
 }
 
 #[test]
+fn a_packet_far_ahead_is_believed_only_when_another_goes_on_from_it() {
+    let (mut receiver, mut given) = (receiver(4), Given::default());
+    let mut take = |sequence, messages| {
+        receiver.receive(Line::A, 0, &packet(sequence, messages), &mut given).unwrap();
+        (given.take(), receiver.counts().unbelieved_packets)
+    };
+    assert_eq!(take(1, "a"), ("1 a".into(), 0));
+    // A damaged number, and another elsewhere: nothing is given up.
+    assert_eq!(take(5_000_000, "x"), (String::new(), 1));
+    assert_eq!(take(9_000_000, "x"), (String::new(), 2));
+    assert_eq!(take(2, "b"), ("2 b".into(), 2));
+    // The other line's copy is no confirmation, what follows is.
+    assert_eq!(take(7_000_000, "xy"), (String::new(), 3));
+    assert_eq!(take(7_000_000, "xy"), (String::new(), 4));
+    assert_eq!(take(7_000_002, "z"), ("lost 6999999 from 3, 7000002 z".into(), 4));
+    assert_eq!(take(7_000_003, "w"), ("7000003 w".into(), 4));
+    // A million is not too far.
+    assert_eq!(take(8_000_004, "v"), ("lost 1000000 from 7000004, 8000004 v".into(), 4));
+}
+
+#[test]
 fn the_last_number_of_all_is_taken() {
     let (mut receiver, mut given) = (receiver(4), Given::default());
+    receiver.receive(Line::A, 0, &packet(u64::MAX - 2, "y"), &mut given).unwrap();
     receiver.receive(Line::A, 0, &packet(u64::MAX - 1, "z"), &mut given).unwrap();
     assert_eq!(given.take(), format!("lost {} from 1, {} z", u64::MAX - 2, u64::MAX - 1));
     receiver.receive(Line::A, 0, &packet(u64::MAX, ""), &mut given).unwrap();
     assert_eq!((receiver.due_sequence(), receiver.request(5_000 * MS)), (Some(u64::MAX), None));
+}
+
+#[test]
+fn times_of_receipt_do_not_go_back_where_messages_waited() {
+    struct Times(Vec<u64>);
+    impl MessageSink for Times {
+        fn message(&mut self, _: u64, receive_ns: u64, _: &[u8]) {
+            self.0.push(receive_ns / MS);
+        }
+
+        fn lost(&mut self, _: u64, _: u64) {}
+    }
+    let (mut receiver, mut given) = (receiver(16), Times(Vec::new()));
+    receiver.receive(Line::A, 10 * MS, &packet(2, "b"), &mut given).unwrap();
+    receiver.receive(Line::B, 12 * MS, &packet(1, "a"), &mut given).unwrap();
+    receiver.receive(Line::A, 20 * MS, &packet(4, "d"), &mut given).unwrap();
+    receiver.give_up_late(1_030 * MS, &mut given);
+    receiver.receive(Line::A, 1_040 * MS, &packet(6, "f"), &mut given).unwrap();
+    assert_eq!(given.0, [12, 12, 1_030]);
 }
 
 #[test]
@@ -371,14 +412,20 @@ fn what_was_given_up_shows_on_the_next_event() {
         message.encode(&mut bytes);
         bytes
     };
-    let mut sender = Sender::new(SESSION, 4, 1_472);
     let mut send = |packet: &[u8]| decoder.receive(Line::A, 7, packet, &mut taken).unwrap();
-    sender.push(&bytes(directory(1, "A")), &mut send).unwrap();
-    sender.push(&bytes(add(1, "A", 1, b'B', 1, 1)), &mut send).unwrap();
-    sender.flush(&mut send);
-    assert!(taken.events.is_empty());
+    for (sequence, messages) in
+        [(1, vec![directory(1, "A")]), (4, vec![add(1, "A", 1, b'B', 1, 1), add(1, "A", 2, b'B', 1, 1)])]
+    {
+        let mut sender = Sender::new(SESSION, sequence, 1_472);
+        for message in messages {
+            sender.push(&bytes(message), &mut send).unwrap();
+        }
+        sender.flush(&mut send);
+    }
+    assert_eq!(taken.events.len(), 1);
     assert_eq!(decoder.poll(2_000 * MS, &mut taken), None);
     let seen: Vec<_> = taken.events.iter().map(|event| (event.sequence, event.receive_ns, event.flags)).collect();
-    assert_eq!(seen, [(4, 7, Flags::LAST | Flags::GAP), (5, 7, Flags::LAST)]);
-    assert_eq!((decoder.counts().missing, decoder.instruments().len()), (3, 1));
+    let late_ns = 2_000 * MS;
+    assert_eq!(seen, [(1, 7, Flags::LAST), (4, late_ns, Flags::LAST | Flags::GAP), (5, late_ns, Flags::LAST)]);
+    assert_eq!((decoder.counts().missing, decoder.instruments().len()), (2, 1));
 }
