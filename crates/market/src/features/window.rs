@@ -10,9 +10,6 @@ use super::{
 /// How many entries a window has room for before it first grows.
 const FIRST_ROOM: usize = 1024;
 
-/// The greatest number that counts in [`RollingSums`].
-const MOST_IN_COLUMN: i64 = 1 << 42;
-
 /// The sum of whole numbers over the last `window_ns`: of all given at times in (now − window, now].
 ///
 /// Whole numbers make the sum exact however long it runs. The ring grows to what the busiest window holds, and stays there.
@@ -72,8 +69,8 @@ fn real(sum: i128) -> f64 {
     i64::try_from(sum).map_or(sum as f64, |sum| sum as f64)
 }
 
-/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Numbers count up to 2⁴² either way, so
-/// that two million of the greatest fit in a sum's 64 bits; a sum of more wraps round until enough of them have left.
+/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Sums have 128 bits, which no window
+/// of numbers of 64 fills.
 #[derive(Debug, Clone)]
 pub struct RollingSums {
     window_ns: u64,
@@ -82,7 +79,7 @@ pub struct RollingSums {
     held: Vec<i64>,
     oldest: usize,
     rows: usize,
-    sums: Vec<i64>,
+    sums: Vec<i128>,
 }
 
 impl RollingSums {
@@ -113,7 +110,7 @@ impl RollingSums {
         let columns = self.sums.len();
         while self.rows > 0 && self.now_ns - self.times_ns[self.oldest] >= self.window_ns {
             let gone = &self.held[self.oldest * columns..(self.oldest + 1) * columns];
-            self.sums.iter_mut().zip(gone).for_each(|(sum, value)| *sum = sum.wrapping_sub(*value));
+            self.sums.iter_mut().zip(gone).for_each(|(sum, value)| *sum -= i128::from(*value));
             // The room is a power of two.
             self.oldest = (self.oldest + 1) & (self.times_ns.len() - 1);
             self.rows -= 1;
@@ -129,8 +126,7 @@ impl RollingSums {
         let cells = &mut self.held[place * columns..(place + 1) * columns];
         let row = row.iter().copied().chain(std::iter::repeat(0));
         for ((cell, sum), value) in cells.iter_mut().zip(&mut self.sums).zip(row) {
-            let value = value.clamp(-MOST_IN_COLUMN, MOST_IN_COLUMN);
-            *sum = sum.wrapping_add(value);
+            *sum += i128::from(value);
             *cell = value;
         }
         self.rows += 1;
@@ -148,7 +144,7 @@ impl RollingSums {
     /// The sum of a column now; 0 for one that there is not.
     #[inline]
     pub fn sum(&self, column: usize) -> f64 {
-        self.sums.get(column).map_or(0.0, |sum| *sum as f64)
+        self.sums.get(column).map_or(0.0, |sum| real(*sum))
     }
 }
 
@@ -262,7 +258,7 @@ mod tests {
         }
 
         #[test]
-        fn columns_are_sums_of_their_own(rows in prop::collection::vec((0u64..50, -MOST_IN_COLUMN..MOST_IN_COLUMN, -9i64..9), 1..100), window in 1u64..200) {
+        fn columns_are_sums_of_their_own(rows in prop::collection::vec((0u64..50, any::<i64>(), -9i64..9), 1..100), window in 1u64..200) {
             let mut columns = RollingSums::new(window, 2).unwrap();
             let (mut first, mut second) = (RollingSum::new(window).unwrap(), RollingSum::new(window).unwrap());
             let mut now = 0;
