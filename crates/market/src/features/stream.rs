@@ -10,21 +10,39 @@ use crate::{
 ///
 /// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
 /// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
+///
+/// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
+/// that tells a time confirms it with one within a day of it.
 pub struct FeatureStream {
     books: Books,
     set: FeatureSet,
     instrument: InstrumentId,
     levels: usize,
     sides: [Vec<Level>; 2],
-    /// The latest time that the exchange told.
+    /// The latest time that the exchange told, and that is believed.
     told_ns: Option<u64>,
+    /// The last event's time, where it is not believed yet.
+    doubted_ns: Option<u64>,
+    unbelieved_times: u64,
 }
+
+/// The longest step forward that one event's time is believed for.
+const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
 
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
         let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self { books: Books::new(), set, instrument, levels, sides, told_ns: None }
+        Self {
+            books: Books::new(),
+            set,
+            instrument,
+            levels,
+            sides,
+            told_ns: None,
+            doubted_ns: None,
+            unbelieved_times: 0,
+        }
     }
 
     /// Takes the next event; whether it brought the values up to date.
@@ -32,8 +50,9 @@ impl FeatureStream {
         if event.instrument != self.instrument {
             return false;
         }
-        let has_time = !event.flags.contains(Flags::BAD_TIME);
-        self.told_ns = if has_time { Some(event.exchange_ns) } else { self.told_ns };
+        if !event.flags.contains(Flags::BAD_TIME) {
+            self.told_ns = Some(self.believed_ns(event.exchange_ns));
+        }
         let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
         if let Some(trade) = self.trade(event, time_ns) {
             self.set.on_trade(&trade);
@@ -63,9 +82,26 @@ impl FeatureStream {
         true
     }
 
-    /// The time of the values: the latest that the exchange told.
+    /// The time that an event which tells one is taken to have.
+    fn believed_ns(&mut self, time_ns: u64) -> u64 {
+        let Some(latest_ns) = self.told_ns else { return time_ns };
+        let is_confirmed = self.doubted_ns.take().is_some_and(|doubted| time_ns.abs_diff(doubted) <= LONGEST_STEP_NS);
+        if time_ns.saturating_sub(latest_ns) <= LONGEST_STEP_NS || is_confirmed {
+            return latest_ns.max(time_ns);
+        }
+        self.doubted_ns = Some(time_ns);
+        self.unbelieved_times += 1;
+        latest_ns
+    }
+
+    /// The time of the values: the latest that the exchange told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
         self.told_ns
+    }
+
+    /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
+    pub fn unbelieved_times(&self) -> u64 {
+        self.unbelieved_times
     }
 
     /// The trade that an event tells; an execution is at the price of its order unless it says another.
@@ -167,5 +203,28 @@ mod tests {
         assert_eq!(at(10, Flags::LAST), Some(10));
         assert_eq!(at(60, Flags::LAST | Flags::BAD_TIME), Some(10));
         assert_eq!(at(20, Flags::LAST), Some(20));
+    }
+
+    #[test]
+    fn a_time_far_ahead_is_believed_once_the_next_confirms_it() {
+        const DAY_NS: u64 = 86_400_000_000_000;
+        let mut stream = stream("ofi:10s");
+        let mut at = |exchange_ns, flags, size| {
+            let body = Body::Level { side: Side::Bid, price_ticks: 100, size };
+            stream.event(&Event { exchange_ns, receive_ns: 9, sequence: 1, instrument: InstrumentId(3), flags, body });
+            (stream.time_ns().unwrap(), stream.unbelieved_times(), stream.set().values()[0].unwrap())
+        };
+        assert_eq!(at(1_000, Flags::LAST, 5), (1_000, 0, 0.0));
+        assert_eq!(at(u64::MAX, Flags::LAST, 8), (1_000, 1, 3.0), "it counts as the time before");
+        assert_eq!(at(2_000, Flags::LAST, 9), (2_000, 1, 4.0), "and the window goes on");
+        assert_eq!(at(1_500, Flags::LAST, 10), (2_000, 1, 5.0), "a step back counts as the latest time");
+        assert_eq!(at(2_000 + 11_000_000_000, Flags::LAST, 11), (11_000_002_000, 1, 1.0), "the window still moves on");
+        let far_ns = 11_000_002_000 + DAY_NS;
+        assert_eq!(at(far_ns, Flags::LAST, 12), (far_ns, 1, 1.0), "a day is believed");
+        // One time refutes another, and one that is not told does neither.
+        assert_eq!(at(far_ns + 3 * DAY_NS, Flags::LAST, 12).1, 2);
+        assert_eq!(at(far_ns + 9 * DAY_NS, Flags::LAST, 12), (far_ns, 3, 1.0));
+        assert_eq!(at(5, Flags::LAST | Flags::BAD_TIME, 13), (far_ns, 3, 2.0));
+        assert_eq!(at(far_ns + 8 * DAY_NS, Flags::LAST, 14), (far_ns + 8 * DAY_NS, 3, 1.0));
     }
 }
