@@ -104,14 +104,14 @@ impl FeatureStream {
         self.unbelieved_times
     }
 
-    /// The trade that an event tells; an execution is at the price of its order unless it says another.
+    /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
     fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
         match event.body {
             Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
             Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
-                let order = self.books.book(self.instrument).queue_ahead(order_id)?;
-                let price_ticks = if price_ticks == NO_PRICE { order.price_ticks } else { price_ticks };
-                Some(Trade { time_ns, price_ticks, size, resting_side: Some(order.side) })
+                let (side, order_ticks, left) = self.books.book(self.instrument).order(order_id)?;
+                let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
+                Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
             }
             _ => None,
         }
@@ -174,6 +174,9 @@ mod tests {
         let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
         assert_eq!(of_order, trade(104, Some(Side::Bid)));
         assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
+        let too_much = Body::Execute { order_id: 1, size: u64::MAX, price_ticks: NO_PRICE };
+        let left = Trade { time_ns: 5, price_ticks: 100, size: 30, resting_side: Some(Side::Bid) };
+        assert_eq!(stream.trade(&event(Flags::LAST, too_much), 5), Some(left));
         assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
         let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
         assert_eq!(stream.trade(&event(Flags::LAST, told), 5), trade(101, None));
