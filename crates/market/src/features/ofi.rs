@@ -86,6 +86,11 @@ impl OrderFlow {
         self.seen = true;
         &self.flow[..self.levels]
     }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.seen = false;
+    }
 }
 
 /// Order-flow imbalance of the last `window_ns` at one level, streaming, in lots: the sum of the events' flows at times in (now − window, now].
@@ -112,6 +117,11 @@ impl RollingOfi {
         self.seen = true;
         let flow = self.flow.on_depth(depth);
         self.sum.add(depth.time_ns, flow[flow.len() - 1]);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.flow.on_break();
     }
 
     /// In lots; `None` before the first book.
@@ -227,6 +237,12 @@ impl IntervalFlow {
         let levels = self.flow.levels;
         flow[..levels].copy_from_slice(self.flow.on_depth(depth));
         self.on_flow(depth, &flow[..levels], over);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.flow.on_break();
+        (self.mid_half_ticks, self.mid_at_start) = (None, None);
     }
 
     /// Takes the next book with its flow at each level, where an [`OrderFlow`] that others share has found it.

@@ -11,6 +11,9 @@ use crate::{
 /// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
 /// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
 ///
+/// Where the feed lost something ([`Flags::GAP`]) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
+/// of one event: features of differences begin anew there, and keep their windows.
+///
 /// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
 /// that tells a time confirms it with one within a day of it.
 pub struct FeatureStream {
@@ -54,6 +57,10 @@ impl FeatureStream {
             self.told_ns = Some(self.believed_ns(event.exchange_ns));
         }
         let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
+        let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
+        if is_refill || event.flags.contains(Flags::GAP) {
+            self.set.on_break();
+        }
         if let Some(trade) = self.trade(event, time_ns) {
             self.set.on_trade(&trade);
         }
@@ -229,5 +236,50 @@ mod tests {
         assert_eq!(at(far_ns + 9 * DAY_NS, Flags::LAST, 12), (far_ns, 3, 1.0));
         assert_eq!(at(5, Flags::LAST | Flags::BAD_TIME, 13), (far_ns, 3, 2.0));
         assert_eq!(at(far_ns + 8 * DAY_NS, Flags::LAST, 14), (far_ns + 8 * DAY_NS, 3, 1.0));
+    }
+
+    #[test]
+    fn what_a_loss_hid_is_the_flow_or_the_return_of_no_event() {
+        // Intervals of a second, each with a trade and a book after it. Before the loss the mid is 101, in the snapshot 201.
+        let minute_ns = 60_000_000_000u64;
+        let told = |gap: bool, anew: Flags| {
+            let mut stream = stream("ofi:10s,ofi_level:10s:2,realised_variance:1s:4,kyle:1s:3,effective_spread");
+            let mut now_ns = minute_ns;
+            let mut tell = |flags, body| {
+                now_ns += 250_000_000;
+                let instrument = InstrumentId(3);
+                stream.event(&Event { exchange_ns: now_ns, receive_ns: 5, sequence: 1, instrument, flags, body });
+                stream.set().values().to_vec()
+            };
+            let level = |side, price_ticks, size| Body::Level { side, price_ticks, size };
+            for size in [5, 6, 7, 8, 9, 10, 11, 12] {
+                tell(Flags::LAST, level(Side::Bid, 100, size));
+                tell(Flags::LAST, level(Side::Ask, 102, 5));
+                tell(Flags::LAST, Body::Trade { resting_side: Some(Side::Ask), price_ticks: 102, size });
+            }
+            if gap {
+                tell(Flags::GAP, Body::Status(crate::event::TradingStatus::Trading));
+            }
+            tell(anew, Body::Clear);
+            tell(anew, level(Side::Bid, 200, 900));
+            let fresh = tell(anew | Flags::LAST, level(Side::Ask, 202, 5));
+            for size in [901, 902, 903, 904, 905, 906, 907] {
+                tell(Flags::LAST, level(Side::Bid, 200, size));
+                tell(Flags::LAST, Body::Trade { resting_side: Some(Side::Ask), price_ticks: 202, size });
+            }
+            (fresh, tell(Flags::LAST, level(Side::Bid, 200, 908)))
+        };
+        for gap in [false, true] {
+            let (fresh, later) = told(gap, Flags::SNAPSHOT);
+            // The window holds what flowed before: 7 lots to the bid and 5 to the ask, and none of the 900.
+            assert_eq!(fresh[0], Some(2.0), "gap {gap}");
+            // 8 more came to the bid, the ask's 5 have left the window, and the mid never moved.
+            assert_eq!((later[0], later[2]), (Some(15.0), Some(0.0)), "gap {gap}");
+            assert_eq!(later[3], None, "gap {gap}: a mid that never moved has no lambda");
+            assert_eq!(later[4], Some(2.0));
+        }
+        // A book that is emptied and filled by events of the market is what happened.
+        let (fresh, later) = told(false, Flags(0));
+        assert!(fresh[0].unwrap() > 800.0 && later[2].unwrap() > 0.1, "{fresh:?} {later:?}");
     }
 }
