@@ -96,21 +96,28 @@ impl<'a> Book<'a> {
         })
     }
 
-    /// Where an order stands, and what is ahead of it; none where it does not rest. Takes as many steps as orders are ahead.
-    pub fn queue_ahead(&self, order_id: u64) -> Option<QueuePlace> {
+    /// An order's side, its price in ticks, and what it shows in lots; none where it does not rest. Takes the same time wherever it stands.
+    #[inline]
+    pub fn order(&self, order_id: u64) -> Option<(Side, i64, u64)> {
         let (_, place) = self.books.find(self.instrument.0, order_id).ok()?;
         let order = &self.books.orders[place];
         let level = &self.books.levels[order.level];
-        let (mut size_ahead, mut position, mut before) = (0, 0, order.before);
+        let side = if level.side == Side::Bid as u32 { Side::Bid } else { Side::Ask };
+        Some((side, price_of(level.side, level.key), order.size))
+    }
+
+    /// Where an order stands, and what is ahead of it; none where it does not rest. Takes as many steps as orders are ahead.
+    pub fn queue_ahead(&self, order_id: u64) -> Option<QueuePlace> {
+        let (_, place) = self.books.find(self.instrument.0, order_id).ok()?;
+        let (mut size_ahead, mut position, mut before) = (0, 0, self.books.orders[place].before);
         while before != NONE {
             let other = &self.books.orders[before];
             size_ahead += other.size;
             position += 1;
             before = other.before;
         }
-        let side = if level.side == Side::Bid as u32 { Side::Bid } else { Side::Ask };
-        let price_ticks = price_of(level.side, level.key);
-        Some(QueuePlace { side, price_ticks, size: order.size, size_ahead, position })
+        let (side, price_ticks, size) = self.order(order_id)?;
+        Some(QueuePlace { side, price_ticks, size, size_ahead, position })
     }
 
     /// The best ask less the best bid, in ticks: 0 where the book is locked, negative where it is crossed, none where a side is empty.

@@ -133,6 +133,11 @@ impl StreamingWeights {
         }
     }
 
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.intervals.on_break();
+    }
+
     /// The integrated flow of a window, in lots, from its sums at each level (from 0); `None` before 30 intervals are over.
     #[inline]
     pub fn integrated(&self, sum: impl Fn(usize) -> f64) -> Option<f64> {
@@ -166,6 +171,12 @@ impl IntegratedOfi {
         let flow = self.flow.on_depth(depth);
         self.weights.on_flow(depth, flow);
         self.sums.add(depth.time_ns, flow);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.flow.on_break();
+        self.weights.on_break();
     }
 
     /// In lots; `None` before 30 intervals are over.

@@ -99,6 +99,11 @@ impl KyleLambda {
         };
     }
 
+    /// Forgets the last book, across which nothing is a difference, and what was traded in the open interval until now: it begins anew.
+    pub fn on_break(&mut self) {
+        (self.mid_half_ticks, self.mid_at_start, self.signed) = (None, None, 0.0);
+    }
+
     /// Lambda; `None` before the window is full, and where neither side was traded or the mid never moved in it.
     #[inline]
     pub fn value(&self) -> Option<f64> {

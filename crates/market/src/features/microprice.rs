@@ -129,6 +129,11 @@ impl MicropriceCounts {
         self.steps += 1;
     }
 
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.last = None;
+    }
+
     /// How many steps have been counted.
     pub fn steps(&self) -> usize {
         self.steps
@@ -271,6 +276,11 @@ impl StreamingMicroprice {
         }
         let adjustment = state.zip(self.fitted.as_ref()).and_then(|(state, fitted)| fitted.adjustment[state]);
         self.latest = depth.mid_ticks().zip(adjustment).map(|(mid, adjustment)| mid + adjustment);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.counts.on_break();
     }
 
     /// In ticks; `None` before the first fit, and where the book has no state or one never seen before the fit.

@@ -21,15 +21,16 @@ use super::{
 const NO_BID: Level = Level { price_ticks: i64::MIN, size: 0 };
 const NO_ASK: Level = Level { price_ticks: i64::MAX, size: 0 };
 
-/// Sizes count up to here, so that the sums of a window fit in 64 bits.
-const MOST_LOTS: u64 = 1 << 40;
+/// Sizes count up to here, so that the flow of an event, which is made of four, fits in 64 bits. A lot may be as small as 10⁻⁸ of a coin: this is
+/// 23 thousand million coins of those.
+const MOST_LOTS: u64 = 1 << 61;
 
 #[inline]
 fn lots(size: u64) -> i64 {
     size.min(MOST_LOTS) as i64
 }
 
-/// The flow into one level of bids, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
+/// The flow into one level of bids, in lots; sizes beyond 2⁶¹ count as 2⁶¹.
 #[inline]
 pub fn bid_flow(before: Level, now: Level) -> i64 {
     let came = if now.price_ticks >= before.price_ticks { lots(now.size) } else { 0 };
@@ -37,7 +38,7 @@ pub fn bid_flow(before: Level, now: Level) -> i64 {
     came - went
 }
 
-/// The flow into one level of asks, in lots; sizes beyond 2⁴⁰ count as 2⁴⁰.
+/// The flow into one level of asks, in lots; sizes beyond 2⁶¹ count as 2⁶¹.
 #[inline]
 pub fn ask_flow(before: Level, now: Level) -> i64 {
     let came = if now.price_ticks <= before.price_ticks { lots(now.size) } else { 0 };
@@ -85,6 +86,11 @@ impl OrderFlow {
         self.seen = true;
         &self.flow[..self.levels]
     }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.seen = false;
+    }
 }
 
 /// Order-flow imbalance of the last `window_ns` at one level, streaming, in lots: the sum of the events' flows at times in (now − window, now].
@@ -111,6 +117,11 @@ impl RollingOfi {
         self.seen = true;
         let flow = self.flow.on_depth(depth);
         self.sum.add(depth.time_ns, flow[flow.len() - 1]);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.flow.on_break();
     }
 
     /// In lots; `None` before the first book.
@@ -149,7 +160,7 @@ pub struct Interval {
     pub start_ns: u64,
     /// By how much the mid changed, in half ticks, from the last book before it to its last book.
     pub mid_change_half_ticks: i64,
-    /// The flow at each level, in lots.
+    /// The flow at each level, in lots; one that does not fit in 64 bits is the greatest that does.
     pub flow: [i64; MOST_LEVELS],
     /// What rested at a level of a side on average over the books of the interval, in lots; 0 where it had none.
     pub mean_depth: f64,
@@ -226,6 +237,12 @@ impl IntervalFlow {
         let levels = self.flow.levels;
         flow[..levels].copy_from_slice(self.flow.on_depth(depth));
         self.on_flow(depth, &flow[..levels], over);
+    }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.flow.on_break();
+        (self.mid_half_ticks, self.mid_at_start) = (None, None);
     }
 
     /// Takes the next book with its flow at each level, where an [`OrderFlow`] that others share has found it.

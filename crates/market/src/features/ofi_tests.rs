@@ -25,6 +25,27 @@ fn each_case_of_one_event_by_hand() {
 }
 
 #[test]
+fn levels_of_many_coins_in_the_smallest_of_lots_flow_in_full() {
+    // Lots of 10⁻⁸: 50,000, 20,000 and 90,000 coins, and then what no coin reaches.
+    let coin = 100_000_000;
+    let mut set = super::super::FeatureSet::parse("ofi:10s").unwrap();
+    let mut alone = RollingOfi::new(1, 10 * SECOND_NS).unwrap();
+    let mut values = Vec::new();
+    for lots in [50_000 * coin, 20_000 * coin, 90_000 * coin, MOST_LOTS, 0, u64::MAX, 0] {
+        let (bids, asks) = ([level(100, lots)], [level(102, MOST_LOTS - lots.min(MOST_LOTS))]);
+        let depth = Depth { time_ns: 5, bids: &bids, asks: &asks };
+        set.on_depth(&depth);
+        alone.on_depth(&depth);
+        assert_eq!(set.values(), [alone.value()]);
+        values.push(alone.value().unwrap());
+    }
+    // Every lot that comes to the bid leaves the ask: twice the bid's change since the first book.
+    let by_hand = |lots: u64| (2 * (i128::from(lots) - i128::from(50_000 * coin))) as f64;
+    let lots = [50_000 * coin, 20_000 * coin, 90_000 * coin, MOST_LOTS, 0, MOST_LOTS, 0];
+    assert_eq!(values, lots.map(by_hand));
+}
+
+#[test]
 fn intervals_by_hand() {
     let book = |seconds: u64, bid: Level, ask: Level| (seconds * SECOND_NS, [bid], [ask]);
     let books = [

@@ -129,6 +129,11 @@ impl RollingRealised {
         self.returns.on_depth(depth, |value| *latest = sums.push(value));
     }
 
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        self.returns.on_break();
+    }
+
     /// Of the last returns; `None` before there are as many as the window has.
     #[inline]
     pub fn value(&self) -> Option<Realised> {

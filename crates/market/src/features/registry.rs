@@ -108,6 +108,7 @@ struct Of<S, D, T, V> {
     depth: D,
     trade: T,
     value: V,
+    forget: fn(&mut S),
 }
 
 impl<S, D, T, V> Feature for Of<S, D, T, V>
@@ -127,6 +128,10 @@ where
     fn on_trade(&mut self, trade: &Trade) {
         (self.trade)(&mut self.state, trade);
     }
+
+    fn on_break(&mut self) {
+        (self.forget)(&mut self.state);
+    }
 }
 
 fn of<S: Send + 'static>(
@@ -135,16 +140,28 @@ fn of<S: Send + 'static>(
     trade: impl Fn(&mut S, &Trade) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
 ) -> Box<dyn Feature> {
-    Box::new(Of { state, depth, trade, value })
+    of_differences(state, depth, trade, value, |_| {})
 }
 
-/// A feature of books that keeps a state.
+/// A feature that keeps a state, and forgets the last book when told to.
+fn of_differences<S: Send + 'static>(
+    state: S,
+    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
+    trade: impl Fn(&mut S, &Trade) + Send + 'static,
+    value: impl Fn(&S) -> Option<f64> + Send + 'static,
+    forget: fn(&mut S),
+) -> Box<dyn Feature> {
+    Box::new(Of { state, depth, trade, value, forget })
+}
+
+/// A feature of books that keeps a state, and forgets the last book when told to.
 fn of_books<S: Send + 'static>(
     state: S,
     depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
+    forget: fn(&mut S),
 ) -> Box<dyn Feature> {
-    of(state, depth, |_, _| {}, value)
+    of_differences(state, depth, |_, _| {}, value, forget)
 }
 
 /// A feature of trades that keeps a state.
@@ -195,6 +212,10 @@ impl Feature for OfiIntegrated {
         self.weights.integrated(|level| sums.sum(level))
     }
 
+    fn on_break(&mut self) {
+        self.weights.on_break();
+    }
+
     fn flow_window(&self) -> Option<(u64, usize)> {
         Some((self.window_ns, self.levels))
     }
@@ -204,12 +225,17 @@ impl Feature for OfiIntegrated {
 
 fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Box<dyn Feature>, FeatureError> {
     let rolling = RollingRealised::new(a.duration("interval", 10 * SECOND_NS)?, a.count("returns", 180)?)?;
-    Ok(of_books(rolling, RollingRealised::on_depth, move |state| state.value().and_then(value)))
+    Ok(of_books(
+        rolling,
+        RollingRealised::on_depth,
+        move |state| state.value().and_then(value),
+        RollingRealised::on_break,
+    ))
 }
 
 fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Box<dyn Feature>, FeatureError> {
     let kyle = KyleLambda::new(a.duration("interval", 10 * SECOND_NS)?, a.count("intervals", 180)?, volume)?;
-    Ok(of(kyle, KyleLambda::on_depth, KyleLambda::on_trade, KyleLambda::value))
+    Ok(of_differences(kyle, KyleLambda::on_depth, KyleLambda::on_trade, KyleLambda::value, KyleLambda::on_break))
 }
 
 /// A profile with its value area, which takes time to find and is found again at the end of each interval with trades.
@@ -331,7 +357,12 @@ static FEATURES: [FeatureInfo; 26] = [
         build: |a| {
             let states =
                 MicropriceStates::new(a.count("imbalances", 10)?, a.count("spreads", 5)?, a.ticks("grid_ticks", 1)?)?;
-            Ok(of_books(StreamingMicroprice::new(states), StreamingMicroprice::on_depth, StreamingMicroprice::value))
+            Ok(of_books(
+                StreamingMicroprice::new(states),
+                StreamingMicroprice::on_depth,
+                StreamingMicroprice::value,
+                StreamingMicroprice::on_break,
+            ))
         },
     },
     FeatureInfo {
@@ -372,7 +403,13 @@ static FEATURES: [FeatureInfo; 26] = [
         source: Source::BooksAndTrades,
         about: "twice the last trade's distance from the mid before it, on the side of who began it",
         build: |_| {
-            Ok(of(EffectiveSpread::new(), EffectiveSpread::on_depth, EffectiveSpread::on_trade, EffectiveSpread::value))
+            Ok(of_differences(
+                EffectiveSpread::new(),
+                EffectiveSpread::on_depth,
+                EffectiveSpread::on_trade,
+                EffectiveSpread::value,
+                EffectiveSpread::on_break,
+            ))
         },
     },
     FeatureInfo {
@@ -384,7 +421,13 @@ static FEATURES: [FeatureInfo; 26] = [
         about: "twice a trade's distance from the mid after the horizon",
         build: |a| {
             let spread = RealisedSpread::new(a.duration("horizon", 5 * MINUTE_NS)?)?;
-            Ok(of(spread, RealisedSpread::on_depth, RealisedSpread::on_trade, RealisedSpread::value))
+            Ok(of_differences(
+                spread,
+                RealisedSpread::on_depth,
+                RealisedSpread::on_trade,
+                RealisedSpread::value,
+                RealisedSpread::on_break,
+            ))
         },
     },
     FeatureInfo {

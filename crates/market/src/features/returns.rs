@@ -40,6 +40,11 @@ impl IntervalReturns {
         self.mid_half_ticks = depth.mid_half_ticks().filter(|mid| *mid > 0).or(self.mid_half_ticks);
         self.at_start = self.at_start.or(self.mid_half_ticks);
     }
+
+    /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
+    pub fn on_break(&mut self) {
+        (self.mid_half_ticks, self.at_start) = (None, None);
+    }
 }
 
 #[cfg(test)]

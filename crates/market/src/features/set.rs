@@ -32,6 +32,10 @@ pub trait Feature: Send {
 
     /// Takes the next trade, given before the book that it left behind.
     fn on_trade(&mut self, trade: &Trade);
+
+    /// Told when the feed lost something or begins anew from a snapshot: what differs between the last book and the next one did not happen in
+    /// one event. A feature of differences forgets the last book, and keeps its window.
+    fn on_break(&mut self) {}
 }
 
 /// What happened next.
@@ -151,6 +155,14 @@ impl FeatureSet {
     #[inline]
     pub fn on_trade(&mut self, trade: &Trade) {
         self.members.iter_mut().for_each(|member| member.feature.on_trade(trade));
+    }
+
+    /// Forgets the last book where features are of differences, as after a loss; windows are kept. The values stay as they were.
+    pub fn on_break(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.on_break();
+        }
+        self.members.iter_mut().for_each(|member| member.feature.on_break());
     }
 
     /// The values after the last book, in the order of the features. Never NaN.

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::super::{
-    Level,
+    FeatureStream, Level,
     lobster::{self, Day, level},
     registry::BOOK_FEATURES,
 };
 use super::*;
-use crate::event::Side;
+use crate::event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side};
 
 /// Every feature, with windows short enough for streams of some hundred events.
 fn every_feature() -> String {
@@ -145,6 +145,96 @@ proptest! {
             prop_assert_eq!(&one[..rows], &two[..rows]);
         }
     }
+}
+
+/// Events of one instrument's orders and trades, with losses, snapshots and times that jump among them.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let body = (0u8..40, 0u64..12, any::<bool>(), 1i64..6, 1u64..40);
+    let told = (0u64..1_500_000_000, body, 0u8..30, 0u8..60);
+    prop::collection::vec(told, 1..120).prop_map(|told| {
+        let mut now_ns = 1_000_000_000_000;
+        let event = |(step, (kind, order_id, is_bid, away, size), flags, jump): (u64, _, u8, u8)| {
+            now_ns += step;
+            let (side, price_ticks) = if is_bid { (Side::Bid, 1_000 - away) } else { (Side::Ask, 1_000 + away) };
+            let (body, of_body) = match kind {
+                0..20 => (Body::Add { order_id, side, price_ticks, size }, Flags(0)),
+                20..28 => (Body::Execute { order_id, size, price_ticks: NO_PRICE }, Flags(0)),
+                28..34 => (Body::Trade { resting_side: Some(side), price_ticks, size }, Flags(0)),
+                34..39 => (Body::Cancel { order_id, size }, Flags(0)),
+                _ => (Body::Clear, Flags::SNAPSHOT),
+            };
+            let of_loss = if flags == 0 { Flags::GAP } else { Flags(0) };
+            let of_end = if flags % 3 == 1 { Flags(0) } else { Flags::LAST };
+            let exchange_ns = if jump == 0 { u64::MAX - now_ns } else { now_ns };
+            let flags = of_body | of_loss | of_end;
+            Event { exchange_ns, receive_ns: now_ns, sequence: 1, instrument: InstrumentId(3), flags, body }
+        };
+        told.into_iter().map(event).collect()
+    })
+}
+
+/// The first of some numbers of events after which a stream of so many and no more has other values than the stream of all had there. `make` is given
+/// the events that there are, so that a feature which reads ahead can be made.
+fn first_that_differs(events: &[Event], make: impl Fn(&[Event]) -> FeatureStream) -> Option<usize> {
+    let mut whole = make(events);
+    let after: Vec<Vec<Option<f64>>> = events
+        .iter()
+        .map(|event| {
+            whole.event(event);
+            whole.set().values().to_vec()
+        })
+        .collect();
+    (1..=events.len()).find(|&count| {
+        let mut alone = make(&events[..count]);
+        for event in &events[..count] {
+            alone.event(event);
+        }
+        alone.set().values() != after[count - 1]
+    })
+}
+
+/// Says how many events are still to come.
+struct ReadsAhead {
+    left: f64,
+}
+
+impl Feature for ReadsAhead {
+    fn on_book(&mut self, _: &Book<'_>) -> Option<f64> {
+        self.left -= 1.0;
+        Some(self.left)
+    }
+
+    fn on_trade(&mut self, _: &Trade) {}
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn after_so_many_events_the_values_are_the_same_whatever_follows(events in events()) {
+        let features = every_feature();
+        let make = |_: &[Event]| FeatureStream::new(FeatureSet::parse(&features).unwrap(), InstrumentId(3), 5);
+        prop_assert_eq!(first_that_differs(&events, make), None);
+    }
+}
+
+#[test]
+fn a_feature_that_reads_ahead_is_found() {
+    let event = |order_id| Event {
+        exchange_ns: 5,
+        receive_ns: 5,
+        sequence: 1,
+        instrument: InstrumentId(3),
+        flags: Flags::LAST,
+        body: Body::Add { order_id, side: Side::Bid, price_ticks: 100, size: 1 },
+    };
+    let make = |events: &[Event]| {
+        let feature = Box::new(ReadsAhead { left: events.len() as f64 });
+        let member = Member { name: "reads_ahead".to_owned(), info: registry::find("mid").unwrap(), feature };
+        let set = FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new() };
+        FeatureStream::new(set, InstrumentId(3), 5)
+    };
+    let events: Vec<Event> = (0..4).map(event).collect();
+    assert_eq!(first_that_differs(&events, make), Some(1));
 }
 
 #[test]

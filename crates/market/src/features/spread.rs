@@ -87,6 +87,11 @@ impl EffectiveSpread {
         }
     }
 
+    /// Forgets the last mid: it may not be that of the next trade.
+    pub fn on_break(&mut self) {
+        self.mid_half_ticks = None;
+    }
+
     /// Of the last trade whose side and mid are known; `None` before the first.
     #[inline]
     pub fn value(&self) -> Option<f64> {
@@ -158,6 +163,11 @@ impl RealisedSpread {
         if let Some(sign) = self.signs.on_trade(trade, self.mid_half_ticks) {
             self.waiting.push_back((self.now_ns, sign, trade.price_ticks, trade.size));
         }
+    }
+
+    /// Forgets the last mid: it may not be that of the next trade.
+    pub fn on_break(&mut self) {
+        self.mid_half_ticks = None;
     }
 
     /// Of the trade that last grew as old as the horizon; `None` before the first.

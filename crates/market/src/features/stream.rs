@@ -10,21 +10,42 @@ use crate::{
 ///
 /// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
 /// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
+///
+/// Where the feed lost something ([`Flags::GAP`]) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
+/// of one event: features of differences begin anew there, and keep their windows.
+///
+/// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
+/// that tells a time confirms it with one within a day of it.
 pub struct FeatureStream {
     books: Books,
     set: FeatureSet,
     instrument: InstrumentId,
     levels: usize,
     sides: [Vec<Level>; 2],
-    /// The latest time that the exchange told.
+    /// The latest time that the exchange told, and that is believed.
     told_ns: Option<u64>,
+    /// The last event's time, where it is not believed yet.
+    doubted_ns: Option<u64>,
+    unbelieved_times: u64,
 }
+
+/// The longest step forward that one event's time is believed for.
+const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
 
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
         let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self { books: Books::new(), set, instrument, levels, sides, told_ns: None }
+        Self {
+            books: Books::new(),
+            set,
+            instrument,
+            levels,
+            sides,
+            told_ns: None,
+            doubted_ns: None,
+            unbelieved_times: 0,
+        }
     }
 
     /// Takes the next event; whether it brought the values up to date.
@@ -32,9 +53,14 @@ impl FeatureStream {
         if event.instrument != self.instrument {
             return false;
         }
-        let has_time = !event.flags.contains(Flags::BAD_TIME);
-        self.told_ns = if has_time { Some(event.exchange_ns) } else { self.told_ns };
+        if !event.flags.contains(Flags::BAD_TIME) {
+            self.told_ns = Some(self.believed_ns(event.exchange_ns));
+        }
         let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
+        let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
+        if is_refill || event.flags.contains(Flags::GAP) {
+            self.set.on_break();
+        }
         if let Some(trade) = self.trade(event, time_ns) {
             self.set.on_trade(&trade);
         }
@@ -63,19 +89,36 @@ impl FeatureStream {
         true
     }
 
-    /// The time of the values: the latest that the exchange told.
+    /// The time that an event which tells one is taken to have.
+    fn believed_ns(&mut self, time_ns: u64) -> u64 {
+        let Some(latest_ns) = self.told_ns else { return time_ns };
+        let is_confirmed = self.doubted_ns.take().is_some_and(|doubted| time_ns.abs_diff(doubted) <= LONGEST_STEP_NS);
+        if time_ns.saturating_sub(latest_ns) <= LONGEST_STEP_NS || is_confirmed {
+            return latest_ns.max(time_ns);
+        }
+        self.doubted_ns = Some(time_ns);
+        self.unbelieved_times += 1;
+        latest_ns
+    }
+
+    /// The time of the values: the latest that the exchange told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
         self.told_ns
     }
 
-    /// The trade that an event tells; an execution is at the price of its order unless it says another.
+    /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
+    pub fn unbelieved_times(&self) -> u64 {
+        self.unbelieved_times
+    }
+
+    /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
     fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
         match event.body {
             Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
             Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
-                let order = self.books.book(self.instrument).queue_ahead(order_id)?;
-                let price_ticks = if price_ticks == NO_PRICE { order.price_ticks } else { price_ticks };
-                Some(Trade { time_ns, price_ticks, size, resting_side: Some(order.side) })
+                let (side, order_ticks, left) = self.books.book(self.instrument).order(order_id)?;
+                let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
+                Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
             }
             _ => None,
         }
@@ -138,6 +181,9 @@ mod tests {
         let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
         assert_eq!(of_order, trade(104, Some(Side::Bid)));
         assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
+        let too_much = Body::Execute { order_id: 1, size: u64::MAX, price_ticks: NO_PRICE };
+        let left = Trade { time_ns: 5, price_ticks: 100, size: 30, resting_side: Some(Side::Bid) };
+        assert_eq!(stream.trade(&event(Flags::LAST, too_much), 5), Some(left));
         assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
         let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
         assert_eq!(stream.trade(&event(Flags::LAST, told), 5), trade(101, None));
@@ -167,5 +213,73 @@ mod tests {
         assert_eq!(at(10, Flags::LAST), Some(10));
         assert_eq!(at(60, Flags::LAST | Flags::BAD_TIME), Some(10));
         assert_eq!(at(20, Flags::LAST), Some(20));
+    }
+
+    #[test]
+    fn a_time_far_ahead_is_believed_once_the_next_confirms_it() {
+        const DAY_NS: u64 = 86_400_000_000_000;
+        let mut stream = stream("ofi:10s");
+        let mut at = |exchange_ns, flags, size| {
+            let body = Body::Level { side: Side::Bid, price_ticks: 100, size };
+            stream.event(&Event { exchange_ns, receive_ns: 9, sequence: 1, instrument: InstrumentId(3), flags, body });
+            (stream.time_ns().unwrap(), stream.unbelieved_times(), stream.set().values()[0].unwrap())
+        };
+        assert_eq!(at(1_000, Flags::LAST, 5), (1_000, 0, 0.0));
+        assert_eq!(at(u64::MAX, Flags::LAST, 8), (1_000, 1, 3.0), "it counts as the time before");
+        assert_eq!(at(2_000, Flags::LAST, 9), (2_000, 1, 4.0), "and the window goes on");
+        assert_eq!(at(1_500, Flags::LAST, 10), (2_000, 1, 5.0), "a step back counts as the latest time");
+        assert_eq!(at(2_000 + 11_000_000_000, Flags::LAST, 11), (11_000_002_000, 1, 1.0), "the window still moves on");
+        let far_ns = 11_000_002_000 + DAY_NS;
+        assert_eq!(at(far_ns, Flags::LAST, 12), (far_ns, 1, 1.0), "a day is believed");
+        // One time refutes another, and one that is not told does neither.
+        assert_eq!(at(far_ns + 3 * DAY_NS, Flags::LAST, 12).1, 2);
+        assert_eq!(at(far_ns + 9 * DAY_NS, Flags::LAST, 12), (far_ns, 3, 1.0));
+        assert_eq!(at(5, Flags::LAST | Flags::BAD_TIME, 13), (far_ns, 3, 2.0));
+        assert_eq!(at(far_ns + 8 * DAY_NS, Flags::LAST, 14), (far_ns + 8 * DAY_NS, 3, 1.0));
+    }
+
+    #[test]
+    fn what_a_loss_hid_is_the_flow_or_the_return_of_no_event() {
+        // Intervals of a second, each with a trade and a book after it. Before the loss the mid is 101, in the snapshot 201.
+        let minute_ns = 60_000_000_000u64;
+        let told = |gap: bool, anew: Flags| {
+            let mut stream = stream("ofi:10s,ofi_level:10s:2,realised_variance:1s:4,kyle:1s:3,effective_spread");
+            let mut now_ns = minute_ns;
+            let mut tell = |flags, body| {
+                now_ns += 250_000_000;
+                let instrument = InstrumentId(3);
+                stream.event(&Event { exchange_ns: now_ns, receive_ns: 5, sequence: 1, instrument, flags, body });
+                stream.set().values().to_vec()
+            };
+            let level = |side, price_ticks, size| Body::Level { side, price_ticks, size };
+            for size in [5, 6, 7, 8, 9, 10, 11, 12] {
+                tell(Flags::LAST, level(Side::Bid, 100, size));
+                tell(Flags::LAST, level(Side::Ask, 102, 5));
+                tell(Flags::LAST, Body::Trade { resting_side: Some(Side::Ask), price_ticks: 102, size });
+            }
+            if gap {
+                tell(Flags::GAP, Body::Status(crate::event::TradingStatus::Trading));
+            }
+            tell(anew, Body::Clear);
+            tell(anew, level(Side::Bid, 200, 900));
+            let fresh = tell(anew | Flags::LAST, level(Side::Ask, 202, 5));
+            for size in [901, 902, 903, 904, 905, 906, 907] {
+                tell(Flags::LAST, level(Side::Bid, 200, size));
+                tell(Flags::LAST, Body::Trade { resting_side: Some(Side::Ask), price_ticks: 202, size });
+            }
+            (fresh, tell(Flags::LAST, level(Side::Bid, 200, 908)))
+        };
+        for gap in [false, true] {
+            let (fresh, later) = told(gap, Flags::SNAPSHOT);
+            // The window holds what flowed before: 7 lots to the bid and 5 to the ask, and none of the 900.
+            assert_eq!(fresh[0], Some(2.0), "gap {gap}");
+            // 8 more came to the bid, the ask's 5 have left the window, and the mid never moved.
+            assert_eq!((later[0], later[2]), (Some(15.0), Some(0.0)), "gap {gap}");
+            assert_eq!(later[3], None, "gap {gap}: a mid that never moved has no lambda");
+            assert_eq!(later[4], Some(2.0));
+        }
+        // A book that is emptied and filled by events of the market is what happened.
+        let (fresh, later) = told(false, Flags(0));
+        assert!(fresh[0].unwrap() > 800.0 && later[2].unwrap() > 0.1, "{fresh:?} {later:?}");
     }
 }

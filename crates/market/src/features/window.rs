@@ -10,8 +10,8 @@ use super::{
 /// How many entries a window has room for before it first grows.
 const FIRST_ROOM: usize = 1024;
 
-/// The greatest number that counts in [`RollingSums`].
-const MOST_IN_COLUMN: i64 = 1 << 42;
+/// The lower half of a number's bits.
+const LOWER: i64 = 0xffff_ffff;
 
 /// The sum of whole numbers over the last `window_ns`: of all given at times in (now − window, now].
 ///
@@ -72,8 +72,8 @@ fn real(sum: i128) -> f64 {
     i64::try_from(sum).map_or(sum as f64, |sum| sum as f64)
 }
 
-/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Numbers count up to 2⁴² either way, so
-/// that two million of the greatest fit in a sum's 64 bits; a sum of more wraps round until enough of them have left.
+/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Sums are exact for up to two
+/// thousand million rows, whatever their numbers.
 #[derive(Debug, Clone)]
 pub struct RollingSums {
     window_ns: u64,
@@ -82,7 +82,9 @@ pub struct RollingSums {
     held: Vec<i64>,
     oldest: usize,
     rows: usize,
-    sums: Vec<i64>,
+    /// Sums of the upper and of the lower 32 bits of the numbers, which 64 bits hold: faster than sums of 128 bits.
+    high: Vec<i64>,
+    low: Vec<i64>,
 }
 
 impl RollingSums {
@@ -102,7 +104,8 @@ impl RollingSums {
             held: vec![0; FIRST_ROOM * columns],
             oldest: 0,
             rows: 0,
-            sums: vec![0; columns],
+            high: vec![0; columns],
+            low: vec![0; columns],
         })
     }
 
@@ -110,10 +113,13 @@ impl RollingSums {
     #[inline]
     pub fn add(&mut self, time_ns: u64, row: &[i64]) {
         self.now_ns = self.now_ns.max(time_ns);
-        let columns = self.sums.len();
+        let columns = self.low.len();
         while self.rows > 0 && self.now_ns - self.times_ns[self.oldest] >= self.window_ns {
             let gone = &self.held[self.oldest * columns..(self.oldest + 1) * columns];
-            self.sums.iter_mut().zip(gone).for_each(|(sum, value)| *sum = sum.wrapping_sub(*value));
+            for ((high, low), value) in self.high.iter_mut().zip(&mut self.low).zip(gone) {
+                *high -= value >> 32;
+                *low -= value & LOWER;
+            }
             // The room is a power of two.
             self.oldest = (self.oldest + 1) & (self.times_ns.len() - 1);
             self.rows -= 1;
@@ -128,9 +134,9 @@ impl RollingSums {
         self.times_ns[place] = self.now_ns;
         let cells = &mut self.held[place * columns..(place + 1) * columns];
         let row = row.iter().copied().chain(std::iter::repeat(0));
-        for ((cell, sum), value) in cells.iter_mut().zip(&mut self.sums).zip(row) {
-            let value = value.clamp(-MOST_IN_COLUMN, MOST_IN_COLUMN);
-            *sum = sum.wrapping_add(value);
+        for (((cell, high), low), value) in cells.iter_mut().zip(&mut self.high).zip(&mut self.low).zip(row) {
+            *high += value >> 32;
+            *low += value & LOWER;
             *cell = value;
         }
         self.rows += 1;
@@ -139,16 +145,17 @@ impl RollingSums {
     /// Doubles the room, the oldest row first.
     fn grow(&mut self) {
         self.times_ns.rotate_left(self.oldest);
-        self.held.rotate_left(self.oldest * self.sums.len());
+        self.held.rotate_left(self.oldest * self.low.len());
         self.oldest = 0;
         self.times_ns.resize(2 * self.rows, 0);
-        self.held.resize(2 * self.rows * self.sums.len(), 0);
+        self.held.resize(2 * self.rows * self.low.len(), 0);
     }
 
     /// The sum of a column now; 0 for one that there is not.
     #[inline]
     pub fn sum(&self, column: usize) -> f64 {
-        self.sums.get(column).map_or(0.0, |sum| *sum as f64)
+        let halves = self.high.get(column).zip(self.low.get(column));
+        halves.map_or(0.0, |(high, low)| real((i128::from(*high) << 32) + i128::from(*low)))
     }
 }
 
@@ -262,7 +269,7 @@ mod tests {
         }
 
         #[test]
-        fn columns_are_sums_of_their_own(rows in prop::collection::vec((0u64..50, -MOST_IN_COLUMN..MOST_IN_COLUMN, -9i64..9), 1..100), window in 1u64..200) {
+        fn columns_are_sums_of_their_own(rows in prop::collection::vec((0u64..50, any::<i64>(), -9i64..9), 1..100), window in 1u64..200) {
             let mut columns = RollingSums::new(window, 2).unwrap();
             let (mut first, mut second) = (RollingSum::new(window).unwrap(), RollingSum::new(window).unwrap());
             let mut now = 0;

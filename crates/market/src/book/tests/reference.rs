@@ -164,6 +164,7 @@ impl Reference {
                     let mut size_ahead = 0;
                     for (position, (id, size)) in queue.iter().enumerate() {
                         let place = book.queue_ahead(*id).ok_or_else(|| TestCaseError::fail("a lost order"))?;
+                        prop_assert_eq!(book.order(*id), Some((place.side, place.price_ticks, place.size)));
                         prop_assert_eq!((place.side, place.price_ticks, place.size), (side, *price_ticks, *size));
                         prop_assert_eq!((place.size_ahead, place.position), (size_ahead, position as u32));
                         size_ahead += size;
@@ -181,7 +182,7 @@ impl Reference {
         }
         let best = |side: Side| book.best(side).map(|level| level.price_ticks);
         prop_assert_eq!(book.is_crossed(), best(Side::Ask).zip(best(Side::Bid)).is_some_and(|(ask, bid)| ask < bid));
-        prop_assert!(book.queue_ahead(u64::MAX).is_none());
+        prop_assert!(book.queue_ahead(u64::MAX).is_none() && book.order(u64::MAX).is_none());
         Ok(())
     }
 }

@@ -61,10 +61,11 @@ impl Bar {
 }
 
 /// Bars of trades over intervals of one length, in ticks and lots. A bar is given when a later trade or book shows that it is over; an interval
-/// without trades has none.
+/// without trades has none. A time that steps back counts as the latest time seen.
 #[derive(Debug, Clone)]
 pub struct TradeBars {
     interval_ns: u64,
+    now_ns: u64,
     open: Option<(u64, Bar)>,
 }
 
@@ -75,13 +76,14 @@ impl TradeBars {
     ///
     /// [`FeatureError::BadParameter`] for an interval of no time or more than a day.
     pub fn new(interval_ns: u64) -> Result<Self, FeatureError> {
-        Ok(Self { interval_ns: duration("interval_ns", interval_ns)?, open: None })
+        Ok(Self { interval_ns: duration("interval_ns", interval_ns)?, now_ns: 0, open: None })
     }
 
     /// Moves on to a time; the bar that is over by it.
     #[inline]
     pub fn advance(&mut self, time_ns: u64) -> Option<Bar> {
-        let over = self.open.filter(|(index, _)| time_ns / self.interval_ns > *index);
+        self.now_ns = self.now_ns.max(time_ns);
+        let over = self.open.filter(|(index, _)| self.now_ns / self.interval_ns > *index);
         if over.is_some() {
             self.open = None;
         }
@@ -93,11 +95,32 @@ impl TradeBars {
         let over = self.advance(trade.time_ns);
         let (price, size) = (trade.price_ticks as f64, trade.size as f64);
         let (_, bar) = self.open.get_or_insert((
-            trade.time_ns / self.interval_ns,
+            self.now_ns / self.interval_ns,
             Bar { open: price, high: price, low: price, close: price, volume: 0.0 },
         ));
         *bar =
             Bar { high: bar.high.max(price), low: bar.low.min(price), close: price, volume: bar.volume + size, ..*bar };
         over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trade_earlier_than_a_bar_that_is_over_belongs_to_the_next() {
+        let mut bars = TradeBars::new(10).unwrap();
+        let mut at = |time_ns, price_ticks| bars.on_trade(&Trade { time_ns, price_ticks, size: 1, resting_side: None });
+        assert_eq!(at(5, 100), None);
+        let first = at(12, 101).unwrap();
+        assert_eq!((first.close, first.volume), (100.0, 1.0));
+        assert_eq!(at(7, 102), None, "late");
+        assert_eq!(bars.advance(20).unwrap().volume, 2.0);
+        // No bar is open: a late trade opens none that is over already.
+        let late = Trade { time_ns: 8, price_ticks: 103, size: 1, resting_side: None };
+        assert_eq!(bars.on_trade(&late), None);
+        assert_eq!(bars.advance(25), None);
+        assert_eq!(bars.advance(30).unwrap().close, 103.0);
     }
 }
