@@ -202,21 +202,6 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_takes_no_longer_in_a_long_window() {
-        let time = |buckets: usize| {
-            let mut vpin = Vpin::new(1.0, buckets, Classification::TradeByTrade).unwrap();
-            let start = std::time::Instant::now();
-            (0..30_000).for_each(|_| vpin.on_trade(&trade(0, 100, 1, Some(Side::Ask))));
-            assert_eq!(vpin.value(), Some(1.0));
-            start.elapsed()
-        };
-        let least = |buckets| (0..5).map(|_| time(buckets)).min().unwrap();
-        // A sum over the window for each bucket makes it some hundred times as long.
-        let (short, long) = (least(10), least(10_000));
-        assert!(long < 30 * short, "{long:?} against {short:?}");
-    }
-
-    #[test]
     fn parameters_out_of_range_are_told() {
         let message = |lots, buckets, how| Vpin::new(lots, buckets, how).unwrap_err().to_string();
         assert_eq!(message(0.0, 50, Classification::TradeByTrade), "bucket_lots 0; allowed: a finite number above 0");
