@@ -127,7 +127,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn what_a_dead_process_left_is_removed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let name = |process: u32, name: &str| folder.path().join(format!(".{name}.{process}-3.tmp"));
+        // A number that no file of this process has, so that none is written under these names.
+        let name = |process: u32, name: &str| folder.path().join(format!(".{name}.{process}-{}.tmp", u64::MAX));
         // Above the greatest process number that Linux gives.
         let [dead, other] = ["out.csv", "other.csv"].map(|file| name(u32::MAX, file));
         let alive = name(std::process::id(), "out.csv");
