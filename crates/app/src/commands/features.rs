@@ -133,6 +133,7 @@ fn told(outcome: &Outcome) -> Vec<(String, u64)> {
         ("missing messages or more", counts.missing),
         ("malformed messages", counts.malformed),
         ("messages of unknown type", counts.unknown),
+        ("times far ahead that were not believed", outcome.unbelieved_times),
     ];
     let of_book = outcome.faults.iter().map(|(fault, count)| (format!("events not applied: {fault}"), *count));
     of_feed
@@ -159,6 +160,7 @@ fn json(outcome: &Outcome) -> anyhow::Result<String> {
         "missing": outcome.counts.missing,
         "malformed": outcome.counts.malformed,
         "unknown_type": outcome.counts.unknown,
+        "unbelieved_times": outcome.unbelieved_times,
         "faults": outcome.faults.iter().map(|(fault, count)| ((*fault).to_owned(), (*count).into())).collect::<serde_json::Map<_, _>>(),
         "busy_seconds": outcome.busy_seconds,
         "broken": outcome.broken,

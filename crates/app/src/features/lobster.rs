@@ -13,7 +13,8 @@ use super::{output::Output, pace::Pace};
 ///
 /// # Errors
 ///
-/// Where a line of either file makes no sense, or one has more lines than the other; the rows before it have been given.
+/// Where a line of either file makes no sense, or has fewer levels than the features look at, or one file has more lines than the other; the rows
+/// before it have been given.
 pub fn play(
     (messages, orderbook): (&[u8], &[u8]),
     midnight_ns: u64,
@@ -22,6 +23,7 @@ pub fn play(
     output: &mut Output,
 ) -> anyhow::Result<u64> {
     let mut rows = lines(orderbook);
+    let levels = set.levels();
     let (mut row, mut sides) = (Row::default(), [Vec::<Level>::new(), Vec::new()]);
     let mut count = 0;
     for (number, line) in lines(messages) {
@@ -30,6 +32,12 @@ pub fn play(
         let Some((_, row_line)) = rows.next() else { bail!("orderbook: ends before line {number} of the messages") };
         if !row.parse(row_line) {
             bail!("orderbook, line {number}: not four whole numbers a level");
+        }
+        if row.depth() < levels {
+            let depth = row.depth();
+            bail!(
+                "orderbook, line {number}: levels {depth}; the features look at {levels} (--features chooses others)"
+            );
         }
         count += 1;
         let time_ns = midnight_ns.saturating_add(message.time_ns);

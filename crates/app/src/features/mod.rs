@@ -58,6 +58,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// Events that could not be applied to the book, by reason.
     pub faults: Vec<(&'static str, u64)>,
+    /// Events whose time was so far ahead that it counts as that of the event before.
+    pub unbelieved_times: u64,
     /// Seconds that decoding, book, features and rows took.
     pub busy_seconds: f64,
     /// Where the stream could not be read on.
@@ -99,7 +101,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     }
     let definition = rows.instrument().and_then(|id| instruments.latest(id));
     let instrument = definition.map(|it| it.symbol.clone());
-    let (events, faults) = (rows.events(), rows.faults());
+    let (events, faults, unbelieved_times) = (rows.events(), rows.faults(), rows.unbelieved_times());
     let finished = rows.finish()?;
     if finished.rows == 0 {
         let why = played.broken.unwrap_or_else(|| format!("{events} events of it, and none left a book or a quote"));
@@ -115,6 +117,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         tick_and_lot_nanos: definition.map(|it| (it.tick_nanos, it.lot_nanos)),
         counts: played.counts,
         faults: faults.iter().map(|(fault, count)| (fault.name(), count)).collect(),
+        unbelieved_times,
         busy_seconds: played.busy.as_secs_f64(),
         broken: played.broken,
     })
@@ -173,6 +176,7 @@ fn of_lobster(
         tick_and_lot_nanos: Some((100_000, 1_000_000_000)),
         counts: Counts { messages: events, ..Counts::default() },
         faults: Vec::new(),
+        unbelieved_times: 0,
         busy_seconds: begun.elapsed().as_secs_f64(),
         broken,
     })

@@ -60,6 +60,14 @@ impl FeatureRows {
         }
     }
 
+    /// Events whose time was so far ahead that it was not believed.
+    pub fn unbelieved_times(&self) -> u64 {
+        match &self.state {
+            State::Known { stream, .. } => stream.unbelieved_times(),
+            State::Unknown { .. } => 0,
+        }
+    }
+
     /// Ends the rows.
     pub fn finish(self) -> anyhow::Result<Finished> {
         match self.failed {

@@ -62,7 +62,7 @@ fn every_book_gives_a_row_and_a_pace_gives_what_was_known() {
     assert_eq!(column(&paced, "spread"), ["", "2000", "1000", "1000"]);
 
     let parquet = folder.path().join("rows.parquet");
-    let report = run(&["features", arg(&feed), "-o", arg(&parquet), "--json"]).ok();
+    let report = run(&["features", arg(&feed), "--features", "spread", "-o", arg(&parquet), "--json"]).ok();
     let report: Value = serde_json::from_str(&report.out).unwrap();
     assert_eq!((report["rows"].as_u64(), report["instrument"].as_str()), (Some(5), Some("ACME")));
     let reader = SerializedFileReader::new(fs::File::open(&parquet).unwrap()).unwrap();
@@ -95,6 +95,8 @@ fn features_are_listed_and_faults_named() {
     refused(&["-o", "rows.txt"], 2, &[".parquet or .csv"]);
     refused(&[], 2, &["--output"]);
     refused_with(&["--features", "imbalance:5", "--levels", "4"], 2, &["look at 5"]);
+    // The default set looks at five levels, the day has one.
+    refused_with(&[], 1, &["levels 1; the features look at 5"]);
     refused_with(&["--date", "9999-12-31"], 2, &["1970 to 2261"]);
     refused(&["-o", arg(&feed)], 2, &["is the file"]);
     assert_eq!(fs::read_to_string(&feed).unwrap(), MESSAGES);
@@ -105,7 +107,7 @@ fn features_are_listed_and_faults_named() {
     assert!(cut.out.contains("1 rows"), "{}", cut.out);
     fs::remove_file(&rows).unwrap();
     fs::remove_file(&orderbook).unwrap();
-    refused_with(&[], 1, &["do not make the market's book"]);
+    refused_with(&["--features", "mid"], 1, &["do not make the market's book"]);
 }
 
 #[test]
