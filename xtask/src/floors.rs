@@ -11,8 +11,10 @@ const FLOORS: &[(u8, &str, &[&str])] = &[
     (2, "pricing", &["base", "gpu"]),
     (2, "market", &["base", "gpu"]),
     (3, "risk", &["base", "gpu", "pricing"]),
+    (3, "storage", &["base", "gpu", "market", "pricing"]),
+    (4, "learn", &["base", "gpu", "market", "pricing", "storage"]),
     (5, "strategy", &["base", "gpu", "pricing", "market"]),
-    (6, "app", &["base", "gpu", "pricing", "market", "risk", "strategy"]),
+    (6, "app", &["base", "gpu", "pricing", "market", "risk", "storage", "learn", "strategy"]),
     (6, "py", &["base", "gpu", "pricing"]),
 ];
 

@@ -1,0 +1,1 @@
+//! Networks that price: trained, checked, shrunk and exported.

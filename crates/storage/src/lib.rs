@@ -1,0 +1,3 @@
+//! Long-term tables: partitioned Parquet, object stores, PostgreSQL with TimescaleDB, SQL with our functions in it.
+
+pub mod table;
