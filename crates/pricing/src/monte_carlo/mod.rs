@@ -61,6 +61,16 @@ use zomma_base::OptionType;
 
 use crate::math::Target;
 
+/// One coordinate, in (0, 1), of a point of a scrambled Sobol sequence: points of a seed and replication are a digital net, replications
+/// are independent of each other. Dimensions count from 0 to 1,023.
+///
+/// # Panics
+///
+/// Where `dimension` is beyond the table.
+pub fn sobol_uniform(seed: u64, replication: u32, point: u32, dimension: usize) -> f64 {
+    source::sobol::Scramble::new(seed, replication, dimension).uniform(source::sobol::coordinate(point, dimension))
+}
+
 /// Fills `out` [steps][paths] with the spot at the end of each of equal steps to the expiry, over the threads of the current rayon pool.
 /// The bits depend neither on the number of threads nor on how many paths are drawn.
 ///

@@ -1,0 +1,180 @@
+//! `[data]`: the pricing model that makes the labels, and the domain from which its inputs are drawn.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{number, whole};
+use crate::LearnError;
+use crate::network::FeatureKind;
+
+/// Who makes the labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PricingModel {
+    /// Black–Scholes by its closed form.
+    BlackScholes,
+    /// Heston by its characteristic function.
+    Heston,
+}
+
+impl PricingModel {
+    /// The name in a config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BlackScholes => "black_scholes",
+            Self::Heston => "heston",
+        }
+    }
+
+    /// The inputs, in the order of a row: forward over strike, years to expiry, then the model's parameters.
+    pub fn input_names(self) -> &'static [&'static str] {
+        match self {
+            Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
+            Self::Heston => &["moneyness", "expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"],
+        }
+    }
+
+    /// What the network is shown where the config does not say.
+    pub fn default_features(self) -> &'static [FeatureKind] {
+        match self {
+            Self::BlackScholes => &[FeatureKind::StandardisedMoneyness, FeatureKind::TotalVolatility],
+            Self::Heston => &[
+                FeatureKind::StandardisedMoneyness,
+                FeatureKind::TotalVolatility,
+                FeatureKind::SqrtExpiryYears,
+                FeatureKind::V0,
+                FeatureKind::Kappa,
+                FeatureKind::ThetaV,
+                FeatureKind::SigmaV,
+                FeatureKind::RhoV,
+            ],
+        }
+    }
+
+    /// What an input may be: open bounds below and above.
+    fn limits(name: &str) -> (f64, f64) {
+        match name {
+            "moneyness" => (0.01, 100.0),
+            "expiry_years" => (1e-4, 100.0),
+            "volatility" => (1e-3, 10.0),
+            "v0" | "theta_v" => (1e-5, 100.0),
+            "kappa" => (1e-3, 1e3),
+            "sigma_v" => (1e-4, 100.0),
+            _ => (-1.0, 1.0),
+        }
+    }
+}
+
+/// How an input is spread over its range in training. Held-out points are spread evenly whatever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RangeScale {
+    /// Evenly.
+    #[default]
+    Linear,
+    /// Evenly in its logarithm.
+    Log,
+    /// Evenly in its square root.
+    Sqrt,
+}
+
+/// The values of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+    /// How it is spread in training.
+    #[serde(default)]
+    pub scale: RangeScale,
+}
+
+impl Range {
+    /// The value at a share 0 to 1 of the range.
+    pub fn at(&self, share: f64, scale: RangeScale) -> f64 {
+        let Self { min, max, .. } = *self;
+        let value = match scale {
+            RangeScale::Linear => min + share * (max - min),
+            RangeScale::Log => min * (share * (max / min).ln()).exp(),
+            RangeScale::Sqrt => (min.sqrt() + share * (max.sqrt() - min.sqrt())).powi(2),
+        };
+        value.clamp(min, max)
+    }
+}
+
+/// What the network learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Who makes the labels.
+    pub model: PricingModel,
+    /// The values of each input.
+    pub ranges: BTreeMap<String, Range>,
+    /// Rows that training draws from again and again; fresh ones for every step where absent.
+    #[serde(default)]
+    pub samples: Option<usize>,
+    /// Share of training rows whose moneyness is drawn within five deviations of the forward, where prices bend.
+    #[serde(default = "default_near_the_money")]
+    pub near_the_money: f64,
+    /// Whether the derivatives by all inputs are learned with the price (Huge and Savine 2020).
+    #[serde(default = "default_differentials")]
+    pub differentials: bool,
+    /// Rows that are priced but never learned.
+    #[serde(default = "default_held_out")]
+    pub held_out: usize,
+    /// Seed of the points.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+}
+
+fn default_near_the_money() -> f64 {
+    0.5
+}
+
+fn default_differentials() -> bool {
+    true
+}
+
+fn default_held_out() -> usize {
+    65_536
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+impl DataConfig {
+    /// The ranges in the order of the model's inputs. Only of a checked config are they all there.
+    pub fn ordered_ranges(&self) -> Vec<Range> {
+        self.model.input_names().iter().filter_map(|name| self.ranges.get(*name).copied()).collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), LearnError> {
+        let names = self.model.input_names();
+        if let Some(unknown) = self.ranges.keys().find(|key| !names.contains(&key.as_str())) {
+            let allowed = format!("{} has the inputs {}", self.model.as_str(), names.join(", "));
+            return Err(LearnError::bad("data.ranges", unknown, allowed));
+        }
+        for name in names {
+            let key = format!("data.ranges.{name}");
+            let Some(range) = self.ranges.get(*name) else {
+                return Err(LearnError::Missing { key, wanted: "its least and greatest value, { min = …, max = … }".into() });
+            };
+            let (from, to) = PricingModel::limits(name);
+            let Range { min, max, scale } = *range;
+            if !(from <= min && min < max && max <= to) {
+                let allowed = format!("{from} ≤ min < max ≤ {to}");
+                return Err(LearnError::bad(&key, format!("{min} to {max}"), allowed));
+            }
+            if scale != RangeScale::Linear && min <= 0.0 {
+                return Err(LearnError::bad(&format!("{key}.scale"), format!("{scale:?}").to_lowercase(), "linear where min is 0 or below"));
+            }
+        }
+        number("data.near_the_money", self.near_the_money, 0.0, 1.0)?;
+        whole("data.held_out", self.held_out, 16, 16_777_216)?;
+        self.samples.map_or(Ok(()), |samples| whole("data.samples", samples, 16, 1 << 28))
+    }
+}

@@ -1,0 +1,72 @@
+//! One config, TOML or JSON: what is learned, on which domain, for how long. Unknown keys are refused by name.
+
+mod data;
+mod example;
+mod network;
+mod training;
+
+use serde::{Deserialize, Serialize};
+
+pub use data::{DataConfig, PricingModel, Range, RangeScale};
+pub use example::EXAMPLE;
+pub use network::{NetworkConfig, Normalisation};
+pub use training::{EngineKind, OptimiserKind, PriceScale, TrainingConfig};
+
+use crate::LearnError;
+
+/// The whole config of a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// The network.
+    #[serde(default)]
+    pub network: NetworkConfig,
+    /// What it learns, and where.
+    pub data: DataConfig,
+    /// How it learns.
+    pub training: TrainingConfig,
+}
+
+impl TrainConfig {
+    /// Reads TOML, or JSON where the text begins with a brace, and checks it.
+    ///
+    /// Errors: [`LearnError::Unreadable`] with the place and, for an unknown key, the allowed ones; then those of [`Self::check`].
+    pub fn parse(text: &str) -> Result<Self, LearnError> {
+        let unreadable = |error: String| LearnError::Unreadable(error.trim_end().to_owned());
+        let config: Self = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?
+        } else {
+            toml::from_str(text).map_err(|error| unreadable(error.to_string()))?
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether every value is possible, by itself and with the others.
+    ///
+    /// Errors: [`LearnError::BadValue`] and [`LearnError::Missing`], by key.
+    pub fn check(&self) -> Result<(), LearnError> {
+        self.data.check()?;
+        self.network.check(&self.data)?;
+        self.training.check(self)
+    }
+}
+
+/// A whole number within bounds.
+fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnError> {
+    if (from..=to).contains(&value) {
+        return Ok(());
+    }
+    Err(LearnError::bad(key, value, format!("a whole number from {from} to {to}")))
+}
+
+/// A number within bounds, both included.
+fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), LearnError> {
+    if (from..=to).contains(&value) {
+        return Ok(());
+    }
+    Err(LearnError::bad(key, value, format!("a number from {from} to {to}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+
+fn refusal(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "{from}");
+    TrainConfig::parse(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_is_a_config_and_is_the_same_in_json() {
+    let config = TrainConfig::parse(EXAMPLE).unwrap();
+    assert_eq!((config.network.width, config.data.held_out, config.training.batch), (64, 65_536, 2048));
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(TrainConfig::parse(&json).unwrap(), config);
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name_with_what_is_allowed() {
+    for (from, to, words) in [
+        ("width = 64", "widht = 64", ["widht", "width"]),
+        ("batch = 2048", "batchsize = 2048", ["batchsize", "learning_rate"]),
+        ("[data]", "[data]\nmodle = 1", ["modle", "held_out"]),
+        ("volatility = {", "vol = {", ["vol is not allowed", "moneyness, expiry_years, volatility"]),
+        ("max = 3.0", "most = 3.0", ["most", "`min`, `max`, `scale`"]),
+        ("\"silu\"", "\"swish\"", ["swish", "`softplus`"]),
+    ] {
+        let error = refusal(from, to);
+        assert!(words.iter().all(|word| error.contains(word)), "{to}: {error}");
+    }
+    let json = r#"{"data": {"model": "black_scholes", "ranges": {}}, "training": {"steps": 1}, "extra": 1}"#;
+    let error = TrainConfig::parse(json).unwrap_err().to_string();
+    assert!(error.contains("extra") && error.contains("`network`, `data`, `training`"), "{error}");
+}
+
+#[test]
+fn impossible_values_are_named_with_what_is_allowed() {
+    for (from, to, words) in [
+        ("width = 64", "width = 0", ["network.width: 0", "1 to 4096"]),
+        ("depth = 3", "depth = 1000", ["network.depth: 1000", "1 to 64"]),
+        ("features = [", "features = [\"v0\", ", ["network.features: v0", "black_scholes has the inputs moneyness"]),
+        ("features = [", "features = [\"total_volatility\", ", ["network.features: total_volatility", "once"]),
+        ("[\"standardised_moneyness\", \"total_volatility\"]", "[]", ["an empty list", "one feature"]),
+        ("min = 0.5, max = 2.0", "min = 2.0, max = 0.5", ["data.ranges.moneyness: 2 to 0.5", "min < max"]),
+        ("min = 0.02", "min = -1.0", ["data.ranges.expiry_years", "≤ min"]),
+        ("volatility = { min = 0.05, max = 1.0 }", "", ["data.ranges.volatility is missing", "least"]),
+        ("minutes = 10.0", "", ["training.steps is missing", "minutes"]),
+        ("minutes = 10.0", "minutes = 10.0\nsteps = 5", ["training.minutes: 10", "not both"]),
+        ("learning_rate = 0.002", "learning_rate = -1.0", ["training.learning_rate: -1", "from"]),
+        ("learning_rate = 0.002", "learning_rate = nan", ["training.learning_rate: NaN", "from"]),
+        ("batch = 2048", "batch = 0", ["training.batch: 0", "1 to"]),
+        ("# samples = 1000000", "samples = 100", ["data.samples: 100", "training.batch, 2048"]),
+        ("ema = 0.999", "ema = 1.0", ["training.ema: 1", "0.999999"]),
+        ("evaluate_every = 2000", "evaluate_every = 0", ["training.evaluate_every: 0", "1 or more"]),
+        ("ema = 0.999", "weight_decay = 0.1", ["training.weight_decay: 0.1", "adamw"]),
+    ] {
+        let error = refusal(from, to);
+        assert!(words.iter().all(|word| error.contains(word)), "{to}: {error}");
+    }
+    let both = EXAMPLE.replace("dropout = 0.0", "dropout = 0.1").replace("\"auto\"", "\"native\"");
+    let error = TrainConfig::parse(&both).unwrap_err().to_string();
+    assert!(error.contains("training.engine: native") && error.contains("burn_cpu"), "{error}");
+}

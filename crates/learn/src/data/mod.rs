@@ -1,0 +1,10 @@
+//! Labelled rows: points of the stated domain, and what `pricing` says of them.
+
+mod labels;
+mod points;
+mod rows;
+mod source;
+
+pub use points::{PointSet, uniform};
+pub use rows::Rows;
+pub use source::Source;

@@ -1,0 +1,148 @@
+//! Points of the domain: a scrambled Sobol sequence, spread over the ranges as the config says.
+
+use zomma_pricing::monte_carlo::sobol_uniform;
+
+use crate::config::{DataConfig, PricingModel, Range, RangeScale};
+use crate::network::{Features, MOST_INPUTS};
+
+/// Deviations around the forward in which the points near the money lie.
+const NEAR: f64 = 5.0;
+/// Points before the sequence begins again with another scrambling.
+const SEQUENCE: u64 = 1 << 31;
+
+/// A number from 0 to 1, the ends excluded, that depends on the seed and the index alone.
+///
+/// Method  splitmix64 of G. Steele, D. Lea and C. Flood (2014), twice, so that seeds side by side have nothing in common
+pub fn uniform(seed: u64, index: u64) -> f64 {
+    let mix = |x: u64| {
+        let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    let word = mix(mix(seed.wrapping_add(GOLDEN)).wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)));
+    ((word >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+}
+
+/// The points of a config: those to learn from, or those held out.
+#[derive(Clone, Debug)]
+pub struct PointSet {
+    model: PricingModel,
+    ranges: Vec<Range>,
+    near_the_money: f64,
+    is_held_out: bool,
+    seed: u64,
+    deviation: Features,
+}
+
+impl PointSet {
+    /// Points to learn from, spread as the ranges' scales say, a share of them near the money.
+    pub fn training(config: &DataConfig) -> Self {
+        Self {
+            model: config.model,
+            ranges: config.ordered_ranges(),
+            near_the_money: config.near_the_money,
+            is_held_out: false,
+            seed: config.seed,
+            deviation: Features::unscaled(config.model, Vec::new()),
+        }
+    }
+
+    /// Points never learned: of another seed, spread evenly over every range.
+    pub fn held_out(config: &DataConfig) -> Self {
+        let seed = config.seed ^ 0x6865_6c64_5f6f_7574;
+        Self { near_the_money: 0.0, is_held_out: true, seed, ..Self::training(config) }
+    }
+
+    /// As [`Self::held_out`], of a third seed.
+    pub fn tested(config: &DataConfig) -> Self {
+        Self { seed: config.seed ^ 0x7465_7374_6564_5f5f, ..Self::held_out(config) }
+    }
+
+    /// The inputs of point `index`, into as many numbers as the model has inputs.
+    pub fn point(&self, index: u64, inputs: &mut [f64]) {
+        let (replication, point) = ((index / SEQUENCE) as u32, (index % SEQUENCE) as u32);
+        let mut shares = [0.0; MOST_INPUTS];
+        for (dimension, share) in shares.iter_mut().enumerate().take(inputs.len()) {
+            *share = sobol_uniform(self.seed, replication, point, dimension);
+        }
+        for ((input, share), range) in inputs.iter_mut().zip(shares).zip(&self.ranges) {
+            *input = range.at(share, if self.is_held_out { RangeScale::Linear } else { range.scale });
+        }
+        if shares[0] < self.near_the_money {
+            let s = self.deviation.total_volatility(inputs).0;
+            let [low, high] = [self.ranges[0].min.ln().max(-NEAR * s), self.ranges[0].max.ln().min(NEAR * s)];
+            // A domain away from the money has no points near it.
+            if low < high {
+                let share = shares[0] / self.near_the_money;
+                inputs[0] = (low + share * (high - low)).exp().clamp(self.ranges[0].min, self.ranges[0].max);
+            }
+        } else if self.near_the_money > 0.0 {
+            let share = (shares[0] - self.near_the_money) / (1.0 - self.near_the_money);
+            inputs[0] = self.ranges[0].at(share, self.ranges[0].scale);
+        }
+    }
+
+    /// The model whose inputs they are.
+    pub fn model(&self) -> PricingModel {
+        self.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> DataConfig {
+        toml::from_str(
+            "model = \"black_scholes\"\n[ranges]\nmoneyness = { min = 0.5, max = 2.0, scale = \"log\" }\n\
+             expiry_years = { min = 0.02, max = 3.0 }\nvolatility = { min = 0.05, max = 1.0 }",
+        )
+        .unwrap()
+    }
+
+    fn points(set: &PointSet, count: u64) -> Vec<[f64; 3]> {
+        let mut point = [0.0; 3];
+        (0..count)
+            .map(|index| {
+                set.point(index, &mut point);
+                point
+            })
+            .collect()
+    }
+
+    #[test]
+    fn points_fill_the_ranges_and_half_lie_near_the_money() {
+        let config = config();
+        let training = points(&PointSet::training(&config), 4096);
+        let ranges = config.ordered_ranges();
+        for point in &training {
+            assert!(point.iter().zip(&ranges).all(|(x, range)| (range.min..=range.max).contains(x)), "{point:?}");
+        }
+        let near = training.iter().filter(|[m, t, v]| m.ln().abs() <= 5.0 * v * t.sqrt()).count();
+        assert!(near > 2048, "{near}");
+        // Expiries are even: as many below the middle as above, to a point or two of a net.
+        let early = training.iter().filter(|point| point[1] < 1.51).count();
+        assert!(early.abs_diff(2048) <= 2, "{early}");
+    }
+
+    #[test]
+    fn held_out_points_are_even_and_none_is_learned() {
+        let config = config();
+        let (training, held_out) = (PointSet::training(&config), PointSet::held_out(&config));
+        let held_out = points(&held_out, 1024);
+        let below = held_out.iter().filter(|point| point[0] < 1.25).count();
+        assert!(below.abs_diff(512) <= 2, "{below}");
+        let training = points(&training, 1024);
+        assert!(held_out.iter().all(|point| !training.contains(point)));
+    }
+
+    #[test]
+    fn uniform_numbers_are_even_and_seeds_differ() {
+        let mean = |seed: u64| (0..10_000).map(|i| uniform(seed, i)).sum::<f64>() / 10_000.0;
+        // Ten thousand uniform numbers: a deviation of 0.0029.
+        assert!((mean(1) - 0.5).abs() < 0.012 && (mean(2) - 0.5).abs() < 0.012);
+        let product: f64 = (0..10_000).map(|i| (uniform(1, i) - 0.5) * (uniform(2, i) - 0.5)).sum::<f64>() / 10_000.0;
+        assert!(product.abs() < 0.0034, "{product}");
+    }
+}

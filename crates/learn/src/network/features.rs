@@ -1,0 +1,308 @@
+//! Features: what the network is shown, made inside the model of a row's inputs, and their derivatives.
+//!
+//! Formulae  k = ln m; s the deviation of ln S over the option's life: σ√T, under Heston the root of the expected total variance
+//!           θT + (v₀ − θ)(1 − e^(−κT))/κ; x = k/s; standardised moneyness x/√(1 + (x/5)²), which deep wings do not stretch
+//! Scaling   each feature less its mean, over its deviation, both over the training domain; kept with the network
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::PricingModel;
+
+/// Most inputs of a pricing model.
+pub const MOST_INPUTS: usize = 8;
+/// Most features of a network.
+pub const MOST_FEATURES: usize = 12;
+
+/// Where the standardised moneyness bends.
+const BEND: f64 = 5.0;
+
+/// One thing that the network is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureKind {
+    /// ln(F/K)
+    LogMoneyness,
+    /// ln(F/K)/s, bent in the wings
+    StandardisedMoneyness,
+    /// s
+    TotalVolatility,
+    /// T
+    ExpiryYears,
+    /// √T
+    SqrtExpiryYears,
+    /// σ
+    Volatility,
+    /// Heston's v₀
+    V0,
+    /// Heston's κ
+    Kappa,
+    /// Heston's θ
+    ThetaV,
+    /// Heston's σ
+    SigmaV,
+    /// Heston's ρ
+    RhoV,
+}
+
+impl FeatureKind {
+    /// The name in a config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LogMoneyness => "log_moneyness",
+            Self::StandardisedMoneyness => "standardised_moneyness",
+            Self::TotalVolatility => "total_volatility",
+            Self::ExpiryYears => "expiry_years",
+            Self::SqrtExpiryYears => "sqrt_expiry_years",
+            Self::Volatility => "volatility",
+            Self::V0 => "v0",
+            Self::Kappa => "kappa",
+            Self::ThetaV => "theta_v",
+            Self::SigmaV => "sigma_v",
+            Self::RhoV => "rho_v",
+        }
+    }
+
+    /// The model's parameter that it is, where it is one: only models that have it can show it.
+    pub fn input(self) -> Option<&'static str> {
+        match self {
+            Self::Volatility | Self::V0 | Self::Kappa | Self::ThetaV | Self::SigmaV | Self::RhoV => Some(self.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// The features of a network, with their scaling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Features {
+    /// Whose inputs they are made of.
+    pub model: PricingModel,
+    /// What is shown, in order.
+    pub kinds: Vec<FeatureKind>,
+    /// What is taken off each.
+    pub mean: Vec<f64>,
+    /// What each is divided by; above 0.
+    pub deviation: Vec<f64>,
+}
+
+/// A row's features and how they move with its inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// The scaled features.
+    pub values: [f64; MOST_FEATURES],
+    /// ∂feature/∂input, by feature.
+    pub jacobian: [[f64; MOST_INPUTS]; MOST_FEATURES],
+    /// ∂²feature/∂m², by feature.
+    pub curvature: [f64; MOST_FEATURES],
+    /// s
+    pub total_volatility: f64,
+    /// ∂s/∂input; 0 for the moneyness.
+    pub total_volatility_by: [f64; MOST_INPUTS],
+}
+
+impl Features {
+    /// Unscaled features.
+    pub fn unscaled(model: PricingModel, kinds: Vec<FeatureKind>) -> Self {
+        let count = kinds.len();
+        Self { model, kinds, mean: vec![0.0; count], deviation: vec![1.0; count] }
+    }
+
+    /// Fits the scaling to rows of inputs, one after the other.
+    pub fn fit(mut self, rows: &[f64]) -> Self {
+        let inputs = self.model.input_names().len();
+        let count = (rows.len() / inputs).max(1) as f64;
+        self.mean.fill(0.0);
+        self.deviation.fill(1.0);
+        let (mut sum, mut squares) = (vec![0.0; self.kinds.len()], vec![0.0; self.kinds.len()]);
+        for row in rows.chunks_exact(inputs) {
+            let shown = self.shown(row);
+            for (i, value) in shown.values.iter().take(self.kinds.len()).enumerate() {
+                sum[i] += value;
+                squares[i] += value * value;
+            }
+        }
+        for i in 0..self.kinds.len() {
+            let mean = sum[i] / count;
+            let variance = squares[i] / count - mean * mean;
+            self.mean[i] = mean;
+            // A feature that does not move is shown as 0.
+            self.deviation[i] = if variance > 1e-24 { variance.sqrt() } else { 1.0 };
+        }
+        self
+    }
+
+    /// s and its derivatives by the inputs.
+    pub fn total_volatility(&self, row: &[f64]) -> (f64, [f64; MOST_INPUTS]) {
+        let mut by = [0.0; MOST_INPUTS];
+        let expiry = row[1];
+        match self.model {
+            PricingModel::BlackScholes => {
+                let root = expiry.sqrt();
+                by[1] = 0.5 * row[2] / root;
+                by[2] = root;
+                (row[2] * root, by)
+            }
+            PricingModel::Heston => {
+                let [v0, kappa, theta] = [row[2], row[3], row[4]];
+                let left = (-kappa * expiry).exp();
+                let a = -(-kappa * expiry).exp_m1() / kappa;
+                let s = (theta * expiry + (v0 - theta) * a).sqrt();
+                let half = 0.5 / s;
+                by[1] = half * (theta + (v0 - theta) * left);
+                by[2] = half * a;
+                by[3] = half * (v0 - theta) * (expiry * left - a) / kappa;
+                by[4] = half * (expiry - a);
+                (s, by)
+            }
+        }
+    }
+
+    /// A row's scaled features alone, and s.
+    #[inline]
+    pub(super) fn show(&self, row: &[f64], shown: &mut [f32]) -> f64 {
+        let s = match self.model {
+            PricingModel::BlackScholes => row[2] * row[1].sqrt(),
+            PricingModel::Heston => self.total_volatility(row).0,
+        };
+        for ((kind, shown), (mean, deviation)) in self.kinds.iter().zip(shown).zip(self.mean.iter().zip(&self.deviation)) {
+            let value = match kind {
+                FeatureKind::LogMoneyness => row[0].ln(),
+                FeatureKind::StandardisedMoneyness => {
+                    let x = row[0].ln() / s;
+                    x / (1.0 + (x / BEND).powi(2)).sqrt()
+                }
+                FeatureKind::TotalVolatility => s,
+                FeatureKind::ExpiryYears => row[1],
+                FeatureKind::SqrtExpiryYears => row[1].sqrt(),
+                FeatureKind::Volatility | FeatureKind::V0 => row[2],
+                FeatureKind::Kappa | FeatureKind::ThetaV | FeatureKind::SigmaV | FeatureKind::RhoV => {
+                    row[*kind as usize - FeatureKind::V0 as usize + 2]
+                }
+            };
+            *shown = ((value - mean) / deviation) as f32;
+        }
+        s
+    }
+
+    /// A row's features. The row has the model's inputs in their order, within their limits.
+    #[inline]
+    pub fn shown(&self, row: &[f64]) -> Shown {
+        let inputs = self.model.input_names().len();
+        let (s, s_by) = self.total_volatility(row);
+        let (m, expiry) = (row[0], row[1]);
+        let k = m.ln();
+        let mut shown = Shown {
+            values: [0.0; MOST_FEATURES],
+            jacobian: [[0.0; MOST_INPUTS]; MOST_FEATURES],
+            curvature: [0.0; MOST_FEATURES],
+            total_volatility: s,
+            total_volatility_by: s_by,
+        };
+        for (i, kind) in self.kinds.iter().enumerate() {
+            let by = &mut shown.jacobian[i];
+            let value = match kind {
+                FeatureKind::LogMoneyness => {
+                    by[0] = 1.0 / m;
+                    shown.curvature[i] = -1.0 / (m * m);
+                    k
+                }
+                FeatureKind::StandardisedMoneyness => {
+                    let x = k / s;
+                    let bent = 1.0 + (x / BEND).powi(2);
+                    let slope = 1.0 / (bent * bent.sqrt());
+                    let (by_k, by_s) = (slope / s, -slope * x / s);
+                    for j in 1..inputs {
+                        by[j] = by_s * s_by[j];
+                    }
+                    by[0] = by_k / m;
+                    let second = -3.0 * x / (BEND * BEND) * slope / bent;
+                    shown.curvature[i] = (second / (s * s) - by_k) / (m * m);
+                    x / bent.sqrt()
+                }
+                FeatureKind::TotalVolatility => {
+                    *by = s_by;
+                    s
+                }
+                FeatureKind::ExpiryYears => {
+                    by[1] = 1.0;
+                    expiry
+                }
+                FeatureKind::SqrtExpiryYears => {
+                    let root = expiry.sqrt();
+                    by[1] = 0.5 / root;
+                    root
+                }
+                FeatureKind::Volatility | FeatureKind::V0 => {
+                    by[2] = 1.0;
+                    row[2]
+                }
+                FeatureKind::Kappa | FeatureKind::ThetaV | FeatureKind::SigmaV | FeatureKind::RhoV => {
+                    let at = *kind as usize - FeatureKind::V0 as usize + 2;
+                    by[at] = 1.0;
+                    row[at]
+                }
+            };
+            let scale = 1.0 / self.deviation[i];
+            shown.values[i] = (value - self.mean[i]) * scale;
+            by.iter_mut().take(inputs).for_each(|by| *by *= scale);
+            shown.curvature[i] *= scale;
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central differences of every feature by every input, and twice by the moneyness.
+    #[test]
+    fn derivatives_are_those_of_the_features() {
+        let rows: [(PricingModel, &[f64]); 4] = [
+            (PricingModel::BlackScholes, &[1.1, 0.7, 0.3]),
+            (PricingModel::BlackScholes, &[0.6, 0.05, 0.15]),
+            (PricingModel::Heston, &[0.9, 1.3, 0.04, 1.5, 0.06, 0.5, -0.6]),
+            (PricingModel::Heston, &[1.4, 0.1, 0.3, 4.0, 0.01, 0.9, 0.2]),
+        ];
+        let all = |model: PricingModel| {
+            let mut kinds = model.default_features().to_vec();
+            kinds.extend([FeatureKind::LogMoneyness, FeatureKind::ExpiryYears]);
+            Features::unscaled(model, kinds)
+        };
+        for (model, row) in rows {
+            let mut features = all(model);
+            features.deviation.fill(0.7);
+            let at = features.shown(row);
+            for j in 0..row.len() {
+                let step = 1e-5 * row[j].abs();
+                let moved = |by: f64| {
+                    let mut row = row.to_vec();
+                    row[j] += by;
+                    features.shown(&row)
+                };
+                let (above, below) = (moved(step), moved(-step));
+                for i in 0..features.kinds.len() {
+                    let slope = (above.values[i] - below.values[i]) / (2.0 * step);
+                    let error = (slope - at.jacobian[i][j]).abs();
+                    assert!(error < 1e-7 * (1.0 + slope.abs()), "{:?} by input {j}: {error:e}", features.kinds[i]);
+                    if j == 0 {
+                        let curvature = (above.jacobian[i][0] - below.jacobian[i][0]) / (2.0 * step);
+                        let error = (curvature - at.curvature[i]).abs();
+                        assert!(error < 1e-6 * (1.0 + curvature.abs()), "{:?}: {error:e}", features.kinds[i]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scaling_has_mean_0_and_deviation_1_and_a_constant_is_shown_as_0() {
+        let kinds = vec![FeatureKind::LogMoneyness, FeatureKind::ExpiryYears];
+        let rows = [1.1, 2.0, 0.3, 0.9, 2.0, 0.2, 1.4, 2.0, 0.5];
+        let features = Features::unscaled(PricingModel::BlackScholes, kinds).fit(&rows);
+        let shown: Vec<_> = rows.chunks(3).map(|row| features.shown(row).values).collect();
+        let mean = shown.iter().map(|values| values[0]).sum::<f64>() / 3.0;
+        let squares = shown.iter().map(|values| values[0].powi(2)).sum::<f64>() / 3.0;
+        assert!(mean.abs() < 1e-12 && (squares - 1.0).abs() < 1e-12);
+        assert!(shown.iter().all(|values| values[1] == 0.0));
+    }
+}

@@ -1,0 +1,23 @@
+//! The network: features made of a row's inputs, layers, and the transform that makes a price of the last number.
+//!
+//! A row's inputs are the forward over the strike m = F/K, the years to expiry and the pricing model's parameters; its price is the
+//! undiscounted call over the strike. Spot, rates and yields act through the forward and the discount factor alone, so that a network
+//! of these inputs prices every market exactly as well as it prices one.
+
+mod activation;
+mod architecture;
+mod features;
+mod gemm;
+mod layers;
+mod layout;
+mod native;
+mod output;
+mod twin;
+
+pub use activation::Activation;
+pub use architecture::Architecture;
+pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
+pub use layout::{Layout, Place};
+pub use native::{Batch, Loss, LossScales, Native};
+pub use output::{OutputTransform, Partials};
+pub use twin::{Valued, value};

@@ -1,0 +1,153 @@
+//! Our own engine for CPUs: values, derivatives by the inputs, and the gradient of a loss of both, by hand over one matrix product.
+//!
+//! Method  z_l = W_l a_(l−1) + b_l, a_l = f(z_l) (+ a_(l−1) where residual), r = w·a_L + b. The derivatives by the features come from one
+//!         backward pass (the twin network of B. Huge and A. Savine, "Differential Machine Learning", 2020): ā_L = w, z̄_l = ā_l f′(z_l),
+//!         ā_(l−1) = W_lᵀ z̄_l (+ ā_l). Their adjoints t run forward: t_0 given, q_l = W_l t_(l−1), t_l = q_l f′(z_l) (+ t_(l−1)), with
+//!         ∂/∂W_l = z̄_l t_(l−1)ᵀ and q_l ā_l f″(z_l) more for z_l; then the backward pass of the value takes up the rest. Six products
+//!         of a layer against three without derivatives, whatever the number of inputs.
+//! Parts   a batch is cut into parts of [`ROWS`] rows whose numbers stay in the cache; parts are computed in parallel and summed in their
+//!         order, so that the result does not depend on the number of threads
+
+use rayon::prelude::*;
+
+use super::gemm::{Matrix, product};
+use super::layers::{Network, Workspace};
+use super::{Architecture, Layout, MOST_INPUTS};
+
+/// Rows of a part.
+pub(super) const ROWS: usize = 128;
+
+/// Labelled rows, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Inputs of every row, in the model's order.
+    pub inputs: &'a [f64],
+    /// The undiscounted call over the strike.
+    pub prices: &'a [f64],
+    /// Derivatives of the price by the inputs, row by row; empty where they are not learned.
+    pub differentials: &'a [f64],
+}
+
+/// What a step's error is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Mean square of the price's error in its scale.
+    pub price: f64,
+    /// Weighted mean square of the derivatives' errors.
+    pub differential: f64,
+}
+
+impl Loss {
+    /// Both together: what is minimised.
+    pub fn total(&self) -> f64 {
+        self.price + self.differential
+    }
+}
+
+/// How errors are weighed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossScales {
+    /// Whether the price's error is counted in the row's deviation s (at least 0.01), else in strikes.
+    pub by_total_volatility: bool,
+    /// Weight of the square of each derivative's error, the share of the whole included; 0 where it is not learned.
+    pub differentials: [f64; MOST_INPUTS],
+}
+
+impl LossScales {
+    /// What the price's error is multiplied by.
+    #[inline]
+    pub fn price(&self, total_volatility: f64) -> f64 {
+        if self.by_total_volatility { 1.0 / total_volatility.max(0.01) } else { 1.0 }
+    }
+}
+
+/// The engine: the architecture and room for the parts' gradients.
+#[derive(Debug)]
+pub struct Native {
+    architecture: Architecture,
+    layout: Layout,
+    gradients: Vec<f32>,
+}
+
+impl Native {
+    /// Of a plain network: no norm and no dropout (see [`Architecture::is_plain`]).
+    pub fn new(architecture: Architecture) -> Self {
+        let layout = architecture.layout();
+        Self { architecture, layout, gradients: Vec::new() }
+    }
+
+    /// The loss of a batch, and its gradient into `gradient` (the layout's length), which is overwritten.
+    pub fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, scales: &LossScales, gradient: &mut [f32]) -> Loss {
+        let Self { architecture, layout, gradients } = self;
+        let (count, inputs) = (layout.parameters(), architecture.features.model.input_names().len());
+        let rows = batch.prices.len();
+        gradients.resize(rows.div_ceil(ROWS) * count, 0.0);
+        let share = 1.0 / rows as f64;
+        let network = Network { architecture, layout, parameters };
+        let losses: Vec<Loss> = gradients
+            .par_chunks_mut(count)
+            .enumerate()
+            .map_init(
+                || Workspace::new(architecture, true),
+                |workspace, (part, gradient)| {
+                    let at = part * ROWS..rows.min((part + 1) * ROWS);
+                    let by_input = at.start * inputs..at.end * inputs;
+                    let differentials =
+                        if batch.differentials.is_empty() { &[][..] } else { &batch.differentials[by_input.clone()] };
+                    let part = Batch { inputs: &batch.inputs[by_input], prices: &batch.prices[at], differentials };
+                    gradient.fill(0.0);
+                    workspace.gradient(network, &part, (scales, share), gradient)
+                },
+            )
+            .collect();
+        let (first, rest) = gradients.split_at(count);
+        gradient.copy_from_slice(first);
+        for part in rest.chunks_exact(count) {
+            gradient.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        losses.iter().fold(Loss::default(), |sum, part| Loss {
+            price: sum.price + part.price,
+            differential: sum.differential + part.differential,
+        })
+    }
+
+    /// Prices of rows of inputs.
+    pub fn prices(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64]) {
+        let Self { architecture, layout, .. } = self;
+        let network = Network { architecture, layout, parameters };
+        let count = architecture.features.model.input_names().len();
+        prices.par_chunks_mut(ROWS).zip(inputs.par_chunks(ROWS * count)).for_each_init(
+            || Workspace::new(architecture, false),
+            |workspace, (prices, inputs)| workspace.prices(network, inputs, prices),
+        );
+    }
+
+    /// Prices, and derivatives by the inputs row by row.
+    pub fn differentials(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64], differentials: &mut [f64]) {
+        let Self { architecture, layout, .. } = self;
+        let network = Network { architecture, layout, parameters };
+        let count = architecture.features.model.input_names().len();
+        let outputs = prices.par_chunks_mut(ROWS).zip(differentials.par_chunks_mut(ROWS * count));
+        outputs.zip(inputs.par_chunks(ROWS * count)).for_each_init(
+            || Workspace::new(architecture, true),
+            |workspace, ((prices, differentials), inputs)| {
+                workspace.differentials(network, inputs, (prices, differentials));
+            },
+        );
+    }
+}
+
+/// A layer's weights, units × inputs, as the products want them.
+pub(super) fn weights<'a>(layout: &Layout, layer: usize, parameters: &'a [f32]) -> Matrix<'a> {
+    let weight = &layout.hidden[layer].weight;
+    Matrix::new(weight.of(parameters), weight.shape[1], weight.shape[0])
+}
+
+/// The last layer: w·a + b of every row, without b.
+pub(super) fn last(out: &mut [f32], weight: &[f32], activations: &[f32], rows: usize) {
+    let width = weight.len();
+    product(out, false, Matrix::new(weight, 1, width), Matrix::new(activations, width, rows));
+}
+
+#[cfg(test)]
+mod tests;

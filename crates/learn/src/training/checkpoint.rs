@@ -1,0 +1,89 @@
+//! Checkpoints: the whole state of a run, so that a resumed one goes on bit for bit.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use super::container::VERSION;
+use super::{Adam, State, container, state::Standing};
+use crate::LearnError;
+use crate::config::TrainConfig;
+use crate::network::Architecture;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    architecture: Architecture,
+    config: TrainConfig,
+    optimiser_steps: u64,
+    standing: Standing,
+}
+
+/// A state with what it is a state of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The network.
+    pub architecture: Architecture,
+    /// The config of the run.
+    pub config: TrainConfig,
+    /// Where it stood.
+    pub state: State,
+}
+
+impl Checkpoint {
+    /// Writes a state, whole or not at all.
+    ///
+    /// Errors: [`LearnError::File`]; what was at `path` before is still there then.
+    pub fn write(
+        path: &Path,
+        architecture: &Architecture,
+        config: &TrainConfig,
+        state: &State,
+    ) -> Result<(), LearnError> {
+        let header = Header {
+            architecture: architecture.clone(),
+            config: config.clone(),
+            optimiser_steps: state.adam.taken,
+            standing: state.standing.clone(),
+        };
+        let State { parameters, averaged, statistics, adam, .. } = state;
+        container::write(path, &header, &[parameters, averaged, statistics, &adam.mean, &adam.square])
+    }
+
+    /// Reads one.
+    ///
+    /// Errors: [`LearnError::File`] with what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, LearnError> {
+        let (header, vectors): (Header, _) = container::read(path)?;
+        let layout = header.architecture.layout();
+        let lengths: Vec<usize> = vectors.iter().map(Vec::len).collect();
+        let count = layout.parameters();
+        let fits = matches!(lengths[..], [p, a, s, m, v]
+            if p == count && (a == 0 || a == count) && s == layout.statistics() && m == count && v == count);
+        let Ok([parameters, averaged, statistics, mean, square]) = <[Vec<f32>; 5]>::try_from(vectors) else {
+            return Err(LearnError::file(path, "is not a checkpoint"));
+        };
+        if !fits {
+            return Err(LearnError::file(path, format!("has vectors of {lengths:?} numbers for a network of {count} parameters")));
+        }
+        let adam = Adam { mean, square, taken: header.optimiser_steps };
+        let state = State { parameters, averaged, statistics, adam, standing: header.standing };
+        Ok(Self { architecture: header.architecture, config: header.config, state })
+    }
+
+    /// Whether a run of `architecture` and `config` may go on from here.
+    ///
+    /// Errors: [`LearnError::File`] with what differs: the network, the data, or whether an average is kept.
+    pub fn continues(&self, path: &Path, architecture: &Architecture, config: &TrainConfig) -> Result<(), LearnError> {
+        if self.config.data != config.data {
+            return Err(LearnError::file(path, "learned other data: [data] of the config differs"));
+        }
+        if self.architecture != *architecture {
+            let (found, wanted) = (self.architecture.describe(), architecture.describe());
+            return Err(LearnError::file(path, format!("is of another network: {found}; the config says {wanted}")));
+        }
+        if self.state.averaged.is_empty() != config.training.ema.is_none() {
+            return Err(LearnError::file(path, "training.ema was set in one of the config and the checkpoint only"));
+        }
+        Ok(())
+    }
+}

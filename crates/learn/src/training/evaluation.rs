@@ -1,0 +1,103 @@
+//! How far a network is from its labels on rows that it never learned.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use crate::LearnError;
+use crate::data::Rows;
+use crate::network::{Architecture, value};
+
+/// Errors on held-out rows. Prices are over the strike; delta by the forward.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Rows that were priced.
+    pub rows: usize,
+    /// Root mean square error of the price.
+    pub price_rmse: f64,
+    /// Greatest error of the price.
+    pub price_max: f64,
+    /// Root mean square and greatest error of delta.
+    pub delta_rmse: f64,
+    /// As said.
+    pub delta_max: f64,
+    /// Root mean square error of the derivative by each input, in the model's order.
+    pub by_input_rmse: Vec<f64>,
+    /// Gamma's errors, where they were asked for.
+    pub gamma: Option<GammaErrors>,
+}
+
+/// Errors of gamma over the at-the-money gamma of the row's own deviation, φ(s/2)/s.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GammaErrors {
+    /// Rows that were looked at.
+    pub rows: usize,
+    /// Root mean square.
+    pub rmse: f64,
+    /// What 99 of 100 rows are within.
+    pub percentile_99: f64,
+    /// Greatest.
+    pub max: f64,
+}
+
+/// Compares a network with the labels of `rows`; gamma on the first `gamma_rows` of them, by the f64 twin.
+///
+/// Errors: of the engine's device.
+pub fn evaluate(
+    engine: &mut dyn Engine,
+    architecture: &Architecture,
+    (parameters, statistics): (&[f32], &[f32]),
+    rows: &Rows,
+    gamma_rows: usize,
+) -> Result<Evaluation, LearnError> {
+    let count = rows.len();
+    let inputs = architecture.features.model.input_names().len();
+    let (mut prices, mut differentials) = (vec![0.0; count], vec![0.0; count * inputs]);
+    engine.differentials((parameters, statistics), &rows.inputs, (&mut prices, &mut differentials))?;
+    let errors = |found: &[f64], labels: &[f64], first: usize, step: usize| {
+        let pairs = || found.iter().skip(first).step_by(step).zip(labels.iter().skip(first).step_by(step));
+        let squares: f64 = pairs().map(|(found, label)| (found - label).powi(2)).sum();
+        // Not f64::max, which would hide NaN.
+        let most = pairs().map(|(found, label)| (found - label).abs()).fold(0.0, |most, e| if e <= most { most } else { e });
+        ((squares / count.max(1) as f64).sqrt(), most)
+    };
+    let (price_rmse, price_max) = errors(&prices, &rows.prices, 0, 1);
+    let by_input: Vec<(f64, f64)> = (0..inputs).map(|j| errors(&differentials, &rows.differentials, j, inputs)).collect();
+    let gamma_rows = gamma_rows.min(count);
+    Ok(Evaluation {
+        rows: count,
+        price_rmse,
+        price_max,
+        delta_rmse: by_input[0].0,
+        delta_max: by_input[0].1,
+        by_input_rmse: by_input.iter().map(|(rmse, _)| *rmse).collect(),
+        gamma: (gamma_rows > 0).then(|| gamma_errors(architecture, parameters, statistics, rows, gamma_rows)),
+    })
+}
+
+fn gamma_errors(
+    architecture: &Architecture,
+    parameters: &[f32],
+    statistics: &[f32],
+    rows: &Rows,
+    count: usize,
+) -> GammaErrors {
+    let inputs = architecture.features.model.input_names().len();
+    let mut errors: Vec<f64> = rows.inputs[..count * inputs]
+        .par_chunks_exact(inputs)
+        .zip(&rows.gammas)
+        .map(|(row, label)| {
+            let s = architecture.features.total_volatility(row).0;
+            let unit = (-0.125 * s * s).exp() / (s * (2.0 * std::f64::consts::PI).sqrt());
+            (value(architecture, parameters, statistics, row).gamma - label).abs() / unit
+        })
+        .collect();
+    errors.sort_unstable_by(f64::total_cmp);
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    GammaErrors {
+        rows: count,
+        rmse: (squares / count as f64).sqrt(),
+        percentile_99: errors[(count * 99).div_ceil(100) - 1],
+        max: errors[count - 1],
+    }
+}

@@ -1,0 +1,62 @@
+//! A run's folder, held by one process at a time.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use crate::LearnError;
+
+/// The folder, locked until dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder where it is not there, and locks it.
+    ///
+    /// Errors: [`LearnError::Locked`] where another process holds it; [`LearnError::File`].
+    pub fn open(path: &Path) -> Result<Self, LearnError> {
+        fs::create_dir_all(path).map_err(|error| LearnError::file(path, format!("cannot be made: {error}")))?;
+        let lock_path = path.join("run.lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(|error| LearnError::file(&lock_path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(LearnError::Locked { path: path.into() }),
+            Err(TryLockError::Error(error)) => Err(LearnError::file(&lock_path, format!("cannot be locked: {error}"))),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the checkpoint is.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint.bin")
+    }
+
+    /// Where the network is when training is done.
+    pub fn network(&self) -> PathBuf {
+        self.path.join("network.bin")
+    }
+
+    /// Where a kept network is.
+    pub fn kept(&self, step: u64) -> PathBuf {
+        self.path.join(format!("best-{step}.bin"))
+    }
+
+    /// Where the metrics are.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.csv")
+    }
+
+    /// Where the config is.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.json")
+    }
+}

@@ -1,0 +1,87 @@
+//! Watches a run for what makes it worthless: gradients that are no numbers, and losses that do not come down.
+
+use serde::{Deserialize, Serialize};
+
+/// Share of the running loss that a step keeps.
+const KEPT: f64 = 0.98;
+/// A run is given up where its running loss stays this many times above the first for [`HIGH_STEPS`] steps.
+const HIGH: f64 = 2.0;
+const HIGH_STEPS: u64 = 300;
+
+/// What was seen so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Steps skipped because the loss or the gradient was no number.
+    pub skipped: u64,
+    skipped_in_a_row: u64,
+    first: Option<f64>,
+    running: f64,
+    high_in_a_row: u64,
+}
+
+impl Guard {
+    /// Takes note of a step's loss and the norm of its gradient. Whether the step may be taken; or why training must end.
+    pub fn allows(&mut self, loss: f64, norm: f64, most_skipped: u64) -> Result<bool, String> {
+        if !(loss.is_finite() && norm.is_finite()) {
+            self.skipped += 1;
+            self.skipped_in_a_row += 1;
+            if self.skipped_in_a_row < most_skipped {
+                return Ok(false);
+            }
+            let what = if loss.is_finite() { "gradient" } else { "loss" };
+            return Err(format!(
+                "the {what} was no number for {} steps in a row: try a lower training.learning_rate, a longer \
+                 training.warm_up, or training.clip_norm",
+                self.skipped_in_a_row
+            ));
+        }
+        self.skipped_in_a_row = 0;
+        let first = *self.first.get_or_insert(loss);
+        self.running = if self.running == 0.0 { loss } else { KEPT * self.running + (1.0 - KEPT) * loss };
+        self.high_in_a_row = if self.running > HIGH * first { self.high_in_a_row + 1 } else { 0 };
+        if self.high_in_a_row >= HIGH_STEPS {
+            return Err(format!(
+                "the loss is {:.3e}, and was {first:.3e} before the first step: the learning rate diverges; try a tenth of \
+                 training.learning_rate, a longer training.warm_up, or training.clip_norm",
+                self.running
+            ));
+        }
+        Ok(true)
+    }
+
+    /// The loss, averaged over some fifty steps.
+    pub fn running_loss(&self) -> f64 {
+        self.running
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_bad_steps_are_skipped_and_many_in_a_row_end_it() {
+        let mut guard = Guard::default();
+        assert_eq!(guard.allows(1.0, 1.0, 3), Ok(true));
+        assert_eq!(guard.allows(f64::NAN, 1.0, 3), Ok(false));
+        assert_eq!(guard.allows(1.0, f64::INFINITY, 3), Ok(false));
+        assert_eq!(guard.allows(1.0, 1.0, 3), Ok(true));
+        assert_eq!((0..2).map(|_| guard.allows(1.0, f64::NAN, 3)).collect::<Vec<_>>(), [Ok(false), Ok(false)]);
+        assert!(guard.allows(1.0, f64::NAN, 3).unwrap_err().contains("the gradient was no number for 3 steps"));
+        assert_eq!(guard.skipped, 5);
+    }
+
+    #[test]
+    fn a_loss_that_stays_above_the_first_ends_it_and_a_spike_does_not() {
+        let mut guard = Guard::default();
+        for step in 0..2000 {
+            let spike = if step % 500 == 0 { 100.0 } else { 0.5 };
+            assert_eq!(guard.allows(spike / 2.0, 1.0, 3), Ok(true));
+        }
+        let mut guard = Guard::default();
+        assert_eq!(guard.allows(1.0, 1.0, 3), Ok(true));
+        let ended = (0..1000).find_map(|step| guard.allows(50.0, 1.0, 3).err().map(|why| (step, why)));
+        let (step, why) = ended.unwrap();
+        assert!((300..310).contains(&step) && why.contains("learning rate diverges"), "{step} {why}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The loop: draws rows, computes a loss and its gradient, shortens it, takes a step, averages, looks at the held-out rows, keeps the best
+//! and where it stands. Nothing here reads a clock or the environment: see [`Watch`].
+
+mod adam;
+mod checkpoint;
+mod container;
+mod engine;
+mod evaluation;
+mod folder;
+mod guard;
+mod metrics;
+mod model_file;
+mod run;
+mod schedule;
+mod state;
+
+pub use adam::Adam;
+pub use checkpoint::{Checkpoint, VERSION};
+pub use engine::{Engine, engine};
+pub use evaluation::{Evaluation, evaluate};
+pub use folder::RunFolder;
+pub use model_file::{TrainedNetwork, checksum};
+pub use run::{Ending, Outcome, Progress, Trainer, Watch};
+pub use schedule::learning_rate;
+pub use state::State;
