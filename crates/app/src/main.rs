@@ -15,6 +15,7 @@ mod logging;
 mod output_file;
 mod report;
 mod surface;
+mod train;
 mod watch;
 
 use std::process::ExitCode;

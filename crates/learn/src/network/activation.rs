@@ -114,7 +114,9 @@ fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = ((((1.987_569_2e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_5e-1) * r + 0.5;
+    let p = ((((1.987_569_2e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_5e-1)
+        * r
+        + 0.5;
     let power = f32::from_bits((((n as i32) + 127) << 23) as u32);
     (p * r * r + r + 1.0) * power
 }
@@ -179,8 +181,14 @@ fn sine_at(z: f32) -> [f32; 3] {
     let r = z - n * 3.140_625 - n * 9.675_025_9e-4 - n * 1.509_958e-7;
     let sign = if (n as i32) & 1 == 0 { 1.0 } else { -1.0 };
     let s = r * r;
-    let sin = ((((-2.505_210_8e-8 * s + 2.755_731_9e-6) * s - 1.984_127e-4) * s + 8.333_334e-3) * s - 1.666_666_7e-1) * s * r + r;
-    let cos = (((((2.087_675_7e-9 * s - 2.755_731_9e-7) * s + 2.480_158_7e-5) * s - 1.388_888_9e-3) * s + 4.166_666_6e-2) * s - 0.5) * s
+    let sin =
+        ((((-2.505_210_8e-8 * s + 2.755_731_9e-6) * s - 1.984_127e-4) * s + 8.333_334e-3) * s - 1.666_666_7e-1) * s * r
+            + r;
+    let cos = (((((2.087_675_7e-9 * s - 2.755_731_9e-7) * s + 2.480_158_7e-5) * s - 1.388_888_9e-3) * s
+        + 4.166_666_6e-2)
+        * s
+        - 0.5)
+        * s
         + 1.0;
     [sign * sin, sign * cos, -sign * sin]
 }
@@ -241,7 +249,8 @@ mod tests {
         let step = 1e-4;
         for activation in Activation::ALL {
             for z in [-6.3, -1.7, -0.2, 0.4, 1.1, 5.2] {
-                let [[below, slope_below, _], [above, slope_above, _]] = [z - step, z + step].map(|z| activation.twin(z));
+                let [[below, slope_below, _], [above, slope_above, _]] =
+                    [z - step, z + step].map(|z| activation.twin(z));
                 let [_, first, second] = activation.twin(z);
                 assert!(((above - below) / (2.0 * step) - first).abs() < 1e-7, "{activation:?} at {z}");
                 assert!(((slope_above - slope_below) / (2.0 * step) - second).abs() < 1e-7, "{activation:?} at {z}");

@@ -66,6 +66,8 @@ impl Architecture {
         let dropout = if self.dropout > 0.0 { format!(", dropout {}", self.dropout) } else { String::new() };
         let parameters = self.layout().parameters();
         let (activation, output) = (activation.as_str(), output.as_str());
-        format!("{features} features, {depth} × {width} {activation}{residual}{norm}{dropout}, output {output}: {parameters} parameters")
+        format!(
+            "{features} features, {depth} × {width} {activation}{residual}{norm}{dropout}, output {output}: {parameters} parameters"
+        )
     }
 }

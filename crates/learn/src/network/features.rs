@@ -163,7 +163,9 @@ impl Features {
             PricingModel::BlackScholes => row[2] * row[1].sqrt(),
             PricingModel::Heston => self.total_volatility(row).0,
         };
-        for ((kind, shown), (mean, deviation)) in self.kinds.iter().zip(shown).zip(self.mean.iter().zip(&self.deviation)) {
+        for ((kind, shown), (mean, deviation)) in
+            self.kinds.iter().zip(shown).zip(self.mean.iter().zip(&self.deviation))
+        {
             let value = match kind {
                 FeatureKind::LogMoneyness => row[0].ln(),
                 FeatureKind::StandardisedMoneyness => {

@@ -1,9 +1,9 @@
 //! One part of a batch through the layers, forward and back, in buffers that stay in the cache. Columns are rows of the batch.
 
+use super::features::Shown;
 use super::gemm::{Matrix, product};
 use super::native::{Batch, Loss, LossScales, ROWS, last, weights};
 use super::{Architecture, Layout, MOST_INPUTS, Partials};
-use super::features::Shown;
 
 /// A network at some parameters.
 #[derive(Clone, Copy)]
@@ -261,11 +261,11 @@ impl Workspace {
             product(upper, false, weights(layout, l, parameters), given);
             let by_sums = Matrix::new(&here.by_sums, width, rows);
             product(layout.hidden[l].weight.of_mut(gradient), true, by_sums, given.transposed());
-            adjoints(&mut upper[..used], &mut here.extra[..used], [
-                &here.by_activations[..used],
-                &here.first[..used],
-                &here.second[..used],
-            ]);
+            adjoints(
+                &mut upper[..used],
+                &mut here.extra[..used],
+                [&here.by_activations[..used], &here.first[..used], &here.second[..used]],
+            );
             if architecture.is_residual(l) {
                 add(&mut upper[..used], &lower[..used]);
             }

@@ -73,9 +73,8 @@ impl Layout {
             .map(|layer| HiddenPlaces {
                 weight: place(format!("hidden.{layer}.weight"), [architecture.layer_inputs(layer), width]),
                 bias: place(format!("hidden.{layer}.bias"), [1, width]),
-                norm: (norm != Normalisation::None).then(|| {
-                    ["scale", "shift"].map(|part| place(format!("hidden.{layer}.norm.{part}"), [1, width]))
-                }),
+                norm: (norm != Normalisation::None)
+                    .then(|| ["scale", "shift"].map(|part| place(format!("hidden.{layer}.norm.{part}"), [1, width]))),
             })
             .collect();
         let out_weight = place("out.weight".into(), [width, 1]);
@@ -96,9 +95,10 @@ impl Layout {
 
     /// Every tensor in the order of the flat vector.
     pub fn places(&self) -> Vec<&Place> {
-        let hidden = self.hidden.iter().flat_map(|layer| {
-            [&layer.weight, &layer.bias].into_iter().chain(layer.norm.iter().flatten())
-        });
+        let hidden = self
+            .hidden
+            .iter()
+            .flat_map(|layer| [&layer.weight, &layer.bias].into_iter().chain(layer.norm.iter().flatten()));
         hidden.chain([&self.out_weight, &self.out_bias]).collect()
     }
 

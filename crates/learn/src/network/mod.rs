@@ -6,6 +6,7 @@
 
 mod activation;
 mod architecture;
+mod burn_network;
 mod features;
 mod gemm;
 mod layers;
@@ -16,6 +17,7 @@ mod twin;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
+pub(crate) use burn_network::{BurnNetwork, Mode, Shown as BurnShown, losses};
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native};

@@ -77,7 +77,13 @@ impl Native {
     }
 
     /// The loss of a batch, and its gradient into `gradient` (the layout's length), which is overwritten.
-    pub fn gradient(&mut self, parameters: &[f32], batch: &Batch<'_>, scales: &LossScales, gradient: &mut [f32]) -> Loss {
+    pub fn gradient(
+        &mut self,
+        parameters: &[f32],
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        gradient: &mut [f32],
+    ) -> Loss {
         let Self { architecture, layout, gradients } = self;
         let (count, inputs) = (layout.parameters(), architecture.features.model.input_names().len());
         let rows = batch.prices.len();

@@ -63,7 +63,10 @@ impl Checkpoint {
             return Err(LearnError::file(path, "is not a checkpoint"));
         };
         if !fits {
-            return Err(LearnError::file(path, format!("has vectors of {lengths:?} numbers for a network of {count} parameters")));
+            return Err(LearnError::file(
+                path,
+                format!("has vectors of {lengths:?} numbers for a network of {count} parameters"),
+            ));
         }
         let adam = Adam { mean, square, taken: header.optimiser_steps };
         let state = State { parameters, averaged, statistics, adam, standing: header.standing };

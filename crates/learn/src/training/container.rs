@@ -96,7 +96,8 @@ fn decode<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<Vec<f32>>), Strin
         return Err(format!("{CUT}: its checksum does not fit"));
     }
     let length = u64_of(take(8)?);
-    let header = serde_json::from_slice(take(length)?).map_err(|error| format!("has a header that cannot be read: {error}"))?;
+    let header =
+        serde_json::from_slice(take(length)?).map_err(|error| format!("has a header that cannot be read: {error}"))?;
     let count = u64_of(take(8)?);
     let mut vectors = Vec::new();
     for _ in 0..count {

@@ -58,11 +58,13 @@ pub fn evaluate(
         let pairs = || found.iter().skip(first).step_by(step).zip(labels.iter().skip(first).step_by(step));
         let squares: f64 = pairs().map(|(found, label)| (found - label).powi(2)).sum();
         // Not f64::max, which would hide NaN.
-        let most = pairs().map(|(found, label)| (found - label).abs()).fold(0.0, |most, e| if e <= most { most } else { e });
+        let most =
+            pairs().map(|(found, label)| (found - label).abs()).fold(0.0, |most, e| if e <= most { most } else { e });
         ((squares / count.max(1) as f64).sqrt(), most)
     };
     let (price_rmse, price_max) = errors(&prices, &rows.prices, 0, 1);
-    let by_input: Vec<(f64, f64)> = (0..inputs).map(|j| errors(&differentials, &rows.differentials, j, inputs)).collect();
+    let by_input: Vec<(f64, f64)> =
+        (0..inputs).map(|j| errors(&differentials, &rows.differentials, j, inputs)).collect();
     let gamma_rows = gamma_rows.min(count);
     Ok(Evaluation {
         rows: count,

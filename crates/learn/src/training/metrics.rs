@@ -23,7 +23,8 @@ impl Metrics {
     /// Opens the table; rows after `step` (of steps that will be done again) are taken out.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, LearnError> {
         let before = fs::read_to_string(path).unwrap_or_default();
-        let is_done = |line: &&str| line.split(',').next().and_then(|cell| cell.parse().ok()).is_some_and(|at: u64| at <= step);
+        let is_done =
+            |line: &&str| line.split(',').next().and_then(|cell| cell.parse().ok()).is_some_and(|at: u64| at <= step);
         // A last line without its end was cut off.
         let whole = before.rfind('\n').map_or("", |end| &before[..=end]);
         let mut text = HEADER.to_owned();

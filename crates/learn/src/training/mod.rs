@@ -2,6 +2,7 @@
 //! and where it stands. Nothing here reads a clock or the environment: see [`Watch`].
 
 mod adam;
+mod burn_engine;
 mod checkpoint;
 mod container;
 mod engine;

@@ -153,7 +153,7 @@ impl Trainer {
         let ending = loop {
             self.state.standing.seconds = before + watch.seconds() - begun;
             progress.done = self.done();
-            if self.state.standing.finished || progress.done >= 1.0 {
+            if progress.done >= 1.0 {
                 break Ending::Finished;
             }
             if training.early_stopping.is_some_and(|looks| self.state.standing.looks_without_better >= looks) {
@@ -196,7 +196,14 @@ impl Trainer {
     fn progress(&self) -> Progress {
         let standing = &self.state.standing;
         let (skipped, done) = (standing.guard.skipped, self.done());
-        Progress { step: standing.step, seconds: standing.seconds, samples: standing.drawn, skipped, done, ..Progress::default() }
+        Progress {
+            step: standing.step,
+            seconds: standing.seconds,
+            samples: standing.drawn,
+            skipped,
+            done,
+            ..Progress::default()
+        }
     }
 
     /// Share of the run that is done.
@@ -277,7 +284,8 @@ impl Trainer {
         progress.evaluation = Some(found);
         self.metrics.add(progress)?;
         let is_best = self.state.standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
-        self.state.standing.looks_without_better = if is_best { 0 } else { self.state.standing.looks_without_better + 1 };
+        self.state.standing.looks_without_better =
+            if is_best { 0 } else { self.state.standing.looks_without_better + 1 };
         let best = &self.state.standing.best;
         let place = best.partition_point(|other| other.price_rmse <= kept.price_rmse);
         let most = self.config.training.keep_best;

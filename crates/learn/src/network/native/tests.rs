@@ -6,11 +6,18 @@ use crate::data::uniform;
 use crate::network::{Activation, Features, OutputTransform, value};
 
 /// A small network with random parameters, and rows of its model.
-fn network(model: PricingModel, activation: Activation, residual: bool, output: OutputTransform) -> (Architecture, Vec<f32>, Vec<f64>) {
+fn network(
+    model: PricingModel,
+    activation: Activation,
+    residual: bool,
+    output: OutputTransform,
+) -> (Architecture, Vec<f32>, Vec<f64>) {
     let config = NetworkConfig { width: 9, depth: 3, activation, residual, output, ..NetworkConfig::default() };
     let ranges: &[[f64; 2]] = match model {
         PricingModel::BlackScholes => &[[0.6, 1.6], [0.1, 2.0], [0.1, 0.8]],
-        PricingModel::Heston => &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3], [0.5, 4.0], [0.02, 0.3], [0.2, 0.9], [-0.9, 0.1]],
+        PricingModel::Heston => {
+            &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3], [0.5, 4.0], [0.02, 0.3], [0.2, 0.9], [-0.9, 0.1]]
+        }
     };
     let inputs: Vec<f64> = (0..150 * ranges.len())
         .map(|i| {
@@ -46,7 +53,10 @@ fn prices_and_differentials_are_those_of_the_twin() {
             assert!((alone[i] - wanted.price).abs() < 2e-6, "{model:?} {activation:?} row {i}");
             for j in 0..count {
                 let (found, wanted) = (differentials[i * count + j], wanted.by_input[j]);
-                assert!((found - wanted).abs() < 2e-5 * (1.0 + wanted.abs()), "{model:?} {activation:?} row {i} input {j}: {found} {wanted}");
+                assert!(
+                    (found - wanted).abs() < 2e-5 * (1.0 + wanted.abs()),
+                    "{model:?} {activation:?} row {i} input {j}: {found} {wanted}"
+                );
             }
         }
     }
@@ -68,7 +78,10 @@ fn a_differential_is_the_finite_difference_of_the_price_and_gamma_that_of_delta(
                             value(&architecture, &parameters, &[], &row)
                         });
                         let slope = (above.price - below.price) / (2.0 * step);
-                        assert!((slope - at.by_input[j]).abs() < 1e-7 * (1.0 + slope.abs()), "{activation:?} input {j}");
+                        assert!(
+                            (slope - at.by_input[j]).abs() < 1e-7 * (1.0 + slope.abs()),
+                            "{activation:?} input {j}"
+                        );
                         if j == 0 {
                             let gamma = (above.by_input[0] - below.by_input[0]) / (2.0 * step);
                             assert!((gamma - at.gamma).abs() < 1e-6 * (1.0 + gamma.abs()), "{activation:?} {gamma}");
@@ -139,7 +152,8 @@ proptest! {
 
 #[test]
 fn the_gradient_does_not_depend_on_the_number_of_threads() {
-    let (architecture, parameters, inputs) = network(PricingModel::BlackScholes, Activation::Silu, false, OutputTransform::Bounds);
+    let (architecture, parameters, inputs) =
+        network(PricingModel::BlackScholes, Activation::Silu, false, OutputTransform::Bounds);
     let prices = vec![0.3; inputs.len() / 3];
     let batch = Batch { inputs: &inputs, prices: &prices, differentials: &inputs };
     let scales = LossScales { by_total_volatility: true, differentials: [1.0; MOST_INPUTS] };

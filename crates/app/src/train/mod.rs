@@ -1,0 +1,9 @@
+//! Training from the command line: who watches the run, what it took against the closed form, and the words for it.
+
+mod report;
+mod speed;
+mod watcher;
+
+pub use report::{Report, json, table};
+pub use speed::{Speed, measure};
+pub use watcher::Watcher;

@@ -1,0 +1,114 @@
+//! What came of a run, for people and for programs.
+
+use std::{fmt::Write, path::Path};
+
+use serde_json::{Value, json as value};
+use zomma_learn::{
+    config::PricingModel,
+    training::{Ending, Evaluation, Progress, TrainedNetwork, checksum},
+};
+
+use super::Speed;
+
+/// All that is told.
+pub struct Report<'a> {
+    /// Whose network it is.
+    pub model: PricingModel,
+    /// Where it lies.
+    pub folder: &'a Path,
+    /// Why training ended.
+    pub ending: Ending,
+    /// The network, its errors measured.
+    pub network: &'a TrainedNetwork,
+    /// Where training ended.
+    pub progress: &'a Progress,
+    /// Rows a second of this sitting.
+    pub samples_per_second: f64,
+    /// What an option costs.
+    pub speed: Option<Speed>,
+}
+
+/// The table that ends the command.
+pub fn table(report: &Report<'_>) -> String {
+    let Report { model, folder, ending, network, progress, samples_per_second, speed } = report;
+    let mut text = String::new();
+    let ended = match ending {
+        Ending::StoppedEarly => ", stopped early",
+        Ending::Finished | Ending::Interrupted => "",
+    };
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "{}: {} steps, {:.1} million rows in {:.1} minutes ({:.0} thousand rows/s){ended}; {} steps skipped",
+        folder.join("network.bin").display(),
+        progress.step,
+        progress.samples as f64 / 1e6,
+        progress.seconds / 60.0,
+        samples_per_second / 1e3,
+        progress.skipped
+    );
+    if let Some(found) = &network.evaluation {
+        let _ = writeln!(text, "\n  errors on {} rows that were never seen        rmse       worst", found.rows);
+        let mut line = |name: &str, rmse: f64, most: Option<f64>| {
+            let most = most.map_or(String::new(), |most| format!("{most:>11.2e}"));
+            let _ = writeln!(text, "  {name:<44}{rmse:>10.2e} {most}");
+        };
+        line("price, of the strike", found.price_rmse, Some(found.price_max));
+        line("delta", found.delta_rmse, Some(found.delta_max));
+        for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(1) {
+            line(&format!("derivative of the price by {name}"), *rmse, None);
+        }
+        if let Some(gamma) = &found.gamma {
+            line("gamma, of the at-the-money gamma of the row", gamma.rmse, Some(gamma.max));
+            line("  99 of 100 rows are within", gamma.percentile_99, None);
+        }
+    }
+    if let Some(Speed { network_ns, teacher_ns, teacher }) = speed {
+        let (times, who) = if network_ns < teacher_ns {
+            (teacher_ns / network_ns, "the network is faster")
+        } else {
+            (network_ns / teacher_ns, "the network is slower: it earns its place only where there is no such formula")
+        };
+        let _ = writeln!(
+            text,
+            "\n  an option costs {network_ns:.0} ns by the network and {teacher_ns:.0} ns by the {teacher}, {times:.1} times: {who}"
+        );
+    }
+    text
+}
+
+/// The same for programs.
+pub fn json(report: &Report<'_>) -> Value {
+    let Report { model, folder, ending, network, progress, samples_per_second, speed } = report;
+    let none = Evaluation::default();
+    let found = network.evaluation.as_ref().unwrap_or(&none);
+    let by_input: serde_json::Map<String, Value> = model
+        .input_names()
+        .iter()
+        .zip(&found.by_input_rmse)
+        .map(|(name, rmse)| ((*name).to_owned(), value!(rmse)))
+        .collect();
+    value!({
+        "model": model.as_str(),
+        "folder": folder,
+        "network": folder.join("network.bin"),
+        "stopped_early": *ending == Ending::StoppedEarly,
+        "steps": progress.step,
+        "best_step": network.step,
+        "samples": progress.samples,
+        "seconds": progress.seconds,
+        "samples_per_second": samples_per_second,
+        "skipped_steps": progress.skipped,
+        "parameters": network.parameters.len(),
+        "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
+        "test_rows": found.rows,
+        "price_rmse": found.price_rmse,
+        "price_max": found.price_max,
+        "delta_rmse": found.delta_rmse,
+        "delta_max": found.delta_max,
+        "by_input_rmse": by_input,
+        "gamma": found.gamma,
+        "network_ns": speed.map(|speed| speed.network_ns),
+        "teacher_ns": speed.map(|speed| speed.teacher_ns),
+    })
+}

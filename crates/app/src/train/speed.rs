@@ -1,0 +1,87 @@
+//! What an option costs by the network, and by the formula or series that taught it.
+
+use std::time::Instant;
+
+use zomma_base::{OptionType, Status};
+use zomma_learn::{
+    config::{PricingModel, TrainConfig},
+    data::Source,
+    training::TrainedNetwork,
+};
+use zomma_pricing::{
+    black::{self, RowColumns},
+    fourier::{self, Columns, Heston, Model},
+};
+
+/// Rows of a batch.
+const ROWS: usize = 65_536;
+/// The least of so many runs counts.
+const RUNS: usize = 7;
+
+/// Nanoseconds an option, all threads, batches of [`ROWS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// By the network.
+    pub network_ns: f64,
+    /// By who made the labels.
+    pub teacher_ns: f64,
+    /// Its name.
+    pub teacher: &'static str,
+}
+
+/// Measures both on the same rows, each with parameters of its own. None for a network that only Burn computes.
+///
+/// # Errors
+///
+/// Where the rows cannot be made.
+pub fn measure(config: &TrainConfig, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
+    let Some(native) = network.native() else { return Ok(None) };
+    let rows = Source::new(&config.data, config.training.seed)?.first(ROWS)?;
+    let mut prices = vec![0.0; ROWS];
+    let network_ns = least(|| native.prices(&network.parameters, &rows.inputs, &mut prices));
+    let inputs = config.data.model.input_names().len();
+    let column = |j: usize| rows.inputs.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
+    let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
+    let [spot, expiry_years, volatility] = [0, 1, 2].map(column);
+    let mut status = vec![Status::Ok; ROWS];
+    let (teacher, teacher_ns) = match config.data.model {
+        PricingModel::BlackScholes => {
+            let rows = RowColumns {
+                option_type: &calls,
+                spot: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                risk_free_rate: &zeros,
+                dividend_yield: &zeros,
+                volatility: &volatility,
+            };
+            ("closed form", least(|| black::price(&rows, black::Model::Black76, &mut prices, &mut status)))
+        }
+        PricingModel::Heston => {
+            let heston = |row: &[f64]| {
+                Model::Heston(Heston { v0: row[2], kappa: row[3], theta_v: row[4], sigma_v: row[5], rho_v: row[6] })
+            };
+            let model: Vec<Model> = rows.inputs.chunks_exact(inputs).map(heston).collect();
+            let columns = Columns {
+                model: &model,
+                option_type: &calls,
+                spot: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                risk_free_rate: &zeros,
+                dividend_yield: &zeros,
+            };
+            ("Fourier series", least(|| fourier::price_batch(&columns, &mut prices, &mut status)))
+        }
+    };
+    Ok(Some(Speed { network_ns, teacher_ns, teacher }))
+}
+
+fn least(mut run: impl FnMut()) -> f64 {
+    let mut time = || {
+        let begun = Instant::now();
+        run();
+        begun.elapsed().as_nanos() as f64 / ROWS as f64
+    };
+    (0..RUNS).map(|_| time()).fold(f64::INFINITY, f64::min)
+}

@@ -1,0 +1,115 @@
+//! Watches a run for the user: a bar on a terminal, lines elsewhere, and the wish to stop.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+use zomma_learn::training::{Progress, Watch};
+
+/// Steps of the bar.
+const PARTS: u64 = 1000;
+
+/// The user's eyes on a run, and his hand on it.
+pub struct Watcher {
+    begun: Instant,
+    stop: Arc<AtomicBool>,
+    bar: Option<ProgressBar>,
+    best: Option<f64>,
+    /// Held-out error as the last look said it.
+    held_out: String,
+    first: Option<(f64, u64)>,
+}
+
+impl Watcher {
+    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
+    ///
+    /// # Errors
+    ///
+    /// Where signals cannot be heard.
+    pub fn new() -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal is remembered, the second finds it remembered.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))?;
+        }
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(PARTS);
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Ok(Self { begun: Instant::now(), stop, bar, best: None, held_out: String::new(), first: None })
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Rows a second since the first step of this sitting.
+    pub fn samples_per_second(&self, progress: &Progress) -> f64 {
+        let Some((seconds, samples)) = self.first else { return 0.0 };
+        let elapsed = progress.seconds - seconds;
+        if elapsed > 0.0 { (progress.samples - samples) as f64 / elapsed } else { 0.0 }
+    }
+
+    fn line(&self, progress: &Progress) -> String {
+        let Progress { step, seconds, learning_rate, loss, skipped, .. } = progress;
+        let rate = self.samples_per_second(progress) / 1e3;
+        let skipped = if *skipped > 0 { format!(", {skipped} steps skipped") } else { String::new() };
+        format!(
+            "step {step}, {seconds:.0} s, {rate:.0} thousand rows/s, rate {learning_rate:.1e}, loss {:.2e}{}{skipped}",
+            loss.total(),
+            self.held_out
+        )
+    }
+}
+
+impl Watch for Watcher {
+    fn seconds(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn stepped(&mut self, progress: &Progress) {
+        self.first.get_or_insert((progress.seconds, progress.samples));
+        if let Some(found) = &progress.evaluation {
+            let best = self.best.map_or(found.price_rmse, |best| best.min(found.price_rmse));
+            self.best = Some(best);
+            self.held_out =
+                format!(", held out {:.2e} (best {best:.2e}), delta {:.2e}", found.price_rmse, found.delta_rmse);
+        }
+        match &self.bar {
+            Some(bar) if progress.step.is_multiple_of(10) || progress.evaluation.is_some() => {
+                bar.set_position((progress.done * PARTS as f64) as u64);
+                bar.set_message(self.line(progress));
+            }
+            None if progress.evaluation.is_some() => eprintln!("{}", self.line(progress)),
+            _ => {}
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("zomma: {message}")),
+            None => eprintln!("zomma: {message}"),
+        }
+    }
+}

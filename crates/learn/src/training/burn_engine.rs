@@ -1,0 +1,101 @@
+//! Burn as the loop's engine: any network of a config, on any back end.
+
+use burn::backend::Autodiff;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::Engine;
+use crate::LearnError;
+use crate::network::{Architecture, Batch, BurnNetwork, BurnShown, Layout, Loss, LossScales, Mode, losses};
+
+/// Rows that are priced at a time.
+const ROWS: usize = 8192;
+/// Share of the running statistics that a step replaces.
+const MOMENTUM: f32 = 0.1;
+
+/// The engine on one device of a back end.
+pub(super) struct BurnEngine<B: Backend> {
+    name: String,
+    architecture: Architecture,
+    layout: Layout,
+    seed: u64,
+    device: B::Device,
+}
+
+impl<B: Backend> BurnEngine<B> {
+    /// `seed` is dropout's.
+    pub(super) fn new(name: &str, architecture: &Architecture, seed: u64, device: B::Device) -> Self {
+        let layout = architecture.layout();
+        Self { name: name.into(), architecture: architecture.clone(), layout, seed, device }
+    }
+}
+
+fn numbers<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+impl<B: Backend> Engine for BurnEngine<B> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn gradient(
+        &mut self,
+        (parameters, statistics): (&[f32], &mut [f32]),
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        step: u64,
+        gradient: &mut [f32],
+    ) -> Result<Loss, LearnError> {
+        let weights = (parameters, &*statistics);
+        let Self { architecture, layout, device, .. } = self;
+        let network = BurnNetwork::<Autodiff<B>>::new(architecture, layout, weights, device, Tensor::require_grad);
+        let shown = BurnShown::new(architecture, batch.inputs, device);
+        let mode = Mode::Training(self.seed.wrapping_add(step));
+        let mut prices = network.prices(&shown, mode, !batch.differentials.is_empty());
+        let moved = std::mem::take(&mut prices.statistics);
+        let (price, differential) = losses(architecture, prices, &shown, batch, scales);
+        let total = differential.clone().map_or(price.clone(), |differential| differential + price.clone());
+        let gradients = total.backward();
+        for (place, parameter) in layout.places().into_iter().zip(network.parameters()) {
+            match parameter.grad(&gradients) {
+                Some(found) => place.of_mut(gradient).copy_from_slice(&numbers(found)),
+                None => place.of_mut(gradient).fill(0.0),
+            }
+        }
+        let rows = batch.prices.len() as f32;
+        let width = architecture.width;
+        for (kept, [mean, variance]) in statistics.chunks_exact_mut(2 * width).zip(moved) {
+            let (kept_mean, kept_variance) = kept.split_at_mut(width);
+            let blend = |kept: &mut f32, found: f32| *kept += MOMENTUM * (found - *kept);
+            kept_mean.iter_mut().zip(numbers(mean)).for_each(|(kept, found)| blend(kept, found));
+            let unbiased = rows / (rows - 1.0).max(1.0);
+            kept_variance.iter_mut().zip(numbers(variance)).for_each(|(kept, found)| blend(kept, found * unbiased));
+        }
+        let scalar = |tensor| f64::from(numbers::<_, 1>(tensor)[0]);
+        Ok(Loss { price: scalar(price), differential: differential.map_or(0.0, scalar) })
+    }
+
+    fn differentials(
+        &mut self,
+        weights: (&[f32], &[f32]),
+        inputs: &[f64],
+        (prices, differentials): (&mut [f64], &mut [f64]),
+    ) -> Result<(), LearnError> {
+        let Self { architecture, layout, device, .. } = self;
+        let network = BurnNetwork::<B>::new(architecture, layout, weights, device, |tensor| tensor);
+        let count = architecture.features.model.input_names().len();
+        let outputs = prices.chunks_mut(ROWS).zip(differentials.chunks_mut(ROWS * count));
+        for (inputs, (prices, differentials)) in inputs.chunks(ROWS * count).zip(outputs) {
+            let shown = BurnShown::new(architecture, inputs, device);
+            let found = network.prices(&shown, Mode::Pricing, true);
+            prices.iter_mut().zip(numbers(found.prices)).for_each(|(out, x)| *out = f64::from(x));
+            let by_input = found.differentials.map(numbers).unwrap_or_default();
+            differentials.iter_mut().zip(by_input).for_each(|(out, x)| *out = f64::from(x));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

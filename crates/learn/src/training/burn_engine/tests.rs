@@ -1,0 +1,119 @@
+use burn::backend::Flex;
+
+use super::*;
+use crate::config::{NetworkConfig, Normalisation, PricingModel};
+use crate::data::uniform;
+use crate::network::{Activation, Features, MOST_INPUTS, Native, OutputTransform, value};
+
+/// A small network, its parameters, and rows to learn from.
+fn network(config: &NetworkConfig) -> (Architecture, Vec<f32>, Vec<f64>) {
+    let ranges = [[0.6, 1.6], [0.1, 2.0], [0.1, 0.8]];
+    let inputs: Vec<f64> =
+        (0..300).map(|i| ranges[i % 3][0] + (ranges[i % 3][1] - ranges[i % 3][0]) * uniform(5, i as u64)).collect();
+    let model = PricingModel::BlackScholes;
+    let features = Features::unscaled(model, model.default_features().to_vec()).fit(&inputs);
+    let architecture = Architecture::new(config, features);
+    let parameters = architecture.layout().first_parameters(1.0, 3);
+    (architecture, parameters, inputs)
+}
+
+fn scales() -> LossScales {
+    LossScales {
+        by_total_volatility: true,
+        differentials: std::array::from_fn(|j| if j < MOST_INPUTS { 0.4 } else { 0.0 }),
+    }
+}
+
+fn norm(numbers: &[f32]) -> f32 {
+    numbers.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+/// Two derivations of one gradient: ours by hand, Burn's by automatic differentiation.
+#[test]
+fn loss_and_gradient_are_those_of_the_native_engine() {
+    for activation in Activation::ALL {
+        for output in [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds] {
+            for differentials in [false, true] {
+                let config = NetworkConfig {
+                    width: 9,
+                    depth: 3,
+                    residual: true,
+                    activation,
+                    output,
+                    ..NetworkConfig::default()
+                };
+                let (architecture, parameters, inputs) = network(&config);
+                let prices = vec![0.3; 100];
+                let labels = if differentials { &inputs[..] } else { &[] };
+                let batch = Batch { inputs: &inputs, prices: &prices, differentials: labels };
+                let (mut ours, mut theirs) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+                let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales(), &mut ours);
+                let mut burn = BurnEngine::<Flex>::new("burn", &architecture, 1, Default::default());
+                let found = burn.gradient((&parameters, &mut []), &batch, &scales(), 0, &mut theirs).unwrap();
+                assert!((found.total() - loss.total()).abs() < 2e-5 * loss.total(), "{activation:?} {output:?}");
+                let difference: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
+                let error = norm(&difference) / norm(&ours);
+                assert!(error < 1e-4, "{activation:?} {output:?} {differentials}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn normalised_networks_price_as_their_twin_with_its_derivatives() {
+    for norm in [Normalisation::Layer, Normalisation::Batch] {
+        for residual in [false, true] {
+            let config = NetworkConfig { width: 7, depth: 3, norm, residual, dropout: 0.2, ..NetworkConfig::default() };
+            let (architecture, parameters, inputs) = network(&config);
+            let mut statistics = architecture.layout().first_statistics();
+            statistics.iter_mut().enumerate().for_each(|(i, x)| *x += 0.3 * uniform(4, i as u64) as f32);
+            let mut burn = BurnEngine::<Flex>::new("burn", &architecture, 1, Default::default());
+            let (mut prices, mut differentials) = (vec![0.0; 100], vec![0.0; 300]);
+            burn.differentials((&parameters, &statistics), &inputs, (&mut prices, &mut differentials)).unwrap();
+            for (i, row) in inputs.chunks_exact(3).enumerate() {
+                let wanted = value(&architecture, &parameters, &statistics, row);
+                assert!((prices[i] - wanted.price).abs() < 5e-6, "{norm:?} row {i}");
+                for j in 0..3 {
+                    let error = (differentials[3 * i + j] - wanted.by_input[j]).abs();
+                    assert!(error < 1e-4 * (1.0 + wanted.by_input[j].abs()), "{norm:?} row {i} input {j}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn running_statistics_go_to_those_of_the_batch_and_dropout_depends_on_the_step_alone() {
+    let config =
+        NetworkConfig { width: 6, depth: 1, norm: Normalisation::Batch, dropout: 0.5, ..NetworkConfig::default() };
+    let (architecture, parameters, inputs) = network(&config);
+    let prices = vec![0.3; 100];
+    let batch = Batch { inputs: &inputs, prices: &prices, differentials: &inputs };
+    let mut burn = BurnEngine::<Flex>::new("burn", &architecture, 1, Default::default());
+    let mut statistics = architecture.layout().first_statistics();
+    let mut at = |step: u64, statistics: &mut [f32]| {
+        let mut gradient = vec![0.0; parameters.len()];
+        burn.gradient((&parameters, statistics), &batch, &scales(), step, &mut gradient).unwrap();
+        gradient
+    };
+    let first = at(7, &mut statistics);
+    assert_ne!(first, at(8, &mut statistics));
+    assert_eq!(first, at(7, &mut statistics));
+    for step in 0..200 {
+        at(step, &mut statistics);
+    }
+    // The sums of the one layer, by hand.
+    let layout = architecture.layout();
+    let sums: Vec<f64> = inputs
+        .chunks_exact(3)
+        .map(|row| {
+            let shown = architecture.features.shown(row);
+            let weight = layout.hidden[0].weight.of(&parameters);
+            f64::from(layout.hidden[0].bias.of(&parameters)[0])
+                + (0..2).map(|i| shown.values[i] * f64::from(weight[i * 6])).sum::<f64>()
+        })
+        .collect();
+    let mean = sums.iter().sum::<f64>() / 100.0;
+    let variance = sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / 99.0;
+    assert!((f64::from(statistics[0]) - mean).abs() < 1e-4 && (f64::from(statistics[6]) - variance).abs() < 1e-4);
+}
