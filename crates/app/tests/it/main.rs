@@ -21,3 +21,4 @@ mod recovery;
 mod risk;
 mod rubbish;
 mod surface;
+mod train;

@@ -161,7 +161,10 @@ impl DataConfig {
         for name in names {
             let key = format!("data.ranges.{name}");
             let Some(range) = self.ranges.get(*name) else {
-                return Err(LearnError::Missing { key, wanted: "its least and greatest value, { min = …, max = … }".into() });
+                return Err(LearnError::Missing {
+                    key,
+                    wanted: "its least and greatest value, { min = …, max = … }".into(),
+                });
             };
             let (from, to) = PricingModel::limits(name);
             let Range { min, max, scale } = *range;
@@ -170,7 +173,11 @@ impl DataConfig {
                 return Err(LearnError::bad(&key, format!("{min} to {max}"), allowed));
             }
             if scale != RangeScale::Linear && min <= 0.0 {
-                return Err(LearnError::bad(&format!("{key}.scale"), format!("{scale:?}").to_lowercase(), "linear where min is 0 or below"));
+                return Err(LearnError::bad(
+                    &format!("{key}.scale"),
+                    format!("{scale:?}").to_lowercase(),
+                    "linear where min is 0 or below",
+                ));
             }
         }
         number("data.near_the_money", self.near_the_money, 0.0, 1.0)?;

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::Rows;
 use super::labels::label;
 use super::points::{PointSet, uniform};
-use super::Rows;
 use crate::LearnError;
 use crate::config::{DataConfig, PricingModel};
 

@@ -261,11 +261,8 @@ impl Workspace {
             product(upper, false, weights(layout, l, parameters), given);
             let by_sums = Matrix::new(&here.by_sums, width, rows);
             product(layout.hidden[l].weight.of_mut(gradient), true, by_sums, given.transposed());
-            adjoints(
-                &mut upper[..used],
-                &mut here.extra[..used],
-                [&here.by_activations[..used], &here.first[..used], &here.second[..used]],
-            );
+            let (by_activations, first) = (&here.by_activations[..used], &here.first[..used]);
+            adjoints(&mut upper[..used], &mut here.extra[..used], by_activations, first, &here.second[..used]);
             if architecture.is_residual(l) {
                 add(&mut upper[..used], &lower[..used]);
             }
@@ -328,11 +325,12 @@ fn multiply(out: &mut [f32], a: &[f32], b: &[f32]) {
     out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a * b);
 }
 
-/// q becomes q f′, `extra` q ā f″; the columns are ā, f′ and f″.
+/// q becomes q f′, `extra` q ā f″.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma+avx2", "x86_64+avx2+fma"))]
-fn adjoints(q: &mut [f32], extra: &mut [f32], [by_activations, first, second]: [&[f32]; 3]) {
-    for (i, (q, extra)) in q.iter_mut().zip(extra).enumerate() {
-        *extra = *q * by_activations[i] * second[i];
-        *q *= first[i];
+fn adjoints(q: &mut [f32], extra: &mut [f32], by_activations: &[f32], first: &[f32], second: &[f32]) {
+    let given = by_activations.iter().zip(first).zip(second);
+    for ((q, extra), ((by, first), second)) in q.iter_mut().zip(extra).zip(given) {
+        *extra = *q * by * second;
+        *q *= first;
     }
 }

@@ -224,16 +224,16 @@ impl Trainer {
         gradient: &mut [f32],
         part: &mut [f32],
     ) -> Result<Loss, LearnError> {
-        let training = &self.config.training;
-        let share = 1.0 / training.accumulate as f64;
+        let accumulate = self.config.training.accumulate;
+        let share = 1.0 / accumulate as f64;
         let mut sum = Loss::default();
-        for batch in 0..training.accumulate {
+        for batch in 0..accumulate {
             self.state.standing.drawn += rows.len() as u64;
             let Self { source, engine, state, scales, config, .. } = self;
             let State { parameters, statistics, standing, .. } = state;
             let labelled = rows.batch(config.data.differentials);
             let place = if batch == 0 { &mut *gradient } else { &mut *part };
-            let step = standing.step * training.accumulate as u64 + batch as u64;
+            let step = standing.step * accumulate as u64 + batch as u64;
             let (drawn, loss) = rayon::join(
                 || source.draw(standing.drawn, next),
                 || engine.gradient((parameters, statistics), &labelled, scales, step, place),
@@ -247,7 +247,7 @@ impl Trainer {
             sum.differential += share * loss.differential;
             std::mem::swap(rows, next);
         }
-        if training.accumulate > 1 {
+        if accumulate > 1 {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
         Ok(sum)
