@@ -1,1 +1,3 @@
 //! Networks that price: trained, checked, shrunk and exported.
+
+pub mod search;
