@@ -6,6 +6,7 @@ mod block_on;
 pub mod error;
 pub mod parquet;
 pub mod place;
+pub mod rules;
 pub mod table;
 
 pub use block_on::block_on;
