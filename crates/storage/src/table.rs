@@ -59,6 +59,7 @@ const fn optional(name: &'static str, kind: Kind) -> Column {
 }
 
 /// `kind` is a body of `market::event` in snake case; prices are in the instrument's currency, sizes in its units, not in ticks and lots.
+/// `new_order_id` (of `modify`) and `trading_status` (of `status`) are there so that a book can be built from the table again.
 const TICKS: &[Column] = &[
     needed(TIME, Kind::Time),
     needed(INSTRUMENT, Kind::Text),
@@ -70,6 +71,8 @@ const TICKS: &[Column] = &[
     optional("size", Kind::Float),
     optional("order_id", Kind::Integer),
     needed("flags", Kind::Integer),
+    optional("new_order_id", Kind::Integer),
+    optional("trading_status", Kind::Text),
 ];
 
 const QUOTES: &[Column] = &[
@@ -154,10 +157,10 @@ impl Table {
     }
 
     /// The columns that tell one row from another: a second row of the same key replaces the first when files are compacted and where
-    /// PostgreSQL holds the table.
+    /// PostgreSQL holds the table. Two absent values are the same one. One message of a feed of levels tells several prices: theirs differ by `price`.
     pub fn key(self) -> &'static [&'static str] {
         match self {
-            Self::Ticks => &[INSTRUMENT, TIME, "sequence", "kind", "side", "order_id"],
+            Self::Ticks => &[INSTRUMENT, TIME, "sequence", "kind", "side", "order_id", "price"],
             Self::Quotes => &[INSTRUMENT, TIME],
             Self::Bars => &[INSTRUMENT, "interval_ns", TIME],
             Self::Greeks => &[INSTRUMENT, TIME],
@@ -191,6 +194,12 @@ impl Kind {
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+impl serde::Serialize for Table {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
