@@ -6,6 +6,7 @@ mod block_on;
 pub mod error;
 pub mod parquet;
 pub mod place;
+pub mod postgres;
 pub mod rules;
 pub mod table;
 
