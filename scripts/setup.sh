@@ -33,9 +33,27 @@ install_package() {
     return $status
 }
 
+# A server of S3's protocol that stores, from npm, for the tests of object stores. testkit's s3_server.rs looks for it there.
+S3_SERVER_VERSION=3.7.1
+
+install_s3_server() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/zomma/s3rver-$S3_SERVER_VERSION
+    if [ -e "$folder/node_modules/s3rver/bin/s3rver.js" ]; then
+        return
+    fi
+    if ! command -v npm >/dev/null; then
+        echo "no npm here: tests that need an S3 server will be skipped" >&2
+        return
+    fi
+    echo "installing: s3rver $S3_SERVER_VERSION"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" "s3rver@$S3_SERVER_VERSION" >/dev/null ||
+        echo "could not install s3rver: tests that need an S3 server will be skipped" >&2
+}
+
 # Installs what the tests use and the machine lacks. Where that is not possible the tests that need it are skipped, and say so.
 install_missing() {
     local missing=() name
+    install_s3_server
     for name in "${TEST_PACKAGES[@]}"; do
         package_present "$name" || missing+=("$name")
     done

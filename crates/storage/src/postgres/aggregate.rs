@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
-
 use zomma_market::event::Flags;
 
 use super::{

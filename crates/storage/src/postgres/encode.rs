@@ -8,6 +8,7 @@ use arrow_array::{
 
 use crate::{
     error::{Result, StorageError},
+    parquet::conform,
     table::{Kind, Table},
 };
 
@@ -17,53 +18,43 @@ pub(super) const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// A column, typed once for all of its rows.
-enum Cells<'a> {
-    Time(&'a TimestampNanosecondArray),
-    Integer(&'a Int64Array),
-    Float(&'a Float64Array),
-    Text(&'a StringArray),
+enum Cells {
+    Time(TimestampNanosecondArray),
+    Integer(Int64Array),
+    Float(Float64Array),
+    Text(StringArray),
 }
 
-/// Rows that were checked against their table: every column is there, has its type, is null only where it may be, and holds what the server can.
-pub(super) struct Rows<'a> {
+/// Rows that are those of their table ([`conform`]), and that the server can hold.
+pub(super) struct Rows {
     table: Table,
-    columns: Vec<Cells<'a>>,
+    columns: Vec<Cells>,
     len: usize,
 }
 
-impl<'a> Rows<'a> {
-    /// Checks a batch. Columns may be in any order; others than the table's are refused.
-    pub(super) fn new(table: Table, batch: &'a RecordBatch) -> Result<Self> {
-        let wrong = |problem: String| StorageError::Columns { table, problem };
-        if let Some(field) = batch.schema().fields().iter().find(|field| table.columns().iter().all(|column| column.name != field.name())) {
-            let names: Vec<_> = table.columns().iter().map(|column| column.name).collect();
-            return Err(wrong(format!("no column {:?}; allowed: {}", field.name(), names.join(", "))));
-        }
+impl Rows {
+    /// Checks a batch: as for the other back end, and that no text has the character NUL in it.
+    pub(super) fn new(table: Table, batch: &RecordBatch) -> Result<Self> {
+        let batch = conform(table, batch, 0)?;
         let mut columns = Vec::with_capacity(table.columns().len());
-        for column in table.columns() {
-            let Some(array) = batch.column_by_name(column.name) else {
-                return Err(wrong(format!("column {} is missing", column.name)));
-            };
-            let (found, expected) = (array.data_type(), column.kind.data_type());
-            if *found != expected {
-                return Err(wrong(format!("column {} is {found}; allowed: {expected}", column.name)));
-            }
-            if !column.nullable && array.null_count() > 0 {
-                let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or_default();
-                return Err(refused(table, row, column.name, "null", "a value in every row"));
-            }
+        for (column, array) in table.columns().iter().zip(batch.columns()) {
             let cells = match column.kind {
-                Kind::Time => Cells::Time(array.as_primitive::<TimestampNanosecondType>()),
-                Kind::Integer => Cells::Integer(array.as_primitive::<Int64Type>()),
-                Kind::Float => Cells::Float(array.as_primitive::<Float64Type>()),
-                Kind::Text => Cells::Text(array.as_string::<i32>()),
+                Kind::Time => Cells::Time(array.as_primitive::<TimestampNanosecondType>().clone()),
+                Kind::Integer => Cells::Integer(array.as_primitive::<Int64Type>().clone()),
+                Kind::Float => Cells::Float(array.as_primitive::<Float64Type>().clone()),
+                Kind::Text => Cells::Text(array.as_string::<i32>().clone()),
             };
-            if let Cells::Text(texts) = cells
+            if let Cells::Text(texts) = &cells
                 && texts.value_data().contains(&0)
                 && let Some(row) = (0..texts.len()).find(|row| texts.is_valid(*row) && texts.value(*row).contains('\0'))
             {
-                let value = format!("{:?}", texts.value(row));
-                return Err(refused(table, row, column.name, &value, "text without the character NUL"));
+                return Err(StorageError::Value {
+                    table,
+                    row: row + 1,
+                    column: column.name,
+                    value: format!("{:?}", texts.value(row)),
+                    allowed: "text without the character NUL".into(),
+                });
             }
             columns.push(cells);
         }
@@ -125,8 +116,4 @@ fn fixed<const N: usize>(to: &mut Vec<u8>, is_valid: bool, bytes: [u8; N]) {
     } else {
         to.extend_from_slice(&(-1_i32).to_be_bytes());
     }
-}
-
-fn refused(table: Table, row: usize, column: &'static str, value: &str, allowed: &str) -> StorageError {
-    StorageError::Value { table, row: row + 1, column, value: value.to_owned(), allowed: allowed.to_owned() }
 }

@@ -195,7 +195,7 @@ impl Writer {
 
 /// What goes in together.
 struct Part<'a> {
-    rows: &'a Rows<'a>,
+    rows: &'a Rows,
     indices: Vec<usize>,
     days: BTreeSet<i64>,
     id: String,
