@@ -305,7 +305,8 @@ mod tests {
         server.crash();
         server.begin();
         assert_eq!(server.sql(&database, "SELECT count(*) FROM t").trim(), "1000");
-        let (folder, process) = (server.folder.path().to_owned(), server.running.lock().unwrap().as_ref().unwrap().process);
+        let (folder, process) =
+            (server.folder.path().to_owned(), server.running.lock().unwrap().as_ref().unwrap().process);
         let failed = thread::spawn(move || {
             let _server = server;
             panic!("on purpose: a test that fails");

@@ -157,11 +157,10 @@ async fn run(
 
 /// What a rule has to do: whole intervals before the horizon, by day, of days that have rows.
 async fn due(connection: &mut PgConnection, rule: &Aggregate, layout: Layout, horizon: i64) -> sqlx::Result<Ranges> {
-    let rows =
-        query("SELECT lower(r), upper(r) FROM zomma.aggregates, unnest(pending) r WHERE name = $1 ORDER BY 1")
-            .bind(rule.name())
-            .fetch_all(&mut *connection)
-            .await?;
+    let rows = query("SELECT lower(r), upper(r) FROM zomma.aggregates, unnest(pending) r WHERE name = $1 ORDER BY 1")
+        .bind(rule.name())
+        .fetch_all(&mut *connection)
+        .await?;
     let mut pending = Ranges::new();
     for row in rows {
         pending.push((row.try_get(0)?, row.try_get(1)?));
@@ -248,7 +247,7 @@ impl Source {
                     "(\"kind\" = 'trade' OR \"kind\" = 'execute' AND \"flags\" & {} = 0) AND \"price\" IS NOT NULL",
                     Flags::NON_PRINTABLE.0
                 ),
-                order: &["\"time\"", "\"sequence\"", "\"kind\"", "\"side\"", "\"order_id\""],
+                order: &["\"time\"", "\"sequence\"", "\"kind\"", "\"side\"", "\"order_id\"", "\"price\""],
                 open: "\"price\"",
                 high: "\"price\"",
                 low: "\"price\"",

@@ -87,7 +87,8 @@ impl Database {
             .application_name("zomma")
             .options([("statement_timeout", statement_timeout.as_str()), ("standard_conforming_strings", "on")])
             .disable_statement_logging();
-        let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+        let host =
+            options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
         let name = options.get_database().unwrap_or(options.get_username());
         let shown = format!("postgres://{}@{host}:{}/{name}", options.get_username(), options.get_port());
         let pool = PgPoolOptions::new()
@@ -175,7 +176,9 @@ impl Database {
             sqlx::Error::Io(said) if said.kind() == io::ErrorKind::NotFound => {
                 "there is no socket there: is the server running, and is this unix_socket_directories?".into()
             }
-            sqlx::Error::Tls(_) => "does the server speak TLS, and is its certificate known (sslmode, sslrootcert)?".into(),
+            sqlx::Error::Tls(_) => {
+                "does the server speak TLS, and is its certificate known (sslmode, sslrootcert)?".into()
+            }
             _ => "are host and port right, and is the server running?".into(),
         }
     }
@@ -224,7 +227,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_address_is_refused_without_its_password() {
-        for url in ["postgres://bob:s3cret@db:notaport/x", "mysql://bob:s3cret@db/x", "postgres://bob:s3cret@db/x?sslmode=maybe"] {
+        for url in [
+            "postgres://bob:s3cret@db:notaport/x",
+            "mysql://bob:s3cret@db/x",
+            "postgres://bob:s3cret@db/x?sslmode=maybe",
+        ] {
             let error = Database::lazy(url, Settings::default()).unwrap_err().to_string();
             assert!(!error.contains("s3cret") && error.contains("allowed: postgres://"), "{error}");
         }

@@ -149,10 +149,13 @@ impl Decoder {
             at += 4;
             let field = usize::try_from(length).ok().map(|length| &bytes[at..at + length]);
             at += field.map_or(0, <[u8]>::len);
-            let whole = |field: &[u8]| <[u8; 8]>::try_from(field).map_err(|_| format!("a number of {} bytes", field.len()));
+            let whole =
+                |field: &[u8]| <[u8; 8]>::try_from(field).map_err(|_| format!("a number of {} bytes", field.len()));
             match builder {
                 Builder::Time(builder) => builder.append_option(field.map(whole).transpose()?.map(i64::from_be_bytes)),
-                Builder::Integer(builder) => builder.append_option(field.map(whole).transpose()?.map(i64::from_be_bytes)),
+                Builder::Integer(builder) => {
+                    builder.append_option(field.map(whole).transpose()?.map(i64::from_be_bytes))
+                }
                 Builder::Float(builder) => builder.append_option(field.map(whole).transpose()?.map(f64::from_be_bytes)),
                 Builder::Text(builder) => {
                     let text = field.map(std::str::from_utf8).transpose().map_err(|error| error.to_string())?;

@@ -2,7 +2,8 @@
 //! its fields and of every field its length, -1 for null, and its bytes, big-endian; then -1. Nothing needs escaping.
 
 use arrow_array::{
-    Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, cast::AsArray,
+    Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    cast::AsArray,
     types::{Float64Type, Int64Type, TimestampNanosecondType},
 };
 

@@ -42,10 +42,8 @@ pub async fn explain(database: &Database, request: &Request) -> Result<Plan> {
     let failed = |error| database.failed("explaining", error);
     let sql = request.sql()?;
     let mut connection = database.connection().await?;
-    let lines: Vec<String> = query_scalar(AssertSqlSafe(format!("EXPLAIN {sql}")))
-        .fetch_all(&mut connection)
-        .await
-        .map_err(failed)?;
+    let lines: Vec<String> =
+        query_scalar(AssertSqlSafe(format!("EXPLAIN {sql}"))).fetch_all(&mut connection).await.map_err(failed)?;
     let text = lines.join("\n");
     let days = partition_days(&mut connection, request.table).await.map_err(failed)?;
     let words: BTreeSet<_> = text.split_whitespace().map(|word| word.trim_matches('"')).collect();

@@ -22,7 +22,9 @@ pub(super) fn class(error: &Error) -> Class {
     match error {
         Error::Database(said) => said.code().as_deref().map_or(Class::Lasting, of_code),
         // The driver speaks of its protocol where a server died in the middle of a message.
-        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Protocol(_) => Class::Gone,
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Protocol(_) => {
+            Class::Gone
+        }
         _ => Class::Lasting,
     }
 }
@@ -33,7 +35,9 @@ fn of_code(code: &str) -> Class {
         "23505" | "21000" => Class::Duplicate,
         "23514" => Class::NoPartition,
         // Shut down, crashed, starting; a standby; no room for connections, on the disk, in memory.
-        "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "53000" | "53100" | "53200" | "53300" | "58030" => Class::Gone,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "53000" | "53100" | "53200" | "53300" | "58030" => {
+            Class::Gone
+        }
         _ if code.starts_with("08") => Class::Gone,
         _ => Class::Lasting,
     }

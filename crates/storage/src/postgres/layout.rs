@@ -63,9 +63,8 @@ impl Layout {
         if !is_there {
             return Ok(None);
         }
-        let name: Option<String> = query_scalar("SELECT value FROM zomma.settings WHERE key = 'layout'")
-            .fetch_optional(connection)
-            .await?;
+        let name: Option<String> =
+            query_scalar("SELECT value FROM zomma.settings WHERE key = 'layout'").fetch_optional(connection).await?;
         Ok(name.and_then(|name| Self::of(&name)))
     }
 }
@@ -136,7 +135,12 @@ pub(super) fn view_sql(table: Table) -> String {
             _ => quoted(column.name),
         })
         .collect();
-    format!("CREATE VIEW {SCHEMA}.{} AS SELECT {} FROM {};\n", quoted(&format!("{table}_utc")), columns.join(", "), full_name(table))
+    format!(
+        "CREATE VIEW {SCHEMA}.{} AS SELECT {} FROM {};\n",
+        quoted(&format!("{table}_utc")),
+        columns.join(", "),
+        full_name(table)
+    )
 }
 
 /// The day of a time, counted from 1970-01-01.
@@ -281,7 +285,9 @@ mod tests {
         let ticks = create_sql(Table::Ticks, Layout::Partitions);
         assert!(ticks.starts_with("CREATE TABLE zomma.\"ticks\" (\n  \"time\" bigint NOT NULL,\n  \"instrument\" text COLLATE \"C\" NOT NULL,"), "{ticks}");
         assert!(ticks.contains(") PARTITION BY RANGE (\"time\");"));
-        assert!(ticks.contains("(\"instrument\", \"time\", \"sequence\", \"kind\", \"side\", \"order_id\") NULLS NOT DISTINCT;"));
+        assert!(ticks.contains(
+            "(\"instrument\", \"time\", \"sequence\", \"kind\", \"side\", \"order_id\", \"price\") NULLS NOT DISTINCT;"
+        ));
         let bars = create_sql(Table::Bars, Layout::Hypertables);
         assert!(!bars.contains("PARTITION BY") && !bars.contains("NULLS"), "{bars}");
         let first = partition_sql(Table::Bars, day_of(i64::MIN));

@@ -170,7 +170,9 @@ async fn make_table(
             }
             None => {
                 let name = column.name;
-                return Ok(Err(format!("{SCHEMA}.{table} lacks the column {name}, without which no row may be: add it")));
+                return Ok(Err(format!(
+                    "{SCHEMA}.{table} lacks the column {name}, without which no row may be: add it"
+                )));
             }
         }
     }

@@ -171,7 +171,8 @@ pub async fn thin(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec
 
 /// A day is a whole number of intervals, so that none crosses into the next.
 fn thin_sql(rule: &Thin, day: i64) -> String {
-    let (name, interval, from, to) = (full_name(rule.table), rule.interval_ns, day_start_ns(day), day_start_ns(day + 1));
+    let (name, interval, from, to) =
+        (full_name(rule.table), rule.interval_ns, day_start_ns(day), day_start_ns(day + 1));
     let partition = format!("\"instrument\", (\"time\" - {from}) / {interval}");
     let key = rule.table.key().iter().map(|name| format!("{} DESC", quoted(name))).collect::<Vec<_>>().join(", ");
     format!(

@@ -3,14 +3,14 @@
 use std::{
     fmt::Write as _,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use bytes::Bytes;
-use futures::{Stream, StreamExt, stream::BoxStream};
-use sqlx::postgres::PgPoolCopyExt;
+use futures::{SinkExt, Stream, StreamExt, channel::mpsc};
+use sqlx::PgConnection;
+use tokio::task::JoinHandle;
 
 use super::{
     connect::Database,
@@ -24,6 +24,8 @@ use crate::{
 
 /// Rows of a batch, unless it is the last.
 const BATCH_ROWS: usize = 8192;
+/// Batches that are read before they are asked for.
+const BATCHES_AHEAD: usize = 4;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,18 +90,17 @@ impl Request {
     }
 }
 
-/// Rows as they come.
+/// Rows as they come. Dropping it ends the question, and its connection.
 pub struct Scan {
-    database: Database,
-    bytes: BoxStream<'static, sqlx::Result<Bytes>>,
-    decoder: Decoder,
-    is_over: bool,
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch>>,
+    reader: JoinHandle<()>,
 }
 
 impl Scan {
     /// The columns of its batches.
     pub fn schema(&self) -> SchemaRef {
-        self.decoder.schema().clone()
+        self.schema.clone()
     }
 
     /// All of it.
@@ -114,57 +115,77 @@ impl Scan {
         }
         Ok(batches)
     }
-
-    fn broken(&self, problem: &str) -> StorageError {
-        StorageError::Place { place: self.database.shown().to_owned(), problem: format!("reading rows: {problem}") }
-    }
 }
 
 impl Stream for Scan {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while !this.is_over {
-            if this.decoder.rows() >= BATCH_ROWS {
-                return Poll::Ready(Some(this.decoder.finish().map_err(StorageError::from)));
-            }
-            let failure = match ready!(this.bytes.poll_next_unpin(context)) {
-                Some(Ok(bytes)) => match this.decoder.push(&bytes) {
-                    Ok(()) => continue,
-                    Err(problem) => this.broken(&problem),
-                },
-                Some(Err(error)) => this.database.failed("reading rows", error),
-                None if this.decoder.is_ended() => {
-                    this.is_over = true;
-                    if this.decoder.rows() > 0 {
-                        return Poll::Ready(Some(this.decoder.finish().map_err(StorageError::from)));
-                    }
-                    return Poll::Ready(None);
-                }
-                None => this.broken("the answer ends in the middle"),
-            };
-            this.is_over = true;
-            return Poll::Ready(Some(Err(failure)));
-        }
-        Poll::Ready(None)
+        self.batches.poll_next_unpin(context)
     }
 }
 
-/// Asks for rows. They come in no order, in batches of 8,192; dropping the stream ends the question.
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// Asks for rows. They come in no order, in batches of 8,192; a few are read ahead. What the database says against the question comes in place of
+/// the first.
 ///
 /// # Errors
 ///
-/// Where the database fails, and where there is no such column.
+/// Where the database cannot be reached, and where there is no such column.
+///
+/// # Panics
+///
+/// Outside of a runtime of tokio.
 pub async fn scan(database: &Database, request: &Request) -> Result<Scan> {
     let statement = format!("COPY ({}) TO STDOUT (FORMAT binary)", request.sql()?);
     let decoder = Decoder::new(request.table, &request.places()?);
-    // The pool would try until its time is over and not say why.
-    let bytes = match database.pool().copy_out_raw(&statement).await {
-        Ok(bytes) => bytes,
-        Err(error) => return Err(database.failed("reading rows", error)),
+    let schema = decoder.schema().clone();
+    // Its own connection: one that is left in the middle of an answer is of no use to anybody else.
+    let connection = database.connection().await?;
+    let (mut batches_in, batches) = mpsc::channel(BATCHES_AHEAD);
+    let database = database.clone();
+    let reader = tokio::spawn(async move {
+        if let Err(error) = read(&database, connection, &statement, decoder, &mut batches_in).await {
+            // Nobody may be there to hear it.
+            let _ = batches_in.send(Err(error)).await;
+        }
+    });
+    Ok(Scan { schema, batches, reader })
+}
+
+/// Reads the answer to its end, or until nobody wants it.
+async fn read(
+    database: &Database,
+    mut connection: PgConnection,
+    statement: &str,
+    mut decoder: Decoder,
+    to: &mut mpsc::Sender<Result<RecordBatch>>,
+) -> Result<()> {
+    let failed = |error| database.failed("reading rows", error);
+    let broken = |problem: String| StorageError::Place {
+        place: database.shown().to_owned(),
+        problem: format!("reading rows: {problem}"),
     };
-    Ok(Scan { database: database.clone(), bytes, decoder, is_over: false })
+    let mut bytes = connection.copy_out_raw(statement).await.map_err(failed)?;
+    while let Some(some) = bytes.next().await {
+        decoder.push(&some.map_err(failed)?).map_err(broken)?;
+        if decoder.rows() >= BATCH_ROWS && to.send(Ok(decoder.finish()?)).await.is_err() {
+            return Ok(());
+        }
+    }
+    if !decoder.is_ended() {
+        return Err(broken("the answer ends in the middle".into()));
+    }
+    if decoder.rows() > 0 {
+        // Nobody may want it.
+        let _ = to.send(Ok(decoder.finish()?)).await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -187,7 +208,7 @@ mod tests {
             some.sql().unwrap(),
             r#"SELECT "price", "time" FROM zomma."ticks" WHERE "time" >= -5 AND "time" < 7 AND "instrument" = ANY (ARRAY['O''Neil\']::text[]) LIMIT 3"#
         );
-        let wrong = Request { columns: Some(vec![10]), ..Request::of(Table::Ticks) };
-        assert!(wrong.sql().unwrap_err().to_string().contains("0 to 9"));
+        let wrong = Request { columns: Some(vec![12]), ..Request::of(Table::Ticks) };
+        assert!(wrong.sql().unwrap_err().to_string().contains("0 to 11"));
     }
 }

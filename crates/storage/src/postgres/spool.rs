@@ -123,7 +123,13 @@ impl Spool {
         writer.write(batch)?;
         writer.finish()?;
         drop(writer);
-        let head = Head { table: table.name().into(), id: id.into(), rows: batch.num_rows(), bytes: body.len(), crc32: crc32(&body) };
+        let head = Head {
+            table: table.name().into(),
+            id: id.into(),
+            rows: batch.num_rows(),
+            bytes: body.len(),
+            crc32: crc32(&body),
+        };
         let mut bytes = serde_json::to_vec(&head).map_err(|error| self.wrong(self.next, error.to_string()))?;
         bytes.push(b'\n');
         bytes.append(&mut body);
@@ -171,7 +177,10 @@ impl Spool {
     fn read(&self, number: u64) -> Result<Spooled> {
         let bytes = fs::read(self.path(number)).map_err(|error| self.wrong(number, error.to_string()))?;
         let damaged = |what: &str| {
-            self.wrong(number, format!("damaged ({what}): its rows cannot be sent; move the file away to go on without them"))
+            self.wrong(
+                number,
+                format!("damaged ({what}): its rows cannot be sent; move the file away to go on without them"),
+            )
         };
         let mut line = Vec::new();
         let mut rest = bytes.as_slice();

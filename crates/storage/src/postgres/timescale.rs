@@ -31,7 +31,8 @@ pub(super) fn hypertable_sql(table: Table) -> String {
 pub(super) fn retention_sql(table: Table, keep_ns: Option<i64>) -> String {
     let name = full_name(table);
     let remove = format!("SELECT remove_retention_policy('{name}', if_exists => true);\n");
-    let add = keep_ns.map(|keep_ns| format!("SELECT add_retention_policy('{name}', drop_after => {keep_ns}::bigint);\n"));
+    let add =
+        keep_ns.map(|keep_ns| format!("SELECT add_retention_policy('{name}', drop_after => {keep_ns}::bigint);\n"));
     remove + &add.unwrap_or_default()
 }
 
@@ -43,7 +44,10 @@ mod tests {
     #[test]
     fn statements_have_the_forms_of_the_manual() {
         let hypertable = hypertable_sql(Table::Ticks);
-        assert!(hypertable.contains("create_hypertable('zomma.\"ticks\"', 'time', chunk_time_interval => 86400000000000::bigint"));
+        assert!(
+            hypertable
+                .contains("create_hypertable('zomma.\"ticks\"', 'time', chunk_time_interval => 86400000000000::bigint")
+        );
         assert!(hypertable.contains("set_integer_now_func('zomma.\"ticks\"', 'zomma.now_ns')"));
         let policy = retention_sql(Table::Ticks, Some(30 * DAY_NS));
         assert!(policy.contains("remove_retention_policy('zomma.\"ticks\"', if_exists => true)"));

@@ -206,12 +206,13 @@ async fn put(connection: &mut PgConnection, part: &Part<'_>, staged: bool, buffe
     let table = part.rows.table();
     let mut transaction = connection.begin().await?;
     // Another transaction with the same name that is not over is waited for here.
-    let named = query("INSERT INTO zomma.batches (id, \"table\", rows) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
-        .bind(&part.id)
-        .bind(table.name())
-        .bind(part.indices.len() as i64)
-        .execute(&mut *transaction)
-        .await?;
+    let named =
+        query("INSERT INTO zomma.batches (id, \"table\", rows) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
+            .bind(&part.id)
+            .bind(table.name())
+            .bind(part.indices.len() as i64)
+            .execute(&mut *transaction)
+            .await?;
     if named.rows_affected() == 0 {
         transaction.rollback().await?;
         return Ok(true);
@@ -296,7 +297,10 @@ mod tests {
             let upsert = upsert_sql(table);
             for column in table.columns() {
                 assert!(upsert.contains(&quoted(column.name)), "{upsert}");
-                assert_eq!(upsert.contains(&format!("excluded.{}", quoted(column.name))), !table.key().contains(&column.name));
+                assert_eq!(
+                    upsert.contains(&format!("excluded.{}", quoted(column.name))),
+                    !table.key().contains(&column.name)
+                );
             }
         }
     }

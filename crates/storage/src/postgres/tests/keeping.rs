@@ -95,7 +95,8 @@ async fn bars_follow_the_ticks_late_ones_too() {
     assert_eq!(bars(&database).await, all);
     // Two at once do not disturb each other.
     writer.append(Table::Ticks, &trades(&[(second(185), 8, 91.0, Some(1.0))]), "c").await.unwrap();
-    let (one, other) = tokio::join!(aggregate(&database, &rules, second(9000)), aggregate(&database, &rules, second(9000)));
+    let (one, other) =
+        tokio::join!(aggregate(&database, &rules, second(9000)), aggregate(&database, &rules, second(9000)));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!((one[0].bars + other[0].bars, bars(&database).await.len()), (1, 5));
 }
@@ -161,7 +162,10 @@ async fn old_days_go_when_their_bars_are_made_and_bars_stay() {
     let kept = rules(&format!("[retention]\nticks = \"2d\"\n{BARS}"));
     let day = |n: i64| DAY + n * DAY_NS + 30 * MINUTE;
     for n in 0..4 {
-        writer.append(Table::Ticks, &trades(&[(day(n), n, 100.0 + n as f64, Some(1.0))]), &format!("{n}")).await.unwrap();
+        writer
+            .append(Table::Ticks, &trades(&[(day(n), n, 100.0 + n as f64, Some(1.0))]), &format!("{n}"))
+            .await
+            .unwrap();
     }
     let now = DAY + 4 * DAY_NS;
     // No bars have been made of them: they stay.
@@ -188,7 +192,15 @@ async fn old_days_go_when_their_bars_are_made_and_bars_stay() {
 async fn of_old_quotes_the_last_of_an_interval_stays() {
     let Some((_server, database, _)) = migrated().await else { return };
     let at = |minutes: i64| DAY + minutes * MINUTE;
-    let sent = [(at(0), 1.0), (at(1) - 1, 2.0), (at(1), 3.0), (at(5), 4.0), (at(5) + 7, 5.0), (at(1440), 6.0), (at(1440) + 1, 7.0)];
+    let sent = [
+        (at(0), 1.0),
+        (at(1) - 1, 2.0),
+        (at(1), 3.0),
+        (at(5), 4.0),
+        (at(5) + 7, 5.0),
+        (at(1440), 6.0),
+        (at(1440) + 1, 7.0),
+    ];
     Writer::new(database.clone()).append(Table::Quotes, &quotes(&sent), "a").await.unwrap();
     let rules = rules("[[thin]]\ntable = \"quotes\"\ninterval = \"1m\"\nafter = \"7d\"");
     // The second day is not old enough yet.

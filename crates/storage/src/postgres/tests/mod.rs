@@ -36,10 +36,14 @@ pub(crate) fn ticks(first: i64, count: i64) -> RecordBatch {
         time_array(rows().map(|row| time(row) + 999)),
         Arc::new(StringArray::from_iter_values(rows().map(|row| if is_trade(row) { "trade" } else { "add" }))),
         Arc::new(StringArray::from_iter(rows().map(|row| (row % 5 != 0).then_some("bid")))),
-        Arc::new(Float64Array::from_iter(rows().map(|row| (row % 7 != 0).then_some(100.0 + (row % 1000) as f64 / 3.0)))),
+        Arc::new(Float64Array::from_iter(
+            rows().map(|row| (row % 7 != 0).then_some(100.0 + (row % 1000) as f64 / 3.0)),
+        )),
         Arc::new(Float64Array::from_iter(rows().map(|row| (row % 11 != 0).then_some((row % 13) as f64)))),
         Arc::new(Int64Array::from_iter(rows().map(|row| (row % 2 == 0).then_some(row * 3)))),
         Arc::new(Int64Array::from_iter_values(rows().map(|row| row % 3))),
+        Arc::new(Int64Array::from_iter(rows().map(|row| (row % 6 == 0).then_some(row * 3 + 1)))),
+        Arc::new(StringArray::from_iter(rows().map(|row| (row % 9 == 0).then_some("trading")))),
     ];
     RecordBatch::try_new(Table::Ticks.schema(), columns).unwrap()
 }

@@ -12,10 +12,16 @@ async fn a_question_reads_the_days_that_it_needs() {
     let mut writer = Writer::new(database.clone());
     let week: Vec<_> = (0..7).map(|day| (DAY + day * DAY_NS, day as f64)).collect();
     writer.append(Table::Quotes, &quotes(&week), "a").await.unwrap();
-    let request = Request { from_ns: Some(DAY + 2 * DAY_NS), to_ns: Some(DAY + 4 * DAY_NS), ..Request::of(Table::Quotes) };
+    let request =
+        Request { from_ns: Some(DAY + 2 * DAY_NS), to_ns: Some(DAY + 4 * DAY_NS), ..Request::of(Table::Quotes) };
     let plan = explain(&database, &request).await.unwrap();
     let read: Vec<_> = plan.days_read.iter().map(ToString::to_string).collect();
-    assert_eq!((read.as_slice(), plan.days, plan.days_pruned()), (["2026-01-04".to_owned(), "2026-01-05".into()].as_slice(), 7, 5), "{}", plan.text);
+    assert_eq!(
+        (read.as_slice(), plan.days, plan.days_pruned()),
+        (["2026-01-04".to_owned(), "2026-01-05".into()].as_slice(), 7, 5),
+        "{}",
+        plan.text
+    );
     assert_eq!(explain(&database, &Request::of(Table::Quotes)).await.unwrap().days_pruned(), 0);
     let found = rows(&database, &request).await;
     assert_eq!(found, quotes(&week[2..4]));
@@ -53,7 +59,7 @@ async fn a_question_that_nobody_waits_for_does_not_block_the_next() {
     let nowhere = Request::of(Table::Bars);
     sqlx::raw_sql("DROP TABLE zomma.bars CASCADE").execute(database.pool()).await.unwrap();
     for _ in 0..Settings::default().connections * 2 {
-        let error = scan(&database, &nowhere).await.map(drop).unwrap_err().to_string();
+        let error = scan(&database, &nowhere).await.unwrap().collect().await.unwrap_err().to_string();
         assert!(error.contains("bars"), "{error}");
     }
 }

@@ -18,8 +18,7 @@ async fn a_standby_has_every_row_and_takes_over() {
     writer.append(Table::Ticks, &ticks(0, 1000), "before").await.unwrap();
     let standby = server.standby();
     writer.append(Table::Ticks, &ticks(1000, 1000), "after").await.unwrap();
-    let written: String =
-        query_scalar("SELECT pg_current_wal_lsn()::text").fetch_one(primary.pool()).await.unwrap();
+    let written: String = query_scalar("SELECT pg_current_wal_lsn()::text").fetch_one(primary.pool()).await.unwrap();
     let follower = Database::connect(&standby.url(&name), Settings::default()).await.unwrap();
     let replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}'::pg_lsn)::int::bigint");
     for _ in 0..1200 {

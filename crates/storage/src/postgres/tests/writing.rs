@@ -34,11 +34,14 @@ async fn every_value_comes_back_as_it_went_in() {
     writer.append(Table::Quotes, &odd, "b").await.unwrap();
     let back = rows(&database, &Request::of(Table::Quotes)).await;
     assert_eq!(back, odd);
-    let dates: Vec<_> = partitions(&database).await.unwrap().iter().map(|partition| partition.date.unwrap().to_string()).collect();
+    let dates: Vec<_> =
+        partitions(&database).await.unwrap().iter().map(|partition| partition.date.unwrap().to_string()).collect();
     assert_eq!(dates, ["2026-01-02", "1970-01-01", "2026-01-01", "2026-01-02", "2262-04-11"]);
     // The microseconds of the view, for people.
-    let utc = number(&database, "SELECT count(*) FROM zomma.ticks_utc WHERE \"time\" >= timestamptz '2026-01-02 00:00:10Z'").await;
-    assert_eq!(utc, (0..30_000).filter(|row| (row * 1_000_007) / 1000 >= 10_000_000).count() as i64);
+    let utc =
+        number(&database, "SELECT count(*) FROM zomma.ticks_utc WHERE \"time\" >= timestamptz '2026-01-02 00:00:10Z'")
+            .await;
+    assert_eq!(utc, (0..30_000_i64).filter(|row| (row * 1_000_007) / 1000 >= 10_000_000).count() as i64);
 }
 
 #[tokio::test]
@@ -78,7 +81,7 @@ async fn a_batch_of_the_same_name_goes_in_once() {
     assert_eq!((empty.rows, empty.was_there), (0, false));
 }
 
-/// A way to the server that breaks right after it has carried a COMMIT there, before its answer is back: so often.
+/// A way to the server that breaks right after it has carried the COMMIT of a batch there, before its answer is back: so often.
 fn breaking_at_commit(server: u16, times: usize) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -93,9 +96,11 @@ fn breaking_at_commit(server: u16, times: usize) -> (u16, Arc<AtomicUsize>) {
             let mute = Arc::clone(&is_mute);
             thread::spawn(move || {
                 let mut bytes = [0; 1 << 16];
+                let mut has_named = false;
                 while let Ok(read @ 1..) = from_client.read(&mut bytes) {
-                    let is_commit = bytes[..read].windows(6).any(|word| word == b"COMMIT");
-                    if is_commit && count.load(Ordering::SeqCst) < times {
+                    let has = |what: &[u8]| bytes[..read].windows(what.len()).any(|words| words == what);
+                    has_named |= has(b"INSERT INTO zomma.batches");
+                    if has_named && has(b"COMMIT") && count.load(Ordering::SeqCst) < times {
                         count.fetch_add(1, Ordering::SeqCst);
                         mute.store(1, Ordering::SeqCst);
                     }
@@ -123,19 +128,17 @@ fn breaking_at_commit(server: u16, times: usize) -> (u16, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_does_not_double_anything() {
     let Some((server, database, name)) = migrated().await else { return };
-    // The partition is there, so that the first COMMIT is the one of the rows.
     Writer::new(database.clone()).append(Table::Ticks, &ticks(0, 10), "before").await.unwrap();
     let (port, broken) = breaking_at_commit(server.port(), 3);
     let url = format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable");
     let mut writer = Writer::new(Database::lazy(&url, Settings::default()).unwrap());
     for batch in 1..=3 {
         let appended = writer.append(Table::Ticks, &ticks(batch * 10, 10), &format!("batch {batch}")).await.unwrap();
-        assert!(appended.attempts > 1, "{appended:?}");
+        assert!(appended.attempts > 1 && appended.was_there, "{appended:?}");
     }
     assert_eq!(broken.load(Ordering::SeqCst), 3);
     assert_eq!(number(&database, "SELECT count(*) FROM zomma.ticks").await, 40);
     // Not only the key kept them from being there twice.
-    assert_eq!(number(&database, "SELECT sum(n_tup_ins)::bigint FROM pg_stat_xact_all_tables WHERE schemaname = 'zomma'").await, 0);
     assert_eq!(number(&database, "SELECT count(*) FROM zomma.batches").await, 4);
     assert_eq!(number(&database, "SELECT count(*) FROM zomma.changes").await, 4);
 }
@@ -176,7 +179,8 @@ async fn what_is_not_of_the_table_is_refused_before_the_server_is_asked() {
     let good = ticks(0, 3);
     let mut columns = good.columns().to_vec();
     columns[1] = Arc::new(StringArray::from(vec!["A", "B\0", "C"]));
-    let error = writer.append(Table::Ticks, &RecordBatch::try_new(good.schema(), columns).unwrap(), "a").await.unwrap_err();
+    let error =
+        writer.append(Table::Ticks, &RecordBatch::try_new(good.schema(), columns).unwrap(), "a").await.unwrap_err();
     assert!(error.to_string().contains("ticks: row 2: instrument = \"B\\0\"; allowed: text without"), "{error}");
 }
 
