@@ -82,7 +82,9 @@ pub async fn replicate(from: &Place, to: &Place, settings: &ReplicateSettings) -
             }
         }
         // A copy that was cut short is taken up here: what its files replaced may not have gone yet.
-        for file in source.iter().filter(|file| file.writer.starts_with(REPLACER) && there.contains_key(&file.meta.location)) {
+        for file in
+            source.iter().filter(|file| file.writer.starts_with(REPLACER) && there.contains_key(&file.meta.location))
+        {
             if target.iter().any(|other| other.date == file.date && other.writer != file.writer) {
                 let open = OpenFile::open(from, file, &Filter::default()).await?;
                 replaced.extend(open.about.replaces.into_iter().map(|name| (file.date, name)));
@@ -157,6 +159,7 @@ fn names_replaced(file: &DataFile, bytes: &Bytes) -> std::result::Result<Vec<Str
         return Ok(Vec::new());
     }
     let entries = reader.metadata().file_metadata().key_value_metadata();
-    let names = entries.into_iter().flatten().find(|entry| entry.key == REPLACES_KEY).and_then(|entry| entry.value.as_deref());
+    let names =
+        entries.into_iter().flatten().find(|entry| entry.key == REPLACES_KEY).and_then(|entry| entry.value.as_deref());
     names.map_or(Ok(Vec::new()), |names| serde_json::from_str(names).map_err(|error| cannot(&error)))
 }

@@ -58,7 +58,9 @@ pub async fn verify(place: &Place, tables: &[Table]) -> Result<VerifyReport> {
             match of_file(place, &file).await {
                 Ok(rows) => report.rows += rows,
                 Err(StorageError::File { path, problem }) => report.faults.push(Fault { path, problem }),
-                Err(error @ (StorageError::Value { .. } | StorageError::Columns { .. } | StorageError::Busy { .. })) => {
+                Err(
+                    error @ (StorageError::Value { .. } | StorageError::Columns { .. } | StorageError::Busy { .. }),
+                ) => {
                     let (path, problem) = (place.path_shown(&file.meta.location), error.to_string());
                     report.faults.push(Fault { path, problem });
                 }
@@ -91,7 +93,9 @@ async fn of_file(place: &Place, file: &DataFile) -> Result<u64> {
             at += length;
             rows_seen += length as u64;
             if rows_seen == group_end {
-                bounds.held_against(&groups[group]).map_err(|problem| wrong(format!("row group {}: {problem}", group + 1)))?;
+                bounds
+                    .held_against(&groups[group])
+                    .map_err(|problem| wrong(format!("row group {}: {problem}", group + 1)))?;
                 bounds = Bounds::new(file.table);
                 group += 1;
                 group_end = group_ends.next().unwrap_or(u64::MAX);

@@ -65,7 +65,14 @@ fn program() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
     let program = cache.join(format!("zomma/s3rver-{VERSION}/node_modules/s3rver/bin/s3rver.js"));
-    let has_node = || Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let has_node = || {
+        Command::new("node")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
     (program.is_file() && has_node()).then_some(program)
 }
 

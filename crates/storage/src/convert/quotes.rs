@@ -46,13 +46,16 @@ pub fn quotes(chain: &Chain, time: Timestamp) -> Result<QuoteRows> {
     }
     let time_ns = nanoseconds(time).unwrap_or(i64::MAX);
     let count = kept.len();
-    let texts = |text: &dyn Fn(usize) -> String| -> ArrayRef { Arc::new(StringArray::from_iter_values(kept.iter().map(|row| text(*row)))) };
+    let texts = |text: &dyn Fn(usize) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(kept.iter().map(|row| text(*row))))
+    };
     let floats = |values: &[f64]| -> ArrayRef {
         let value = |row: &usize| values.get(*row).copied().filter(|value| value.is_finite() && *value >= 0.0);
         Arc::new(kept.iter().map(value).collect::<Float64Array>())
     };
     let absent = || -> ArrayRef { Arc::new(Float64Array::new_null(count)) };
-    let times = |times: Vec<Option<i64>>| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")) };
+    let times =
+        |times: Vec<Option<i64>>| -> ArrayRef { Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")) };
     let columns: Vec<ArrayRef> = vec![
         times(vec![Some(time_ns); count]),
         texts(&|row| symbol(source, row)),

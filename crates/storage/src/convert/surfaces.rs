@@ -24,7 +24,8 @@ pub fn surface(saved: &SavedSurface) -> Result<RecordBatch> {
         value: value.unwrap_or("nothing").to_owned(),
         allowed: allowed.to_owned(),
     };
-    let underlying = saved.underlying.as_deref().ok_or_else(|| missing(INSTRUMENT, None, "the surface's underlying"))?;
+    let underlying =
+        saved.underlying.as_deref().ok_or_else(|| missing(INSTRUMENT, None, "the surface's underlying"))?;
     let time = saved.quote_time.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
     let time_ns = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     let allowed = "the surface's quote_time, a date-time with its offset";

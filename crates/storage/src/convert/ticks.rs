@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow_array::TimestampNanosecondArray;
 use arrow_array::{
     ArrayRef, Int64Array, RecordBatch,
     builder::{Float64Builder, Int64Builder, StringBuilder},
 };
-use arrow_array::TimestampNanosecondArray;
 use zomma_market::{
     book::Books,
     event::{ALL, Body, Event, NO_PRICE, Side, Sink, TradingStatus},
@@ -147,12 +147,20 @@ impl TickRows {
                 size: Some(size),
                 ..Cells::default()
             },
-            Body::Level { side, price_ticks, size } => {
-                Cells { kind: "level", side: Some(side), price_ticks: price(price_ticks), size: Some(size), ..Cells::default() }
-            }
-            Body::Quote { side, price_ticks, size } => {
-                Cells { kind: "quote", side: Some(side), price_ticks: price(price_ticks), size: Some(size), ..Cells::default() }
-            }
+            Body::Level { side, price_ticks, size } => Cells {
+                kind: "level",
+                side: Some(side),
+                price_ticks: price(price_ticks),
+                size: Some(size),
+                ..Cells::default()
+            },
+            Body::Quote { side, price_ticks, size } => Cells {
+                kind: "quote",
+                side: Some(side),
+                price_ticks: price(price_ticks),
+                size: Some(size),
+                ..Cells::default()
+            },
             Body::Clear => Cells { kind: "clear", ..Cells::default() },
             Body::Status(status) => Cells { kind: "status", status: Some(status), ..Cells::default() },
             Body::Definition => Cells { kind: "definition", ..Cells::default() },
@@ -197,7 +205,8 @@ impl Columns {
     }
 
     fn batch(mut self) -> RecordBatch {
-        let times = |times| -> ArrayRef { Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC")) };
+        let times =
+            |times| -> ArrayRef { Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC")) };
         let columns: Vec<ArrayRef> = vec![
             times(self.times),
             Arc::new(self.instruments.finish()),
@@ -212,7 +221,8 @@ impl Columns {
             Arc::new(self.new_order_ids.finish()),
             Arc::new(self.statuses.finish()),
         ];
-        RecordBatch::try_new(Table::Ticks.schema(), columns).expect("each column was pushed to once a row, with the table's type")
+        RecordBatch::try_new(Table::Ticks.schema(), columns)
+            .expect("each column was pushed to once a row, with the table's type")
     }
 }
 
@@ -239,7 +249,11 @@ fn status_name(status: TradingStatus) -> &'static str {
 mod tests {
     use super::*;
     use crate::parquet::conform;
-    use arrow_array::{Array, cast::AsArray, types::{Float64Type, Int64Type}};
+    use arrow_array::{
+        Array,
+        cast::AsArray,
+        types::{Float64Type, Int64Type},
+    };
     use zomma_market::event::{Flags, InstrumentId};
 
     fn converted(bodies: &[Body]) -> RecordBatch {
@@ -289,7 +303,9 @@ mod tests {
             Body::Definition,
         ];
         let rows = conform(Table::Ticks, &converted(&bodies), 0).unwrap();
-        let texts = |column: usize| rows.column(column).as_string::<i32>().iter().map(|text| text.unwrap_or("-")).collect::<Vec<_>>();
+        let texts = |column: usize| {
+            rows.column(column).as_string::<i32>().iter().map(|text| text.unwrap_or("-")).collect::<Vec<_>>()
+        };
         let floats = |column: usize| rows.column(column).as_primitive::<Float64Type>().iter().collect::<Vec<_>>();
         let integers = |column: usize| rows.column(column).as_primitive::<Int64Type>().iter().collect::<Vec<_>>();
         let kinds = "add modify execute execute execute cancel trade level quote clear status definition";

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, builder::StringBuilder,
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    builder::StringBuilder,
     cast::AsArray,
     types::{Float64Type, Int64Type},
 };
@@ -162,7 +163,8 @@ impl Fold {
         if bars.is_empty() {
             return Ok(None);
         }
-        let float = |value: fn(&Bar) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(bars.iter().map(value))) };
+        let float =
+            |value: fn(&Bar) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(bars.iter().map(value))) };
         let vwap = |bar: &Bar| bar.volume.filter(|volume| *volume > 0.0).map(|volume| bar.notional / volume);
         let columns: Vec<ArrayRef> = vec![
             Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")),

@@ -98,7 +98,8 @@ async fn run(place: &Place, rule: &Aggregate, kept_ns: Option<i64>, now_ns: i64)
         let of_day: Vec<DataFile> = listed.iter().filter(|file| file.date == *date).cloned().collect();
         let sources = rule.sources(&of_day);
         let day = Day { watermark_ns: watermark_ns.min(begin_ns(*date).saturating_add(DAY_NS)), files: seen(&sources) };
-        if state.days.get(date).is_some_and(|known| known.files == day.files && known.watermark_ns >= day.watermark_ns) {
+        if state.days.get(date).is_some_and(|known| known.files == day.files && known.watermark_ns >= day.watermark_ns)
+        {
             continue;
         }
         if kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns)) {
@@ -158,7 +159,8 @@ async fn of_date(
         // The bars that stay as they are.
         let mut open = OpenFile::open(place, earlier, &Filter::default()).await?;
         while let Some(rows) = open.next().await? {
-            let stays: BooleanArray = times(&rows).values().iter().map(|time| Some(!(from..to).contains(time))).collect();
+            let stays: BooleanArray =
+                times(&rows).values().iter().map(|time| Some(!(from..to).contains(time))).collect();
             bars.push(filter_record_batch(&rows, &stays)?);
         }
     }

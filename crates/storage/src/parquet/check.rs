@@ -38,7 +38,12 @@ pub fn conform(table: Table, rows: &RecordBatch, rows_before: usize) -> Result<R
                 columns.push(Arc::clone(values));
             }
             Some(values) => {
-                return wrong(format!("column {} is {}; allowed: {}", column.name, values.data_type(), field.data_type()));
+                return wrong(format!(
+                    "column {} is {}; allowed: {}",
+                    column.name,
+                    values.data_type(),
+                    field.data_type()
+                ));
             }
             None if column.nullable => columns.push(new_null_array(field.data_type(), rows.num_rows())),
             None => return wrong(format!("column {} is missing", column.name)),
@@ -81,7 +86,9 @@ fn checked(table: Table, column: &Column, values: &ArrayRef, rows_before: usize)
         Kind::Text if column.name == INSTRUMENT => {
             let values: &StringArray = values.as_string();
             let lengths = values.offsets().windows(2).map(|pair| (pair[1] - pair[0]) as usize);
-            if let Some((row, length)) = lengths.enumerate().find(|(_, length)| !(1..=INSTRUMENT_BYTES_MAX).contains(length)) {
+            if let Some((row, length)) =
+                lengths.enumerate().find(|(_, length)| !(1..=INSTRUMENT_BYTES_MAX).contains(length))
+            {
                 return wrong(row, format!("{length} bytes"), "a name of 1 to 255 bytes");
             }
         }
@@ -105,7 +112,11 @@ pub(crate) fn is_schema(table: Table, found: &SchemaRef) -> std::result::Result<
     let schema = table.schema();
     let tell = |schema: &SchemaRef| -> Vec<String> {
         let fields = schema.fields().iter();
-        fields.map(|field| format!("{} {}{}", field.name(), field.data_type(), if field.is_nullable() { "?" } else { "" })).collect()
+        fields
+            .map(|field| {
+                format!("{} {}{}", field.name(), field.data_type(), if field.is_nullable() { "?" } else { "" })
+            })
+            .collect()
     };
     let (wanted, found) = (tell(&schema), tell(found));
     match wanted == found {

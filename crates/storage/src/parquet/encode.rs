@@ -104,7 +104,8 @@ fn properties(about: &About, instruments: usize) -> Result<WriterProperties, Par
         .set_column_bloom_filter_max_ndv(instrument, instruments.max(1) as u64);
     for column in about.table.columns() {
         // Times and numbers of messages and orders ascend or are near each other; hardly one comes twice.
-        let is_counted = matches!(column.kind, Kind::Time) || matches!(column.name, "sequence" | "order_id" | "new_order_id");
+        let is_counted =
+            matches!(column.kind, Kind::Time) || matches!(column.name, "sequence" | "order_id" | "new_order_id");
         if is_counted {
             let path = ColumnPath::from(column.name);
             builder = builder

@@ -2,15 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use parquet::{
-    arrow::{
-        ParquetRecordBatchStreamBuilder,
-        async_reader::{ParquetObjectReader, ParquetRecordBatchStream},
-    },
+    arrow::{ParquetRecordBatchStreamBuilder, async_reader::ParquetRecordBatchStream},
     file::{
         metadata::{ParquetMetaData, RowGroupMetaData},
         statistics::Statistics,
@@ -21,6 +18,7 @@ use super::{
     check::{instruments, is_schema, times},
     encode::{About, REPLACES_KEY, TABLE_KEY, WRITTEN_KEY},
     layout::DataFile,
+    object::ObjectReader,
 };
 use crate::{
     error::{Result, StorageError},
@@ -30,8 +28,6 @@ use crate::{
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 14;
-/// Bytes that are read with the end of a file: footers are smaller as a rule, and then need one request.
-const FOOTER_BYTES: usize = 64 << 10;
 /// For more instruments than this Bloom filters are not asked.
 const BLOOM_INSTRUMENTS_MAX: usize = 64;
 
@@ -90,7 +86,7 @@ pub(crate) struct OpenFile {
     /// Row groups that are read.
     pub groups_read: usize,
     filter: Filter,
-    stream: ParquetRecordBatchStream<ParquetObjectReader>,
+    stream: ParquetRecordBatchStream<ObjectReader>,
 }
 
 impl OpenFile {
@@ -111,10 +107,11 @@ impl OpenFile {
     }
 
     async fn try_open(place: &Place, file: &DataFile, filter: &Filter, path: &str) -> Result<Self> {
-        let broken = |error: &dyn ToString| StorageError::file(path, format!("cannot be read; is it whole? {}", error.to_string()));
-        let reader = ParquetObjectReader::new(Arc::clone(place.store()), file.meta.location.clone())
-            .with_file_size(file.meta.size)
-            .with_footer_size_hint(FOOTER_BYTES);
+        let broken = |error: &dyn ToString| {
+            StorageError::file(path, format!("cannot be read; is it whole? {}", error.to_string()))
+        };
+        let reader =
+            ObjectReader { store: Arc::clone(place.store()), path: file.meta.location.clone(), size: file.meta.size };
         let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| broken(&error))?;
         is_schema(file.table, builder.schema()).map_err(|problem| StorageError::file(path, problem))?;
         let metadata = Arc::clone(builder.metadata());
@@ -125,8 +122,11 @@ impl OpenFile {
                 continue;
             }
             if (1..=BLOOM_INSTRUMENTS_MAX).contains(&filter.instruments.len()) {
-                let bloom = builder.get_row_group_column_bloom_filter(index, 1).await.map_err(|error| broken(&error))?;
-                let may_be = |bloom: &parquet::bloom_filter::Sbbf| filter.instruments.iter().any(|name| bloom.check(&name.as_str()));
+                let bloom =
+                    builder.get_row_group_column_bloom_filter(index, 1).await.map_err(|error| broken(&error))?;
+                let may_be = |bloom: &parquet::bloom_filter::Sbbf| {
+                    filter.instruments.iter().any(|name| bloom.check(&name.as_str()))
+                };
                 if bloom.as_ref().is_some_and(|bloom| !may_be(bloom)) {
                     continue;
                 }
@@ -134,7 +134,8 @@ impl OpenFile {
             groups.push(index);
         }
         let groups_read = groups.len();
-        let stream = builder.with_batch_size(BATCH_ROWS).with_row_groups(groups).build().map_err(|error| broken(&error))?;
+        let stream =
+            builder.with_batch_size(BATCH_ROWS).with_row_groups(groups).build().map_err(|error| broken(&error))?;
         Ok(Self { path: path.to_owned(), about, metadata, groups_read, filter: filter.clone(), stream })
     }
 
@@ -143,7 +144,9 @@ impl OpenFile {
         match self.stream.next().await.transpose() {
             Ok(Some(rows)) => self.filter.of(rows).map(Some),
             Ok(None) => Ok(None),
-            Err(error) => Err(StorageError::file(&self.path, format!("cannot be read to its end; is it whole? {error}"))),
+            Err(error) => {
+                Err(StorageError::file(&self.path, format!("cannot be read to its end; is it whole? {error}")))
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Replace {
 
 impl Replace {
     /// Whether a file does not count.
-    fn hides(&self, file: &DataFile) -> bool {
+    pub fn hides(&self, file: &DataFile) -> bool {
         if self.done { self.old.contains(file.name()) } else { file.writer == self.writer }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, collections::HashMap, sync::Arc};
 
-use arrow_array::{Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_array::{RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_select::interleave::interleave_record_batch;
 
@@ -135,7 +135,8 @@ impl Merged {
             let keys = match self.key_columns.is_empty() {
                 true => None,
                 false => {
-                    let columns: Vec<_> = self.key_columns.iter().map(|index| Arc::clone(rows.column(*index))).collect();
+                    let columns: Vec<_> =
+                        self.key_columns.iter().map(|index| Arc::clone(rows.column(*index))).collect();
                     Some(self.converter.convert_columns(&columns)?)
                 }
             };

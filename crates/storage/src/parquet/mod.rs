@@ -31,6 +31,7 @@ pub(crate) mod file;
 pub(crate) mod layout;
 mod listing;
 pub(crate) mod merge;
+mod object;
 mod read;
 mod replace;
 pub(crate) mod rewrite;

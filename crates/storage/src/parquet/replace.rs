@@ -48,7 +48,10 @@ impl Replacing {
             }
             take_up(place, table, date, attempt).await?;
         }
-        Err(StorageError::Busy { path: place.path_shown(&path), problem: "other processes are at it; try again".to_owned() })
+        Err(StorageError::Busy {
+            path: place.path_shown(&path),
+            problem: "other processes are at it; try again".to_owned(),
+        })
     }
 
     /// Adds a new file.
@@ -94,7 +97,8 @@ pub(crate) async fn take_up(place: &Place, table: Table, date: Date, attempt: At
     let age_ns = attempt.now_ns.saturating_sub(list.begun_ns);
     if !attempt.take_over && age_ns < DEAD_AFTER_NS {
         let since = Timestamp::from_nanosecond(i128::from(list.begun_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
-        let problem = format!("another process has been at this partition since {since:.0}; where it is dead, take over");
+        let problem =
+            format!("another process has been at this partition since {since:.0}; where it is dead, take over");
         return Err(StorageError::Busy { path: place.path_shown(&path), problem });
     }
     take_away(place, table, date, &list).await?;
@@ -170,7 +174,10 @@ mod tests {
                 let later = Attempt { now_ns: 1_000 + DEAD_AFTER_NS, take_over: false };
                 assert!(take_up(&place, Table::Quotes, DATE, later).await.unwrap());
                 assert_eq!(rows(&place).await, if killed_at > 1 { 10 } else { 20 }, "killed at {killed_at}");
-                assert_eq!(place.list(&partition(Table::Quotes, DATE)).await.unwrap().len(), if killed_at > 1 { 1 } else { 2 });
+                assert_eq!(
+                    place.list(&partition(Table::Quotes, DATE)).await.unwrap().len(),
+                    if killed_at > 1 { 1 } else { 2 }
+                );
                 assert!(!take_up(&place, Table::Quotes, DATE, later).await.unwrap());
             });
         }

@@ -28,9 +28,10 @@ pub(crate) fn rows(table: Table, columns: Vec<(&str, ArrayRef)>) -> RecordBatch 
     let schema = table.schema();
     let length = columns[0].1.len();
     let column = |name: &str| columns.iter().find(|(of, _)| *of == name).map(|(_, values)| Arc::clone(values));
-    let arrays = schema.fields().iter().map(|field| {
-        column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), length))
-    });
+    let arrays = schema
+        .fields()
+        .iter()
+        .map(|field| column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), length)));
     RecordBatch::try_new(Arc::clone(&schema), arrays.collect()).unwrap()
 }
 
@@ -64,9 +65,14 @@ pub(crate) struct Tick {
 
 /// Ticks as rows.
 pub(crate) fn ticks(ticks: &[Tick]) -> RecordBatch {
-    let integers = |value: fn(&Tick) -> i64| -> ArrayRef { Arc::new(ticks.iter().map(|tick| Some(value(tick))).collect::<Int64Array>()) };
-    let floats = |value: fn(&Tick) -> Option<f64>| -> ArrayRef { Arc::new(ticks.iter().map(value).collect::<Float64Array>()) };
-    let texts = |value: fn(&Tick) -> &'static str| -> ArrayRef { Arc::new(ticks.iter().map(|tick| Some(value(tick))).collect::<StringArray>()) };
+    let integers = |value: fn(&Tick) -> i64| -> ArrayRef {
+        Arc::new(ticks.iter().map(|tick| Some(value(tick))).collect::<Int64Array>())
+    };
+    let floats =
+        |value: fn(&Tick) -> Option<f64>| -> ArrayRef { Arc::new(ticks.iter().map(value).collect::<Float64Array>()) };
+    let texts = |value: fn(&Tick) -> &'static str| -> ArrayRef {
+        Arc::new(ticks.iter().map(|tick| Some(value(tick))).collect::<StringArray>())
+    };
     rows(
         Table::Ticks,
         vec![

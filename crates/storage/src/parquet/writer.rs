@@ -295,7 +295,9 @@ impl Writer {
 /// About how much memory rows take.
 fn bytes_of(rows: &RecordBatch) -> usize {
     let columns = rows.columns().iter();
-    columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())).sum()
+    columns
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()))
+        .sum()
 }
 
 /// Rows by the UTC day of their time.

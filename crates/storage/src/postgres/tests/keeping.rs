@@ -3,7 +3,7 @@ use super::{
     writing::rows,
     *,
 };
-use crate::rules::Rules;
+use crate::{downsample::downsample, parquet, rules::Rules};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -153,6 +153,39 @@ async fn bars_over_many_minutes_are_those_of_a_plain_loop() {
         // To the bit: sums are made in one order.
         assert_eq!((float(7).to_bits(), float(8).to_bits()), (volume.to_bits(), (bar.5 / volume).to_bits()));
     }
+}
+
+#[tokio::test]
+async fn both_back_ends_make_the_same_bars() {
+    let Some((_server, database, _)) = migrated().await else { return };
+    let text = "[[aggregate]]\nfrom='ticks'\nto='bars'\ninterval='1s'\n\
+                [[aggregate]]\nfrom='bars'\nfrom_interval='1s'\nto='bars'\ninterval='10s'\nlag='2s'";
+    let (rules, now) = (rules(text), DAY + 25_000_000_000);
+    let folder = tempfile::tempdir().unwrap();
+    let place = crate::Place::open(folder.path().to_str().unwrap(), &crate::place::S3Settings::default()).unwrap();
+    let clock: parquet::Clock = Arc::new(move || now);
+    let settings = parquet::WriterSettings::new("desk", parquet::Earlier::Keep, clock);
+    let mut files = parquet::Writer::new(&place, settings).unwrap();
+    let mut server = Writer::new(database.clone());
+    for piece in 0..3 {
+        let batch = ticks(piece * 10_000, 10_000);
+        files.append(Table::Ticks, &batch).await.unwrap();
+        server.append(Table::Ticks, &batch, &format!("{piece}")).await.unwrap();
+    }
+    files.finish().await.unwrap();
+    downsample(&place, &rules, now).await.unwrap();
+    aggregate(&database, &rules, now).await.unwrap();
+    let (of_files, _) = parquet::read(&place, Table::Bars, &parquet::Filter::default()).await.unwrap();
+    let sorted = |batches: &[RecordBatch]| -> Vec<String> {
+        let whole = arrow_select::concat::concat_batches(&Table::Bars.schema(), batches).unwrap();
+        let mut rows: Vec<_> = (0..whole.num_rows()).map(|row| format!("{:?}", whole.slice(row, 1).columns())).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let of_server = rows(&database, &Request::of(Table::Bars)).await;
+    // 25 seconds and two whole tens, of three instruments.
+    assert_eq!(of_server.num_rows(), (25 + 2) * 3);
+    assert_eq!(sorted(&[of_server]), sorted(&of_files));
 }
 
 #[tokio::test]
