@@ -9,6 +9,7 @@ pub mod downsample;
 pub mod error;
 pub mod parquet;
 pub mod place;
+pub mod postgres;
 pub mod replicate;
 pub mod retention;
 pub mod rules;
