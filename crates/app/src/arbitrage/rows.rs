@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use zomma_market::chain::Chain;
 use zomma_strategy::{
-    alpha::arbitrage::{
-        Assumption, BoxRate, ChainScan, Costs, Finding, Instrument, Kind, Leg, Side, Standing,
-    },
+    alpha::arbitrage::{Assumption, BoxRate, ChainScan, Costs, Finding, Instrument, Kind, Leg, Side, Standing},
     analysis::{ExpiryTerms, RateSource},
 };
 

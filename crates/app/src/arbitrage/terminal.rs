@@ -76,7 +76,11 @@ fn boxes(text: &mut String, rows: &[BoxRow]) {
     if shown.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n  {:<8}{:<11}{:>9}{:>11}{:>11}{:>11}  strikes of both", "root", "expiry", "years", "rate", "box lends", "borrows");
+    let _ = writeln!(
+        text,
+        "\n  {:<8}{:<11}{:>9}{:>11}{:>11}{:>11}  strikes of both",
+        "root", "expiry", "years", "rate", "box lends", "borrows"
+    );
     for row in shown {
         let percent = |rate: Option<f64>| rate.map_or_else(|| "-".into(), |rate| format!("{:.3} %", 100.0 * rate));
         let strikes = |of: Option<[f64; 2]>| of.map_or_else(|| "-".into(), |[low, high]| format!("{low}/{high}"));

@@ -3,9 +3,7 @@
 use serde::Serialize;
 use zomma_market::chain::Chain;
 use zomma_strategy::{
-    alpha::options::{
-        DealerPosition, OptionFeatures, OptionFeaturesConfig, PutCall, Skew, StrikeExposure,
-    },
+    alpha::options::{DealerPosition, OptionFeatures, OptionFeaturesConfig, PutCall, Skew, StrikeExposure},
     analysis::Analysis,
 };
 
@@ -111,12 +109,7 @@ impl SkewRow {
 
 impl DayFeatures {
     /// Of an analysed chain.
-    pub fn of(
-        chain: &Chain,
-        analysis: &Analysis,
-        features: &OptionFeatures,
-        config: &OptionFeaturesConfig,
-    ) -> Self {
+    pub fn of(chain: &Chain, analysis: &Analysis, features: &OptionFeatures, config: &OptionFeaturesConfig) -> Self {
         let expiries = features.expiries.iter().map(|it| {
             let summary = &analysis.expiries[it.expiry];
             ExpiryRow {
@@ -150,9 +143,7 @@ impl DayFeatures {
             charm_exposure: exposure.charm,
             open_interest_covered: exposure.covered,
             max_pain: features.max_pain.map(|(_, strike)| strike),
-            max_pain_expiry: features
-                .max_pain
-                .map(|(expiry, _)| analysis.expiries[expiry].expiry_date.to_string()),
+            max_pain_expiry: features.max_pain.map(|(expiry, _)| analysis.expiries[expiry].expiry_date.to_string()),
             expiries: expiries.collect(),
             strikes: exposure.strikes.clone(),
         }

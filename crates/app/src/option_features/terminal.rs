@@ -46,7 +46,12 @@ fn one(text: &mut String, day: &DayFeatures) {
         );
     }
     let _ = writeln!(text, "  term slope {}", percent(day.term_slope));
-    let _ = writeln!(text, "\n  puts over calls: {} by volume, {} by open interest", number(day.volume.ratio), number(day.open_interest.ratio));
+    let _ = writeln!(
+        text,
+        "\n  puts over calls: {} by volume, {} by open interest",
+        number(day.volume.ratio),
+        number(day.open_interest.ratio)
+    );
     let _ = writeln!(
         text,
         "  dealers assumed {}: gamma {} for 1 % (calls {}, puts {}), zero at {}",

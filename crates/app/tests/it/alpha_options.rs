@@ -73,7 +73,10 @@ fn a_quiet_chain_has_nothing_and_a_planted_vertical_is_named_with_its_edge() {
     assert!((vertical["profit_per_unit"].as_f64().unwrap() - 48.7).abs() < 1e-9, "{vertical}");
     assert_eq!((vertical["standing"].as_str(), vertical["units"].as_f64()), (Some("executable"), Some(12.0)));
     assert_eq!(vertical["legs"][0]["side"], "sell");
-    assert_eq!((vertical["legs"][0]["strike"].as_f64(), vertical["legs"][1]["strike"].as_f64()), (Some(100.0), Some(95.0)));
+    assert_eq!(
+        (vertical["legs"][0]["strike"].as_f64(), vertical["legs"][1]["strike"].as_f64()),
+        (Some(100.0), Some(95.0))
+    );
     let kinds: Vec<&str> = found.iter().filter_map(|row| row["kind"].as_str()).collect();
     assert!(kinds.contains(&"butterfly") && kinds.contains(&"box") && kinds.contains(&"calendar"), "{kinds:?}");
     for row in &found {
@@ -83,7 +86,10 @@ fn a_quiet_chain_has_nothing_and_a_planted_vertical_is_named_with_its_edge() {
     assert_eq!(written.len(), found.len());
     assert!(written.iter().any(|row| row["legs"] == "sell 1 call 100 at 7.5; buy 1 call 95 at 7"), "{written:?}");
     let text = run(&["alpha", "arbitrage", arg(&path), "--rate", "0", "--limit", "1"]).ok().out;
-    assert!(text.contains("ACME 2024-05-01") && text.contains("executable") && text.contains("more (--limit"), "{text}");
+    assert!(
+        text.contains("ACME 2024-05-01") && text.contains("executable") && text.contains("more (--limit"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -138,7 +144,10 @@ fn features_of_a_chain_stand_in_three_tables() {
     for name in ["atm_30d", "rr25_30d", "bf25_30d", "skew_90_110_30d", "put_call_open_interest", "gamma_exposure"] {
         assert!(number(day, name).is_finite());
     }
-    assert!((number(day, "call_gamma_exposure") + number(day, "put_gamma_exposure") - number(day, "gamma_exposure")).abs() < 1.0);
+    assert!(
+        (number(day, "call_gamma_exposure") + number(day, "put_gamma_exposure") - number(day, "gamma_exposure")).abs()
+            < 1.0
+    );
     // The strikes' exposures add up to the day's.
     let of_day: Vec<_> = table(&fs::read_to_string(&strikes).unwrap())
         .into_iter()

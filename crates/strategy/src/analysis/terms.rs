@@ -4,10 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use zomma_base::{ExerciseStyle, Settlement, Status};
 use zomma_market::chain::Chain;
 
-use super::{
-    AnalysisConfig, AnalysisError, ForwardSource, RateSource, clock, prepare,
-    rate_curve::given_rate,
-};
+use super::{AnalysisConfig, AnalysisError, ForwardSource, RateSource, clock, prepare, rate_curve::given_rate};
 
 /// Terms of one chain.
 #[derive(Clone, Debug)]

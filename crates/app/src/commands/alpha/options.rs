@@ -17,8 +17,7 @@ use crate::{
         chain_args::{ChainArgs, parse_finite},
         surface::model_args::no_wheel,
     },
-    failure,
-    feed,
+    failure, feed,
     option_features::{self, DayFeatures, Table},
     output_file::AtomicFile,
 };
@@ -87,8 +86,8 @@ pub fn run(args: &OptionsArgs) -> anyhow::Result<()> {
     for (flag, output, table) in wanted {
         let Some(output) = output else { continue };
         feed::is_apart(output, &[path])?;
-        let file = AtomicFile::create(output)
-            .with_context(|| format!("{flag} {}: cannot write there", output.display()))?;
+        let file =
+            AtomicFile::create(output).with_context(|| format!("{flag} {}: cannot write there", output.display()))?;
         files.push((file, table));
     }
     let config = OptionFeaturesConfig { multiplier: args.multiplier, dealers: args.dealers, tenor_days: args.tenors };

@@ -1,8 +1,9 @@
 //! Two expiries: what lives longer is worth no less, at the strike that the carry makes the same.
 //!
-//! European    with g = F₂/F₁ and D = D₂/D₁ known, a far call of strike at most g K₁, n of them with n D g ≥ 1, is worth (S − K₁)⁺ at least when
-//!             the near one expires (Carr and Madan 2005: calls at equal moneyness rise with expiry). A far put of strike at least K₁ max(1/D, g)
-//!             does the same one for one. At no rates and no dividends that is the same strike.
+//! European    with g = F₂/F₁ and D = D₂/D₁ known, far calls of strike at most g K₁, n of them with n D g ≥ 1, are worth (S − K₁)⁺ at least when
+//!             the near one expires (Carr and Madan 2005: prices at equal moneyness rise with expiry); so are n far puts of strike at least g K₁
+//!             worth (K₁ − S)⁺. One far put of strike at least K₁ max(1/D, g) is enough too, in whole contracts; the cheaper way is taken. At no
+//!             rates and no dividends all of it is the same strike, one for one.
 //! American    the far option can do all that the near one can: at the same strike or a better one, one for one, whatever the carry.
 //! Of each near option that is sold, the cheapest far one is kept.
 
@@ -38,39 +39,47 @@ pub(super) fn between(
     };
     let setting = Setting { costs, style, expiry: near_index, years: near_quotes.years, far: Some((far_index, carry)) };
     let share = carry.discount * carry.growth;
-    let mut keep = |sold: &Rung, bought: &Rung, quantity: f64| {
-        let legs = [Leg::option(sold, Side::Sell, 1.0, near_index), Leg::option(bought, Side::Buy, quantity, far_index)];
-        let legs = legs.into_iter().collect::<Option<Vec<Leg>>>();
-        found.extend(legs.and_then(|legs| setting.finding(Kind::Calendar, legs, assumes.clone())));
+    let package = |sold: &Rung, bought: &Rung, quantity: f64| {
+        let legs =
+            [Leg::option(sold, Side::Sell, 1.0, near_index), Leg::option(bought, Side::Buy, quantity, far_index)];
+        setting.finding(Kind::Calendar, legs.into_iter().collect::<Option<Vec<Leg>>>()?, assumes.clone())
     };
-
     let quantity = (1.0 / share).max(1.0);
+
     let calls = cheapest_within(far_ladder.calls.iter(), OptionType::Call);
     for sold in near_ladder.calls.iter().filter(|rung| rung.bid.is_some()) {
         let reach = sold.strike * carry.growth * (1.0 + ROUNDING);
-        let end = calls.partition_point(|(strike, _)| *strike <= reach);
-        if let Some((_, bought)) = end.checked_sub(1).and_then(|at| calls.get(at)) {
-            keep(sold, bought, quantity);
-        }
+        let bought = last_of(&calls, |strike| strike <= reach);
+        found.extend(bought.and_then(|bought| package(sold, bought, quantity)));
     }
     let puts = cheapest_within(far_ladder.puts.iter().rev(), OptionType::Put);
     for sold in near_ladder.puts.iter().filter(|rung| rung.bid.is_some()) {
-        let reach = sold.strike * (1.0 / carry.discount).max(carry.growth) * (1.0 - ROUNDING);
-        let end = puts.partition_point(|(strike, _)| *strike >= reach);
-        if let Some((_, bought)) = end.checked_sub(1).and_then(|at| puts.get(at)) {
-            keep(sold, bought, 1.0);
-        }
+        let from = |factor: f64| {
+            let reach = sold.strike * factor * (1.0 - ROUNDING);
+            last_of(&puts, |strike| strike >= reach)
+        };
+        let at_moneyness = from(carry.growth).and_then(|bought| package(sold, bought, quantity));
+        let one_for_one = from(carry.growth.max(1.0 / carry.discount)).and_then(|bought| package(sold, bought, 1.0));
+        let edge = |finding: &Option<Finding>| finding.as_ref().map_or(0.0, |finding| finding.edge_after_fees);
+        found.extend(if edge(&one_for_one) >= edge(&at_moneyness) {
+            one_for_one.or(at_moneyness)
+        } else {
+            at_moneyness
+        });
     }
+}
+
+/// The last of a list whose strikes are within reach from its start on.
+fn last_of<'a>(list: &[(f64, &'a Rung)], is_within: impl Fn(f64) -> bool) -> Option<&'a Rung> {
+    let end = list.partition_point(|(strike, _)| is_within(*strike));
+    Some(list.get(end.checked_sub(1)?)?.1)
 }
 
 /// Strikes that differ by less are one.
 const ROUNDING: f64 = 1e-12;
 
 /// Each strike, and the cheapest of those up to it in the order given.
-fn cheapest_within<'a>(
-    rungs: impl Iterator<Item = &'a Rung>,
-    option_type: OptionType,
-) -> Vec<(f64, &'a Rung)> {
+fn cheapest_within<'a>(rungs: impl Iterator<Item = &'a Rung>, option_type: OptionType) -> Vec<(f64, &'a Rung)> {
     let mut best: Option<(f64, &Rung)> = None;
     let mut list = Vec::new();
     for rung in rungs.filter(|rung| rung.option_type == option_type) {

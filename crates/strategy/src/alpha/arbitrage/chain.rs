@@ -63,11 +63,7 @@ pub struct ChainScan {
 /// Looks through a chain. `previous` is the chain of the date before, where there is one (what repeats it is stale).
 ///
 /// Errors: a chain without a usable row.
-pub fn scan_chain(
-    chain: &Chain,
-    previous: Option<&Chain>,
-    config: &ScanConfig,
-) -> Result<ChainScan, AnalysisError> {
+pub fn scan_chain(chain: &Chain, previous: Option<&Chain>, config: &ScanConfig) -> Result<ChainScan, AnalysisError> {
     let terms = chain_terms(chain, previous, &config.analysis)?;
     let quotes: Vec<ExpiryQuotes> =
         terms.expiries.iter().map(|expiry| expiry_quotes(chain, &terms, expiry, config)).collect();

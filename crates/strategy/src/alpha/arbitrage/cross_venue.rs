@@ -207,7 +207,8 @@ fn is_better(a: &CrossVenueFinding, b: &CrossVenueFinding) -> bool {
 
 /// Whether the sides that are there can be traded at.
 fn is_book(top: &TopOfBook) -> bool {
-    let is_side = |price: f64, size: f64| size == 0.0 || (size > 0.0 && size.is_finite() && price > 0.0 && price.is_finite());
+    let is_side =
+        |price: f64, size: f64| size == 0.0 || (size > 0.0 && size.is_finite() && price > 0.0 && price.is_finite());
     let is_crossed = top.bid_size > 0.0 && top.ask_size > 0.0 && top.bid >= top.ask;
     is_side(top.bid, top.bid_size) && is_side(top.ask, top.ask_size) && !is_crossed
 }

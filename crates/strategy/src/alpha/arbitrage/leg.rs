@@ -87,11 +87,8 @@ impl Leg {
             Side::Buy => rung.ask,
             Side::Sell => rung.bid,
         }?;
-        let state = if rung.state == QuoteState::Live && level.size == Some(0.0) {
-            QuoteState::ZeroSize
-        } else {
-            rung.state
-        };
+        let state =
+            if rung.state == QuoteState::Live && level.size == Some(0.0) { QuoteState::ZeroSize } else { rung.state };
         Some(Self {
             instrument: Instrument::Option {
                 row: rung.row,

@@ -91,7 +91,12 @@ impl Hedged<'_> {
         let whole = self.setting.style == ExerciseStyle::American;
         let underlying = self.underlying(Side::Buy, whole);
         let money = self.money(pair.call.strike - self.paid_later(&underlying), false);
-        let legs = [Some(self.option(&pair.call, Side::Sell)?), Some(self.option(&pair.put, Side::Buy)?), Some(underlying), money];
+        let legs = [
+            Some(self.option(&pair.call, Side::Sell)?),
+            Some(self.option(&pair.put, Side::Buy)?),
+            Some(underlying),
+            money,
+        ];
         let mut assumes = self.assumes(whole, false);
         if whole {
             assumes.push(Assumption::RatesNotNegative);
@@ -104,7 +109,12 @@ impl Hedged<'_> {
         let on_demand = self.setting.style == ExerciseStyle::American;
         let underlying = self.underlying(Side::Sell, false);
         let money = self.money(-pair.call.strike - self.paid_later(&underlying), on_demand);
-        let legs = [Some(self.option(&pair.call, Side::Buy)?), Some(self.option(&pair.put, Side::Sell)?), Some(underlying), money];
+        let legs = [
+            Some(self.option(&pair.call, Side::Buy)?),
+            Some(self.option(&pair.put, Side::Sell)?),
+            Some(underlying),
+            money,
+        ];
         self.setting.finding(Kind::Reversal, legs.into_iter().flatten().collect(), self.assumes(false, on_demand))
     }
 

@@ -36,8 +36,7 @@ fn pass(expiries: &[ExpiryQuotes], costs: &Costs, only_live: bool) -> Vec<Findin
         if !(expiry.years > 0.0 && expiry.years.is_finite()) {
             continue;
         }
-        let setting =
-            Setting { costs, style: expiry.exercise_style, expiry: index, years: expiry.years, far: None };
+        let setting = Setting { costs, style: expiry.exercise_style, expiry: index, years: expiry.years, far: None };
         verticals::monotonicity(ladder, &setting, &mut found);
         butterflies::convexity(ladder, &setting, &mut found);
         // With rates below zero what is owed early can be more than its face, so American packages with cash are left out.

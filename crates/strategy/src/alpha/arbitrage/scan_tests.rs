@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use zomma_base::{ExerciseStyle, OptionType};
 
 use super::{
-    Costs, ExpiryQuotes, Finding, Hedge, Instrument, Kind, Leg, Level, OptionQuote, QuoteState, Side, Standing, box_rates,
-    scan,
+    Costs, ExpiryQuotes, Finding, Hedge, Instrument, Kind, Leg, Level, OptionQuote, QuoteState, Side, Standing,
+    box_rates, scan,
     test_market::{TestMarket, market},
 };
 
@@ -69,7 +69,11 @@ fn a_butterfly_of_uneven_strikes_has_the_planted_edge_and_whole_contracts() {
     let butterfly = best(&found, Kind::Butterfly);
     assert_eq!(
         sides(butterfly),
-        [(Side::Buy, OptionType::Put, 110.0), (Side::Sell, OptionType::Put, 120.0), (Side::Buy, OptionType::Put, 140.0)]
+        [
+            (Side::Buy, OptionType::Put, 110.0),
+            (Side::Sell, OptionType::Put, 120.0),
+            (Side::Buy, OptionType::Put, 140.0)
+        ]
     );
     assert!((butterfly.edge - 0.25).abs() < 1e-9 && butterfly.lot == Some(3), "{butterfly:?}");
     // The sold option has 10 contracts.
@@ -81,7 +85,8 @@ fn a_box_and_a_conversion_have_the_planted_edge_and_rate() {
     let mut quotes = market(ExerciseStyle::European).quotes();
     let cash = quotes[2].cash.unwrap();
     // The synthetic at 105 is sold so that against the one at 85 it brings 0.30.
-    let price = |quote: &OptionQuote, bought: bool| if bought { quote.ask.unwrap().price } else { quote.bid.unwrap().price };
+    let price =
+        |quote: &OptionQuote, bought: bool| if bought { quote.ask.unwrap().price } else { quote.bid.unwrap().price };
     let bought = price(option(&mut quotes, 2, OptionType::Call, 85.0), true)
         - price(option(&mut quotes, 2, OptionType::Put, 85.0), false);
     let put = price(option(&mut quotes, 2, OptionType::Put, 105.0), true);
@@ -125,14 +130,24 @@ fn boxes_lend_and_borrow_around_the_rate_that_made_the_prices() {
 #[test]
 fn a_calendar_has_the_planted_edge_at_the_strike_that_the_carry_allows() {
     let mut quotes = market(ExerciseStyle::European).quotes();
-    // Growth from 0.35 to 1.0 years at 4 − 1.5 % lifts 100 to 101.64: the far put to buy is the one at 102.5.
-    let far = option(&mut quotes, 2, OptionType::Put, 102.5).ask.unwrap().price;
+    // Growth from 0.35 to 1.0 years at 4 − 1.5 % lifts 100 to 101.64: the far puts to buy are those at 102.5, e^{0.015 · 0.65} of them.
+    let count = (0.015_f64 * 0.65).exp();
+    let far = count * option(&mut quotes, 2, OptionType::Put, 102.5).ask.unwrap().price;
     let near = option(&mut quotes, 1, OptionType::Put, 100.0);
     (near.bid, near.ask) = (sized(far + 0.2), sized(far + 0.3));
     let found = scan(&quotes, &NO_FEES);
     let calendar = best(&found, Kind::Calendar);
     assert_eq!(sides(calendar), [(Side::Sell, OptionType::Put, 100.0), (Side::Buy, OptionType::Put, 102.5)]);
     assert!((calendar.edge - 0.2).abs() < 1e-12 && calendar.far_expiry == Some(2));
+    assert!((calendar.legs[1].quantity - count).abs() < 1e-12);
+    // Without that strike one put from 102.63 up is enough: 100 lent over 0.65 years at 4 %.
+    quotes[2].options.retain(|quote| quote.strike < 102.0 || quote.strike > 103.0);
+    let far = option(&mut quotes, 2, OptionType::Put, 105.0).ask.unwrap().price;
+    let near = option(&mut quotes, 1, OptionType::Put, 100.0);
+    (near.bid, near.ask) = (sized(far + 0.2), sized(far + 0.3));
+    let found = scan(&quotes, &NO_FEES);
+    let calendar = best(&found, Kind::Calendar);
+    assert!((calendar.edge - 0.2).abs() < 1e-12 && calendar.legs[1].quantity == 1.0 && calendar.lot == Some(1));
 
     // American: the same strike.
     let mut quotes = market(ExerciseStyle::American).quotes();
@@ -281,12 +296,11 @@ fn assert_pays(finding: &Finding, quotes: &[ExpiryQuotes]) -> Result<(), TestCas
         }
         if style == ExerciseStyle::American {
             for first in [OptionType::Call, OptionType::Put] {
-                let of_type = |leg: &Leg, wanted: OptionType| {
-                    matches!(leg.instrument, Instrument::Option { option_type, .. } if option_type == wanted)
-                };
+                let of_type = |leg: &Leg, wanted: OptionType| matches!(leg.instrument, Instrument::Option { option_type, .. } if option_type == wanted);
                 let is_option = |leg: &Leg| matches!(leg.instrument, Instrument::Option { .. });
                 let now: Vec<&Leg> = finding.legs.iter().filter(|leg| !is_option(leg) || of_type(leg, first)).collect();
-                let later: Vec<&Leg> = finding.legs.iter().filter(|leg| is_option(leg) && !of_type(leg, first)).collect();
+                let later: Vec<&Leg> =
+                    finding.legs.iter().filter(|leg| is_option(leg) && !of_type(leg, first)).collect();
                 for at in grid.clone().step_by(5) {
                     let is_exercised = finding.legs.iter().any(|leg| match leg.instrument {
                         Instrument::Option { option_type, strike, .. } => {
@@ -361,8 +375,8 @@ fn any_market(style: ExerciseStyle) -> impl Strategy<Value = TestMarket> {
     let terms = (0.0..0.08_f64, 0.0..0.06_f64, 0.08..0.9_f64, 0.0..0.2_f64, 0.001..0.3_f64);
     let strikes = prop::collection::btree_set(20..90_u32, 3..16);
     let years = prop::collection::btree_set(1..60_u32, 1..4);
-    (terms, strikes, years).prop_map(move |((rate, dividend_yield, volatility, mixture, half_spread), strikes, years)| {
-        TestMarket {
+    (terms, strikes, years).prop_map(
+        move |((rate, dividend_yield, volatility, mixture, half_spread), strikes, years)| TestMarket {
             style,
             spot: 100.0,
             rate,
@@ -372,8 +386,8 @@ fn any_market(style: ExerciseStyle) -> impl Strategy<Value = TestMarket> {
             half_spread,
             years: years.into_iter().map(|step| 0.03 * f64::from(step)).collect(),
             strikes: strikes.into_iter().map(|step| 2.5 * f64::from(step)).collect(),
-        }
-    })
+        },
+    )
 }
 
 proptest! {

@@ -37,12 +37,14 @@ impl TestMarket {
         };
         match self.style {
             // A jump at once and a volatility that goes with it: a martingale, so its prices have no arbitrage.
-            ExerciseStyle::European => [(1.0 + self.mixture, 1.0 - self.mixture), (1.0 - self.mixture, 1.0 + self.mixture)]
-                .into_iter()
-                .map(|(level, scale)| {
-                    0.5 * scalar::price(&row(self.spot * level, self.volatility * scale), Model::Bsm).unwrap()
-                })
-                .sum(),
+            ExerciseStyle::European => {
+                [(1.0 + self.mixture, 1.0 - self.mixture), (1.0 - self.mixture, 1.0 + self.mixture)]
+                    .into_iter()
+                    .map(|(level, scale)| {
+                        0.5 * scalar::price(&row(self.spot * level, self.volatility * scale), Model::Bsm).unwrap()
+                    })
+                    .sum()
+            }
             ExerciseStyle::American => american::price(&row(self.spot, self.volatility)).unwrap(),
         }
     }

@@ -17,8 +17,13 @@ pub(super) fn monotonicity(ladder: &Ladder, setting: &Setting<'_>, found: &mut V
     let calls = best_before(ladder.calls.iter(), |_| 0.0);
     let puts = best_before(ladder.puts.iter().rev(), |_| 0.0);
     for (sold, bought) in calls.into_iter().chain(puts) {
-        let legs = [Leg::option(sold, Side::Sell, 1.0, setting.expiry), Leg::option(bought, Side::Buy, 1.0, setting.expiry)];
-        found.extend(legs.into_iter().collect::<Option<Vec<Leg>>>().and_then(|legs| setting.finding(Kind::Vertical, legs, Vec::new())));
+        let legs =
+            [Leg::option(sold, Side::Sell, 1.0, setting.expiry), Leg::option(bought, Side::Buy, 1.0, setting.expiry)];
+        found.extend(
+            legs.into_iter()
+                .collect::<Option<Vec<Leg>>>()
+                .and_then(|legs| setting.finding(Kind::Vertical, legs, Vec::new())),
+        );
     }
 }
 
@@ -45,10 +50,7 @@ pub(super) fn width(ladder: &Ladder, cash: CashQuote, setting: &Setting<'_>, fou
 }
 
 /// Each rung with a bid, and the cheapest of those before it by ask plus `extra`.
-fn best_before<'a>(
-    rungs: impl Iterator<Item = &'a Rung>,
-    extra: impl Fn(&Rung) -> f64,
-) -> Vec<(&'a Rung, &'a Rung)> {
+fn best_before<'a>(rungs: impl Iterator<Item = &'a Rung>, extra: impl Fn(&Rung) -> f64) -> Vec<(&'a Rung, &'a Rung)> {
     let mut pairs = Vec::new();
     // The last strike's rungs wait until the strike has passed.
     let mut best: Option<(f64, &Rung)> = None;

@@ -173,8 +173,13 @@ mod tests {
         // (1000 − 400) · 100 · 0.5 · 100 · 1 % = 30,000; charm 60,000 · 0.73 · 100 / 365 = 12,000.
         assert_eq!((found.vanna, found.charm.round()), (30_000.0, 12_000.0));
         assert_eq!((found.covered, found.strikes.len()), (Some(0.7), 1));
-        let [short, long] = [DealerPosition::ShortAll, DealerPosition::LongAll].map(|dealers| exposure(&columns, 100.0, 100.0, dealers));
+        let [short, long] = [DealerPosition::ShortAll, DealerPosition::LongAll]
+            .map(|dealers| exposure(&columns, 100.0, 100.0, dealers));
         assert_eq!((short.gamma, long.gamma), (-280_000.0, 280_000.0));
-        assert_eq!(exposure(&ExposureColumns { open_interest: &[0.0; 4], ..columns }, 100.0, 100.0, DealerPosition::LongAll).covered, None);
+        assert_eq!(
+            exposure(&ExposureColumns { open_interest: &[0.0; 4], ..columns }, 100.0, 100.0, DealerPosition::LongAll)
+                .covered,
+            None
+        );
     }
 }

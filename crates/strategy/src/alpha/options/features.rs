@@ -105,9 +105,8 @@ pub fn option_features(chain: &Chain, analysis: &Analysis, config: &OptionFeatur
     };
     let (volume, open_interest) = (alive_only(&quotes.volume), alive_only(&quotes.open_interest));
 
-    let expiries: Vec<ExpiryFeatures> = (0..analysis.expiries.len())
-        .map(|expiry| expiry_features(chain, analysis, &open_interest, expiry))
-        .collect();
+    let expiries: Vec<ExpiryFeatures> =
+        (0..analysis.expiries.len()).map(|expiry| expiry_features(chain, analysis, &open_interest, expiry)).collect();
     let tenors = config.tenor_days.map(|days| tenor_features(&expiries, days));
     let greek = |greek: Greek| rows.greeks.column(greek);
     let columns = ExposureColumns {
@@ -120,9 +119,9 @@ pub fn option_features(chain: &Chain, analysis: &Analysis, config: &OptionFeatur
     };
     let gamma_rows = gamma_rows(chain, analysis, &open_interest);
     let profile = GammaProfile::new(&gamma_rows, config.multiplier, config.dealers);
-    let nearest = expiries.iter().find(|features| {
-        analysis.expiries[features.expiry].calendar_days >= 1 && features.max_pain.is_some()
-    });
+    let nearest = expiries
+        .iter()
+        .find(|features| analysis.expiries[features.expiry].calendar_days >= 1 && features.max_pain.is_some());
     OptionFeatures {
         tenors,
         volume: put_call(&quotes.option_type, &volume),

@@ -16,7 +16,9 @@ pub struct PutCall {
 /// Sums a column of contracts (volume, open interest). What is absent, not finite or below zero counts as none.
 pub fn put_call(option_type: &[OptionType], contracts: &[f64]) -> PutCall {
     let mut sums = PutCall::default();
-    for (option_type, contracts) in option_type.iter().zip(contracts).filter(|(_, count)| count.is_finite() && **count > 0.0) {
+    for (option_type, contracts) in
+        option_type.iter().zip(contracts).filter(|(_, count)| count.is_finite() && **count > 0.0)
+    {
         match option_type {
             OptionType::Call => sums.calls += contracts,
             OptionType::Put => sums.puts += contracts,

@@ -14,10 +14,13 @@ pub struct TermPoint {
 
 /// Volatility at `years`. `points` ascend; those without a volatility are passed over.
 pub fn at_tenor(points: &[TermPoint], years: f64) -> Option<f64> {
-    let variance = between(points.iter().filter_map(|point| {
-        let volatility = point.volatility?;
-        Some([point.years, volatility * volatility * point.years])
-    }), years)?;
+    let variance = between(
+        points.iter().filter_map(|point| {
+            let volatility = point.volatility?;
+            Some([point.years, volatility * volatility * point.years])
+        }),
+        years,
+    )?;
     (variance >= 0.0 && years > 0.0).then(|| (variance / years).sqrt())
 }
 

@@ -67,11 +67,8 @@ impl GammaProfile {
     /// Gamma exposure at a price, currency for 1 % of the underlying.
     pub fn at(&self, spot: f64) -> f64 {
         let log = spot.ln();
-        let sum: f64 = self
-            .rows
-            .iter()
-            .map(|row| row.weight * normal_pdf::<Plain>((log - row.shift) / row.deviation))
-            .sum();
+        let sum: f64 =
+            self.rows.iter().map(|row| row.weight * normal_pdf::<Plain>((log - row.shift) / row.deviation)).sum();
         sum * self.multiplier * spot * 0.01
     }
 
