@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface, train};
+use crate::commands::{
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface, train,
+};
 
 /// What `zomma` without arguments prints.
 pub const OVERVIEW: &str = "\
@@ -18,6 +20,7 @@ zomma: an options desk in one binary
   zomma surface fit CHAIN -o FILE  a volatility surface of any of many models; also query, check, plot, compare, history
   zomma book replay FILE           order books rebuilt from a recorded feed (ITCH, LOBSTER, DBN, Binance …), and checked
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
+  zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
@@ -49,6 +52,8 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Signals, what they told of the price, and what can be earned without one.
+    Alpha(Box<alpha::AlphaArgs>),
     /// An option chain in: implied volatilities, surface, Greeks, wheel candidates and a report out.
     Analyze(Box<analyze::AnalyzeArgs>),
     /// Price a table of options of any model and exercise style.

@@ -1,9 +1,11 @@
 //! `zomma`, the one binary: what the user asked for, what came of it, and the exit code that says so.
 
 mod analyze;
+mod arbitrage;
 mod batch;
 mod bench;
 mod book;
+mod chain_days;
 mod chain_reader;
 mod cli;
 mod commands;
@@ -12,6 +14,7 @@ mod features;
 mod feed;
 mod gpu_config;
 mod logging;
+mod option_features;
 mod output_file;
 mod report;
 mod surface;

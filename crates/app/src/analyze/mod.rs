@@ -10,6 +10,7 @@ mod summary;
 mod surface;
 mod terminal;
 
+pub use candidates::float;
 pub use outcome::Outcome;
 pub use place::file_name;
 pub use summary::{CandidateRow, Summary, rate};

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, its help, and the few lines that join the parts.
 
+pub mod alpha;
 pub mod analyze;
 pub mod bench;
 pub mod book;
@@ -28,6 +29,7 @@ use crate::{
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None => print(OVERVIEW),
+        Some(Command::Alpha(args)) => alpha::run(&args),
         Some(Command::Analyze(args)) => analyze::run(&args),
         Some(Command::Price(args)) => price::run(&args),
         Some(Command::Iv(args)) => iv::run(&args),

@@ -1,30 +1,16 @@
 //! The quotes behind a path: one table of volatilities, or the chains of a file, a directory or a tar, each made ready on a thread of the
 //! pool and handed on in the order of their dates.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::mpsc::{Receiver, sync_channel},
-};
+use std::path::Path;
 
 use zomma_market::chain::ReadOptions;
 use zomma_strategy::analysis::{AnalysisConfig, surface_quotes};
 
 use super::{quotes::Quotes, vol_table};
 use crate::{
-    batch::{self, LateBar},
-    chain_reader::{ChainReader, Read},
+    batch,
+    chain_days::{self, Days},
 };
-
-/// What came of the days.
-pub struct Days<T> {
-    /// By file and date, what the work gave.
-    pub done: Vec<T>,
-    /// Days that failed: the file, and why.
-    pub failed: Vec<(String, anyhow::Error)>,
-    /// Whether the path holds many files.
-    pub many: bool,
-}
 
 /// Reads what is behind `path` and does `work` to each day, in parallel; with a progress line by day where `shows_days`.
 pub fn read_days<T: Send>(
@@ -41,60 +27,8 @@ pub fn read_days<T: Send>(
             return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });
         }
     }
-    let reader = ChainReader::open(path, read)?;
-    let mut days = Days { done: Vec::new(), failed: Vec::new(), many: false };
-    let in_flight = 2 * rayon::current_num_threads() + 1;
-    let mut bar = LateBar::new(shows_days, None);
-    let (queue, queued) = sync_channel::<(String, Receiver<anyhow::Result<T>>)>(in_flight);
-    std::thread::scope(|threads| {
-        let work = &work;
-        let collector = threads.spawn(move || {
-            let (mut done, mut failed) = (Vec::new(), Vec::new());
-            for (source, receiver) in queued {
-                match receiver.recv() {
-                    Ok(Ok(day)) => done.push(day),
-                    Ok(Err(error)) => failed.push((source, error)),
-                    Err(_) => failed.push((source, anyhow::anyhow!("stopped by a fault in zomma"))),
-                }
-                bar.at((done.len() + failed.len()) as u64);
-            }
-            bar.end();
-            (done, failed)
-        });
-        let mut reader = reader;
-        rayon::in_place_scope(|workers| {
-            while let Some(item) = reader.next() {
-                let one_of_many = reader.one_of_many;
-                let (give, receiver) = sync_channel(1);
-                match item {
-                    Read::Failed { source, error, .. } => {
-                        // The receiver is alive: it stands in the queue below.
-                        let _ = give.send(Err(error));
-                        let _ = queue.send((source, receiver));
-                    }
-                    Read::Chain { chain, previous, .. } => {
-                        let _ = queue.send((chain.source.clone(), receiver));
-                        workers.spawn(move |_| {
-                            let day = || {
-                                let quotes = surface_quotes(&chain, previous.as_deref(), config)?;
-                                work(Quotes::of_chain(&chain.source, one_of_many, quotes))
-                            };
-                            // A day owns what it changes, so nothing half-changed outlives a panic.
-                            let result = catch_unwind(AssertUnwindSafe(day)).unwrap_or_else(|_| {
-                                Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)"))
-                            });
-                            let _ = give.send(result);
-                        });
-                    }
-                }
-            }
-        });
-        drop(queue);
-        days.many = reader.one_of_many;
-        if let Ok((done, failed)) = collector.join() {
-            (days.done, days.failed) = (done, failed);
-        }
-    });
-    days.many |= days.done.len() + days.failed.len() > 1;
-    Ok(days)
+    chain_days::of_chains(path, read, shows_days, |day| {
+        let quotes = surface_quotes(day.chain, day.previous, config)?;
+        work(Quotes::of_chain(&day.chain.source, day.one_of_many, quotes))
+    })
 }

@@ -12,7 +12,7 @@ mod variance_clock;
 mod vol_table;
 
 pub use comparison::{Outcome, compare, pooled};
-pub use days::{Days, read_days};
+pub use days::read_days;
 pub use fit::{FitOptions, fit, fit_svi_from};
 pub use history::{FittedDay, drift_text, history_html, parameters_csv, shapes_csv};
 pub use plot::{html, svg};

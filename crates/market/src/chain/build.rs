@@ -78,6 +78,8 @@ struct ReadRow<'a> {
     exercise_style: Option<ExerciseStyle>,
     bid: f64,
     ask: f64,
+    bid_size: f64,
+    ask_size: f64,
     last: f64,
     volume: f64,
     open_interest: f64,
@@ -354,6 +356,8 @@ impl<'o> Builder<'o> {
             exercise_style,
             bid: bid.or_nan(),
             ask: ask.or_nan(),
+            bid_size: number(Column::BidSize),
+            ask_size: number(Column::AskSize),
             last: number(Column::Last),
             volume: number(Column::Volume),
             open_interest: number(Column::OpenInterest),
@@ -417,6 +421,8 @@ impl ReadRow<'_> {
         quotes.exercise_style.push(self.exercise_style);
         quotes.bid.push(self.bid);
         quotes.ask.push(self.ask);
+        quotes.bid_size.push(self.bid_size);
+        quotes.ask_size.push(self.ask_size);
         quotes.last.push(self.last);
         quotes.volume.push(self.volume);
         quotes.open_interest.push(self.open_interest);

@@ -24,6 +24,10 @@ pub enum Column {
     Bid,
     /// Ask.
     Ask,
+    /// Contracts wanted at the bid.
+    BidSize,
+    /// Contracts offered at the ask.
+    AskSize,
     /// Last trade.
     Last,
     /// Volume.
@@ -41,7 +45,7 @@ pub enum Column {
 }
 
 /// Number of columns.
-pub const COUNT: usize = 17;
+pub const COUNT: usize = 19;
 
 /// A column, its name, and other names for it, the likelier first. Names are compared by their letters and digits in lower
 /// case: `Open Interest`, `openInterest` and `open_interest` are one.
@@ -98,6 +102,8 @@ pub(super) const TABLE: [Names; COUNT] = [
     names(Column::Strike, "strike", &["strikeprice", "strikepx"]),
     names(Column::Bid, "bid", &["bidclose", "bidprice", "bestbid", "bid1545", "bideod", "closebid", "bidpx"]),
     names(Column::Ask, "ask", &["askclose", "askprice", "bestask", "offer", "ask1545", "askeod", "closeask", "askpx"]),
+    names(Column::BidSize, "bid_size", &["bidsize1545", "bidsizeeod", "bidqty", "bidquantity", "bidsz"]),
+    names(Column::AskSize, "ask_size", &["asksize1545", "asksizeeod", "askqty", "askquantity", "asksz", "offersize"]),
     names(Column::Last, "last", &["lastprice", "lasttradeprice", "lasttrade", "lastpx", "close"]),
     names(Column::Volume, "volume", &["tradevolume", "totalvolume", "dayvolume"]),
     names(Column::OpenInterest, "open_interest", &["oi", "openint"]),

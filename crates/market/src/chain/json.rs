@@ -49,6 +49,10 @@ struct Quote<'a> {
     #[serde(borrow, default)]
     ask: Loose<'a>,
     #[serde(borrow, default)]
+    bid_size: Loose<'a>,
+    #[serde(borrow, default)]
+    ask_size: Loose<'a>,
+    #[serde(borrow, default)]
     iv: Loose<'a>,
     #[serde(borrow, default)]
     open_interest: Loose<'a>,
@@ -137,6 +141,8 @@ impl Row for JsonRow<'_> {
             Column::Symbol => self.quote.option.cell(),
             Column::Bid => self.quote.bid.cell(),
             Column::Ask => self.quote.ask.cell(),
+            Column::BidSize => self.quote.bid_size.cell(),
+            Column::AskSize => self.quote.ask_size.cell(),
             Column::Last => self.quote.last_trade_price.cell(),
             Column::Volume => self.quote.volume.cell(),
             Column::OpenInterest => self.quote.open_interest.cell(),
@@ -160,9 +166,11 @@ pub(super) fn parse(member: &Member, options: &ReadOptions) -> Result<Vec<Chain>
         value: document.timestamp.cell().shown(),
         allowed: "2024-06-07 20:30:03 (UTC), or data.last_trade_time (New York)",
     })?;
-    let columns: [(&'static str, Field); 6] = [
+    let columns: [(&'static str, Field); 8] = [
         ("bid", |quote| &quote.bid),
         ("ask", |quote| &quote.ask),
+        ("bid_size", |quote| &quote.bid_size),
+        ("ask_size", |quote| &quote.ask_size),
         ("last", |quote| &quote.last_trade_price),
         ("volume", |quote| &quote.volume),
         ("open_interest", |quote| &quote.open_interest),

@@ -29,6 +29,10 @@ pub struct Quotes {
     pub bid: Vec<f64>,
     /// Ask.
     pub ask: Vec<f64>,
+    /// Contracts wanted at the bid.
+    pub bid_size: Vec<f64>,
+    /// Contracts offered at the ask.
+    pub ask_size: Vec<f64>,
     /// Last trade.
     pub last: Vec<f64>,
     /// Volume.
@@ -71,6 +75,8 @@ impl Quotes {
         self.exercise_style.extend(&other.exercise_style);
         self.bid.extend(&other.bid);
         self.ask.extend(&other.ask);
+        self.bid_size.extend(&other.bid_size);
+        self.ask_size.extend(&other.ask_size);
         self.last.extend(&other.last);
         self.volume.extend(&other.volume);
         self.open_interest.extend(&other.open_interest);

@@ -307,6 +307,7 @@ fn cboe_delayed_quotes() {
     assert_eq!((quotes.open_interest[0], quotes.vendor_implied_volatility[1], quotes.last[0]), (1021.0, 0.1134, 46.6));
     assert_eq!(quotes.status, [Status::Ok, Status::Ok, Status::BadOptionType]);
     assert!(quotes.has("open_interest") && quotes.has("implied_volatility"));
+    assert_eq!((quotes.bid_size[0], quotes.ask_size[0], quotes.bid_size[1].is_nan()), (12.0, 3.0, true));
 
     // Without the time of the last trade, the time stamp is UTC.
     let chain = one(&DELAYED
@@ -345,7 +346,7 @@ proptest! {
                 let quotes = &chain.quotes;
                 let lengths = [
                     quotes.source_row.len(), quotes.symbol.len(), quotes.root.len(), quotes.option_type.len(), quotes.expiry.len(),
-                    quotes.settlement.len(), quotes.exercise_style.len(), quotes.bid.len(), quotes.ask.len(), quotes.last.len(),
+                    quotes.settlement.len(), quotes.exercise_style.len(), quotes.bid.len(), quotes.ask.len(), quotes.bid_size.len(), quotes.ask_size.len(), quotes.last.len(),
                     quotes.volume.len(), quotes.open_interest.len(), quotes.vendor_implied_volatility.len(), quotes.status.len(),
                 ];
                 prop_assert!(lengths.iter().all(|length| *length == quotes.len()));

@@ -19,6 +19,7 @@ mod smile;
 mod stale;
 mod summary;
 mod surface_quotes;
+mod terms;
 mod volatilities;
 mod wheel;
 
@@ -27,6 +28,7 @@ pub use result::{
 };
 
 pub use surface_quotes::{SliceTerms, SurfaceQuotes, surface_quotes};
+pub use terms::{ChainTerms, ExpiryTerms, chain_terms};
 
 use jiff::civil::Time;
 use zomma_base::{ExerciseStyle, Status};

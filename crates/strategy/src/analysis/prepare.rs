@@ -36,14 +36,27 @@ pub(super) struct Prepared {
     pub slices: Slices,
 }
 
-/// Prepares a chain; an error where it has no usable row.
-pub(super) fn prepare(
+/// What a chain says before its prices are inverted.
+pub(super) struct Carried {
+    /// When the quotes were made.
+    pub quote_time: QuoteTime,
+    /// Rows by expiry.
+    pub expiries: Expiries,
+    /// Status of every row.
+    pub status: Vec<Status>,
+    /// Rejected rows by reason.
+    pub rejected: BTreeMap<Status, usize>,
+    /// Forward and discount factor by expiry.
+    pub forwards: Forwards,
+}
+
+/// Cleans a chain and finds its forwards; an error where it has no usable row.
+pub(super) fn carried(
     chain: &Chain,
     previous: Option<&Chain>,
     config: &AnalysisConfig,
     clock: &mut StageClock,
-) -> Result<Prepared, AnalysisError> {
-    let quotes = &chain.quotes;
+) -> Result<Carried, AnalysisError> {
     let quote_time = quote_time::resolve(chain, config.quote_time);
     let mut expiries = expiries::group(chain, quote_time.instant, config.exercise_style);
     let clean::Cleaned { mut status, is_copy } = clean::clean(chain, previous, &mut expiries);
@@ -66,7 +79,18 @@ pub(super) fn prepare(
         });
     }
     clock.lap("forwards");
+    Ok(Carried { quote_time, expiries, status, rejected, forwards })
+}
 
+/// Prepares a chain; an error where it has no usable row.
+pub(super) fn prepare(
+    chain: &Chain,
+    previous: Option<&Chain>,
+    config: &AnalysisConfig,
+    clock: &mut StageClock,
+) -> Result<Prepared, AnalysisError> {
+    let quotes = &chain.quotes;
+    let Carried { quote_time, expiries, status, rejected, forwards } = carried(chain, previous, config, clock)?;
     let terms = volatilities::row_terms(&expiries, &forwards);
     let vols = volatilities::invert(quotes, &status, &expiries, &forwards, &terms);
     clock.lap("implied_volatility");

@@ -25,6 +25,8 @@ fn with_rows(chain: &Chain, rows: &[usize]) -> Chain {
         exercise_style: select(&from.exercise_style, rows),
         bid: select(&from.bid, rows),
         ask: select(&from.ask, rows),
+        bid_size: select(&from.bid_size, rows),
+        ask_size: select(&from.ask_size, rows),
         last: select(&from.last, rows),
         volume: select(&from.volume, rows),
         open_interest: select(&from.open_interest, rows),

@@ -80,6 +80,8 @@ pub fn chain(quote_date: Date, underlying_last: Option<f64>, made: &[Made]) -> C
             exercise_style: vec![Some(ExerciseStyle::European); rows],
             bid: made.iter().map(|row| row.bid).collect(),
             ask: made.iter().map(|row| row.ask).collect(),
+            bid_size: vec![f64::NAN; rows],
+            ask_size: vec![f64::NAN; rows],
             last: vec![f64::NAN; rows],
             volume: vec![f64::NAN; rows],
             open_interest: vec![f64::NAN; rows],

@@ -14,10 +14,11 @@ use zomma_pricing::surface::{
 use super::model_args::{ModelArgs, no_wheel, parse_model};
 use crate::{
     batch::Engine,
+    chain_days::Days,
     commands::{self, chain_args::ChainArgs},
     failure::{self, BadArguments},
     gpu_config::GpuConfigArgs,
-    surface::{self, Days, FitOptions, Quotes},
+    surface::{self, FitOptions, Quotes},
 };
 
 /// Worked example of `--help`.

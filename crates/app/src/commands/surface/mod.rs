@@ -4,7 +4,7 @@ mod check;
 mod compare;
 mod fit;
 mod history;
-mod model_args;
+pub mod model_args;
 mod plot;
 mod query;
 
