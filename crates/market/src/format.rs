@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::container::is_capture;
+use crate::{
+    container::{datagrams, is_capture},
+    sbe::mdp3,
+};
 
 /// A recorded feed that Zomma reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +14,8 @@ pub enum Format {
     Itch50,
     /// NASDAQ TotalView-ITCH 5.0 in MoldUDP64 packets, captured as pcap or pcapng.
     Itch50Capture,
+    /// CME MDP 3.0 in UDP packets, captured as pcap or pcapng.
+    Mdp3Capture,
     /// Rows of a LOBSTER message file.
     Lobster,
     /// Databento Binary Encoding, versions 1 to 3.
@@ -23,14 +28,22 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] =
-        [Self::Itch50, Self::Itch50Capture, Self::Lobster, Self::Dbn, Self::Binance, Self::Tardis];
+    pub const ALL: [Self; 7] = [
+        Self::Itch50,
+        Self::Itch50Capture,
+        Self::Mdp3Capture,
+        Self::Lobster,
+        Self::Dbn,
+        Self::Binance,
+        Self::Tardis,
+    ];
 
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Itch50 => "itch50",
             Self::Itch50Capture => "itch50-pcap",
+            Self::Mdp3Capture => "mdp3-pcap",
             Self::Lobster => "lobster",
             Self::Dbn => "dbn",
             Self::Binance => "binance",
@@ -38,10 +51,15 @@ impl Format {
         }
     }
 
-    /// The format that these first bytes (some hundred of them) of a decompressed file are of, where they are of one.
+    /// Whether its events tell when they were received; of the others the time of receipt is the exchange's.
+    pub fn has_receive_times(self) -> bool {
+        !matches!(self, Self::Itch50 | Self::Lobster)
+    }
+
+    /// The format that these first bytes (some hundred of them; of a capture its first datagram) of a decompressed file are of, where they are of one.
     pub fn recognise(head: &[u8]) -> Option<Self> {
         if is_capture(head) {
-            Some(Self::Itch50Capture)
+            Some(if brings_mdp3(head) { Self::Mdp3Capture } else { Self::Itch50Capture })
         } else if head.starts_with(b"DBN") && head.get(3).is_some_and(|version| (1..=3).contains(version)) {
             Some(Self::Dbn)
         } else if is_itch(head) {
@@ -68,6 +86,14 @@ impl FromStr for Format {
             format!("allowed: {}", names.join(", "))
         })
     }
+}
+
+/// Whether the first datagram of a capture looks like a packet of MDP 3.0.
+fn brings_mdp3(head: &[u8]) -> bool {
+    let mut first = None;
+    // That these bytes end within a packet is no fault here.
+    let _ = datagrams(head, |datagram| _ = first.get_or_insert_with(|| mdp3::is_packet(datagram.payload)));
+    first == Some(true)
 }
 
 /// Whether the first frame has the length of its type, and the second begins as one, where it is there.
@@ -142,6 +168,6 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert!("ouch".parse::<Format>().unwrap_err().contains("itch50, itch50-pcap, lobster"));
+        assert!("ouch".parse::<Format>().unwrap_err().contains("itch50, itch50-pcap, mdp3-pcap, lobster"));
     }
 }

@@ -26,6 +26,7 @@ pub mod event;
 pub mod features;
 pub mod feed;
 pub mod format;
+pub mod fuzzing;
 pub mod ingest;
 pub mod instruments;
 pub mod itch;
@@ -33,6 +34,7 @@ pub mod lines;
 pub mod lobster;
 #[cfg(test)]
 mod mutations;
+pub mod option_quotes;
 mod outcome;
 pub mod recording;
 pub mod sbe;

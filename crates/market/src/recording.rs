@@ -11,7 +11,7 @@ use crate::{
     tardis::TardisDecoder,
 };
 
-/// What a file does not say of itself.
+/// What a file of a stream does not say of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
     /// When the session's day began where the venue is, in nanoseconds since the Unix epoch: the times of ITCH and LOBSTER count from there.
@@ -36,7 +36,8 @@ pub enum Recording {
 }
 
 impl Recording {
-    /// The decoder of a format; none for captures of packets, which are no stream of bytes ([`itch::frame::mold::MoldDecoder`] takes their datagrams).
+    /// The decoder of a format; none for captures of packets, which are no stream of bytes ([`itch::frame::mold::MoldDecoder`] and
+    /// [`CaptureDecoder`](crate::sbe::mdp3::CaptureDecoder) take their datagrams).
     pub fn new(format: Format, session: &Session) -> Option<Self> {
         let Session { midnight_ns, symbol } = session;
         Some(match format {
@@ -45,7 +46,7 @@ impl Recording {
             Format::Dbn => Self::Dbn(Box::new(DbnDecoder::new())),
             Format::Binance => Self::Binance(Box::new(BinanceDecoder::new())),
             Format::Tardis => Self::Tardis(Box::new(TardisDecoder::new())),
-            Format::Itch50Capture => return None,
+            Format::Itch50Capture | Format::Mdp3Capture => return None,
         })
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{Played, is_apart, names, open, play, session_of, shown, utc_midnight_ns},
+    feed::{Feed, Played, is_apart, names, open, play, schema_of, session_of, shown, utc_midnight_ns},
 };
 
 /// What is asked for.
@@ -25,6 +25,8 @@ pub struct Job<'a> {
     pub path: &'a Path,
     /// Its format, where the user named it.
     pub format: Option<Format>,
+    /// The schema of MDP 3.0, where the user named one.
+    pub schema: Option<&'a Path>,
     /// The session's day, where the user named it.
     pub date: Option<Date>,
     /// The instrument that is looked at.
@@ -82,6 +84,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     }
     let name = shown(job.path);
     let session = session_of(&opened, job.date, job.instrument);
+    let schema = schema_of(opened.format, job.schema)?;
     let rows = match (job.rows, counts) {
         (Some((_, output)), Some(counts)) => Some(Rows::create(output, counts, job.instrument, job.levels)?),
         _ => None,
@@ -98,7 +101,8 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let mut replay = Replay::new(rows, moments, job.is_checked);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let played = play(opened.format, bytes, &session, &mut replay, &mut bar);
+    let feed = Feed { format: opened.format, session: &session, schema };
+    let played = play(feed, bytes, &mut replay, &mut bar);
     let Played { instruments, counts, busy, broken } = played;
     if replay.events == 0 {
         let why = broken.unwrap_or_else(|| {

@@ -14,8 +14,8 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Reads NASDAQ ITCH 5.0 (a file of length-framed messages, or MoldUDP64 packets in pcap or pcapng), LOBSTER, Databento DBN, Binance captures
-and Tardis CSV, plain or as .gz, .xz, .zst; a LOBSTER zip with both files in it. The format is told by content.
+Reads NASDAQ ITCH 5.0 (a file of length-framed messages, or MoldUDP64 packets in pcap or pcapng), CME MDP 3.0 (packets of
+one channel in pcap or pcapng, with its snapshots where it begins within a week), LOBSTER, Databento DBN, Binance captures and Tardis CSV, plain or as .gz, .xz, .zst; a LOBSTER zip with both files in it. The format is told by content.
 
 --at writes LOBSTER's columns without a header (ask price, ask size, bid price, bid size by level; prices in dollars times 10,000; fillers
 9999999999 and -9999999999 with size 0) after each message count listed: one a line, or u32 little-endian in a file whose name ends in .u32.
@@ -50,9 +50,13 @@ pub struct ReplayArgs {
     /// The recorded feed; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
+    /// The feed's format, where its content does not tell: itch50, itch50-pcap, mdp3-pcap, lobster, dbn,
+    /// binance, tardis.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Of CME MDP 3.0, the venue's schema (templates_FixBinary.xml); Zomma's own description of its templates where absent.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// The session's day such as 2012-06-21: in New York where times count from midnight (ITCH, LOBSTER), else in UTC for --time.
     #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
     date: Option<Date>,
@@ -94,6 +98,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
     let outcome = book::run(&Job {
         path: &args.file,
         format: args.format,
+        schema: args.schema.as_deref(),
         date: args.date,
         instrument,
         levels: args.levels,

@@ -9,7 +9,10 @@ use anyhow::bail;
 use clap::Args;
 use jiff::{Span, civil::Date};
 use zomma_market::{
-    features::registry::{BOOK_FEATURES, features},
+    features::{
+        Times,
+        registry::{BOOK_FEATURES, features},
+    },
     format::Format,
 };
 
@@ -22,16 +25,17 @@ use crate::{
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Replays a recorded feed (the formats of `zomma book replay`; LOBSTER with its orderbook file) and writes the features of one instrument: a row
-after each of the venue's messages that changed its book or told a trade, or with --every at a steady pace, as of the last book before the
-moment. Of a feed that tells quotes alone, those are the book. The columns are time_ns (nanoseconds since the Unix epoch, the exchange's
-time) and the features as they were named; a value that is not there yet is empty. --list prints every feature with its parameters and
-their defaults, unit, window and source; ticks and lots are the feed's own, and the report says what they are worth: parameters in ticks or
-lots (vpin, microprice) must be chosen by that.
+after each of the venue's messages that changed its book or told a trade, or with --every at a steady pace: a row at time t has the values at t
+of what happened up to t, windows of time running on also where nothing happens. Of a feed that tells quotes alone, those are the book. The
+columns are time_ns (nanoseconds since the Unix epoch) and the features as they were named; a value that is not there yet is empty. Times are
+the exchange's, or with --times receive those of receipt: what a strategy knew at that moment. --list prints every feature with its parameters
+and their defaults, unit, window and source; values in ticks and lots are in the feed's own, and the report says what they are worth.
+Parameters can be told otherwise: vpin:250units (shares, contracts, coins), vpin:1000000value (of the currency), microprice:10:5:0.01price.
 
 Example:
   $ zomma features --list
   $ zomma features day.itch50.gz --date 2012-06-21 --instrument AMZN --features mid,spread,imbalance:5,ofi:10s -o amzn.parquet
-  $ zomma features btcusdt.gz --features mid,imbalance:5,vpin:100000000 --every 1s -o btc.csv";
+  $ zomma features btcusdt.gz --features mid,imbalance:5,vpin:10units --every 1s --times receive -o btc.csv";
 
 /// Arguments of `zomma features`.
 #[derive(Debug, Args)]
@@ -46,9 +50,13 @@ pub struct FeaturesArgs {
     /// The features, with commas between them, each with its parameters behind colons; the book features where absent.
     #[arg(long, value_name = "LIST")]
     features: Option<String>,
-    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
+    /// The feed's format, where its content does not tell: itch50, itch50-pcap, mdp3-pcap, lobster, dbn,
+    /// binance, tardis.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Of CME MDP 3.0, the venue's schema (templates_FixBinary.xml); Zomma's own description of its templates where absent.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// The session's day such as 2012-06-21, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
     #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
     date: Option<Date>,
@@ -61,6 +69,9 @@ pub struct FeaturesArgs {
     /// A row at this pace, such as 100ms, 1s or 5m, instead of after each book.
     #[arg(long, value_name = "TIME", value_parser = parse_pace)]
     every: Option<u64>,
+    /// The times that rows are stamped with and windows run on: exchange, or receive where the feed tells them.
+    #[arg(long, value_name = "TIMES", default_value = "exchange", value_parser = parse_times)]
+    times: Times,
     /// Where the rows go: .parquet or .csv, or - for CSV on standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "list")]
     output: Option<PathBuf>,
@@ -80,11 +91,13 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
     let outcome = run_job(&Job {
         path,
         format: args.format,
+        schema: args.schema.as_deref(),
         date: args.date,
         instrument: args.instrument.as_deref(),
         features: args.features.as_deref().unwrap_or(BOOK_FEATURES),
         levels: args.levels,
         every_ns: args.every,
+        times: args.times,
         output,
         progress: true,
     })?;
@@ -179,6 +192,14 @@ fn listed() -> String {
         );
     }
     text
+}
+
+fn parse_times(text: &str) -> Result<Times, String> {
+    match text {
+        "exchange" => Ok(Times::Exchange),
+        "receive" => Ok(Times::Receive),
+        _ => Err("allowed: exchange, receive".into()),
+    }
 }
 
 fn parse_pace(text: &str) -> Result<u64, String> {

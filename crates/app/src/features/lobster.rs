@@ -41,7 +41,10 @@ pub fn play(
         }
         count += 1;
         let time_ns = midnight_ns.saturating_add(message.time_ns);
-        pace.before(time_ns, |due_ns| output.row(due_ns, set.values()))?;
+        pace.before(time_ns, |due_ns| {
+            set.advance(due_ns);
+            output.row(due_ns, set.values())
+        })?;
         if matches!(message.kind, Kind::Execution | Kind::HiddenExecution) {
             let Message { price: price_ticks, size, side, .. } = message;
             set.on_trade(&Trade { time_ns, price_ticks, size, resting_side: Some(side) });

@@ -9,16 +9,21 @@ use std::{io::Read, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
 use jiff::civil::Date;
-use zomma_market::{features::FeatureSet, feed::Counts, format::Format, recording::Session};
+use zomma_market::{
+    features::{FeatureSet, Times, Units},
+    feed::Counts,
+    format::Format,
+    recording::Session,
+};
 
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{Opened, Orderbook, is_apart, names, open, play, session_of, shown},
+    feed::{Feed, Opened, Orderbook, is_apart, names, open, play, schema_of, session_of, shown},
 };
 use output::Output;
 use pace::Pace;
-use rows::FeatureRows;
+use rows::{FeatureRows, Wanted};
 
 /// What is asked for.
 pub struct Job<'a> {
@@ -26,6 +31,8 @@ pub struct Job<'a> {
     pub path: &'a Path,
     /// Its format, where the user named it.
     pub format: Option<Format>,
+    /// The schema of MDP 3.0, where the user named one.
+    pub schema: Option<&'a Path>,
     /// The session's day, where the user named it.
     pub date: Option<Date>,
     /// The instrument; none for the only one.
@@ -36,6 +43,8 @@ pub struct Job<'a> {
     pub levels: Option<usize>,
     /// Time from row to row in nanoseconds; none for a row after each book.
     pub every_ns: Option<u64>,
+    /// Which times rows are stamped with, and windows run on.
+    pub times: Times,
     /// Where the rows go.
     pub output: &'a Path,
     /// Whether a progress bar may show.
@@ -72,7 +81,7 @@ pub struct Outcome {
 ///
 /// Where a feature is not known, the file cannot be read or is of no known format, the instrument is not in it, or the output cannot be written.
 pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
-    let set = FeatureSet::parse(job.features).map_err(|error| BadArguments(format!("--features: {error}")))?;
+    let set = parsed(job.features, Units::FINEST)?;
     let columns: Vec<(String, &'static str)> =
         set.names().map(str::to_owned).zip(set.infos().map(|info| info.unit)).collect();
     let levels = levels_of(job, &set)?;
@@ -80,14 +89,22 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let mut opened = open(job.path, job.format)?;
     let name = shown(job.path);
     let session = session_of(&opened, job.date, job.instrument);
+    let schema = schema_of(opened.format, job.schema)?;
+    if job.times == Times::Receive && !opened.format.has_receive_times() {
+        let problem = format!("--times receive: {} does not tell when its messages were received", opened.format);
+        return Err(BadArguments(problem).into());
+    }
     if opened.format == Format::Lobster {
+        let set = parsed(job.features, Units::default())?;
         return of_lobster(job, opened, &session, set, &columns);
     }
     let output = Output::create(job.output, columns.iter().map(|(name, _)| name.as_str()))?;
-    let mut rows = FeatureRows::new(set, job.instrument, levels, job.every_ns, output);
+    let Job { features, instrument, every_ns, times, .. } = *job;
+    let mut rows = FeatureRows::new(&Wanted { features, symbol: instrument, levels, every_ns, times }, output);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
+    let feed = Feed { format: opened.format, session: &session, schema };
+    let played = play(feed, bytes, &mut rows, &mut bar);
     let instruments = &played.instruments;
     match job.instrument {
         Some(symbol) if instruments.find(symbol).is_none() => {
@@ -121,6 +138,10 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         busy_seconds: played.busy.as_secs_f64(),
         broken: played.broken,
     })
+}
+
+fn parsed(features: &str, units: Units) -> anyhow::Result<FeatureSet> {
+    FeatureSet::parse_in(features, units).map_err(|error| BadArguments(format!("--features: {error}")).into())
 }
 
 /// The levels that the features see: those that they look at, or as many as were asked for, where that is enough.

@@ -3,7 +3,7 @@
 use zomma_market::{
     book::FaultCounts,
     event::{Body, Event, Flags, InstrumentId, Sink},
-    features::{FeatureSet, FeatureStream},
+    features::{FeatureSet, FeatureStream, Times, Units},
     instruments::Instruments,
 };
 
@@ -11,13 +11,29 @@ use super::{
     output::{Finished, Output},
     pace::Pace,
 };
-use crate::feed::Listener;
+use crate::{failure::BadArguments, feed::Listener};
+
+/// What rows are of.
+pub struct Wanted<'a> {
+    /// The features by name.
+    pub features: &'a str,
+    /// The instrument; none for the first one.
+    pub symbol: Option<&'a str>,
+    /// Levels of the book that the features see.
+    pub levels: usize,
+    /// Time from row to row in nanoseconds; none for a row after each book.
+    pub every_ns: Option<u64>,
+    /// Which times rows are stamped with, and windows run on.
+    pub times: Times,
+}
 
 /// Features of one instrument, row by row.
 pub struct FeatureRows {
     state: State,
+    features: String,
     symbol: Option<String>,
     levels: usize,
+    times: Times,
     pace: Pace,
     events: u64,
     output: Output,
@@ -26,17 +42,18 @@ pub struct FeatureRows {
 
 enum State {
     /// The instrument is not known yet: the events of the message in hand wait until it has ended.
-    Unknown { set: Option<Box<FeatureSet>>, waiting: Vec<Event>, looked_among: usize },
+    Unknown { waiting: Vec<Event>, looked_among: usize },
     /// It is.
     Known { instrument: InstrumentId, stream: Box<FeatureStream> },
 }
 
 impl FeatureRows {
-    /// Rows of a set for the instrument of this name, or for the first one, to `output`.
-    pub fn new(set: FeatureSet, symbol: Option<&str>, levels: usize, every_ns: Option<u64>, output: Output) -> Self {
-        let state = State::Unknown { set: Some(Box::new(set)), waiting: Vec::new(), looked_among: 0 };
-        let symbol = symbol.map(str::to_owned);
-        Self { state, symbol, levels, pace: Pace::new(every_ns), events: 0, output, failed: None }
+    /// Rows to `output`.
+    pub fn new(wanted: &Wanted<'_>, output: Output) -> Self {
+        let Wanted { features, symbol, levels, every_ns, times } = *wanted;
+        let state = State::Unknown { waiting: Vec::new(), looked_among: 0 };
+        let (features, symbol) = (features.to_owned(), symbol.map(str::to_owned));
+        Self { state, features, symbol, levels, times, pace: Pace::new(every_ns), events: 0, output, failed: None }
     }
 
     /// The instrument, once it is known.
@@ -83,15 +100,19 @@ impl FeatureRows {
         }
         self.events += u64::from(event.body != Body::Definition);
         let output = &mut self.output;
-        // A snapshot's orders and times that the exchange did not tell are no moments of the session.
-        let is_timed = !event.flags.contains(Flags::BAD_TIME) && !event.flags.contains(Flags::SNAPSHOT);
+        // By the exchange's times a snapshot's orders are no moments of the session: they are from before it.
+        let is_of_before = event.flags.contains(Flags::SNAPSHOT) && self.times == Times::Exchange;
+        let told_ns = self.times.of(event).filter(|_| !is_of_before);
         let mut written = Ok(());
-        if is_timed {
-            written = self.pace.before(event.exchange_ns, |due_ns| output.row(due_ns, stream.set().values()));
+        if let Some(told_ns) = told_ns {
+            written = self.pace.before(told_ns, |due_ns| {
+                stream.advance(due_ns);
+                output.row(due_ns, stream.set().values())
+            });
         }
         if stream.event(event) && written.is_ok() {
             let time_ns = stream.time_ns().unwrap_or(event.exchange_ns);
-            if (is_timed || !self.pace.is_steady()) && self.pace.after(time_ns) {
+            if (told_ns.is_some() || !self.pace.is_steady()) && self.pace.after(time_ns) {
                 written = output.row(time_ns, stream.set().values());
             }
         }
@@ -99,18 +120,24 @@ impl FeatureRows {
     }
 
     fn look_for_instrument(&mut self, instruments: &Instruments) {
-        let State::Unknown { set, waiting, looked_among } = &mut self.state else { return };
+        let State::Unknown { waiting, looked_among } = &mut self.state else { return };
         if *looked_among != instruments.len() {
             *looked_among = instruments.len();
             let found = match &self.symbol {
                 Some(symbol) => instruments.find(symbol),
                 None => Some(InstrumentId(0)),
             };
-            if let Some((instrument, set)) = found.and_then(|id| Some((id, set.take()?))) {
+            if let Some((instrument, definition)) = found.and_then(|id| Some((id, instruments.latest(id)?))) {
                 let waiting = std::mem::take(waiting);
-                let stream = Box::new(FeatureStream::new(*set, instrument, self.levels));
-                self.state = State::Known { instrument, stream };
-                waiting.iter().for_each(|event| self.take(event));
+                // Only now is it known what parameters in the currency and in shares are in ticks and lots.
+                match FeatureSet::parse_in(&self.features, Units::from(definition)) {
+                    Ok(set) => {
+                        let stream = FeatureStream::new(set, instrument, self.levels).on(self.times);
+                        self.state = State::Known { instrument, stream: Box::new(stream) };
+                        waiting.iter().for_each(|event| self.take(event));
+                    }
+                    Err(error) => self.failed = Some(BadArguments(format!("--features: {error}")).into()),
+                }
                 return;
             }
         }

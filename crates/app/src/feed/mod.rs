@@ -1,10 +1,12 @@
 //! Recorded feeds: opened, recognised, and played to whoever listens.
 
 mod player;
+mod schema;
 mod session;
 mod source;
 
-pub use player::{Listener, Played, play};
+pub use player::{Feed, Listener, Played, play};
+pub use schema::schema_of;
 pub use session::{session_of, utc_midnight_ns};
 pub use source::{Opened, Orderbook, open, shown};
 

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,10 @@ use zomma_market::{
     instruments::Instruments,
     itch::frame::mold::{Line, MoldDecoder, Settings},
     recording::{Recording, Session},
+    sbe::{
+        Schema,
+        mdp3::{self, CaptureDecoder},
+    },
 };
 
 use crate::batch::LateBar;
@@ -37,6 +42,16 @@ pub trait Listener: Sink {
     }
 }
 
+/// What is played, and what its file does not say of itself.
+pub struct Feed<'a> {
+    /// The format.
+    pub format: Format,
+    /// The session.
+    pub session: &'a Session,
+    /// The schema of MDP 3.0, where it is of that.
+    pub schema: Option<Arc<Schema>>,
+}
+
 /// What playing came to.
 pub struct Played {
     /// The instruments.
@@ -50,16 +65,11 @@ pub struct Played {
 }
 
 /// Plays a feed to its end, or to where it breaks off or cannot be read.
-pub fn play(
-    format: Format,
-    bytes: Source,
-    session: &Session,
-    listener: &mut impl Listener,
-    bar: &mut LateBar,
-) -> Played {
-    match Recording::new(format, session) {
-        Some(recording) => play_stream(recording, bytes, listener, bar),
-        None => play_capture(bytes, session, listener),
+pub fn play(feed: Feed<'_>, bytes: Source, listener: &mut impl Listener, bar: &mut LateBar) -> Played {
+    match (Recording::new(feed.format, feed.session), feed.schema) {
+        (Some(recording), _) => play_stream(recording, bytes, listener, bar),
+        (None, Some(schema)) => play_mdp3(bytes, schema, listener),
+        (None, None) => play_mold(bytes, feed.session, listener),
     }
 }
 
@@ -110,7 +120,7 @@ fn fill(source: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Error>) 
 }
 
 /// Packets of one session on one or two lines: the first two destinations that bring packets of it are the lines, others are not heard.
-fn play_capture(bytes: Source, session: &Session, listener: &mut impl Listener) -> Played {
+fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> Played {
     let mut decoder = MoldDecoder::new(session.midnight_ns, Settings::default(), None, 0);
     listener.begin(decoder.instruments());
     let mut lines: Vec<SocketAddr> = Vec::new();
@@ -143,4 +153,35 @@ fn play_capture(bytes: Source, session: &Session, listener: &mut impl Listener) 
         of_no_session.then(|| format!("{} UDP packets, none of MoldUDP64 with a message in it", packets.packets))
     });
     Played { instruments: decoder.instruments().clone(), counts: decoder.counts(), busy, broken }
+}
+
+/// Packets of one channel: see [`CaptureDecoder`].
+fn play_mdp3(bytes: Source, schema: Arc<Schema>, listener: &mut impl Listener) -> Played {
+    let mut decoder = match CaptureDecoder::new(schema, mdp3::Settings::default()) {
+        Ok(decoder) => decoder,
+        Err(error) => {
+            let (instruments, counts) = (Instruments::new(), Counts::default());
+            return Played { instruments, counts, busy: Duration::ZERO, broken: Some(error.to_string()) };
+        }
+    };
+    listener.begin(decoder.decoder().instruments());
+    let mut busy = Duration::ZERO;
+    let captured = datagrams(bytes, |datagram| {
+        listener.interrupted();
+        let begun = Instant::now();
+        decoder.datagram(&datagram, listener);
+        busy += begun.elapsed();
+    });
+    decoder.finish(listener);
+    let of_channel = decoder.decoder();
+    let broken = captured.err().map(|error| error.to_string()).or_else(|| {
+        let (live, waiting) = of_channel.books();
+        if of_channel.counts().messages == 0 && decoder.damaged() > 0 {
+            return Some(format!("{} UDP packets that are none of MDP 3.0", decoder.damaged()));
+        }
+        let none_live = live == 0 && waiting > 0;
+        none_live.then(|| format!("books that began before the capture and have no snapshot in it: {waiting}"))
+    });
+    let counts = Counts { malformed: of_channel.counts().malformed + decoder.damaged(), ..of_channel.counts() };
+    Played { instruments: of_channel.instruments().clone(), counts, busy, broken }
 }

@@ -15,6 +15,8 @@ use zomma_market::{
 
 /// Greatest size of what a zip holds, decompressed.
 const ZIP_BYTES: u64 = 4 << 30;
+/// Bytes of what a zip holds that tell its format.
+const ZIP_HEAD_BYTES: usize = 4_096;
 
 /// A feed to read.
 pub struct Opened {
@@ -123,7 +125,7 @@ fn open_zip(shown: &str, mut bytes: Source, format: Option<Format>) -> anyhow::R
     };
     let orderbook = of("_orderbook_").map(|place| std::mem::take(&mut members[place].bytes)).map(Orderbook::Inside);
     let feed = std::mem::take(&mut members[place].bytes);
-    let Some(format) = format.or_else(|| Format::recognise(&feed[..feed.len().min(512)])) else {
+    let Some(format) = format.or_else(|| Format::recognise(&feed[..feed.len().min(ZIP_HEAD_BYTES)])) else {
         bail!("{shown}: {}: not a feed that I know; name it with --format ({})", names[place], formats());
     };
     let is_lobster = format == Format::Lobster;

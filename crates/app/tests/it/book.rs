@@ -37,13 +37,13 @@ fn itch() -> Vec<u8> {
 const MESSAGES: &str = "34200.1,1,77,30,5853300,1\n34200.25,4,77,10,5853300,1\n";
 const ROWS: &str = "5859400,200,5853300,30\n5859400,200,5853300,20\n";
 
-fn written(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+pub fn written(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, bytes).unwrap();
     path
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
@@ -162,8 +162,8 @@ fn compressed_feeds_and_standard_input_are_read_too() {
     assert_eq!(json(&piped.out)["messages"].as_u64(), Some(5));
 }
 
-/// A capture of MoldUDP64 packets, each with the last byte of its multicast group.
-fn capture(packets: &[(u8, Vec<u8>)]) -> Vec<u8> {
+/// A capture of UDP packets, each with the last byte of its multicast group.
+pub fn capture(packets: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut file: Vec<u8> =
         [0xA1B2_3C4D_u32, 0x0004_0002, 0, 0, 65_535, 1].iter().flat_map(|word| word.to_le_bytes()).collect();
     for (i, (group, payload)) in packets.iter().enumerate() {
@@ -252,10 +252,11 @@ fn rubbish_is_refused_in_words() {
     replay(&written(folder.path(), "empty", ""), &[]).refused(1, &["the file is empty"]);
     let chain = written(folder.path(), "chain.csv", "underlying,bid,ask\nSPX,1,2\n");
     replay(&chain, &[]).refused(1, &["not a feed that I know", "--format", "itch50"]);
-    for format in ["itch50", "itch50-pcap", "lobster", "dbn", "binance", "tardis"] {
+    for format in ["itch50", "itch50-pcap", "mdp3-pcap", "lobster", "dbn", "binance", "tardis"] {
         replay(&chain, &["--format", format]).refused(1, &["chain.csv"]);
     }
-    replay(&feed, &["--format", "ouch"]).refused(2, &["itch50, itch50-pcap"]);
+    replay(&feed, &["--schema", "any.xml"]).refused(2, &["--schema", "mdp3-pcap", "itch50"]);
+    replay(&feed, &["--format", "ouch"]).refused(2, &["itch50, itch50-pcap, mdp3-pcap"]);
     replay(&feed, &["--instrument", "NONE"]).refused(2, &["NONE", "ACME"]);
     replay(&feed, &["--levels", "0"]).refused(2, &["1 to 10000"]);
     replay(&feed, &["--time", "noon"]).refused(2, &["10:30:00.5"]);

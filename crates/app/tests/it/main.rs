@@ -15,6 +15,7 @@ mod gpu_launch;
 mod gpu_list;
 mod gpu_run;
 mod gpu_watch;
+mod mdp3;
 mod models;
 mod portfolio;
 mod program;

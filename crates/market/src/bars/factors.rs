@@ -7,11 +7,13 @@
 //!            first day behind the row as its ex-date.
 //! Source     QuantConnect LEAN, `FactorFile`.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
+use zomma_base::time::new_york_instant;
 
 use super::{BarsError, DailyBars};
 use crate::chain::cell::{Cell, Number};
 use crate::chain::{ChainError, Member};
+use crate::instruments::{Action, DatedAction};
 
 struct Factor {
     last_date: Date,
@@ -42,6 +44,53 @@ impl DailyBars {
         self.notes.push(format!("closes adjusted by the {} factors of {}", factors.len(), factor_file.name));
         Ok(self)
     }
+}
+
+/// What a LEAN factor file says to have happened: splits and dividends, each on the day behind its row, from that day's midnight in New York.
+///
+/// A split is the simple ratio (terms up to 100) nearest to the change of the split factor, which has some eight digits.
+///
+/// # Errors
+///
+/// [`BarsError`] where the file is none, or a split is no simple ratio.
+pub fn actions(factor_file: &Member) -> Result<Vec<DatedAction>, BarsError> {
+    /// Beyond this two factors are not the same number rounded.
+    const RELATIVE: f64 = 1e-5;
+    let factors = read(factor_file)?;
+    let mut found = Vec::new();
+    for (row, pair) in factors.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let Ok(day) = before.last_date.tomorrow() else { continue };
+        let midnight = new_york_instant(day.to_datetime(Time::midnight())).as_nanosecond();
+        let from_ns = u64::try_from(midnight).unwrap_or(0);
+        let cash = before.reference * (1.0 - before.price / after.price);
+        if cash > 1e-4 {
+            let nanos = |amount: f64| (amount * 1e9).round() as i64;
+            let action = Action::CashDividend { amount_nanos: nanos(cash), close_nanos: nanos(before.reference) };
+            found.push(DatedAction { from_ns, action });
+        }
+        let ratio = after.split / before.split;
+        if (ratio - 1.0).abs() > RELATIVE {
+            let (new_shares, old_shares) = simple_ratio(ratio, RELATIVE).ok_or_else(|| BarsError::BadField {
+                path: factor_file.name.clone(),
+                row: row + 1,
+                field: "split factor",
+                value: before.split.to_string(),
+                allowed: "the next row's over a ratio of whole numbers up to 100",
+            })?;
+            found.push(DatedAction { from_ns, action: Action::Split { new_shares, old_shares } });
+        }
+    }
+    Ok(found)
+}
+
+/// The ratio of whole numbers up to 100 that is within a relative distance, with the least terms.
+fn simple_ratio(ratio: f64, relative: f64) -> Option<(u32, u32)> {
+    (1..=100_u32).find_map(|old| {
+        let new = (ratio * f64::from(old)).round();
+        let is_near = (ratio * f64::from(old) / new - 1.0).abs() <= relative;
+        (is_near && (1.0..=100.0).contains(&new)).then_some((new as u32, old))
+    })
 }
 
 fn read(file: &Member) -> Result<Vec<Factor>, BarsError> {

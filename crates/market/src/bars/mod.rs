@@ -12,6 +12,7 @@ pub mod splits;
 use jiff::civil::Date;
 
 pub use error::BarsError;
+pub use factors::actions;
 pub use read::{parse, read};
 
 /// Daily closes in order of date, adjusted for splits and dividends where the file says how. Columns of one length; NaN is an

@@ -12,8 +12,8 @@ use super::ContainerError;
 
 /// Memory that an xz stream may ask for: its dictionary. `xz -9` takes 65 MiB.
 const XZ_MEMORY_BYTES: u64 = 512 << 20;
-/// Bytes that tell a format: the tar mark stands at 257.
-const HEAD: usize = 512;
+/// Bytes that tell a format: the tar mark stands at 257, and the first packet of a capture ends within this.
+const HEAD: usize = 4_096;
 /// Layers of compression that are taken off.
 const MAX_LAYERS: usize = 2;
 

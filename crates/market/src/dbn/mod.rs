@@ -9,6 +9,7 @@
 //!            are whole shares or contracts.
 //! Symbols    from a definition or symbol mapping in the stream, else from the header's mappings at that time, else `#<number>`. Where a stream
 //!            has several publishers each has its own instruments: those of others than the first are `<symbol>@<venue>`.
+//! Options    terms ([`OptionTerms`]) from an OCC symbol, else from the definition's class, strike, expiration and underlying.
 //! Flags      F_LAST, F_SNAPSHOT as they are; F_MAYBE_BAD_BOOK is [`Flags::GAP`]. F_BAD_TS_RECV is of the time of receipt, so it is not
 //!            [`Flags::BAD_TIME`]. A record that is passed over (a fill, an action of none) tells its F_LAST by the end of its message only.
 //! Source     "Databento Binary Encoding" and "Common fields, enums and types", databento.com/docs; where fields lie the crate `dbn` says.
@@ -26,10 +27,12 @@ use ::dbn::{
     decode::dbn::MetadataDecoder, flags, rtype, v1, v2,
 };
 
+use zomma_base::OptionType;
+
 use crate::{
     event::{Body, Event, Flags, InstrumentId, Sink, TradingStatus},
     feed::{Counts, Decoder, FeedError},
-    instruments::Instruments,
+    instruments::{Instruments, OptionTerms},
     outcome::{Refused, Tally, give_all},
 };
 use quotes::Depth;
@@ -305,19 +308,27 @@ impl Inner {
     }
 
     fn definition(&mut self, header: Header, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Refused> {
-        // Version, receive time, increment and symbol, where each version has them.
+        // Receive time, increment, symbol and an option's terms, where each version has them.
         macro_rules! read {
             ($message:ty) => {{
                 let bytes = body::<{ size_of::<$message>() }>(bytes)?;
                 let symbol = &bytes[std::mem::offset_of!($message, raw_symbol)..];
+                let underlying = &bytes[std::mem::offset_of!($message, underlying)..];
+                let terms = Terms {
+                    class: field!(bytes, $message, instrument_class: u8),
+                    strike_nanos: field!(bytes, $message, strike_price: i64),
+                    expiry_ns: field!(bytes, $message, expiration: u64),
+                    underlying: text(&underlying[..size_of_val(&<$message>::default().underlying)]),
+                };
                 (
                     field!(bytes, $message, ts_recv: u64),
                     field!(bytes, $message, min_price_increment: i64),
                     text(&symbol[..size_of_val(&<$message>::default().raw_symbol)]),
+                    terms,
                 )
             }};
         }
-        let (receive_ns, increment_nanos, symbol) = match self.version {
+        let (receive_ns, increment_nanos, symbol, terms) = match self.version {
             1 => read!(v1::InstrumentDefMsg),
             2 => read!(v2::InstrumentDefMsg),
             _ => read!(InstrumentDefMsg),
@@ -330,6 +341,12 @@ impl Inner {
         let event = self.event(header, receive_ns, sequence, flags::LAST);
         if increment_nanos != ::dbn::UNDEF_PRICE {
             self.symbols.set_increment(event.instrument, increment_nanos);
+        }
+        // A symbol of the OCC says also whether it is settled in the morning: it goes first, and was taken when it was named.
+        if self.symbols.instruments.option(event.instrument).is_none()
+            && let Some(terms) = terms.option()
+        {
+            self.symbols.instruments.set_option(event.instrument, terms);
         }
         give_all(event, [Body::Definition], sink);
         Ok(())
@@ -350,6 +367,28 @@ impl Inner {
         }
         self.symbols.name(header.instrument, &symbol);
         Ok(())
+    }
+}
+
+/// What a definition says of an option.
+struct Terms<'d> {
+    class: u8,
+    strike_nanos: i64,
+    expiry_ns: u64,
+    underlying: std::borrow::Cow<'d, str>,
+}
+
+impl Terms<'_> {
+    /// The terms, where the instrument is an option and has all of them.
+    fn option(self) -> Option<OptionTerms> {
+        let option_type = match self.class {
+            b'C' => OptionType::Call,
+            b'P' => OptionType::Put,
+            _ => return None,
+        };
+        let Self { strike_nanos, expiry_ns, underlying, .. } = self;
+        let is_whole = strike_nanos != ::dbn::UNDEF_PRICE && expiry_ns != ::dbn::UNDEF_TIMESTAMP;
+        is_whole.then(|| OptionTerms { option_type, strike_nanos, expiry_ns, underlying: underlying.into_owned() })
     }
 }
 

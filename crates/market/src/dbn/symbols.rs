@@ -6,7 +6,7 @@ use ::dbn::{Metadata, Publisher, SType};
 
 use crate::{
     event::InstrumentId,
-    instruments::{Definition, Instruments},
+    instruments::{Definition, Instruments, OptionTerms},
 };
 
 /// A tick is the unit of DBN's prices: 10^−9. The venue's own increment would not do: trades between two of them are common.
@@ -22,8 +22,8 @@ pub(super) struct Symbols {
     names: HashMap<u32, Vec<Name>>,
     /// By the feed's number, since a new name makes all that it meant void.
     resolved: HashMap<u32, Vec<Resolved>>,
-    /// The one of the record before, which is most often that of the next.
-    latest: Option<(u32, Resolved)>,
+    /// Those of the records before, each at the place of its number: a stream of many instruments goes from one to the other with every record.
+    recent: Recent,
     /// Its instruments have the plain symbols.
     first_publisher: Option<u16>,
     /// The venue's price increment by instrument; 0 where it is not known.
@@ -36,6 +36,43 @@ struct Name {
     from_ns: u64,
     until_ns: u64,
     symbol: String,
+}
+
+/// What numbers meant last, in a table without collisions resolved: the later one stays. Empty until it is used.
+#[derive(Debug, Default)]
+struct Recent(Vec<Option<(u32, Resolved)>>);
+
+impl Recent {
+    /// A power of two: 4,096 times 40 bytes are in the second cache, and options come in their thousands.
+    const PLACES: usize = 4_096;
+
+    /// Where a number stands: multiplied by an odd number near 2^32 divided by the golden ratio, numbers that lie close or apart by powers of two
+    /// spread (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    #[inline]
+    fn place(number: u32) -> usize {
+        (number.wrapping_mul(2_654_435_769) >> (32 - Self::PLACES.trailing_zeros())) as usize
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> Option<&Resolved> {
+        match self.0.get(Self::place(number)) {
+            Some(Some((known, resolved))) if *known == number => Some(resolved),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, number: u32, resolved: Resolved) {
+        if self.0.is_empty() {
+            self.0 = vec![None; Self::PLACES];
+        }
+        self.0[Self::place(number)] = Some((number, resolved));
+    }
+
+    fn forget(&mut self, number: u32) {
+        if self.get(number).is_some() {
+            self.0[Self::place(number)] = None;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +95,7 @@ impl Symbols {
     pub fn take_metadata(&mut self, metadata: &Metadata) {
         self.names.clear();
         self.resolved.clear();
-        self.latest = None;
+        self.recent = Recent::default();
         for mapping in &metadata.mappings {
             for interval in &mapping.intervals {
                 let (number, symbol) = if metadata.stype_out == SType::InstrumentId {
@@ -87,20 +124,17 @@ impl Symbols {
         if *names != [name] {
             *names = vec![Name { from_ns: 0, until_ns: u64::MAX, symbol: symbol.into() }];
             self.resolved.remove(&number);
-            self.latest = None;
+            self.recent.forget(number);
         }
     }
 
     /// The instrument that a publisher's number means at a time.
     #[inline]
     pub fn resolve(&mut self, publisher: u16, number: u32, time_ns: u64) -> InstrumentId {
-        if let Some((latest, resolved)) = &self.latest
-            && *latest == number
-            && resolved.holds(publisher, time_ns)
-        {
-            return resolved.id;
+        match self.recent.get(number) {
+            Some(resolved) if resolved.holds(publisher, time_ns) => resolved.id,
+            _ => self.look_up(publisher, number, time_ns),
         }
-        self.look_up(publisher, number, time_ns)
     }
 
     fn look_up(&mut self, publisher: u16, number: u32, time_ns: u64) -> InstrumentId {
@@ -120,12 +154,16 @@ impl Symbols {
                 };
                 let first_publisher = *self.first_publisher.get_or_insert(publisher);
                 let symbol = if publisher == first_publisher { symbol } else { of_venue(&symbol, publisher) };
+                let terms = OptionTerms::of_symbol(name.map_or("", |name| &name.symbol));
                 let id = self.instruments.define(Definition {
                     symbol,
                     tick_nanos: TICK_NANOS,
                     lot_nanos: LOT_NANOS,
                     valid_from_ns: 0,
                 });
+                if let Some(terms) = terms {
+                    self.instruments.set_option(id, terms);
+                }
                 let resolved = Resolved { publisher, id, from_ns, until_ns };
                 if from_ns < until_ns {
                     known.push(resolved);
@@ -133,7 +171,7 @@ impl Symbols {
                 resolved
             }
         };
-        self.latest = Some((number, resolved));
+        self.recent.set(number, resolved);
         resolved.id
     }
 
@@ -182,6 +220,25 @@ mod tests {
         assert_eq!(symbols.resolve(1, 6, 250), symbols.resolve(1, 5, 150));
         assert_eq!(symbol(&mut symbols, 1, 5, 300), "#5");
         assert_eq!(symbol(&mut symbols, 1, 7, 0), "#7");
+    }
+
+    #[test]
+    fn numbers_that_share_a_place_or_a_publisher_do_not_mean_each_other() {
+        let mut symbols = Symbols::default();
+        // More numbers than there are places, by ones and by powers of two, in turns and by two publishers.
+        let numbers: Vec<u32> = (0..6_000).chain((0..20).map(|power| 1 << power)).collect();
+        for number in &numbers {
+            symbols.name(*number, &format!("S{number}"));
+        }
+        for _ in 0..2 {
+            for number in &numbers {
+                assert_eq!(symbol(&mut symbols, 2, *number, 0), format!("S{number}"));
+                assert_eq!(symbol(&mut symbols, 3, *number, 0), format!("S{number}@XBOS"));
+            }
+        }
+        // A name that changes holds at once, also for one that another number has pushed out.
+        symbols.name(5, "NEW");
+        assert_eq!((symbol(&mut symbols, 2, 5, 0), symbol(&mut symbols, 2, 6, 0)), ("NEW".into(), "S6".into()));
     }
 
     #[test]

@@ -1,17 +1,39 @@
 //! The parameters of a feature as they are written behind its name: `ofi:10s`, `vpin:5000:50`.
 
-use super::{FeatureError, error::bad};
+use super::{
+    FeatureError,
+    error::bad,
+    units::{Lots, Units, read_step},
+};
 
 /// What is written behind the name of one feature, taken one by one; what is not written has its default.
 pub(super) struct Arguments<'a> {
     given: std::str::Split<'a, char>,
+    units: Units,
 }
 
 impl<'a> Arguments<'a> {
     /// The name of a feature, and what is written behind it.
-    pub fn split(written: &'a str) -> (&'a str, Self) {
+    pub fn split(written: &'a str, units: Units) -> (&'a str, Self) {
         let mut given = written.split(':');
-        (given.next().unwrap_or_default().trim(), Self { given })
+        (given.next().unwrap_or_default().trim(), Self { given, units })
+    }
+
+    /// What ticks and lots are worth.
+    pub fn units(&self) -> Units {
+        self.units
+    }
+
+    /// A size.
+    pub fn lots(&mut self, field: &'static str, default: Lots) -> Result<Lots, FeatureError> {
+        let units = self.units;
+        let allowed = "a finite number, with units or value behind it where it is none of lots";
+        self.next(field, default, allowed, |text| Lots::read(text, units))
+    }
+
+    /// A step of price in ticks; `None` where it is to be found in the prices.
+    pub fn step(&mut self) -> Result<Option<i64>, FeatureError> {
+        self.given.next().map(str::trim).map_or(Ok(None), |text| read_step(text, self.units))
     }
 
     fn next<T>(

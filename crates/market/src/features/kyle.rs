@@ -59,7 +59,7 @@ impl KyleLambda {
 
     /// Ends the intervals that are over by a time.
     #[inline]
-    fn advance(&mut self, time_ns: u64) {
+    pub fn advance(&mut self, time_ns: u64) {
         let index = time_ns / self.interval_ns;
         match self.index {
             None => self.index = Some(index),

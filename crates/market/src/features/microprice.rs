@@ -10,8 +10,12 @@
 //!
 //! The chain is made symmetric before it is fitted (section 3.2): each step counts once more with bids and asks exchanged, which makes the sum
 //! converge and the table odd in the imbalance.
+//!
+//! States from which no move of the mid can be reached, by what was seen, have no G¹: a state seen once, at the end, is one. They get no
+//! adjustment, and steps to them without a move are left out of the shares of the states that have one; after a move to such a state no more is
+//! expected. The paper has no such states, since it fits a whole month.
 
-use super::{Depth, FeatureError, error::bad, matrix::solve};
+use super::{Depth, FeatureError, Level, error::bad, matrix::solve};
 
 /// The sum has converged when its last term changes no state by more than this many half ticks.
 const TOLERANCE: f64 = 1e-9;
@@ -139,11 +143,31 @@ impl MicropriceCounts {
         self.steps
     }
 
+    /// Of each state, whether a move of the mid was seen from it or from one that steps lead to, in the symmetric chain.
+    fn leading_to_move(&self) -> Vec<bool> {
+        let count = self.states.count();
+        let mirror = |state| self.states.mirror(state);
+        let was = |counts: &[u64], from: usize, to: usize| {
+            counts[from * count + to] + counts[mirror(from) * count + mirror(to)] > 0
+        };
+        let mut leads: Vec<bool> = (0..count).map(|from| (0..count).any(|to| was(&self.moved, from, to))).collect();
+        let mut found: Vec<usize> = (0..count).filter(|state| leads[*state]).collect();
+        while let Some(to) = found.pop() {
+            for from in 0..count {
+                if !leads[from] && was(&self.stayed, from, to) {
+                    leads[from] = true;
+                    found.push(from);
+                }
+            }
+        }
+        leads
+    }
+
     /// Fits the table from what has been seen.
     ///
     /// # Errors
     ///
-    /// [`FeatureError::TooFew`] with fewer steps than states, [`FeatureError::Degenerate`] where from some state the mid has never moved,
+    /// [`FeatureError::TooFew`] with fewer steps than states, [`FeatureError::Degenerate`] where the mid has never moved,
     /// [`FeatureError::NotConverged`] where the sum has not come to rest.
     pub fn fit(&self) -> Result<Microprice, FeatureError> {
         const WHAT: &str = "microprice";
@@ -155,18 +179,20 @@ impl MicropriceCounts {
         let both_ways = |counts: &[u64], from: usize, to: usize| {
             (counts[from * count + to] + counts[mirror(from) * count + mirror(to)]) as f64
         };
+        let leads_to_move = self.leading_to_move();
+        if !leads_to_move.contains(&true) {
+            return Err(FeatureError::Degenerate { what: WHAT, problem: "from no state the mid has ever moved" });
+        }
         let mut left = vec![0.0; count * count];
         // The first column becomes G¹, the others B.
         let mut right = vec![0.0; count * (count + 1)];
-        let mut seen = vec![false; count];
         for from in 0..count {
-            let steps: f64 =
-                (0..count).map(|to| both_ways(&self.stayed, from, to) + both_ways(&self.moved, from, to)).sum();
-            seen[from] = steps > 0.0;
             left[from * count + from] = 1.0;
-            if seen[from] {
+            if leads_to_move[from] {
+                let stayed = |to: usize| if leads_to_move[to] { both_ways(&self.stayed, from, to) } else { 0.0 };
+                let steps: f64 = (0..count).map(|to| stayed(to) + both_ways(&self.moved, from, to)).sum();
                 for to in 0..count {
-                    left[from * count + to] -= both_ways(&self.stayed, from, to) / steps;
+                    left[from * count + to] -= stayed(to) / steps;
                     right[from * (count + 1) + 1 + to] = both_ways(&self.moved, from, to) / steps;
                 }
                 right[from * (count + 1)] =
@@ -174,7 +200,7 @@ impl MicropriceCounts {
             }
         }
         if !solve(&mut left, count, &mut right, count + 1) {
-            return Err(FeatureError::Degenerate { what: WHAT, problem: "from some state the mid has never moved" });
+            return Err(FeatureError::Degenerate { what: WHAT, problem: "from some states the mid moves too rarely" });
         }
         let mut term: Vec<f64> = (0..count).map(|state| right[state * (count + 1)]).collect();
         let (first, mut sum, mut next) = (term.clone(), term.clone(), vec![0.0; count]);
@@ -188,7 +214,7 @@ impl MicropriceCounts {
             let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
             if change <= TOLERANCE {
                 let adjustment = |half_ticks: Vec<f64>| {
-                    half_ticks.iter().zip(&seen).map(|(g, seen)| seen.then_some(g * 0.5)).collect()
+                    half_ticks.iter().zip(&leads_to_move).map(|(g, leads)| leads.then_some(g * 0.5)).collect()
                 };
                 return Ok(Microprice {
                     states: self.states,
@@ -249,11 +275,49 @@ impl Microprice {
     }
 }
 
+/// How many steps a first fit takes, and how many books the grid is found by.
+const FIRST_FIT: usize = 1_000;
+
+/// The first books, kept until they tell the grid; `None` where the chain is broken.
+#[derive(Debug, Clone)]
+struct Finding {
+    grid_ticks: u64,
+    books: Vec<Option<(Level, Level)>>,
+    whole: usize,
+}
+
+impl Finding {
+    fn push(&mut self, best: Option<(Level, Level)>) {
+        if let Some((bid, ask)) = best {
+            self.whole += 1;
+            for price in [bid.price_ticks, ask.price_ticks] {
+                self.grid_ticks = greatest_step(self.grid_ticks, price.unsigned_abs());
+            }
+        }
+        // Broken twice is broken once: so no more are kept than twice the whole ones.
+        if best.is_some() || self.books.last().is_some_and(Option::is_some) {
+            self.books.push(best);
+        }
+    }
+}
+
+/// The greatest common divisor.
+fn greatest_step(mut one: u64, mut other: u64) -> u64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
+}
+
 /// The microprice, streaming: its table is fitted to what has been seen so far and to nothing else, again whenever the steps seen have doubled,
 /// from 1,000 on. Window: from the start. The books between two fits cost a look-up and a count each.
+///
+/// Where the grid of prices is not told it is found: the greatest step of which all best prices of the first 1,000 books that have both sides are
+/// whole numbers.
 #[derive(Debug, Clone)]
 pub struct StreamingMicroprice {
     counts: MicropriceCounts,
+    finding: Option<Finding>,
     fitted: Option<Microprice>,
     next_fit: usize,
     latest: Option<f64>,
@@ -262,12 +326,53 @@ pub struct StreamingMicroprice {
 impl StreamingMicroprice {
     /// Nothing seen yet.
     pub fn new(states: MicropriceStates) -> Self {
-        Self { counts: MicropriceCounts::new(states), fitted: None, next_fit: 1_000, latest: None }
+        let counts = MicropriceCounts::new(states);
+        Self { counts, finding: None, fitted: None, next_fit: FIRST_FIT, latest: None }
+    }
+
+    /// Nothing seen yet, and the grid is to be found.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MicropriceStates::new`].
+    pub fn on_found_grid(imbalances: usize, spreads: usize) -> Result<Self, FeatureError> {
+        let states = MicropriceStates::new(imbalances, spreads, 1)?;
+        let finding = Finding { grid_ticks: 0, books: Vec::with_capacity(2 * FIRST_FIT), whole: 0 };
+        Ok(Self { finding: Some(finding), ..Self::new(states) })
     }
 
     /// Takes the next book.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
+        if self.finding.is_some() {
+            self.find_grid(depth);
+        } else {
+            self.take(depth);
+        }
+    }
+
+    /// Keeps a book of the first ones, and counts them all once there are enough.
+    #[cold]
+    fn find_grid(&mut self, depth: &Depth<'_>) {
+        let Some(finding) = &mut self.finding else { return };
+        finding.push(depth.best());
+        if finding.whole < FIRST_FIT {
+            return;
+        }
+        let Some(Finding { grid_ticks, books, .. }) = self.finding.take() else { return };
+        let MicropriceStates { imbalances, spreads, .. } = self.counts.states;
+        let grid_ticks = i64::try_from(grid_ticks).unwrap_or(1).max(1);
+        if let Ok(states) = MicropriceStates::new(imbalances, spreads, grid_ticks) {
+            self.counts = MicropriceCounts::new(states);
+        }
+        for best in books {
+            let (bids, asks) = best.unzip();
+            self.take(&Depth { time_ns: depth.time_ns, bids: bids.as_slice(), asks: asks.as_slice() });
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, depth: &Depth<'_>) {
         let state = self.counts.on_depth(depth);
         if self.counts.steps() >= self.next_fit {
             // A fit that fails leaves the one before, which still is of the past alone.
@@ -281,6 +386,9 @@ impl StreamingMicroprice {
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
     pub fn on_break(&mut self) {
         self.counts.on_break();
+        if let Some(finding) = &mut self.finding {
+            finding.push(None);
+        }
     }
 
     /// In ticks; `None` before the first fit, and where the book has no state or one never seen before the fit.
@@ -340,7 +448,7 @@ mod tests {
         let mut counts = MicropriceCounts::new(MicropriceStates::new(2, 1, 1).unwrap());
         assert_eq!(counts.fit().unwrap_err().to_string(), "microprice: 0 observations; allowed: 2 or more");
         (0..9).for_each(|_| counts.count(1, 0, 0));
-        assert_eq!(counts.fit().unwrap_err().to_string(), "microprice: from some state the mid has never moved");
+        assert_eq!(counts.fit().unwrap_err().to_string(), "microprice: from no state the mid has ever moved");
     }
 
     #[test]

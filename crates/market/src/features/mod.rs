@@ -29,6 +29,7 @@ pub mod returns;
 pub mod set;
 pub mod spread;
 mod stream;
+mod units;
 pub mod volume_profile;
 pub mod vpin;
 pub mod window;
@@ -38,7 +39,8 @@ mod lobster;
 
 pub use error::FeatureError;
 pub use set::FeatureSet;
-pub use stream::FeatureStream;
+pub use stream::{FeatureStream, Times};
+pub use units::{Lots, Units};
 
 use crate::event::Side;
 

@@ -129,6 +129,12 @@ impl RollingRealised {
         self.returns.on_depth(depth, |value| *latest = sums.push(value));
     }
 
+    /// Ends the intervals that are over by a time.
+    pub fn advance(&mut self, time_ns: u64) {
+        let (sums, latest) = (&mut self.sums, &mut self.latest);
+        self.returns.advance(time_ns, |value| *latest = sums.push(value));
+    }
+
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
     pub fn on_break(&mut self) {
         self.returns.on_break();

@@ -11,15 +11,16 @@ use super::{
     microprice::{MicropriceStates, StreamingMicroprice},
     realised::{Realised, RollingRealised},
     registry_bars,
-    set::{Book, Feature},
+    set::{Book, Feature, Moment},
     spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
     volume_profile::{ValueArea, VolumeProfile},
-    vpin::{Classification, Vpin},
+    units::Lots,
+    vpin::{Classification, StreamingVpin},
 };
 
 /// The book features, all together, over the five levels that a feed of depth five has.
 pub const BOOK_FEATURES: &str = "mid,spread,relative_spread,bid_depth:5,ask_depth:5,imbalance:1,imbalance:2,imbalance:3,imbalance:4,imbalance:5,\
-                                 weighted_mid,microprice:10:5:100,ofi:10s,ofi_level:10s:2,ofi_level:10s:3,ofi_level:10s:4,ofi_level:10s:5,\
+                                 weighted_mid,microprice:10:5,ofi:10s,ofi_level:10s:2,ofi_level:10s:3,ofi_level:10s:4,ofi_level:10s:5,\
                                  ofi_integrated:10s:5";
 
 /// From what a feature is made.
@@ -109,6 +110,7 @@ struct Of<S, D, T, V> {
     trade: T,
     value: V,
     forget: fn(&mut S),
+    advance: fn(&mut S, u64),
 }
 
 impl<S, D, T, V> Feature for Of<S, D, T, V>
@@ -127,6 +129,11 @@ where
     #[inline]
     fn on_trade(&mut self, trade: &Trade) {
         (self.trade)(&mut self.state, trade);
+    }
+
+    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
+        (self.advance)(&mut self.state, moment.time_ns);
+        (self.value)(&self.state)
     }
 
     fn on_break(&mut self) {
@@ -151,7 +158,18 @@ fn of_differences<S: Send + 'static>(
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
     forget: fn(&mut S),
 ) -> Box<dyn Feature> {
-    Box::new(Of { state, depth, trade, value, forget })
+    Box::new(Of { state, depth, trade, value, forget, advance: |_, _| {} })
+}
+
+/// A feature that time alone changes: what takes books and trades, what forgets the last book, and what moves on to a time.
+fn of_time<S: Send + 'static>(
+    state: S,
+    (depth, trade): (impl Fn(&mut S, &Depth<'_>) + Send + 'static, impl Fn(&mut S, &Trade) + Send + 'static),
+    value: impl Fn(&S) -> Option<f64> + Send + 'static,
+    forget: fn(&mut S),
+    advance: fn(&mut S, u64),
+) -> Box<dyn Feature> {
+    Box::new(Of { state, depth, trade, value, forget, advance })
 }
 
 /// A feature of books that keeps a state, and forgets the last book when told to.
@@ -185,6 +203,10 @@ impl Feature for OfiAtLevel {
         Some(book.flow_sums(self.window_ns)?.sum(self.level))
     }
 
+    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
+        Some(moment.flow_sums(self.window_ns)?.sum(self.level))
+    }
+
     fn flow_window(&self) -> Option<(u64, usize)> {
         Some((self.window_ns, self.level + 1))
     }
@@ -212,6 +234,11 @@ impl Feature for OfiIntegrated {
         self.weights.integrated(|level| sums.sum(level))
     }
 
+    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
+        let sums = moment.flow_sums(self.window_ns)?;
+        self.weights.integrated(|level| sums.sum(level))
+    }
+
     fn on_break(&mut self) {
         self.weights.on_break();
     }
@@ -225,17 +252,24 @@ impl Feature for OfiIntegrated {
 
 fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Box<dyn Feature>, FeatureError> {
     let rolling = RollingRealised::new(a.duration("interval", 10 * SECOND_NS)?, a.count("returns", 180)?)?;
-    Ok(of_books(
+    Ok(of_time(
         rolling,
-        RollingRealised::on_depth,
+        (RollingRealised::on_depth, |_: &mut RollingRealised, _: &Trade| {}),
         move |state| state.value().and_then(value),
         RollingRealised::on_break,
+        RollingRealised::advance,
     ))
 }
 
 fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Box<dyn Feature>, FeatureError> {
     let kyle = KyleLambda::new(a.duration("interval", 10 * SECOND_NS)?, a.count("intervals", 180)?, volume)?;
-    Ok(of_differences(kyle, KyleLambda::on_depth, KyleLambda::on_trade, KyleLambda::value, KyleLambda::on_break))
+    Ok(of_time(
+        kyle,
+        (KyleLambda::on_depth, KyleLambda::on_trade),
+        KyleLambda::value,
+        KyleLambda::on_break,
+        KyleLambda::advance,
+    ))
 }
 
 /// A profile with its value area, which takes time to find and is found again at the end of each interval with trades.
@@ -271,7 +305,8 @@ fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Box<d
     };
     let state = Profiled { profile, share, every_ns, index: 0, traded: false, area: None };
     let on_depth = |state: &mut Profiled, depth: &Depth<'_>| state.advance(depth.time_ns);
-    Ok(of(state, on_depth, on_trade, move |state| state.area.map(|area| edge(area) as f64)))
+    let value = move |state: &Profiled| state.area.map(|area| edge(area) as f64);
+    Ok(of_time(state, (on_depth, on_trade), value, |_| {}, Profiled::advance))
 }
 
 static FEATURES: [FeatureInfo; 26] = [
@@ -349,16 +384,19 @@ static FEATURES: [FeatureInfo; 26] = [
     },
     FeatureInfo {
         name: "microprice",
-        parameters: "imbalances=10:spreads=5:grid_ticks=1",
+        parameters: "imbalances=10:spreads=5:grid=auto",
         unit: "ticks",
         window: "from the start",
         source: Source::Books,
         about: "Stoikov's microprice, its table fitted again whenever the steps seen have doubled",
         build: |a| {
-            let states =
-                MicropriceStates::new(a.count("imbalances", 10)?, a.count("spreads", 5)?, a.ticks("grid_ticks", 1)?)?;
+            let (imbalances, spreads) = (a.count("imbalances", 10)?, a.count("spreads", 5)?);
+            let streaming = match a.step()? {
+                Some(grid_ticks) => StreamingMicroprice::new(MicropriceStates::new(imbalances, spreads, grid_ticks)?),
+                None => StreamingMicroprice::on_found_grid(imbalances, spreads)?,
+            };
             Ok(of_books(
-                StreamingMicroprice::new(states),
+                streaming,
                 StreamingMicroprice::on_depth,
                 StreamingMicroprice::value,
                 StreamingMicroprice::on_break,
@@ -421,43 +459,40 @@ static FEATURES: [FeatureInfo; 26] = [
         about: "twice a trade's distance from the mid after the horizon",
         build: |a| {
             let spread = RealisedSpread::new(a.duration("horizon", 5 * MINUTE_NS)?)?;
-            Ok(of_differences(
+            Ok(of_time(
                 spread,
-                RealisedSpread::on_depth,
-                RealisedSpread::on_trade,
+                (RealisedSpread::on_depth, RealisedSpread::on_trade),
                 RealisedSpread::value,
                 RealisedSpread::on_break,
+                RealisedSpread::advance,
             ))
         },
     },
     FeatureInfo {
         name: "vpin",
-        parameters: "bucket_lots=5000:buckets=50",
+        parameters: "bucket=1000000value:buckets=50",
         unit: "1",
         window: "the last full buckets",
         source: Source::Trades,
         about: "volume-synchronised probability of informed trading, by the side of each trade",
         build: |a| {
-            let vpin =
-                Vpin::new(a.number("bucket_lots", 5_000.0)?, a.count("buckets", 50)?, Classification::TradeByTrade)?;
-            Ok(of_trades(vpin, Vpin::on_trade, Vpin::value))
+            let bucket = a.lots("bucket", Lots::Value(1e6))?;
+            let vpin = StreamingVpin::new(bucket, a.units(), a.count("buckets", 50)?, Classification::TradeByTrade)?;
+            Ok(of_trades(vpin, StreamingVpin::on_trade, StreamingVpin::value))
         },
     },
     FeatureInfo {
         name: "vpin_bulk",
-        parameters: "bucket_lots=5000:buckets=50:bar=1m",
+        parameters: "bucket=1000000value:buckets=50:bar=1m",
         unit: "1",
         window: "the last full buckets; deviation from the start",
         source: Source::Trades,
         about: "volume-synchronised probability of informed trading, by bulk volume classification",
         build: |a| {
-            let (bucket_lots, buckets) = (a.number("bucket_lots", 5_000.0)?, a.count("buckets", 50)?);
+            let (bucket, buckets) = (a.lots("bucket", Lots::Value(1e6))?, a.count("buckets", 50)?);
             let bar_ns = a.duration("bar", MINUTE_NS)?;
-            Ok(of_trades(
-                Vpin::new(bucket_lots, buckets, Classification::Bulk { bar_ns })?,
-                Vpin::on_trade,
-                Vpin::value,
-            ))
+            let vpin = StreamingVpin::new(bucket, a.units(), buckets, Classification::Bulk { bar_ns })?;
+            Ok(of_trades(vpin, StreamingVpin::on_trade, StreamingVpin::value))
         },
     },
     FeatureInfo {
@@ -484,14 +519,15 @@ static FEATURES: [FeatureInfo; 26] = [
         unit: "trades per second",
         window: "from the start, dying away with beta",
         source: Source::BooksAndTrades,
-        about: "Hawkes intensity of trades, at the time of the book",
+        about: "Hawkes intensity of trades, at the time of the row",
         build: |a| {
             let (mu, alpha, beta) = (a.number("mu", 1.0)?, a.number("alpha", 1.0)?, a.number("beta", 2.0)?);
             let state = (HawkesIntensity::new(HawkesParameters { mu, alpha, beta })?, None);
-            let on_depth = |state: &mut (HawkesIntensity, Option<f64>), depth: &Depth<'_>| {
-                state.1 = Some(state.0.at(depth.time_ns))
-            };
-            Ok(of(state, on_depth, |state, trade| state.0.on_event(trade.time_ns), |state| state.1))
+            type State = (HawkesIntensity, Option<f64>);
+            let on_time = |state: &mut State, time_ns: u64| state.1 = Some(state.0.at(time_ns));
+            let on_depth = move |state: &mut State, depth: &Depth<'_>| on_time(state, depth.time_ns);
+            let on_trade = |state: &mut State, trade: &Trade| state.0.on_event(trade.time_ns);
+            Ok(of_time(state, (on_depth, on_trade), |state| state.1, |_| {}, on_time))
         },
     },
     FeatureInfo {

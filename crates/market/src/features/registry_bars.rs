@@ -12,7 +12,7 @@ use super::{
         volumes::{Obv, Vwap},
     },
     registry::{FeatureInfo, Source},
-    set::{Book, Feature},
+    set::{Book, Feature, Moment},
 };
 
 const MINUTE_NS: u64 = 60_000_000_000;
@@ -34,6 +34,13 @@ where
     #[inline]
     fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
         if let Some(over) = self.bars.advance(book.depth.time_ns) {
+            (self.push)(&mut self.state, &over);
+        }
+        (self.value)(&self.state)
+    }
+
+    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
+        if let Some(over) = self.bars.advance(moment.time_ns) {
             (self.push)(&mut self.state, &over);
         }
         (self.value)(&self.state)

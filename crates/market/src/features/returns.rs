@@ -3,7 +3,7 @@
 use super::{Depth, FeatureError, error::duration};
 
 /// Cuts the stream of books into intervals and gives the logarithm of the mid's return over each, from the last mid before it to its last mid; 0
-/// where nothing happened. No unit. An interval's return is known when a later book shows that it is over.
+/// where nothing happened. No unit. An interval's return is known when a later book or moment shows that it is over.
 #[derive(Debug, Clone)]
 pub struct IntervalReturns {
     interval_ns: u64,
@@ -27,8 +27,16 @@ impl IntervalReturns {
 
     /// Takes the next book, after giving the return of each interval that is over by its time. A mid that is not above 0 counts as none.
     #[inline]
-    pub fn on_depth(&mut self, depth: &Depth<'_>, mut over: impl FnMut(f64)) {
-        let index = depth.time_ns / self.interval_ns;
+    pub fn on_depth(&mut self, depth: &Depth<'_>, over: impl FnMut(f64)) {
+        self.advance(depth.time_ns, over);
+        self.mid_half_ticks = depth.mid_half_ticks().filter(|mid| *mid > 0).or(self.mid_half_ticks);
+        self.at_start = self.at_start.or(self.mid_half_ticks);
+    }
+
+    /// Gives the return of each interval that is over by a time.
+    #[inline]
+    pub fn advance(&mut self, time_ns: u64, mut over: impl FnMut(f64)) {
+        let index = time_ns / self.interval_ns;
         let open = *self.index.get_or_insert(index);
         if index > open {
             if let (Some(now), Some(start)) = (self.mid_half_ticks, self.at_start) {
@@ -37,8 +45,6 @@ impl IntervalReturns {
             }
             (self.index, self.at_start) = (Some(index), self.mid_half_ticks);
         }
-        self.mid_half_ticks = depth.mid_half_ticks().filter(|mid| *mid > 0).or(self.mid_half_ticks);
-        self.at_start = self.at_start.or(self.mid_half_ticks);
     }
 
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.

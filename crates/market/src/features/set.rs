@@ -1,6 +1,6 @@
 //! A set of features that take the stream of books and trades together, chosen by name.
 
-use super::{Depth, FeatureError, Trade, arguments::Arguments, ofi::OrderFlow, registry, window::RollingSums};
+use super::{Depth, FeatureError, Trade, Units, arguments::Arguments, ofi::OrderFlow, registry, window::RollingSums};
 
 /// A book with what several features ask of it, found once for all of them.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +16,27 @@ impl Book<'_> {
     /// The order-flow imbalance of the last `window_ns` by level (from 0), in lots; `None` for a window that no feature of the set asks for.
     #[inline]
     pub fn flow_sums(&self, window_ns: u64) -> Option<&RollingSums> {
-        self.windows.iter().find(|(window, _)| *window == window_ns).map(|(_, sums)| sums)
+        sums_of(self.windows, window_ns)
     }
+}
+
+/// A moment at which nothing is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// When.
+    pub time_ns: u64,
+    windows: &'a [(u64, RollingSums)],
+}
+
+impl Moment<'_> {
+    /// As [`Book::flow_sums`], up to the moment.
+    pub fn flow_sums(&self, window_ns: u64) -> Option<&RollingSums> {
+        sums_of(self.windows, window_ns)
+    }
+}
+
+fn sums_of(windows: &[(u64, RollingSums)], window_ns: u64) -> Option<&RollingSums> {
+    windows.iter().find(|(window, _)| *window == window_ns).map(|(_, sums)| sums)
 }
 
 /// One feature of a stream.
@@ -33,6 +52,13 @@ pub trait Feature: Send {
     /// Takes the next trade, given before the book that it left behind.
     fn on_trade(&mut self, trade: &Trade);
 
+    /// Moves on to a moment at which nothing is told, and gives the value then; `latest` is that after the last book, which stands where time alone
+    /// changes nothing. What follows has the values that it would have without this.
+    fn on_time(&mut self, moment: &Moment<'_>, latest: Option<f64>) -> Option<f64> {
+        let _ = moment;
+        latest
+    }
+
     /// Told when the feed lost something or begins anew from a snapshot: what differs between the last book and the next one did not happen in
     /// one event. A feature of differences forgets the last book, and keeps its window.
     fn on_break(&mut self) {}
@@ -45,6 +71,8 @@ pub enum Update<'a> {
     Book(Depth<'a>),
     /// A trade took place.
     Trade(Trade),
+    /// Nothing happened until now.
+    Time(u64),
 }
 
 /// One feature of a set.
@@ -71,19 +99,30 @@ pub struct FeatureSet {
     values: Vec<Option<f64>>,
     flow: Option<OrderFlow>,
     windows: Vec<(u64, RollingSums)>,
+    has_book: bool,
 }
 
 impl FeatureSet {
     /// The features named, with commas between them, each with its parameters behind colons: `spread,imbalance:5,ofi:10s`. Parameters left out
-    /// have the defaults that [`registry::features`] tells.
+    /// have the defaults that [`registry::features`] tells. Ticks and lots are worth what [`Units::default`] says.
     ///
     /// # Errors
     ///
     /// [`FeatureError`] for a name that no feature has (with those there are), parameters out of range, a feature twice or none at all.
     pub fn parse(features: &str) -> Result<Self, FeatureError> {
+        Self::parse_in(features, Units::default())
+    }
+
+    /// As [`FeatureSet::parse`], for a feed whose ticks and lots are worth this: parameters can be told in the currency and in shares then, as
+    /// `vpin:250units` and `microprice:10:5:0.01price`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FeatureSet::parse`].
+    pub fn parse_in(features: &str, units: Units) -> Result<Self, FeatureError> {
         let mut members: Vec<Member> = Vec::new();
         for written in features.split(',').map(str::trim) {
-            let (name, mut arguments) = Arguments::split(written);
+            let (name, mut arguments) = Arguments::split(written, units);
             let info = registry::find(name)?;
             let in_feature =
                 |problem| FeatureError::InFeature { feature: written.to_owned(), problem: Box::new(problem) };
@@ -105,7 +144,7 @@ impl FeatureSet {
                 windows.push((window_ns, RollingSums::new(window_ns, levels)?));
             }
         }
-        Ok(Self { members, values, flow, windows })
+        Ok(Self { members, values, flow, windows, has_book: false })
     }
 
     /// How many features there are.
@@ -146,8 +185,22 @@ impl FeatureSet {
         let flow = self.flow.as_mut().map_or(&[][..], |flow| flow.on_depth(depth));
         self.windows.iter_mut().for_each(|(_, sums)| sums.add(depth.time_ns, flow));
         let book = Book { depth, flow, windows: &self.windows };
+        self.has_book = true;
         for (member, value) in self.members.iter_mut().zip(&mut self.values) {
             *value = member.feature.on_book(&book);
+        }
+    }
+
+    /// Moves on to a time at which nothing is told: windows of time run on, and intervals and bars that are over by then end. Trades that were given
+    /// since the last book count too. The values after the next book are those that it would have had without this. Nothing before the first book.
+    pub fn advance(&mut self, time_ns: u64) {
+        if !self.has_book {
+            return;
+        }
+        self.windows.iter_mut().for_each(|(_, sums)| sums.add(time_ns, &[]));
+        let moment = Moment { time_ns, windows: &self.windows };
+        for (member, value) in self.members.iter_mut().zip(&mut self.values) {
+            *value = member.feature.on_time(&moment, *value);
         }
     }
 
@@ -171,12 +224,16 @@ impl FeatureSet {
         &self.values
     }
 
-    /// Batch form: a row of values after each book.
+    /// Batch form: a row of values after each book, and at each [`Update::Time`].
     pub fn columns<'a>(mut self, updates: impl IntoIterator<Item = Update<'a>>) -> Columns {
         let mut columns = Columns { time_ns: Vec::new(), values: vec![Vec::new(); self.len()] };
         for update in updates {
             match update {
                 Update::Trade(trade) => self.on_trade(&trade),
+                Update::Time(time_ns) => {
+                    self.advance(time_ns);
+                    columns.push(time_ns, &self);
+                }
                 Update::Book(depth) => {
                     self.on_depth(&depth);
                     columns.push(depth.time_ns, &self);
@@ -187,7 +244,7 @@ impl FeatureSet {
     }
 }
 
-/// Values by feature, a row for each book.
+/// Values by feature, a row for each book or moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Columns {
     /// When, in nanoseconds since the Unix epoch.

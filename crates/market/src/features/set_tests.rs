@@ -57,7 +57,7 @@ fn names_and_parameters_that_are_not_are_told() {
     );
     assert_eq!(message("mid,mid"), "feature mid: name given twice; allowed: each feature once");
     assert_eq!(message("hawkes:1:3:2"), "feature hawkes:1:3:2: alpha 3; allowed: 0 or more, below beta");
-    assert_eq!(message("vpin:nan"), "feature vpin:nan: bucket_lots \"nan\"; allowed: a finite number");
+    assert_eq!(message("vpin:nan"), "feature vpin:nan: bucket \"nan\"; allowed: a finite number, with units or value behind it where it is none of lots");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_feature_that_reads_ahead_is_found() {
     let make = |events: &[Event]| {
         let feature = Box::new(ReadsAhead { left: events.len() as f64 });
         let member = Member { name: "reads_ahead".to_owned(), info: registry::find("mid").unwrap(), feature };
-        let set = FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new() };
+        let set = FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new(), has_book: false };
         FeatureStream::new(set, InstrumentId(3), 5)
     };
     let events: Vec<Event> = (0..4).map(event).collect();
@@ -292,9 +292,7 @@ fn updates(day: &Day, rows: usize) -> impl Iterator<Item = Update<'_>> {
 #[test]
 fn real_every_feature_has_a_value_by_noon_and_knows_nothing_of_the_afternoon() {
     let Some(day) = lobster::amzn() else { return };
-    let features =
-        registry::features().map(|info| info.name).collect::<Vec<_>>().join(",").replace("vpin_bulk", "vpin_bulk:2000");
-    let features = features.replace("vpin,", "vpin:2000,");
+    let features = registry::features().map(|info| info.name).collect::<Vec<_>>().join(",");
     let half = day.rows() / 2;
     let whole = FeatureSet::parse(&features).unwrap().columns(updates(day, half + 5_000));
     let morning = FeatureSet::parse(&features).unwrap().columns(updates(day, half));
@@ -302,4 +300,94 @@ fn real_every_feature_has_a_value_by_noon_and_knows_nothing_of_the_afternoon() {
         assert!(morning[half - 100..].iter().any(Option::is_some), "{name} has no value by noon");
         assert_eq!(&whole[..half], &morning[..], "{name}");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn moments_in_between_change_nothing_after_them_and_know_nothing_of_it(
+        stream in streams(),
+        steps in prop::collection::vec(0u64..900_000_000, 1..150),
+        cut in 0.0f64..1.0,
+    ) {
+        let features = every_feature();
+        let plain = FeatureSet::parse(&features).unwrap().columns(stream.updates());
+        // Before each book the moments that fall between it and the one before.
+        let mut steps = steps.iter().cycle();
+        let (mut with, mut books, mut last_ns) = (Vec::new(), Vec::new(), None);
+        for update in stream.updates() {
+            let time_ns = match update {
+                Update::Book(depth) => depth.time_ns,
+                Update::Trade(trade) => trade.time_ns,
+                Update::Time(time_ns) => time_ns,
+            };
+            if let Some(before_ns) = last_ns.replace(time_ns) {
+                let moment = before_ns + steps.next().unwrap();
+                if moment < time_ns {
+                    with.push(Update::Time(moment));
+                }
+            }
+            books.extend(matches!(update, Update::Book(_)).then_some(with.iter().filter(|it| !matches!(it, Update::Trade(_))).count()));
+            with.push(update);
+        }
+        let moments = FeatureSet::parse(&features).unwrap().columns(with.iter().copied());
+        let cut = (with.len() as f64 * cut) as usize;
+        let prefix = FeatureSet::parse(&features).unwrap().columns(with[..cut].iter().copied());
+        for ((name, plain), (moments, prefix)) in features.split(',').zip(&plain.values).zip(moments.values.iter().zip(&prefix.values)) {
+            let at_books: Vec<_> = books.iter().map(|row| moments[*row]).collect();
+            prop_assert_eq!(&at_books, plain, "{}: what follows a moment", name);
+            prop_assert_eq!(&moments[..prefix.len()], &prefix[..], "{}: a moment that knows what follows", name);
+            prop_assert!(moments.iter().flatten().all(|value| value.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn windows_run_on_where_nothing_happens() {
+    let mut set = FeatureSet::parse("mid,ofi:1s,hawkes:1:1:2,realised_variance:1s:4,sma:1s:1,traded").unwrap();
+    set.advance(1);
+    assert_eq!(set.values(), [None; 6]);
+    let second = 1_000_000_000;
+    for (time_ns, bid) in [(0, 98), (second / 2, 99)] {
+        set.on_trade(&Trade { time_ns, price_ticks: bid, size: 3, resting_side: Some(Side::Bid) });
+        set.on_depth(&Depth { time_ns, bids: &[level(bid, 7)], asks: &[level(102, 5)] });
+    }
+    assert_eq!(set.values()[1], Some(7.0));
+    let hawkes = set.values()[2].unwrap();
+    set.advance(second + second / 4);
+    // The bar of the first second is over, the flow is still in its window.
+    assert_eq!((set.values()[0], set.values()[1], set.values()[4]), (Some(100.5), Some(7.0), Some(99.0)));
+    assert!(set.values()[2].unwrap() < hawkes);
+    set.advance(second + second / 2);
+    assert_eq!(set.values()[1], Some(0.0), "half a second after half a second is a second old");
+    assert_eq!(set.values()[3], None);
+    set.advance(4 * second);
+    assert!(set.values()[3].is_some_and(|variance| variance > 0.0), "four intervals are over: {:?}", set.values());
+    set.advance(6 * second);
+    assert_eq!(set.values()[3], Some(0.0), "and the move is in none of the last four");
+    set.on_trade(&Trade { time_ns: 6 * second, price_ticks: 99, size: 4, resting_side: None });
+    assert_eq!(set.values()[5], Some(6.0));
+    set.advance(6 * second);
+    assert_eq!(set.values()[5], Some(10.0), "a trade that left no book counts from the next moment on");
+}
+
+#[test]
+fn parameters_in_the_currency_are_those_of_the_feed() {
+    let binance = Units { tick_nanos: 10, lot_nanos: 10 };
+    let vpin = |units, written: &str, size: u64, price_ticks| {
+        let mut set = FeatureSet::parse_in(written, units).unwrap();
+        for time_ns in 0..3 {
+            set.on_trade(&Trade { time_ns, price_ticks, size, resting_side: Some(Side::Ask) });
+        }
+        set.on_depth(&Depth { time_ns: 3, bids: &[level(1, 1)], asks: &[level(2, 1)] });
+        set.values()[0]
+    };
+    // Three trades of half a coin at 60,000: one bucket of one coin, or of 60,000 of the currency, is full.
+    for written in ["vpin:1units:1", "vpin:60000value:1", "vpin:100000000:1"] {
+        assert_eq!(vpin(binance, written, 50_000_000, 6_000_000_000_000), Some(1.0), "{written}");
+    }
+    assert_eq!(vpin(binance, "vpin:2units:1", 50_000_000, 6_000_000_000_000), None);
+    // The defaults fill a bucket with a million: 10,000 shares at 100.
+    assert_eq!(vpin(Units::default(), "vpin:1000000value:1", 3_333, 1_000_000), None);
+    assert_eq!(vpin(Units::default(), "vpin:1000000value:1", 3_334, 1_000_000), Some(1.0));
 }

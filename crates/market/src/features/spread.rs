@@ -132,9 +132,9 @@ impl RealisedSpread {
         })
     }
 
-    /// Settles the trades whose horizon ended before now, by the mid that held until now.
+    /// Moves on to a time: settles the trades whose horizon ended before it, by the mid that held until then.
     #[inline]
-    fn settle(&mut self, time_ns: u64) {
+    pub fn advance(&mut self, time_ns: u64) {
         self.now_ns = self.now_ns.max(time_ns);
         while let Some(&(at_ns, sign, price_ticks, size)) = self.waiting.front() {
             if self.now_ns - at_ns <= self.horizon_ns {
@@ -153,13 +153,13 @@ impl RealisedSpread {
     /// Takes the next book.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
-        self.settle(depth.time_ns);
+        self.advance(depth.time_ns);
         self.mid_half_ticks = depth.mid_half_ticks();
     }
 
     /// Takes the next trade, given before the book that it left behind.
     pub fn on_trade(&mut self, trade: &Trade) {
-        self.settle(trade.time_ns);
+        self.advance(trade.time_ns);
         if let Some(sign) = self.signs.on_trade(trade, self.mid_half_ticks) {
             self.waiting.push_back((self.now_ns, sign, trade.price_ticks, trade.size));
         }

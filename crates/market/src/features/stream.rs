@@ -22,11 +22,32 @@ pub struct FeatureStream {
     instrument: InstrumentId,
     levels: usize,
     sides: [Vec<Level>; 2],
-    /// The latest time that the exchange told, and that is believed.
+    /// The latest time that was told, and that is believed.
     told_ns: Option<u64>,
     /// The last event's time, where it is not believed yet.
     doubted_ns: Option<u64>,
     unbelieved_times: u64,
+    times: Times,
+}
+
+/// Which times of its events a stream runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// When the exchange says that it happened.
+    #[default]
+    Exchange,
+    /// When it was received: a strategy knew it then and not before.
+    Receive,
+}
+
+impl Times {
+    /// The time of an event; `None` where it does not say ([`Flags::BAD_TIME`]).
+    pub fn of(self, event: &Event) -> Option<u64> {
+        match self {
+            Self::Exchange => (!event.flags.contains(Flags::BAD_TIME)).then_some(event.exchange_ns),
+            Self::Receive => Some(event.receive_ns),
+        }
+    }
 }
 
 /// The longest step forward that one event's time is believed for.
@@ -45,7 +66,14 @@ impl FeatureStream {
             told_ns: None,
             doubted_ns: None,
             unbelieved_times: 0,
+            times: Times::Exchange,
         }
+    }
+
+    /// The same, on these times.
+    pub fn on(mut self, times: Times) -> Self {
+        self.times = times;
+        self
     }
 
     /// Takes the next event; whether it brought the values up to date.
@@ -53,8 +81,8 @@ impl FeatureStream {
         if event.instrument != self.instrument {
             return false;
         }
-        if !event.flags.contains(Flags::BAD_TIME) {
-            self.told_ns = Some(self.believed_ns(event.exchange_ns));
+        if let Some(time_ns) = self.times.of(event) {
+            self.told_ns = Some(self.believed_ns(time_ns));
         }
         let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
         let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
@@ -89,6 +117,12 @@ impl FeatureStream {
         true
     }
 
+    /// Moves on to a time at which nothing was told ([`FeatureSet::advance`]).
+    pub fn advance(&mut self, time_ns: u64) {
+        self.told_ns = self.told_ns.max(Some(time_ns));
+        self.set.advance(time_ns);
+    }
+
     /// The time that an event which tells one is taken to have.
     fn believed_ns(&mut self, time_ns: u64) -> u64 {
         let Some(latest_ns) = self.told_ns else { return time_ns };
@@ -101,7 +135,7 @@ impl FeatureStream {
         latest_ns
     }
 
-    /// The time of the values: the latest that the exchange told, and that is believed.
+    /// The time of the values: the latest that was told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
         self.told_ns
     }

@@ -7,7 +7,7 @@
 //! bar to bar, σ the standard deviation of all such changes so far, N the normal distribution.
 
 use super::{
-    FeatureError, Trade,
+    FeatureError, Lots, Trade, Units,
     error::{bad, duration, positive},
     spread::TradeSign,
     window::RollingTotal,
@@ -155,6 +155,51 @@ impl Vpin {
 /// N(x).
 fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+/// VPIN whose bucket may be told in the currency: it is made when the first trade tells a price.
+#[derive(Debug, Clone)]
+pub struct StreamingVpin {
+    bucket: Lots,
+    units: Units,
+    buckets: usize,
+    classification: Classification,
+    vpin: Option<Vpin>,
+}
+
+impl StreamingVpin {
+    /// As [`Vpin::new`], with a bucket of so much.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Vpin::new`].
+    pub fn new(
+        bucket: Lots,
+        units: Units,
+        buckets: usize,
+        classification: Classification,
+    ) -> Result<Self, FeatureError> {
+        let (Lots::Lots(amount) | Lots::Value(amount)) = bucket;
+        let vpin = Vpin::new(positive("bucket", amount)?, buckets, classification)?;
+        let vpin = matches!(bucket, Lots::Lots(_)).then_some(vpin);
+        Ok(Self { bucket, units, buckets, classification, vpin })
+    }
+
+    /// Takes the next trade.
+    pub fn on_trade(&mut self, trade: &Trade) {
+        if self.vpin.is_none() {
+            let lots = self.bucket.at(trade.price_ticks, self.units);
+            self.vpin = Vpin::new(lots, self.buckets, self.classification).ok();
+        }
+        if let Some(vpin) = &mut self.vpin {
+            vpin.on_trade(trade);
+        }
+    }
+
+    /// Of the last full buckets; `None` before there are as many as the window has.
+    pub fn value(&self) -> Option<f64> {
+        self.vpin.as_ref()?.value()
+    }
 }
 
 #[cfg(test)]

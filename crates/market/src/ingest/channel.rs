@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     event::{Body, Event, Flags, InstrumentId, Sink},
-    instruments::{Definition, Instruments},
+    instruments::{DatedAction, Definition, Instruments, OptionTerms},
 };
 
 /// So many events are collected before they go into the ring together.
@@ -86,12 +86,47 @@ impl Outlet for Vec<Event> {
     fn flush(&mut self) {}
 }
 
+/// All that is known of an instrument now.
+#[derive(Debug)]
+struct Known {
+    definition: Definition,
+    option: Option<OptionTerms>,
+    actions: Vec<DatedAction>,
+}
+
+impl Known {
+    fn of(instruments: &Instruments, id: InstrumentId) -> Option<Self> {
+        let definition = instruments.latest(id)?.clone();
+        let (option, actions) = (instruments.option(id).cloned(), instruments.actions(id).to_vec());
+        Some(Self { definition, option, actions })
+    }
+
+    /// Tells it to another table, in which the instrument has the same number.
+    fn tell(self, id: InstrumentId, instruments: &mut Instruments) {
+        let is_new = id.0 as usize == instruments.len();
+        let mut definition = Some(self.definition);
+        if is_new {
+            definition.take().map(|new| instruments.define(new));
+        }
+        // Before a definition by a new name, which these tell to be of the same instrument.
+        for DatedAction { from_ns, action } in self.actions {
+            let kept = instruments.act(id, from_ns, action);
+            debug_assert!(kept.is_ok(), "the sender's table has kept it: {kept:?}");
+        }
+        let known_as = definition.map_or(id, |definition| instruments.define(definition));
+        debug_assert_eq!(known_as, id, "instruments come in the order of their numbers");
+        if let Some(terms) = self.option {
+            instruments.set_option(id, terms);
+        }
+    }
+}
+
 /// Definitions on their way from sender to receiver.
 #[derive(Debug, Default)]
 struct Definitions {
     told: AtomicU64,
     /// The latest of each instrument: no more than there are instruments, however long the receiver takes.
-    waiting: Mutex<BTreeMap<InstrumentId, Definition>>,
+    waiting: Mutex<BTreeMap<InstrumentId, Known>>,
 }
 
 /// The sending end: a sink for a decoder.
@@ -231,7 +266,7 @@ impl Sender {
         let new = (self.instruments_told..instruments.len()).map(|number| InstrumentId(number as u32));
         let all = new.chain(self.redefined.drain(..));
         let mut waiting = self.definitions.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend(all.filter_map(|id| Some((id, instruments.latest(id)?.clone()))));
+        waiting.extend(all.filter_map(|id| Some((id, Known::of(instruments, id)?))));
         drop(waiting);
         self.instruments_told = instruments.len();
         // Before the events go into the ring, so that who takes them out sees it.
@@ -296,9 +331,8 @@ impl Receiver {
                 *definitions_seen = told;
                 let mut waiting = definitions.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 // In the order of their numbers: so this table gives new ones the same numbers.
-                for (id, definition) in std::mem::take(&mut *waiting) {
-                    let known_as = instruments.define(definition);
-                    debug_assert_eq!(known_as, id, "instruments come in the order of their numbers");
+                for (id, known) in std::mem::take(&mut *waiting) {
+                    known.tell(id, instruments);
                 }
             }
             let mut event = *event;

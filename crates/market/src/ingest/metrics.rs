@@ -40,6 +40,8 @@ pub struct ReaderMetrics {
     pub refused: Counter,
     /// Errors of the socket.
     pub socket_errors: Counter,
+    /// Connections that were given up because nothing came on them any more.
+    pub silences: Counter,
     /// When something was received last, in nanoseconds since the Unix epoch; 0 for never.
     pub last_receive_ns: Counter,
 }

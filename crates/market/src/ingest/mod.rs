@@ -1,7 +1,8 @@
 //! How a feed's bytes come in, and how its events go from thread to thread.
 //!
 //! [`FileBytes`] maps a recording; [`read_tcp`] and [`read_udp`] read sockets in threads, and feed a [`Handler`]: any decoder
-//! ([`StreamHandler`]), or ITCH over MoldUDP64 ([`MoldHandler`]). Handlers give events to the [`Sender`] of a [`channel`], whose rule says what
+//! ([`StreamHandler`]), or ITCH over MoldUDP64 ([`MoldHandler`]) or SoupBinTCP ([`SoupHandler`], which goes on from the next number).
+//! [`SoupServer`] is the other side of it. Handlers give events to the [`Sender`] of a [`channel`], whose rule says what
 //! happens when its ring is full. [`Merge`] makes one stream of several feeds by time; [`pipelined`] decodes on one core what another keeps
 //! books of.
 //!
@@ -72,6 +73,8 @@ pub mod metrics;
 mod pipeline;
 mod reader;
 pub mod ring;
+mod soup;
+mod soup_server;
 mod tcp;
 mod udp;
 
@@ -82,6 +85,8 @@ pub use handlers::{MoldHandler, StreamHandler};
 pub use merge::{Merge, Merged, Source};
 pub use pipeline::pipelined;
 pub use reader::{Clock, Handler, Origin, Reader};
+pub use soup::SoupHandler;
+pub use soup_server::{ServerMetrics, SoupServer, SoupServerSettings};
 pub use tcp::{Backoff, TcpSettings, read_tcp};
 pub use udp::{UdpLine, UdpSettings, read_udp};
 

@@ -56,6 +56,11 @@ pub trait Handler: Send {
     fn end(&mut self) -> Result<(), String> {
         Ok(())
     }
+
+    /// Whether another connection would be of no use: the session has ended, or the login was refused. The reader of a connection ends then.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// A running reader.

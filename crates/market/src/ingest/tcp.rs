@@ -3,7 +3,7 @@
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -41,6 +41,9 @@ pub struct TcpSettings {
     pub connect_timeout: Duration,
     /// How to connect again; `None` ends the reader with its first connection, or where that cannot be made.
     pub reconnect: Option<Backoff>,
+    /// A connection on which nothing came for so long counts as lost, and is closed: a server that is gone without a word is not told by TCP. Above
+    /// what the protocol's own heartbeats leave silent (SoupBinTCP: they come each second, and 15 s is usual); `None` waits for ever.
+    pub silent_after: Option<Duration>,
     /// The kernel's receive buffer in bytes (the kernel may grant less); `None` leaves it as it is.
     pub receive_buffer_bytes: Option<usize>,
     /// What time it is.
@@ -63,7 +66,7 @@ fn run(settings: &TcpSettings, turns: &Turns, handler: &mut impl Handler) {
         match connect(settings) {
             Ok(stream) => {
                 turns.metrics.connections.add(1);
-                let was_of_use = converse(stream, turns, handler, &mut buffer);
+                let was_of_use = converse(settings, stream, turns, handler, &mut buffer);
                 turns.fault_if(&handler.end());
                 if let Some(backoff) = settings.reconnect.filter(|_| was_of_use) {
                     wait = backoff.first;
@@ -71,7 +74,7 @@ fn run(settings: &TcpSettings, turns: &Turns, handler: &mut impl Handler) {
             }
             Err(_) => turns.metrics.refused.add(1),
         }
-        let Some(backoff) = settings.reconnect else { return };
+        let Some(backoff) = settings.reconnect.filter(|_| !handler.is_done()) else { return };
         turns.sleep(wait);
         wait = wait.saturating_mul(2).min(backoff.most);
     }
@@ -92,8 +95,16 @@ fn connect(settings: &TcpSettings) -> io::Result<TcpStream> {
 }
 
 /// Reads until the connection is lost or the reader is to stop; whether anything came that could be used.
-fn converse(mut stream: TcpStream, turns: &Turns, handler: &mut impl Handler, buffer: &mut [u8]) -> bool {
+fn converse(
+    settings: &TcpSettings,
+    mut stream: TcpStream,
+    turns: &Turns,
+    handler: &mut impl Handler,
+    buffer: &mut [u8],
+) -> bool {
     let mut reply = Vec::new();
+    // Not by the clock that stamps receipts: that one may be set, and a step of it is no silence.
+    let mut heard = Instant::now();
     let mut was_of_use = false;
     handler.begin((turns.clock)(), &mut reply);
     while !turns.are_over() {
@@ -110,9 +121,16 @@ fn converse(mut stream: TcpStream, turns: &Turns, handler: &mut impl Handler, bu
                     break;
                 }
                 was_of_use = true;
+                heard = Instant::now();
             }
             Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) =>
+            {
+                if settings.silent_after.is_some_and(|silent_after| heard.elapsed() >= silent_after) {
+                    turns.metrics.silences.add(1);
+                    break;
+                }
+            }
             Err(_) => {
                 turns.metrics.socket_errors.add(1);
                 break;
@@ -140,4 +158,4 @@ fn send(stream: &mut TcpStream, reply: &mut Vec<u8>, turns: &Turns) -> bool {
 
 #[cfg(test)]
 #[path = "tcp_tests.rs"]
-mod tests;
+pub(super) mod tests;

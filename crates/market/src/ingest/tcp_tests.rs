@@ -12,6 +12,7 @@ fn settings(server: SocketAddr, reconnect: Option<Backoff>) -> TcpSettings {
         server,
         connect_timeout: Duration::from_secs(2),
         reconnect,
+        silent_after: None,
         receive_buffer_bytes: Some(1 << 18),
         clock,
     }
@@ -141,4 +142,51 @@ fn a_silent_server_does_not_keep_the_reader_from_stopping_and_replies_are_sent()
     reader.stop();
     assert!(until(|| reader.is_finished()));
     reader.join().unwrap();
+}
+
+#[test]
+fn a_server_that_goes_silent_without_a_word_is_dropped_and_connected_to_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(4) };
+    let settings = TcpSettings {
+        silent_after: Some(Duration::from_millis(60)),
+        ..settings(listener.local_addr().unwrap(), Some(backoff))
+    };
+    let reader = read_tcp(settings, handler()).unwrap();
+    // Neither closed nor used: a machine that lost its power looks so.
+    let mut first = listener.accept().unwrap().0;
+    first.write_all(&deletes(1, 3)).unwrap();
+    let mut second = listener.accept().unwrap().0;
+    assert_eq!((reader.metrics().silences.get(), reader.metrics().faults.get()), (1, 0));
+    second.write_all(&deletes(7, 8)).unwrap();
+    assert!(until(|| reader.metrics().reads.get() >= 2));
+    reader.stop();
+    let (_, events) = reader.join().unwrap().into_parts();
+    let gaps: Vec<bool> = events
+        .iter()
+        .filter(|event| matches!(event.body, crate::event::Body::Cancel { .. }))
+        .map(|event| event.flags.contains(Flags::GAP))
+        .collect();
+    assert_eq!(gaps, [false, false, true]);
+    drop(first);
+}
+
+#[test]
+fn a_server_that_speaks_now_and_then_is_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Many times longer than the pauses, so that a slow machine drops nothing here.
+    let settings = TcpSettings {
+        silent_after: Some(Duration::from_secs(5)),
+        ..settings(listener.local_addr().unwrap(), None)
+    };
+    let reader = read_tcp(settings, handler()).unwrap();
+    let mut server = listener.accept().unwrap().0;
+    for number in 1..=3 {
+        server.write_all(&deletes(number, number + 1)).unwrap();
+        thread::sleep(TURN * 3);
+    }
+    drop(server);
+    assert!(until(|| reader.is_finished()));
+    assert_eq!((reader.metrics().silences.get(), reader.metrics().connections.get()), (0, 1));
+    assert_eq!(reader.join().unwrap().into_parts().1.len(), 4);
 }

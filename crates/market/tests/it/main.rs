@@ -1,5 +1,6 @@
 //! The readers against whole files: real ones where they are there, damaged ones made here.
 
 mod files;
+mod fuzz;
 mod real_bars;
 mod real_chains;

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::civil::date;
 use zomma_market::bars::{self, DailyBars};
 use zomma_market::chain::{Member, members};
+use zomma_market::instruments::{Action, AdjustFor, DatedAction, Definition, Instruments};
 
 fn options() -> Option<std::path::PathBuf> {
     zomma_testkit::real_data().map(|data| data.join("options"))
@@ -42,6 +43,42 @@ fn real_aapl_splits_are_seen_without_factors_and_agree_with_them() {
     // The dividend of $3.29 a share before the 7:1 split, ex 2014-05-08.
     let ex = stated.date.binary_search(&date(2014, 5, 8)).unwrap();
     assert!((stated.dividend[ex] - 3.29).abs() < 0.01, "{}", stated.dividend[ex]);
+}
+
+#[test]
+fn real_corporate_actions_adjust_prices_as_the_factors_do() {
+    let Some(folder) = options() else { return };
+    let file = factors(&folder.join("aapl_lean_factor_file.csv"));
+    let bars = bars::read(&folder.join("aapl_ohlc_daily_unadjusted.csv")).unwrap().with_factors(&file).unwrap();
+    let mut instruments = Instruments::new();
+    let (tick_nanos, lot_nanos) = (100_000, 1_000_000_000);
+    let aapl = instruments.define(Definition { symbol: "AAPL".into(), tick_nanos, lot_nanos, valid_from_ns: 0 });
+    for DatedAction { from_ns, action } in bars::actions(&file).unwrap() {
+        instruments.act(aapl, from_ns, action).unwrap();
+    }
+    let splits: Vec<_> = instruments
+        .actions(aapl)
+        .iter()
+        .filter_map(|dated| match dated.action {
+            Action::Split { new_shares, old_shares } => Some((new_shares, old_shares)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(splits, [(2, 1), (2, 1), (7, 1), (4, 1)]);
+    let noon_ns = |day: jiff::civil::Date| {
+        let noon = zomma_base::time::new_york_instant(day.to_datetime(jiff::civil::time(12, 0, 0, 0)));
+        u64::try_from(noon.as_nanosecond()).unwrap()
+    };
+    // Across each split and dividend alone, and all of them together.
+    for day in 0..bars.len() {
+        let to_ns = noon_ns(date(2050, 1, 1));
+        let all = instruments.adjustment(aapl, noon_ns(bars.date[day]), to_ns, AdjustFor::SplitsAndDividends);
+        let error = bars.close[day] * all.price / bars.adjusted_close[day] - 1.0;
+        // The factors of the file have seven digits.
+        assert!(error.abs() < 2e-6, "{}: {error:e}", bars.date[day]);
+    }
+    let over_2014 = instruments.adjustment(aapl, noon_ns(date(2014, 6, 6)), noon_ns(date(2014, 6, 9)), AdjustFor::Splits);
+    assert_eq!((over_2014.price, over_2014.size), (1.0 / 7.0, 7.0));
 }
 
 #[test]

@@ -9,12 +9,15 @@ pub struct ArbiterSettings {
     pub reorder_packets: usize,
     /// How long a gap may be open before it is given up.
     pub give_up_after_ns: u64,
+    /// A packet whose number is below those that came and that was sent so much later than the latest of them is of numbers that began anew, also
+    /// where the first of these was lost. (Late packets of the other line were sent before; number 1 needs no such margin.)
+    pub restart_after_ns: u64,
 }
 
 impl Default for ArbiterSettings {
-    /// 1,024 packets; 10 ms: the lines are apart by microseconds.
+    /// 1,024 packets; 10 ms, since the lines are apart by microseconds; a second.
     fn default() -> Self {
-        Self { reorder_packets: 1_024, give_up_after_ns: 10_000_000 }
+        Self { reorder_packets: 1_024, give_up_after_ns: 10_000_000, restart_after_ns: 1_000_000_000 }
     }
 }
 
@@ -29,6 +32,8 @@ pub struct PacketCounts {
     pub duplicates: u64,
     /// Packets that were given up.
     pub missing: u64,
+    /// Times that the numbers began anew.
+    pub restarts: u64,
 }
 
 /// What is to be done next.
@@ -94,13 +99,22 @@ impl Arbiter {
             while self.held.len() > self.settings.reorder_packets {
                 self.give_up(&mut take);
             }
-        } else if sequence == 1 && sent_ns > self.sent_ns {
-            // A late packet of the other line was sent before the latest one: only a new week's first was not.
+        } else if self.begins_anew(sequence, sent_ns) {
             self.held.clear();
+            self.counts.restarts += 1;
             take(Turn::Restart);
-            take(Turn::Packet(now_ns, bytes));
-            self.due = Some(2);
             self.sent_ns = sent_ns;
+            self.due = Some(1);
+            if sequence == 1 {
+                take(Turn::Packet(now_ns, bytes));
+                self.due = Some(2);
+            } else {
+                // The first may still come on the other line: it is a gap like any other.
+                self.hold(sequence, now_ns, bytes);
+                if self.settings.reorder_packets == 0 {
+                    self.give_up(&mut take);
+                }
+            }
         } else {
             self.counts.duplicates += 1;
         }
@@ -127,6 +141,12 @@ impl Arbiter {
     /// Whether packets wait behind a gap.
     pub fn has_gap(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// Whether a packet before the one due is of numbers that began anew: a late packet of the other line was sent before the latest one.
+    fn begins_anew(&self, sequence: u64, sent_ns: u64) -> bool {
+        let later_ns = sent_ns.saturating_sub(self.sent_ns);
+        later_ns > if sequence == 1 { 0 } else { self.settings.restart_after_ns }
     }
 
     #[cold]

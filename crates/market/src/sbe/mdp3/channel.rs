@@ -23,8 +23,8 @@ use crate::{
 const TICK_NANOS: i64 = 1;
 /// Lots are whole contracts.
 const LOT_NANOS: i64 = 1_000_000_000;
-/// How many changes wait for snapshots at most, of all instruments; and how many orders of snapshots in pieces.
-const MOST_HELD: usize = 1 << 20;
+/// How many orders of a snapshot in pieces are kept at most.
+const MOST_ORDERS: usize = 1 << 20;
 
 /// Which of a channel's two views of a book becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,12 +49,15 @@ pub(super) struct Channel {
     /// Packets up to this one may be missing.
     lost_to: u64,
     held: usize,
+    most_held: usize,
+    /// Changes that waited for a snapshot and were dropped, since too many waited.
+    pub dropped: u64,
     pub counts: Counts,
     pub first_fault: Option<String>,
 }
 
 impl Channel {
-    pub fn new(view: View, first_sequence: Option<u64>) -> Self {
+    pub fn new(view: View, first_sequence: Option<u64>, most_held: usize) -> Self {
         Self {
             view,
             from_start: first_sequence == Some(1),
@@ -64,6 +67,8 @@ impl Channel {
             securities: Vec::new(),
             lost_to: first_sequence.unwrap_or(0).saturating_sub(1),
             held: 0,
+            most_held,
+            dropped: 0,
             counts: Counts::default(),
             first_fault: None,
         }
@@ -389,11 +394,18 @@ impl Channel {
             return Ok(());
         }
         if security.state != BookState::Live {
-            if self.held >= MOST_HELD {
-                // A snapshot that comes now is newer than what has waited for so long, or the next one is.
+            if self.held >= self.most_held {
+                // All that waits for this book: a part of it would be of no use. The snapshot must hold what is dropped.
+                if let Some((last, _)) = security.held.back() {
+                    security.dropped_to = last.sequence;
+                }
                 self.held -= security.held.len();
+                self.dropped += security.held.len() as u64;
                 security.held.clear();
-                if self.held >= MOST_HELD {
+                security.gap_untold = true;
+                if self.held >= self.most_held {
+                    self.dropped += 1;
+                    security.dropped_to = meta.sequence;
                     return Ok(());
                 }
             }
@@ -483,6 +495,7 @@ impl Channel {
             security.empty();
             security.state = BookState::Live;
             (security.report, security.report_sequence, security.applied_to) = (0, 0, 0);
+            security.dropped_to = 0;
             out.give(security, meta, Flags::default(), Body::Clear);
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{
     arbiter::{Arbiter, ArbiterSettings, PacketCounts, Turn},
     channel::{Channel, View},
-    out::Out,
+    out::{Out, Pending},
     packet::{Packet, PacketError},
-    security::BookState,
-    templates::{TemplateError, Templates},
+    security::{BookState, Security},
+    templates::{Kind, TemplateError, Templates},
 };
 use crate::{
     event::{InstrumentId, Sink},
@@ -17,6 +17,13 @@ use crate::{
     outcome::Refused,
     sbe::{SbeError, Schema},
 };
+
+/// A channel's feeds: one of updates, and those that go round for who comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feed {
+    Incremental,
+    Recovery,
+}
 
 /// How a channel is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +35,17 @@ pub struct Settings {
     pub first_sequence: Option<u32>,
     /// How the two lines are brought together.
     pub arbiter: ArbiterSettings,
+    /// How many changes of books wait for snapshots at most, of all instruments together. Where there would be more, those of the book in hand are
+    /// dropped and counted ([`Mdp3Decoder::dropped_changes`]), and it takes no snapshot from before them.
+    pub most_held_changes: usize,
+}
+
+impl Default for Settings {
+    /// Levels, from what comes first, and a million changes at most.
+    fn default() -> Self {
+        let arbiter = ArbiterSettings::default();
+        Self { view: View::Levels, first_sequence: None, arbiter, most_held_changes: 1 << 20 }
+    }
 }
 
 /// Makes events of a channel of CME's MDP 3.0.
@@ -48,8 +66,8 @@ pub struct Settings {
 ///   (levels are told again, orders wait for a snapshot). How many levels a book has the definition tells; 10 where there is none.
 /// - **Levels**: level numbers become prices by books that are kept here. An update that does not fit them breaks the book off. Implied levels (E,
 ///   F) are a book of their own and are left out.
-/// - **Sequence** of an event is the number of its packet, `LastMsgSeqNumProcessed` in a snapshot; `LAST` stands where the event ends, or the last of its
-///   quotes.
+/// - **Sequence** of an event is the number of its packet, `LastMsgSeqNumProcessed` in a snapshot. `LAST` stands at the last event of each instrument of
+///   the message in which the venue's event ends, or the last of its quotes; an instrument of an earlier message of the same event has none there.
 /// - **Loss**: packets that neither line brings count as missing. In view [`View::Levels`] `RptSeq` then tells of each instrument whether it lost
 ///   anything; in view [`View::Orders`], whose messages may have no such number, every book is broken off. That is a `Clear` with flag `GAP`, and
 ///   [`BookState::Broken`] until a snapshot has come that holds all that was lost.
@@ -59,6 +77,7 @@ pub struct Mdp3Decoder {
     templates: Templates,
     arbiter: Arbiter,
     channel: Channel,
+    pending: Pending,
 }
 
 impl Mdp3Decoder {
@@ -74,7 +93,8 @@ impl Mdp3Decoder {
             schema,
             templates,
             arbiter: Arbiter::new(settings.arbiter, first),
-            channel: Channel::new(settings.view, first),
+            channel: Channel::new(settings.view, first, settings.most_held_changes),
+            pending: Pending::default(),
         })
     }
 
@@ -84,12 +104,12 @@ impl Mdp3Decoder {
     ///
     /// [`PacketError`] of a packet that makes no sense; it has been counted, and the next can be taken.
     pub fn incremental(&mut self, now_ns: u64, packet: &[u8], sink: &mut impl Sink) -> Result<(), PacketError> {
-        let Self { schema, templates, arbiter, channel } = self;
+        let Self { schema, templates, arbiter, channel, pending } = self;
         arbiter.counts.packets += 1;
         let Packet { sequence, sending_ns, .. } =
             Packet::decode(packet).inspect_err(|_| arbiter.counts.malformed += 1)?;
         arbiter.receive(sequence.into(), sending_ns, now_ns, packet, |turn| {
-            take(schema, templates, channel, turn, now_ns, sink)
+            take((schema, templates), (channel, pending), turn, now_ns, sink)
         });
         Ok(())
     }
@@ -101,20 +121,21 @@ impl Mdp3Decoder {
     /// [`PacketError`] of a packet that makes no sense; the next can be taken.
     pub fn recovery(&mut self, now_ns: u64, packet: &[u8], sink: &mut impl Sink) -> Result<(), PacketError> {
         let packet = Packet::decode(packet)?;
-        messages(&self.schema, &self.templates, &mut self.channel, (packet, now_ns), sink);
+        let Self { schema, templates, channel, pending, .. } = self;
+        messages((schema, templates), (channel, pending), (packet, now_ns), sink);
         Ok(())
     }
 
     /// Told the time when no packet is there: gives up gaps that have been open for too long.
     pub fn poll(&mut self, now_ns: u64, sink: &mut impl Sink) {
-        let Self { schema, templates, arbiter, channel } = self;
-        arbiter.poll(now_ns, |turn| take(schema, templates, channel, turn, now_ns, sink));
+        let Self { schema, templates, arbiter, channel, pending } = self;
+        arbiter.poll(now_ns, |turn| take((schema, templates), (channel, pending), turn, now_ns, sink));
     }
 
     /// Told that no packet will come any more: gives up every gap.
     pub fn finish(&mut self, now_ns: u64, sink: &mut impl Sink) {
-        let Self { schema, templates, arbiter, channel } = self;
-        arbiter.finish(|turn| take(schema, templates, channel, turn, now_ns, sink));
+        let Self { schema, templates, arbiter, channel, pending } = self;
+        arbiter.finish(|turn| take((schema, templates), (channel, pending), turn, now_ns, sink));
     }
 
     /// Whether packets wait for one that is missing.
@@ -157,6 +178,34 @@ impl Mdp3Decoder {
         self.arbiter.counts
     }
 
+    /// Changes that waited for a snapshot and were dropped, since too many waited.
+    pub fn dropped_changes(&self) -> u64 {
+        self.channel.dropped
+    }
+
+    /// How many books are live and have been told something of; and how many have changes that wait for a snapshot.
+    pub fn books(&self) -> (usize, usize) {
+        let is_live = |it: &&Security| it.has_book && it.state == BookState::Live;
+        let waits = |it: &&Security| !it.held.is_empty() && it.state != BookState::Live;
+        let securities = &self.channel.securities;
+        (securities.iter().filter(is_live).count(), securities.iter().filter(waits).count())
+    }
+
+    /// Which feed of a channel a packet is of, where one of its messages tells.
+    pub(super) fn feed_of(&self, packet: &[u8]) -> Option<Feed> {
+        let mut found = None;
+        for bytes in Packet::decode(packet).ok()?.messages() {
+            let Ok(message) = self.schema.decode(bytes) else { continue };
+            match self.templates.kind(message.message().id) {
+                // Definitions and snapshots alone come on feeds of their own; an incremental feed may have a definition between its updates.
+                Kind::LevelSnapshot(_) | Kind::OrderSnapshot(_) | Kind::Definition(_) => found = Some(Feed::Recovery),
+                Kind::PassedOver => {}
+                _ => return Some(Feed::Incremental),
+            }
+        }
+        found
+    }
+
     /// The first message that was counted as malformed, and why.
     pub fn first_fault(&self) -> Option<&str> {
         self.channel.first_fault.as_deref()
@@ -164,9 +213,8 @@ impl Mdp3Decoder {
 }
 
 fn take(
-    schema: &Schema,
-    templates: &Templates,
-    channel: &mut Channel,
+    tables: (&Schema, &Templates),
+    (channel, pending): (&mut Channel, &mut Pending),
     turn: Turn<'_>,
     now_ns: u64,
     sink: &mut impl Sink,
@@ -175,32 +223,31 @@ fn take(
         // Its sizes have been checked when it came.
         Turn::Packet(receive_ns, bytes) => {
             if let Ok(packet) = Packet::decode(bytes) {
-                messages(schema, templates, channel, (packet, receive_ns), sink);
+                messages(tables, (channel, pending), (packet, receive_ns), sink);
             }
         }
-        Turn::Joined(sequence) => between(sink, |out| channel.lost(sequence.max(1), 0, now_ns, out)),
-        Turn::Lost(sequence, count) => between(sink, |out| channel.lost(sequence, count, now_ns, out)),
-        Turn::Restart => between(sink, |out| channel.restart(now_ns, out)),
+        Turn::Joined(sequence) => between(sink, pending, |out| channel.lost(sequence.max(1), 0, now_ns, out)),
+        Turn::Lost(sequence, count) => between(sink, pending, |out| channel.lost(sequence, count, now_ns, out)),
+        Turn::Restart => between(sink, pending, |out| channel.restart(now_ns, out)),
     }
 }
 
 /// Gives events that are of no message.
-fn between<S: Sink>(sink: &mut S, give: impl FnOnce(&mut Out<'_, S>)) {
-    let mut out = Out::new(sink);
+fn between<S: Sink>(sink: &mut S, pending: &mut Pending, give: impl FnOnce(&mut Out<'_, S>)) {
+    let mut out = Out::new(sink, pending);
     give(&mut out);
     out.end(true);
 }
 
 fn messages(
-    schema: &Schema,
-    templates: &Templates,
-    channel: &mut Channel,
+    (schema, templates): (&Schema, &Templates),
+    (channel, pending): (&mut Channel, &mut Pending),
     (packet, receive_ns): (Packet<'_>, u64),
     sink: &mut impl Sink,
 ) {
     let sequence = u64::from(packet.sequence);
     for bytes in packet.messages() {
-        let mut out = Out::new(sink);
+        let mut out = Out::new(sink, pending);
         let outcome = match schema.decode(bytes) {
             Ok(message) => {
                 let kind = templates.kind(message.message().id);

@@ -5,6 +5,7 @@
 //! Source: CME Group Client Systems Wiki, "CME MDP 3.0 Market Data".
 
 mod arbiter;
+mod capture;
 mod channel;
 mod decoder;
 mod ladder;
@@ -17,6 +18,7 @@ mod templates;
 mod tests;
 
 pub use arbiter::{ArbiterSettings, PacketCounts};
+pub use capture::{CaptureDecoder, is_packet};
 pub use channel::View;
 pub use decoder::{Mdp3Decoder, Settings};
 pub use ladder::UpdateAction;

@@ -142,6 +142,10 @@ pub(super) struct Security {
     pub gap_untold: bool,
     /// Something of the book has been told.
     pub has_book: bool,
+    /// Changes up to this packet were dropped: a snapshot from before it does not make the book whole.
+    pub dropped_to: u64,
+    /// The message that gave its latest event, and the event's place in it.
+    pub latest_event: (u64, usize),
 }
 
 impl Security {
@@ -162,6 +166,8 @@ impl Security {
             loading: None,
             gap_untold: false,
             has_book: false,
+            dropped_to: 0,
+            latest_event: (0, 0),
         }
     }
 
@@ -172,9 +178,9 @@ impl Security {
         self.loading = None;
     }
 
-    /// Whether a snapshot is of use.
-    pub fn needs_snapshot(&self) -> bool {
-        self.state != BookState::Live
+    /// Whether a snapshot that holds the packets up to `processed` is of use, where those up to `lost_to` may be missing.
+    pub fn can_use_snapshot(&self, processed: u64, lost_to: u64) -> bool {
+        self.state != BookState::Live && processed >= lost_to.max(self.dropped_to)
     }
 }
 

@@ -19,13 +19,20 @@ fn schema() -> Schema {
 }
 
 fn decoder(view: View, first_sequence: Option<u32>) -> Mdp3Decoder {
-    let settings = Settings { view, first_sequence, arbiter: ArbiterSettings::default() };
-    Mdp3Decoder::new(Arc::new(schema()), settings).unwrap()
+    Mdp3Decoder::new(Arc::new(schema()), Settings { view, first_sequence, ..Settings::default() }).unwrap()
 }
 
 fn packet(sequence: u32, write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), crate::sbe::SbeError>) -> Vec<u8> {
+    sent_at(sequence, 1_000 * u64::from(sequence), write)
+}
+
+fn sent_at(
+    sequence: u32,
+    sending_ns: u64,
+    write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), crate::sbe::SbeError>,
+) -> Vec<u8> {
     let (mut bytes, schema) = (Vec::new(), schema());
-    write(&mut PacketWriter::new(&schema, sequence, 1_000 * u64::from(sequence), &mut bytes)).unwrap();
+    write(&mut PacketWriter::new(&schema, sequence, sending_ns, &mut bytes)).unwrap();
     bytes
 }
 
@@ -322,6 +329,92 @@ fn resets_empty_every_book_and_a_new_week_begins_at_one() {
 }
 
 #[test]
+fn each_instrument_of_a_message_has_a_last_event() {
+    let (mut decoder, mut events) = (decoder(View::Levels, Some(1)), Vec::new());
+    let of = |security_id, report, level, points| BookEntry {
+        security_id,
+        ..entry(report, EntryType::Bid, UpdateAction::New, level, points, 1)
+    };
+    let entries = [of(1, 1, 1, 9), of(2, 1, 1, 7), of(1, 2, 2, 8), of(2, 2, 2, 6), of(3, 1, 1, 5)];
+    decoder.incremental(1, &book(1, &entries), &mut events).unwrap();
+    let last = |events: &[Event]| -> Vec<bool> {
+        events.iter().map(|event| event.flags.contains(Flags::LAST)).collect()
+    };
+    assert_eq!(last(&events), [false, false, true, true, true]);
+    events.clear();
+    // The venue's event goes on: no book is whole yet.
+    let goes_on = packet(2, |packet| packet.book(9, 0, &[of(1, 3, 3, 7), of(2, 3, 3, 5)], &[]));
+    decoder.incremental(1, &goes_on, &mut events).unwrap();
+    assert_eq!(last(&events), [false, false]);
+}
+
+#[test]
+fn numbers_that_begin_anew_without_their_first_packet_are_taken_as_such() {
+    let (mut decoder, mut events) = (decoder(View::Levels, Some(1)), Vec::new());
+    for sequence in 1..=9 {
+        decoder.incremental(1, &new_bid(sequence, sequence, 1, 100 + i64::from(sequence), 5), &mut events).unwrap();
+    }
+    // Neither line brings packet 1. Packet 2 again, as the other line has it: late, and no new week.
+    decoder.incremental(2, &new_bid(2, 2, 1, 102, 5), &mut events).unwrap();
+    assert_eq!((decoder.packet_counts().duplicates, decoder.packet_counts().restarts), (1, 0));
+    events.clear();
+    let of_week = |sequence: u32, report, points| {
+        let sending_ns = 200_000_000_000 + u64::from(sequence);
+        let entries = [entry(report, EntryType::Bid, UpdateAction::New, 1, points, 5)];
+        sent_at(sequence, sending_ns, |packet| packet.book(9, END, &entries, &[]))
+    };
+    decoder.incremental(3, &of_week(3, 1, 80), &mut events).unwrap();
+    assert_eq!((bodies(&mut events), decoder.has_gap()), (vec![Body::Clear], true));
+    // Packet 2 may still come; packet 1 does not.
+    decoder.incremental(4, &of_week(2, 7, 0), &mut events).unwrap();
+    decoder.poll(20_000_000, &mut events);
+    let counts = decoder.packet_counts();
+    assert_eq!((counts.restarts, counts.missing, decoder.has_gap()), (1, 1, false));
+    // Its report 7 shows that reports were lost: the book is not to be trusted.
+    assert_eq!(decoder.book_state(decoder.instrument(ES).unwrap()), Some(BookState::Broken));
+}
+
+#[test]
+fn a_new_week_that_lost_only_other_instruments_packets_has_live_books() {
+    let (mut decoder, mut events) = (decoder(View::Levels, Some(1)), Vec::new());
+    (1..=3).for_each(|sequence| {
+        decoder.incremental(1, &new_bid(sequence, sequence, 1, i64::from(sequence), 5), &mut events).unwrap();
+    });
+    events.clear();
+    let entries = [entry(1, EntryType::Bid, UpdateAction::New, 1, 80, 5)];
+    let second = sent_at(2, 200_000_000_000, |packet| packet.book(9, END, &entries, &[]));
+    decoder.incremental(3, &second, &mut events).unwrap();
+    decoder.poll(20_000_000, &mut events);
+    assert_eq!(bodies(&mut events), [Body::Clear, level(Side::Bid, 80, 5)]);
+    assert_eq!(decoder.book_state(decoder.instrument(ES).unwrap()), Some(BookState::Live));
+}
+
+#[test]
+fn changes_beyond_what_may_wait_are_counted_and_an_older_snapshot_is_not_taken() {
+    let settings = Settings { most_held_changes: 4, ..Settings::default() };
+    let (mut decoder, mut events) = (Mdp3Decoder::new(Arc::new(schema()), settings).unwrap(), Vec::new());
+    for sequence in 50..=55 {
+        decoder.incremental(1, &new_bid(sequence, sequence, 1, i64::from(sequence), 1), &mut events).unwrap();
+    }
+    let es = decoder.instrument(ES).unwrap();
+    assert_eq!((decoder.dropped_changes(), decoder.held_changes(es), decoder.books()), (4, Some(2), (0, 1)));
+    // Without the changes of packets 51 to 53 it would be wrong.
+    decoder.recovery(2, &snapshot(50, 50, &[(EntryType::Bid, 1, 50, 1)]), &mut events).unwrap();
+    assert!(events.is_empty() && decoder.book_state(es) == Some(BookState::AwaitingSnapshot));
+    decoder.recovery(3, &snapshot(53, 53, &[(EntryType::Bid, 1, 53, 1)]), &mut events).unwrap();
+    let prices: Vec<_> = bodies(&mut events).into_iter().skip(2).collect();
+    assert_eq!(prices, [level(Side::Bid, 53, 1), level(Side::Bid, 54, 1), level(Side::Bid, 55, 1)]);
+    // Where another book fills what may wait, this one's change is dropped itself.
+    let of = |security_id, sequence: u32| {
+        book(sequence, &[BookEntry { security_id, ..entry(sequence, EntryType::Bid, UpdateAction::New, 1, 5, 1) }])
+    };
+    (56..=60).for_each(|sequence| {
+        decoder.incremental(4, &of(if sequence < 60 { 1 } else { 2 }, sequence), &mut events).unwrap();
+    });
+    assert_eq!((decoder.dropped_changes(), decoder.held_changes(decoder.instrument(2).unwrap())), (5, Some(0)));
+}
+
+#[test]
 fn a_book_that_was_told_before_its_definition_moves_to_its_name() {
     let (mut decoder, mut events) = (decoder(View::Levels, Some(1)), Vec::new());
     let entries: Vec<_> = (1..=4)
@@ -391,8 +484,7 @@ fn no_memory_is_asked_for_by_updates_of_known_books() {
 #[test]
 fn a_schema_of_something_else_is_refused() {
     let refuse = |xml: &str| {
-        let settings = Settings { view: View::Levels, first_sequence: None, arbiter: ArbiterSettings::default() };
-        Mdp3Decoder::new(Arc::new(Schema::read(xml).unwrap()), settings).unwrap_err().to_string()
+        Mdp3Decoder::new(Arc::new(Schema::read(xml).unwrap()), Settings::default()).unwrap_err().to_string()
     };
     let without = TEMPLATES_XML.replace(r#"<field name="MDPriceLevel" id="1023" type="uInt8" offset="24"/>"#, "");
     let told = "template 46 MDIncrementalRefreshBook46 has no number field 1023; allowed: a schema of CME's MDP 3.0";
@@ -500,7 +592,7 @@ fn damaged_packets_do_no_harm() {
     let shared = Arc::new(schema());
     for (view, first_sequence) in [(View::Levels, Some(1)), (View::Orders, None)] {
         damage_does_no_harm(&sessions, 3_000, 4 << 20, || {
-            let settings = Settings { view, first_sequence, arbiter: ArbiterSettings::default() };
+            let settings = Settings { view, first_sequence, ..Settings::default() };
             let decoder = Mdp3Decoder::new(Arc::clone(&shared), settings).unwrap();
             Stream { decoder, bytes: Vec::new(), packets: 0 }
         });

@@ -9,7 +9,7 @@ pub(super) const LENGTH_BYTES: usize = 2;
 /// How many digits a number has, padded with spaces on the left.
 const NUMBER_BYTES: usize = 20;
 /// What the longest packet carries beside its type.
-const LARGEST_PAYLOAD: usize = u16::MAX as usize - 1;
+pub(super) const LARGEST_PAYLOAD: usize = u16::MAX as usize - 1;
 
 /// A packet from the server, section 2.2; its bytes stay where they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

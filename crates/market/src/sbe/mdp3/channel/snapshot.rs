@@ -7,7 +7,7 @@ use super::{
         security::{BookState, LoadedOrder, Loading, Meta},
         templates,
     },
-    Channel, MOST_HELD, View, malformed, side, too_fine, trading_status,
+    Channel, MOST_ORDERS, View, malformed, side, too_fine, trading_status,
 };
 use crate::{
     event::{Body, Flags, Side, Sink},
@@ -28,7 +28,7 @@ impl Channel {
         let Some(id) = block.int(slots.security) else { return malformed("a snapshot without a security") };
         let place = self.place(id as i32);
         let security = &mut self.securities[place];
-        if self.view == View::Orders || !security.needs_snapshot() || processed < self.lost_to {
+        if self.view == View::Orders || !security.can_use_snapshot(processed, self.lost_to) {
             return Err(Refused::PassedOver);
         }
         let report = block.uint(slots.report).unwrap_or(0);
@@ -93,7 +93,7 @@ impl Channel {
         let Some(id) = block.int(slots.security) else { return malformed("a snapshot without a security") };
         let place = self.place(id as i32);
         let security = &mut self.securities[place];
-        if self.view == View::Levels || !security.needs_snapshot() || processed < self.lost_to {
+        if self.view == View::Levels || !security.can_use_snapshot(processed, self.lost_to) {
             return Err(Refused::PassedOver);
         }
         if chunk == 1 {
@@ -102,7 +102,7 @@ impl Channel {
         let Some(mut loading) = security.loading.take() else { return Err(Refused::PassedOver) };
         let entries = message.group(slots.entries);
         if (loading.processed, loading.chunks, loading.next) != (processed, chunks, chunk)
-            || loading.orders.len() + entries.len() > MOST_HELD
+            || loading.orders.len() + entries.len() > MOST_ORDERS
         {
             // A piece is missing, or has come twice: the next round brings them all again.
             return Err(Refused::PassedOver);
