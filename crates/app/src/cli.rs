@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface, train,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -22,6 +22,7 @@ zomma: an options desk in one binary
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
+  zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -74,6 +75,8 @@ pub enum Command {
     Features(features::FeaturesArgs),
     /// Train a network that prices options, from one config.
     Train(train::TrainArgs),
+    /// Search a training config for what makes its network good.
+    Tune(tune::TuneArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

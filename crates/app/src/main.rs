@@ -19,6 +19,7 @@ mod output_file;
 mod report;
 mod surface;
 mod train;
+mod tune;
 mod watch;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ pub mod price;
 pub mod risk;
 pub mod surface;
 pub mod train;
+pub mod tune;
 
 use std::io::Write;
 
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Tune(args)) => tune::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     }

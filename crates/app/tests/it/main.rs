@@ -24,3 +24,4 @@ mod risk;
 mod rubbish;
 mod surface;
 mod train;
+mod tune;

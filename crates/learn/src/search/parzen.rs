@@ -1,5 +1,6 @@
 //! Densities from trials: a mixture with a kernel on each, over all parameters at once.
 
+use zomma_pricing::{math::Plain, monte_carlo::inverse_normal_cdf};
 use zomma_storage::studies::Distribution;
 
 use super::space::Space;
@@ -57,7 +58,7 @@ impl Estimator {
     /// A normal number around `center` within [0, 1], by refusing what lies outside.
     fn near(&self, center: f64, uniform: &mut impl FnMut() -> f64) -> f64 {
         for _ in 0..64 {
-            let place = center + self.width * zomma_pricing::monte_carlo::inverse_normal_cdf(uniform());
+            let place = center + self.width * inverse_normal_cdf::<Plain>(uniform());
             if (0.0..=1.0).contains(&place) {
                 return place;
             }

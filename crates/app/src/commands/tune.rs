@@ -1,0 +1,150 @@
+//! `zomma tune`: a search of hyperparameters.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use zomma_learn::search::{TUNE_EXAMPLE, TuneConfig};
+use zomma_storage::{
+    block_on,
+    studies::{Direction, Studies},
+};
+
+use crate::{
+    commands,
+    failure::{BadArguments, ExitWith},
+    tune::{self, Job},
+};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Trains networks of one config with other values for some of its keys, and finds which are good: by the tree-structured Parzen estimator,
+by chance, or evenly; those that others leave behind are given up early. The study lies in SQLite or PostgreSQL in Optuna's own schema:
+Optuna and its dashboard open it. Several processes, on several machines with PostgreSQL, can work on one study; one that was killed
+loses the trial it was at. Every trial trains in a folder of its own.
+
+Example:
+  $ zomma tune --example > search.toml
+  $ zomma tune search.toml -o runs/search
+  $ zomma tune search.toml -o runs/search --study postgres://me@host/studies
+  $ zomma tune report runs/search
+  $ optuna-dashboard sqlite:///runs/search/study.db";
+
+/// Arguments of `zomma tune`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE, args_conflicts_with_subcommands = true)]
+pub struct TuneArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// The config, TOML or JSON: a training config with a table `search`.
+    #[arg(value_name = "CONFIG", required_unless_present = "example")]
+    config: Option<PathBuf>,
+    /// Print a commented config and leave.
+    #[arg(long)]
+    example: bool,
+    /// The search's folder; runs/ and the config's name where absent.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Where the study lies, sqlite://FILE or postgres://USER@HOST/DATABASE; study.db in the folder where absent.
+    #[arg(long, value_name = "ADDRESS")]
+    study: Option<String>,
+    /// Threads that compute, all workers together; all cores where absent.
+    #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
+    threads: Option<usize>,
+    /// Print the study as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What a study found.
+    Report(ReportArgs),
+}
+
+/// Arguments of `zomma tune report`.
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// The search's folder, or the study's address.
+    #[arg(value_name = "DIR|ADDRESS")]
+    place: String,
+    /// The study's name, where there are several.
+    #[arg(long)]
+    name: Option<String>,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
+    if let Some(Verb::Report(args)) = &args.verb {
+        return report(args);
+    }
+    if args.example {
+        return commands::print(TUNE_EXAMPLE);
+    }
+    let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let config = TuneConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    let folder = match &args.output {
+        Some(folder) => folder.clone(),
+        None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
+    };
+    fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    let address = args.study.clone().unwrap_or_else(|| in_folder(&folder));
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let summary = tune::run(&Job { config: &config, address: &address, folder: &folder, threads })?;
+    if summary.stopped {
+        let message = "stopped; what is told stands: the same command goes on".to_owned();
+        bail!(ExitWith { code: 130, message: Some(message) });
+    }
+    print(&folder.display().to_string(), &config.search.name, Direction::Minimize, &summary.trials, args.json)
+}
+
+fn report(args: &ReportArgs) -> anyhow::Result<()> {
+    let address = match args.place.contains("://") {
+        true => args.place.clone(),
+        false => {
+            let database = Path::new(&args.place).join("study.db");
+            if !database.is_file() {
+                bail!("{}: no study here: allowed are a search's folder, sqlite://FILE, postgres://…", args.place);
+            }
+            in_folder(Path::new(&args.place))
+        }
+    };
+    let studies = block_on(Studies::open(&address, 1))?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => match &block_on(studies.names())?[..] {
+            [name] => name.clone(),
+            [] => bail!("{}: no study in it", args.place),
+            names => bail!(BadArguments(format!("{}: --name is needed, one of {}", args.place, names.join(", ")))),
+        },
+    };
+    let (study, direction) = block_on(studies.study(&name))?;
+    print(&args.place, &name, direction, &block_on(studies.trials(study))?, args.json)
+}
+
+fn in_folder(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("study.db").display())
+}
+
+fn print(
+    place: &str,
+    name: &str,
+    direction: Direction,
+    trials: &[zomma_storage::studies::Trial],
+    as_json: bool,
+) -> anyhow::Result<()> {
+    if as_json {
+        let text = serde_json::to_string_pretty(&tune::json(place, name, direction, trials))? + "\n";
+        return commands::print(&text);
+    }
+    commands::print(&tune::table(place, name, direction, trials))
+}

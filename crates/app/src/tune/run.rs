@@ -1,0 +1,65 @@
+//! Workers on a study.
+
+use std::{path::Path, sync::Mutex, thread};
+
+use anyhow::Context;
+use jiff::Span;
+use zomma_learn::search::{Observer, Search, TuneConfig};
+use zomma_storage::{
+    block_on,
+    studies::{Direction, Studies, Trial},
+};
+
+use super::watcher::Watcher;
+
+/// A search to be run.
+pub struct Job<'a> {
+    /// What is searched.
+    pub config: &'a TuneConfig,
+    /// The study's address.
+    pub address: &'a str,
+    /// Where the trials' folders are.
+    pub folder: &'a Path,
+    /// Threads of all workers together.
+    pub threads: usize,
+}
+
+/// Where the study stands then.
+pub struct Summary {
+    /// Its trials.
+    pub trials: Vec<Trial>,
+    /// Whether someone asked to stop.
+    pub stopped: bool,
+}
+
+/// Works on the study until it has its trials.
+pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
+    let search = &job.config.search;
+    let watcher = Watcher::new().context("signals")?;
+    let studies = block_on(Studies::open(job.address, search.workers as u32 + 1))?;
+    let study = block_on(studies.create(&search.name, Direction::Minimize))?;
+    let (silent_minutes, now) = (search.silent_minutes, watcher.now());
+    let before = now.saturating_sub(Span::new().minutes(i64::from(silent_minutes)));
+    for number in block_on(studies.fail_silent(study, silent_minutes.saturating_mul(60), before, now))? {
+        watcher.warn(&format!("trial {number} was left by a process that is gone, and counts as failed"));
+    }
+    let workers = Search {
+        config: job.config,
+        studies: &studies,
+        study,
+        folder: job.folder,
+        observer: &watcher,
+        asking: Mutex::new(()),
+    };
+    let share = (job.threads / search.workers).max(1);
+    let pools = (0..search.workers)
+        .map(|_| rayon::ThreadPoolBuilder::new().num_threads(share).build())
+        .collect::<Result<Vec<_>, _>>()?;
+    thread::scope(|scope| {
+        let all: Vec<_> = pools.iter().map(|pool| scope.spawn(|| pool.install(|| workers.work()))).collect();
+        all.into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<()>, _>>()
+    })?;
+    Ok(Summary { trials: block_on(studies.trials(study))?, stopped: watcher.stopped() })
+}

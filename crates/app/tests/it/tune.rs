@@ -1,0 +1,171 @@
+//! `zomma tune`: a search to its end, by several at once, killed and gone on with, and what is refused.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::program::{Run, arg, run, zomma};
+
+/// A search of seconds.
+const TINY: &str = r#"
+[search]
+name = "tiny"
+trials = 12
+reduction = 2
+seed = 3
+[search.space]
+"network.width" = { low = 4, high = 16, step = 4 }
+"network.activation" = ["silu", "tanh"]
+"training.learning_rate" = { low = 1e-3, high = 3e-2, log = true }
+[network]
+depth = 2
+[data]
+model = "black_scholes"
+held_out = 1000
+[data.ranges]
+moneyness = { min = 0.7, max = 1.4 }
+expiry_years = { min = 0.1, max = 1.0 }
+volatility = { min = 0.1, max = 0.5 }
+[training]
+steps = 120
+batch = 128
+learning_rate = 0.01
+warm_up = 10
+evaluate_every = 20
+checkpoint_every = 1000
+"#;
+
+fn config(folder: &Path, text: &str) -> PathBuf {
+    let path = folder.join("search.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn tune(config: &Path, output: &Path) -> Run {
+    run(&["tune", arg(config), "-o", arg(output), "--json"])
+}
+
+fn start(config: &Path, output: &Path) -> Child {
+    let mut command = zomma();
+    command.args(["tune", arg(config), "-o", arg(output), "--json"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn report(output: &Path) -> Value {
+    serde_json::from_str(&run(&["tune", "report", arg(output), "--json"]).ok().out).unwrap()
+}
+
+fn count(found: &Value, state: &str) -> u64 {
+    found["counts"][state].as_u64().unwrap()
+}
+
+#[test]
+fn a_search_has_its_trials_and_says_which_are_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, output) = (config(folder.path(), TINY), folder.path().join("search"));
+    let found: Value = serde_json::from_str(&tune(&path, &output).ok().out).unwrap();
+    let trials = found["trials"].as_array().unwrap();
+    assert_eq!((trials.len(), count(&found, "fail"), count(&found, "running")), (12, 0, 0));
+    assert_eq!(count(&found, "complete") + count(&found, "pruned"), 12);
+    assert!(count(&found, "pruned") > 0, "halving gave none up: {found}");
+    let complete = || trials.iter().filter(|trial| trial["state"] == "complete");
+    let least = complete().map(|trial| trial["value"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    let best = &trials[found["best"].as_u64().unwrap() as usize];
+    assert_eq!(best["value"].as_f64(), Some(least));
+    // Its own run says the same error, and was trained with its parameters.
+    let run_folder = output.join(format!("trial-{}", found["best"]));
+    let trained: Value = serde_json::from_str(&fs::read_to_string(run_folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(trained["network"]["width"], best["parameters"]["network.width"]);
+    assert_eq!(trained["training"]["learning_rate"], best["parameters"]["training.learning_rate"]);
+    let metrics = fs::read_to_string(run_folder.join("metrics.csv")).unwrap();
+    assert!(metrics.contains(&least.to_string()), "{least} is not in {metrics}");
+    // The same command has nothing left to do.
+    let again: Value = serde_json::from_str(&tune(&path, &output).ok().out).unwrap();
+    assert_eq!(again["trials"], found["trials"]);
+    let shown = run(&["tune", "report", arg(&output)]).ok().out;
+    assert!(shown.contains("study tiny, minimize") && shown.contains("   1. trial"), "{shown}");
+}
+
+#[test]
+fn several_processes_work_on_one_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY.replace("trials = 12", "trials = 16\nworkers = 2");
+    let (path, output) = (config(folder.path(), &text), folder.path().join("search"));
+    let all: Vec<Child> = (0..3).map(|_| start(&path, &output)).collect();
+    for mut child in all {
+        assert!(child.wait().unwrap().success());
+    }
+    let found = report(&output);
+    let numbers: Vec<u64> =
+        found["trials"].as_array().unwrap().iter().map(|trial| trial["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+    // Of three processes each may have asked for one more while another took the last.
+    assert!((16..=18).contains(&numbers.len()), "{} trials", numbers.len());
+    assert_eq!(count(&found, "complete") + count(&found, "pruned"), numbers.len() as u64);
+}
+
+#[test]
+fn what_a_killed_search_told_stands_and_the_same_command_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY.replace("seed = 3", "seed = 3\nsilent_minutes = 0");
+    let (path, output) = (config(folder.path(), &text), folder.path().join("search"));
+    let mut child = start(&path, &output);
+    let begun = Instant::now();
+    while !output.join("trial-3/metrics.csv").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no fourth trial after two minutes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = report(&output);
+    let ended = |found: &Value| {
+        let over = |trial: &&Value| trial["state"] == "complete" || trial["state"] == "pruned";
+        found["trials"].as_array().unwrap().iter().filter(over).cloned().collect::<Vec<_>>()
+    };
+    assert!(ended(&before).len() >= 3);
+    // The database's clock counts whole seconds.
+    std::thread::sleep(Duration::from_millis(2100));
+    let after: Value = serde_json::from_str(&tune(&path, &output).ok().out).unwrap();
+    assert_eq!(ended(&after).len(), 12);
+    assert_eq!(ended(&after)[..ended(&before).len()], ended(&before)[..]);
+    assert!(count(&after, "fail") >= 1 && count(&after, "running") == 0, "{after}");
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("search");
+    for (from, to, named) in [
+        ("\"network.width\"", "\"network.wdth\"", "wdth"),
+        ("low = 1e-3", "low = -1.0", "training.learning_rate"),
+        ("[search.space]", "[search.spaces]", "spaces"),
+    ] {
+        let path = config(folder.path(), &TINY.replace(from, to));
+        tune(&path, &output).refused(2, &["search.toml", named]);
+    }
+    let path = config(folder.path(), TINY);
+    run(&["tune", arg(&path), "-o", arg(&output), "--study", "mysql://root:secret@host/x"])
+        .refused(1, &["allowed are sqlite://"]);
+    run(&["tune", "report", arg(folder.path())]).refused(1, &["no study here"]);
+    fs::write(
+        folder.path().join("study.db"),
+        "rubbish that is longer than a header, and none of a database's\n".repeat(99),
+    )
+    .unwrap();
+    run(&["tune", "report", arg(folder.path())]).refused(1, &["study.db", "not a database"]);
+    let example = run(&["tune", "--example"]).ok().out;
+    fs::write(
+        &path,
+        example
+            .replace("steps = 4000", "steps = 20")
+            .replace("trials = 40", "trials = 1")
+            .replace("held_out = 16384", "held_out = 500"),
+    )
+    .unwrap();
+    tune(&path, &output).ok();
+}

@@ -1,0 +1,187 @@
+//! Works on a study: asks for parameters, trains, reports, gives up what others leave behind, tells.
+
+use std::{path::Path, sync::Mutex};
+
+use jiff::civil::DateTime;
+use zomma_storage::{
+    block_on,
+    studies::{Direction, Finish, Parameter, Studies, StudyError, StudyId, Trial, TrialId, TrialState},
+};
+
+use super::{Objective, TuneConfig};
+use crate::{
+    LearnError,
+    training::{Ending, Progress, RunFolder, Trainer, Watch},
+};
+
+/// What a worker asks of whoever started it, and tells him.
+pub trait Observer: Sync {
+    /// The local date and time, as Optuna keeps it.
+    fn now(&self) -> DateTime;
+    /// Seconds since some moment before the search.
+    fn seconds(&self) -> f64;
+    /// Whether to give up the trial and leave.
+    fn should_stop(&self) -> bool;
+    /// A trial is over.
+    fn ended(&self, number: i64, parameters: &[Parameter], state: TrialState, value: Option<f64>);
+    /// Something went wrong that the search survives.
+    fn warn(&self, message: &str);
+}
+
+/// Why a search cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TuneError {
+    /// The study.
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    /// A trial that no parameters can mend, such as a folder that cannot be written.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+}
+
+/// A study that is worked on. Several processes may work on one.
+pub struct Search<'a> {
+    /// What is searched.
+    pub config: &'a TuneConfig,
+    /// Where the study lies.
+    pub studies: &'a Studies,
+    /// The study.
+    pub study: StudyId,
+    /// Each trial trains in a folder of its own here.
+    pub folder: &'a Path,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+    /// So that two workers of one process do not take the last trial both.
+    pub asking: Mutex<()>,
+}
+
+impl Search<'_> {
+    /// Works until the study has its trials, or until asked to leave.
+    pub fn work(&self) -> Result<(), TuneError> {
+        while !self.observer.should_stop() {
+            let Some((trial, number, parameters)) = self.ask()? else { break };
+            let ended = self.try_out(trial, number, &parameters);
+            let (state, value) = match &ended {
+                Ok(ended) => *ended,
+                Err(_) => (TrialState::Fail, None),
+            };
+            let finish = Finish { trial, state, value };
+            match block_on(self.studies.tell(finish, self.observer.now())) {
+                // Another process took it for dead: what it says stands.
+                Err(StudyError::Finished { .. }) => {
+                    self.observer.warn(&format!("trial {number} was given up by another process"))
+                }
+                told => told?,
+            }
+            self.observer.ended(number, &parameters, state, value);
+            match ended {
+                Ok(_) => {}
+                // These parameters do not train; others may.
+                Err(TuneError::Learn(error @ (LearnError::Diverged { .. } | LearnError::BadLabels { .. }))) => {
+                    self.observer.warn(&format!("trial {number} failed: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&self) -> Result<Option<(TrialId, i64, Vec<Parameter>)>, TuneError> {
+        let _one = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let search = &self.config.search;
+        let trials = block_on(self.studies.trials(self.study))?;
+        if trials.iter().filter(|trial| trial.state != TrialState::Fail).count() >= search.trials {
+            return Ok(None);
+        }
+        let next = trials.len() as i64;
+        let parameters = search.sampler.suggest(&search.space, Direction::Minimize, &trials, next, search.seed);
+        let (trial, number) = block_on(self.studies.ask(self.study, &parameters, self.observer.now()))?;
+        Ok(Some((trial, number, parameters)))
+    }
+
+    fn try_out(
+        &self,
+        trial: TrialId,
+        number: i64,
+        parameters: &[Parameter],
+    ) -> Result<(TrialState, Option<f64>), TuneError> {
+        let config = self.config.train_config(parameters)?;
+        let folder = RunFolder::open(&self.folder.join(format!("trial-{number}")))?;
+        let mut trainer = Trainer::new(config, folder, false)?;
+        let mut trying = Trying { search: self, trial, number, looks: 0, best: None, pruned: false, failed: None };
+        let outcome = trainer.train(&mut trying);
+        let Trying { best, pruned, failed, .. } = trying;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let outcome = outcome?;
+        Ok(match outcome.ending {
+            Ending::Interrupted if pruned => (TrialState::Pruned, best),
+            Ending::Interrupted => (TrialState::Fail, None),
+            Ending::Finished | Ending::StoppedEarly => match best.or_else(|| self.value(&outcome.progress)) {
+                Some(value) => (TrialState::Complete, Some(value)),
+                None => (TrialState::Fail, None),
+            },
+        })
+    }
+
+    fn value(&self, progress: &Progress) -> Option<f64> {
+        let found = progress.evaluation.as_ref()?;
+        let value = match self.config.search.objective {
+            Objective::PriceRmse => found.price_rmse,
+            Objective::DeltaRmse => found.delta_rmse,
+        };
+        (!value.is_nan()).then_some(value)
+    }
+}
+
+/// A trial that runs.
+struct Trying<'a> {
+    search: &'a Search<'a>,
+    trial: TrialId,
+    number: i64,
+    looks: i64,
+    best: Option<f64>,
+    pruned: bool,
+    failed: Option<StudyError>,
+}
+
+impl Trying<'_> {
+    fn report(&mut self, progress: &Progress) -> Result<(), StudyError> {
+        let Search { studies, study, config, .. } = self.search;
+        let value = self.search.value(progress);
+        self.best = match (self.best, value) {
+            (Some(best), Some(value)) => Some(best.min(value)),
+            (best, value) => best.or(value),
+        };
+        self.looks += 1;
+        block_on(studies.report(self.trial, self.looks, value.unwrap_or(f64::NAN)))?;
+        if let Some(halving) = config.halving() {
+            let trials: Vec<Trial> = block_on(studies.trials(*study))?;
+            self.pruned = halving.stops(Direction::Minimize, &trials, self.number);
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Trying<'_> {
+    fn seconds(&self) -> f64 {
+        self.search.observer.seconds()
+    }
+
+    fn should_stop(&self) -> bool {
+        self.pruned || self.failed.is_some() || self.search.observer.should_stop()
+    }
+
+    fn stepped(&mut self, progress: &Progress) {
+        if progress.evaluation.is_some()
+            && let Err(error) = self.report(progress)
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.search.observer.warn(&format!("trial {}: {message}", self.number));
+    }
+}
