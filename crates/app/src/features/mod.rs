@@ -11,12 +11,13 @@ use anyhow::{Context, bail};
 use jiff::civil::Date;
 use zomma_market::{features::FeatureSet, feed::Counts, format::Format, recording::Session};
 
+pub use output::Output;
+
 use crate::{
     batch::LateBar,
     failure::BadArguments,
     feed::{Opened, Orderbook, is_apart, names, open, play, session_of, shown},
 };
-use output::Output;
 use pace::Pace;
 use rows::FeatureRows;
 

@@ -10,7 +10,9 @@ mod least_squares;
 pub mod mean_reversion;
 mod moments;
 pub mod momentum;
+mod pace;
 pub mod regime;
 pub mod sentiment;
 
 pub use error::AlphaError;
+pub use pace::SteadyPace;
