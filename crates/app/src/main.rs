@@ -1,5 +1,6 @@
 //! `zomma`, the one binary: what the user asked for, what came of it, and the exit code that says so.
 
+mod alpha;
 mod analyze;
 mod arbitrage;
 mod batch;

@@ -21,6 +21,7 @@ mod request;
 mod sink;
 mod source;
 mod tally;
+mod timed;
 
 pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
 pub use arrow_cells::append_line;
@@ -33,6 +34,7 @@ pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
 pub use query::{ask as ask_surface, columns as query_columns};
 pub use source::open;
+pub use timed::{TimedColumns, read as read_timed};
 
 use std::time::Instant;
 

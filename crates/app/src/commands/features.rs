@@ -202,7 +202,8 @@ fn parse_times(text: &str) -> Result<Times, String> {
     }
 }
 
-fn parse_pace(text: &str) -> Result<u64, String> {
+/// A time such as 100ms, in nanoseconds.
+pub fn parse_pace(text: &str) -> Result<u64, String> {
     const ALLOWED: &str = "a time of 1us or more, such as 100ms, 1s or 5m (us, ms, s, m, h)";
     let span: Span = text.parse().map_err(|_| ALLOWED)?;
     let duration = jiff::SignedDuration::try_from(span).map_err(|_| ALLOWED)?;

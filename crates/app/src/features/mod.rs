@@ -16,12 +16,13 @@ use zomma_market::{
     recording::Session,
 };
 
+pub use output::Output;
+
 use crate::{
     batch::LateBar,
     failure::BadArguments,
     feed::{Feed, Opened, Orderbook, is_apart, names, open, play, schema_of, session_of, shown},
 };
-use output::Output;
 use pace::Pace;
 use rows::{FeatureRows, Wanted};
 

@@ -1,5 +1,6 @@
 //! Whole programs through the binary: what the command line promises, what it does with rubbish, what it writes.
 
+mod alpha;
 mod alpha_options;
 mod analyze;
 mod batch;

@@ -12,7 +12,9 @@ pub mod mean_reversion;
 mod moments;
 pub mod momentum;
 pub mod options;
+mod pace;
 pub mod regime;
 pub mod sentiment;
 
 pub use error::AlphaError;
+pub use pace::SteadyPace;

@@ -3,6 +3,8 @@
 mod arbitrage;
 mod options;
 mod report;
+mod sentiment;
+mod signals;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +23,10 @@ enum AlphaCommand {
     Arbitrage(Box<arbitrage::ArbitrageArgs>),
     /// Features of an option chain by day: skew, term structure, put-call ratios, gamma exposure.
     Options(Box<options::OptionsArgs>),
+    /// What news say: a score for each headline, and what they come to by instrument.
+    Sentiment(sentiment::SentimentArgs),
+    /// The alpha signals of a price, row by row: momentum, mean reversion, regimes, a pair's spread.
+    Signals(signals::SignalsArgs),
 }
 
 /// Runs it.
@@ -29,5 +35,7 @@ pub fn run(args: &AlphaArgs) -> anyhow::Result<()> {
         AlphaCommand::Report(args) => report::run(args),
         AlphaCommand::Arbitrage(args) => arbitrage::run(args),
         AlphaCommand::Options(args) => options::run(args),
+        AlphaCommand::Sentiment(args) => sentiment::run(args),
+        AlphaCommand::Signals(args) => signals::run(args),
     }
 }

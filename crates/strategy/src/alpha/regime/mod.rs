@@ -9,9 +9,11 @@
 
 mod baum_welch;
 mod filter;
+mod live;
 mod viterbi;
 
 pub use baum_welch::{Fit, fit};
+pub use live::{LiveRegime, Regimes, live};
 
 use thiserror::Error;
 

@@ -1,0 +1,112 @@
+//! A table with a price and signals, as it is asked for by names.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use zomma_strategy::alpha::AlphaError;
+
+use crate::{
+    batch::{self, TimedColumns},
+    failure::{BadArguments, of_source, shown},
+};
+
+/// A table.
+pub struct Table {
+    /// The file in words.
+    pub name: String,
+    /// Its columns.
+    pub read: TimedColumns,
+}
+
+impl Table {
+    /// Reads the file.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+        let read = batch::open(path).and_then(batch::read_timed);
+        let read = read.map_err(|error| anyhow::anyhow!("{}", of_source(&name, &error)))?;
+        let table = Self { name, read };
+        let times_ns = &table.read.times_ns;
+        if let Some(above) = times_ns.windows(2).position(|pair| pair[1] < pair[0]) {
+            let (time_ns, above_ns) = (times_ns[above + 1], times_ns[above]);
+            return Err(table.fault(AlphaError::TimeStepsBack { row: above + 2, time_ns, above_ns }));
+        }
+        Ok(table)
+    }
+
+    /// An error of the library, of this file.
+    pub fn fault(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        error.into().context(self.name.clone())
+    }
+
+    /// A column by name.
+    pub fn column(&self, name: &str) -> Option<&[Option<f64>]> {
+        self.read.names.iter().position(|found| found == name).map(|at| &self.read.columns[at][..])
+    }
+
+    /// A column that an option names.
+    pub fn asked(&self, option: &str, name: &str) -> anyhow::Result<&[Option<f64>]> {
+        self.column(name).ok_or_else(|| {
+            let known = self.read.names.join(", ");
+            BadArguments(format!(
+                "{option} {}: {} has no such column of numbers; it has [{known}]",
+                shown(name),
+                self.name
+            ))
+            .into()
+        })
+    }
+
+    /// The signals that a list names, each a column or the difference of two, such as `microprice-mid`; every column but the price where there is no list.
+    pub fn signals(&self, list: Option<&str>, price: &str) -> anyhow::Result<Vec<(String, Vec<Option<f64>>)>> {
+        let Some(list) = list else {
+            let others = self.read.names.iter().zip(&self.read.columns).filter(|(name, _)| *name != price);
+            let others: Vec<_> = others.map(|(name, column)| (name.clone(), column.clone())).collect();
+            if others.is_empty() {
+                bail!("{}: has no column of numbers but {price}: there is no signal to report on", self.name);
+            }
+            return Ok(others);
+        };
+        let mut signals: Vec<(String, Vec<Option<f64>>)> = Vec::new();
+        for name in list.split(',').map(str::trim) {
+            if signals.iter().any(|(known, _)| known == name) {
+                return Err(BadArguments(format!("--signals: {} stands twice", shown(name))).into());
+            }
+            let signal = match (self.column(name), self.difference(name)) {
+                (Some(column), _) => column.to_vec(),
+                (None, Some(difference)) => difference,
+                (None, None) => self.asked("--signals", name)?.to_vec(),
+            };
+            signals.push((name.to_owned(), signal));
+        }
+        Ok(signals)
+    }
+
+    /// `A-B` as the difference of the columns A and B.
+    fn difference(&self, name: &str) -> Option<Vec<Option<f64>>> {
+        let cuts = name
+            .match_indices('-')
+            .filter_map(|(at, _)| Some((self.column(&name[..at])?, self.column(&name[at + 1..])?)));
+        let (a, b) = cuts.last()?;
+        Some(a.iter().zip(b).map(|(a, b)| Some((*a)? - (*b)?)).collect())
+    }
+
+    /// First and last time, in words.
+    pub fn span(&self) -> String {
+        let shown = |time_ns: Option<&i64>| {
+            let stamp = time_ns.and_then(|ns| jiff::Timestamp::from_nanosecond(i128::from(*ns)).ok());
+            stamp.map_or_else(|| "?".to_owned(), |stamp| stamp.to_string())
+        };
+        format!("{} to {}", shown(self.read.times_ns.first()), shown(self.read.times_ns.last()))
+    }
+
+    /// Columns of text, in words, where there are any.
+    pub fn left_out(&self) -> Option<String> {
+        let names = &self.read.left_out;
+        (!names.is_empty()).then(|| format!("columns without a number were left out: {}", names.join(", ")))
+    }
+}
+
+/// Says of which file an error is.
+pub fn of_file<T>(result: Result<T, AlphaError>, table: &Table) -> anyhow::Result<T> {
+    result.with_context(|| table.name.clone())
+}

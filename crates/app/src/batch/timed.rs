@@ -1,0 +1,160 @@
+//! Columns of numbers with the time of each row, read whole: what `zomma features` writes.
+
+use anyhow::{Context, bail};
+use arrow_array::{
+    Array, RecordBatch,
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
+};
+use arrow_schema::DataType;
+
+use super::{
+    csv_cells::CsvCells,
+    request::Cells,
+    source::{Chunk, Source},
+};
+use crate::failure::shown;
+
+/// The column of times.
+const TIME: &str = "time_ns";
+
+/// Columns of one length.
+#[derive(Debug, Default)]
+pub struct TimedColumns {
+    /// Nanoseconds since the Unix epoch.
+    pub times_ns: Vec<i64>,
+    /// Names of the columns, in the file's order.
+    pub names: Vec<String>,
+    /// Their values; none where a cell is empty.
+    pub columns: Vec<Vec<Option<f64>>>,
+    /// Columns that hold no number at all though they hold something, and were left out.
+    pub left_out: Vec<String>,
+}
+
+/// A column as it is read.
+struct Reading {
+    name: String,
+    place: usize,
+    values: Vec<Option<f64>>,
+    numbers: usize,
+    /// The first cell that is neither empty nor a finite number, in words.
+    fault: Option<String>,
+}
+
+/// Reads a table to its end: the times, and every other column as numbers.
+///
+/// Errors: no column `time_ns`, a name that stands twice, a time that is no whole number, a cell that is neither empty nor a finite number in a column
+/// that has numbers, and a table without rows or that cannot be read.
+pub fn read(mut source: Source) -> anyhow::Result<TimedColumns> {
+    let header = source.columns().to_vec();
+    if let Some((at, name)) = header.iter().enumerate().find(|(at, name)| header[..*at].contains(name)) {
+        bail!("column {} stands twice in the header (the second is column {})", shown(name), at + 1);
+    }
+    let Some(time) = header.iter().position(|name| name == TIME) else {
+        bail!("has no column {TIME} (nanoseconds since the Unix epoch); found [{}]", header.join(", "));
+    };
+    let mut columns: Vec<Reading> = header
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place != time)
+        .map(|(place, name)| Reading { name: name.clone(), place, values: Vec::new(), numbers: 0, fault: None })
+        .collect();
+    let mut times_ns = Vec::new();
+    while let Some(chunk) = source.next_chunk()? {
+        match chunk {
+            Chunk::Csv(bytes) => take_csv(&CsvCells::split(bytes, header.len()), time, &mut times_ns, &mut columns)?,
+            Chunk::Arrow(batch) => take_arrow(&batch, time, &mut times_ns, &mut columns)?,
+        }
+    }
+    if times_ns.is_empty() {
+        bail!("has a header and no rows; found [{}]", header.join(", "));
+    }
+    let mut read = TimedColumns { times_ns, ..TimedColumns::default() };
+    for Reading { name, values, numbers, fault, .. } in columns {
+        match fault {
+            None => {
+                read.names.push(name);
+                read.columns.push(values);
+            }
+            Some(_) if numbers == 0 => read.left_out.push(name),
+            Some(fault) => bail!("{fault}; allowed: a finite number, or an empty cell"),
+        }
+    }
+    Ok(read)
+}
+
+fn take_csv(cells: &CsvCells, time: usize, times_ns: &mut Vec<i64>, columns: &mut [Reading]) -> anyhow::Result<()> {
+    let before = times_ns.len();
+    if let Some(row) = cells.ragged().first() {
+        bail!("row {}: has more cells than the header has columns", before + row + 1);
+    }
+    let mut fault = None;
+    cells.texts(time, &mut |row, text| {
+        let read = text.and_then(|text| text.parse().ok());
+        if let (None, None) = (read, &fault) {
+            fault = Some(format!("row {}, {TIME} = \"{}\"", before + row + 1, shown(text.unwrap_or_default())));
+        }
+        times_ns.push(read.unwrap_or_default());
+    });
+    if let Some(fault) = fault {
+        bail!("{fault}; allowed: a whole number of nanoseconds since the Unix epoch");
+    }
+    for column in columns {
+        let numbers = cells.numbers(column.place);
+        for (row, (value, absent)) in numbers.value.into_iter().zip(numbers.absent).enumerate() {
+            let place = column.place;
+            let text = || cells.show(row, place);
+            column.take(before + row, (!absent).then_some(value), text);
+        }
+    }
+    Ok(())
+}
+
+fn take_arrow(
+    batch: &RecordBatch,
+    time: usize,
+    times_ns: &mut Vec<i64>,
+    columns: &mut [Reading],
+) -> anyhow::Result<()> {
+    let before = times_ns.len();
+    let times = batch.column(time);
+    let nanoseconds = match times.data_type() {
+        DataType::Timestamp(_, zone) => {
+            arrow_cast::cast(times, &DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, zone.clone()))
+                .and_then(|times| arrow_cast::cast(&times, &DataType::Int64))
+        }
+        of if of.is_integer() => arrow_cast::cast(times, &DataType::Int64),
+        of => bail!("column {TIME} is of type {of}; allowed: whole numbers of nanoseconds, or timestamps"),
+    };
+    let nanoseconds = nanoseconds.with_context(|| format!("column {TIME}"))?;
+    for (row, time_ns) in nanoseconds.as_primitive::<Int64Type>().iter().enumerate() {
+        let Some(time_ns) = time_ns else { bail!("row {}, {TIME} is empty", before + row + 1) };
+        times_ns.push(time_ns);
+    }
+    for column in columns {
+        let array = batch.column(column.place);
+        if !array.data_type().is_numeric() {
+            for row in 0..array.len() {
+                column.take(before + row, array.is_valid(row).then_some(f64::NAN), || array.data_type().to_string());
+            }
+            continue;
+        }
+        let numbers = arrow_cast::cast(array, &DataType::Float64).with_context(|| format!("column {}", column.name))?;
+        for (row, value) in numbers.as_primitive::<Float64Type>().iter().enumerate() {
+            column.take(before + row, value, || value.map(|value| value.to_string()).unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+impl Reading {
+    /// Takes a cell in; what is not finite is a fault.
+    fn take(&mut self, row: usize, value: Option<f64>, text: impl Fn() -> String) {
+        let finite = value.filter(|value| value.is_finite());
+        self.numbers += usize::from(finite.is_some());
+        if let (Some(_), None, None) = (value, finite, &self.fault) {
+            self.fault = Some(format!("row {}, {} = \"{}\"", row + 1, self.name, shown(&text())));
+        }
+        self.values.push(finite);
+    }
+}
