@@ -7,6 +7,7 @@ pub mod error;
 pub mod parquet;
 pub mod place;
 pub mod rules;
+pub mod sql;
 pub mod table;
 
 pub use block_on::block_on;
