@@ -8,11 +8,7 @@ use std::{
 
 use datafusion::{
     common::tree_node::TreeNodeRecursion,
-    datasource::{
-        physical_plan::FileScanConfig,
-        source::DataSourceExec,
-        source_as_provider,
-    },
+    datasource::{physical_plan::FileScanConfig, source::DataSourceExec, source_as_provider},
     error::DataFusionError,
     execution::TaskContext,
     logical_expr::LogicalPlan,
@@ -26,6 +22,7 @@ use super::{
     bounds::Bounds,
     error::SqlError,
     place_table::{Picked, PlaceTable},
+    postgres_table::PostgresTable,
     session::running,
     statement::Explain,
 };
@@ -52,8 +49,8 @@ pub struct Read {
     pub dates: Option<[Date; 2]>,
     /// The first time that the query's predicates let through, where they bound it, and the last.
     pub times: Option<[Option<Timestamp>; 2]>,
-    /// Files.
-    pub files: Share,
+    /// Files; none where a server is asked.
+    pub files: Option<Share>,
     /// Row groups of the Parquet files that were opened; none before the query is run.
     pub row_groups: Option<Share>,
     /// Rows that came out of the files; none before the query is run.
@@ -101,6 +98,9 @@ pub(super) async fn explain(
     visit(physical, &mut scanned);
     let mut reads = Vec::new();
     for (name, source, predicates) in scans(logical).map_err(fault)? {
+        if let Some(table) = source.downcast_ref::<PostgresTable>() {
+            reads.push(of_server(name, table, Bounds::of(&predicates)));
+        }
         let Some(table) = source.downcast_ref::<PlaceTable>() else { continue };
         let picked = table.pick(&predicates).await?;
         let key = (table.url().to_string(), table.table().name().to_owned());
@@ -188,10 +188,25 @@ fn of_place(name: String, table: &PlaceTable, picked: &Picked, scanned: Option<&
         days: Some(Share { read: days.len(), all: picked.days_all }),
         dates,
         times: times(picked.bounds),
-        files: Share { read: picked.files.len(), all: picked.files_all },
+        files: Some(Share { read: picked.files.len(), all: picked.files_all }),
         row_groups: ran.map(|ran| ran.row_groups),
         rows: ran.map(|ran| ran.rows),
         bytes: ran.map(|ran| ran.bytes),
+    }
+}
+
+/// What a server reads it tells itself: the plan says what it is asked for.
+fn of_server(name: String, table: &PostgresTable, bounds: Bounds) -> Read {
+    Read {
+        table: name,
+        source: table.shown().to_owned(),
+        days: None,
+        dates: None,
+        times: times(bounds),
+        files: None,
+        row_groups: None,
+        rows: None,
+        bytes: None,
     }
 }
 
@@ -204,7 +219,7 @@ fn of_files(name: String, scanned: &Scanned, mode: Explain) -> Read {
         days: None,
         dates: None,
         times: None,
-        files: Share { read: files, all: files },
+        files: Some(Share { read: files, all: files }),
         row_groups: ran.filter(|_| scanned.is_parquet).map(|ran| ran.row_groups),
         rows: ran.map(|ran| ran.rows),
         bytes: ran.map(|ran| ran.bytes).filter(|_| scanned.is_parquet),
@@ -248,7 +263,10 @@ impl fmt::Display for Read {
             }
             formatter.write_str(", ")?;
         }
-        write!(formatter, "{} of {} files", self.files.read, self.files.all)?;
+        match self.files {
+            Some(files) => write!(formatter, "{} of {} files", files.read, files.all)?,
+            None => formatter.write_str("asked of the server")?,
+        }
         if let Some(groups) = self.row_groups {
             write!(formatter, ", {} of their {} row groups", groups.read, groups.all)?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::{
-    catalog::{MemorySchemaProvider, SchemaProvider},
+    catalog::{MemorySchemaProvider, SchemaProvider, TableProvider},
     common::TableReference,
     error::DataFusionError,
     execution::{
@@ -25,10 +25,12 @@ use super::{
     explain::{Explained, explain},
     files, functions,
     place_table::PlaceTable,
+    postgres_table::PostgresTable,
     statement::{self, Explain},
 };
 use crate::{
     place::{Place, S3Settings},
+    postgres::Database,
     table::Table,
 };
 
@@ -44,8 +46,26 @@ const CONSUMERS_NAMED: usize = 3;
 pub struct NamedPlace {
     /// The name.
     pub name: String,
-    /// The place.
-    pub place: Place,
+    /// Where they are.
+    pub kept: Kept,
+}
+
+/// Where tables are kept.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// As Parquet files.
+    Files(Place),
+    /// By a PostgreSQL server.
+    Server(Database),
+}
+
+impl Kept {
+    fn shown(&self) -> &str {
+        match self {
+            Self::Files(place) => place.shown(),
+            Self::Server(database) => database.shown(),
+        }
+    }
 }
 
 /// What a session is opened with.
@@ -189,25 +209,30 @@ impl Session {
         Ok((logical, physical))
     }
 
-    fn add_place(&mut self, at: usize, NamedPlace { name, place }: NamedPlace) -> Result<(), SqlError> {
+    fn add_place(&mut self, at: usize, NamedPlace { name, kept }: NamedPlace) -> Result<(), SqlError> {
         let fault = |error: DataFusionError| SqlError::of(&error, "");
         // Each has a store of its own: DataFusion tells them by scheme and host.
         let url = ObjectStoreUrl::parse(format!("place-{at}://tables")).map_err(fault)?;
-        self.context.register_object_store(url.as_ref(), Arc::clone(place.store()));
+        if let Kept::Files(place) = &kept {
+            self.context.register_object_store(url.as_ref(), Arc::clone(place.store()));
+        }
         let catalog = self.context.catalog(CATALOG).ok_or_else(|| SqlError::failed("the session has no catalog"))?;
         let schema = Arc::new(MemorySchemaProvider::new());
         if catalog.schema(&name).is_some() {
             return Err(SqlError::query(format!("{name}: two places of this name; give one another: NAME=PLACE")));
         }
         for table in Table::ALL {
-            let provider = Arc::new(PlaceTable::new(place.clone(), table, url.clone()));
-            let columns = datafusion::catalog::TableProvider::schema(provider.as_ref());
-            schema.register_table(table.name().to_owned(), Arc::clone(&provider) as _).map_err(fault)?;
+            let provider: Arc<dyn TableProvider> = match &kept {
+                Kept::Files(place) => Arc::new(PlaceTable::new(place.clone(), table, url.clone())),
+                Kept::Server(database) => Arc::new(PostgresTable::new(database.clone(), table)),
+            };
+            let columns = provider.schema();
+            schema.register_table(table.name().to_owned(), Arc::clone(&provider)).map_err(fault)?;
             if at == 0 {
                 self.context.register_table(table.name(), provider).map_err(fault)?;
             }
             let shown = if at == 0 { table.name().to_owned() } else { format!("{name}.{table}") };
-            self.tables.push(TableInfo { name: shown, source: place.shown().to_owned(), columns });
+            self.tables.push(TableInfo { name: shown, source: kept.shown().to_owned(), columns });
         }
         catalog.register_schema(&name, schema).map_err(fault)?;
         Ok(())
@@ -233,7 +258,7 @@ impl Session {
         registered.map(|_| ()).map_err(|error| SqlError::of(&error, ""))
     }
 
-    async fn open_file(&self, path: &str) -> Result<Arc<dyn datafusion::catalog::TableProvider>, SqlError> {
+    async fn open_file(&self, path: &str) -> Result<Arc<dyn TableProvider>, SqlError> {
         if let Some(rest) = path.strip_prefix("s3://") {
             let bucket = rest.split('/').next().unwrap_or_default();
             let place = Place::open(&format!("s3://{bucket}"), &self.s3)?;

@@ -47,7 +47,8 @@ fn quotes(root: &Path) {
 }
 
 fn place(name: &str, root: &Path) -> NamedPlace {
-    NamedPlace { name: name.into(), place: Place::open(root.to_str().unwrap(), &S3Settings::default()).unwrap() }
+    let place = Place::open(root.to_str().unwrap(), &S3Settings::default()).unwrap();
+    NamedPlace { name: name.into(), kept: Kept::Files(place) }
 }
 
 fn session(settings: Settings) -> Session {
@@ -105,8 +106,12 @@ fn times_decide_which_days_files_and_row_groups_are_read() {
         assert_eq!(run.rows, Some(wanted), "{predicate}");
         assert_eq!(run.reads.len(), 1);
         for explained in [&plan.reads[0], read] {
-            let shares =
-                (explained.days.unwrap().read, explained.days.unwrap().all, explained.files.read, explained.files.all);
+            let shares = (
+                explained.days.unwrap().read,
+                explained.days.unwrap().all,
+                explained.files.unwrap().read,
+                explained.files.unwrap().all,
+            );
             assert_eq!(shares, (days, 5, files, 10), "{predicate}");
         }
         let found = read.row_groups.unwrap();
