@@ -5,8 +5,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/zomm
 
 # Debian packages that the tests use: a software Vulkan device for the GPU kernels, a browser for the report, virtual
 # environments for the Python package, promtool for metrics and alert rules (its package also starts a server on port 9090
-# where systemd runs).
-TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium python3-venv prometheus)
+# where systemd runs), a PostgreSQL server for storage (the tests start clusters of their own).
+TEST_PACKAGES=(libvulkan1 mesa-vulkan-drivers chromium python3-venv prometheus postgresql)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -16,13 +16,44 @@ as_root() {
 package_present() {
     case $1 in
         chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+        postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' ;;
         *) dpkg-query --show --showformat='${Status}\n' "$1" 2>/dev/null | grep -x 'install ok installed' ;;
     esac >/dev/null
+}
+
+# Debian's package makes a cluster and starts it; this one comes without, so that nothing takes port 5432 on a developer's machine.
+install_package() {
+    local settings=/etc/postgresql-common/createcluster.d/zomma-setup.conf status=0
+    if [ "$1" = postgresql ]; then
+        as_root mkdir -p "${settings%/*}"
+        echo 'create_main_cluster = false' | as_root tee "$settings" >/dev/null
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null || status=$?
+    if [ "$1" = postgresql ]; then as_root rm -f "$settings"; fi
+    return $status
+}
+
+# A server of S3's protocol that stores, from npm, for the tests of object stores. testkit's s3_server.rs looks for it there.
+S3_SERVER_VERSION=3.7.1
+
+install_s3_server() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/zomma/s3rver-$S3_SERVER_VERSION
+    if [ -e "$folder/node_modules/s3rver/bin/s3rver.js" ]; then
+        return
+    fi
+    if ! command -v npm >/dev/null; then
+        echo "no npm here: tests that need an S3 server will be skipped" >&2
+        return
+    fi
+    echo "installing: s3rver $S3_SERVER_VERSION"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" "s3rver@$S3_SERVER_VERSION" >/dev/null ||
+        echo "could not install s3rver: tests that need an S3 server will be skipped" >&2
 }
 
 # Installs what the tests use and the machine lacks. Where that is not possible the tests that need it are skipped, and say so.
 install_missing() {
     local missing=() name
+    install_s3_server
     for name in "${TEST_PACKAGES[@]}"; do
         package_present "$name" || missing+=("$name")
     done
@@ -38,7 +69,7 @@ install_missing() {
     fi
     as_root apt-get update -qq || echo "apt-get update failed: trying with the lists there are" >&2
     for name in "${missing[@]}"; do
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$name" >/dev/null ||
+        install_package "$name" ||
             echo "could not install $name: tests that need it will be skipped" >&2
     done
 }

@@ -78,6 +78,29 @@ pub enum StorageError {
         /// What it said.
         source: Box<sqlx::Error>,
     },
+    /// A server is away, not ready, or has no room: the same may work later.
+    #[error("{place}: {problem}")]
+    Unreachable {
+        /// The server, without a password.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Rows that wait for a server have no more room: those that were given were not taken.
+    #[error(
+        "{directory}: {held_bytes} bytes wait here for the server, and {more_bytes} more would be over the {limit_bytes} that are allowed: \
+         bring the server back or allow more; these rows were not taken"
+    )]
+    SpoolFull {
+        /// Where they wait.
+        directory: String,
+        /// How much waits.
+        held_bytes: u64,
+        /// How much was given.
+        more_bytes: u64,
+        /// How much may wait.
+        limit_bytes: u64,
+    },
     /// A query failed.
     #[error(transparent)]
     Query(Box<datafusion::error::DataFusionError>),

@@ -3,12 +3,20 @@
 //! Everything that waits is an asynchronous function; [`block_on`] is for the program's outermost layer.
 
 mod block_on;
+pub mod compact;
+pub mod convert;
+pub mod downsample;
 pub mod error;
 pub mod parquet;
 pub mod place;
+pub mod postgres;
+pub mod replicate;
+pub mod retention;
 pub mod rules;
 pub mod sql;
 pub mod table;
+pub mod thin;
+pub mod verify;
 
 pub use block_on::block_on;
 pub use error::StorageError;

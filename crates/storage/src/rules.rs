@@ -64,7 +64,7 @@ pub struct Aggregate {
 /// Fewer rows of what is old: of each instrument and interval, the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thin {
-    /// [`Table::Quotes`], [`Table::Greeks`] or [`Table::Surfaces`].
+    /// [`Table::Quotes`] or [`Table::Greeks`]: those that are told from each other by instrument and time alone.
     pub table: Table,
     /// Length of an interval; a day is a whole number of them.
     pub interval_ns: i64,
@@ -183,8 +183,8 @@ fn aggregate(key: &str, text: &AggregateText) -> Result<Aggregate, String> {
 
 fn thin(key: &str, text: &ThinText) -> Result<Thin, String> {
     let table: Table = text.table.parse().map_err(|problem| format!("{key}: table: {problem}"))?;
-    if !matches!(table, Table::Quotes | Table::Greeks | Table::Surfaces) {
-        return Err(format!("{key}: table = {:?}; allowed: quotes, greeks, surfaces", text.table));
+    if !matches!(table, Table::Quotes | Table::Greeks) {
+        return Err(format!("{key}: table = {:?}; allowed: quotes, greeks", text.table));
     }
     let interval_ns = interval(&format!("{key}: interval"), &text.interval)?;
     Ok(Thin { table, interval_ns, after_ns: whole_days(&format!("{key}: after"), &text.after)? })
@@ -292,7 +292,7 @@ mod tests {
         refused("from_interval = \"1m\"", "from_interval = \"1h\"", &["two or more"]);
         refused("from_interval = \"1m\"", "", &["from_interval is missing"]);
         refused("from = \"ticks\"", "from = \"bars\"\nfrom_interval = \"30s\"\n#", &["interval"]);
-        refused("table = \"quotes\"", "table = \"ticks\"", &["quotes, greeks, surfaces"]);
+        refused("table = \"quotes\"", "table = \"ticks\"", &["allowed: quotes, greeks"]);
         let swapped = "[[aggregate]]\nfrom='bars'\nfrom_interval='1m'\nto='bars'\ninterval='1h'\n[[aggregate]]\nfrom='ticks'\nto='bars'\ninterval='1m'";
         let error = Rules::parse("r", swapped).unwrap_err().to_string();
         assert!(error.contains("must come after ticks-bars-1m"), "{error}");

@@ -1,4 +1,4 @@
-//! What tests share: how a skipped test is counted, where the real data is, and mocks of the libraries of GPU makers and of sysfs.
+//! What tests share: how a skipped test is counted, where the real data is, an S3 server, and mocks of the libraries of GPU makers and of sysfs.
 //! Development only.
 //!
 //! A test that cannot run says so instead of passing silently: [`skip`] prints one line `skipped: <reason>` and, where the
@@ -7,6 +7,8 @@
 pub mod mock_library;
 pub mod mock_nvml;
 pub mod mock_sysfs;
+pub mod postgres;
+pub mod s3_server;
 
 use std::fs::OpenOptions;
 use std::io::Write;

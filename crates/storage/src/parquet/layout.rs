@@ -1,21 +1,16 @@
-//! Names of folders and files, and which of them are the table.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Names of folders and files.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use object_store::{ObjectMeta, path::Path};
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::{Result, StorageError},
-    place::Place,
-    table::Table,
-};
+use crate::table::Table;
 
 /// Nanoseconds of a day of UTC.
 pub const DAY_NS: i64 = 86_400_000_000_000;
 /// The file that says which files of a partition are being replaced by which.
 pub(crate) const REPLACE: &str = "_replace.json";
+/// What the names of writers that replace files begin with, and no others.
+pub(crate) const REPLACER: &str = "replace-";
 /// What data files end with.
 const ENDING: &str = ".parquet";
 
@@ -40,7 +35,8 @@ impl DataFile {
         self.meta.location.filename().unwrap_or_default()
     }
 
-    fn of(table: Table, meta: ObjectMeta) -> Option<Self> {
+    /// What an object is by its path; none where it is no data file of the table.
+    pub(crate) fn of(table: Table, meta: ObjectMeta) -> Option<Self> {
         let mut parts: Vec<_> = meta.location.parts().collect();
         let name = parts.pop()?;
         let date = date_of(parts.pop()?.as_ref())?;
@@ -52,6 +48,11 @@ impl DataFile {
         let (writer, sequence) = (writer.to_owned(), sequence.parse().ok()?);
         (!stem.starts_with(['.', '_'])).then_some(Self { table, date, writer, sequence, meta })
     }
+}
+
+/// The date of the partition that an object is in.
+pub(crate) fn date_of_path(path: &Path) -> Option<Date> {
+    date_of(path.parts().rev().nth(1)?.as_ref())
 }
 
 /// The date that a partition's folder names.
@@ -88,70 +89,59 @@ pub(crate) fn begin_ns(date: Date) -> i64 {
     ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
-/// Files of a partition that are being replaced: the new ones count once all of them are there, and the old ones until then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Replace {
-    /// When it was begun, in nanoseconds since the Unix epoch.
-    pub begun_ns: i64,
-    /// Names of the files that go.
-    pub old: BTreeSet<String>,
-    /// Names of the files that come.
-    pub new: BTreeSet<String>,
+/// Where the list of a partition's files that are being replaced is.
+pub(crate) fn replace_path(table: Table, date: Date) -> Path {
+    partition(table, date).join(REPLACE)
 }
 
-impl Replace {
-    /// The names that do not count, given those that are there.
-    pub fn hidden<'a>(&'a self, present: &BTreeSet<&str>) -> &'a BTreeSet<String> {
-        let is_done = self.new.iter().all(|name| present.contains(name.as_str()));
-        if is_done { &self.old } else { &self.new }
+/// Whether a name may be a writer's: what stands in file names, and is no other kind of name.
+pub(crate) fn is_writer_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=100).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with(['.', '_', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_of_its_utc_day_whatever_its_sign() {
+        let day = jiff::civil::date(1970, 1, 2);
+        assert_eq!((date_at(DAY_NS), date_at(2 * DAY_NS - 1), begin_ns(day)), (day, day, DAY_NS));
+        assert_eq!(date_at(-1), jiff::civil::date(1969, 12, 31));
+        assert_eq!(date_at(i64::MAX), jiff::civil::date(2262, 4, 11));
+        assert_eq!(
+            (begin_ns(jiff::civil::date(9999, 1, 1)), begin_ns(jiff::civil::date(1, 1, 1))),
+            (i64::MAX, i64::MIN)
+        );
     }
 
-    /// The list of a partition, where there is one.
-    pub async fn read(place: &Place, path: &Path) -> Result<Option<Self>> {
-        let bytes = match place.get(path).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
+    #[test]
+    fn a_path_reads_back_and_what_is_no_data_is_none() {
+        let meta = |location: &str| ObjectMeta {
+            location: Path::from(location),
+            last_modified: Default::default(),
+            size: 1,
+            e_tag: None,
+            version: None,
         };
-        let read = serde_json::from_slice(&bytes);
-        read.map(Some).map_err(|error| StorageError::file(place.path_shown(path), error))
-    }
-}
-
-/// The files that are the table, in order of date and name; of one date where it is named.
-///
-/// # Errors
-///
-/// Where the store fails, or a list of replaced files cannot be read.
-pub async fn files(place: &Place, table: Table, date: Option<Date>) -> Result<Vec<DataFile>> {
-    let below = date.map_or_else(|| folder(table), |date| partition(table, date));
-    let listed = place.list(&below).await?;
-    let mut hidden: BTreeMap<Date, Replace> = BTreeMap::new();
-    let mut found = Vec::with_capacity(listed.len());
-    for meta in listed {
-        if meta.location.filename() == Some(REPLACE) {
-            let date = meta.location.parts().rev().nth(1).and_then(|folder| date_of(folder.as_ref()));
-            if let (Some(date), Some(replace)) = (date, Replace::read(place, &meta.location).await?) {
-                hidden.insert(date, replace);
-            }
-        } else {
-            found.extend(DataFile::of(table, meta));
+        let date = jiff::civil::date(2026, 3, 4);
+        let path = file_path(Table::Bars, date, "desk-1.a", 7);
+        assert_eq!(path.as_ref(), "bars/date=2026-03-04/desk-1.a-000007.parquet");
+        let file = DataFile::of(Table::Bars, meta(path.as_ref())).unwrap();
+        assert_eq!((file.date, file.writer.as_str(), file.sequence), (date, "desk-1.a", 7));
+        assert_eq!((file.name(), date_of_path(&path)), ("desk-1.a-000007.parquet", Some(date)));
+        for other in [
+            "bars/date=2026-03-04/.a-1.parquet.77-1.tmp",
+            "bars/date=2026-03-04/_a-1.parquet",
+            "bars/date=2026-03-04/a.parquet",
+            "bars/date=2026-13-04/a-1.parquet",
+            "ticks/date=2026-03-04/a-1.parquet",
+            "bars/a-1.parquet",
+            "bars/date=2026-03-04/deeper/a-1.parquet",
+        ] {
+            assert_eq!(DataFile::of(Table::Bars, meta(other)), None, "{other}");
         }
+        assert!(is_writer_name("a-1") && !is_writer_name("-a") && !is_writer_name("a/b") && !is_writer_name(""));
     }
-    for (date, replace) in hidden {
-        let present: BTreeSet<&str> = found.iter().filter(|file| file.date == date).map(DataFile::name).collect();
-        let names = replace.hidden(&present).clone();
-        found.retain(|file| file.date != date || !names.contains(file.name()));
-    }
-    Ok(found)
-}
-
-/// The dates of a table that have files.
-///
-/// # Errors
-///
-/// As [`files`].
-pub async fn dates(place: &Place, table: Table) -> Result<BTreeSet<Date>> {
-    Ok(files(place, table, None).await?.into_iter().map(|file| file.date).collect())
 }

@@ -15,15 +15,38 @@
 //! # Which files are the table
 //!
 //! **A reader must ask [`files`], not list a folder.** While files are being replaced (compaction, thinning), old and new ones are in the
-//! partition together; `_replace.json` names both. Where all new ones are there, the old ones no longer count; where one is missing, the new ones
-//! do not count yet. So whoever lists sees the one or the other, whole, at every moment and after a kill at any moment. A file that is gone when it
+//! partition together; `_replace.json` names both, and says when the new ones are all there: until then they do not count, and from then on the old
+//! ones do not. So whoever lists sees the one or the other, whole, at every moment and after a kill at any moment. A file that is gone when it
 //! is opened has been replaced since: list again.
 //!
 //! # Which row is the last
 //!
 //! Each file's metadata has `zomma.written_ns`, when its writer began it. Of two rows with the same [`Table::key`](crate::table::Table::key) the
-//! one of the later file counts ((`written_ns`, file name) decides), and within a file the later row.
+//! one of the later file counts ((`written_ns`, file name) decides), and within a file the later row. A file that replaces others has their names in
+//! `zomma.replaces`, and the latest of their times.
 
-mod layout;
+pub(crate) mod check;
+pub(crate) mod encode;
+pub(crate) mod file;
+pub(crate) mod layout;
+mod listing;
+pub(crate) mod merge;
+mod object;
+mod read;
+mod replace;
+pub(crate) mod rewrite;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod sort;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-pub use layout::{DataFile, dates, files, partition};
+pub use check::conform;
+pub use file::Filter;
+pub use layout::{DataFile, partition};
+pub use listing::{dates, files};
+pub use read::{Scanned, read, scan};
+pub use replace::Attempt;
+pub(crate) use replace::take_up;
+pub use writer::{Clock, Earlier, Writer, WriterSettings, Written};

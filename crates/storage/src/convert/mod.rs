@@ -1,0 +1,9 @@
+//! What other parts of Zomma have, as rows of tables.
+
+mod quotes;
+mod surfaces;
+mod ticks;
+
+pub use quotes::{QuoteRows, quotes};
+pub use surfaces::surface;
+pub use ticks::TickRows;

@@ -1,0 +1,222 @@
+//! Files of a partition as one: in order of instrument and time, and of rows with the same key only the one that was written last.
+
+use std::{cmp::Ordering, collections::BinaryHeap, collections::HashMap, sync::Arc};
+
+use arrow_array::{RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_row::{RowConverter, Rows, SortField};
+use arrow_select::interleave::interleave_record_batch;
+
+use super::{
+    check::{instruments, times},
+    file::{Filter, OpenFile},
+    layout::DataFile,
+};
+use crate::{
+    error::Result,
+    place::Place,
+    table::{INSTRUMENT, TIME, Table},
+};
+
+/// Rows that are given at once.
+const BATCH_ROWS: usize = 1 << 14;
+
+/// Rows of several files, one batch after the other.
+pub(crate) struct Merged {
+    table: Table,
+    /// From the file that was written first to the last.
+    sources: Vec<Source>,
+    /// The next row of each file that has one.
+    heap: BinaryHeap<Next>,
+    /// The columns of the key beside instrument and time.
+    key_columns: Vec<usize>,
+    converter: RowConverter,
+    /// Rows read so far, with those that were dropped.
+    pub rows_read: u64,
+}
+
+struct Source {
+    file: OpenFile,
+    current: Option<Arc<Batch>>,
+    row: usize,
+}
+
+/// Rows of a file in memory.
+struct Batch {
+    rows: RecordBatch,
+    keys: Option<Rows>,
+}
+
+impl Batch {
+    fn names(&self) -> &StringArray {
+        instruments(&self.rows)
+    }
+
+    fn times(&self) -> &TimestampNanosecondArray {
+        times(&self.rows)
+    }
+}
+
+/// The row that a file gives next.
+struct Next {
+    batch: Arc<Batch>,
+    row: usize,
+    source: usize,
+}
+
+impl Next {
+    fn place(&self) -> (&str, i64) {
+        (self.batch.names().value(self.row), self.batch.times().value(self.row))
+    }
+}
+
+impl Ord for Next {
+    /// The heap gives the greatest first: the least is the greatest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place().cmp(&self.place()).then_with(|| other.source.cmp(&self.source))
+    }
+}
+
+impl PartialOrd for Next {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Next {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Next {}
+
+impl Merged {
+    /// Opens files of one partition for the rows that are wanted.
+    pub async fn open(place: &Place, table: Table, files: &[DataFile], filter: &Filter) -> Result<Self> {
+        let mut sources = Vec::with_capacity(files.len());
+        for file in files {
+            let open = OpenFile::open(place, file, filter).await?;
+            sources.push((open.about.written_ns, file.name().to_owned(), open));
+        }
+        sources.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        let sources = sources.into_iter().map(|(_, _, file)| Source { file, current: None, row: 0 }).collect();
+        let schema = table.schema();
+        let mut key_columns = Vec::new();
+        for name in table.key().iter().filter(|name| ![INSTRUMENT, TIME].contains(name)) {
+            key_columns.push(schema.index_of(name)?);
+        }
+        let fields = key_columns.iter().map(|index| SortField::new(schema.field(*index).data_type().clone()));
+        let converter = RowConverter::new(fields.collect())?;
+        let mut merged = Self { table, sources, heap: BinaryHeap::new(), key_columns, converter, rows_read: 0 };
+        for source in 0..merged.sources.len() {
+            merged.push(source).await?;
+        }
+        Ok(merged)
+    }
+
+    /// When the last of the files was written, and the names of files whose rows they have.
+    pub fn written_ns(&self) -> i64 {
+        self.sources.iter().map(|source| source.file.about.written_ns).max().unwrap_or(i64::MIN)
+    }
+
+    /// The names of the files that these files have replaced before.
+    pub fn replaces(&self) -> impl Iterator<Item = &String> {
+        self.sources.iter().flat_map(|source| &source.file.about.replaces)
+    }
+
+    /// Puts the next row of a file on the heap.
+    async fn push(&mut self, source: usize) -> Result<()> {
+        let from = &mut self.sources[source];
+        while from.current.as_ref().is_none_or(|batch| from.row >= batch.rows.num_rows()) {
+            let Some(rows) = from.file.next().await? else {
+                from.current = None;
+                return Ok(());
+            };
+            let keys = match self.key_columns.is_empty() {
+                true => None,
+                false => {
+                    let columns: Vec<_> =
+                        self.key_columns.iter().map(|index| Arc::clone(rows.column(*index))).collect();
+                    Some(self.converter.convert_columns(&columns)?)
+                }
+            };
+            from.current = Some(Arc::new(Batch { rows, keys }));
+            from.row = 0;
+        }
+        if let Some(batch) = &from.current {
+            self.heap.push(Next { batch: Arc::clone(batch), row: from.row, source });
+            from.row += 1;
+            self.rows_read += 1;
+        }
+        Ok(())
+    }
+
+    /// The next rows, none at the end.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let mut chosen = Chosen::default();
+        let mut group: Vec<Next> = Vec::new();
+        while let Some(next) = self.heap.pop() {
+            let source = next.source;
+            group.push(next);
+            self.push(source).await?;
+            let goes_on = self.heap.peek().is_some_and(|next| next.place() == group[0].place());
+            if !goes_on {
+                last_of_each(&mut group);
+                group.drain(..).for_each(|next| chosen.add(next));
+                if chosen.rows.len() >= BATCH_ROWS {
+                    break;
+                }
+            }
+        }
+        if chosen.rows.is_empty() {
+            return Ok(None);
+        }
+        let batches: Vec<&RecordBatch> = chosen.batches.iter().map(|batch| &batch.rows).collect();
+        let rows = interleave_record_batch(&batches, &chosen.rows)?;
+        debug_assert_eq!(rows.schema(), self.table.schema());
+        Ok(Some(rows))
+    }
+}
+
+/// Leaves of rows with one instrument and time the last of each key, in their order.
+fn last_of_each(group: &mut Vec<Next>) {
+    if group.len() < 2 {
+        return;
+    }
+    let mut last: HashMap<&[u8], usize> = HashMap::with_capacity(group.len());
+    for (index, next) in group.iter().enumerate() {
+        let key = next.batch.keys.as_ref().map_or(&[][..], |keys| keys.row(next.row).data());
+        last.insert(key, index);
+    }
+    if last.len() == group.len() {
+        return;
+    }
+    let mut stays = vec![false; group.len()];
+    last.into_values().for_each(|index| stays[index] = true);
+    let mut stays = stays.into_iter();
+    group.retain(|_| stays.next().unwrap_or(true));
+}
+
+/// Rows that are given next, by batch and place in it.
+#[derive(Default)]
+struct Chosen {
+    batches: Vec<Arc<Batch>>,
+    of: HashMap<*const Batch, usize>,
+    rows: Vec<(usize, usize)>,
+    last: Option<(*const Batch, usize)>,
+}
+
+impl Chosen {
+    fn add(&mut self, next: Next) {
+        let pointer = Arc::as_ptr(&next.batch);
+        let index = match self.last {
+            Some((last, index)) if last == pointer => index,
+            _ => *self.of.entry(pointer).or_insert_with(|| {
+                self.batches.push(next.batch);
+                self.batches.len() - 1
+            }),
+        };
+        self.last = Some((pointer, index));
+        self.rows.push((index, next.row));
+    }
+}
