@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface, train, tune,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, sql, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -20,6 +20,7 @@ zomma: an options desk in one binary
   zomma surface fit CHAIN -o FILE  a volatility surface of any of many models; also query, check, plot, compare, history
   zomma book replay FILE           order books rebuilt from a recorded feed (ITCH, LOBSTER, DBN, Binance …), and checked
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
+  zomma sql QUERY                  SQL over tables and files (Parquet, CSV, Arrow, JSON), with prices, Greeks and vols in it
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
@@ -73,6 +74,8 @@ pub enum Command {
     Book(book::BookArgs),
     /// Features of a recorded feed, by event or at a steady pace.
     Features(features::FeaturesArgs),
+    /// SQL over tables and files, with prices, Greeks and implied volatilities as functions.
+    Sql(Box<sql::SqlArgs>),
     /// Train a network that prices options, from one config.
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.

@@ -18,6 +18,7 @@ mod logging;
 mod option_features;
 mod output_file;
 mod report;
+mod sql;
 mod surface;
 mod train;
 mod tune;

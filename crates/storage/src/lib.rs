@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod replicate;
 pub mod retention;
 pub mod rules;
+pub mod sql;
 pub mod studies;
 pub mod table;
 pub mod thin;

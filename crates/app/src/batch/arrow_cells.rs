@@ -106,6 +106,15 @@ impl<'a> CellFormatter<'a> {
         })
     }
 
+    /// The cell as text, without CSV's quotes.
+    fn text(&self, row: usize) -> String {
+        match self {
+            Self::F64(array) => zmij::Buffer::new().format(array.value(row)).to_owned(),
+            Self::F32(array) => zmij::Buffer::new().format(array.value(row)).to_owned(),
+            Self::Other(_, formatter) => formatter.value(row).to_string(),
+        }
+    }
+
     fn append(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             Self::F64(array) if array.is_valid(row) => {
@@ -120,6 +129,34 @@ impl<'a> CellFormatter<'a> {
             Self::F64(_) | Self::F32(_) | Self::Other(..) => {}
         }
     }
+}
+
+/// Appends the rows of a batch as CSV.
+pub fn append_rows(batch: &RecordBatch, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
+    let formatters = shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
+    for row in 0..batch.num_rows() {
+        for (column, formatter) in formatters.iter().enumerate() {
+            if column > 0 {
+                out.push(b',');
+            }
+            formatter.append(row, out);
+        }
+        out.push(b'\n');
+    }
+    Ok(())
+}
+
+/// The rows of a batch as text by cell; none where a cell is null.
+pub fn cells(batch: &RecordBatch) -> anyhow::Result<Vec<Vec<Option<String>>>> {
+    let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
+    let formatters = shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
+    let cell = |row: usize, (formatter, array): (&CellFormatter<'_>, &ArrayRef)| {
+        array.is_valid(row).then(|| formatter.text(row))
+    };
+    Ok((0..batch.num_rows())
+        .map(|row| formatters.iter().zip(&shown).map(|column| cell(row, column)).collect())
+        .collect())
 }
 
 /// Appends a cell, in quotes where CSV needs them.

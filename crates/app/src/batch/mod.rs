@@ -24,7 +24,7 @@ mod tally;
 mod timed;
 
 pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
-pub use arrow_cells::append_line;
+pub use arrow_cells::{append_line, append_rows, cells};
 pub use book::{Book, read as read_book};
 pub use engine::Engine;
 pub use expiry::parse_instant;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use zomma_gpu::Device;
 
 pub use compare::{Comparison, read as read_report};
-pub use machine::{DeviceFacts, Machine};
+pub use machine::{DeviceFacts, Machine, available_bytes};
 pub use stop::{Interrupted, Stop};
 pub use table::{render, render_comparison};
 pub use task::Bench;

@@ -13,6 +13,7 @@ pub mod iv;
 pub mod portfolio;
 pub mod price;
 pub mod risk;
+pub mod sql;
 pub mod surface;
 pub mod train;
 pub mod tune;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Risk(args)) => risk::run(&args),
         Some(Command::Surface(args)) => surface::run(&args),
         Some(Command::Book(args)) => book::run(&args),
+        Some(Command::Sql(args)) => sql::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Train(args)) => train::run(&args),

@@ -23,6 +23,7 @@ mod program;
 mod recovery;
 mod risk;
 mod rubbish;
+mod sql;
 mod surface;
 mod train;
 mod tune;

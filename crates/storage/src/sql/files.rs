@@ -1,0 +1,88 @@
+//! Files as tables: Parquet, CSV, Arrow and JSON by their endings, one, a folder of them, or those that a pattern names.
+
+use std::{path::Path, sync::Arc};
+
+use datafusion::{
+    catalog::TableProvider,
+    datasource::{
+        file_format::{FileFormat, arrow::ArrowFormat, csv::CsvFormat, json::JsonFormat, parquet::ParquetFormat},
+        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
+    },
+    execution::SessionState,
+};
+
+use super::error::SqlError;
+
+/// What is allowed, in words.
+const ENDINGS: &str = ".parquet, .csv, .tsv, .arrow, .json (an object a line), and folders and patterns of them";
+
+/// Rows of a text file by which its columns' types are told.
+const ROWS_FOR_TYPES: usize = 100_000;
+
+/// Whether a name in a query stands for a file and not for a table.
+pub(super) fn is_file(name: &str) -> bool {
+    name.contains(['/', '\\', '*']) || format_of(name).is_some() || Path::new(name).is_file()
+}
+
+fn format_of(name: &str) -> Option<(Arc<dyn FileFormat>, String)> {
+    let ending = Path::new(name).extension()?.to_str()?;
+    let text = |delimiter: u8| {
+        CsvFormat::default().with_has_header(true).with_delimiter(delimiter).with_schema_infer_max_rec(ROWS_FOR_TYPES)
+    };
+    let format: Arc<dyn FileFormat> = match ending.to_ascii_lowercase().as_str() {
+        "parquet" | "pq" => Arc::new(ParquetFormat::default()),
+        "csv" | "txt" => Arc::new(text(b',')),
+        "tsv" => Arc::new(text(b'\t')),
+        "arrow" | "ipc" | "feather" => Arc::new(ArrowFormat),
+        "json" | "jsonl" | "ndjson" => Arc::new(JsonFormat::default().with_schema_infer_max_rec(ROWS_FOR_TYPES)),
+        _ => return None,
+    };
+    Some((format, format!(".{ending}")))
+}
+
+/// The table of a file, a folder or a pattern, whose columns are found out now.
+///
+/// # Errors
+/// Where there is none, its kind is not told by its ending, or it is not what the ending says.
+pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let wrong = |problem: String| SqlError::failed(format!("{name}: {problem}"));
+    let is_pattern = name.contains(['*', '?', '[']);
+    let is_remote = name.contains("://");
+    let is_folder = !is_remote && Path::new(name).is_dir();
+    if !is_remote && !is_pattern && !Path::new(name).exists() {
+        return Err(wrong("no such file".into()));
+    }
+    let known = if is_folder { first_of(Path::new(name)).and_then(|file| format_of(&file)) } else { format_of(name) };
+    let Some((format, ending)) = known else {
+        return Err(wrong(format!("its kind is told by its ending; allowed: {ENDINGS}")));
+    };
+    // A folder is told from a file by its end.
+    let path = if is_folder { format!("{}/", name.trim_end_matches('/')) } else { name.to_owned() };
+    let url = ListingTableUrl::parse(&path).map_err(|error| wrong(error.strip_backtrace()))?;
+    let listing = ListingOptions::new(format).with_file_extension(ending);
+    let config = ListingTableConfig::new(url).with_listing_options(listing);
+    let config = config.infer_schema(state).await.map_err(|error| {
+        let said = SqlError::of(&error, "");
+        wrong(format!("cannot be read: {}", said.message))
+    })?;
+    let table = ListingTable::try_new(config).map_err(|error| wrong(SqlError::of(&error, "").message))?;
+    if table.options().file_extension.is_empty()
+        || datafusion::catalog::TableProvider::schema(&table).fields().is_empty()
+    {
+        return Err(wrong(if is_pattern { "no file is of this pattern".into() } else { "has no columns".into() }));
+    }
+    let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
+    Ok(Arc::new(table.with_cache(cache)))
+}
+
+/// The name of a folder's first file that can be read.
+fn first_of(folder: &Path) -> Option<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with(['.', '_']) && format_of(name).is_some())
+        .collect();
+    names.sort();
+    names.into_iter().next()
+}
