@@ -106,7 +106,7 @@ impl Layout {
     /// identity, the last layer's bias 0.
     pub fn first_parameters(&self, gain: f64, seed: u64) -> Vec<f32> {
         let mut parameters = vec![0.0; self.parameters()];
-        let mut fill = |place: &Place, reach: f64, parameters: &mut [f32]| {
+        let fill = |place: &Place, reach: f64, parameters: &mut [f32]| {
             for (i, x) in place.of_mut(parameters).iter_mut().enumerate() {
                 *x = (reach * (2.0 * uniform(seed, (place.offset + i) as u64) - 1.0)) as f32;
             }
