@@ -102,7 +102,7 @@ fn loss_of_twin(architecture: &Architecture, parameters: &[f32], batch: &Batch<'
         let found = value(architecture, parameters, &[], row);
         let s = architecture.features.total_volatility(row).0;
         loss += (scales.price(s) * (found.price - batch.prices[i])).powi(2) / rows;
-        for (j, label) in batch.differentials[i * count..].iter().take(count).enumerate() {
+        for (j, label) in batch.differentials.iter().skip(i * count).take(count).enumerate() {
             loss += scales.differentials[j] * (found.by_input[j] - label).powi(2) / rows;
         }
     }
