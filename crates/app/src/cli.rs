@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, sql, surface, train, tune,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, sql, store, surface, train,
+    tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -24,6 +25,8 @@ zomma: an options desk in one binary
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
+  zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
+                                   retention, compaction, copies, checks
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -80,6 +83,8 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
+    /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.
+    Store(store::StoreArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

@@ -19,6 +19,7 @@ mod option_features;
 mod output_file;
 mod report;
 mod sql;
+mod store;
 mod surface;
 mod train;
 mod tune;

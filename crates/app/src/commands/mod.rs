@@ -14,6 +14,7 @@ pub mod portfolio;
 pub mod price;
 pub mod risk;
 pub mod sql;
+pub mod store;
 pub mod surface;
 pub mod train;
 pub mod tune;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
+        Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     }

@@ -24,6 +24,7 @@ mod recovery;
 mod risk;
 mod rubbish;
 mod sql;
+mod store;
 mod surface;
 mod train;
 mod tune;

@@ -23,6 +23,7 @@ mod terms;
 mod volatilities;
 mod wheel;
 
+pub use quote_time::quote_instant;
 pub use result::{
     Analysis, AnalyzedQuotes, Candidate, CandidateKind, ExpirySummary, ForwardSource, RateSource, StageTimings,
 };
