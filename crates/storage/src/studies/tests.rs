@@ -1,9 +1,10 @@
-//! Studies in SQLite: what Optuna wrote is read, what we write has Optuna's shape, and workers do not get in each other's way.
+//! Studies in SQLite and on a real PostgreSQL server where there is one: what Optuna wrote is read, what we write has Optuna's shape, and workers do not get in each other's way.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jiff::civil::{DateTime, date};
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, query, sqlite::SqliteConnectOptions};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, SqliteConnection, query, sqlite::SqliteConnectOptions};
+use zomma_testkit::postgres::Server;
 
 use super::*;
 
@@ -20,6 +21,27 @@ fn address(folder: &Path) -> String {
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+/// Where studies can lie: a file, and a database of a server where the machine has one (skipped and counted where it has none).
+struct Places {
+    folder: tempfile::TempDir,
+    server: Option<(Arc<Server>, String)>,
+}
+
+impl Places {
+    fn new() -> Self {
+        let server = Server::shared().map(|server| {
+            let name = server.create_database();
+            (server, name)
+        });
+        Self { folder: tempfile::tempdir().unwrap(), server }
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let server = self.server.as_ref().map(|(server, name)| server.url(name));
+        [address(self.folder.path())].into_iter().chain(server).collect()
+    }
 }
 
 async fn raw(folder: &Path) -> SqliteConnection {
@@ -108,54 +130,58 @@ fn the_tables_have_optunas_shape() {
 
 #[test]
 fn many_workers_ask_and_tell_and_no_number_is_there_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    run(async {
-        let studies = Arc::new(Studies::open(&address(folder.path()), 4).await.unwrap());
-        let study = studies.create("many", Direction::Maximize).await.unwrap();
-        let mut workers = tokio::task::JoinSet::new();
-        for worker in 0..8 {
-            let studies = Arc::clone(&studies);
-            workers.spawn(async move {
-                for round in 0..10 {
-                    let (trial, _) = studies.ask(study, &parameters(), now()).await.unwrap();
-                    studies.report(trial, 1, f64::from(round)).await.unwrap();
-                    studies.report(trial, 1, f64::from(round + 1)).await.unwrap();
-                    studies.tell(complete(trial, f64::from(worker * 10 + round)), now()).await.unwrap();
-                }
-            });
-        }
-        while let Some(worker) = workers.join_next().await {
-            worker.unwrap();
-        }
-        let trials = studies.trials(study).await.unwrap();
-        let numbers: Vec<_> = trials.iter().map(|trial| trial.number).collect();
-        assert_eq!(numbers, (0..80).collect::<Vec<_>>());
-        let mut values: Vec<_> = trials.iter().map(|trial| trial.value.unwrap() as i64).collect();
-        values.sort_unstable();
-        assert_eq!(values, (0..80).collect::<Vec<_>>());
-        assert!(trials.iter().all(|trial| trial.state == TrialState::Complete && trial.parameters == parameters()));
-        assert!(trials.iter().all(|trial| trial.reported[&1] >= 1.0), "the second report replaces the first");
-    });
+    let places = Places::new();
+    for address in places.addresses() {
+        run(async {
+            let studies = Arc::new(Studies::open(&address, 4).await.unwrap());
+            let study = studies.create("many", Direction::Maximize).await.unwrap();
+            let mut workers = tokio::task::JoinSet::new();
+            for worker in 0..8 {
+                let studies = Arc::clone(&studies);
+                workers.spawn(async move {
+                    for round in 0..10 {
+                        let (trial, _) = studies.ask(study, &parameters(), now()).await.unwrap();
+                        studies.report(trial, 1, f64::from(round)).await.unwrap();
+                        studies.report(trial, 1, f64::from(round + 1)).await.unwrap();
+                        studies.tell(complete(trial, f64::from(worker * 10 + round)), now()).await.unwrap();
+                    }
+                });
+            }
+            while let Some(worker) = workers.join_next().await {
+                worker.unwrap();
+            }
+            let trials = studies.trials(study).await.unwrap();
+            let numbers: Vec<_> = trials.iter().map(|trial| trial.number).collect();
+            assert_eq!(numbers, (0..80).collect::<Vec<_>>());
+            let mut values: Vec<_> = trials.iter().map(|trial| trial.value.unwrap() as i64).collect();
+            values.sort_unstable();
+            assert_eq!(values, (0..80).collect::<Vec<_>>());
+            assert!(trials.iter().all(|trial| trial.state == TrialState::Complete && trial.parameters == parameters()));
+            assert!(trials.iter().all(|trial| trial.reported[&1] >= 1.0), "the second report replaces the first");
+        });
+    }
 }
 
 #[test]
 fn a_trial_ends_once() {
-    let folder = tempfile::tempdir().unwrap();
-    run(async {
-        let studies = Studies::open(&address(folder.path()), 2).await.unwrap();
-        let study = studies.create("once", Direction::Minimize).await.unwrap();
-        let (trial, _) = studies.ask(study, &[], now()).await.unwrap();
-        for value in [None, Some(f64::NAN)] {
-            let told = studies.tell(Finish { trial, state: TrialState::Complete, value }, now()).await;
-            assert!(matches!(told, Err(StudyError::Value { .. })), "{told:?}");
-        }
-        studies.tell(complete(trial, 1.0), now()).await.unwrap();
-        let again = studies.tell(complete(trial, 2.0), now()).await.unwrap_err().to_string();
-        assert!(again.contains("it is COMPLETE"), "{again}");
-        let absent = studies.tell(complete(TrialId(99), 2.0), now()).await.unwrap_err().to_string();
-        assert!(absent.contains("it is gone"), "{absent}");
-        assert_eq!(studies.trials(study).await.unwrap()[0].value, Some(1.0));
-    });
+    let places = Places::new();
+    for address in places.addresses() {
+        run(async {
+            let studies = Studies::open(&address, 2).await.unwrap();
+            let study = studies.create("once", Direction::Minimize).await.unwrap();
+            let (trial, _) = studies.ask(study, &[], now()).await.unwrap();
+            for value in [None, Some(f64::NAN)] {
+                let told = studies.tell(Finish { trial, state: TrialState::Complete, value }, now()).await;
+                assert!(matches!(told, Err(StudyError::Value { .. })), "{told:?}");
+            }
+            studies.tell(complete(trial, 1.0), now()).await.unwrap();
+            let again = studies.tell(complete(trial, 2.0), now()).await.unwrap_err().to_string();
+            assert!(again.contains("it is COMPLETE"), "{again}");
+            let absent = studies.tell(complete(TrialId(99), 2.0), now()).await.unwrap_err().to_string();
+            assert!(absent.contains("it is gone"), "{absent}");
+            assert_eq!(studies.trials(study).await.unwrap()[0].value, Some(1.0));
+        });
+    }
 }
 
 #[test]
@@ -183,26 +209,29 @@ fn a_study_of_another_direction_name_or_schema_is_named() {
 
 #[test]
 fn a_worker_that_died_is_found_by_its_silence() {
-    let folder = tempfile::tempdir().unwrap();
-    run(async {
-        let studies = Studies::open(&address(folder.path()), 2).await.unwrap();
-        let study = studies.create("silent", Direction::Minimize).await.unwrap();
-        let mut trials = Vec::new();
-        for _ in 0..4 {
-            trials.push(studies.ask(study, &[], now()).await.unwrap().0);
-        }
-        // 0 reported long ago, 1 just now, 2 never, 3 is complete.
-        studies.report(trials[0], 1, 1.0).await.unwrap();
-        studies.report(trials[1], 1, 1.0).await.unwrap();
-        studies.tell(complete(trials[3], 1.0), now()).await.unwrap();
-        let old = "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00' WHERE trial_id = $1";
-        query(old).bind(trials[0].0).execute(&mut raw(folder.path()).await).await.unwrap();
-        let failed = studies.fail_silent(study, 60, now(), now()).await.unwrap();
-        assert_eq!(failed, [0], "trial 2 began now");
-        let later = now().saturating_add(jiff::Span::new().seconds(1));
-        assert_eq!(studies.fail_silent(study, 60, later, later).await.unwrap(), [2]);
-        let states: Vec<_> = studies.trials(study).await.unwrap().iter().map(|trial| trial.state).collect();
-        use TrialState::{Complete, Fail, Running};
-        assert_eq!(states, [Fail, Running, Fail, Complete]);
-    });
+    let places = Places::new();
+    for address in places.addresses() {
+        run(async {
+            let studies = Studies::open(&address, 2).await.unwrap();
+            let study = studies.create("silent", Direction::Minimize).await.unwrap();
+            let mut trials = Vec::new();
+            for _ in 0..4 {
+                trials.push(studies.ask(study, &[], now()).await.unwrap().0);
+            }
+            // 0 reported long ago, 1 just now, 2 never, 3 is complete.
+            studies.report(trials[0], 1, 1.0).await.unwrap();
+            studies.report(trials[1], 1, 1.0).await.unwrap();
+            studies.tell(complete(trials[3], 1.0), now()).await.unwrap();
+            let old = "UPDATE trial_heartbeats SET heartbeat = '2020-01-01 00:00:00' WHERE trial_id = $1";
+            let mut connection = AnyConnection::connect(&address).await.unwrap();
+            query(old).bind(trials[0].0).execute(&mut connection).await.unwrap();
+            let failed = studies.fail_silent(study, 60, now(), now()).await.unwrap();
+            assert_eq!(failed, [0], "trial 2 began now");
+            let later = now().saturating_add(jiff::Span::new().seconds(1));
+            assert_eq!(studies.fail_silent(study, 60, later, later).await.unwrap(), [2]);
+            let states: Vec<_> = studies.trials(study).await.unwrap().iter().map(|trial| trial.state).collect();
+            use TrialState::{Complete, Fail, Running};
+            assert_eq!(states, [Fail, Running, Fail, Complete]);
+        });
+    }
 }
