@@ -143,11 +143,6 @@ impl DayFindings {
             findings: scan.findings.iter().map(|finding| finding_row(chain, expiries, finding, costs)).collect(),
         }
     }
-
-    /// How many findings have a standing.
-    pub fn count(&self, standing: Standing) -> usize {
-        self.by_standing.get(&standing).copied().unwrap_or(0)
-    }
 }
 
 fn box_row(scan: &ChainScan, index: usize) -> BoxRow {

@@ -13,6 +13,8 @@ mod moments;
 pub mod momentum;
 pub mod options;
 mod pace;
+#[cfg(test)]
+mod real_tests;
 pub mod regime;
 pub mod sentiment;
 
