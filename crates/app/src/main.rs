@@ -11,6 +11,7 @@ mod failure;
 mod features;
 mod feed;
 mod gpu_config;
+mod interrupt;
 mod logging;
 mod output_file;
 mod report;
