@@ -14,6 +14,7 @@ mod failure;
 mod features;
 mod feed;
 mod gpu_config;
+mod interrupt;
 mod logging;
 mod option_features;
 mod output_file;

@@ -8,10 +8,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use crate::interrupt;
+
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// A file that appears at its path on [`AtomicFile::commit`] and leaves nothing there when dropped before.
+/// A file that appears at its path on [`AtomicFile::commit`] and leaves nothing there when dropped before, or when a signal
+/// ends a program that watches for it ([`interrupt::watch`]).
 #[derive(Debug)]
 pub struct AtomicFile {
     file: BufWriter<File>,
@@ -37,7 +40,9 @@ impl AtomicFile {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let temporary =
             target.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
-        let file = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
+        interrupt::remove_if_ended(&temporary);
+        let file = File::create(&temporary).inspect_err(|_| interrupt::forget(&temporary))?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Self { file, rename: Some((temporary, target.clone())) })
     }
 
@@ -46,6 +51,7 @@ impl AtomicFile {
         self.file.flush()?;
         if let Some((temporary, target)) = &self.rename {
             fs::rename(temporary, target)?;
+            interrupt::forget(temporary);
             self.rename = None;
         }
         Ok(())
@@ -96,6 +102,7 @@ impl Drop for AtomicFile {
         if let Some((temporary, _)) = &self.rename {
             // Nothing more can be done where even this fails; the name says that the file is a temporary one.
             let _ = fs::remove_file(temporary);
+            interrupt::forget(temporary);
         }
     }
 }

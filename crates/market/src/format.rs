@@ -28,15 +28,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
-        Self::Itch50,
-        Self::Itch50Capture,
-        Self::Mdp3Capture,
-        Self::Lobster,
-        Self::Dbn,
-        Self::Binance,
-        Self::Tardis,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Itch50, Self::Itch50Capture, Self::Mdp3Capture, Self::Lobster, Self::Dbn, Self::Binance, Self::Tardis];
 
     /// Its name on the command line.
     pub fn as_str(self) -> &'static str {

@@ -213,7 +213,8 @@ mod tests {
         let split = |new_shares, old_shares| Action::Split { new_shares, old_shares };
         let dividend = Action::CashDividend { amount_nanos: 5_000_000_000, close_nanos: 100_000_000_000 };
         // Told out of order, and one twice.
-        for (from_ns, action) in [(300, split(1, 10)), (100, split(4, 1)), (200, dividend.clone()), (100, split(4, 1))] {
+        for (from_ns, action) in [(300, split(1, 10)), (100, split(4, 1)), (200, dividend.clone()), (100, split(4, 1))]
+        {
             instruments.act(id, from_ns, action).unwrap();
         }
         assert_eq!(instruments.actions(id).len(), 3);

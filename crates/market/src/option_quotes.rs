@@ -72,12 +72,9 @@ impl OptionQuotes {
             quotes.exercise_style.push(None);
             quotes.bid.push(price(sides[0]));
             quotes.ask.push(price(sides[1]));
-            for absent in [
-                &mut quotes.last,
-                &mut quotes.volume,
-                &mut quotes.open_interest,
-                &mut quotes.vendor_implied_volatility,
-            ] {
+            for absent in
+                [&mut quotes.last, &mut quotes.volume, &mut quotes.open_interest, &mut quotes.vendor_implied_volatility]
+            {
                 absent.push(f64::NAN);
             }
             quotes.status.push(status);

@@ -10,6 +10,7 @@ use crate::{
     book::{self, Job, Moment, parse_moment},
     commands,
     failure::{BadArguments, ExitWith},
+    interrupt,
 };
 
 /// Worked example of `--help`.
@@ -95,6 +96,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
         return Err(BadArguments("-o -: rows go to a file, since the report goes to standard output".into()).into());
     }
     let instrument = args.instrument.as_deref();
+    interrupt::watch();
     let outcome = book::run(&Job {
         path: &args.file,
         format: args.format,

@@ -20,6 +20,7 @@ use crate::{
     commands,
     failure::{BadArguments, ExitWith},
     features::{Job, Outcome, run as run_job},
+    interrupt,
 };
 
 /// Worked example of `--help`.
@@ -88,6 +89,7 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
     let (Some(path), Some(output)) = (&args.file, &args.output) else {
         bail!(BadArguments("FILE and -o are needed, or --list".into()));
     };
+    interrupt::watch();
     let outcome = run_job(&Job {
         path,
         format: args.format,

@@ -128,3 +128,32 @@ fn real_features_of_one_of_several_instruments() {
         assert!((100.0..10_000.0).contains(&spread) && imbalance.abs() <= 1.0, "{row:?}");
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_ended_by_a_signal_leaves_no_file() {
+    use std::{io::Write as _, os::unix::process::ExitStatusExt as _, process::Stdio};
+
+    use rustix::process::{Pid, Signal, kill_process};
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = folder.path().join("rows.csv");
+        let arguments = ["features", "-", "--format", "tardis", "--features", "mid", "-o", arg(&rows)];
+        let mut child =
+            crate::program::zomma().args(arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // More is waited for while the standard input is open.
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n").unwrap();
+        input.write_all(&[b'\n'; 4_096]).unwrap();
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        let begun = std::time::Instant::now();
+        while files() == 0 && begun.elapsed().as_secs() < 60 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(files(), 1, "the temporary file");
+        kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!((status.signal(), files()), (Some(signal.as_raw()), 0), "{signal:?}");
+        drop(input);
+    }
+}

@@ -21,7 +21,11 @@ const BEGUN_NS: u64 = 1_717_421_400_000_000_000;
 /// A quarter of a point of ES as it is sent: 100 times what is shown, in billionths.
 const QUARTER: i64 = 25_000_000_000;
 
-fn packet(schema: &Schema, sequence: u32, write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), SbeError>) -> Vec<u8> {
+fn packet(
+    schema: &Schema,
+    sequence: u32,
+    write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), SbeError>,
+) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&mut PacketWriter::new(schema, sequence, BEGUN_NS + u64::from(sequence), &mut bytes)).unwrap();
     bytes

@@ -617,7 +617,10 @@ fn quotes_of_options_become_rows_of_a_chain_with_their_terms() {
     assert!(es.bid[0] == 31.25 && es.ask[0].is_nan());
     assert_eq!(es.expiry[0].to_string(), "2024-06-21T10:30:00");
     // A future is no option, and nothing is made of a name that nobody has.
-    assert_eq!((instruments.option(instruments.find("ESM4").unwrap()), latest.chain(instruments, "X").len()), (None, 0));
+    assert_eq!(
+        (instruments.option(instruments.find("ESM4").unwrap()), latest.chain(instruments, "X").len()),
+        (None, 0)
+    );
     assert_eq!(latest.time_ns(), DAY_NS + 1_000_000_000);
 }
 

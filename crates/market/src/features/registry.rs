@@ -13,8 +13,8 @@ use super::{
     registry_bars,
     set::{Book, Feature, Moment},
     spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
-    volume_profile::{ValueArea, VolumeProfile},
     units::Lots,
+    volume_profile::{ValueArea, VolumeProfile},
     vpin::{Classification, StreamingVpin},
 };
 

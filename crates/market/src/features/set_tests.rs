@@ -57,7 +57,10 @@ fn names_and_parameters_that_are_not_are_told() {
     );
     assert_eq!(message("mid,mid"), "feature mid: name given twice; allowed: each feature once");
     assert_eq!(message("hawkes:1:3:2"), "feature hawkes:1:3:2: alpha 3; allowed: 0 or more, below beta");
-    assert_eq!(message("vpin:nan"), "feature vpin:nan: bucket \"nan\"; allowed: a finite number, with units or value behind it where it is none of lots");
+    assert_eq!(
+        message("vpin:nan"),
+        "feature vpin:nan: bucket \"nan\"; allowed: a finite number, with units or value behind it where it is none of lots"
+    );
 }
 
 #[test]
@@ -230,7 +233,8 @@ fn a_feature_that_reads_ahead_is_found() {
     let make = |events: &[Event]| {
         let feature = Box::new(ReadsAhead { left: events.len() as f64 });
         let member = Member { name: "reads_ahead".to_owned(), info: registry::find("mid").unwrap(), feature };
-        let set = FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new(), has_book: false };
+        let set =
+            FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new(), has_book: false };
         FeatureStream::new(set, InstrumentId(3), 5)
     };
     let events: Vec<Event> = (0..4).map(event).collect();

@@ -175,10 +175,8 @@ fn a_server_that_goes_silent_without_a_word_is_dropped_and_connected_to_again() 
 fn a_server_that_speaks_now_and_then_is_kept() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Many times longer than the pauses, so that a slow machine drops nothing here.
-    let settings = TcpSettings {
-        silent_after: Some(Duration::from_secs(5)),
-        ..settings(listener.local_addr().unwrap(), None)
-    };
+    let settings =
+        TcpSettings { silent_after: Some(Duration::from_secs(5)), ..settings(listener.local_addr().unwrap(), None) };
     let reader = read_tcp(settings, handler()).unwrap();
     let mut server = listener.accept().unwrap().0;
     for number in 1..=3 {

@@ -59,7 +59,8 @@ impl Adjustment {
     pub(super) fn over(actions: &[DatedAction], from_ns: u64, to_ns: u64, what: AdjustFor) -> Self {
         let (first, last) = (from_ns.min(to_ns), from_ns.max(to_ns));
         let mut forward = Self { price: 1.0, size: 1.0 };
-        for DatedAction { action, .. } in actions.iter().filter(|dated| first < dated.from_ns && dated.from_ns <= last) {
+        for DatedAction { action, .. } in actions.iter().filter(|dated| first < dated.from_ns && dated.from_ns <= last)
+        {
             match *action {
                 Action::Split { new_shares, old_shares } => {
                     let ratio = f64::from(new_shares) / f64::from(old_shares);

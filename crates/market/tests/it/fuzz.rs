@@ -20,9 +20,7 @@ use zomma_market::{
         },
         message::{OrderDelete, OrderExecuted},
     },
-    sbe::mdp3::{
-        self, BookEntry, EntryType, PacketWriter, SnapshotHead, TEMPLATES_XML, TradeEntry, UpdateAction,
-    },
+    sbe::mdp3::{self, BookEntry, EntryType, PacketWriter, SnapshotHead, TEMPLATES_XML, TradeEntry, UpdateAction},
 };
 
 fn folder() -> PathBuf {
@@ -176,17 +174,16 @@ fn mdp3_packets() -> Vec<(u8, Vec<u8>)> {
         size: Some(3),
         orders: Some(1),
     };
-    let head = SnapshotHead { processed: 1, security_id: 5, report: 0, transact_ns: 1, status: Some(17), chunk: (1, 1) };
+    let head =
+        SnapshotHead { processed: 1, security_id: 5, report: 0, transact_ns: 1, status: Some(17), chunk: (1, 1) };
     let trade = TradeEntry { security_id: 5, report: 4, price_nanos: 1, size: 2, buyer_aggressed: None };
     vec![
         (1, packet(1, &|packet| packet.level_snapshot(&head, &[(EntryType::Bid, 1, 9, 1)]).unwrap())),
         (
             0,
             packet(1, &|packet| {
-                let entries = [
-                    entry(1, EntryType::Bid, UpdateAction::New, 1),
-                    entry(2, EntryType::Offer, UpdateAction::New, 2),
-                ];
+                let entries =
+                    [entry(1, EntryType::Bid, UpdateAction::New, 1), entry(2, EntryType::Offer, UpdateAction::New, 2)];
                 packet.book(1, 0x84, &entries, &[]).unwrap();
                 packet.status(1, 0x80, ("ES", "ES", Some(5)), 21).unwrap();
             }),
@@ -245,7 +242,8 @@ fn corpus() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let tardis = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n\
                   x,y,1585699200245000,1585699200250000,true,bid,6425.5,1200\n\
                   x,y,1585699200245001,1585699200250001,false,ask,6426,0\n";
-    let lobster = "34200.189607670,1,10258937,100,5859400,1\n34200.2,4,10258937,40,5859400,1\n34200.3,3,10258937,60,5859400,1\n";
+    let lobster =
+        "34200.189607670,1,10258937,100,5859400,1\n34200.2,4,10258937,40,5859400,1\n34200.3,3,10258937,60,5859400,1\n";
     let chain = "underlying,quote_date,option_type,expiry,strike,bid,ask\nSPX,2019-04-25,call,2019-06-21,2900,50,51\n";
     let json = "{\"timestamp\":\"2024-01-02 15:59:59\",\"data\":{\"symbol\":\"SPX\",\"current_price\":4700,\"options\":[{\"option\":\
                 \"SPXW240119C04700000\",\"bid\":10.1,\"ask\":10.3}]}}";
@@ -337,7 +335,8 @@ fn the_committed_corpus_is_what_the_encoders_make() {
 fn no_target_panics_over_its_corpus_and_mutations_of_it() {
     const ROUNDS: u64 = 400;
     for target in TARGETS {
-        let mut files: Vec<_> = fs::read_dir(folder().join(target.name)).unwrap().map(|file| file.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(folder().join(target.name)).unwrap().map(|file| file.unwrap().path()).collect();
         files.sort();
         for path in files {
             let whole = fs::read(&path).unwrap();

@@ -77,7 +77,8 @@ fn real_corporate_actions_adjust_prices_as_the_factors_do() {
         // The factors of the file have seven digits.
         assert!(error.abs() < 2e-6, "{}: {error:e}", bars.date[day]);
     }
-    let over_2014 = instruments.adjustment(aapl, noon_ns(date(2014, 6, 6)), noon_ns(date(2014, 6, 9)), AdjustFor::Splits);
+    let over_2014 =
+        instruments.adjustment(aapl, noon_ns(date(2014, 6, 6)), noon_ns(date(2014, 6, 9)), AdjustFor::Splits);
     assert_eq!((over_2014.price, over_2014.size), (1.0 / 7.0, 7.0));
 }
 

@@ -10,10 +10,7 @@ const NANOS: i64 = 1_000_000_000;
 /// In 2024, so that packets are known by their times.
 const BEGUN_NS: u64 = 1_717_000_000_000_000_000;
 
-fn packet(
-    sequence: u32,
-    write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), crate::sbe::SbeError>,
-) -> Vec<u8> {
+fn packet(sequence: u32, write: impl FnOnce(&mut PacketWriter<'_>) -> Result<(), crate::sbe::SbeError>) -> Vec<u8> {
     let (mut bytes, schema) = (Vec::new(), schema().unwrap());
     write(&mut PacketWriter::new(&schema, sequence, BEGUN_NS + u64::from(sequence), &mut bytes)).unwrap();
     bytes
@@ -49,14 +46,8 @@ fn definition() -> Vec<u8> {
 }
 
 fn snapshot(processed: u32) -> Vec<u8> {
-    let head = SnapshotHead {
-        processed,
-        security_id: ES,
-        report: processed,
-        transact_ns: 9,
-        status: None,
-        chunk: (1, 1),
-    };
+    let head =
+        SnapshotHead { processed, security_id: ES, report: processed, transact_ns: 9, status: None, chunk: (1, 1) };
     packet(1, |packet| packet.level_snapshot(&head, &[(EntryType::Bid, 1, i64::from(processed) * NANOS, 1)]))
 }
 

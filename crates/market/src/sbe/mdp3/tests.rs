@@ -337,9 +337,8 @@ fn each_instrument_of_a_message_has_a_last_event() {
     };
     let entries = [of(1, 1, 1, 9), of(2, 1, 1, 7), of(1, 2, 2, 8), of(2, 2, 2, 6), of(3, 1, 1, 5)];
     decoder.incremental(1, &book(1, &entries), &mut events).unwrap();
-    let last = |events: &[Event]| -> Vec<bool> {
-        events.iter().map(|event| event.flags.contains(Flags::LAST)).collect()
-    };
+    let last =
+        |events: &[Event]| -> Vec<bool> { events.iter().map(|event| event.flags.contains(Flags::LAST)).collect() };
     assert_eq!(last(&events), [false, false, true, true, true]);
     events.clear();
     // The venue's event goes on: no book is whole yet.

@@ -15,7 +15,7 @@ mod splitter;
 
 pub use client::{Client, ClientCounts, ClientError, State};
 pub use packet::{ClientPacket, Login, PacketError, Reason, ServerPacket};
-pub use server::{Conversation, Closed, ServerSettings};
+pub use server::{Closed, Conversation, ServerSettings};
 pub use session::{Session, SessionError};
 pub use splitter::Splitter;
 

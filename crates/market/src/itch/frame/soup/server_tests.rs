@@ -44,7 +44,13 @@ fn begun(login: Login, session: &Session, now_ns: u64) -> Conversation {
 }
 
 /// Moves what the server has to say to a client, until it has nothing more.
-fn pass(server: &mut Conversation, session: &Session, now_ns: u64, client: &mut Client, to: &mut Given) -> Option<Closed> {
+fn pass(
+    server: &mut Conversation,
+    session: &Session,
+    now_ns: u64,
+    client: &mut Client,
+    to: &mut Given,
+) -> Option<Closed> {
     loop {
         let closed = server.poll(now_ns, &settings(), session).err();
         if closed.is_some() || server.outgoing().is_empty() {
@@ -117,7 +123,8 @@ fn messages_without_a_number_are_given_and_a_log_out_closes() {
     let session = session(0);
     let mut server = begun(login(0), &session, 0);
     let (mut bytes, mut heard) = (Vec::new(), Vec::new());
-    for packet in [ClientPacket::Unsequenced(b"order"), ClientPacket::LogoutRequest, ClientPacket::Unsequenced(b"late")] {
+    for packet in [ClientPacket::Unsequenced(b"order"), ClientPacket::LogoutRequest, ClientPacket::Unsequenced(b"late")]
+    {
         packet.encode(&mut bytes).unwrap();
     }
     for piece in bytes.chunks(2) {
