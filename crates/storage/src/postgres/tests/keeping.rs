@@ -178,7 +178,8 @@ async fn both_back_ends_make_the_same_bars() {
     let (of_files, _) = parquet::read(&place, Table::Bars, &parquet::Filter::default()).await.unwrap();
     let sorted = |batches: &[RecordBatch]| -> Vec<String> {
         let whole = arrow_select::concat::concat_batches(&Table::Bars.schema(), batches).unwrap();
-        let mut rows: Vec<_> = (0..whole.num_rows()).map(|row| format!("{:?}", whole.slice(row, 1).columns())).collect();
+        let mut rows: Vec<_> =
+            (0..whole.num_rows()).map(|row| format!("{:?}", whole.slice(row, 1).columns())).collect();
         rows.sort_unstable();
         rows
     };
