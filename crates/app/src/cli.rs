@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, surface};
+use crate::commands::{analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, store, surface};
 
 /// What `zomma` without arguments prints.
 pub const OVERVIEW: &str = "\
@@ -18,6 +18,8 @@ zomma: an options desk in one binary
   zomma surface fit CHAIN -o FILE  a volatility surface of any of many models; also query, check, plot, compare, history
   zomma book replay FILE           order books rebuilt from a recorded feed (ITCH, LOBSTER, DBN, Binance …), and checked
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
+  zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
+                                   retention, compaction, copies, checks
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
   zomma gpu run|launch -- COMMAND  a command within limits, or many ranks of one across the GPUs
   zomma bench                      what this machine and its devices do, CPU against GPU
@@ -66,6 +68,8 @@ pub enum Command {
     Book(book::BookArgs),
     /// Features of a recorded feed, by event or at a steady pace.
     Features(features::FeaturesArgs),
+    /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.
+    Store(store::StoreArgs),
     /// Generated data to try things on.
     Demo(demo::DemoArgs),
     /// Find the GPUs, lend them, watch them, run work across them.

@@ -14,6 +14,7 @@ mod gpu_config;
 mod logging;
 mod output_file;
 mod report;
+mod store;
 mod surface;
 mod watch;
 

@@ -179,3 +179,228 @@ async fn clean_up(place: &Place, table: Table, settings: &CompactSettings, repor
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::{
+        block_on,
+        parquet::{Earlier, Filter, Writer, WriterSettings, layout::replace_path, read, samples},
+        place::{Put, S3Settings},
+        replicate::{ReplicateSettings, replicate},
+        retention::retain,
+        rules::Rules,
+        thin::thin,
+        verify::verify,
+    };
+
+    const DAY: Date = date(2026, 1, 2);
+
+    struct Ground {
+        folder: tempfile::TempDir,
+        place: Place,
+    }
+
+    fn ground() -> Ground {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::open(folder.path().to_str().unwrap(), &S3Settings::default()).unwrap();
+        Ground { folder, place }
+    }
+
+    impl Ground {
+        fn ingest(&self, writer: &str, date: Date, count: usize) {
+            block_on(async {
+                let settings = WriterSettings::new(writer, Earlier::Keep, samples::clock());
+                let mut writer = Writer::new(&self.place, settings).unwrap();
+                writer.append(Table::Quotes, &samples::quotes(date, count)).await.unwrap();
+                writer.finish().await.unwrap();
+            });
+        }
+
+        fn rows(&self) -> u64 {
+            block_on(read(&self.place, Table::Quotes, &Filter::default())).unwrap().1.rows
+        }
+
+        fn paths(&self) -> Vec<String> {
+            let listed = block_on(self.place.list(&Path::from(""))).unwrap();
+            listed.into_iter().map(|meta| meta.location.to_string()).collect()
+        }
+
+        fn compact(&self, settings: &CompactSettings) -> CompactReport {
+            block_on(compact(&self.place, settings)).unwrap()
+        }
+    }
+
+    fn settings(now: Date) -> CompactSettings {
+        CompactSettings {
+            tables: vec![Table::Quotes],
+            attempt: Attempt { now_ns: begin_ns(now) + 1, take_over: false },
+            closed_after_ns: 0,
+            dry_run: false,
+        }
+    }
+
+    #[test]
+    fn closed_partitions_become_one_file_and_open_ones_stay() {
+        let ground = ground();
+        for writer in ["a", "b", "c"] {
+            ground.ingest(writer, DAY, 10);
+            ground.ingest(writer, date(2026, 1, 3), 10);
+        }
+        let dry = ground.compact(&CompactSettings { dry_run: true, ..settings(date(2026, 1, 3)) });
+        assert_eq!((dry.compacted.len(), dry.compacted[0].files_before, ground.paths().len()), (1, 3, 6));
+        let report = ground.compact(&settings(date(2026, 1, 3)));
+        assert_eq!((report.compacted[0].files, report.compacted[0].rows, report.left_alone.len()), (1, 30, 1));
+        assert!(!report.has_failed());
+        assert_eq!((ground.paths().len(), ground.rows()), (4, 60));
+        assert_eq!(ground.compact(&settings(date(2026, 1, 3))).compacted, []);
+        assert!(block_on(verify(&ground.place, &[Table::Quotes])).unwrap().faults.is_empty());
+        // A late file joins the one that is there.
+        ground.ingest("late", DAY, 5);
+        assert_eq!(ground.compact(&settings(date(2026, 1, 3))).compacted[0].rows, 35);
+    }
+
+    #[test]
+    fn a_damaged_file_keeps_its_partition_as_it_is() {
+        let ground = ground();
+        for writer in ["a", "b"] {
+            ground.ingest(writer, DAY, 10);
+            ground.ingest(writer, date(2026, 1, 3), 10);
+        }
+        let path = crate::parquet::layout::file_path(Table::Quotes, DAY, "a", 0);
+        block_on(ground.place.put(&path, "PAR1 and nothing".into(), Put::Replace)).unwrap();
+        let report = ground.compact(&settings(date(2026, 2, 1)));
+        assert_eq!((report.compacted.len(), report.left_alone.len()), (1, 1));
+        assert!(report.has_failed() && report.left_alone[0].reason.contains("a-000000.parquet"), "{report:?}");
+        assert_eq!((ground.paths().len(), ground.rows()), (3, 30));
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_ended_or_taken_back() {
+        let ground = ground();
+        for writer in ["a", "b"] {
+            ground.ingest(writer, DAY, 10);
+        }
+        // A list that says nothing is done yet, with a file of its own, and a file that was never whole.
+        let begun_ns = begin_ns(DAY);
+        let list = format!(r#"{{"begun_ns":{begun_ns},"writer":"replace-x","old":[],"done":false}}"#);
+        block_on(ground.place.put(&replace_path(Table::Quotes, DAY), list.into(), Put::New)).unwrap();
+        let stray = crate::parquet::layout::file_path(Table::Quotes, DAY, "replace-x", 0);
+        block_on(ground.place.put(&stray, "half".into(), Put::New)).unwrap();
+        let unfinished = ground.folder.path().join("quotes/date=2026-01-02/.a-000009.parquet.7-1.tmp");
+        std::fs::write(&unfinished, "half").unwrap();
+        assert_eq!(ground.rows(), 20);
+        let soon = CompactSettings { attempt: Attempt { now_ns: begun_ns + 5, take_over: false }, ..settings(DAY) };
+        let soon = CompactSettings { closed_after_ns: -DAY_NS, ..soon };
+        let report = ground.compact(&soon);
+        assert!(report.has_failed() && report.left_alone[0].reason.contains("take over"), "{report:?}");
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap() + 2 * DAY_NS;
+        let report = ground.compact(&CompactSettings { attempt: Attempt { now_ns: now, take_over: false }, ..soon });
+        assert_eq!((report.taken_up, report.unfinished_removed, report.compacted[0].rows), (1, 1, 20));
+        assert_eq!((ground.paths().len(), ground.rows(), unfinished.exists()), (1, 20, false));
+    }
+
+    #[test]
+    fn old_quotes_are_thinned_to_the_last_of_each_interval() {
+        let ground = ground();
+        ground.ingest("a", DAY, 600);
+        ground.ingest("b", DAY, 600);
+        let rules = "[[thin]]\ntable = \"quotes\"\ninterval = \"1m\"\nafter = \"1d\"";
+        let rules = Rules::parse("rules", rules).unwrap();
+        let (batches, _) = block_on(read(&ground.place, Table::Quotes, &Filter::default())).unwrap();
+        let mut last = std::collections::BTreeMap::new();
+        for rows in &batches {
+            for row in 0..rows.num_rows() {
+                let time = crate::parquet::check::times(rows).value(row);
+                let name = crate::parquet::check::instruments(rows).value(row).to_owned();
+                let kept = last.entry((name, time.div_euclid(60_000_000_000))).or_insert(time);
+                *kept = time.max(*kept);
+            }
+        }
+        let at = |date: Date| Attempt { now_ns: begin_ns(date), take_over: false };
+        let young = block_on(thin(&ground.place, &rules, at(date(2026, 1, 3)), false)).unwrap();
+        assert_eq!((young.thinned.len(), ground.rows()), (0, 1_200));
+        let told = block_on(thin(&ground.place, &rules, at(date(2026, 1, 4)), true)).unwrap();
+        assert_eq!((told.thinned.len(), ground.rows()), (1, 1_200));
+        let report = block_on(thin(&ground.place, &rules, at(date(2026, 1, 4)), false)).unwrap();
+        assert_eq!((report.thinned[0].rows_before, report.thinned[0].rows), (1_200, last.len() as u64));
+        let (batches, _) = block_on(read(&ground.place, Table::Quotes, &Filter::default())).unwrap();
+        let times: Vec<i64> =
+            batches.iter().flat_map(|rows| crate::parquet::check::times(rows).values().to_vec()).collect();
+        assert_eq!(times, last.into_values().collect::<Vec<_>>());
+        assert_eq!(block_on(thin(&ground.place, &rules, at(date(2026, 1, 4)), false)).unwrap().thinned, []);
+        // A late file is thinned with the others.
+        ground.ingest("late", DAY, 60);
+        assert_eq!(block_on(thin(&ground.place, &rules, at(date(2026, 1, 4)), false)).unwrap().thinned.len(), 1);
+    }
+
+    #[test]
+    fn partitions_go_when_their_whole_day_is_too_old() {
+        let ground = ground();
+        for day in 1..=4 {
+            ground.ingest("a", date(2026, 1, day), 10);
+        }
+        let rules = Rules::parse("rules", "[retention]\nquotes = \"2d\"").unwrap();
+        let now_ns = begin_ns(date(2026, 1, 5));
+        // By this clock the files were written later: they are not being written now.
+        let dry = block_on(retain(&ground.place, &rules, now_ns, true)).unwrap();
+        assert_eq!(dry.dropped, [], "{dry:?}");
+        let dates = |now: i64, dry_run| -> Vec<Date> {
+            let report = block_on(retain(&ground.place, &rules, now, dry_run)).unwrap();
+            report.dropped.iter().map(|dropped| dropped.date).collect()
+        };
+        let written_ns = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();
+        assert_eq!(dates(written_ns, true), [], "just written");
+        assert_eq!(dates(written_ns + DAY_NS, true).len(), 4);
+        assert_eq!(ground.rows(), 40);
+        assert_eq!(dates(written_ns + DAY_NS, false).len(), 4);
+        assert_eq!((ground.rows(), ground.paths()), (0, Vec::new()));
+    }
+
+    #[test]
+    fn a_copy_has_what_the_source_has_and_follows_a_compaction() {
+        let (source, copy) = (ground(), ground());
+        for writer in ["a", "b"] {
+            source.ingest(writer, DAY, 10);
+        }
+        let settings = ReplicateSettings { tables: Table::ALL.to_vec(), delete: false, full: false, dry_run: false };
+        let run = |settings: &ReplicateSettings| block_on(replicate(&source.place, &copy.place, settings)).unwrap();
+        let dry = run(&ReplicateSettings { dry_run: true, ..settings.clone() });
+        assert_eq!((dry.copied.len(), copy.paths().len()), (2, 0));
+        assert_eq!((run(&settings).copied.len(), copy.rows()), (2, 20));
+        let again = run(&settings);
+        assert_eq!((again.copied.len(), again.same), (0, 2));
+        source.compact(&super::tests::settings(date(2026, 2, 1)));
+        let after = run(&settings);
+        assert_eq!((after.copied.len(), after.deleted.len(), copy.rows()), (1, 2, 20));
+        assert_eq!(source.paths(), copy.paths());
+        // A file that was changed at the copy is mended where everything is compared.
+        let file = copy.folder.path().join(&copy.paths()[0]);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(run(&settings).copied.len(), 0);
+        assert_eq!(run(&ReplicateSettings { full: true, ..settings.clone() }).copied.len(), 1);
+        // What the source dropped stays, and goes where that is asked for.
+        block_on(source.place.delete(&Path::from(source.paths()[0].as_str()))).unwrap();
+        assert_eq!(run(&settings).extra.len(), 1);
+        assert_eq!(run(&ReplicateSettings { delete: true, ..settings.clone() }).deleted.len(), 1);
+        assert_eq!(copy.rows(), 0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_copied() {
+        let (source, copy) = (ground(), ground());
+        for writer in ["a", "b"] {
+            source.ingest(writer, DAY, 10);
+        }
+        let path = crate::parquet::layout::file_path(Table::Quotes, DAY, "a", 0);
+        block_on(source.place.put(&path, "PAR1 and nothing".into(), Put::Replace)).unwrap();
+        let settings = ReplicateSettings { tables: vec![Table::Quotes], delete: false, full: false, dry_run: false };
+        let report = block_on(replicate(&source.place, &copy.place, &settings)).unwrap();
+        assert_eq!((report.copied.len(), report.damaged.len(), copy.rows()), (1, 1, 10));
+    }
+}

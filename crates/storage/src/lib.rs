@@ -5,8 +5,10 @@
 mod block_on;
 pub mod compact;
 pub mod convert;
+pub mod digest;
 pub mod downsample;
 pub mod error;
+pub mod inventory;
 pub mod parquet;
 pub mod place;
 pub mod postgres;

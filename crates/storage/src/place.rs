@@ -318,3 +318,7 @@ fn put_file(target: &std::path::Path, bytes: &[u8], put: Put) -> io::Result<bool
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;

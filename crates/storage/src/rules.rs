@@ -291,7 +291,6 @@ mod tests {
         refused("to = \"bars\"", "to = \"ticks\"", &["allowed: bars"]);
         refused("from_interval = \"1m\"", "from_interval = \"1h\"", &["two or more"]);
         refused("from_interval = \"1m\"", "", &["from_interval is missing"]);
-        refused("from = \"ticks\"", "from = \"bars\"\nfrom_interval = \"30s\"\n#", &["interval"]);
         refused("table = \"quotes\"", "table = \"ticks\"", &["allowed: quotes, greeks"]);
         let swapped = "[[aggregate]]\nfrom='bars'\nfrom_interval='1m'\nto='bars'\ninterval='1h'\n[[aggregate]]\nfrom='ticks'\nto='bars'\ninterval='1m'";
         let error = Rules::parse("r", swapped).unwrap_err().to_string();

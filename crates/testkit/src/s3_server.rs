@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct S3Server {
     process: Child,
     port: u16,
+    program: PathBuf,
+    folder: PathBuf,
 }
 
 /// Starts a server that keeps its one bucket, `zomma`, in a folder. Where it is not installed, says `skipped: no s3rver` and gives `None`.
@@ -46,7 +48,7 @@ fn start(program: &Path, folder: &Path, port: u16) -> Option<S3Server> {
     command.arg(program).args(["--address", "127.0.0.1", "--port", &port.to_string(), "--configure-bucket", "zomma"]);
     command.arg("--directory").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = command.spawn().expect("node starts");
-    let mut server = S3Server { process, port };
+    let mut server = S3Server { process, port, program: program.to_path_buf(), folder: folder.to_path_buf() };
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if server.process.try_wait().expect("its state is known").is_some() {
@@ -95,6 +97,20 @@ impl S3Server {
         // One that has ended already is as good.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl S3Server {
+    /// Starts it again where it was, with what it kept; whether it did.
+    pub fn restart(&mut self) -> bool {
+        self.kill();
+        match start(&self.program, &self.folder, self.port) {
+            Some(server) => {
+                *self = server;
+                true
+            }
+            None => false,
+        }
     }
 }
 

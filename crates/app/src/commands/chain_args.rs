@@ -95,7 +95,8 @@ fn rate_curve(args: &ChainArgs) -> anyhow::Result<Vec<[f64; 2]>> {
     Ok(points)
 }
 
-fn parse_map(text: &str) -> Result<(String, String), String> {
+/// One of the file's columns by our name for it.
+pub fn parse_map(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((ours, theirs)) if !ours.trim().is_empty() && !theirs.trim().is_empty() => {
             Ok((ours.trim().into(), theirs.trim().into()))
@@ -104,7 +105,8 @@ fn parse_map(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn parse_time(text: &str) -> Result<Time, String> {
+/// A time of day.
+pub fn parse_time(text: &str) -> Result<Time, String> {
     text.parse().map_err(|_| "a time of day in New York, such as 15:45".into())
 }
 

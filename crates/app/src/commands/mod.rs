@@ -12,6 +12,7 @@ pub mod iv;
 pub mod portfolio;
 pub mod price;
 pub mod risk;
+pub mod store;
 pub mod surface;
 
 use std::io::Write;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Book(args)) => book::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Features(args)) => features::run(&args),
+        Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     }

@@ -20,4 +20,5 @@ mod program;
 mod recovery;
 mod risk;
 mod rubbish;
+mod store;
 mod surface;

@@ -9,6 +9,8 @@
 
 mod fold;
 pub(crate) mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use object_store::{ObjectMeta, path::Path};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DataFile, REPLACE, REPLACER, date_of_path, folder, partition};
+use super::layout::{DataFile, REPLACE, REPLACER, date_of_path, folder, partition, replace_path};
 use crate::{
     error::{Result, StorageError},
     place::Place,
@@ -60,10 +60,10 @@ impl Replace {
 pub async fn files(place: &Place, table: Table, date: Option<Date>) -> Result<Vec<DataFile>> {
     let below = date.map_or_else(|| folder(table), |date| partition(table, date));
     let mut first = place.list(&below).await?;
-    let mut before = lists(place, &first).await?;
+    let mut before = lists(place, table, &first).await?;
     for attempt in 0..TRIES {
         let second = place.list(&below).await?;
-        let after = lists(place, &second).await?;
+        let after = lists(place, table, &second).await?;
         if before == after
             && let Some(found) = settled(table, &first, &after, &second)
         {
@@ -87,15 +87,33 @@ pub async fn dates(place: &Place, table: Table) -> Result<BTreeSet<Date>> {
     Ok(files(place, table, None).await?.into_iter().map(|file| file.date).collect())
 }
 
-/// The lists of replaced files that are among these names. One that is gone when it is read is left out: the next time it is not named.
-async fn lists(place: &Place, listed: &[ObjectMeta]) -> Result<BTreeMap<Date, Replace>> {
+/// The lists of replaced files of the partitions that are named here. One that is gone when it is read is left out.
+async fn lists(place: &Place, table: Table, listed: &[ObjectMeta]) -> Result<BTreeMap<Date, Replace>> {
     let mut lists = BTreeMap::new();
-    for path in listed.iter().map(|meta| &meta.location).filter(|path| path.filename() == Some(REPLACE)) {
-        if let (Some(date), Some(replace)) = (date_of_path(path), Replace::read(place, path).await?) {
+    for date in replaced_perhaps(table, listed) {
+        if let Some(replace) = Replace::read(place, &replace_path(table, date)).await? {
             lists.insert(date, replace);
         }
     }
     Ok(lists)
+}
+
+/// The partitions that have a list of replaced files, or that may have one although it is not among these names: those with files of a replacement
+/// beside others.
+fn replaced_perhaps(table: Table, listed: &[ObjectMeta]) -> BTreeSet<Date> {
+    let mut found = BTreeSet::new();
+    let mut writers: BTreeMap<Date, BTreeSet<String>> = BTreeMap::new();
+    for meta in listed {
+        if meta.location.filename() == Some(REPLACE) {
+            found.extend(date_of_path(&meta.location));
+        } else if let Some(file) = DataFile::of(table, meta.clone()) {
+            writers.entry(file.date).or_default().insert(file.writer);
+        }
+    }
+    let is_mixed =
+        |writers: &BTreeSet<String>| writers.len() > 1 && writers.iter().any(|name| name.starts_with(REPLACER));
+    found.extend(writers.iter().filter(|(_, writers)| is_mixed(writers)).map(|(date, _)| *date));
+    found
 }
 
 /// The table by two lists of names, one after the other, with the lists of replaced files, which were the same after the first and after the second.
@@ -105,7 +123,8 @@ async fn lists(place: &Place, listed: &[ObjectMeta]) -> Result<BTreeMap<Date, Re
 /// - A partition with a list that did not change while the names were listed for the second time: until it says done all old files are there, and
 ///   then all new ones are.
 /// - A partition without: had a replacement begun or ended meanwhile, the second list would lack a file that the first has, or have a new one that
-///   the first has not. (Two that both begin and end while names are listed twice could hide from this; each takes as long as rewriting a day.)
+///   the first has not; where old and new files were listed together the list was asked for by its name between the two. (Two replacements that
+///   both begin and end while names are listed twice could hide from this; each takes as long as rewriting a day.)
 fn settled(
     table: Table,
     first: &[ObjectMeta],
@@ -137,7 +156,7 @@ fn settled(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parquet::layout::{file_path, replace_path};
+    use crate::parquet::layout::file_path;
     use proptest::prelude::*;
 
     const DATE: Date = jiff::civil::date(2026, 1, 2);
@@ -228,10 +247,9 @@ mod tests {
             let count = order.len();
             let first = listed(&history, &order, &moments[..count]);
             let second = listed(&history, &again, &moments[count + 1..2 * count + 1]);
-            let path = replace_path(Table::Ticks, DATE);
             let list = |names: &[ObjectMeta], moment: usize| -> BTreeMap<Date, Replace> {
-                let is_seen = names.iter().any(|meta| meta.location == path);
-                let list = history[moment].list.clone().filter(|_| is_seen);
+                let is_asked = replaced_perhaps(Table::Ticks, names).contains(&DATE);
+                let list = history[moment].list.clone().filter(|_| is_asked);
                 list.map(|list| (DATE, list)).into_iter().collect()
             };
             let lists = list(&first, moments[count]);

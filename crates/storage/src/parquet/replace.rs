@@ -27,6 +27,9 @@ pub struct Attempt {
     pub take_over: bool,
 }
 
+/// So often is tried to begin while others end.
+const TRIES: usize = 5;
+
 /// A replacement that has been begun: no other one of the partition can be.
 pub(crate) struct Replacing {
     place: Place,
@@ -40,13 +43,18 @@ impl Replacing {
     /// Begins one. `work` says in the new files' names what they are of.
     pub async fn begin(place: &Place, table: Table, date: Date, work: &str, attempt: Attempt) -> Result<Self> {
         let path = replace_path(table, date);
-        let writer = format!("{REPLACER}{work}-{:x}", attempt.now_ns);
-        let list = Replace { begun_ns: attempt.now_ns, writer, old: BTreeSet::new(), done: false };
-        for _ in 0..3 {
-            if place.put(&path, bytes_of(&list), Put::New).await? {
+        for _ in 0..TRIES {
+            let writer = unused(place, table, date, &format!("{REPLACER}{work}-{:x}", attempt.now_ns)).await?;
+            let list = Replace { begun_ns: attempt.now_ns, writer, old: BTreeSet::new(), done: false };
+            if !place.put(&path, bytes_of(&list), Put::New).await? {
+                take_up(place, table, date, attempt).await?;
+                continue;
+            }
+            // Another process may have come and gone between looking for the name and this.
+            if unused(place, table, date, &list.writer).await? == list.writer {
                 return Ok(Self { place: place.clone(), table, date, list, files: 0 });
             }
-            take_up(place, table, date, attempt).await?;
+            place.delete(&path).await?;
         }
         Err(StorageError::Busy {
             path: place.path_shown(&path),
@@ -79,6 +87,18 @@ impl Replacing {
     pub async fn give_up(self) -> Result<()> {
         take_away(&self.place, self.table, self.date, &self.list).await
     }
+}
+
+/// A writer's name that begins so and that no file of the partition has: such files would be taken for its own.
+async fn unused(place: &Place, table: Table, date: Date, begins: &str) -> Result<String> {
+    let listed = place.list(&partition(table, date)).await?;
+    let writers: BTreeSet<String> =
+        listed.into_iter().filter_map(|meta| DataFile::of(table, meta)).map(|file| file.writer).collect();
+    let mut name = begins.to_owned();
+    while writers.contains(&name) {
+        name.push('x');
+    }
+    Ok(name)
 }
 
 fn bytes_of(list: &Replace) -> Bytes {

@@ -140,13 +140,10 @@ fn what_may_not_be_kept_is_named_and_no_row_of_it_is() {
     let place = place_of(&folder);
     let good = at(&[(5, "A"), (6, "B")]);
     let with = |name: &str, column: ArrayRef| {
-        let columns = good
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| (field.name().clone(), good.column_by_name(field.name()).cloned().unwrap()));
-        let columns: Vec<(String, ArrayRef)> =
-            columns.filter(|(of, _)| of != name).chain([(name.to_owned(), column)]).collect();
+        let schema = good.schema();
+        let names = schema.fields().iter().map(|field| field.name()).filter(|of| *of != name);
+        let columns = names.map(|of| (of.clone(), good.column_by_name(of).cloned().unwrap()));
+        let columns: Vec<(String, ArrayRef)> = columns.chain([(name.to_owned(), column)]).collect();
         RecordBatch::try_from_iter(columns).unwrap()
     };
     let refused = |rows: RecordBatch, words: &[&str]| {
@@ -329,16 +326,19 @@ fn rows_that_a_store_did_not_take_wait_for_the_next_try() {
 }
 
 #[test]
-fn a_full_disk_leaves_no_part_of_a_file() {
-    // A folder that takes no file stands for the disk: the temporary file cannot be made. The store's own tests fill a disk where one can be mounted.
+fn a_folder_that_takes_no_file_gets_no_part_of_one() {
+    // The binary's tests fill a disk.
     let folder = tempfile::tempdir().unwrap();
     let place = place_of(&folder);
+    let partition = folder.path().join("quotes/date=2026-01-02");
+    let earlier = || WriterSettings { earlier: Earlier::Replace, ..settings("w") };
     block_on(async {
-        std::fs::write(folder.path().join("quotes"), "in the way").unwrap();
-        let error = write(&place, settings("w"), &[quotes(DAY, 5)]).await.unwrap_err().to_string();
+        std::fs::create_dir(folder.path().join("quotes")).unwrap();
+        std::fs::write(&partition, "in the way").unwrap();
+        let error = write(&place, earlier(), &[quotes(DAY, 5)]).await.unwrap_err().to_string();
         assert!(error.contains("quotes/date=2026-01-02/w-000000.parquet"), "{error}");
-        std::fs::remove_file(folder.path().join("quotes")).unwrap();
-        assert_eq!(write(&place, settings("w"), &[quotes(DAY, 5)]).await.unwrap().rows, 5);
+        std::fs::remove_file(&partition).unwrap();
+        assert_eq!(write(&place, earlier(), &[quotes(DAY, 5)]).await.unwrap().rows, 5);
         assert!(
             !place.put(&Path::from("quotes/date=2026-01-02/w-000000.parquet"), "x".into(), Put::New).await.unwrap()
         );

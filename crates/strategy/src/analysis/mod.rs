@@ -22,6 +22,7 @@ mod surface_quotes;
 mod volatilities;
 mod wheel;
 
+pub use quote_time::quote_instant;
 pub use result::{
     Analysis, AnalyzedQuotes, Candidate, CandidateKind, ExpirySummary, ForwardSource, RateSource, StageTimings,
 };

@@ -16,6 +16,11 @@ pub(super) struct QuoteTime {
 /// Minutes between the CBOE end-of-day snapshot and the close: 15:45 on a full day, 12:45 on an early close.
 const CBOE_SNAPSHOT_MINUTES_BEFORE_CLOSE: i64 = 15;
 
+/// The instant of the chain's quotes: the New York time that is given, else the file's own, else what the layout is known for.
+pub fn quote_instant(chain: &Chain, given: Option<Time>) -> Timestamp {
+    resolve(chain, given).instant
+}
+
 /// The instant of the chain's quotes: `--quote-time`, else the file's own, else what the layout is known for.
 pub(super) fn resolve(chain: &Chain, given: Option<Time>) -> QuoteTime {
     let date = chain.quote_date;

@@ -1,0 +1,145 @@
+//! `zomma store ingest`: files into a table.
+
+use std::{fmt::Write, path::PathBuf, time::Instant};
+
+use clap::Args;
+use jiff::civil::{Date, Time};
+use zomma_market::{chain::ReadOptions, format::Format};
+use zomma_storage::table::Table;
+
+use super::bytes_text;
+use crate::{
+    commands::{
+        self,
+        chain_args::{parse_map, parse_time},
+    },
+    failure::ExitWith,
+    store::{self, FileReport, Job},
+};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+ROOT is a folder (made where it is missing) or s3://bucket/prefix, reached as the variables AWS_… or ZOMMA_S3_ENDPOINT, ZOMMA_S3_REGION,
+ZOMMA_S3_ACCESS_KEY_ID, ZOMMA_S3_SECRET_ACCESS_KEY, ZOMMA_S3_ALLOW_HTTP and ZOMMA_S3_PATH_STYLE say.
+
+What a file may be: for ticks a recorded feed of any format that `zomma book replay` reads; for quotes an option chain that
+`zomma analyze` reads (a file, a folder, a tar); for surfaces a file of `zomma surface fit`; for every table CSV or Parquet with columns
+time, instrument and others of the table. What may not be kept (an absent time, a price that is no number) is named with its row, and
+stops its file.
+
+The same file again, finished or not, replaces what it wrote before: its writer is named by its content. With --writer files are
+added under that name instead, whatever is there.
+
+Example:
+  $ zomma store ingest tables day.itch50.gz --table ticks --date 2012-06-21
+  $ zomma store ingest s3://desk/tables chains/ --table quotes --underlying SPX";
+
+/// Arguments of `zomma store ingest`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct IngestArgs {
+    /// Where the tables are.
+    #[arg(value_name = "ROOT")]
+    root: String,
+    /// The files; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The table: ticks, quotes, bars, greeks, surfaces.
+    #[arg(long, value_name = "TABLE")]
+    table: Table,
+    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// The session's day such as 2012-06-21, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
+    #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
+    date: Option<Date>,
+    /// What the stock of a LOBSTER file is called, where its name does not tell.
+    #[arg(long, value_name = "SYMBOL")]
+    instrument: Option<String>,
+    /// Keep this underlying where a chain holds several; names it where the file does not.
+    #[arg(long, value_name = "TICKER")]
+    underlying: Option<String>,
+    /// Our column name for one of a chain's; may be repeated.
+    #[arg(long, value_name = "OURS=THEIRS", value_parser = parse_map)]
+    map: Vec<(String, String)>,
+    /// New York time of a chain's quotes.
+    #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
+    quote_time: Option<Time>,
+    /// Add files under this writer's name, instead of replacing what the same input wrote before.
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+    /// Report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
+    let place = store::create(&args.root)?;
+    let job = Job {
+        files: &args.files,
+        table: args.table,
+        format: args.format,
+        date: args.date,
+        instrument: args.instrument.as_deref(),
+        chains: ReadOptions { column_map: args.map.clone(), underlying: args.underlying.clone() },
+        quote_time: args.quote_time,
+        writer: args.writer.as_deref(),
+        progress: true,
+    };
+    let begun = Instant::now();
+    let mut reports = Vec::new();
+    let done = store::ingest(&place, &job, &mut reports);
+    // What was written before a fault is told too.
+    if args.json {
+        commands::print(
+            &(serde_json::to_string(&serde_json::json!({ "table": args.table, "files": reports }))? + "\n"),
+        )?;
+    } else {
+        commands::print(&text(args.table, &reports, begun.elapsed().as_secs_f64()))?;
+    }
+    done?;
+    let broken: Vec<String> = reports
+        .iter()
+        .filter_map(|report| {
+            Some(format!("{}: {}; the rows before it are written", report.file, report.broken.as_ref()?))
+        })
+        .collect();
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(ExitWith { code: 1, message: Some(broken.join("\n")) }.into()),
+    }
+}
+
+fn text(table: Table, reports: &[FileReport], seconds: f64) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    for report in reports {
+        let written = &report.written;
+        let _ = writeln!(
+            text,
+            "{}: {}, {} rows into {table} in {} files, {} (writer {})",
+            report.file,
+            report.read_as,
+            written.rows,
+            written.files,
+            bytes_text(written.bytes),
+            report.writer
+        );
+        if written.files_removed > 0 {
+            let _ = writeln!(text, "  {} files of an earlier run are gone", written.files_removed);
+        }
+        for (what, count) in &report.left_out {
+            let _ = writeln!(text, "  {count} {what}");
+        }
+    }
+    let rows: u64 = reports.iter().map(|report| report.written.rows).sum();
+    if rows > 0 {
+        let _ = writeln!(
+            text,
+            "{rows} rows in {seconds:.2} s, {:.2} million a second",
+            rows as f64 / seconds.max(1e-9) / 1e6
+        );
+    }
+    text
+}

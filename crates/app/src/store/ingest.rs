@@ -1,0 +1,215 @@
+//! Files into tables.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use jiff::civil::{Date, Time};
+use serde::Serialize;
+use zomma_market::{
+    chain::{self, Member, ReadOptions},
+    feed::Counts,
+    format::Format,
+};
+use zomma_storage::{
+    Place, block_on, convert,
+    parquet::{Earlier, Writer, WriterSettings, Written},
+    table::Table,
+};
+use zomma_strategy::analysis::quote_instant;
+
+use super::{clock, digest, own_columns, ticks::TickWriter};
+use crate::{
+    batch::LateBar,
+    failure::BadArguments,
+    feed::{self, play, session_of, shown},
+    surface,
+};
+
+/// What is asked for.
+pub struct Job<'a> {
+    /// The files.
+    pub files: &'a [PathBuf],
+    /// The table.
+    pub table: Table,
+    /// A feed's format, where the user named it.
+    pub format: Option<Format>,
+    /// The session's day of a feed whose times count from midnight.
+    pub date: Option<Date>,
+    /// The instrument of a LOBSTER file.
+    pub instrument: Option<&'a str>,
+    /// How chains are read.
+    pub chains: ReadOptions,
+    /// New York time of a chain's quotes.
+    pub quote_time: Option<Time>,
+    /// The writer's name, where the user named it.
+    pub writer: Option<&'a str>,
+    /// Whether a progress bar may show.
+    pub progress: bool,
+}
+
+/// What came of a file.
+#[derive(Debug, Default, Serialize)]
+pub struct FileReport {
+    /// The file.
+    pub file: String,
+    /// What it was read as.
+    pub read_as: String,
+    /// Whose files its rows are in.
+    pub writer: String,
+    /// What was written.
+    pub written: Written,
+    /// What made no row, by reason.
+    pub left_out: BTreeMap<String, u64>,
+    /// Where it could not be read on: the rows before are written.
+    pub broken: Option<String>,
+}
+
+/// Ingests files, one after the other.
+///
+/// # Errors
+///
+/// With the reports of the files before it, where one cannot be read at all or written.
+pub fn run(place: &Place, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
+    if job.writer.is_none() && job.files.iter().any(|file| file == Path::new("-")) {
+        let why = "what comes from standard input has no digest before it ends";
+        return Err(BadArguments(format!("--writer NAME is needed for -: {why}")).into());
+    }
+    for path in job.files {
+        let is_own = path != Path::new("-") && path.is_file() && job.format.is_none() && own_columns::are_in(path)?;
+        match job.table {
+            _ if is_own => reports.push(of_own_columns(place, job, path)?),
+            Table::Ticks => reports.push(of_feed(place, job, path)?),
+            Table::Quotes => of_chains(place, job, path, reports)?,
+            Table::Surfaces => reports.push(of_surface(place, job, path)?),
+            Table::Bars | Table::Greeks => {
+                let names: Vec<_> = job.table.columns().iter().map(|column| column.name).collect();
+                bail!(
+                    "{}: no file with columns of {}: needed are time and instrument of {}",
+                    shown(path),
+                    job.table,
+                    names.join(", ")
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A writer under the name that the user gave, which counts on; else under one that stands for the input, which replaces what it wrote before.
+fn writer(
+    place: &Place,
+    job: &Job<'_>,
+    digest: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<(Writer, String)> {
+    let (name, earlier) = match job.writer {
+        Some(name) => (name.to_owned(), Earlier::Keep),
+        None => (digest()?, Earlier::Replace),
+    };
+    Ok((Writer::new(place, WriterSettings::new(&name, earlier, clock())).map_err(super::refused)?, name))
+}
+
+fn of_own_columns(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+    let (mut writer, name) = writer(place, job, || digest::of_file(path))?;
+    own_columns::read(path, job.table, |rows| Ok(block_on(writer.append(job.table, rows))?))?;
+    let read_as = format!("rows of {}", job.table);
+    Ok(FileReport {
+        file: shown(path),
+        read_as,
+        writer: name,
+        written: block_on(writer.finish())?,
+        ..FileReport::default()
+    })
+}
+
+fn of_feed(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+    let mut opened = feed::open(path, job.format)?;
+    let session = session_of(&opened, job.date, job.instrument);
+    let from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
+    if from_midnight && session.midnight_ns == 0 {
+        let format = opened.format;
+        bail!(BadArguments(format!("{}: times of {format} count from midnight: --date is needed", shown(path))));
+    }
+    let (writer, name) = writer(place, job, || digest::of_file(path))?;
+    let mut rows = TickWriter::new(writer);
+    let mut bar = LateBar::new(job.progress, opened.length);
+    let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
+    let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
+    let (writer, refused) = rows.finish(&played.instruments)?;
+    let written = block_on(writer.finish())?;
+    if written.rows == 0 {
+        let why = played.broken.unwrap_or_else(|| "no event in it".to_owned());
+        bail!("{}: not one row: {why}", shown(path));
+    }
+    Ok(FileReport {
+        file: shown(path),
+        read_as: opened.format.to_string(),
+        writer: name,
+        written,
+        left_out: left_out(&played.counts, refused),
+        broken: played.broken,
+    })
+}
+
+fn left_out(counts: &Counts, refused: u64) -> BTreeMap<String, u64> {
+    let told = [
+        ("messages of unknown type", counts.unknown),
+        ("malformed messages", counts.malformed),
+        ("messages or more that are missing", counts.missing),
+        ("events without a name or a time that can be kept", refused),
+    ];
+    told.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
+}
+
+fn of_chains(place: &Place, job: &Job<'_>, path: &Path, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
+    let (mut found, mut passed_over) = (false, None);
+    for member in chain::members(path)? {
+        let member = member?;
+        match chain::parse(&member, &job.chains) {
+            Ok(chains) => {
+                found = true;
+                reports.push(of_member(place, job, &member, &chains)?);
+            }
+            // Of many files those that are no chain are passed over, as `zomma analyze` does.
+            Err(error) if member.one_of_many && error.is_no_chain() => passed_over = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match passed_over {
+        Some(error) if !found => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn of_member(place: &Place, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
+    let told = job.chains.underlying.clone().unwrap_or_default();
+    let (mut writer, name) = writer(place, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
+    let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
+    for chain in chains {
+        let rows = convert::quotes(chain, quote_instant(chain, job.quote_time))?;
+        for (status, count) in rows.left_out {
+            *left_out.entry(format!("rows: {status}")).or_default() += count as u64;
+        }
+        block_on(writer.append(Table::Quotes, &rows.rows)).with_context(|| chain.source.clone())?;
+    }
+    let read_as = format!("{} chains", chains.len());
+    let written = block_on(writer.finish())?;
+    Ok(FileReport { file: member.name.clone(), read_as, writer: name, written, left_out, broken: None })
+}
+
+fn of_surface(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+    let saved = surface::read(path)?;
+    let rows = convert::surface(&saved).with_context(|| shown(path))?;
+    let (mut writer, name) = writer(place, job, || digest::of_file(path))?;
+    block_on(writer.append(Table::Surfaces, &rows)).with_context(|| shown(path))?;
+    let written = block_on(writer.finish())?;
+    Ok(FileReport {
+        file: shown(path),
+        read_as: "a surface".to_owned(),
+        writer: name,
+        written,
+        ..FileReport::default()
+    })
+}

@@ -1,0 +1,61 @@
+//! A recorded feed into `ticks`.
+
+use zomma_market::{
+    event::{Event, Sink},
+    instruments::Instruments,
+};
+use zomma_storage::{StorageError, block_on, convert::TickRows, parquet::Writer, table::Table};
+
+use crate::feed::Listener;
+
+/// Makes rows of events, and writes them as they come.
+pub struct TickWriter {
+    rows: TickRows,
+    writer: Writer,
+    failed: Option<StorageError>,
+}
+
+impl TickWriter {
+    /// Into a writer.
+    pub fn new(writer: Writer) -> Self {
+        Self { rows: TickRows::new(), writer, failed: None }
+    }
+
+    fn write(&mut self) {
+        for rows in self.rows.ready() {
+            if self.failed.is_none() {
+                self.failed = block_on(self.writer.append(Table::Ticks, &rows)).err();
+            }
+        }
+    }
+
+    /// The writer, with every row of the feed in it, and how many events made no row.
+    pub fn finish(mut self, instruments: &Instruments) -> Result<(Writer, u64), StorageError> {
+        for rows in self.rows.finish(instruments)? {
+            if self.failed.is_none() {
+                self.failed = block_on(self.writer.append(Table::Ticks, &rows)).err();
+            }
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok((self.writer, self.rows.refused())),
+        }
+    }
+}
+
+impl Sink for TickWriter {
+    fn event(&mut self, event: &Event) {
+        self.rows.event(event);
+    }
+
+    fn message_end(&mut self, instruments: &Instruments) {
+        self.rows.message_end(instruments);
+        self.write();
+    }
+}
+
+impl Listener for TickWriter {
+    fn is_done(&self) -> bool {
+        self.failed.is_some()
+    }
+}
