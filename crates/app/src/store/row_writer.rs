@@ -19,7 +19,7 @@ use zomma_storage::{
 use super::clock;
 
 /// How long a command waits for a server that is away before it leaves its rows in the spool.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where tables are.
 pub enum Root {

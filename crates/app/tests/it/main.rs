@@ -21,4 +21,5 @@ mod recovery;
 mod risk;
 mod rubbish;
 mod store;
+mod store_server;
 mod surface;
