@@ -14,13 +14,17 @@ use zomma_market::{
     format::Format,
 };
 use zomma_storage::{
-    Place, block_on, convert,
-    parquet::{Earlier, Writer, WriterSettings, Written},
+    convert,
+    parquet::{Earlier, WriterSettings, Written},
     table::Table,
 };
 use zomma_strategy::analysis::quote_instant;
 
-use super::{clock, digest, own_columns, ticks::TickWriter};
+use super::{
+    clock, digest, own_columns,
+    row_writer::{Root, RowWriter, Sent},
+    ticks::TickWriter,
+};
 use crate::{
     batch::LateBar,
     failure::BadArguments,
@@ -61,6 +65,9 @@ pub struct FileReport {
     pub writer: String,
     /// What was written.
     pub written: Written,
+    /// What a server had already, and what waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
     /// What made no row, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// Where it could not be read on: the rows before are written.
@@ -72,7 +79,7 @@ pub struct FileReport {
 /// # Errors
 ///
 /// With the reports of the files before it, where one cannot be read at all or written.
-pub fn run(place: &Place, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
+pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
     if job.writer.is_none() && job.files.iter().any(|file| file == Path::new("-")) {
         let why = "what comes from standard input has no digest before it ends";
         return Err(BadArguments(format!("--writer NAME is needed for -: {why}")).into());
@@ -80,10 +87,10 @@ pub fn run(place: &Place, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyho
     for path in job.files {
         let is_own = path != Path::new("-") && path.is_file() && job.format.is_none() && own_columns::are_in(path)?;
         match job.table {
-            _ if is_own => reports.push(of_own_columns(place, job, path)?),
-            Table::Ticks => reports.push(of_feed(place, job, path)?),
-            Table::Quotes => of_chains(place, job, path, reports)?,
-            Table::Surfaces => reports.push(of_surface(place, job, path)?),
+            _ if is_own => reports.push(of_own_columns(root, job, path)?),
+            Table::Ticks => reports.push(of_feed(root, job, path)?),
+            Table::Quotes => of_chains(root, job, path, reports)?,
+            Table::Surfaces => reports.push(of_surface(root, job, path)?),
             Table::Bars | Table::Greeks => {
                 let names: Vec<_> = job.table.columns().iter().map(|column| column.name).collect();
                 bail!(
@@ -100,31 +107,26 @@ pub fn run(place: &Place, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyho
 
 /// A writer under the name that the user gave, which counts on; else under one that stands for the input, which replaces what it wrote before.
 fn writer(
-    place: &Place,
+    root: &Root,
     job: &Job<'_>,
     digest: impl FnOnce() -> anyhow::Result<String>,
-) -> anyhow::Result<(Writer, String)> {
+) -> anyhow::Result<(RowWriter, String)> {
     let (name, earlier) = match job.writer {
         Some(name) => (name.to_owned(), Earlier::Keep),
         None => (digest()?, Earlier::Replace),
     };
-    Ok((Writer::new(place, WriterSettings::new(&name, earlier, clock())).map_err(super::refused)?, name))
+    Ok((RowWriter::new(root, WriterSettings::new(&name, earlier, clock()))?, name))
 }
 
-fn of_own_columns(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
-    let (mut writer, name) = writer(place, job, || digest::of_file(path))?;
-    own_columns::read(path, job.table, |rows| Ok(block_on(writer.append(job.table, rows))?))?;
+fn of_own_columns(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    own_columns::read(path, job.table, |rows| Ok(writer.append(job.table, rows)?))?;
     let read_as = format!("rows of {}", job.table);
-    Ok(FileReport {
-        file: shown(path),
-        read_as,
-        writer: name,
-        written: block_on(writer.finish())?,
-        ..FileReport::default()
-    })
+    let (written, sent) = writer.finish()?;
+    Ok(FileReport { file: shown(path), read_as, writer: name, written, sent, ..FileReport::default() })
 }
 
-fn of_feed(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+fn of_feed(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
     let mut opened = feed::open(path, job.format)?;
     let session = session_of(&opened, job.date, job.instrument);
     let from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
@@ -132,13 +134,13 @@ fn of_feed(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileRepo
         let format = opened.format;
         bail!(BadArguments(format!("{}: times of {format} count from midnight: --date is needed", shown(path))));
     }
-    let (writer, name) = writer(place, job, || digest::of_file(path))?;
+    let (writer, name) = writer(root, job, || digest::of_file(path))?;
     let mut rows = TickWriter::new(writer);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
     let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
     let (writer, refused) = rows.finish(&played.instruments)?;
-    let written = block_on(writer.finish())?;
+    let (written, sent) = writer.finish()?;
     if written.rows == 0 {
         let why = played.broken.unwrap_or_else(|| "no event in it".to_owned());
         bail!("{}: not one row: {why}", shown(path));
@@ -148,6 +150,7 @@ fn of_feed(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileRepo
         read_as: opened.format.to_string(),
         writer: name,
         written,
+        sent,
         left_out: left_out(&played.counts, refused),
         broken: played.broken,
     })
@@ -163,14 +166,14 @@ fn left_out(counts: &Counts, refused: u64) -> BTreeMap<String, u64> {
     told.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
 }
 
-fn of_chains(place: &Place, job: &Job<'_>, path: &Path, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
+fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
     let (mut found, mut passed_over) = (false, None);
     for member in chain::members(path)? {
         let member = member?;
         match chain::parse(&member, &job.chains) {
             Ok(chains) => {
                 found = true;
-                reports.push(of_member(place, job, &member, &chains)?);
+                reports.push(of_member(root, job, &member, &chains)?);
             }
             // Of many files those that are no chain are passed over, as `zomma analyze` does.
             Err(error) if member.one_of_many && error.is_no_chain() => passed_over = Some(error),
@@ -183,33 +186,34 @@ fn of_chains(place: &Place, job: &Job<'_>, path: &Path, reports: &mut Vec<FileRe
     }
 }
 
-fn of_member(place: &Place, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
+fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
     let told = job.chains.underlying.clone().unwrap_or_default();
-    let (mut writer, name) = writer(place, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
+    let (mut writer, name) = writer(root, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     for chain in chains {
         let rows = convert::quotes(chain, quote_instant(chain, job.quote_time))?;
         for (status, count) in rows.left_out {
             *left_out.entry(format!("rows: {status}")).or_default() += count as u64;
         }
-        block_on(writer.append(Table::Quotes, &rows.rows)).with_context(|| chain.source.clone())?;
+        writer.append(Table::Quotes, &rows.rows).with_context(|| chain.source.clone())?;
     }
     let read_as = format!("{} chains", chains.len());
-    let written = block_on(writer.finish())?;
-    Ok(FileReport { file: member.name.clone(), read_as, writer: name, written, left_out, broken: None })
+    let (written, sent) = writer.finish()?;
+    Ok(FileReport { file: member.name.clone(), read_as, writer: name, written, sent, left_out, broken: None })
 }
 
-fn of_surface(place: &Place, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+fn of_surface(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
     let saved = surface::read(path)?;
     let rows = convert::surface(&saved).with_context(|| shown(path))?;
-    let (mut writer, name) = writer(place, job, || digest::of_file(path))?;
-    block_on(writer.append(Table::Surfaces, &rows)).with_context(|| shown(path))?;
-    let written = block_on(writer.finish())?;
+    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    writer.append(Table::Surfaces, &rows).with_context(|| shown(path))?;
+    let (written, sent) = writer.finish()?;
     Ok(FileReport {
         file: shown(path),
         read_as: "a surface".to_owned(),
         writer: name,
         written,
+        sent,
         ..FileReport::default()
     })
 }

@@ -3,26 +3,51 @@
 mod digest;
 mod ingest;
 mod own_columns;
+mod row_writer;
 mod ticks;
 
 pub use ingest::{FileReport, Job, run as ingest};
+pub use row_writer::{Root, SpoolArgs, sink};
 
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use jiff::Timestamp;
-use zomma_storage::{Place, StorageError, parquet::Clock, place::S3Settings, rules::Rules, table::Table};
+use zomma_storage::{
+    Place, StorageError, block_on,
+    parquet::Clock,
+    place::S3Settings,
+    postgres::{Database, Settings, is_postgres},
+    rules::Rules,
+    table::Table,
+};
 
 use crate::failure::BadArguments;
 
 /// A place that must be there.
 pub fn open(root: &str) -> anyhow::Result<Place> {
+    if is_postgres(root) {
+        let why = "a server; allowed here: a folder or s3://bucket/prefix (docs/storage-postgres.md says how a server is copied)";
+        return Err(BadArguments(format!(
+            "{}: {why}",
+            root.split('?').next().unwrap_or_default().rsplit('@').next().unwrap_or_default()
+        ))
+        .into());
+    }
     Place::open(root, &settings()?).map_err(refused)
 }
 
 /// A place that is made where it is missing.
 pub fn create(root: &str) -> anyhow::Result<Place> {
     Place::create(root, &settings()?).map_err(refused)
+}
+
+/// A database that answers.
+pub fn database(root: &str) -> anyhow::Result<Database> {
+    block_on(Database::connect(root, Settings::default())).map_err(|error| match is_postgres(root) {
+        true => error.into(),
+        false => refused(error),
+    })
 }
 
 /// How S3 is reached, from the environment.

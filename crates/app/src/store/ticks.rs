@@ -4,36 +4,37 @@ use zomma_market::{
     event::{Event, Sink},
     instruments::Instruments,
 };
-use zomma_storage::{StorageError, block_on, convert::TickRows, parquet::Writer, table::Table};
+use zomma_storage::{StorageError, convert::TickRows, table::Table};
 
+use super::row_writer::RowWriter;
 use crate::feed::Listener;
 
 /// Makes rows of events, and writes them as they come.
 pub struct TickWriter {
     rows: TickRows,
-    writer: Writer,
+    writer: RowWriter,
     failed: Option<StorageError>,
 }
 
 impl TickWriter {
     /// Into a writer.
-    pub fn new(writer: Writer) -> Self {
+    pub fn new(writer: RowWriter) -> Self {
         Self { rows: TickRows::new(), writer, failed: None }
     }
 
     fn write(&mut self) {
         for rows in self.rows.ready() {
             if self.failed.is_none() {
-                self.failed = block_on(self.writer.append(Table::Ticks, &rows)).err();
+                self.failed = self.writer.append(Table::Ticks, &rows).err();
             }
         }
     }
 
     /// The writer, with every row of the feed in it, and how many events made no row.
-    pub fn finish(mut self, instruments: &Instruments) -> Result<(Writer, u64), StorageError> {
+    pub fn finish(mut self, instruments: &Instruments) -> Result<(RowWriter, u64), StorageError> {
         for rows in self.rows.finish(instruments)? {
             if self.failed.is_none() {
-                self.failed = block_on(self.writer.append(Table::Ticks, &rows)).err();
+                self.failed = self.writer.append(Table::Ticks, &rows).err();
             }
         }
         match self.failed {

@@ -25,6 +25,7 @@ mod risk;
 mod rubbish;
 mod sql;
 mod store;
+mod store_server;
 mod surface;
 mod train;
 mod tune;

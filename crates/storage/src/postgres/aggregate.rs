@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 use zomma_market::event::Flags;
 
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// What a rule did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Aggregated {
     /// [`Aggregate::name`].
     pub name: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, query_scalar};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::error::Result;
 use jiff::civil::Date;
 
 /// How a question is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The question.
     pub sql: String,

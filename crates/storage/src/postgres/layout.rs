@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::{Date, date};
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar, raw_sql};
 
 use super::connect::Database;
@@ -35,7 +36,8 @@ impl Lock {
 }
 
 /// What cuts tables into days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// PostgreSQL's own partitions, made by whoever writes first.
     Partitions,
@@ -222,7 +224,7 @@ pub(super) async fn partition_days(connection: &mut PgConnection, table: Table) 
 }
 
 /// A partition, and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Partition {
     /// The table.
     pub table: Table,

@@ -1,5 +1,6 @@
 //! Bringing a database to what this program needs: forward only, and safe where two programs start at once.
 
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar, raw_sql};
 
 use super::{
@@ -31,7 +32,7 @@ const STEPS: [(&str, &str); 1] = [(
 const OLDEST: i32 = 150_000;
 
 /// What [`migrate`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Migrated {
     /// Version before; 0 where nothing was there.
     pub from_version: i32,

@@ -1,6 +1,7 @@
 //! What is old goes, or gets thinner.
 
 use jiff::civil::Date;
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
 
 use super::{
@@ -18,7 +19,7 @@ use crate::{
 const NAMES_KEPT_DAYS: i32 = 30;
 
 /// What retention did, or would do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Retained {
     /// Days that went.
     pub dropped: Vec<(Table, Date)>,
@@ -146,12 +147,13 @@ async fn has_changes(connection: &mut PgConnection, table: Table, day: i64) -> s
     .await
 }
 
-/// Thins what is old, by each rule: of each instrument and interval the last row stays. Gives the rows that went. Twice gives the same.
+/// Thins what is old, by each rule: of each instrument and interval the last row stays. Gives the rows that went, or with `dry_run` would go. Twice
+/// gives the same. A hypertable's chunks are not thinned.
 ///
 /// # Errors
 ///
 /// Where the database fails or has not been migrated.
-pub async fn thin(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec<(Table, u64)>> {
+pub async fn thin(database: &Database, rules: &Rules, now_ns: i64, dry_run: bool) -> Result<Vec<(Table, u64)>> {
     let failed = |error| database.failed("thinning", error);
     let mut connection = database.connection().await?;
     let mut done = Vec::new();
@@ -159,9 +161,14 @@ pub async fn thin(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec
         let mut gone = 0;
         for day in partition_days(&mut connection, rule.table).await.map_err(failed)? {
             if is_older(day, rule.after_ns, now_ns) {
-                let statement = thin_sql(rule, day);
-                let deleted = query(AssertSqlSafe(statement)).execute(&mut connection).await.map_err(failed)?;
-                gone += deleted.rows_affected();
+                let statement = AssertSqlSafe(thin_sql(rule, day, dry_run));
+                gone += match dry_run {
+                    true => {
+                        let count: i64 = query_scalar(statement).fetch_one(&mut connection).await.map_err(failed)?;
+                        count.unsigned_abs()
+                    }
+                    false => query(statement).execute(&mut connection).await.map_err(failed)?.rows_affected(),
+                };
             }
         }
         done.push((rule.table, gone));
@@ -170,16 +177,21 @@ pub async fn thin(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec
 }
 
 /// A day is a whole number of intervals, so that none crosses into the next.
-fn thin_sql(rule: &Thin, day: i64) -> String {
-    let (name, interval, from, to) =
-        (full_name(rule.table), rule.interval_ns, day_start_ns(day), day_start_ns(day + 1));
-    let partition = format!("\"instrument\", (\"time\" - {from}) / {interval}");
+fn thin_sql(rule: &Thin, day: i64, dry_run: bool) -> String {
+    let (name, interval) = (full_name(rule.table), rule.interval_ns);
+    let (from, to) = (day_start_ns(day), day_start_ns(day + 1));
     let key = rule.table.key().iter().map(|name| format!("{} DESC", quoted(name))).collect::<Vec<_>>().join(", ");
-    format!(
-        "DELETE FROM {name} t USING (SELECT ctid, tableoid, row_number() OVER (PARTITION BY {partition} ORDER BY \"time\" DESC, {key}) AS place \
-         FROM {name} WHERE \"time\" >= {from} AND \"time\" < {to}) d \
-         WHERE t.ctid = d.ctid AND t.tableoid = d.tableoid AND d.place > 1 AND t.\"time\" >= {from} AND t.\"time\" < {to}"
-    )
+    let placed = format!(
+        "(SELECT ctid, tableoid, row_number() OVER (PARTITION BY \"instrument\", (\"time\" - {from}) / {interval} \
+         ORDER BY \"time\" DESC, {key}) AS place FROM {name} WHERE \"time\" >= {from} AND \"time\" < {to}) d"
+    );
+    match dry_run {
+        true => format!("SELECT count(*) FROM {placed} WHERE place > 1"),
+        false => format!(
+            "DELETE FROM {name} t USING {placed} WHERE t.ctid = d.ctid AND t.tableoid = d.tableoid AND d.place > 1 \
+             AND t.\"time\" >= {from} AND t.\"time\" < {to}"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
@@ -30,7 +31,7 @@ pub enum Accepted {
 }
 
 /// What catching up did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct CaughtUp {
     /// Batches that went in.
     pub batches: u64,

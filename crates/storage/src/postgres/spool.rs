@@ -9,6 +9,8 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, BufRead, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use arrow_array::RecordBatch;
@@ -70,15 +72,11 @@ impl Spool {
         let failed = |error: io::Error| StorageError::file(directory.display().to_string(), error);
         fs::create_dir_all(&directory).map_err(failed)?;
         let lock = File::create(directory.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StorageError::Busy {
-                    path: directory.display().to_string(),
-                    problem: "another process has this spool: end it, or name another folder".into(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        if !is_locked(&lock).map_err(failed)? {
+            return Err(StorageError::Busy {
+                path: directory.display().to_string(),
+                problem: "another process has this spool: end it, or name another folder".into(),
+            });
         }
         let mut waiting = Vec::new();
         for entry in fs::read_dir(&directory).map_err(failed)? {
@@ -220,6 +218,18 @@ impl Spool {
     fn wrong(&self, number: u64, problem: String) -> StorageError {
         StorageError::file(self.path(number).display().to_string(), problem)
     }
+}
+
+/// Whether we have the lock. A process that was started by the one that had it holds it too until it runs its own program: that is soon over.
+fn is_locked(lock: &File) -> io::Result<bool> {
+    for _ in 0..50 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// CRC-32 as in gzip and Ethernet (polynomial 0x04C11DB7, reflected).

@@ -6,6 +6,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{
@@ -33,7 +34,7 @@ const STAGED_BATCHES: u32 = 32;
 const DAYS_AT_ONCE: usize = 256;
 
 /// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Appended {
     /// Rows of the batch. Of rows with one key among them the last counts.
     pub rows: u64,

@@ -7,20 +7,21 @@ use jiff::civil::{Date, Time};
 use zomma_market::{chain::ReadOptions, format::Format};
 use zomma_storage::table::Table;
 
-use super::bytes_text;
+use super::{bytes_text, server};
 use crate::{
     commands::{
         self,
         chain_args::{parse_map, parse_time},
     },
     failure::ExitWith,
-    store::{self, FileReport, Job},
+    store::{self, FileReport, Job, Root},
 };
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 ROOT is a folder (made where it is missing) or s3://bucket/prefix, reached as the variables AWS_… or ZOMMA_S3_ENDPOINT, ZOMMA_S3_REGION,
-ZOMMA_S3_ACCESS_KEY_ID, ZOMMA_S3_SECRET_ACCESS_KEY, ZOMMA_S3_ALLOW_HTTP and ZOMMA_S3_PATH_STYLE say.
+ZOMMA_S3_ACCESS_KEY_ID, ZOMMA_S3_SECRET_ACCESS_KEY, ZOMMA_S3_ALLOW_HTTP and ZOMMA_S3_PATH_STYLE say; or a PostgreSQL server,
+postgres://user@host/database, that `zomma store migrate` has been to. With --spool rows wait in files while the server is away.
 
 What a file may be: for ticks a recorded feed of any format that `zomma book replay` reads; for quotes an option chain that
 `zomma analyze` reads (a file, a folder, a tar); for surfaces a file of `zomma surface fit`; for every table CSV or Parquet with columns
@@ -68,6 +69,8 @@ pub struct IngestArgs {
     /// Add files under this writer's name, instead of replacing what the same input wrote before.
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
+    #[command(flatten)]
+    spool: server::SpoolOptions,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -75,7 +78,8 @@ pub struct IngestArgs {
 
 /// Runs it.
 pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
-    let place = store::create(&args.root)?;
+    let spool = args.spool.spool();
+    let root = Root::create(&args.root, spool.as_ref())?;
     let job = Job {
         files: &args.files,
         table: args.table,
@@ -89,7 +93,8 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
     };
     let begun = Instant::now();
     let mut reports = Vec::new();
-    let done = store::ingest(&place, &job, &mut reports);
+    let done = store::ingest(&root, &job, &mut reports);
+    let waiting = root.finish();
     // What was written before a fault is told too.
     if args.json {
         commands::print(
@@ -99,6 +104,9 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
         commands::print(&text(args.table, &reports, begun.elapsed().as_secs_f64()))?;
     }
     done?;
+    if let (Some(spool), waiting @ 1..) = (&spool, waiting?) {
+        return Err(server::still_waiting(waiting, &args.root, spool.directory).into());
+    }
     let broken: Vec<String> = reports
         .iter()
         .filter_map(|report| {
@@ -116,16 +124,17 @@ fn text(table: Table, reports: &[FileReport], seconds: f64) -> String {
     // Writing to a string does not fail.
     for report in reports {
         let written = &report.written;
-        let _ = writeln!(
-            text,
-            "{}: {}, {} rows into {table} in {} files, {} (writer {})",
-            report.file,
-            report.read_as,
-            written.rows,
-            written.files,
-            bytes_text(written.bytes),
-            report.writer
-        );
+        let _ = write!(text, "{}: {}, {} rows into {table}", report.file, report.read_as, written.rows);
+        let _ = match &report.sent {
+            Some(sent) => writeln!(
+                text,
+                ": {} were there already, {} went into the spool (named {})",
+                sent.was_there, sent.spooled, report.writer
+            ),
+            None => {
+                writeln!(text, " in {} files, {} (writer {})", written.files, bytes_text(written.bytes), report.writer)
+            }
+        };
         if written.files_removed > 0 {
             let _ = writeln!(text, "  {} files of an earlier run are gone", written.files_removed);
         }

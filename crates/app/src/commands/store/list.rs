@@ -3,14 +3,15 @@
 use std::fmt::Write;
 
 use clap::Args;
-use zomma_storage::{block_on, inventory, verify as storage_verify};
+use zomma_storage::{block_on, inventory, postgres::is_postgres, verify as storage_verify};
 
-use super::{TableArgs, bytes_text};
+use super::{TableArgs, bytes_text, server};
 use crate::{commands, failure::ExitWith, store};
 
 /// Worked example of `--help`.
 const LIST_EXAMPLE: &str = "\
-Rows are told by the files' own footers; a file that cannot be read is named, and counts no rows.
+Rows are told by the files' own footers; a file that cannot be read is named, and counts no rows. Of a server (postgres://…) its
+partitions are listed, with the rows that it counted last.
 
 Example:
   $ zomma store list tables
@@ -54,6 +55,9 @@ pub struct VerifyArgs {
 
 /// Lists.
 pub fn run(args: &ListArgs) -> anyhow::Result<()> {
+    if is_postgres(&args.root) {
+        return server::list(&args.root, &store::tables(&args.tables.tables), args.json);
+    }
     let place = store::open(&args.root)?;
     let found = block_on(inventory::inventory(&place, &store::tables(&args.tables.tables)))?;
     if args.json {

@@ -1,8 +1,9 @@
-//! `zomma store`: long-term tables in a folder or a bucket.
+//! `zomma store`: long-term tables in a folder, a bucket or a PostgreSQL server.
 
 mod copy;
 mod ingest;
 mod list;
+mod server;
 mod upkeep;
 
 use clap::{Args, Subcommand};
@@ -36,6 +37,12 @@ enum StoreCommand {
     Retain(upkeep::RetainArgs),
     /// Bring a second copy up to date, each file read back and compared.
     Replicate(copy::ReplicateArgs),
+    /// Make the tables in a PostgreSQL server, or bring them to what this program needs.
+    Migrate(server::MigrateArgs),
+    /// Say how a PostgreSQL server would answer, and which days it leaves out.
+    Explain(server::ExplainArgs),
+    /// Send to a PostgreSQL server what waits for it in a spool.
+    CatchUp(server::CatchUpArgs),
 }
 
 /// Runs it.
@@ -49,6 +56,9 @@ pub fn run(args: &StoreArgs) -> anyhow::Result<()> {
         StoreCommand::Compact(args) => upkeep::compact(args),
         StoreCommand::Retain(args) => upkeep::retain(args),
         StoreCommand::Replicate(args) => copy::run(args),
+        StoreCommand::Migrate(args) => server::migrate(args),
+        StoreCommand::Explain(args) => server::explain(args),
+        StoreCommand::CatchUp(args) => server::catch_up(args),
     }
 }
 

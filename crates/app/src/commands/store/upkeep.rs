@@ -6,10 +6,12 @@ use clap::Args;
 use zomma_storage::{
     block_on,
     compact::{CompactSettings, LeftAlone},
-    downsample as aggregate, retention, thin as thinning,
+    downsample as aggregate,
+    postgres::is_postgres,
+    retention, thin as thinning,
 };
 
-use super::{AttemptArgs, NowArgs, TableArgs, bytes_text};
+use super::{AttemptArgs, NowArgs, TableArgs, bytes_text, server};
 use crate::{commands, failure::ExitWith, store};
 
 /// What the file of rules looks like.
@@ -47,7 +49,7 @@ nothing, and late rows change the bars that they are of.
 Example:
   $ zomma store downsample tables --rules rules.toml"))]
 pub struct DownsampleArgs {
-    /// Where the tables are: a folder or s3://bucket/prefix.
+    /// Where the tables are: a folder, s3://bucket/prefix or postgres://user@host/database.
     #[arg(value_name = "ROOT")]
     root: String,
     /// The file of rules.
@@ -68,7 +70,7 @@ What is thinned is gone: --dry-run lists the days.
 Example:
   $ zomma store thin tables --rules rules.toml --dry-run"))]
 pub struct ThinArgs {
-    /// Where the tables are: a folder or s3://bucket/prefix.
+    /// Where the tables are: a folder, s3://bucket/prefix or postgres://user@host/database.
     #[arg(value_name = "ROOT")]
     root: String,
     /// The file of rules.
@@ -124,7 +126,7 @@ minutes) or replaced, and until every rule of aggregation that reads it has seen
 Example:
   $ zomma store retain tables --rules rules.toml --dry-run"))]
 pub struct RetainArgs {
-    /// Where the tables are: a folder or s3://bucket/prefix.
+    /// Where the tables are: a folder, s3://bucket/prefix or postgres://user@host/database.
     #[arg(value_name = "ROOT")]
     root: String,
     /// The file of rules.
@@ -142,6 +144,9 @@ pub struct RetainArgs {
 
 /// Aggregates.
 pub fn downsample(args: &DownsampleArgs) -> anyhow::Result<()> {
+    if is_postgres(&args.root) {
+        return server::downsample(&args.root, &store::rules(&args.rules)?, args.now.ns(), args.json);
+    }
     let (place, rules) = (store::open(&args.root)?, store::rules(&args.rules)?);
     let reports = block_on(aggregate::downsample(&place, &rules, args.now.ns()))?;
     if args.json {
@@ -174,6 +179,10 @@ pub fn downsample(args: &DownsampleArgs) -> anyhow::Result<()> {
 
 /// Thins.
 pub fn thin(args: &ThinArgs) -> anyhow::Result<()> {
+    if is_postgres(&args.root) {
+        let (rules, now_ns) = (store::rules(&args.rules)?, args.attempt.attempt().now_ns);
+        return server::thin(&args.root, &rules, now_ns, (args.dry_run, args.json));
+    }
     let (place, rules) = (store::open(&args.root)?, store::rules(&args.rules)?);
     let report = block_on(thinning::thin(&place, &rules, args.attempt.attempt(), args.dry_run))?;
     if args.json {
@@ -227,6 +236,10 @@ pub fn compact(args: &CompactArgs) -> anyhow::Result<()> {
 
 /// Drops.
 pub fn retain(args: &RetainArgs) -> anyhow::Result<()> {
+    if is_postgres(&args.root) {
+        let rules = store::rules(&args.rules)?;
+        return server::retain(&args.root, &rules, args.now.ns(), (args.dry_run, args.json));
+    }
     let (place, rules) = (store::open(&args.root)?, store::rules(&args.rules)?);
     let report = block_on(retention::retain(&place, &rules, args.now.ns(), args.dry_run))?;
     if args.json {
@@ -244,7 +257,7 @@ pub fn retain(args: &RetainArgs) -> anyhow::Result<()> {
     commands::print(&text)
 }
 
-fn or_nothing(lines: String, nothing: &str) -> String {
+pub(super) fn or_nothing(lines: String, nothing: &str) -> String {
     if lines.is_empty() { format!("{nothing}\n") } else { lines }
 }
 

@@ -133,7 +133,7 @@ async fn ingests_as_a_child() {
         println!("taken {batch}");
     }
     assert_eq!(sink.finish(Duration::from_secs(120)).await.unwrap().waiting, 0);
-    println!("finished");
+    println!("every batch is in");
 }
 
 fn child(url: &str, folder: &Path) -> Child {
@@ -196,7 +196,7 @@ async fn the_process_is_killed_and_no_row_is_lost_or_doubled() {
     let mut last = child(&url, folder.path());
     let lines = BufReader::new(last.stdout.take().unwrap()).lines().map_while(Result::ok);
     // To the last line: the harness speaks after it.
-    assert_eq!(lines.filter(|line| line.contains("finished")).count(), 1);
+    assert_eq!(lines.filter(|line| line.contains("every batch is in")).count(), 1);
     assert!(last.wait().unwrap().success());
     all_are_there(&database, CHILD_BATCHES).await;
 }

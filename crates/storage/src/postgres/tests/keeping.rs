@@ -178,7 +178,8 @@ async fn both_back_ends_make_the_same_bars() {
     let (of_files, _) = parquet::read(&place, Table::Bars, &parquet::Filter::default()).await.unwrap();
     let sorted = |batches: &[RecordBatch]| -> Vec<String> {
         let whole = arrow_select::concat::concat_batches(&Table::Bars.schema(), batches).unwrap();
-        let mut rows: Vec<_> = (0..whole.num_rows()).map(|row| format!("{:?}", whole.slice(row, 1).columns())).collect();
+        let mut rows: Vec<_> =
+            (0..whole.num_rows()).map(|row| format!("{:?}", whole.slice(row, 1).columns())).collect();
         rows.sort_unstable();
         rows
     };
@@ -238,9 +239,10 @@ async fn of_old_quotes_the_last_of_an_interval_stays() {
     let rules = rules("[[thin]]\ntable = \"quotes\"\ninterval = \"1m\"\nafter = \"7d\"");
     // The second day is not old enough yet.
     let now = DAY + 8 * DAY_NS;
-    assert_eq!(thin(&database, &rules, now).await.unwrap(), [(Table::Quotes, 2)]);
+    assert_eq!(thin(&database, &rules, now, true).await.unwrap(), [(Table::Quotes, 2)]);
+    assert_eq!(thin(&database, &rules, now, false).await.unwrap(), [(Table::Quotes, 2)]);
     let expected = [sent[1], sent[2], sent[4], sent[5], sent[6]];
     assert_eq!(rows(&database, &Request::of(Table::Quotes)).await, quotes(&expected));
-    assert_eq!(thin(&database, &rules, now).await.unwrap(), [(Table::Quotes, 0)]);
-    assert_eq!(thin(&database, &rules, now + DAY_NS).await.unwrap(), [(Table::Quotes, 1)]);
+    assert_eq!(thin(&database, &rules, now, false).await.unwrap(), [(Table::Quotes, 0)]);
+    assert_eq!(thin(&database, &rules, now + DAY_NS, false).await.unwrap(), [(Table::Quotes, 1)]);
 }
