@@ -100,6 +100,7 @@ pub(super) async fn explain(
     for (name, source, predicates) in scans(logical).map_err(fault)? {
         if let Some(table) = source.downcast_ref::<PostgresTable>() {
             reads.push(of_server(name, table, Bounds::of(&predicates)));
+            continue;
         }
         let Some(table) = source.downcast_ref::<PlaceTable>() else { continue };
         let picked = table.pick(&predicates).await?;
