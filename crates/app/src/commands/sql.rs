@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use zomma_storage::{
-    Place,
+    Place, block_on,
     place::S3Settings,
-    sql::{NamedPlace, Settings},
+    postgres::{self, Database, is_postgres},
+    sql::{Kept, NamedPlace, Settings},
 };
 
 use crate::{
@@ -46,8 +47,8 @@ pub struct SqlArgs {
     /// Read the query from a file.
     #[arg(short, long, value_name = "QUERY.sql", conflicts_with = "query")]
     file: Option<PathBuf>,
-    /// A place of tables: a folder, or s3://bucket/prefix. Of a second one the tables are NAME.quotes and so on, NAME being the last part of
-    /// its path unless given. Repeatable.
+    /// A place of tables: a folder, s3://bucket/prefix, or postgres://user@host:port/database. Of a second one the tables are NAME.quotes and so on, NAME being the last part of
+    /// its path, or postgres, unless given. Repeatable.
     #[arg(long, value_name = "[NAME=]ROOT")]
     root: Vec<String>,
     /// A file under a name. Repeatable.
@@ -120,10 +121,15 @@ fn read_query(args: &SqlArgs) -> anyhow::Result<String> {
 fn place(root: &str, s3: &S3Settings) -> anyhow::Result<NamedPlace> {
     let (name, root) = match root.split_once('=') {
         Some((name, rest)) if is_name(name) => (name.to_owned(), rest),
+        _ if is_postgres(root) => ("postgres".to_owned(), root),
         _ => (name_of(root), root),
     };
-    let place = Place::open(root, s3).context("--root")?;
-    Ok(NamedPlace { name, place })
+    let kept = if is_postgres(root) {
+        Kept::Server(block_on(Database::connect(root, postgres::Settings::default())).context("--root")?)
+    } else {
+        Kept::Files(Place::open(root, s3).context("--root")?)
+    };
+    Ok(NamedPlace { name, kept })
 }
 
 /// The last part of a path as a name that needs no quotes.

@@ -5,6 +5,6 @@ mod output;
 mod run;
 mod text_table;
 
-pub use listing::{functions, functions_json, tables, tables_json};
+pub use listing::{functions, functions_json};
 pub use output::Format;
 pub use run::{Job, run};

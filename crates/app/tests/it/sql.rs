@@ -271,3 +271,53 @@ fn an_interrupted_query_leaves_no_file() {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
+
+/// A place of quotes on two days, and a chain, as the documentation has them.
+fn documented_data(folder: &Path) {
+    let sql = |query: &str, output: &str| {
+        let output = folder.join(output);
+        fs::create_dir_all(output.parent().unwrap()).unwrap();
+        run(&["sql", query, "-o", arg(&output)]).ok();
+    };
+    sql(
+        "SELECT 'call' AS option_type, bs_price('call', 100, value, 0.5, 0.03, 0.01, 0.3 - value / 1000) AS price, 100.0 AS spot, \
+         CAST(value AS double) AS strike, 0.5 AS expiry_years FROM range(90, 111, 10) \
+         UNION ALL SELECT 'call', 2.0, 100.0, 80.0, 0.5",
+        "chain.csv",
+    );
+    for day in [5, 6] {
+        let query = format!(
+            "SELECT arrow_cast(arrow_cast(timestamp '2026-01-0{day}T14:30:00', 'Timestamp(Nanosecond, None)'), 'Int64') AS t, value FROM range(7)"
+        );
+        let query = format!(
+            "SELECT arrow_cast(t + value * 3600000000000, 'Timestamp(Nanosecond, Some(\"UTC\"))') AS time, 'SPY' AS instrument, \
+             680.0 + {day} + value / 4.0 AS bid, 680.05 + {day} + value / 4.0 AS ask, 100.0 * (value + 1) AS bid_size, 300.0 AS ask_size FROM ({query})"
+        );
+        sql(&query, &format!("desk/quotes/date=2026-01-0{day}/demo-000001.parquet"));
+    }
+}
+
+#[test]
+fn documented_queries_give_what_the_documentation_shows() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sql.md");
+    let page = fs::read_to_string(page).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    documented_data(folder.path());
+    let program = Path::new(env!("CARGO_BIN_EXE_zomma")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut tried = 0;
+    for block in page.split("\n\n").filter(|block| block.starts_with("    $ zomma")) {
+        let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+        // The command ends with the line that closes its quote.
+        let quotes = |count: usize| lines[..count].concat().matches('"').count();
+        let command = (1..=lines.len()).find(|count| quotes(*count) % 2 == 0).unwrap();
+        let text = lines[..command].join("\n");
+        let text = text.strip_prefix("$ ").unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let output = shell.args(["-c", text]).env("PATH", &path).current_dir(folder.path()).output().unwrap();
+        let ran = crate::program::Run::of(&output).ok();
+        assert_eq!(ran.out.trim_end(), lines[command..].join("\n"), "{text}");
+        tried += 1;
+    }
+    assert!(tried >= 5, "{tried}");
+}

@@ -7,9 +7,15 @@ use arrow_array::{
     types::{Float64Type, Int64Type},
 };
 use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
+use zomma_testkit::postgres::Server;
 
 use super::*;
-use crate::{Place, block_on, place::S3Settings, table::Table};
+use crate::{
+    Place, block_on,
+    place::S3Settings,
+    postgres::{self, Database},
+    table::Table,
+};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// 2026-01-01.
@@ -18,29 +24,34 @@ const INSTRUMENTS: [&str; 2] = ["AAPL", "SPY"];
 /// Rows of an instrument and day; a row group has a quarter of a day's.
 const ROWS: i64 = 100;
 
-/// Quotes of five days, a file a day and instrument, four row groups each: one every 864 seconds, bid = rows since the first day.
+/// Quotes of one day since the first, one every 864 seconds, bid = rows since the first day.
+fn quotes_of(day: i64, instrument: &str) -> RecordBatch {
+    let rows: Vec<i64> = (0..ROWS).collect();
+    let schema = Table::Quotes.schema();
+    let columns = schema.fields().iter().map(|field| -> ArrayRef {
+        match field.name().as_str() {
+            "time" => {
+                let times = rows.iter().map(|row| (FIRST_DAY + day) * DAY_NS + row * (DAY_NS / ROWS));
+                Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC"))
+            }
+            "instrument" => Arc::new(StringArray::from_iter_values(rows.iter().map(|_| instrument))),
+            "bid" => Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| (day * ROWS + row) as f64))),
+            _ => new_null_array(field.data_type(), rows.len()),
+        }
+    });
+    RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+}
+
+/// Five days of them, a file a day and instrument, four row groups each.
 fn quotes(root: &Path) {
     for day in 0..5 {
         for (at, instrument) in INSTRUMENTS.iter().enumerate() {
-            let rows: Vec<i64> = (0..ROWS).collect();
-            let times = rows.iter().map(|row| (FIRST_DAY + day) * DAY_NS + row * (DAY_NS / ROWS));
-            let bids = rows.iter().map(|row| (day * ROWS + row) as f64);
-            let schema = Table::Quotes.schema();
-            let columns = schema.fields().iter().map(|field| -> ArrayRef {
-                match field.name().as_str() {
-                    "time" => Arc::new(TimestampNanosecondArray::from_iter_values(times.clone()).with_timezone("UTC")),
-                    "instrument" => Arc::new(StringArray::from_iter_values(rows.iter().map(|_| instrument))),
-                    "bid" => Arc::new(Float64Array::from_iter_values(bids.clone())),
-                    _ => new_null_array(field.data_type(), rows.len()),
-                }
-            });
-            let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
             let folder = root.join(format!("quotes/date=2026-01-0{}", day + 1));
             fs::create_dir_all(&folder).unwrap();
             let file = fs::File::create(folder.join(format!("test-00000{at}.parquet"))).unwrap();
             let properties = WriterProperties::builder().set_max_row_group_row_count(Some(ROWS as usize / 4)).build();
-            let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).unwrap();
-            writer.write(&batch).unwrap();
+            let mut writer = ArrowWriter::try_new(file, Table::Quotes.schema(), Some(properties)).unwrap();
+            writer.write(&quotes_of(day, instrument)).unwrap();
             writer.close().unwrap();
         }
     }
@@ -241,4 +252,46 @@ fn sorting_beyond_the_memory_spills_and_what_cannot_spill_says_so() {
     let wide = "SELECT array_agg(repeat('x', 100) || CAST(value AS text)) FROM range(3000000)";
     let error = rows(&session, wide).unwrap_err();
     assert!(error.message.contains("not enough memory") && error.help.unwrap().contains("--memory-limit"));
+}
+
+#[test]
+fn a_server_is_asked_for_what_a_query_needs() {
+    let Some(server) = Server::shared() else { return };
+    let name = server.create_database();
+    let database = block_on(async {
+        let database = Database::connect(&server.url(&name), postgres::Settings::default()).await.unwrap();
+        postgres::migrate(&database).await.unwrap();
+        let mut writer = postgres::Writer::new(database.clone());
+        for day in 0..5 {
+            for instrument in INSTRUMENTS {
+                let id = format!("{instrument}-{day}");
+                writer.append(Table::Quotes, &quotes_of(day, instrument), &id).await.unwrap();
+            }
+        }
+        database
+    });
+    let folder = tempfile::tempdir().unwrap();
+    quotes(folder.path());
+    let server = NamedPlace { name: "server".into(), kept: Kept::Server(database) };
+    let session = session(Settings { places: vec![place("files", folder.path()), server], ..Settings::default() });
+    for query in [
+        "SELECT count(*) FROM {}.quotes",
+        "SELECT sum(bid), min(time), max(time) FROM {}.quotes WHERE time > '2026-01-02' AND instrument = 'SPY'",
+        "SELECT instrument, bid FROM {}.quotes WHERE time BETWEEN '2026-01-02' AND '2026-01-03' ORDER BY instrument, bid",
+        "SELECT count(*) FROM {}.quotes WHERE instrument IN ('SPY', 'QQQ') OR bid < 10",
+    ] {
+        let of = |place: &str| rows(&session, &query.replace("{}", place)).unwrap();
+        assert_eq!(of("server"), of("files"), "{query}");
+    }
+    let limited = rows(&session, "SELECT * FROM server.quotes LIMIT 7").unwrap();
+    assert_eq!(limited.num_rows(), 7);
+    let sql = "SELECT bid FROM server.quotes WHERE time >= '2026-01-02' AND instrument = 'SPY'";
+    let said = explained(&session, sql, Explain::Plan).to_string();
+    let begin = (FIRST_DAY + 1) * DAY_NS;
+    for words in ["asked of the server", &format!("time >= {begin} ns"), "instruments SPY"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let both =
+        "SELECT count(*) FROM server.quotes a JOIN files.quotes b ON a.time = b.time AND a.instrument = b.instrument";
+    assert_eq!(count(&session, both), 1000);
 }
