@@ -28,7 +28,7 @@ use super::{
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{self, play, session_of, shown},
+    feed::{self, Feed, play, schema_of, session_of, shown},
     surface,
 };
 
@@ -138,7 +138,8 @@ fn of_feed(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport
     let mut rows = TickWriter::new(writer);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let played = play(opened.format, bytes, &session, &mut rows, &mut bar);
+    let feed = Feed { format: opened.format, session: &session, schema: schema_of(opened.format, None)? };
+    let played = play(feed, bytes, &mut rows, &mut bar);
     let (writer, refused) = rows.finish(&played.instruments)?;
     let (written, sent) = writer.finish()?;
     if written.rows == 0 {
