@@ -5,11 +5,11 @@
 
 use std::{fs, panic, path::PathBuf};
 
-use zomma_market::{
+use super::{TARGETS, find};
+use crate::{
     book::Books,
     dbn::DbnWriter,
     event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side, Sink},
-    fuzzing::{TARGETS, find},
     instruments::{Definition, Instruments},
     itch::{
         Header, Message, encode_framed,
@@ -43,7 +43,7 @@ fn itch_messages() -> Vec<Message> {
         raw(b'R', b"ACME    QN\0\0\0\x64NC  PNNNN\0\0\0\0N"),
         add(1, b'B', 99_900),
         add(2, b'S', 100_100),
-        OrderExecuted { header: header(5), order_reference: 1, executed_shares: 100, match_number: 9 }.into(),
+        OrderExecuted { header: header(5), order_reference: 1, shares: 100, match_number: 9 }.into(),
         OrderDelete { header: header(9), order_reference: 2 }.into(),
     ]
 }
