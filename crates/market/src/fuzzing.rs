@@ -5,7 +5,7 @@
 
 use std::{
     io::{Cursor, Read as _},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use crate::{
@@ -150,9 +150,14 @@ fn soup_server(bytes: &[u8]) {
     }
 }
 
+/// Our own schema, read once.
+fn schema() -> Option<Arc<Schema>> {
+    static SCHEMA: OnceLock<Option<Arc<Schema>>> = OnceLock::new();
+    SCHEMA.get_or_init(|| mdp3::schema().ok().map(Arc::new)).clone()
+}
+
 fn mdp3_packets(bytes: &[u8]) {
-    let Ok(schema) = mdp3::schema() else { return };
-    let schema = Arc::new(schema);
+    let Some(schema) = schema() else { return };
     for view in [mdp3::View::Levels, mdp3::View::Orders] {
         let settings = mdp3::Settings { view, most_held_changes: 1_000, ..mdp3::Settings::default() };
         let Ok(mut decoder) = mdp3::Mdp3Decoder::new(Arc::clone(&schema), settings) else { return };
@@ -177,8 +182,8 @@ fn sbe_schema(bytes: &[u8]) {
 }
 
 fn capture(bytes: &[u8]) {
-    let Ok(schema) = mdp3::schema() else { return };
-    let Ok(mut of_mdp3) = mdp3::CaptureDecoder::new(Arc::new(schema), mdp3::Settings::default()) else { return };
+    let Some(schema) = schema() else { return };
+    let Ok(mut of_mdp3) = mdp3::CaptureDecoder::new(schema, mdp3::Settings::default()) else { return };
     let mut of_mold = MoldDecoder::new(0, itch::frame::mold::Settings::default(), None, 0);
     let mut listener = Listener::default();
     let _ = datagrams(bytes, |datagram: Datagram<'_>| {
@@ -215,3 +220,7 @@ fn checkpoint(bytes: &[u8]) {
         books.checkpoint(&mut Vec::new());
     }
 }
+
+#[cfg(test)]
+#[path = "fuzzing_tests.rs"]
+mod tests;

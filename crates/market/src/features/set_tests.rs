@@ -296,7 +296,9 @@ fn updates(day: &Day, rows: usize) -> impl Iterator<Item = Update<'_>> {
 #[test]
 fn real_every_feature_has_a_value_by_noon_and_knows_nothing_of_the_afternoon() {
     let Some(day) = lobster::amzn() else { return };
+    // AMZN trades too little by noon for fifty buckets of a million.
     let features = registry::features().map(|info| info.name).collect::<Vec<_>>().join(",");
+    let features = features.replace("vpin_bulk", "vpin_bulk:400000value").replace("vpin,", "vpin:400000value,");
     let half = day.rows() / 2;
     let whole = FeatureSet::parse(&features).unwrap().columns(updates(day, half + 5_000));
     let morning = FeatureSet::parse(&features).unwrap().columns(updates(day, half));

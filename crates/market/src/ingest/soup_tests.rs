@@ -154,7 +154,8 @@ fn who_is_not_known_is_refused_and_does_not_try_again() {
 
 #[test]
 fn a_client_that_reads_nothing_is_dropped_and_the_others_lose_nothing() {
-    let settings = server_settings("127.0.0.1:0".parse().unwrap(), 200_000_000);
+    // Long enough that the client that reads is not taken for slow on a busy machine.
+    let settings = server_settings("127.0.0.1:0".parse().unwrap(), 2_000_000_000);
     let server = SoupServer::start(settings, Session::new(NAME), |_, _| {}).unwrap();
     let reader = listen(server.address(), login(1));
     let mut sleeps = TcpStream::connect(server.address()).unwrap();
@@ -167,13 +168,13 @@ fn a_client_that_reads_nothing_is_dropped_and_the_others_lose_nothing() {
     for _ in 0..400 {
         server.publish(&long).unwrap();
     }
-    assert!(until(|| server.metrics().slow.get() == 1));
+    assert!(until(|| server.metrics().slow.get() >= 1));
     server.publish(&delete(9)).unwrap();
     server.end_session();
     assert!(until(|| reader.is_finished()));
     let (client, normaliser, events) = reader.join().unwrap().into_parts();
     assert_eq!((client.counts().messages, normaliser.counts().unknown), (401, 400));
-    assert_eq!((deleted(&events).0, client.counts().logins), (vec![9], 1));
+    assert_eq!((deleted(&events), client.counts().missing), ((vec![9], false), 0));
 }
 
 #[test]
@@ -191,8 +192,13 @@ fn what_clients_send_without_a_number_is_given_with_their_name_and_may_be_answer
     stream.write_all(&bytes).unwrap();
     assert_eq!(hears.recv_timeout(Duration::from_secs(10)), Ok((*b"zomma ", b"buy".to_vec())));
     server.publish(b"bought").unwrap();
-    let mut answer = [0; 33 + 9];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer[33..], b"\0\x07Sbought");
+    // Behind the acceptance of the login, and perhaps a heartbeat.
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\0\x07Sbought") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+        assert!(answer.len() < 1_000, "{}", String::from_utf8_lossy(&answer));
+    }
     assert_eq!(server.stop().unwrap().next_sequence(), 2);
 }

@@ -63,9 +63,8 @@ impl Adjustment {
         {
             match *action {
                 Action::Split { new_shares, old_shares } => {
-                    let ratio = f64::from(new_shares) / f64::from(old_shares);
-                    forward.price /= ratio;
-                    forward.size *= ratio;
+                    forward.price *= f64::from(old_shares) / f64::from(new_shares);
+                    forward.size *= f64::from(new_shares) / f64::from(old_shares);
                 }
                 Action::CashDividend { amount_nanos, close_nanos } if what == AdjustFor::SplitsAndDividends => {
                     forward.price *= 1.0 - amount_nanos as f64 / close_nanos as f64;

@@ -1,6 +1,5 @@
 //! The readers against whole files: real ones where they are there, damaged ones made here.
 
 mod files;
-mod fuzz;
 mod real_bars;
 mod real_chains;

@@ -5,11 +5,11 @@
 
 use std::{fs, panic, path::PathBuf};
 
-use zomma_market::{
+use super::{TARGETS, find};
+use crate::{
     book::Books,
     dbn::DbnWriter,
     event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side, Sink},
-    fuzzing::{TARGETS, find},
     instruments::{Definition, Instruments},
     itch::{
         Header, Message, encode_framed,
