@@ -6,11 +6,10 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::{
-    downsample::RULE_WRITER,
     error::{Result, StorageError},
     parquet::{
         Attempt, DataFile, files,
-        layout::{DAY_NS, REPLACER, begin_ns},
+        layout::{DAY_NS, REPLACE, REPLACER, RULE_WRITER, begin_ns, date_of_path, folder},
         rewrite::{All, rewrite},
         take_up,
     },
@@ -159,10 +158,10 @@ async fn clean_up(place: &Place, table: Table, settings: &CompactSettings, repor
     if settings.dry_run {
         return Ok(());
     }
-    for meta in place.list(&crate::parquet::layout::folder(table)).await? {
+    for meta in place.list(&folder(table)).await? {
         let Some(name) = meta.location.filename() else { continue };
-        if name == crate::parquet::layout::REPLACE {
-            let Some(date) = crate::parquet::layout::date_of_path(&meta.location) else { continue };
+        if name == REPLACE {
+            let Some(date) = date_of_path(&meta.location) else { continue };
             match take_up(place, table, date, settings.attempt).await {
                 Ok(was_there) => report.taken_up += usize::from(was_there),
                 // Told when the partition's turn comes.

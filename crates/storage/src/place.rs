@@ -293,10 +293,12 @@ fn put_file(target: &std::path::Path, bytes: &[u8], put: Put) -> io::Result<bool
     let folder = target.parent().unwrap_or(std::path::Path::new("."));
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let unfinished = folder.join(format!(".{name}.{}-{serial}{UNFINISHED}", std::process::id()));
+    // The folder goes with its last file: another process may take that away between these two.
+    let create = || fs::create_dir_all(folder).and_then(|()| File::create(&unfinished));
     let write = || {
-        // The folder may go while its last file is deleted by another process: it is made again.
-        fs::create_dir_all(folder)?;
-        let mut file = File::create(&unfinished)?;
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let mut file =
+            (0..3).fold(create(), |file, _| if file.as_ref().is_err_and(is_gone) { create() } else { file })?;
         file.write_all(bytes)?;
         file.sync_all()?;
         drop(file);

@@ -38,8 +38,8 @@ fn name(source: &str, digest: &Digest) -> String {
     let file = source.rsplit(['/', '!']).next().unwrap_or_default();
     let plain: String = file.chars().filter(|c| c.is_ascii_alphanumeric()).take(STEM_CHARS).collect();
     let stem = if plain.is_empty() { "input".to_owned() } else { plain };
-    // No other writer's name: those of replacements and rules have a dash behind these words.
-    format!("{stem}-{digest}")
+    // A dot, since names that begin with `replace-` and `rule-` are those of other work.
+    format!("{stem}.{digest}")
 }
 
 #[cfg(test)]
@@ -52,11 +52,11 @@ mod tests {
         let path = folder.path().join("day 1 (über).csv.gz");
         std::fs::write(&path, "content").unwrap();
         let name = of_file(&path).unwrap();
-        assert!(name.starts_with("day1bercsvgz-"), "{name}");
+        assert!(name.starts_with("day1bercsvgz."), "{name}");
         assert_eq!(name, of_bytes("elsewhere!day 1 (über).csv.gz", b"content", ""));
         std::fs::write(&path, "contents").unwrap();
         assert_ne!(of_file(&path).unwrap(), name);
         assert_ne!(of_bytes("day 1 (über).csv.gz", b"content", "SPX"), name);
-        assert!(of_bytes("-", b"", "").starts_with("input-"));
+        assert!(of_bytes("-", b"", "").starts_with("input."));
     }
 }

@@ -27,7 +27,7 @@ use crate::{
         encode::{About, Encoder},
         file::{OpenFile, time_range},
         files,
-        layout::{DAY_NS, begin_ns, file_path},
+        layout::{DAY_NS, RULE_WRITER, begin_ns, file_path},
         merge::Merged,
         sort::sorted,
     },
@@ -38,9 +38,6 @@ use crate::{
 };
 use fold::Fold;
 use state::{Day, State, seen};
-
-/// What the names of files begin with that a rule makes, and no others.
-pub(crate) const RULE_WRITER: &str = "rule-";
 
 /// What a rule did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

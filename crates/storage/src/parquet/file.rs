@@ -139,6 +139,11 @@ impl OpenFile {
         Ok(Self { path: path.to_owned(), about, metadata, groups_read, filter: filter.clone(), stream })
     }
 
+    /// Where it is, for messages.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The next rows that are wanted; there may be none among those that were read.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         match self.stream.next().await.transpose() {

@@ -5,6 +5,8 @@ use object_store::{ObjectMeta, path::Path};
 
 use crate::table::Table;
 
+/// What the names of files begin with that a rule of aggregation makes, and no others.
+pub(crate) const RULE_WRITER: &str = "rule-";
 /// Nanoseconds of a day of UTC.
 pub const DAY_NS: i64 = 86_400_000_000_000;
 /// The file that says which files of a partition are being replaced by which.

@@ -12,7 +12,7 @@ use super::{
     layout::DataFile,
 };
 use crate::{
-    error::Result,
+    error::{Result, StorageError},
     place::Place,
     table::{INSTRUMENT, TIME, Table},
 };
@@ -38,6 +38,23 @@ struct Source {
     file: OpenFile,
     current: Option<Arc<Batch>>,
     row: usize,
+}
+
+impl Source {
+    /// That rows come in order, after those before them: a file of another program may not, and merging it would lose rows' order and keys.
+    fn is_sorted(&self, rows: &RecordBatch) -> Result<()> {
+        let (names, times) = (instruments(rows), times(rows));
+        let place = |row: usize| (names.value(row), times.value(row));
+        let before = self.current.as_ref().and_then(|batch| {
+            let last = batch.rows.num_rows().checked_sub(1)?;
+            Some((batch.names().value(last), batch.times().value(last)))
+        });
+        let follows = rows.num_rows() == 0 || before.is_none_or(|before| before <= place(0));
+        if follows && (1..rows.num_rows()).all(|row| place(row - 1) <= place(row)) {
+            return Ok(());
+        }
+        Err(StorageError::file(self.file.path(), "its rows are not sorted by instrument and time; ingest it again"))
+    }
 }
 
 /// Rows of a file in memory.
@@ -132,6 +149,7 @@ impl Merged {
                 from.current = None;
                 return Ok(());
             };
+            from.is_sorted(&rows)?;
             let keys = match self.key_columns.is_empty() {
                 true => None,
                 false => {

@@ -166,7 +166,7 @@ fn what_may_not_be_kept_is_named_and_no_row_of_it_is() {
     refused(with("time", Arc::new(Int64Array::from(vec![1, 2]))), &["column time is Int64", "Timestamp"]);
     refused(with("gamma", floats(vec![None, None])), &["no column \"gamma\"", "bid_size"]);
     refused(RecordBatch::try_from_iter([("bid", floats(vec![None]))]).unwrap(), &["column time is missing"]);
-    for writer in ["", "a/b", ".a", "replace-x", "-a"] {
+    for writer in ["", "a/b", ".a", "replace-x", "rule-x", "-a"] {
         assert!(Writer::new(&place, settings(writer)).is_err(), "{writer}");
     }
     // Absent values in a column whose slots hold rubbish are no fault, and columns that may be missing may.
@@ -393,4 +393,68 @@ fn dates_are_those_that_have_files() {
     let found = block_on(dates(&place, Table::Quotes)).unwrap();
     assert_eq!(found, BTreeSet::from([date(2025, 12, 31), DAY]));
     assert!(block_on(dates(&place, Table::Bars)).unwrap().is_empty());
+}
+
+/// A file of quotes as another program may write it.
+fn foreign(place: &Place, table: Table, date: Date, rows: &RecordBatch) -> String {
+    let about = encode::About { table, written_ns: 1, replaces: Vec::new() };
+    let mut encoder = encode::Encoder::new(&about, 1).unwrap();
+    encoder.write(rows).unwrap();
+    let path = layout::file_path(Table::Quotes, date, "foreign", 0);
+    block_on(place.put(&path, encoder.finish().unwrap(), Put::Replace)).unwrap();
+    path.to_string()
+}
+
+#[test]
+fn what_another_program_put_there_wrongly_is_found_and_never_merged() {
+    let begin = begin_ns(DAY);
+    let sorted = at(&[(begin, "A"), (begin + 1, "A"), (begin, "B")]);
+    let cases = [
+        (at(&[(begin, "B"), (begin, "A")]), "not sorted"),
+        (at(&[(begin + 5, "A"), (begin + 4, "A")]), "row 2"),
+        (at(&[(begin, "A"), (begin + DAY_NS, "A")]), "time is of 2026-01-03"),
+    ];
+    for (rows, problem) in &cases {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place_of(&folder);
+        let path = foreign(&place, Table::Quotes, DAY, rows);
+        let report = block_on(crate::verify::verify(&place, &[Table::Quotes])).unwrap();
+        let fault = &report.faults[0];
+        assert!(fault.path.ends_with(&path) && fault.problem.contains(problem), "{fault:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let place = place_of(&folder);
+    foreign(&place, Table::Quotes, DAY, &sorted);
+    assert!(block_on(crate::verify::verify(&place, &[Table::Quotes])).unwrap().faults.is_empty());
+    // Unsorted rows would be merged in a wrong order, and duplicates missed.
+    foreign(&place, Table::Quotes, DAY, &cases[0].0);
+    block_on(write(&place, settings("w"), &[quotes(DAY, 5)])).unwrap();
+    let compact = crate::compact::CompactSettings {
+        tables: vec![Table::Quotes],
+        attempt: Attempt { now_ns: i64::MAX - 1, take_over: false },
+        closed_after_ns: 0,
+        dry_run: false,
+    };
+    let report = block_on(crate::compact::compact(&place, &compact)).unwrap();
+    assert!(report.left_alone[0].reason.contains("not sorted"), "{report:?}");
+    assert_eq!(names(&folder).len(), 2);
+    // A file of another table, and one with other columns.
+    let bars = rows(
+        Table::Surfaces,
+        ["time", "instrument", "model", "surface"]
+            .map(|name| {
+                (
+                    name,
+                    match name {
+                        "time" => time_column(vec![begin]),
+                        _ => Arc::new(StringArray::from(vec!["x"])) as ArrayRef,
+                    },
+                )
+            })
+            .to_vec(),
+    );
+    foreign(&place, Table::Surfaces, DAY, &bars);
+    let scanned = block_on(read(&place, Table::Quotes, &Filter::default())).unwrap().1;
+    assert!(scanned.damaged[0].to_string().contains("its columns are"), "{scanned:?}");
+    assert_eq!(scanned.rows, 5);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     check::{conform, times},
     encode::{About, Encoder},
-    layout::{DAY_NS, DataFile, REPLACER, date_at, file_path, is_writer_name},
+    layout::{DAY_NS, DataFile, REPLACER, RULE_WRITER, date_at, file_path, is_writer_name},
     listing::files,
     sort::sorted,
 };
@@ -116,9 +116,10 @@ impl Writer {
     /// Where its name cannot be one.
     pub fn new(place: &Place, settings: WriterSettings) -> Result<Self> {
         let name = &settings.writer;
-        if !is_writer_name(name) || name.starts_with(REPLACER) {
+        let is_taken = [REPLACER, RULE_WRITER].iter().any(|begins| name.starts_with(begins));
+        if !is_writer_name(name) || is_taken {
             let allowed = "1 to 100 of A-Z, a-z, 0-9, dot, dash and underscore, of which a letter or digit first";
-            let problem = format!("writer {name:?}; allowed: {allowed}, and not {REPLACER} first");
+            let problem = format!("writer {name:?}; allowed: {allowed}, and not {REPLACER} or {RULE_WRITER} first");
             return Err(StorageError::Place { place: place.shown().to_owned(), problem });
         }
         Ok(Self {
