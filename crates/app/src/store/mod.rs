@@ -27,12 +27,9 @@ use crate::failure::BadArguments;
 /// A place that must be there.
 pub fn open(root: &str) -> anyhow::Result<Place> {
     if is_postgres(root) {
-        let why = "a server; allowed here: a folder or s3://bucket/prefix (docs/storage-postgres.md says how a server is copied)";
-        return Err(BadArguments(format!(
-            "{}: {why}",
-            root.split('?').next().unwrap_or_default().rsplit('@').next().unwrap_or_default()
-        ))
-        .into());
+        let shown = shown(root)?;
+        let why = "is a server; allowed here: a folder or s3://bucket/prefix (docs/storage-postgres.md says how a server is copied)";
+        return Err(BadArguments(format!("{shown} {why}")).into());
     }
     Place::open(root, &settings()?).map_err(refused)
 }
@@ -40,6 +37,11 @@ pub fn open(root: &str) -> anyhow::Result<Place> {
 /// A place that is made where it is missing.
 pub fn create(root: &str) -> anyhow::Result<Place> {
     Place::create(root, &settings()?).map_err(refused)
+}
+
+/// A server's address without its password.
+pub fn shown(root: &str) -> anyhow::Result<String> {
+    Ok(Database::lazy(root, Settings::default()).map_err(refused)?.shown().to_owned())
 }
 
 /// A database that answers.

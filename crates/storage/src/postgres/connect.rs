@@ -1,6 +1,11 @@
 //! Reaching a server.
 
-use std::{fmt, io, str::FromStr, time::Duration};
+use std::{
+    fmt, io,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool,
@@ -45,7 +50,7 @@ pub struct Database {
     options: PgConnectOptions,
     settings: Settings,
     shown: String,
-    pool: PgPool,
+    pool: Arc<OnceLock<PgPool>>,
 }
 
 impl fmt::Debug for Database {
@@ -91,11 +96,7 @@ impl Database {
             options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
         let name = options.get_database().unwrap_or(options.get_username());
         let shown = format!("postgres://{}@{host}:{}/{name}", options.get_username(), options.get_port());
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(settings.connect_timeout)
-            .connect_lazy_with(options.clone());
-        Ok(Self { options, settings, shown, pool })
+        Ok(Self { options, settings, shown, pool: Arc::default() })
     }
 
     /// User, host, port and database; no password.
@@ -104,8 +105,17 @@ impl Database {
     }
 
     /// The pool of connections for questions.
+    ///
+    /// # Panics
+    ///
+    /// Where it is asked for first outside of a runtime of tokio, which looks after it.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        self.pool.get_or_init(|| {
+            PgPoolOptions::new()
+                .max_connections(self.settings.connections)
+                .acquire_timeout(self.settings.connect_timeout)
+                .connect_lazy_with(self.options.clone())
+        })
     }
 
     /// How the database keeps tables; `None` where [`migrate`](super::migrate()) has not been there.
@@ -225,8 +235,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_wrong_address_is_refused_without_its_password() {
+    #[test]
+    fn a_wrong_address_is_refused_without_its_password() {
         for url in [
             "postgres://bob:s3cret@db:notaport/x",
             "mysql://bob:s3cret@db/x",

@@ -167,8 +167,7 @@ pub fn catch_up(args: &CatchUpArgs) -> anyhow::Result<()> {
 
 /// Rows wait: that is no loss, and not done either.
 pub fn still_waiting(waiting: usize, root: &str, spool: &std::path::Path) -> ExitWith {
-    let shown = postgres::Database::lazy(root, postgres::Settings::default())
-        .map_or_else(|_| root.to_owned(), |database| database.shown().to_owned());
+    let shown = store::shown(root).unwrap_or_default();
     let spool = spool.display();
     let message =
         format!("{shown} is away: {waiting} batches wait in {spool}; zomma store catch-up sends them when it is back");
