@@ -188,6 +188,30 @@ pub trait Sink {
     fn message_end(&mut self, instruments: &Instruments) {
         let _ = instruments;
     }
+
+    /// Whether [`ahead`](Self::ahead) is of use now: a decoder that has many messages at hand asks before it begins.
+    #[inline]
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// Told what a later message will probably be of, so that memory can be fetched until then; once for each [`Step`], in their order. It may be
+    /// wrong, and nothing but time may depend on it.
+    #[inline]
+    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
+        let _ = (step, instrument, order_id);
+    }
+}
+
+/// How far away a message is that [`Sink::ahead`] tells of: what leads to its memory is fetched first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Some twelve messages away.
+    Far,
+    /// Some eight.
+    Near,
+    /// Some four.
+    Next,
 }
 
 impl Sink for Vec<Event> {

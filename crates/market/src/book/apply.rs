@@ -2,15 +2,18 @@
 
 use super::{
     Books, Fault, Head, Told,
-    ladder::{Rung, key},
+    ladder::{Ladder, Rung, key},
     pool::{Level, NONE, Order},
     table::hash,
 };
-use crate::event::{ALL, Body, Event, Flags, NO_PRICE, Side};
+use crate::event::{ALL, Body, Event, Flags, NO_PRICE, Side, Step};
 
 /// How many events before its own an event's entry in the table is fetched, then its order, then its order's level and neighbours: a fetch takes
-/// about as long as applying two events.
-const AHEAD: [usize; 3] = [9, 6, 3];
+/// about as long as applying four events.
+const AHEAD: [usize; 3] = [12, 8, 4];
+/// Orders that have been looked up and not applied yet, with room to spare; a power of two.
+const KEPT: usize = 16;
+const _: () = assert!(KEPT > AHEAD[0] && KEPT.is_power_of_two());
 
 impl Books {
     /// Applies an event. Where it cannot be applied as it was told, counts and gives the [`Fault`], which says what was done instead.
@@ -26,15 +29,23 @@ impl Books {
     /// Applies events in turn, as [`apply`](Self::apply) does each: memory that later ones will touch is fetched while earlier ones are applied,
     /// which pays where the books are larger than the processor's cache.
     pub fn apply_all(&mut self, events: &[Event]) {
+        let of = |event: &Event| (event.instrument.0, Self::looks_for(event));
+        let mut kept = [(0, 0); KEPT];
+        let mut later = events.iter();
+        for (far, event) in later.by_ref().take(AHEAD[0]).enumerate() {
+            kept[far] = of(event);
+            self.fetch(Step::Far, kept[far].0, kept[far].1);
+        }
         for (place, event) in events.iter().enumerate() {
-            if let Some(later) = events.get(place + AHEAD[0]) {
-                self.fetch_entry(later);
+            if let Some(event) = later.next() {
+                let far = &mut kept[(place + AHEAD[0]) % KEPT];
+                *far = of(event);
+                let (instrument, order_id) = *far;
+                self.fetch(Step::Far, instrument, order_id);
             }
-            if let Some(later) = events.get(place + AHEAD[1]) {
-                self.fetch_order(later);
-            }
-            if let Some(later) = events.get(place + AHEAD[2]) {
-                self.fetch_neighbours(later);
+            for (step, away) in [(Step::Near, AHEAD[1]), (Step::Next, AHEAD[2])] {
+                let (instrument, order_id) = kept[(place + away) % KEPT];
+                self.fetch(step, instrument, order_id);
             }
             self.apply(event);
         }
@@ -296,51 +307,40 @@ impl Books {
         }
     }
 
-    /// The number by which an event will look for an order.
+    /// The number by which an event will look for an order; 0 where it looks for none.
     #[inline(always)]
-    fn looks_for(event: &Event) -> Option<u64> {
+    fn looks_for(event: &Event) -> u64 {
         match event.body {
             Body::Add { order_id, .. }
             | Body::Modify { order_id, .. }
             | Body::Cancel { order_id, .. }
-            | Body::Execute { order_id, .. } => Some(order_id),
-            _ => None,
+            | Body::Execute { order_id, .. } => order_id,
+            _ => 0,
         }
     }
 
+    /// Fetches what an event of this order will touch, as far as it can be told without knowing what kind of event it is: no branch here depends on
+    /// that, since nothing foretells it.
     #[inline(always)]
-    fn fetch_entry(&self, event: &Event) {
-        super::pool::prefetch(&self.heads, event.instrument.0 as usize);
-        if let Some(id) = Self::looks_for(event) {
-            self.table.prefetch(hash(event.instrument.0, id));
-        }
-    }
-
-    #[inline(always)]
-    fn fetch_order(&self, event: &Event) {
-        let Some(id) = Self::looks_for(event) else { return };
-        if let Body::Add { side, .. } = event.body {
-            if let Some(head) = self.heads.get(event.instrument.0 as usize) {
-                head.ladders[side as usize].prefetch();
+    pub(super) fn fetch(&self, step: Step, instrument: u32, order_id: u64) {
+        let hash = hash(instrument, order_id);
+        match step {
+            Step::Far => {
+                super::pool::prefetch(&self.heads, instrument as usize);
+                self.table.prefetch(hash);
             }
-        } else if let Some(order) = self.table.guess(hash(event.instrument.0, id)) {
-            self.orders.prefetch(order);
-        }
-    }
-
-    #[inline(always)]
-    fn fetch_neighbours(&self, event: &Event) {
-        let Some(id) = Self::looks_for(event) else { return };
-        if let Body::Add { side, price_ticks, .. } = event.body {
-            let Some(head) = self.heads.get(event.instrument.0 as usize) else { return };
-            let ladder = &head.ladders[side as usize];
-            if let Ok(place) = ladder.find(key(side, price_ticks)) {
-                self.levels.prefetch(ladder.level(place));
+            Step::Near => {
+                self.orders.prefetch(self.table.likely(hash));
+                if let Some(head) = self.heads.get(instrument as usize) {
+                    head.ladders.iter().for_each(Ladder::prefetch);
+                }
             }
-        } else if let Some(order) = self.table.guess(hash(event.instrument.0, id)).and_then(|o| self.orders.peek(o)) {
-            self.levels.prefetch(order.level);
-            self.orders.prefetch(order.before);
-            self.orders.prefetch(order.after);
+            Step::Next => {
+                let Some(order) = self.orders.peek(self.table.likely(hash)) else { return };
+                self.levels.prefetch(order.level);
+                self.orders.prefetch(order.before);
+                self.orders.prefetch(order.after);
+            }
         }
     }
 }

@@ -116,10 +116,10 @@ impl<T: Pooled> Pool<T> {
         prefetch(&self.places, place as usize);
     }
 
-    /// What is in a place, for fetching ahead: the place may have been given back.
+    /// What is in a place, for fetching ahead: the place may have been given back, and one that there is not is the last. `None` where there is no place.
     #[inline(always)]
     pub(super) fn peek(&self, place: u32) -> Option<&T> {
-        self.places.get(place as usize)
+        self.places.get((place as usize).min(self.places.len().wrapping_sub(1)))
     }
 }
 
@@ -139,11 +139,12 @@ impl<T> std::ops::IndexMut<u32> for Pool<T> {
     }
 }
 
-/// Asks the processor to fetch the cache line of an item; does nothing where there is no such item, or no such instruction.
+/// Asks the processor to fetch the cache line of an item, of the last one where the index is beyond it: whether an order has another behind it is as
+/// chance will have it, and a branch on it would cost more than a fetch. Does nothing where there is no item, or no such instruction.
 #[inline(always)]
 pub(super) fn prefetch<T>(items: &[T], index: usize) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(item) = items.get(index) {
+    if let Some(item) = items.get(index.min(items.len().wrapping_sub(1))) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: the address is that of a live item, SSE is part of every x86-64, and a prefetch reads nothing that a program can see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast()) };

@@ -115,11 +115,10 @@ impl OrderTable {
         super::pool::prefetch(&self.entries, self.home(hash));
     }
 
-    /// The first order of this hash, which is almost always the one that is meant: for fetching ahead alone.
+    /// The order in the entry where the search of a hash begins, if any: for fetching ahead alone.
     #[inline(always)]
-    pub(super) fn guess(&self, hash: u32) -> Option<u32> {
-        let entry = self.entries[self.home(hash)];
-        ((entry >> 32) as u32 == hash && entry != 0).then(|| (entry as u32).wrapping_sub(1))
+    pub(super) fn likely(&self, hash: u32) -> u32 {
+        (self.entries[self.home(hash)] as u32).wrapping_sub(1)
     }
 }
 

@@ -10,8 +10,10 @@ use super::{
     error::bad,
     matrix::symmetric_eigen,
     ofi::{Interval, IntervalFlow, OrderFlow},
+    set::Book,
     window::RollingSums,
 };
+use crate::event::Side;
 
 /// The least number of intervals that weights are fitted to.
 const LEAST_INTERVALS: usize = 30;
@@ -127,6 +129,21 @@ impl StreamingWeights {
     pub fn on_flow(&mut self, depth: &Depth<'_>, flow: &[i64]) {
         let moments = &mut self.moments;
         self.intervals.on_flow(depth, &flow[..moments.levels.min(flow.len())], |interval| moments.add(interval));
+        self.fit();
+    }
+
+    /// The same with a book of a set, which knows its flow and what rests.
+    #[inline]
+    pub(super) fn on_book(&mut self, book: &Book<'_>) {
+        let moments = &mut self.moments;
+        let flow = &book.flow[..moments.levels.min(book.flow.len())];
+        let [bids, asks] = [Side::Bid, Side::Ask].map(|side| book.side_depth(side, moments.levels).unwrap_or(0.0));
+        self.intervals.on_found(book.depth, bids + asks, flow, |interval| moments.add(interval));
+        self.fit();
+    }
+
+    #[inline(always)]
+    fn fit(&mut self) {
         if self.moments.intervals >= self.next_fit {
             self.fitted = self.moments.weights().ok().or(self.fitted);
             self.next_fit = self.moments.intervals + self.moments.intervals / 10;
@@ -140,9 +157,9 @@ impl StreamingWeights {
 
     /// The integrated flow of a window, in lots, from its sums at each level (from 0); `None` before 30 intervals are over.
     #[inline]
-    pub fn integrated(&self, sum: impl Fn(usize) -> f64) -> Option<f64> {
+    pub fn integrated(&self, sums: &[f64]) -> Option<f64> {
         let fitted = self.fitted.as_ref()?;
-        Some(fitted.weights().iter().enumerate().map(|(level, weight)| weight * sum(level)).sum())
+        Some(fitted.weights().iter().zip(sums).map(|(weight, sum)| weight * sum).sum())
     }
 }
 
@@ -182,6 +199,8 @@ impl IntegratedOfi {
     /// In lots; `None` before 30 intervals are over.
     #[inline]
     pub fn value(&self) -> Option<f64> {
-        self.weights.integrated(|level| self.sums.sum(level))
+        let mut sums = [0.0; MOST_LEVELS];
+        self.sums.write_sums(&mut sums);
+        self.weights.integrated(&sums)
     }
 }

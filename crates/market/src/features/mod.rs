@@ -27,6 +27,7 @@ mod registry_bars;
 pub mod regression;
 pub mod returns;
 pub mod set;
+mod shared;
 pub mod spread;
 mod stream;
 mod units;

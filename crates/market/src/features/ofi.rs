@@ -76,15 +76,19 @@ impl OrderFlow {
     /// Takes the next book; the imbalance of its event at each level, bids' flow less asks', in lots. All 0 at the first book.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) -> &[i64] {
-        for level in 0..self.levels {
+        let flow = &mut self.flow[..self.levels];
+        let before = self.bids.iter_mut().zip(&mut self.asks);
+        for (level, (flow, (last_bid, last_ask))) in flow.iter_mut().zip(before).enumerate() {
             let bid = depth.bids.get(level).copied().unwrap_or(NO_BID);
             let ask = depth.asks.get(level).copied().unwrap_or(NO_ASK);
-            let flow = bid_flow(self.bids[level], bid) - ask_flow(self.asks[level], ask);
-            self.flow[level] = if self.seen { flow } else { 0 };
-            (self.bids[level], self.asks[level]) = (bid, ask);
+            *flow = bid_flow(*last_bid, bid) - ask_flow(*last_ask, ask);
+            (*last_bid, *last_ask) = (bid, ask);
         }
-        self.seen = true;
-        &self.flow[..self.levels]
+        if !self.seen {
+            flow.fill(0);
+            self.seen = true;
+        }
+        flow
     }
 
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
@@ -247,7 +251,15 @@ impl IntervalFlow {
 
     /// Takes the next book with its flow at each level, where an [`OrderFlow`] that others share has found it.
     #[inline]
-    pub fn on_flow(&mut self, depth: &Depth<'_>, flow: &[i64], mut over: impl FnMut(&Interval)) {
+    pub fn on_flow(&mut self, depth: &Depth<'_>, flow: &[i64], over: impl FnMut(&Interval)) {
+        let levels = self.flow.levels;
+        let resting = side_depth(depth.bids, levels) as f64 + side_depth(depth.asks, levels) as f64;
+        self.on_found(depth, resting, flow, over);
+    }
+
+    /// The same where others have found what rests at the levels of both sides, in lots.
+    #[inline(always)]
+    pub(super) fn on_found(&mut self, depth: &Depth<'_>, resting: f64, flow: &[i64], mut over: impl FnMut(&Interval)) {
         let pause = depth.time_ns.saturating_sub(self.now_ns);
         self.now_ns = self.now_ns.max(depth.time_ns);
         // Most books fall into the open interval, which spares them the rest.
@@ -269,8 +281,7 @@ impl IntervalFlow {
         if let Some(interval) = &mut self.open {
             interval.flow.iter_mut().zip(flow).for_each(|(sum, flow)| *sum = sum.saturating_add(*flow));
         }
-        let levels = self.flow.levels;
-        self.depth_sum += side_depth(depth.bids, levels) as f64 + side_depth(depth.asks, levels) as f64;
+        self.depth_sum += resting;
         self.books += 1;
     }
 }

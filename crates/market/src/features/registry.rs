@@ -3,7 +3,7 @@
 use super::{
     Depth, FeatureError, Trade,
     arguments::Arguments,
-    depth::{checked_levels, imbalance, side_depth, weighted_mid_ticks},
+    depth::checked_levels,
     error::duration,
     hawkes::{HawkesIntensity, HawkesParameters},
     integrated_ofi::StreamingWeights,
@@ -11,12 +11,14 @@ use super::{
     microprice::{MicropriceStates, StreamingMicroprice},
     realised::{Realised, RollingRealised},
     registry_bars,
-    set::{Book, Feature, Moment},
-    spread::{EffectiveSpread, RealisedSpread, relative_spread, spread_ticks},
+    set::{Asked, Book, Feature, Moment},
+    shared::{Form, OfBook},
+    spread::{EffectiveSpread, RealisedSpread},
     units::Lots,
     volume_profile::{ValueArea, VolumeProfile},
     vpin::{Classification, StreamingVpin},
 };
+use crate::event::Side;
 
 /// The book features, all together, over the five levels that a feed of depth five has.
 pub const BOOK_FEATURES: &str = "mid,spread,relative_spread,bid_depth:5,ask_depth:5,imbalance:1,imbalance:2,imbalance:3,imbalance:4,imbalance:5,\
@@ -48,12 +50,12 @@ pub struct FeatureInfo {
     pub source: Source,
     /// What it is.
     pub about: &'static str,
-    pub(super) build: fn(&mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError>,
+    pub(super) build: fn(&mut Arguments<'_>) -> Result<Form, FeatureError>,
 }
 
 impl FeatureInfo {
     /// Makes the feature with what is written behind its name.
-    pub(super) fn build(&self, arguments: &mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError> {
+    pub(super) fn build(&self, arguments: &mut Arguments<'_>) -> Result<Form, FeatureError> {
         (self.build)(arguments)
     }
 }
@@ -86,22 +88,6 @@ pub fn find(name: &str) -> Result<&'static FeatureInfo, FeatureError> {
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MINUTE_NS: u64 = 60 * SECOND_NS;
-
-/// A feature that is a function of the book now.
-struct OfBook<F>(F);
-
-impl<F: Fn(&Depth<'_>) -> Option<f64> + Send> Feature for OfBook<F> {
-    #[inline]
-    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
-        (self.0)(book.depth)
-    }
-
-    fn on_trade(&mut self, _: &Trade) {}
-}
-
-fn of_book(of: impl Fn(&Depth<'_>) -> Option<f64> + Send + 'static) -> Box<dyn Feature> {
-    Box::new(OfBook(of))
-}
 
 /// A feature that keeps a state.
 struct Of<S, D, T, V> {
@@ -146,7 +132,7 @@ fn of<S: Send + 'static>(
     depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
     trade: impl Fn(&mut S, &Trade) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
-) -> Box<dyn Feature> {
+) -> Form {
     of_differences(state, depth, trade, value, |_| {})
 }
 
@@ -157,8 +143,8 @@ fn of_differences<S: Send + 'static>(
     trade: impl Fn(&mut S, &Trade) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
     forget: fn(&mut S),
-) -> Box<dyn Feature> {
-    Box::new(Of { state, depth, trade, value, forget, advance: |_, _| {} })
+) -> Form {
+    Form::Own(Box::new(Of { state, depth, trade, value, forget, advance: |_, _| {} }))
 }
 
 /// A feature that time alone changes: what takes books and trades, what forgets the last book, and what moves on to a time.
@@ -168,8 +154,8 @@ fn of_time<S: Send + 'static>(
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
     forget: fn(&mut S),
     advance: fn(&mut S, u64),
-) -> Box<dyn Feature> {
-    Box::new(Of { state, depth, trade, value, forget, advance })
+) -> Form {
+    Form::Own(Box::new(Of { state, depth, trade, value, forget, advance }))
 }
 
 /// A feature of books that keeps a state, and forgets the last book when told to.
@@ -178,7 +164,7 @@ fn of_books<S: Send + 'static>(
     depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
     forget: fn(&mut S),
-) -> Box<dyn Feature> {
+) -> Form {
     of_differences(state, depth, |_, _| {}, value, forget)
 }
 
@@ -187,36 +173,18 @@ fn of_trades<S: Send + 'static>(
     state: S,
     trade: impl Fn(&mut S, &Trade) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
-) -> Box<dyn Feature> {
+) -> Form {
     of(state, |_, _| {}, trade, value)
 }
 
-/// Order-flow imbalance at one level (from 0), of the sums that the set keeps.
-struct OfiAtLevel {
-    window_ns: u64,
-    level: usize,
+/// Order-flow imbalance at one level, of the sums that the set keeps.
+fn ofi(window_ns: u64, level: usize) -> Result<Form, FeatureError> {
+    Ok(Form::FlowSum { window_ns: duration("window", window_ns)?, level: checked_levels(level)? - 1 })
 }
 
-impl Feature for OfiAtLevel {
-    #[inline]
-    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
-        Some(book.flow_sums(self.window_ns)?.sum(self.level))
-    }
-
-    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
-        Some(moment.flow_sums(self.window_ns)?.sum(self.level))
-    }
-
-    fn flow_window(&self) -> Option<(u64, usize)> {
-        Some((self.window_ns, self.level + 1))
-    }
-
-    fn on_trade(&mut self, _: &Trade) {}
-}
-
-fn ofi(window_ns: u64, level: usize) -> Result<Box<dyn Feature>, FeatureError> {
-    let (window_ns, level) = (duration("window", window_ns)?, checked_levels(level)? - 1);
-    Ok(Box::new(OfiAtLevel { window_ns, level }))
+/// A feature of the best levels of the book now.
+fn of_levels(a: &mut Arguments<'_>, of: impl FnOnce(usize) -> OfBook) -> Result<Form, FeatureError> {
+    Ok(Form::OfBook(of(checked_levels(a.count("levels", 1)?)?)))
 }
 
 /// Order-flow imbalance of several levels in one, of the sums that the set keeps.
@@ -229,28 +197,27 @@ struct OfiIntegrated {
 impl Feature for OfiIntegrated {
     #[inline]
     fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
-        self.weights.on_flow(book.depth, book.flow);
+        self.weights.on_book(book);
         let sums = book.flow_sums(self.window_ns)?;
-        self.weights.integrated(|level| sums.sum(level))
+        self.weights.integrated(sums)
     }
 
     fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
-        let sums = moment.flow_sums(self.window_ns)?;
-        self.weights.integrated(|level| sums.sum(level))
+        self.weights.integrated(moment.flow_sums(self.window_ns)?)
     }
 
     fn on_break(&mut self) {
         self.weights.on_break();
     }
 
-    fn flow_window(&self) -> Option<(u64, usize)> {
-        Some((self.window_ns, self.levels))
+    fn asked(&self) -> Asked {
+        Asked { depth_levels: self.levels, flow: Some((self.window_ns, self.levels)) }
     }
 
     fn on_trade(&mut self, _: &Trade) {}
 }
 
-fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Box<dyn Feature>, FeatureError> {
+fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Form, FeatureError> {
     let rolling = RollingRealised::new(a.duration("interval", 10 * SECOND_NS)?, a.count("returns", 180)?)?;
     Ok(of_time(
         rolling,
@@ -261,7 +228,7 @@ fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result
     ))
 }
 
-fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Box<dyn Feature>, FeatureError> {
+fn kyle(a: &mut Arguments<'_>, volume: SignedVolume) -> Result<Form, FeatureError> {
     let kyle = KyleLambda::new(a.duration("interval", 10 * SECOND_NS)?, a.count("intervals", 180)?, volume)?;
     Ok(of_time(
         kyle,
@@ -294,7 +261,7 @@ impl Profiled {
     }
 }
 
-fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Box<dyn Feature>, FeatureError> {
+fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Form, FeatureError> {
     let (profile, share) = (VolumeProfile::new(a.ticks("bin_ticks", 1)?)?, a.number("share", 0.7)?);
     let every_ns = duration("every", a.duration("every", MINUTE_NS)?)?;
     profile.value_area(share)?;
@@ -317,7 +284,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "halfway between the best bid and the best ask",
-        build: |_| Ok(of_book(|depth| depth.mid_ticks())),
+        build: |_| Ok(Form::OfBook(OfBook::Mid)),
     },
     FeatureInfo {
         name: "spread",
@@ -326,7 +293,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "best ask less best bid",
-        build: |_| Ok(of_book(|depth| spread_ticks(depth).map(|ticks| ticks as f64))),
+        build: |_| Ok(Form::OfBook(OfBook::Spread)),
     },
     FeatureInfo {
         name: "relative_spread",
@@ -335,7 +302,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "spread as a share of the mid",
-        build: |_| Ok(of_book(relative_spread)),
+        build: |_| Ok(Form::OfBook(OfBook::RelativeSpread)),
     },
     FeatureInfo {
         name: "bid_depth",
@@ -344,10 +311,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "what rests at the best bid levels",
-        build: |a| {
-            let levels = checked_levels(a.count("levels", 1)?)?;
-            Ok(of_book(move |depth| Some(side_depth(depth.bids, levels) as f64)))
-        },
+        build: |a| of_levels(a, |levels| OfBook::SideDepth { side: Side::Bid, levels }),
     },
     FeatureInfo {
         name: "ask_depth",
@@ -356,10 +320,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "what rests at the best ask levels",
-        build: |a| {
-            let levels = checked_levels(a.count("levels", 1)?)?;
-            Ok(of_book(move |depth| Some(side_depth(depth.asks, levels) as f64)))
-        },
+        build: |a| of_levels(a, |levels| OfBook::SideDepth { side: Side::Ask, levels }),
     },
     FeatureInfo {
         name: "imbalance",
@@ -368,10 +329,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "depth of bids less depth of asks, as a share of both",
-        build: |a| {
-            let levels = checked_levels(a.count("levels", 1)?)?;
-            Ok(of_book(move |depth| imbalance(depth, levels)))
-        },
+        build: |a| of_levels(a, |levels| OfBook::Imbalance { levels }),
     },
     FeatureInfo {
         name: "weighted_mid",
@@ -380,7 +338,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the book now",
         source: Source::Books,
         about: "the mid weighted by the other side's size",
-        build: |_| Ok(of_book(weighted_mid_ticks)),
+        build: |_| Ok(Form::OfBook(OfBook::WeightedMid)),
     },
     FeatureInfo {
         name: "microprice",
@@ -430,7 +388,8 @@ static FEATURES: [FeatureInfo; 26] = [
         about: "order-flow imbalance of several levels, by their first principal component",
         build: |a| {
             let (window_ns, levels) = (a.duration("window", 10 * SECOND_NS)?, a.count("levels", 5)?);
-            Ok(Box::new(OfiIntegrated { window_ns, levels, weights: StreamingWeights::new(levels, window_ns)? }))
+            let weights = StreamingWeights::new(levels, window_ns)?;
+            Ok(Form::Own(Box::new(OfiIntegrated { window_ns, levels, weights })))
         },
     },
     FeatureInfo {

@@ -13,6 +13,7 @@ use super::{
     },
     registry::{FeatureInfo, Source},
     set::{Book, Feature, Moment},
+    shared::Form,
 };
 
 const MINUTE_NS: u64 = 60_000_000_000;
@@ -59,8 +60,8 @@ fn on_bars<S: Send + 'static>(
     state: S,
     push: impl Fn(&mut S, &Bar) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
-) -> Box<dyn Feature> {
-    Box::new(OnBars { bars, state, push, value })
+) -> Form {
+    Form::Own(Box::new(OnBars { bars, state, push, value }))
 }
 
 /// The bars, which every one of these features names first.
@@ -83,7 +84,7 @@ fn stochastic(a: &mut Arguments<'_>) -> Result<Stochastic, FeatureError> {
 /// One of these features, which all are made of bars of trades.
 const fn of_bars(
     [name, parameters, unit, window, about]: [&'static str; 5],
-    build: fn(&mut Arguments<'_>) -> Result<Box<dyn Feature>, FeatureError>,
+    build: fn(&mut Arguments<'_>) -> Result<Form, FeatureError>,
 ) -> FeatureInfo {
     FeatureInfo { name, parameters, unit, window, source: Source::BooksAndTrades, about, build }
 }

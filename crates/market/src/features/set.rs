@@ -1,52 +1,21 @@
 //! A set of features that take the stream of books and trades together, chosen by name.
 
-use super::{Depth, FeatureError, Trade, Units, arguments::Arguments, ofi::OrderFlow, registry, window::RollingSums};
-
-/// A book with what several features ask of it, found once for all of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Book<'a> {
-    /// The book.
-    pub depth: &'a Depth<'a>,
-    /// The order-flow imbalance of its event at each level, in lots; as many levels as the features of the set ask for.
-    pub flow: &'a [i64],
-    windows: &'a [(u64, RollingSums)],
-}
-
-impl Book<'_> {
-    /// The order-flow imbalance of the last `window_ns` by level (from 0), in lots; `None` for a window that no feature of the set asks for.
-    #[inline]
-    pub fn flow_sums(&self, window_ns: u64) -> Option<&RollingSums> {
-        sums_of(self.windows, window_ns)
-    }
-}
-
-/// A moment at which nothing is told.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment<'a> {
-    /// When.
-    pub time_ns: u64,
-    windows: &'a [(u64, RollingSums)],
-}
-
-impl Moment<'_> {
-    /// As [`Book::flow_sums`], up to the moment.
-    pub fn flow_sums(&self, window_ns: u64) -> Option<&RollingSums> {
-        sums_of(self.windows, window_ns)
-    }
-}
-
-fn sums_of(windows: &[(u64, RollingSums)], window_ns: u64) -> Option<&RollingSums> {
-    windows.iter().find(|(window, _)| *window == window_ns).map(|(_, sums)| sums)
-}
+pub use super::shared::{Asked, Book, Moment};
+use super::{
+    Depth, FeatureError, Trade, Units,
+    arguments::Arguments,
+    registry,
+    shared::{Form, OfBook, Shared},
+};
 
 /// One feature of a stream.
 pub trait Feature: Send {
     /// Takes the next book, and gives the value after it; `None` where there is none yet, or the book has none.
     fn on_book(&mut self, book: &Book<'_>) -> Option<f64>;
 
-    /// The window in nanoseconds, and the levels, that it asks of [`Book::flow_sums`].
-    fn flow_window(&self) -> Option<(u64, usize)> {
-        None
+    /// What it asks of a [`Book`].
+    fn asked(&self) -> Asked {
+        Asked::default()
     }
 
     /// Takes the next trade, given before the book that it left behind.
@@ -79,7 +48,6 @@ pub enum Update<'a> {
 struct Member {
     name: String,
     info: &'static registry::FeatureInfo,
-    feature: Box<dyn Feature>,
 }
 
 /// Features chosen by name, evaluated event by event.
@@ -97,8 +65,12 @@ struct Member {
 pub struct FeatureSet {
     members: Vec<Member>,
     values: Vec<Option<f64>>,
-    flow: Option<OrderFlow>,
-    windows: Vec<(u64, RollingSums)>,
+    /// What is found once a book for all features.
+    shared: Shared,
+    /// Features that are a value of the book, each with its place among the members: most of a set, and no call through a table each.
+    of_book: Vec<(usize, OfBook)>,
+    /// Features with a state of their own, each with its place.
+    own: Vec<(usize, Box<dyn Feature>)>,
     has_book: bool,
 }
 
@@ -120,31 +92,38 @@ impl FeatureSet {
     ///
     /// Those of [`FeatureSet::parse`].
     pub fn parse_in(features: &str, units: Units) -> Result<Self, FeatureError> {
-        let mut members: Vec<Member> = Vec::new();
+        let mut members: Vec<(Member, Form)> = Vec::new();
         for written in features.split(',').map(str::trim) {
             let (name, mut arguments) = Arguments::split(written, units);
             let info = registry::find(name)?;
             let in_feature =
                 |problem| FeatureError::InFeature { feature: written.to_owned(), problem: Box::new(problem) };
-            let feature = info.build(&mut arguments).map_err(in_feature)?;
+            let form = info.build(&mut arguments).map_err(in_feature)?;
             arguments.finish().map_err(in_feature)?;
-            if members.iter().any(|member| member.name == written) {
+            if members.iter().any(|(member, _)| member.name == written) {
                 return Err(in_feature(super::error::bad("name", "given twice", "each feature once")));
             }
-            members.push(Member { name: written.to_owned(), info, feature });
+            members.push((Member { name: written.to_owned(), info }, form));
         }
-        let values = vec![None; members.len()];
-        let asked = || members.iter().filter_map(|member| member.feature.flow_window());
-        let flow = asked().map(|(_, levels)| levels).max().map(OrderFlow::new).transpose()?;
-        let mut windows: Vec<(u64, RollingSums)> = Vec::new();
-        for (window_ns, _) in asked() {
-            if windows.iter().all(|(known, _)| *known != window_ns) {
-                let levels =
-                    asked().filter(|(window, _)| *window == window_ns).map(|(_, levels)| levels).max().unwrap_or(1);
-                windows.push((window_ns, RollingSums::new(window_ns, levels)?));
+        Self::of(members)
+    }
+
+    fn of(made: Vec<(Member, Form)>) -> Result<Self, FeatureError> {
+        let asked: Vec<Asked> = made.iter().map(|(_, form)| form.asked()).collect();
+        let shared = Shared::new(&asked)?;
+        let (mut members, mut of_book, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (member, form)) in made.into_iter().enumerate() {
+            members.push(member);
+            match form {
+                Form::OfBook(value) => of_book.push((place, value)),
+                // What was asked for is there.
+                Form::FlowSum { window_ns, level } => {
+                    of_book.extend(shared.place(window_ns, level).map(|sum| (place, OfBook::FlowSum { place: sum })));
+                }
+                Form::Own(feature) => own.push((place, feature)),
             }
         }
-        Ok(Self { members, values, flow, windows, has_book: false })
+        Ok(Self { values: vec![None; members.len()], members, shared, of_book, own, has_book: false })
     }
 
     /// How many features there are.
@@ -182,12 +161,14 @@ impl FeatureSet {
     /// Takes the next book, and brings every value up to date.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
-        let flow = self.flow.as_mut().map_or(&[][..], |flow| flow.on_depth(depth));
-        self.windows.iter_mut().for_each(|(_, sums)| sums.add(depth.time_ns, flow));
-        let book = Book { depth, flow, windows: &self.windows };
         self.has_book = true;
-        for (member, value) in self.members.iter_mut().zip(&mut self.values) {
-            *value = member.feature.on_book(&book);
+        let Self { values, shared, of_book, own, .. } = self;
+        let book = shared.on_depth(depth);
+        for (place, value) in of_book {
+            values[*place] = value.value(&book);
+        }
+        for (place, feature) in own {
+            values[*place] = feature.on_book(&book);
         }
     }
 
@@ -197,25 +178,26 @@ impl FeatureSet {
         if !self.has_book {
             return;
         }
-        self.windows.iter_mut().for_each(|(_, sums)| sums.add(time_ns, &[]));
-        let moment = Moment { time_ns, windows: &self.windows };
-        for (member, value) in self.members.iter_mut().zip(&mut self.values) {
-            *value = member.feature.on_time(&moment, *value);
+        let Self { values, shared, of_book, own, .. } = self;
+        let moment = shared.advance(time_ns);
+        for (place, value) in of_book {
+            values[*place] = value.at(&moment, values[*place]);
+        }
+        for (place, feature) in own {
+            values[*place] = feature.on_time(&moment, values[*place]);
         }
     }
 
     /// Takes the next trade, given before the book that it left behind. The values stay as they were after the last book.
     #[inline]
     pub fn on_trade(&mut self, trade: &Trade) {
-        self.members.iter_mut().for_each(|member| member.feature.on_trade(trade));
+        self.own.iter_mut().for_each(|(_, feature)| feature.on_trade(trade));
     }
 
     /// Forgets the last book where features are of differences, as after a loss; windows are kept. The values stay as they were.
     pub fn on_break(&mut self) {
-        if let Some(flow) = &mut self.flow {
-            flow.on_break();
-        }
-        self.members.iter_mut().for_each(|member| member.feature.on_break());
+        self.shared.on_break();
+        self.own.iter_mut().for_each(|(_, feature)| feature.on_break());
     }
 
     /// The values after the last book, in the order of the features. Never NaN.

@@ -231,11 +231,9 @@ fn a_feature_that_reads_ahead_is_found() {
         body: Body::Add { order_id, side: Side::Bid, price_ticks: 100, size: 1 },
     };
     let make = |events: &[Event]| {
-        let feature = Box::new(ReadsAhead { left: events.len() as f64 });
-        let member = Member { name: "reads_ahead".to_owned(), info: registry::find("mid").unwrap(), feature };
-        let set =
-            FeatureSet { members: vec![member], values: vec![None], flow: None, windows: Vec::new(), has_book: false };
-        FeatureStream::new(set, InstrumentId(3), 5)
+        let feature = Form::Own(Box::new(ReadsAhead { left: events.len() as f64 }));
+        let member = Member { name: "reads_ahead".to_owned(), info: registry::find("mid").unwrap() };
+        FeatureStream::new(FeatureSet::of(vec![(member, feature)]).unwrap(), InstrumentId(3), 5)
     };
     let events: Vec<Event> = (0..4).map(event).collect();
     assert_eq!(first_that_differs(&events, make), Some(1));

@@ -10,9 +10,6 @@ use super::{
 /// How many entries a window has room for before it first grows.
 const FIRST_ROOM: usize = 1024;
 
-/// The lower half of a number's bits.
-const LOWER: i64 = 0xffff_ffff;
-
 /// The sum of whole numbers over the last `window_ns`: of all given at times in (now − window, now].
 ///
 /// Whole numbers make the sum exact however long it runs. The ring grows to what the busiest window holds, and stays there.
@@ -69,22 +66,71 @@ impl RollingSum {
 /// A whole number as a real one; nearly all fit in 64 bits, which is faster.
 #[inline]
 fn real(sum: i128) -> f64 {
-    i64::try_from(sum).map_or(sum as f64, |sum| sum as f64)
+    i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64)
 }
 
-/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Sums are exact for up to two
-/// thousand million rows, whatever their numbers.
+/// Sums of several columns of whole numbers over the last `window_ns`, as [`RollingSum`] each, in one ring. Sums are exact whatever the numbers.
 #[derive(Debug, Clone)]
 pub struct RollingSums {
     window_ns: u64,
     now_ns: u64,
     times_ns: Vec<u64>,
-    held: Vec<i64>,
+    /// The rows, each padded to whole pairs of columns.
+    held: Vec<[i64; 2]>,
+    columns: usize,
     oldest: usize,
     rows: usize,
-    /// Sums of the upper and of the lower 32 bits of the numbers, which 64 bits hold: faster than sums of 128 bits.
-    high: Vec<i64>,
-    low: Vec<i64>,
+    sums: Sums,
+}
+
+/// What the rows held come to, a column each, padded as they are.
+#[derive(Debug, Clone)]
+enum Sums {
+    /// While every number held is so small that a full ring of them fits in 64 bits.
+    Narrow(Vec<[i64; 2]>),
+    /// From the first greater number on.
+    Wide(Vec<[i128; 2]>),
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, row: &[[i64; 2]]) {
+        match self {
+            Self::Narrow(sums) => {
+                sums.iter_mut().zip(row).for_each(|(sum, pair)| *sum = [sum[0] + pair[0], sum[1] + pair[1]])
+            }
+            Self::Wide(sums) => sums
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, pair)| *sum = [sum[0] + i128::from(pair[0]), sum[1] + i128::from(pair[1])]),
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, row: &[[i64; 2]]) {
+        match self {
+            Self::Narrow(sums) => {
+                sums.iter_mut().zip(row).for_each(|(sum, pair)| *sum = [sum[0] - pair[0], sum[1] - pair[1]])
+            }
+            Self::Wide(sums) => sums
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, pair)| *sum = [sum[0] - i128::from(pair[0]), sum[1] - i128::from(pair[1])]),
+        }
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        if let Self::Narrow(sums) = self {
+            *self = Self::Wide(sums.iter().map(|pair| pair.map(i128::from)).collect());
+        }
+    }
+}
+
+/// A number's bits with its sign as the lowest: 0 for 0 alone, and below 2ⁿ⁺¹ for −2ⁿ ≤ number < 2ⁿ.
+#[inline(always)]
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
 }
 
 impl RollingSums {
@@ -97,15 +143,16 @@ impl RollingSums {
         if !(1..=1_000).contains(&columns) {
             return Err(bad("columns", columns, "1 to 1,000"));
         }
+        let pairs = columns.div_ceil(2);
         Ok(Self {
             window_ns: duration("window_ns", window_ns)?,
             now_ns: 0,
             times_ns: vec![0; FIRST_ROOM],
-            held: vec![0; FIRST_ROOM * columns],
+            held: vec![[0; 2]; FIRST_ROOM * pairs],
+            columns,
             oldest: 0,
             rows: 0,
-            high: vec![0; columns],
-            low: vec![0; columns],
+            sums: Sums::Narrow(vec![[0; 2]; pairs]),
         })
     }
 
@@ -113,49 +160,76 @@ impl RollingSums {
     #[inline]
     pub fn add(&mut self, time_ns: u64, row: &[i64]) {
         self.now_ns = self.now_ns.max(time_ns);
-        let columns = self.low.len();
+        let pairs = self.columns.div_ceil(2);
         while self.rows > 0 && self.now_ns - self.times_ns[self.oldest] >= self.window_ns {
-            let gone = &self.held[self.oldest * columns..(self.oldest + 1) * columns];
-            for ((high, low), value) in self.high.iter_mut().zip(&mut self.low).zip(gone) {
-                *high -= value >> 32;
-                *low -= value & LOWER;
-            }
+            self.sums.take(&self.held[self.oldest * pairs..][..pairs]);
             // The room is a power of two.
             self.oldest = (self.oldest + 1) & (self.times_ns.len() - 1);
             self.rows -= 1;
         }
-        if row.iter().take(columns).all(|value| *value == 0) {
+        let row = &row[..self.columns.min(row.len())];
+        let bits = row.iter().fold(0, |bits, value| bits | zigzag(*value));
+        // What adds nothing need not be held.
+        if bits == 0 {
             return;
         }
         if self.rows == self.times_ns.len() {
             self.grow();
         }
+        if bits >= self.least_wide() {
+            self.sums.widen();
+        }
         let place = (self.oldest + self.rows) & (self.times_ns.len() - 1);
         self.times_ns[place] = self.now_ns;
-        let cells = &mut self.held[place * columns..(place + 1) * columns];
-        let row = row.iter().copied().chain(std::iter::repeat(0));
-        for (((cell, high), low), value) in cells.iter_mut().zip(&mut self.high).zip(&mut self.low).zip(row) {
-            *high += value >> 32;
-            *low += value & LOWER;
-            *cell = value;
+        let cells = &mut self.held[place * pairs..][..pairs];
+        let (whole, odd) = row.as_chunks::<2>();
+        let rest = cells.get_mut(whole.len()..).unwrap_or_default();
+        if let Some((first, others)) = rest.split_first_mut() {
+            *first = [odd.first().copied().unwrap_or(0), 0];
+            others.fill([0; 2]);
         }
+        cells.iter_mut().zip(whole).for_each(|(cell, pair)| *cell = *pair);
+        self.sums.add(cells);
         self.rows += 1;
     }
 
+    /// [`zigzag`] of numbers that sums of 64 bits are not exact for, from here on: a ring of 2ᵐ rows of numbers below 2ⁿ in size sums to 2ᵐ⁺ⁿ at most.
+    #[inline(always)]
+    fn least_wide(&self) -> u64 {
+        1 << (63 - self.times_ns.len().trailing_zeros())
+    }
+
     /// Doubles the room, the oldest row first.
+    #[cold]
     fn grow(&mut self) {
+        let pairs = self.columns.div_ceil(2);
         self.times_ns.rotate_left(self.oldest);
-        self.held.rotate_left(self.oldest * self.low.len());
+        self.held.rotate_left(self.oldest * pairs);
         self.oldest = 0;
         self.times_ns.resize(2 * self.rows, 0);
-        self.held.resize(2 * self.rows * self.low.len(), 0);
+        self.held.resize(2 * self.rows * pairs, [0; 2]);
+        let bits = self.held.as_flattened().iter().fold(0, |bits, value| bits | zigzag(*value));
+        if bits >= self.least_wide() {
+            self.sums.widen();
+        }
     }
 
     /// The sum of a column now; 0 for one that there is not.
     #[inline]
     pub fn sum(&self, column: usize) -> f64 {
-        let halves = self.high.get(column).zip(self.low.get(column));
-        halves.map_or(0.0, |(high, low)| real((i128::from(*high) << 32) + i128::from(*low)))
+        match &self.sums {
+            Sums::Narrow(sums) => sums.as_flattened().get(column).map_or(0.0, |sum| *sum as f64),
+            Sums::Wide(sums) => sums.as_flattened().get(column).map_or(0.0, |sum| real(*sum)),
+        }
+    }
+
+    /// The sums of the columns now, as many as `into` has room for.
+    #[inline]
+    pub fn write_sums(&self, into: &mut [f64]) {
+        match &self.sums {
+            Sums::Narrow(sums) => into.iter_mut().zip(sums.as_flattened()).for_each(|(into, sum)| *into = *sum as f64),
+            Sums::Wide(sums) => into.iter_mut().zip(sums.as_flattened()).for_each(|(into, sum)| *into = real(*sum)),
+        }
     }
 }
 

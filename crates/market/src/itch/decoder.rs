@@ -5,7 +5,7 @@ use super::{
     normaliser::{Arrival, Normaliser},
 };
 use crate::{
-    event::Sink,
+    event::{InstrumentId, Sink, Step},
     feed::{self, Counts, FeedError},
     instruments::Instruments,
 };
@@ -77,6 +77,50 @@ impl Decoder {
     }
 }
 
+/// The message of the first frame, and what is behind it; `None` where the frame is not whole.
+#[inline(always)]
+fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (prefix, behind) = bytes.split_first_chunk::<PREFIX>()?;
+    behind.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
+}
+
+/// How many messages before its own a message is told of at each step: a fetch from memory takes about as long as four messages.
+const AHEAD: [usize; 3] = [12, 8, 4];
+/// Messages that have been told of and not taken yet, with room to spare; a power of two.
+const KEPT: usize = 16;
+const _: () = assert!(KEPT > AHEAD[0] && KEPT.is_power_of_two());
+
+impl Decoder {
+    /// Takes whole frames, each after the sink was told [ahead](Sink::ahead) of it as far as it was at hand, and gives what is behind them.
+    ///
+    /// Every message of an order has the order's number at one place, so that nothing is asked of the messages' types, which nothing foretells: of
+    /// others an order is told that there is not.
+    #[inline(always)]
+    fn feed_ahead<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
+        let (mut rest, mut later) = (bytes, bytes);
+        let mut kept = [(InstrumentId(0), 0); KEPT];
+        let mut told = 0;
+        for taken in 0.. {
+            while told < taken + AHEAD[0]
+                && let Some((message, behind)) = split_frame(later)
+            {
+                let of = self.normaliser.likely(message);
+                sink.ahead(Step::Far, of.0, of.1);
+                kept[told % KEPT] = of;
+                (told, later) = (told + 1, behind);
+            }
+            for (step, away) in [(Step::Near, AHEAD[1]), (Step::Next, AHEAD[2])] {
+                let (instrument, order_id) = kept[(taken + away) % KEPT];
+                sink.ahead(step, instrument, order_id);
+            }
+            let Some((message, behind)) = split_frame(rest) else { break };
+            self.message(message, sink);
+            rest = behind;
+        }
+        rest
+    }
+}
+
 impl feed::Decoder for Decoder {
     /// Never an error: a frame's length leads to the next, whatever the message is.
     fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), FeedError> {
@@ -84,9 +128,10 @@ impl feed::Decoder for Decoder {
         if self.received > 0 {
             rest = self.complete(rest, sink);
         }
-        while let Some((prefix, behind)) = rest.split_first_chunk::<PREFIX>() {
-            let length = usize::from(u16::from_be_bytes(*prefix));
-            let Some((message, behind)) = behind.split_at_checked(length) else { break };
+        if sink.looks_ahead() {
+            rest = self.feed_ahead(rest, sink);
+        }
+        while let Some((message, behind)) = split_frame(rest) {
             self.message(message, sink);
             rest = behind;
         }

@@ -104,6 +104,15 @@ impl Normaliser {
         }
     }
 
+    /// Of which instrument and order a message probably is, were it to be taken now: what [`Sink::ahead`] is told.
+    #[inline(always)]
+    pub(super) fn likely(&self, bytes: &[u8]) -> (InstrumentId, u64) {
+        // Every message of an order begins as this one, which is a header and the order's number.
+        let Some(begin) = bytes.first_chunk() else { return (InstrumentId(UNSEEN), 0) };
+        let like = OrderDelete::read(begin);
+        (InstrumentId(self.by_locate[usize::from(like.header.stock_locate)]), like.order_reference)
+    }
+
     /// The instruments seen so far.
     pub fn instruments(&self) -> &Instruments {
         &self.instruments
