@@ -2,10 +2,12 @@
 //!
 //! Definition  the correlation of the signal with the return ahead, Pearson's and Spearman's
 //! Band        returns over a horizon that is longer than the rows are apart overlap, so that rows are not independent. The standard error is the
-//!             Newey–West one of the influence of rows (no seed, no block to choose but its lag: the mean number of rows within a horizon, twice, and
-//!             the automatic rule's at the least; twice, because Bartlett's weights take away from what overlap adds: at once the horizon, an error
-//!             would be told too small by a fifth). The band is of 95 %, taken in Fisher's z so that it stays within −1 and 1
-//! None where  the rows hold fewer than eight horizons: no error can be told
+//!             Newey–West one of the influence of rows (no seed, no block to choose but its lag: the mean number of rows within a horizon, three times,
+//!             and the automatic rule's at the least; three times, because Bartlett's weights take away from what overlap adds: at once the horizon, an
+//!             error would be told too small by a fifth). The band is of 95 %, taken in Fisher's z so that it stays within −1 and 1. It is a little
+//!             narrow: of 1,000 worlds with a persistent signal (0.98 a row) that tells nothing of returns over 20 rows, bands of 2,000 rows held 0
+//!             in 90 %, of 20,000 in 92 %; bands that take rows as independent held it in 35 %
+//! None where  the rows hold fewer than some twelve horizons: no error can be told
 //! Source      Grinold and Kahn, Active Portfolio Management (2000), chapter 6; Newey and West (1987); Fisher (1921)
 
 use super::super::{AlphaError, error::same_length};
@@ -70,7 +72,7 @@ pub fn information_coefficient(
         pairs().filter(|(_, (signal, value))| signal.is_some() && value.is_some()).map(|(row, _)| row).collect();
     let x: Vec<f64> = kept.iter().filter_map(|row| signal[*row]).collect();
     let y: Vec<f64> = kept.iter().filter_map(|row| returns.values[*row]).collect();
-    let lag_rows = (2 * overlap_rows(times_ns, &returns.known_ns, &kept)).max(automatic_lag(kept.len()));
+    let lag_rows = (3 * overlap_rows(times_ns, &returns.known_ns, &kept)).max(automatic_lag(kept.len()));
     let estimate = |correlation: Correlation| estimate(&correlation, lag_rows);
     Ok(InformationCoefficient {
         rows: kept.len(),
