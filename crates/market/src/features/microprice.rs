@@ -146,6 +146,13 @@ impl MicropriceCounts {
     /// [`FeatureError::TooFew`] with fewer steps than states, [`FeatureError::Degenerate`] where from some state the mid has never moved,
     /// [`FeatureError::NotConverged`] where the sum has not come to rest.
     pub fn fit(&self) -> Result<Microprice, FeatureError> {
+        let mut fitted = Microprice::empty(self.states);
+        self.fit_into(&mut Workspace::new(self.states), &mut fitted)?;
+        Ok(fitted)
+    }
+
+    /// The same into memory that there is; where it fails, what is in the table says nothing.
+    fn fit_into(&self, work: &mut Workspace, fitted: &mut Microprice) -> Result<(), FeatureError> {
         const WHAT: &str = "microprice";
         let count = self.states.count();
         if self.steps < count {
@@ -155,10 +162,9 @@ impl MicropriceCounts {
         let both_ways = |counts: &[u64], from: usize, to: usize| {
             (counts[from * count + to] + counts[mirror(from) * count + mirror(to)]) as f64
         };
-        let mut left = vec![0.0; count * count];
-        // The first column becomes G¹, the others B.
-        let mut right = vec![0.0; count * (count + 1)];
-        let mut seen = vec![false; count];
+        let Workspace { left, right, seen, term, next, sum } = work;
+        left.fill(0.0);
+        right.fill(0.0);
         for from in 0..count {
             let steps: f64 =
                 (0..count).map(|to| both_ways(&self.stayed, from, to) + both_ways(&self.moved, from, to)).sum();
@@ -173,33 +179,60 @@ impl MicropriceCounts {
                     (self.half_ticks[from] as f64 - self.half_ticks[mirror(from)] as f64) / steps;
             }
         }
-        if !solve(&mut left, count, &mut right, count + 1) {
+        if !solve(left, count, right, count + 1) {
             return Err(FeatureError::Degenerate { what: WHAT, problem: "from some state the mid has never moved" });
         }
-        let mut term: Vec<f64> = (0..count).map(|state| right[state * (count + 1)]).collect();
-        let (first, mut sum, mut next) = (term.clone(), term.clone(), vec![0.0; count]);
+        let ticks = |half_ticks: &[f64], into: &mut [Option<f64>]| {
+            let of_state = half_ticks.iter().zip(&*seen);
+            into.iter_mut().zip(of_state).for_each(|(into, (g, seen))| *into = seen.then_some(g * 0.5));
+        };
+        term.iter_mut().enumerate().for_each(|(state, term)| *term = right[state * (count + 1)]);
+        sum.copy_from_slice(term);
+        ticks(term, &mut fitted.first);
         for terms in 2..=MOST_TERMS {
             for (state, next) in next.iter_mut().enumerate() {
                 let onward = &right[state * (count + 1) + 1..(state + 1) * (count + 1)];
-                *next = onward.iter().zip(&term).map(|(share, term)| share * term).sum();
+                *next = onward.iter().zip(&*term).map(|(share, term)| share * term).sum();
             }
-            std::mem::swap(&mut term, &mut next);
-            sum.iter_mut().zip(&term).for_each(|(sum, term)| *sum += term);
+            std::mem::swap(term, next);
+            sum.iter_mut().zip(&*term).for_each(|(sum, term)| *sum += term);
             let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
             if change <= TOLERANCE {
-                let adjustment = |half_ticks: Vec<f64>| {
-                    half_ticks.iter().zip(&seen).map(|(g, seen)| seen.then_some(g * 0.5)).collect()
-                };
-                return Ok(Microprice {
-                    states: self.states,
-                    adjustment: adjustment(sum),
-                    first: adjustment(first),
-                    terms,
-                });
+                ticks(sum, &mut fitted.adjustment);
+                fitted.terms = terms;
+                return Ok(());
             }
         }
         let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
         Err(FeatureError::NotConverged { what: WHAT, iterations: MOST_TERMS, change, tolerance: TOLERANCE })
+    }
+}
+
+/// What a fit works in; by state, or by state and state.
+#[derive(Debug, Clone)]
+struct Workspace {
+    /// 1 − Q.
+    left: Vec<f64>,
+    /// r before R²: the first column becomes G¹, the others B.
+    right: Vec<f64>,
+    seen: Vec<bool>,
+    term: Vec<f64>,
+    next: Vec<f64>,
+    sum: Vec<f64>,
+}
+
+impl Workspace {
+    fn new(states: MicropriceStates) -> Self {
+        let count = states.count();
+        let zeros = |size| vec![0.0; size];
+        Self {
+            left: zeros(count * count),
+            right: zeros(count * (count + 1)),
+            seen: vec![false; count],
+            term: zeros(count),
+            next: zeros(count),
+            sum: zeros(count),
+        }
     }
 }
 
@@ -213,6 +246,12 @@ pub struct Microprice {
 }
 
 impl Microprice {
+    /// A table of nothing.
+    fn empty(states: MicropriceStates) -> Self {
+        let none = vec![None; states.count()];
+        Self { states, adjustment: none.clone(), first: none, terms: 0 }
+    }
+
     /// Fits a table to a batch of books in order of time.
     ///
     /// # Errors
@@ -254,7 +293,11 @@ impl Microprice {
 #[derive(Debug, Clone)]
 pub struct StreamingMicroprice {
     counts: MicropriceCounts,
-    fitted: Option<Microprice>,
+    fitted: Microprice,
+    is_fitted: bool,
+    /// What the next fit works in, and the table that it makes.
+    work: Workspace,
+    spare: Microprice,
     next_fit: usize,
     latest: Option<f64>,
 }
@@ -262,7 +305,16 @@ pub struct StreamingMicroprice {
 impl StreamingMicroprice {
     /// Nothing seen yet.
     pub fn new(states: MicropriceStates) -> Self {
-        Self { counts: MicropriceCounts::new(states), fitted: None, next_fit: 1_000, latest: None }
+        let empty = Microprice::empty(states);
+        Self {
+            counts: MicropriceCounts::new(states),
+            fitted: empty.clone(),
+            is_fitted: false,
+            work: Workspace::new(states),
+            spare: empty,
+            next_fit: 1_000,
+            latest: None,
+        }
     }
 
     /// Takes the next book.
@@ -270,12 +322,22 @@ impl StreamingMicroprice {
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
         let state = self.counts.on_depth(depth);
         if self.counts.steps() >= self.next_fit {
-            // A fit that fails leaves the one before, which still is of the past alone.
-            self.fitted = self.counts.fit().ok().or(self.fitted.take());
-            self.next_fit = self.next_fit.saturating_mul(2);
+            self.fit();
         }
-        let adjustment = state.zip(self.fitted.as_ref()).and_then(|(state, fitted)| fitted.adjustment[state]);
+        // A table of nothing has none for any state.
+        let adjustment = state.and_then(|state| self.fitted.adjustment[state]);
         self.latest = depth.mid_ticks().zip(adjustment).map(|(mid, adjustment)| mid + adjustment);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fit(&mut self) {
+        // A fit that fails leaves the one before, which still is of the past alone.
+        if self.counts.fit_into(&mut self.work, &mut self.spare).is_ok() {
+            std::mem::swap(&mut self.fitted, &mut self.spare);
+            self.is_fitted = true;
+        }
+        self.next_fit = self.next_fit.saturating_mul(2);
     }
 
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
@@ -291,7 +353,7 @@ impl StreamingMicroprice {
 
     /// The table in use.
     pub fn fitted(&self) -> Option<&Microprice> {
-        self.fitted.as_ref()
+        self.is_fitted.then_some(&self.fitted)
     }
 }
 
