@@ -1,22 +1,23 @@
 //! How long an ITCH message takes from bytes to books: the mean, and percentiles of single messages.
 //!
-//! `cargo run --release -p zomma-market --example replay_rate [FILE|made] [MILLIONS]`
+//! `cargo run --release -p zomma-market --example replay_rate [FILE|made] [MILLIONS] [huge]`
 //!
 //! FILE is ITCH 5.0 framed as in a file, plain or gzip. It is played as many times at once as makes 500 instruments or more: each copy has stocks
 //! and orders of its own, and which copy gives the next message is drawn at random, so that neither the kind of a message nor its stock can be
 //! foretold. A copy that is at its end begins again. `made` (the default) is the made feed of the benchmarks with 600 stocks. MILLIONS of messages
 //! are played, 50 if not said.
 //!
-//! Bytes come in pieces of 256 kB, made between the timed stretches. One pass has the clock around each piece and gives the mean; the same
-//! messages in a second pass have the clock read after each one, which gives the percentiles. What reading the clock takes is told, and is in the
-//! percentiles.
+//! Bytes come in pieces of 256 kB, made between the timed stretches. Passes with the clock around each piece give the means: of books that the decoder
+//! tells of the next messages, as it does, of books that it does not tell, and of gathered events. With `huge` the books lie on huge pages, where the
+//! system has them. One more pass has the clock read after each message, which gives the percentiles. What reading the clock takes is told, and is in
+//! the percentiles. Means are of the thread's processor time, which leaves out what other work the processor did meanwhile.
 
 use std::{error::Error, io::Read as _, time::Instant};
 
 use hdrhistogram::Histogram;
 use zomma_market::{
-    book::Books,
-    event::{Event, Sink},
+    book::{BatchedBooks, Books, Limits},
+    event::{Event, InstrumentId, Sink, Step},
     feed::Decoder as _,
     instruments::Instruments,
     itch,
@@ -125,12 +126,31 @@ impl Sink for Timed {
         self.books.event(event);
     }
 
+    fn looks_ahead(&self) -> bool {
+        self.books.looks_ahead()
+    }
+
+    #[inline]
+    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
+        self.books.ahead(step, instrument, order_id);
+    }
+
     #[inline]
     fn message_end(&mut self, _: &Instruments) {
         let elapsed_ns = self.last.elapsed().as_nanos() as u64;
         self.times_ns.saturating_record(elapsed_ns);
         // What the histogram took is no time of a message.
         self.last = Instant::now();
+    }
+}
+
+/// Books that are not told ahead.
+struct Alone(Books);
+
+impl Sink for Alone {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        self.0.event(event);
     }
 }
 
@@ -168,6 +188,19 @@ fn read(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(bytes)
 }
 
+/// The processor time of this thread, in nanoseconds.
+fn processor_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Runs something, and gives how long this thread was at it.
+fn taken_ns(run: impl FnOnce()) -> u64 {
+    let begun = processor_ns();
+    run();
+    processor_ns() - begun
+}
+
 /// What reading the clock twice in turn takes, in nanoseconds: the least, and the median.
 fn clock_ns() -> (u64, u64) {
     let mut times: Vec<u64> = (0..100_001).map(|_| Instant::now().elapsed().as_nanos() as u64).collect();
@@ -180,6 +213,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().unwrap_or_else(|| "made".into());
     let millions: u64 = arguments.next().map_or(Ok(50), |text| text.parse())?;
     let messages = millions * 1_000_000;
+    let on_huge_pages = match arguments.next().as_deref() {
+        None => false,
+        Some("huge") => true,
+        Some(other) => return Err(format!("{other}: allowed: huge, or nothing").into()),
+    };
+    let empty = || Books::with_room(Limits::default(), 0, on_huge_pages);
 
     let bytes = if path == "made" { Vec::new() } else { read(&path)? };
     let frames: Vec<&[u8]> = feed::frames(&bytes).collect();
@@ -202,23 +241,28 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (mut decoder, mut sum) = (itch::Decoder::new(0), Sum(0));
     let (from, piece) = source();
-    let decode_ns = play(from, piece, messages, |bytes| {
-        let begun = Instant::now();
-        let _ = decoder.feed(bytes, &mut sum);
-        begun.elapsed().as_nanos() as u64
-    });
+    let decode_ns = play(from, piece, messages, |bytes| taken_ns(|| drop(decoder.feed(bytes, &mut sum))));
     println!("decode           mean {decode_ns:.1} ns a message (sum {:x})", sum.0);
 
-    let (mut decoder, mut books, mut most) = (itch::Decoder::new(0), Books::new(), 0);
+    let (mut decoder, mut books) = (itch::Decoder::new(0), Alone(empty()));
+    let (from, piece) = source();
+    let alone_ns = play(from, piece, messages, |bytes| taken_ns(|| drop(decoder.feed(bytes, &mut books))));
+    println!("and book, alone  mean {alone_ns:.1} ns a message");
+
+    let (mut decoder, mut books) = (itch::Decoder::new(0), empty());
+    let (from, piece) = source();
+    let gathered_ns =
+        play(from, piece, messages, |bytes| taken_ns(|| drop(decoder.feed(bytes, &mut BatchedBooks::new(&mut books)))));
+    println!("gathered         mean {gathered_ns:.1} ns a message");
+
+    let (mut decoder, mut books, mut most) = (itch::Decoder::new(0), empty(), 0);
     let (from, piece) = source();
     let mean_ns = play(from, piece, messages, |bytes| {
-        let begun = Instant::now();
-        let _ = decoder.feed(bytes, &mut books);
-        let took = begun.elapsed().as_nanos() as u64;
+        let took_ns = taken_ns(|| drop(decoder.feed(bytes, &mut books)));
         most = most.max(books.orders());
-        took
+        took_ns
     });
-    println!("decode and book  mean {mean_ns:.1} ns a message");
+    println!("told ahead       mean {mean_ns:.1} ns a message");
     let (counts, instruments) = (decoder.counts(), decoder.instruments().len());
     println!(
         "                 {} messages ({} malformed, {} unknown), {instruments} instruments, at most {most} orders, {} faults",
@@ -229,8 +273,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
 
     let times_ns = Histogram::new_with_bounds(1, MOST_NS, 3)?;
-    let (mut decoder, mut timed) =
-        (itch::Decoder::new(0), Timed { books: Books::new(), last: Instant::now(), times_ns });
+    let (mut decoder, mut timed) = (itch::Decoder::new(0), Timed { books: empty(), last: Instant::now(), times_ns });
     let (from, piece) = source();
     play(from, piece, messages, |bytes| {
         timed.last = Instant::now();

@@ -2,7 +2,7 @@
 
 use zomma_market::{
     book::Books,
-    event::{Body, Event, Flags, InstrumentId, Side, Sink},
+    event::{Body, Event, Flags, InstrumentId, Side, Sink, Step},
     instruments::Instruments,
     truth::{CrossCheck, QuoteCheck},
 };
@@ -35,10 +35,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Empty books.
-    pub fn new(rows: Option<Rows>, moments: Moments, is_checked: bool) -> Self {
+    /// Into these books, which are empty.
+    pub fn new(books: Books, rows: Option<Rows>, moments: Moments, is_checked: bool) -> Self {
         Self {
-            books: Books::new(),
+            books,
             messages: 0,
             events: 0,
             trades: 0,
@@ -94,6 +94,15 @@ impl Sink for Replay {
         if let Some(rows) = &mut self.rows {
             rows.after(self.messages, &self.books, instruments);
         }
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.books.looks_ahead()
+    }
+
+    #[inline]
+    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
+        self.books.ahead(step, instrument, order_id);
     }
 }
 

@@ -4,7 +4,12 @@ use std::{path::Path, time::Duration};
 
 use anyhow::bail;
 use jiff::civil::Date;
-use zomma_market::{feed::Counts, format::Format, instruments::Instruments};
+use zomma_market::{
+    book::{Books, Limits},
+    feed::Counts,
+    format::Format,
+    instruments::Instruments,
+};
 
 use super::{
     counts,
@@ -39,6 +44,8 @@ pub struct Job<'a> {
     pub moments: &'a [Moment],
     /// Whether the books are held against what else the feed says.
     pub is_checked: bool,
+    /// Whether large books lie on huge pages, where the system has them.
+    pub on_huge_pages: bool,
     /// Whether a progress bar may show.
     pub progress: bool,
 }
@@ -98,7 +105,8 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     }
     let day_ns = if counts_from_midnight { Some(session.midnight_ns) } else { job.date.map(utc_midnight_ns) };
     let moments = Moments::new(job.moments, day_ns);
-    let mut replay = Replay::new(rows, moments, job.is_checked);
+    let books = Books::with_room(Limits::default(), 0, job.on_huge_pages);
+    let mut replay = Replay::new(books, rows, moments, job.is_checked);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
     let feed = Feed { format: opened.format, session: &session, schema };

@@ -79,6 +79,9 @@ pub struct ReplayArgs {
     /// Hold the books against what comes with the feed; exit code 1 where something is wrong.
     #[arg(long)]
     check: bool,
+    /// Leave large books on the system's small pages: they are slower, and memory grows in smaller steps.
+    #[arg(long)]
+    no_huge_pages: bool,
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,
@@ -107,6 +110,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
         rows: args.at.as_deref().zip(args.output.as_deref()),
         moments: &args.time,
         is_checked: args.check,
+        on_huge_pages: !args.no_huge_pages,
         progress: true,
     })?;
     let printed = if args.json {

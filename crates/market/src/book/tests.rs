@@ -192,3 +192,66 @@ fn a_gap_is_remembered_until_the_book_is_told_anew() {
     assert_eq!(event(Flags::LAST | Flags::GAP, Body::Clear), (false, true), "something was lost again");
     assert_eq!(event(Flags::LAST, Body::Clear), (false, false));
 }
+
+#[test]
+fn fetching_ahead_reads_nothing_that_is_not_there() {
+    let mut books = Books::new();
+    for orders in [0, 1, 100] {
+        for order_id in 0..orders {
+            let body = Body::Add { order_id, side: Side::Bid, price_ticks: 5, size: 1 };
+            let (instrument, flags) = (InstrumentId(0), Flags::LAST);
+            books.apply(&Event { exchange_ns: 0, receive_ns: 0, sequence: 0, instrument, flags, body });
+        }
+        for step in [Step::Far, Step::Near, Step::Next] {
+            for instrument in [0, 1, u32::MAX] {
+                (0..200).for_each(|order_id| books.ahead(step, InstrumentId(instrument), order_id));
+            }
+        }
+    }
+}
+
+#[test]
+fn books_of_many_orders_are_the_same_whether_they_look_ahead_or_not() {
+    use crate::feed::Decoder as _;
+    use crate::itch::{self, Header, Stock, message::*};
+    /// Books that are never told ahead.
+    struct Alone(Books);
+    impl Sink for Alone {
+        fn event(&mut self, event: &Event) {
+            self.0.event(event);
+        }
+    }
+    let header = |order: u64| Header { stock_locate: (order % 600) as u16, tracking_number: 0, timestamp_ns: order };
+    let stock = Stock::new("A").unwrap();
+    let add = |order: u64, header: Header| {
+        let (side, price) = ([b'B', b'S'][(order % 2) as usize], 1_000 + (order * 7 % 40) as u32);
+        AddOrder { header, order_reference: order, side, shares: 100, stock, price }.into()
+    };
+    let mut bytes = Vec::new();
+    for order in 0..40_000u64 {
+        itch::encode_framed(&add(order, header(order)), &mut bytes);
+        // From half of them on an older one goes, is executed, or moves.
+        let Some(old) = order.checked_sub(20_000) else { continue };
+        let (header, order_reference) = (header(old), old);
+        let change: itch::Message = match old % 3 {
+            0 => OrderDelete { header, order_reference }.into(),
+            1 => OrderExecuted { header, order_reference, shares: 40 + (old % 61) as u32, match_number: old }.into(),
+            _ => {
+                let (original_order_reference, new_order_reference) = (old, old + (1 << 40));
+                OrderReplace { header, original_order_reference, new_order_reference, shares: 10, price: 999 }.into()
+            }
+        };
+        itch::encode_framed(&change, &mut bytes);
+    }
+    let (mut looking, mut alone) = (Books::new(), Alone(Books::new()));
+    let (mut one, mut other) = (itch::Decoder::new(0), itch::Decoder::new(0));
+    let mut looked = 0;
+    for chunk in bytes.chunks(10_007) {
+        looked += usize::from(looking.looks_ahead());
+        one.feed(chunk, &mut looking).unwrap();
+        other.feed(chunk, &mut alone).unwrap();
+    }
+    assert!(looked > 50, "{looked} pieces were looked ahead in");
+    assert_eq!((looking.faults().total(), looking.orders()), (0, alone.0.orders()));
+    assert!(checkpoint_of(&looking) == checkpoint_of(&alone.0));
+}

@@ -8,7 +8,7 @@ use super::{
     Depth, FeatureError,
     depth::{MOST_LEVELS, checked_levels},
     error::bad,
-    matrix::symmetric_eigen,
+    matrix::diagonalise,
     ofi::{Interval, IntervalFlow, OrderFlow},
     set::Book,
     window::RollingSums,
@@ -87,9 +87,23 @@ impl Moments {
         if self.intervals < LEAST_INTERVALS {
             return Err(FeatureError::TooFew { what: WHAT, found: self.intervals, needed: LEAST_INTERVALS });
         }
-        let (values, vectors) = symmetric_eigen(&self.moments, self.levels);
+        // On the stack: weights are fitted while the market runs, and nothing is allocated for it.
+        let (mut a, mut v) = ([0.0; MOST_LEVELS * MOST_LEVELS], [0.0; MOST_LEVELS * MOST_LEVELS]);
+        let cells = self.moments.len();
+        let (a, v) = (&mut a[..cells], &mut v[..cells]);
+        a.copy_from_slice(&self.moments);
+        diagonalise(a, v, self.levels);
+        let value_of = |level: usize| a[level * (self.levels + 1)];
+        let greatest = (1..self.levels).fold(0, |best, level| match value_of(level).total_cmp(&value_of(best)) {
+            std::cmp::Ordering::Greater => level,
+            _ => best,
+        });
+        let mut values = [0.0; MOST_LEVELS];
+        let values = &mut values[..self.levels];
+        values.iter_mut().enumerate().for_each(|(level, value)| *value = value_of(level));
+        values.sort_unstable_by(|one, other| other.total_cmp(one));
         let total: f64 = values.iter().sum();
-        let first = &vectors[..self.levels];
+        let first = &v[greatest * self.levels..(greatest + 1) * self.levels];
         let size: f64 = first.iter().map(|w| w.abs()).sum();
         if !(total.is_finite() && total > 0.0 && size > 0.0) {
             return Err(FeatureError::Degenerate { what: WHAT, problem: "the flows never vary" });

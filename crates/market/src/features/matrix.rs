@@ -1,10 +1,9 @@
 //! Small dense matrices, row by row in one slice: the eigenvectors of a symmetric one, and linear equations.
 
-/// Eigenvalues of a symmetric matrix, greatest first, with the eigenvectors as rows in the same order, by Jacobi's rotations (Golub and Van
-/// Loan, "Matrix computations", 4th edition, section 8.5.2).
-pub(super) fn symmetric_eigen(matrix: &[f64], order: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut a = matrix.to_vec();
-    let mut v: Vec<f64> = (0..order * order).map(|i| f64::from(u8::from(i / order == i % order))).collect();
+/// Turns a symmetric matrix until its eigenvalues stand on its diagonal, in no order, by Jacobi's rotations (Golub and Van Loan, "Matrix computations",
+/// 4th edition, section 8.5.2); the rows of `v`, as large as the matrix, become their eigenvectors.
+pub(super) fn diagonalise(a: &mut [f64], v: &mut [f64], order: usize) {
+    v.iter_mut().enumerate().for_each(|(i, v)| *v = f64::from(u8::from(i / order == i % order)));
     let scale: f64 = a.iter().map(|x| x * x).sum();
     for _ in 0..60 {
         let off: f64 =
@@ -14,15 +13,10 @@ pub(super) fn symmetric_eigen(matrix: &[f64], order: usize) -> (Vec<f64>, Vec<f6
         }
         for p in 0..order {
             for q in p + 1..order {
-                rotate(&mut a, &mut v, order, p, q);
+                rotate(a, v, order, p, q);
             }
         }
     }
-    let mut by_size: Vec<usize> = (0..order).collect();
-    by_size.sort_by(|&i, &j| a[j * order + j].total_cmp(&a[i * order + i]));
-    let values = by_size.iter().map(|&i| a[i * order + i]).collect();
-    let vectors = by_size.iter().flat_map(|&i| v[i * order..(i + 1) * order].to_vec()).collect();
-    (values, vectors)
 }
 
 /// Turns the plane of p and q so that the matrix has nothing left at (p, q).
@@ -86,6 +80,19 @@ pub(super) fn solve(a: &mut [f64], order: usize, b: &mut [f64], columns: usize) 
         }
     }
     true
+}
+
+/// Eigenvalues of a symmetric matrix, greatest first, with the eigenvectors as rows in the same order.
+#[cfg(test)]
+pub(super) fn symmetric_eigen(matrix: &[f64], order: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut a = matrix.to_vec();
+    let mut v = vec![0.0; order * order];
+    diagonalise(&mut a, &mut v, order);
+    let mut by_size: Vec<usize> = (0..order).collect();
+    by_size.sort_by(|&i, &j| a[j * order + j].total_cmp(&a[i * order + i]));
+    let values = by_size.iter().map(|&i| a[i * order + i]).collect();
+    let vectors = by_size.iter().flat_map(|&i| v[i * order..(i + 1) * order].to_vec()).collect();
+    (values, vectors)
 }
 
 #[cfg(test)]

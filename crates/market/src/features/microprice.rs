@@ -144,14 +144,17 @@ impl MicropriceCounts {
     }
 
     /// Of each state, whether a move of the mid was seen from it or from one that steps lead to, in the symmetric chain.
-    fn leading_to_move(&self) -> Vec<bool> {
+    fn leading_to_move(&self, leads: &mut [bool], found: &mut Vec<usize>) {
         let count = self.states.count();
         let mirror = |state| self.states.mirror(state);
         let was = |counts: &[u64], from: usize, to: usize| {
             counts[from * count + to] + counts[mirror(from) * count + mirror(to)] > 0
         };
-        let mut leads: Vec<bool> = (0..count).map(|from| (0..count).any(|to| was(&self.moved, from, to))).collect();
-        let mut found: Vec<usize> = (0..count).filter(|state| leads[*state]).collect();
+        for (from, leads) in leads.iter_mut().enumerate() {
+            *leads = (0..count).any(|to| was(&self.moved, from, to));
+        }
+        found.clear();
+        found.extend((0..count).filter(|state| leads[*state]));
         while let Some(to) = found.pop() {
             for from in 0..count {
                 if !leads[from] && was(&self.stayed, from, to) {
@@ -160,7 +163,6 @@ impl MicropriceCounts {
                 }
             }
         }
-        leads
     }
 
     /// Fits the table from what has been seen.
@@ -170,6 +172,13 @@ impl MicropriceCounts {
     /// [`FeatureError::TooFew`] with fewer steps than states, [`FeatureError::Degenerate`] where the mid has never moved,
     /// [`FeatureError::NotConverged`] where the sum has not come to rest.
     pub fn fit(&self) -> Result<Microprice, FeatureError> {
+        let mut fitted = Microprice::empty(self.states);
+        self.fit_into(&mut Workspace::new(self.states), &mut fitted)?;
+        Ok(fitted)
+    }
+
+    /// The same into memory that there is; where it fails, what is in the table says nothing.
+    fn fit_into(&self, work: &mut Workspace, fitted: &mut Microprice) -> Result<(), FeatureError> {
         const WHAT: &str = "microprice";
         let count = self.states.count();
         if self.steps < count {
@@ -179,13 +188,13 @@ impl MicropriceCounts {
         let both_ways = |counts: &[u64], from: usize, to: usize| {
             (counts[from * count + to] + counts[mirror(from) * count + mirror(to)]) as f64
         };
-        let leads_to_move = self.leading_to_move();
+        let Workspace { left, right, leads_to_move, found, term, next, sum } = work;
+        self.leading_to_move(leads_to_move, found);
         if !leads_to_move.contains(&true) {
             return Err(FeatureError::Degenerate { what: WHAT, problem: "from no state the mid has ever moved" });
         }
-        let mut left = vec![0.0; count * count];
-        // The first column becomes G¹, the others B.
-        let mut right = vec![0.0; count * (count + 1)];
+        left.fill(0.0);
+        right.fill(0.0);
         for from in 0..count {
             left[from * count + from] = 1.0;
             if leads_to_move[from] {
@@ -199,33 +208,62 @@ impl MicropriceCounts {
                     (self.half_ticks[from] as f64 - self.half_ticks[mirror(from)] as f64) / steps;
             }
         }
-        if !solve(&mut left, count, &mut right, count + 1) {
+        if !solve(left, count, right, count + 1) {
             return Err(FeatureError::Degenerate { what: WHAT, problem: "from some states the mid moves too rarely" });
         }
-        let mut term: Vec<f64> = (0..count).map(|state| right[state * (count + 1)]).collect();
-        let (first, mut sum, mut next) = (term.clone(), term.clone(), vec![0.0; count]);
+        let ticks = |half_ticks: &[f64], into: &mut [Option<f64>]| {
+            let of_state = half_ticks.iter().zip(&*leads_to_move);
+            into.iter_mut().zip(of_state).for_each(|(into, (g, leads))| *into = leads.then_some(g * 0.5));
+        };
+        term.iter_mut().enumerate().for_each(|(state, term)| *term = right[state * (count + 1)]);
+        sum.copy_from_slice(term);
+        ticks(term, &mut fitted.first);
         for terms in 2..=MOST_TERMS {
             for (state, next) in next.iter_mut().enumerate() {
                 let onward = &right[state * (count + 1) + 1..(state + 1) * (count + 1)];
-                *next = onward.iter().zip(&term).map(|(share, term)| share * term).sum();
+                *next = onward.iter().zip(&*term).map(|(share, term)| share * term).sum();
             }
-            std::mem::swap(&mut term, &mut next);
-            sum.iter_mut().zip(&term).for_each(|(sum, term)| *sum += term);
+            std::mem::swap(term, next);
+            sum.iter_mut().zip(&*term).for_each(|(sum, term)| *sum += term);
             let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
             if change <= TOLERANCE {
-                let adjustment = |half_ticks: Vec<f64>| {
-                    half_ticks.iter().zip(&leads_to_move).map(|(g, leads)| leads.then_some(g * 0.5)).collect()
-                };
-                return Ok(Microprice {
-                    states: self.states,
-                    adjustment: adjustment(sum),
-                    first: adjustment(first),
-                    terms,
-                });
+                ticks(sum, &mut fitted.adjustment);
+                fitted.terms = terms;
+                return Ok(());
             }
         }
         let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
         Err(FeatureError::NotConverged { what: WHAT, iterations: MOST_TERMS, change, tolerance: TOLERANCE })
+    }
+}
+
+/// What a fit works in; by state, or by state and state.
+#[derive(Debug, Clone)]
+struct Workspace {
+    /// 1 − Q.
+    left: Vec<f64>,
+    /// r before R²: the first column becomes G¹, the others B.
+    right: Vec<f64>,
+    leads_to_move: Vec<bool>,
+    found: Vec<usize>,
+    term: Vec<f64>,
+    next: Vec<f64>,
+    sum: Vec<f64>,
+}
+
+impl Workspace {
+    fn new(states: MicropriceStates) -> Self {
+        let count = states.count();
+        let zeros = |size| vec![0.0; size];
+        Self {
+            left: zeros(count * count),
+            right: zeros(count * (count + 1)),
+            leads_to_move: vec![false; count],
+            found: Vec::with_capacity(count),
+            term: zeros(count),
+            next: zeros(count),
+            sum: zeros(count),
+        }
     }
 }
 
@@ -239,6 +277,12 @@ pub struct Microprice {
 }
 
 impl Microprice {
+    /// A table of nothing.
+    fn empty(states: MicropriceStates) -> Self {
+        let none = vec![None; states.count()];
+        Self { states, adjustment: none.clone(), first: none, terms: 0 }
+    }
+
     /// Fits a table to a batch of books in order of time.
     ///
     /// # Errors
@@ -318,7 +362,11 @@ fn greatest_step(mut one: u64, mut other: u64) -> u64 {
 pub struct StreamingMicroprice {
     counts: MicropriceCounts,
     finding: Option<Finding>,
-    fitted: Option<Microprice>,
+    fitted: Microprice,
+    is_fitted: bool,
+    /// What the next fit works in, and the table that it makes.
+    work: Workspace,
+    spare: Microprice,
     next_fit: usize,
     latest: Option<f64>,
 }
@@ -326,8 +374,17 @@ pub struct StreamingMicroprice {
 impl StreamingMicroprice {
     /// Nothing seen yet.
     pub fn new(states: MicropriceStates) -> Self {
-        let counts = MicropriceCounts::new(states);
-        Self { counts, finding: None, fitted: None, next_fit: FIRST_FIT, latest: None }
+        let empty = Microprice::empty(states);
+        Self {
+            counts: MicropriceCounts::new(states),
+            finding: None,
+            fitted: empty.clone(),
+            is_fitted: false,
+            work: Workspace::new(states),
+            spare: empty,
+            next_fit: FIRST_FIT,
+            latest: None,
+        }
     }
 
     /// Nothing seen yet, and the grid is to be found.
@@ -363,7 +420,10 @@ impl StreamingMicroprice {
         let MicropriceStates { imbalances, spreads, .. } = self.counts.states;
         let grid_ticks = i64::try_from(grid_ticks).unwrap_or(1).max(1);
         if let Ok(states) = MicropriceStates::new(imbalances, spreads, grid_ticks) {
+            // As many states as before: what a fit works in stays.
             self.counts = MicropriceCounts::new(states);
+            self.fitted = Microprice::empty(states);
+            self.spare = Microprice::empty(states);
         }
         for best in books {
             let (bids, asks) = best.unzip();
@@ -375,12 +435,22 @@ impl StreamingMicroprice {
     fn take(&mut self, depth: &Depth<'_>) {
         let state = self.counts.on_depth(depth);
         if self.counts.steps() >= self.next_fit {
-            // A fit that fails leaves the one before, which still is of the past alone.
-            self.fitted = self.counts.fit().ok().or(self.fitted.take());
-            self.next_fit = self.next_fit.saturating_mul(2);
+            self.fit();
         }
-        let adjustment = state.zip(self.fitted.as_ref()).and_then(|(state, fitted)| fitted.adjustment[state]);
+        // A table of nothing has none for any state.
+        let adjustment = state.and_then(|state| self.fitted.adjustment[state]);
         self.latest = depth.mid_ticks().zip(adjustment).map(|(mid, adjustment)| mid + adjustment);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fit(&mut self) {
+        // A fit that fails leaves the one before, which still is of the past alone.
+        if self.counts.fit_into(&mut self.work, &mut self.spare).is_ok() {
+            std::mem::swap(&mut self.fitted, &mut self.spare);
+            self.is_fitted = true;
+        }
+        self.next_fit = self.next_fit.saturating_mul(2);
     }
 
     /// Forgets the last book, across which nothing is a difference: what led from it to the next is not known.
@@ -399,7 +469,7 @@ impl StreamingMicroprice {
 
     /// The table in use.
     pub fn fitted(&self) -> Option<&Microprice> {
-        self.fitted.as_ref()
+        self.is_fitted.then_some(&self.fitted)
     }
 }
 

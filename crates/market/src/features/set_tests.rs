@@ -8,7 +8,10 @@ use super::super::{
     registry::BOOK_FEATURES,
 };
 use super::*;
-use crate::event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side};
+use crate::{
+    event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
+    mutations::Random,
+};
 
 /// Every feature, with windows short enough for streams of some hundred events.
 fn every_feature() -> String {
@@ -394,4 +397,49 @@ fn parameters_in_the_currency_are_those_of_the_feed() {
     // The defaults fill a bucket with a million: 10,000 shares at 100.
     assert_eq!(vpin(Units::default(), "vpin:1000000value:1", 3_333, 1_000_000), None);
     assert_eq!(vpin(Units::default(), "vpin:1000000value:1", 3_334, 1_000_000), Some(1.0));
+}
+
+/// A stretch of a busy market: the same prices, sizes and gaps of time whenever it is played, after `begin_ns`.
+fn stretch(begin_ns: u64, books: usize, mut take: impl FnMut(Update<'_>)) -> u64 {
+    let (mut random, mut now_ns, mut mid) = (Random(11), begin_ns, 10_000_i64);
+    let mut sides = [[Level::default(); 5]; 2];
+    for book in 0..books {
+        now_ns += random.below(20_000_000) as u64;
+        // Back to where it began in the end, so that no price is new the next time.
+        mid += if book % 2 == 0 { [-1, 0, 0, 0, 1][random.below(5)] } else { (10_000 - mid).signum() };
+        for (sign, side) in [-1, 1].into_iter().zip(&mut sides) {
+            for (away, of_side) in (1..).zip(side.iter_mut()) {
+                *of_side = level(mid + sign * away, random.below(40) as u64 + 1);
+            }
+        }
+        if random.below(4) == 0 {
+            let (size, resting_side) = (1 + random.below(30) as u64, Some([Side::Bid, Side::Ask][random.below(2)]));
+            take(Update::Trade(Trade { time_ns: now_ns, price_ticks: mid, size, resting_side }));
+        }
+        take(Update::Book(Depth { time_ns: now_ns, bids: &sides[0], asks: &sides[1] }));
+    }
+    now_ns
+}
+
+#[test]
+fn features_whose_rings_have_been_full_allocate_nothing_and_neither_do_their_fits() {
+    let books = 20_000;
+    let mut names = every_feature();
+    for name in BOOK_FEATURES.split(',').map(str::trim) {
+        if names.split(',').all(|known| known != name) {
+            names = format!("{names},{name}");
+        }
+    }
+    let mut set = FeatureSet::parse(&names).unwrap();
+    let mut take = |update: Update<'_>| match update {
+        Update::Book(depth) => set.on_depth(&depth),
+        Update::Trade(trade) => set.on_trade(&trade),
+    };
+    let first = crate::allocations::measure(|| stretch(1_000_000_000_000, books, &mut take));
+    // The microprice's table is fitted at 32,000 steps, the weights of the integrated flow at every tenth interval more.
+    let second = crate::allocations::measure(|| stretch(first.0, books, &mut take));
+    assert!(first.1.calls > 0, "what allocates would be seen");
+    assert_eq!(second.1.calls, 0);
+    let without: Vec<&str> = set.names().zip(set.values()).filter(|of| of.1.is_none()).map(|of| of.0).collect();
+    assert_eq!(without, [""; 0], "features without a value");
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{feed::Decoder as _, itch::samples::*};
+use crate::{event::Event, feed::Decoder as _, itch::samples::*};
 
 fn file(messages: &[Message]) -> Vec<u8> {
     let mut file = Vec::new();
@@ -48,6 +48,61 @@ fn pieces(bytes: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
         rest = behind;
     }
     pieces
+}
+
+/// Takes what a decoder gives, and asks to be told ahead.
+#[derive(Default)]
+struct Foretold {
+    taken: Taken,
+    told: std::cell::RefCell<Vec<(Step, u64)>>,
+}
+
+impl Sink for Foretold {
+    fn event(&mut self, event: &Event) {
+        self.taken.event(event);
+    }
+
+    fn message_end(&mut self, instruments: &Instruments) {
+        self.taken.message_end(instruments);
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn ahead(&self, step: Step, _: InstrumentId, order_id: u64) {
+        self.told.borrow_mut().push((step, order_id));
+    }
+}
+
+#[test]
+fn who_is_told_ahead_gets_the_same_events_wherever_the_file_is_split() {
+    let mut bytes = odd_file();
+    bytes.extend_from_slice(&odd_file());
+    let (plain, plain_counts, _) = decode([bytes.as_slice()]);
+    let mut random = Random(5);
+    for _ in 0..50 {
+        let (mut decoder, mut foretold) = (Decoder::new(MIDNIGHT_NS), Foretold::default());
+        for piece in pieces(&bytes, &mut random) {
+            decoder.feed(&piece, &mut foretold).unwrap();
+        }
+        assert_eq!(decoder.finish(&mut foretold), Ok(()));
+        assert!(foretold.taken == plain && decoder.counts() == plain_counts);
+    }
+}
+
+#[test]
+fn each_order_is_told_ahead_of_its_message_once_a_step_and_in_the_files_order() {
+    let orders: Vec<u64> = (1..=40).collect();
+    let messages: Vec<Message> = orders.iter().map(|order| add(1, "AAPL", *order, b'B', 100, 10)).collect();
+    let (mut decoder, mut foretold) = (Decoder::new(MIDNIGHT_NS), Foretold::default());
+    decoder.feed(&file(&messages), &mut foretold).unwrap();
+    let told = foretold.told.into_inner();
+    let at = |step| told.iter().filter(move |told| told.0 == step).map(|told| told.1);
+    assert!(at(Step::Far).eq(orders.iter().copied()), "{told:?}");
+    // The first ones come too soon for the nearer steps; behind the last, old ones may be told again.
+    assert_eq!(at(Step::Near).take(32).collect::<Vec<_>>(), orders[8..]);
+    assert_eq!(at(Step::Next).take(36).collect::<Vec<_>>(), orders[4..]);
 }
 
 #[test]
