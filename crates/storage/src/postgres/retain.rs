@@ -87,19 +87,23 @@ impl OldDays {
             }
             let found = (self.table, date_of(day));
             let mut transaction = connection.begin().await?;
-            // Nobody makes bars meanwhile, and nobody makes the partition anew.
+            // Nobody makes the partition anew meanwhile.
             Lock::Partitions.take(&mut transaction).await?;
+            if !self.dry_run {
+                // Nobody writes meanwhile, so that no row comes between the look and the end. Dropping needs this lock anyway. Where a long question
+                // holds the table it is better to tell than to stop everybody who waits behind us.
+                let name = full_name(self.table);
+                let statement =
+                    format!("SET LOCAL lock_timeout = '10s'; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE;");
+                raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+            }
             if self.is_read && has_changes(&mut transaction, self.table, day).await? {
                 done.held.push(found);
                 continue;
             }
             if !self.dry_run {
-                // A long question holds the table: better tell than stop everybody behind us in the queue.
                 let name = quoted(&partition_name(self.table, day));
-                let statement = format!("SET LOCAL lock_timeout = '10s'; DROP TABLE {SCHEMA}.{name};");
-                raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
-            }
-            if !self.dry_run {
+                raw_sql(AssertSqlSafe(format!("DROP TABLE {SCHEMA}.{name}"))).execute(&mut *transaction).await?;
                 query(
                     "INSERT INTO zomma.settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value \
                      WHERE settings.value::bigint < excluded.value::bigint",
