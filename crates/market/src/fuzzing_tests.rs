@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
 }
 
 fn itch_messages() -> Vec<Message> {
-    let header = |nanos| Header { stock_locate: 7, tracking_number: 0, timestamp_ns: 34_200_000_000_000 + nanos };
+    let header = |nanos: u64| Header { stock_locate: 7, tracking_number: 0, timestamp_ns: 34_200_000_000_000 + nanos };
     let raw = |kind: u8, body: &[u8]| {
         let mut message = vec![kind, 0, 7, 0, 0];
         message.extend(&34_200_000_000_000_u64.to_be_bytes()[2..]);
@@ -151,7 +151,9 @@ fn dbn() -> Vec<u8> {
 
 fn checkpoint() -> Vec<u8> {
     let mut books = Books::new();
-    orders()[..3].iter().for_each(|event| books.apply(event));
+    for event in &orders()[..3] {
+        books.apply(event);
+    }
     let mut bytes = Vec::new();
     books.checkpoint(&mut bytes);
     bytes
