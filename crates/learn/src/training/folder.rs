@@ -50,6 +50,19 @@ impl RunFolder {
         self.path.join(format!("best-{step}.bin"))
     }
 
+    /// Removes the kept networks of other steps. One that cannot be removed is in nobody's way.
+    pub(super) fn keep_only(&self, steps: impl Iterator<Item = u64>) {
+        let kept: Vec<PathBuf> = steps.map(|step| self.kept(step)).collect();
+        let Ok(entries) = fs::read_dir(&self.path) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let step = name.strip_prefix("best-").and_then(|rest| rest.strip_suffix(".bin"));
+            if step.is_some_and(|step| step.parse::<u64>().is_ok()) && !kept.contains(&path) {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+
     /// Where the metrics are.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.csv")

@@ -1,4 +1,4 @@
-//! Watches a run for what makes it worthless: gradients that are no numbers, and losses that do not come down.
+//! Watches a run for what makes it worthless: gradients that are no numbers or nothing, and losses that do not come down.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ pub struct Guard {
     /// Steps skipped because the loss or the gradient was no number.
     pub skipped: u64,
     skipped_in_a_row: u64,
+    nothing_in_a_row: u64,
     first: Option<f64>,
     running: f64,
     high_in_a_row: u64,
@@ -36,6 +37,14 @@ impl Guard {
             ));
         }
         self.skipped_in_a_row = 0;
+        self.nothing_in_a_row = if norm == 0.0 { self.nothing_in_a_row + 1 } else { 0 };
+        if self.nothing_in_a_row >= most_skipped {
+            return Err(format!(
+                "the gradient was 0 for {} steps in a row: every row is saturated and nothing is learned any more, which a \
+                 learning rate that diverges does; try a tenth of training.learning_rate or training.clip_norm",
+                self.nothing_in_a_row
+            ));
+        }
         let first = *self.first.get_or_insert(loss);
         self.running = if self.running == 0.0 { loss } else { KEPT * self.running + (1.0 - KEPT) * loss };
         self.high_in_a_row = if self.running > HIGH * first { self.high_in_a_row + 1 } else { 0 };
@@ -69,6 +78,13 @@ mod tests {
         assert_eq!((0..2).map(|_| guard.allows(1.0, f64::NAN, 3)).collect::<Vec<_>>(), [Ok(false), Ok(false)]);
         assert!(guard.allows(1.0, f64::NAN, 3).unwrap_err().contains("the gradient was no number for 3 steps"));
         assert_eq!(guard.skipped, 5);
+    }
+
+    #[test]
+    fn a_gradient_of_nothing_ends_it() {
+        let mut guard = Guard::default();
+        assert_eq!([0.0, 0.0, 1.0, 0.0, 0.0].map(|norm| guard.allows(1.0, norm, 3)), [const { Ok(true) }; 5]);
+        assert!(guard.allows(1.0, 0.0, 3).unwrap_err().contains("saturated"));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! A run from its config to its network.
 
-use std::fs;
-
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
@@ -294,10 +292,7 @@ impl Trainer {
         }
         self.network(kept.step, progress.evaluation.clone()).write(&self.folder.kept(kept.step))?;
         self.state.standing.best.insert(place, kept);
-        for dropped in self.state.standing.best.drain(most.min(self.state.standing.best.len())..) {
-            // A network that is not removed is in nobody's way.
-            let _ = fs::remove_file(self.folder.kept(dropped.step));
-        }
+        self.state.standing.best.truncate(most);
         Ok(())
     }
 
@@ -311,8 +306,12 @@ impl Trainer {
         }
     }
 
+    /// Writes where the run stands; only then the networks go that are no longer among the best, since the checkpoint before it may need
+    /// them.
     fn checkpoint(&self) -> Result<(), LearnError> {
-        Checkpoint::write(&self.folder.checkpoint(), &self.architecture, &self.config, &self.state)
+        Checkpoint::write(&self.folder.checkpoint(), &self.architecture, &self.config, &self.state)?;
+        self.folder.keep_only(self.state.standing.best.iter().map(|kept| kept.step));
+        Ok(())
     }
 
     /// The best network, measured on rows that nobody has looked at before, and written.
