@@ -146,7 +146,8 @@ impl Arbiter {
     /// Whether a packet before the one due is of numbers that began anew: a late packet of the other line was sent before the latest one.
     fn begins_anew(&self, sequence: u64, sent_ns: u64) -> bool {
         let later_ns = sent_ns.saturating_sub(self.sent_ns);
-        later_ns > if sequence == 1 { 0 } else { self.settings.restart_after_ns }
+        // Numbers begin with 1: what says 0 is damaged.
+        sequence > 0 && later_ns > if sequence == 1 { 0 } else { self.settings.restart_after_ns }
     }
 
     #[cold]
@@ -189,6 +190,15 @@ impl Arbiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_packet_without_a_number_begins_nothing() {
+        let mut arbiter = Arbiter::new(ArbiterSettings::default(), Some(1));
+        arbiter.receive(1, 0, 0, b"a", |_| {});
+        arbiter.receive(0, u64::MAX, 0, b"z", |_| panic!("a packet of number 0 was taken"));
+        arbiter.finish(|_| {});
+        assert_eq!((arbiter.counts.duplicates, arbiter.counts.restarts), (1, 0));
+    }
 
     #[test]
     fn times_do_not_go_back_where_packets_waited() {
