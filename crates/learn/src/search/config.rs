@@ -266,7 +266,7 @@ mod tests {
             ("reduction = 3 ", "reduction = 1 ", "search.reduction"),
             ("workers = 1 ", "wrokers = 1 ", "wrokers"),
             ("\"network.depth\" =", "\"network.width.depth\" =", "network.width"),
-            ("[search]", "[serch]", "search is missing"),
+            ("[search]", "[serch]", "missing field `name`"),
         ] {
             let text = TUNE_EXAMPLE.replacen(from, to, 1);
             assert_ne!(text, TUNE_EXAMPLE, "{from}");
