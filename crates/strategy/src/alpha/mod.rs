@@ -12,8 +12,6 @@ pub mod mean_reversion;
 mod moments;
 pub mod momentum;
 pub mod options;
-#[cfg(test)]
-mod real_tests;
 pub mod regime;
 pub mod sentiment;
 
