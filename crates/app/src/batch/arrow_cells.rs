@@ -134,7 +134,8 @@ impl<'a> CellFormatter<'a> {
 /// Appends the rows of a batch as CSV.
 pub fn append_rows(batch: &RecordBatch, out: &mut Vec<u8>) -> anyhow::Result<()> {
     let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
-    let formatters = shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
+    let formatters =
+        shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
     for row in 0..batch.num_rows() {
         for (column, formatter) in formatters.iter().enumerate() {
             if column > 0 {
@@ -150,7 +151,8 @@ pub fn append_rows(batch: &RecordBatch, out: &mut Vec<u8>) -> anyhow::Result<()>
 /// The rows of a batch as text by cell; none where a cell is null.
 pub fn cells(batch: &RecordBatch) -> anyhow::Result<Vec<Vec<Option<String>>>> {
     let shown: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
-    let formatters = shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
+    let formatters =
+        shown.iter().map(|array| CellFormatter::new(array.as_ref())).collect::<anyhow::Result<Vec<_>>>()?;
     let cell = |row: usize, (formatter, array): (&CellFormatter<'_>, &ArrayRef)| {
         array.is_valid(row).then(|| formatter.text(row))
     };

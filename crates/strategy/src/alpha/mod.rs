@@ -13,8 +13,6 @@ mod moments;
 pub mod momentum;
 pub mod options;
 mod pace;
-#[cfg(test)]
-mod real_tests;
 pub mod regime;
 pub mod sentiment;
 
