@@ -1,7 +1,7 @@
 //! What fuzzers call: each reader of bytes from outside behind one kind of entry.
 //!
-//! The targets of `fuzz/` (cargo-fuzz, which needs a nightly compiler) call these, and so does a test on every run, over the committed corpus and
-//! seeded mutations of it. An entry must return for any bytes: no panic, no endless loop, and no memory that the bytes do not pay for.
+//! The targets of `fuzz/` (cargo-fuzz, which needs a nightly compiler) call these, and so does a test on every run, over a corpus that our
+//! own encoders make and seeded mutations of it. An entry must return for any bytes: no panic, no endless loop, and no memory that the bytes do not pay for.
 
 use std::{
     io::{Cursor, Read as _},

@@ -74,8 +74,8 @@ fn real_corporate_actions_adjust_prices_as_the_factors_do() {
         let to_ns = noon_ns(date(2050, 1, 1));
         let all = instruments.adjustment(aapl, noon_ns(bars.date[day]), to_ns, AdjustFor::SplitsAndDividends);
         let error = bars.close[day] * all.price / bars.adjusted_close[day] - 1.0;
-        // The factors of the file have seven digits.
-        assert!(error.abs() < 2e-6, "{}: {error:e}", bars.date[day]);
+        // The file rounds its split factors to seven decimals, so 1/56 to 0.0178571 within 5e-8: 2.8e-6 of it. The actions have the ratio itself.
+        assert!(error.abs() < 2.9e-6, "{}: {error:e}", bars.date[day]);
     }
     let over_2014 =
         instruments.adjustment(aapl, noon_ns(date(2014, 6, 6)), noon_ns(date(2014, 6, 9)), AdjustFor::Splits);
