@@ -14,6 +14,8 @@
 //!            [`Flags::BAD_TIME`]. A record that is passed over (a fill, an action of none) tells its F_LAST by the end of its message only.
 //! Source     "Databento Binary Encoding" and "Common fields, enums and types", databento.com/docs; where fields lie the crate `dbn` says.
 
+#[cfg(test)]
+mod option_tests;
 mod orders;
 mod quotes;
 mod record;
