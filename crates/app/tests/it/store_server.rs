@@ -58,7 +58,8 @@ fn a_feed_goes_into_a_server_once_becomes_bars_and_goes_when_it_is_old() {
     assert!(listed.contains("2012-06-21") && !listed.contains("ticks"), "{listed}");
     let base = ["store", "explain", &url, "--table", "ticks", "--json"];
     let plan = json(&run(&[&base[..], &["--from", "2012-06-22T00:00:00Z"]].concat()).ok());
-    assert_eq!((&plan["days"], plan["days_read"].as_array().unwrap().len()), (&1.into(), 0));
+    assert_eq!(plan["days"], 1);
+    assert!(plan["days_read"].as_array().unwrap().is_empty());
     let dry = run(&["store", "retain", &url, "--rules", rules, "--dry-run"]).ok().out;
     assert!(dry.contains("ticks 2012-06-21: would go"), "{dry}");
     run(&["store", "retain", &url, "--rules", rules]).ok();
@@ -87,7 +88,8 @@ fn rows_wait_while_the_server_is_away_and_go_in_when_it_is_back() {
     assert_eq!(still.code, 1, "{}", still.err);
     server.begin();
     let done = json(&run(&["store", "catch-up", &url, "--spool", spool, "--wait", "60", "--json"]).ok());
-    assert_eq!((&done["rows"], &done["waiting"]), (&4.into(), &0.into()));
+    assert_eq!(done["rows"], 4);
+    assert_eq!(done["waiting"], 0);
     assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.ticks").trim(), "4");
 }
 
