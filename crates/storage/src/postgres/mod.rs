@@ -8,8 +8,8 @@
 //! show every time as `timestamptz` too. Text sorts by bytes (`COLLATE "C"`), the same on every server.
 //!
 //! One unique index on [`Table::key`](crate::table::Table::key), instrument first, tells rows apart and finds an instrument's rows. It is what rows
-//! cost: inserting in its order takes about three times as long as without it; with time first it would take twice as long, but then an
-//! instrument's day would be a scan of everybody's day.
+//! cost: with instrument first a row takes three to four times as long as without an index, with time first twice as long; but then an instrument's
+//! day would be a scan of everybody's day (docs/storage-postgres.md has the figures).
 //!
 //! # Once and only once
 //!
