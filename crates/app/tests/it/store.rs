@@ -184,11 +184,16 @@ fn a_copy_in_a_bucket_is_restored() {
     assert_eq!(rows(arg(&restored), "ticks"), 4);
 }
 
-/// A feed of many messages: a file a million messages long is not read in the time that a kill takes.
+/// A feed of more messages than are read in the time that a kill takes. Times and prices are irregular, so that its files are some megabytes long.
 fn long_day(folder: &Path) -> PathBuf {
     let path = folder.join("LONG_2012-06-21_34200000_57600000_message_1.csv");
     let line = |index: u64| {
-        format!("{}.{:09},1,{},100,1000000,1\n", 34_200 + index / 100, index % 100 * 10_000_000, index + 1)
+        // 24 bits that look random, and are the same each time.
+        let mixed = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let random = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
+        let nanoseconds = index % 100 * 10_000_000 + random % 9_999_999;
+        let price = 1_000_000 + random % 5_000 * 100;
+        format!("{}.{nanoseconds:09},1,{},100,{price},1\n", 34_200 + index / 100, index + 1)
     };
     fs::write(&path, (0..2_300_000).map(line).collect::<String>()).unwrap();
     path
@@ -229,7 +234,7 @@ fn a_full_disk_is_told_and_leaves_no_part_of_a_file() {
     fs::create_dir(&disk).unwrap();
     // A disk of its own that holds one file and not the next, in a namespace that ends with the shell.
     let script = format!(
-        "mount -t tmpfs -o size=7m tmpfs {0} || exit 77\n{1} store ingest {0}/t {2} --table ticks; code=$?\n{1} store verify {0}/t >&2 || exit 78\nfind {0} -name '*.tmp' | grep . && exit 79\nexit $code",
+        "mount -t tmpfs -o size=12m tmpfs {0} || exit 77\n{1} store ingest {0}/t {2} --table ticks; code=$?\n{1} store verify {0}/t >&2 || exit 78\nfind {0} -name '*.tmp' | grep . && exit 79\nexit $code",
         disk.display(),
         env!("CARGO_BIN_EXE_zomma"),
         feed.display()
@@ -253,11 +258,11 @@ fn real_feeds_are_kept_with_every_key_once() {
     let books = data.join("books");
     for (index, (file, more)) in [
         ("itch/lobster_20120621_AAPL_AMZN_GOOG.itch50.bin.gz", &["--date", "2012-06-21"][..]),
-        ("LOBSTER_SampleFile_AAPL_2012-06-21_1.zip", &[]),
-        ("usdm_btcusdt_20240808.gz", &[]),
-        ("spot_btcusdt_20240808.gz", &[]),
-        ("dbn/esh4-glbx-mdp3-20231225.mbo.dbn.zst", &[]),
-        ("dbn/tardis_deribit_incremental_book_L2_BTC-PERPETUAL.csv", &[]),
+        ("LOBSTER_SampleFile_AAPL_2012-06-21_1.zip", &[][..]),
+        ("usdm_btcusdt_20240808.gz", &[][..]),
+        ("spot_btcusdt_20240808.gz", &[][..]),
+        ("dbn/esh4-glbx-mdp3-20231225.mbo.dbn.zst", &[][..]),
+        ("dbn/tardis_deribit_incremental_book_L2_BTC-PERPETUAL.csv", &[][..]),
     ]
     .into_iter()
     .enumerate()
