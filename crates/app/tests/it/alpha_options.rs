@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde_json::Value;
-use zomma_testkit::real_data;
 
 use crate::program::{arg, run, table};
 
