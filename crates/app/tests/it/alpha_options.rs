@@ -140,7 +140,7 @@ fn features_of_a_chain_stand_in_three_tables() {
         row[name].parse().unwrap_or_else(|_| panic!("{name}: {:?}", row[name]))
     };
     let day = rows.last().unwrap();
-    for name in ["atm_30d", "rr25_30d", "bf25_30d", "skew_90_110_30d", "put_call_open_interest", "gamma_exposure"] {
+    for name in ["atm_30d", "rr25_30d", "bf25_30d", "put_call_open_interest", "gamma_exposure"] {
         assert!(number(day, name).is_finite());
     }
     assert!(
@@ -168,7 +168,7 @@ fn faults_are_named_and_leave_no_file() {
     let path = write_chain(folder.path(), &quiet_chain("european"));
     let out = folder.path().join("out.csv");
     for (command, more, code, words) in [
-        ("arbitrage", &["--fee", "-1"][..], 2, &["at or above zero"][..]),
+        ("arbitrage", &["--fee=-1"][..], 2, &["at or above zero"][..]),
         ("arbitrage", &["--stock-bid", "100"], 2, &["--stock-ask"]),
         ("arbitrage", &["--stock-bid", "101", "--stock-ask", "100"], 2, &["above --stock-ask"]),
         ("arbitrage", &["--rate-spread", "2"], 2, &["half a percent"]),

@@ -281,7 +281,7 @@ fn a_server_is_asked_for_what_a_query_needs() {
         "SELECT count(*) FROM {}.quotes WHERE instrument IN ('SPY', 'QQQ') OR bid < 10",
     ] {
         let of = |place: &str| rows(&session, &query.replace("{}", place)).unwrap();
-        assert_eq!(of("server"), of("files"), "{query}");
+        assert_eq!(of("server").columns(), of("files").columns(), "{query}");
     }
     let limited = rows(&session, "SELECT * FROM server.quotes LIMIT 7").unwrap();
     assert_eq!(limited.num_rows(), 7);
