@@ -67,6 +67,7 @@ fn batch(first: usize, names: &[String], numbers: &mut Numbers) -> RecordBatch {
         Arc::new(Int64Array::from(vec![1; BATCH_ROWS])),
         new_null_array(&arrow_schema::DataType::Int64, BATCH_ROWS),
         new_null_array(&arrow_schema::DataType::Utf8, BATCH_ROWS),
+        Arc::new(Int64Array::from(vec![0; BATCH_ROWS])),
     ];
     RecordBatch::try_new(Table::Ticks.schema(), columns).expect("the columns of ticks")
 }

@@ -47,6 +47,7 @@ fn batch(first: i64) -> RecordBatch {
         whole(&|_| 1),
         new_null_array(&arrow_schema::DataType::Int64, BATCH_ROWS as usize),
         new_null_array(&arrow_schema::DataType::Utf8, BATCH_ROWS as usize),
+        whole(&|_| 0),
     ];
     RecordBatch::try_new(Table::Ticks.schema(), columns).expect("the columns of ticks")
 }

@@ -60,6 +60,7 @@ const fn optional(name: &'static str, kind: Kind) -> Column {
 
 /// `kind` is a body of `market::event` in snake case; prices are in the instrument's currency, sizes in its units, not in ticks and lots.
 /// `new_order_id` (of `modify`) and `trading_status` (of `status`) are there so that a book can be built from the table again.
+/// `ordinal` counts the events of one sequence number from 0: a packet may tell one trade twice over.
 const TICKS: &[Column] = &[
     needed(TIME, Kind::Time),
     needed(INSTRUMENT, Kind::Text),
@@ -73,6 +74,7 @@ const TICKS: &[Column] = &[
     needed("flags", Kind::Integer),
     optional("new_order_id", Kind::Integer),
     optional("trading_status", Kind::Text),
+    optional("ordinal", Kind::Integer),
 ];
 
 const QUOTES: &[Column] = &[
@@ -160,7 +162,7 @@ impl Table {
     /// PostgreSQL holds the table. Two absent values are the same one. One message of a feed of levels tells several prices: theirs differ by `price`.
     pub fn key(self) -> &'static [&'static str] {
         match self {
-            Self::Ticks => &[INSTRUMENT, TIME, "sequence", "kind", "side", "order_id", "price"],
+            Self::Ticks => &[INSTRUMENT, TIME, "sequence", "ordinal", "kind", "side", "order_id", "price"],
             Self::Quotes => &[INSTRUMENT, TIME],
             Self::Bars => &[INSTRUMENT, "interval_ns", TIME],
             Self::Greeks => &[INSTRUMENT, TIME],

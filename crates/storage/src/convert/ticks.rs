@@ -31,6 +31,8 @@ pub struct TickRows {
     columns: Columns,
     ready: Vec<RecordBatch>,
     refused: u64,
+    /// The latest sequence number, and how many of its events came before the next one.
+    latest: Option<(u64, i64)>,
 }
 
 #[derive(Default)]
@@ -47,6 +49,7 @@ struct Columns {
     flags: Vec<i64>,
     new_order_ids: Int64Builder,
     statuses: StringBuilder,
+    ordinals: Vec<i64>,
 }
 
 /// What a row has beside its event's head.
@@ -89,6 +92,15 @@ impl TickRows {
     }
 
     fn row(&mut self, event: &Event, instruments: &Instruments) {
+        // What it says of ticks and lots is in the prices and sizes of every other row.
+        if event.body == Body::Definition {
+            return;
+        }
+        let ordinal = match self.latest {
+            Some((sequence, next)) if sequence == event.sequence => next,
+            _ => 0,
+        };
+        self.latest = Some((event.sequence, ordinal + 1));
         let cells = self.cells(event);
         self.books.apply(event);
         let definition = instruments.at(event.instrument, event.exchange_ns).filter(|it| !it.symbol.is_empty());
@@ -98,6 +110,7 @@ impl TickRows {
             return;
         };
         self.columns.push(event, (time, receive_time), definition, &cells);
+        self.columns.ordinals.push(ordinal);
         if self.columns.times.len() >= BATCH_ROWS {
             self.cut();
         }
@@ -163,7 +176,7 @@ impl TickRows {
             },
             Body::Clear => Cells { kind: "clear", ..Cells::default() },
             Body::Status(status) => Cells { kind: "status", status: Some(status), ..Cells::default() },
-            Body::Definition => Cells { kind: "definition", ..Cells::default() },
+            Body::Definition => Cells::default(),
         }
     }
 
@@ -220,6 +233,7 @@ impl Columns {
             Arc::new(Int64Array::from(self.flags)),
             Arc::new(self.new_order_ids.finish()),
             Arc::new(self.statuses.finish()),
+            Arc::new(Int64Array::from(self.ordinals)),
         ];
         RecordBatch::try_new(Table::Ticks.schema(), columns)
             .expect("each column was pushed to once a row, with the table's type")
@@ -308,17 +322,37 @@ mod tests {
         };
         let floats = |column: usize| rows.column(column).as_primitive::<Float64Type>().iter().collect::<Vec<_>>();
         let integers = |column: usize| rows.column(column).as_primitive::<Int64Type>().iter().collect::<Vec<_>>();
-        let kinds = "add modify execute execute execute cancel trade level quote clear status definition";
+        let kinds = "add modify execute execute execute cancel trade level quote clear status";
         assert_eq!(texts(4).join(" "), kinds);
-        assert_eq!(texts(5).join(" "), "bid - bid bid - - ask ask bid - - -");
+        assert_eq!(texts(5).join(" "), "bid - bid bid - - ask ask bid - -");
         let prices = [Some(100.25), Some(100.5), Some(100.5), Some(100.0), None, None, Some(101.0), Some(101.25)];
         assert_eq!(floats(6)[..8], prices);
-        assert_eq!(floats(6)[8..], [None; 4]);
+        assert_eq!(floats(6)[8..], [None; 3]);
         let sizes = [Some(30.0), Some(20.0), Some(5.0), Some(5.0), Some(5.0), None, Some(9.0), Some(0.0), Some(0.0)];
         assert_eq!(floats(7)[..9], sizes);
         assert_eq!(integers(8)[..6], [Some(1), Some(1), Some(-1), Some(-1), Some(77), Some(-1)]);
-        assert_eq!((integers(10)[1], rows.column(10).null_count()), (Some(-1), 11));
+        assert_eq!((integers(10)[1], rows.column(10).null_count()), (Some(-1), 10));
         assert_eq!(texts(11)[10], "halted");
         assert_eq!(texts(1)[0], "ESZ6");
+        assert_eq!(integers(12), [Some(0); 11]);
+    }
+
+    #[test]
+    fn events_of_one_sequence_number_are_told_apart() {
+        let mut instruments = Instruments::new();
+        let instrument = instruments.define(Definition {
+            symbol: "ESZ6".into(),
+            tick_nanos: 250_000_000,
+            lot_nanos: 1_000_000_000,
+            valid_from_ns: 0,
+        });
+        let mut rows = TickRows::new();
+        let body = Body::Trade { resting_side: Some(Side::Ask), price_ticks: 404, size: 1 };
+        for sequence in [5, 5, 5, 6, 6, 8] {
+            rows.event(&Event { exchange_ns: 1, receive_ns: 7, sequence, instrument, flags: Flags(0), body });
+        }
+        let batches = rows.finish(&instruments).unwrap();
+        let ordinals = batches[0].column_by_name("ordinal").unwrap().as_primitive::<Int64Type>().values().to_vec();
+        assert_eq!(ordinals, [0, 1, 2, 0, 1, 0]);
     }
 }

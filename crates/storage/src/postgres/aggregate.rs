@@ -248,7 +248,15 @@ impl Source {
                     "(\"kind\" = 'trade' OR \"kind\" = 'execute' AND \"flags\" & {} = 0) AND \"price\" IS NOT NULL",
                     Flags::NON_PRINTABLE.0
                 ),
-                order: &["\"time\"", "\"sequence\"", "\"kind\"", "\"side\"", "\"order_id\"", "\"price\""],
+                order: &[
+                    "\"time\"",
+                    "\"sequence\"",
+                    "\"ordinal\"",
+                    "\"kind\"",
+                    "\"side\"",
+                    "\"order_id\"",
+                    "\"price\"",
+                ],
                 open: "\"price\"",
                 high: "\"price\"",
                 low: "\"price\"",

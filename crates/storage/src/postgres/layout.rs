@@ -288,7 +288,7 @@ mod tests {
         assert!(ticks.starts_with("CREATE TABLE zomma.\"ticks\" (\n  \"time\" bigint NOT NULL,\n  \"instrument\" text COLLATE \"C\" NOT NULL,"), "{ticks}");
         assert!(ticks.contains(") PARTITION BY RANGE (\"time\");"));
         assert!(ticks.contains(
-            "(\"instrument\", \"time\", \"sequence\", \"kind\", \"side\", \"order_id\", \"price\") NULLS NOT DISTINCT;"
+            "(\"instrument\", \"time\", \"sequence\", \"ordinal\", \"kind\", \"side\", \"order_id\", \"price\") NULLS NOT DISTINCT;"
         ));
         let bars = create_sql(Table::Bars, Layout::Hypertables);
         assert!(!bars.contains("PARTITION BY") && !bars.contains("NULLS"), "{bars}");

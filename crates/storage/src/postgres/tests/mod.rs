@@ -44,6 +44,7 @@ pub(crate) fn ticks(first: i64, count: i64) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(rows().map(|row| row % 3))),
         Arc::new(Int64Array::from_iter(rows().map(|row| (row % 6 == 0).then_some(row * 3 + 1)))),
         Arc::new(StringArray::from_iter(rows().map(|row| (row % 9 == 0).then_some("trading")))),
+        Arc::new(Int64Array::from_iter_values(rows().map(|_| 0))),
     ];
     RecordBatch::try_new(Table::Ticks.schema(), columns).unwrap()
 }
