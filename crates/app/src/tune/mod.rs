@@ -5,4 +5,4 @@ mod run;
 mod watcher;
 
 pub use report::{json, table};
-pub use run::{Job, Summary, run};
+pub use run::{Job, run};

@@ -434,6 +434,7 @@ fn features_whose_rings_have_been_full_allocate_nothing_and_neither_do_their_fit
     let mut take = |update: Update<'_>| match update {
         Update::Book(depth) => set.on_depth(&depth),
         Update::Trade(trade) => set.on_trade(&trade),
+        Update::Time(time_ns) => set.advance(time_ns),
     };
     let first = crate::allocations::measure(|| stretch(1_000_000_000_000, books, &mut take));
     // The microprice's table is fitted at 32,000 steps, the weights of the integrated flow at every tenth interval more.
