@@ -188,7 +188,7 @@ fn capture(bytes: &[u8]) {
     let mut listener = Listener::default();
     let _ = datagrams(bytes, |datagram: Datagram<'_>| {
         of_mdp3.datagram(&datagram, &mut listener);
-        let line = if datagram.destination.port() % 2 == 0 { Line::A } else { Line::B };
+        let line = if datagram.destination.port().is_multiple_of(2) { Line::A } else { Line::B };
         let _ = of_mold.receive(line, datagram.time_ns, datagram.payload, &mut listener);
     });
     of_mdp3.finish(&mut listener);

@@ -156,9 +156,9 @@ impl MicropriceCounts {
         found.clear();
         found.extend((0..count).filter(|state| leads[*state]));
         while let Some(to) = found.pop() {
-            for from in 0..count {
-                if !leads[from] && was(&self.stayed, from, to) {
-                    leads[from] = true;
+            for (from, leads) in leads.iter_mut().enumerate().filter(|(_, leads)| !**leads) {
+                if was(&self.stayed, from, to) {
+                    *leads = true;
                     found.push(from);
                 }
             }
