@@ -83,10 +83,10 @@ impl Table {
 
     /// `A-B` as the difference of the columns A and B.
     fn difference(&self, name: &str) -> Option<Vec<Option<f64>>> {
-        let cuts = name
+        let mut cuts = name
             .match_indices('-')
             .filter_map(|(at, _)| Some((self.column(&name[..at])?, self.column(&name[at + 1..])?)));
-        let (a, b) = cuts.last()?;
+        let (a, b) = cuts.next_back()?;
         Some(a.iter().zip(b).map(|(a, b)| Some((*a)? - (*b)?)).collect())
     }
 

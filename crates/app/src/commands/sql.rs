@@ -125,7 +125,7 @@ fn place(root: &str, s3: &S3Settings) -> anyhow::Result<NamedPlace> {
         _ => (name_of(root), root),
     };
     let kept = if is_postgres(root) {
-        Kept::Server(block_on(Database::connect(root, postgres::Settings::default())).context("--root")?)
+        Kept::Server(Box::new(block_on(Database::connect(root, postgres::Settings::default())).context("--root")?))
     } else {
         Kept::Files(Place::open(root, s3).context("--root")?)
     };

@@ -178,18 +178,17 @@ fn sine_at(z: f32) -> [f32; 3] {
     // To ±π/2 by whole halves of the circle; π in three parts, so that their products with n are exact.
     const ROUND: f32 = 12_582_912.0;
     let n = (z * std::f32::consts::FRAC_1_PI + ROUND) - ROUND;
-    let r = z - n * 3.140_625 - n * 9.675_025_9e-4 - n * 1.509_958e-7;
+    let r = z - n * 3.140_625 - n * 9.675_026e-4 - n * 1.509_958e-7;
     let sign = if (n as i32) & 1 == 0 { 1.0 } else { -1.0 };
     let s = r * r;
     let sin =
         ((((-2.505_210_8e-8 * s + 2.755_731_9e-6) * s - 1.984_127e-4) * s + 8.333_334e-3) * s - 1.666_666_7e-1) * s * r
             + r;
-    let cos = (((((2.087_675_7e-9 * s - 2.755_731_9e-7) * s + 2.480_158_7e-5) * s - 1.388_888_9e-3) * s
-        + 4.166_666_6e-2)
-        * s
-        - 0.5)
-        * s
-        + 1.0;
+    let cos =
+        (((((2.087_675_7e-9 * s - 2.755_732e-7) * s + 2.480_158_7e-5) * s - 1.388_888_9e-3) * s + 4.166_666_6e-2) * s
+            - 0.5)
+            * s
+            + 1.0;
     [sign * sin, sign * cos, -sign * sin]
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Shown<B: Backend> {
     is_moneyness: Tensor<B, 2>,
 }
 
+/// Normalised sums, and what their derivatives are scaled by and what they carry.
+type Normalised<B> = (Tensor<B, 2>, Option<(Tensor<B, 2>, Tensor<B, 2>)>);
+
 impl<B: Backend> Shown<B> {
     /// Rows of inputs on a device.
     pub(crate) fn new(architecture: &Architecture, inputs: &[f64], device: &B::Device) -> Self {
@@ -182,7 +185,7 @@ impl<B: Backend> BurnNetwork<B> {
         sums: Tensor<B, 2>,
         mode: Mode,
         statistics: &mut Vec<[Tensor<B, 2>; 2]>,
-    ) -> (Tensor<B, 2>, Option<(Tensor<B, 2>, Tensor<B, 2>)>) {
+    ) -> Normalised<B> {
         let Some([scale, shift]) = &hidden.norm else { return (sums, None) };
         let over = usize::from(self.architecture.norm == Normalisation::Layer);
         let [mean, variance] = match (&hidden.statistics, mode) {

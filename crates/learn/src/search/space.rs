@@ -126,12 +126,10 @@ fn fault(distribution: &Distribution) -> Option<String> {
         Distribution::Categorical { choices } => {
             let plain = |choice: &Value| !choice.is_array() && !choice.is_object();
             if choices.is_empty() {
-                Some("no choices: one at least".to_owned())
-            } else if let Some(choice) = choices.iter().find(|choice| !plain(choice)) {
-                Some(format!("choice {choice}: allowed are text, numbers, truth values and null"))
-            } else {
-                None
+                return Some("no choices: one at least".to_owned());
             }
+            let other = choices.iter().find(|choice| !plain(choice))?;
+            Some(format!("choice {other}: allowed are text, numbers, truth values and null"))
         }
     }
 }

@@ -37,9 +37,9 @@ pub fn quotes(chain: &Chain, time: Timestamp) -> Result<QuoteRows> {
     let mut left_out: BTreeMap<&'static str, usize> = BTreeMap::new();
     let expiries: Vec<Option<i64>> = (0..source.len()).map(|row| expiry_ns(source, row)).collect();
     let mut kept = Vec::with_capacity(source.len());
-    for row in 0..source.len() {
-        match source.status[row] {
-            Status::Ok if expiries[row].is_some() => kept.push(row),
+    for (row, (status, expiry)) in source.status.iter().zip(&expiries).enumerate() {
+        match status {
+            Status::Ok if expiry.is_some() => kept.push(row),
             Status::Ok => *left_out.entry(Status::BadExpiry.as_str()).or_default() += 1,
             status => *left_out.entry(status.as_str()).or_default() += 1,
         }

@@ -214,8 +214,11 @@ fn a_file_that_cannot_be_read_stops_its_day_alone() {
     assert_eq!(reports[0].days.len(), 1);
 }
 
+/// Open, high, low, close and count of a bar.
+type Expected = (f64, f64, f64, f64, i64);
+
 /// A bar by the definition, over all trades at once.
-fn expected(ticks: &[Tick], interval_ns: i64) -> BTreeMap<(String, i64), (f64, f64, f64, f64, i64)> {
+fn expected(ticks: &[Tick], interval_ns: i64) -> BTreeMap<(String, i64), Expected> {
     let mut by_bar: BTreeMap<(String, i64), Vec<&Tick>> = BTreeMap::new();
     for tick in ticks {
         let begin = (tick.time_ns - begin_ns(DAY)).div_euclid(interval_ns) * interval_ns;

@@ -139,8 +139,8 @@ fn settled(
     let is_data = |path: &Path| path.filename().is_some_and(|name| !name.starts_with('.'));
     let is_of_replacement =
         |path: &Path| path.filename().is_some_and(|name| name == REPLACE || name.starts_with(REPLACER));
-    let gone = in_first.difference(&in_second).any(|path| is_data(path));
-    let come = in_second.difference(&in_first).any(|path| is_of_replacement(path));
+    let gone = in_first.difference(&in_second).any(is_data);
+    let come = in_second.difference(&in_first).any(is_of_replacement);
     if gone || come || in_first.iter().any(|path| path.filename() == Some(REPLACE)) {
         return None;
     }

@@ -56,7 +56,7 @@ pub enum Kept {
     /// As Parquet files.
     Files(Place),
     /// By a PostgreSQL server.
-    Server(Database),
+    Server(Box<Database>),
 }
 
 impl Kept {
@@ -224,7 +224,7 @@ impl Session {
         for table in Table::ALL {
             let provider: Arc<dyn TableProvider> = match &kept {
                 Kept::Files(place) => Arc::new(PlaceTable::new(place.clone(), table, url.clone())),
-                Kept::Server(database) => Arc::new(PostgresTable::new(database.clone(), table)),
+                Kept::Server(database) => Arc::new(PostgresTable::new(Database::clone(database), table)),
             };
             let columns = provider.schema();
             schema.register_table(table.name().to_owned(), Arc::clone(&provider)).map_err(fault)?;

@@ -272,7 +272,7 @@ fn a_server_is_asked_for_what_a_query_needs() {
     });
     let folder = tempfile::tempdir().unwrap();
     quotes(folder.path());
-    let server = NamedPlace { name: "server".into(), kept: Kept::Server(database) };
+    let server = NamedPlace { name: "server".into(), kept: Kept::Server(Box::new(database)) };
     let session = session(Settings { places: vec![place("files", folder.path()), server], ..Settings::default() });
     for query in [
         "SELECT count(*) FROM {}.quotes",

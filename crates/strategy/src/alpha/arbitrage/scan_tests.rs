@@ -202,7 +202,8 @@ fn an_american_option_below_its_exercise_is_a_bound_and_a_short_box_is_none() {
 
 #[test]
 fn doubtful_quotes_are_told_apart_and_hide_nothing() {
-    let spoil: [(Standing, fn(&mut OptionQuote)); 3] = [
+    type Spoil = fn(&mut OptionQuote);
+    let spoil: [(Standing, Spoil); 3] = [
         (Standing::Stale, |quote| quote.state = QuoteState::Stale),
         (Standing::Crossed, |quote| quote.state = QuoteState::Crossed),
         (Standing::ZeroSize, |quote| quote.bid = quote.bid.map(|bid| Level { size: Some(0.0), ..bid })),
@@ -278,13 +279,8 @@ fn assert_pays(finding: &Finding, quotes: &[ExpiryQuotes]) -> Result<(), TestCas
                     let Instrument::Option { option_type, strike, expiry, .. } = leg.instrument else { return 0.0 };
                     let now = (option_type.sign() * (price - strike)).max(0.0);
                     let held = (option_type.sign() * d2 / d1 * (price * f2 / f1 - strike)).max(0.0);
-                    let worth = if expiry == finding.expiry {
-                        now
-                    } else if style == ExerciseStyle::American {
-                        now
-                    } else {
-                        held
-                    };
+                    let is_over = expiry == finding.expiry || style == ExerciseStyle::American;
+                    let worth = if is_over { now } else { held };
                     leg.side.sign() * leg.quantity * worth
                 })
                 .sum();
