@@ -208,7 +208,7 @@ mod tests {
             some.sql().unwrap(),
             r#"SELECT "price", "time" FROM zomma."ticks" WHERE "time" >= -5 AND "time" < 7 AND "instrument" = ANY (ARRAY['O''Neil\']::text[]) LIMIT 3"#
         );
-        let wrong = Request { columns: Some(vec![12]), ..Request::of(Table::Ticks) };
-        assert!(wrong.sql().unwrap_err().to_string().contains("0 to 11"));
+        let wrong = Request { columns: Some(vec![13]), ..Request::of(Table::Ticks) };
+        assert!(wrong.sql().unwrap_err().to_string().contains("0 to 12"));
     }
 }
