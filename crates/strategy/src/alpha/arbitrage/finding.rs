@@ -149,7 +149,7 @@ pub struct Finding {
     pub worst_payoff: f64,
     /// Units that the sizes allow; `None` where the data do not say.
     pub units: Option<f64>,
-    /// Least number of units whose option legs are whole contracts; `None` where none up to a thousand is.
+    /// Least number of units whose option legs are whole contracts; `None` where none up to ten thousand is.
     pub lot: Option<u32>,
     /// Rate a year that the legs other than cash lend at (or borrow at), after fees, where money is locked.
     pub locked_rate: Option<f64>,
