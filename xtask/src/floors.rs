@@ -13,8 +13,9 @@ const FLOORS: &[(u8, &str, &[&str])] = &[
     (3, "risk", &["base", "gpu", "pricing"]),
     (3, "storage", &["base", "gpu", "market", "pricing"]),
     (4, "learn", &["base", "gpu", "market", "pricing", "storage"]),
+    (5, "engines", &["base", "gpu", "learn"]),
     (5, "strategy", &["base", "gpu", "pricing", "market"]),
-    (6, "app", &["base", "gpu", "pricing", "market", "risk", "storage", "learn", "strategy"]),
+    (6, "app", &["base", "gpu", "pricing", "market", "risk", "storage", "learn", "engines", "strategy"]),
     (6, "py", &["base", "gpu", "pricing"]),
 ];
 

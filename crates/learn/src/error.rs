@@ -63,7 +63,7 @@ pub enum LearnError {
 
 impl LearnError {
     /// A value that is not allowed.
-    pub(crate) fn bad(key: &str, value: impl std::fmt::Display, allowed: impl Into<String>) -> Self {
+    pub fn bad(key: &str, value: impl std::fmt::Display, allowed: impl Into<String>) -> Self {
         Self::BadValue { key: key.into(), value: value.to_string(), allowed: allowed.into() }
     }
 

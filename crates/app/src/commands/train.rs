@@ -69,12 +69,13 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let held = RunFolder::open(&folder)?;
     let mut watcher = Watcher::new().context("signals")?;
-    let mut trainer = Trainer::new(config.clone(), held, args.resume).map_err(|error| match error {
-        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-        }
-        error => error.into(),
-    })?;
+    let mut trainer =
+        Trainer::new(config.clone(), held, args.resume, &zomma_engines::engine).map_err(|error| match error {
+            LearnError::BadValue { .. } | LearnError::Missing { .. } => {
+                anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
+            }
+            error => error.into(),
+        })?;
     eprintln!("{}: {}", folder.display(), trainer.describe());
     let outcome = trainer.train(&mut watcher);
     watcher.end();

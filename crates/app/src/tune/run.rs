@@ -49,6 +49,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         study,
         folder: job.folder,
         observer: &watcher,
+        make_engine: &zomma_engines::engine,
         asking: Mutex::new(()),
     };
     let share = (job.threads / search.workers).max(1);

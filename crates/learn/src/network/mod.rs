@@ -6,7 +6,6 @@
 
 mod activation;
 mod architecture;
-mod burn_network;
 mod features;
 mod gemm;
 mod layers;
@@ -17,9 +16,8 @@ mod twin;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
-pub(crate) use burn_network::{BurnNetwork, Mode, Shown as BurnShown, losses};
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native};
 pub use output::{OutputTransform, Partials};
-pub use twin::{Valued, value};
+pub use twin::{NORM_EPSILON, Valued, value};

@@ -8,7 +8,7 @@ use super::{Architecture, Layout, MOST_FEATURES, MOST_INPUTS, Place};
 use crate::config::Normalisation;
 
 /// Added to variances by norms.
-pub(super) const NORM_EPSILON: f64 = 1e-5;
+pub const NORM_EPSILON: f64 = 1e-5;
 
 /// What a network says of one row.
 #[derive(Clone, Copy, Debug, PartialEq)]

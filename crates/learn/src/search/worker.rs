@@ -11,7 +11,7 @@ use zomma_storage::{
 use super::{Objective, TuneConfig};
 use crate::{
     LearnError,
-    training::{Ending, Progress, RunFolder, Trainer, Watch},
+    training::{Ending, MakeEngine, Progress, RunFolder, Trainer, Watch},
 };
 
 /// What a worker asks of whoever started it, and tells him.
@@ -51,6 +51,8 @@ pub struct Search<'a> {
     pub folder: &'a Path,
     /// Who watches.
     pub observer: &'a dyn Observer,
+    /// What makes a trial's engine.
+    pub make_engine: &'a MakeEngine,
     /// So that two workers of one process do not take the last trial both.
     pub asking: Mutex<()>,
 }
@@ -107,7 +109,7 @@ impl Search<'_> {
     ) -> Result<(TrialState, Option<f64>), TuneError> {
         let config = self.config.train_config(parameters)?;
         let folder = RunFolder::open(&self.folder.join(format!("trial-{number}")))?;
-        let mut trainer = Trainer::new(config, folder, false)?;
+        let mut trainer = Trainer::new(config, folder, false, self.make_engine)?;
         let mut trying = Trying { search: self, trial, number, looks: 0, best: None, pruned: false, failed: None };
         let outcome = trainer.train(&mut trying);
         let Trying { best, pruned, failed, .. } = trying;

@@ -1,11 +1,7 @@
 //! Who computes losses and gradients: one trait, so that the loop does not know.
 
-use burn::backend::{Cuda, Flex, Vulkan};
-use zomma_gpu::{DeviceRequest, choose};
-
-use super::burn_engine::BurnEngine;
 use crate::LearnError;
-use crate::config::{EngineKind, TrainConfig};
+use crate::config::TrainConfig;
 use crate::network::{Architecture, Batch, Loss, LossScales, Native};
 
 /// Computes with a network whose parameters are the loop's.
@@ -37,6 +33,11 @@ pub trait Engine {
     ) -> Result<(), LearnError>;
 }
 
+/// Makes the engine that a config asks for: what the loop is handed, since this crate has but its own engine.
+///
+/// Errors: [`LearnError::BadValue`] with the reason where the config's engine cannot be had.
+pub type MakeEngine = dyn Fn(&TrainConfig, &Architecture) -> Result<Box<dyn Engine + Send>, LearnError> + Sync;
+
 impl Engine for Native {
     fn name(&self) -> String {
         format!("native, {} threads", rayon::current_num_threads())
@@ -62,37 +63,4 @@ impl Engine for Native {
         Native::differentials(self, parameters, inputs, prices, differentials);
         Ok(())
     }
-}
-
-/// The engine that a config asks for.
-///
-/// Errors: [`LearnError::BadValue`] with the reason where there is no such device.
-pub fn engine(config: &TrainConfig, architecture: &Architecture) -> Result<Box<dyn Engine + Send>, LearnError> {
-    let seed = config.training.seed;
-    match config.training.engine {
-        EngineKind::Auto | EngineKind::Native if architecture.is_plain() => {
-            Ok(Box::new(Native::new(architecture.clone())))
-        }
-        EngineKind::Auto | EngineKind::Native | EngineKind::BurnCpu => {
-            Ok(Box::new(BurnEngine::<Flex>::new("Burn on the CPU", architecture, seed, Default::default())))
-        }
-        EngineKind::BurnVulkan => {
-            reachable("burn_vulkan", "vulkan")?;
-            let device = burn::backend::wgpu::WgpuDevice::default();
-            Ok(Box::new(BurnEngine::<Vulkan>::new("Burn on Vulkan", architecture, seed, device)))
-        }
-        EngineKind::BurnCuda => {
-            reachable("burn_cuda", "cuda")?;
-            let device = burn::backend::cuda::CudaDevice::default();
-            Ok(Box::new(BurnEngine::<Cuda>::new("Burn on CUDA", architecture, seed, device)))
-        }
-    }
-}
-
-/// Whether a device of the kind can be opened. Asked first, since a client without a driver panics.
-fn reachable(engine: &str, device: &str) -> Result<(), LearnError> {
-    let opened = device.parse::<DeviceRequest>().and_then(|request| choose(&request)).and_then(|device| device.open());
-    opened
-        .map(|_| ())
-        .map_err(|error| LearnError::bad("training.engine", engine, format!("a device that is there ({error})")))
 }

@@ -2,7 +2,6 @@
 //! and where it stands. Nothing here reads a clock or the environment: see [`Watch`].
 
 mod adam;
-mod burn_engine;
 mod checkpoint;
 mod container;
 mod engine;
@@ -17,7 +16,7 @@ mod state;
 
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
-pub use engine::{Engine, engine};
+pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use model_file::{TrainedNetwork, checksum};

@@ -4,7 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
 use super::state::Kept;
-use super::{Engine, Evaluation, RunFolder, State, TrainedNetwork, engine, evaluate, learning_rate};
+use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
 use crate::data::{Rows, Source};
@@ -87,11 +87,11 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Of a checked config in a folder: from the beginning, or from the folder's checkpoint where `resume`.
+    /// Of a checked config in a folder: from the beginning, or from the folder's checkpoint where `resume`. `make` makes what computes.
     ///
     /// Errors: [`LearnError::BadLabels`]; [`LearnError::File`] for a folder that holds a run and is not to be resumed, and for a
     /// checkpoint that is absent, damaged, or of another network or other data.
-    pub fn new(config: TrainConfig, folder: RunFolder, resume: bool) -> Result<Self, LearnError> {
+    pub fn new(config: TrainConfig, folder: RunFolder, resume: bool, make: &MakeEngine) -> Result<Self, LearnError> {
         let path = folder.checkpoint();
         if !resume && path.exists() {
             return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
@@ -112,7 +112,7 @@ impl Trainer {
         let text = serde_json::to_string_pretty(&config).map_err(|error| LearnError::file(&folder.config(), error))?;
         write_whole(&folder.config(), text.as_bytes())?;
         Ok(Self {
-            engine: engine(&config, &architecture)?,
+            engine: make(&config, &architecture)?,
             held_out: Source::held_out(&config.data)?,
             scales: scales(&config, &fitted),
             metrics: Metrics::open(&folder.metrics(), state.standing.step)?,

@@ -4,9 +4,11 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::Engine;
-use crate::LearnError;
-use crate::network::{Architecture, Batch, BurnNetwork, BurnShown, Layout, Loss, LossScales, Mode, losses};
+use zomma_learn::LearnError;
+use zomma_learn::network::{Architecture, Batch, Layout, Loss, LossScales};
+use zomma_learn::training::Engine;
+
+use super::network::{BurnNetwork, Mode, Shown, losses};
 
 /// Rows that are priced at a time.
 const ROWS: usize = 8192;
@@ -14,7 +16,7 @@ const ROWS: usize = 8192;
 const MOMENTUM: f32 = 0.1;
 
 /// The engine on one device of a back end.
-pub(super) struct BurnEngine<B: Backend> {
+pub(crate) struct BurnEngine<B: Backend> {
     name: String,
     architecture: Architecture,
     layout: Layout,
@@ -24,7 +26,7 @@ pub(super) struct BurnEngine<B: Backend> {
 
 impl<B: Backend> BurnEngine<B> {
     /// `seed` is dropout's.
-    pub(super) fn new(name: &str, architecture: &Architecture, seed: u64, device: B::Device) -> Self {
+    pub(crate) fn new(name: &str, architecture: &Architecture, seed: u64, device: B::Device) -> Self {
         let layout = architecture.layout();
         Self { name: name.into(), architecture: architecture.clone(), layout, seed, device }
     }
@@ -50,7 +52,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
         let weights = (parameters, &*statistics);
         let Self { architecture, layout, device, .. } = self;
         let network = BurnNetwork::<Autodiff<B>>::new(architecture, layout, weights, device, Tensor::require_grad);
-        let shown = BurnShown::new(architecture, batch.inputs, device);
+        let shown = Shown::new(architecture, batch.inputs, device);
         let mode = Mode::Training(self.seed.wrapping_add(step));
         let mut prices = network.prices(&shown, mode, !batch.differentials.is_empty());
         let moved = std::mem::take(&mut prices.statistics);
@@ -87,7 +89,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
         let count = architecture.features.model.input_names().len();
         let outputs = prices.chunks_mut(ROWS).zip(differentials.chunks_mut(ROWS * count));
         for (inputs, (prices, differentials)) in inputs.chunks(ROWS * count).zip(outputs) {
-            let shown = BurnShown::new(architecture, inputs, device);
+            let shown = Shown::new(architecture, inputs, device);
             let found = network.prices(&shown, Mode::Pricing, true);
             prices.iter_mut().zip(numbers(found.prices)).for_each(|(out, x)| *out = f64::from(x));
             let by_input = found.differentials.map(numbers).unwrap_or_default();

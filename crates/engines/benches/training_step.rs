@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use zomma_engines::engine;
 use zomma_learn::{
     config::{EXAMPLE, EngineKind, TrainConfig},
     data::{Rows, Source},
     network::{Architecture, Features, LossScales, MOST_INPUTS},
-    training::engine,
 };
 
 const ROWS: usize = 2048;

@@ -1,6 +1,6 @@
 //! The network in Burn's tensors, generic over the back end: every layer that a config can name, on any device.
 //!
-//! Method  as [`super::native`], rows by units: the derivatives by the features come from a backward pass written in tensor operations, and
+//! Method  as [`zomma_learn::network::Native`], rows by units: the derivatives by the features come from a backward pass written in tensor operations, and
 //!         Burn's automatic differentiation goes through both passes for the gradient. Batch normalisation's statistics do not move with a
 //!         row's inputs in it, in training as outside.
 
@@ -8,13 +8,14 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::twin::NORM_EPSILON;
-use super::{Activation, Architecture, Batch, Layout, LossScales, MOST_INPUTS, OutputTransform, Place};
-use crate::config::Normalisation;
-use crate::data::uniform;
+use zomma_learn::config::Normalisation;
+use zomma_learn::data::uniform;
+use zomma_learn::network::{
+    Activation, Architecture, Batch, Layout, LossScales, MOST_INPUTS, NORM_EPSILON, OutputTransform, Place,
+};
 
 /// Rows as tensors: what the features are, and how prices hang on them.
-pub(crate) struct Shown<B: Backend> {
+pub(super) struct Shown<B: Backend> {
     /// Rows × features.
     features: Tensor<B, 2>,
     /// Rows × features × inputs.
@@ -34,7 +35,7 @@ type Normalised<B> = (Tensor<B, 2>, Option<(Tensor<B, 2>, Tensor<B, 2>)>);
 
 impl<B: Backend> Shown<B> {
     /// Rows of inputs on a device.
-    pub(crate) fn new(architecture: &Architecture, inputs: &[f64], device: &B::Device) -> Self {
+    pub(super) fn new(architecture: &Architecture, inputs: &[f64], device: &B::Device) -> Self {
         let count = architecture.features.model.input_names().len();
         let features = architecture.features.kinds.len();
         let rows = inputs.len() / count;
@@ -81,7 +82,7 @@ struct Hidden<B: Backend> {
 
 /// How the layers behave.
 #[derive(Clone, Copy)]
-pub(crate) enum Mode {
+pub(super) enum Mode {
     /// Running statistics, nothing left out.
     Pricing,
     /// Statistics of the batch, and units left out by this seed.
@@ -97,7 +98,7 @@ struct Trace<B: Backend> {
 }
 
 /// Prices and their derivatives by the inputs.
-pub(crate) struct Prices<B: Backend> {
+pub(super) struct Prices<B: Backend> {
     /// Rows × 1.
     pub prices: Tensor<B, 2>,
     /// Rows × inputs.
@@ -107,7 +108,7 @@ pub(crate) struct Prices<B: Backend> {
 }
 
 /// The network's tensors on a device, in the order of the layout.
-pub(crate) struct BurnNetwork<B: Backend> {
+pub(super) struct BurnNetwork<B: Backend> {
     architecture: Architecture,
     hidden: Vec<Hidden<B>>,
     out_weight: Tensor<B, 2>,
@@ -117,7 +118,7 @@ pub(crate) struct BurnNetwork<B: Backend> {
 
 impl<B: Backend> BurnNetwork<B> {
     /// Of parameters and statistics. `prepare` is applied to every parameter: the place to ask for gradients.
-    pub(crate) fn new(
+    pub(super) fn new(
         architecture: &Architecture,
         layout: &Layout,
         (parameters, statistics): (&[f32], &[f32]),
@@ -145,7 +146,7 @@ impl<B: Backend> BurnNetwork<B> {
     }
 
     /// The parameters' tensors in the order of the layout.
-    pub(crate) fn parameters(&self) -> Vec<&Tensor<B, 2>> {
+    pub(super) fn parameters(&self) -> Vec<&Tensor<B, 2>> {
         let hidden = self
             .hidden
             .iter()
@@ -154,7 +155,7 @@ impl<B: Backend> BurnNetwork<B> {
     }
 
     /// Prices of rows, with their derivatives where asked for.
-    pub(crate) fn prices(&self, shown: &Shown<B>, mode: Mode, differentials: bool) -> Prices<B> {
+    pub(super) fn prices(&self, shown: &Shown<B>, mode: Mode, differentials: bool) -> Prices<B> {
         let mut activations = shown.features.clone();
         let mut traces = Vec::new();
         let mut statistics = Vec::new();
@@ -275,7 +276,7 @@ fn transform<B: Backend>(
 }
 
 /// The mean squares of a batch's errors: the price's, and the derivatives'.
-pub(crate) fn losses<B: Backend>(
+pub(super) fn losses<B: Backend>(
     architecture: &Architecture,
     prices: Prices<B>,
     shown: &Shown<B>,

@@ -1,9 +1,10 @@
 use burn::backend::Flex;
 
+use zomma_learn::config::{NetworkConfig, Normalisation, PricingModel};
+use zomma_learn::data::uniform;
+use zomma_learn::network::{Activation, Features, MOST_INPUTS, Native, OutputTransform, value};
+
 use super::*;
-use crate::config::{NetworkConfig, Normalisation, PricingModel};
-use crate::data::uniform;
-use crate::network::{Activation, Features, MOST_INPUTS, Native, OutputTransform, value};
 
 /// A small network, its parameters, and rows to learn from.
 fn network(config: &NetworkConfig) -> (Architecture, Vec<f32>, Vec<f64>) {
