@@ -1,8 +1,10 @@
 //! Facts about a run that only the machine knows: when, where, of which commit.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use jiff::Timestamp;
+
+use crate::bench::Machine;
 
 /// Milliseconds since 1970 (UTC).
 pub fn now_ms() -> i64 {
@@ -40,17 +42,13 @@ pub fn tags(config: &Path, threads: usize) -> BTreeMap<String, String> {
     add("git.commit", commit);
     add("mlflow.source.name", Some("zomma train".into()));
     add("zomma.version", Some(env!("CARGO_PKG_VERSION").into()));
-    let system = rustix::system::uname();
-    let text = |text: &std::ffi::CStr| Some(text.to_string_lossy().into_owned());
-    add("host.name", text(system.nodename()));
-    add("host.system", text(system.sysname()).zip(text(system.release())).map(|(name, release)| format!("{name} {release}")));
-    add("host.architecture", text(system.machine()));
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    add("host.cpu", model.map(|(_, model)| model.trim().to_owned()));
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
-    add("host.memory_gib", kilobytes.map(|kilobytes: f64| format!("{:.1}", kilobytes / (1024.0 * 1024.0))));
+    add("host.name", Some(rustix::system::uname().nodename().to_string_lossy().into_owned()));
+    let machine = Machine::here();
+    add("host.cpu", Some(machine.cpu));
+    add("host.cores", Some(machine.cores.to_string()));
+    add("host.system", Some(machine.os));
+    let gib = machine.memory_bytes.map(|bytes| bytes as f64 / (1u64 << 30) as f64);
+    add("host.memory_gib", gib.map(|gib| format!("{gib:.1}")));
     add("threads", Some(threads.to_string()));
     tags
 }
@@ -63,6 +61,8 @@ fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -12,4 +12,4 @@ pub use compare::{Comparison, comparison_page};
 pub use folder::{KnownRun, find};
 pub use page::write_report;
 pub use session::{Session, Tracked};
-pub use sinks::{Told, sync};
+pub use sinks::sync;
