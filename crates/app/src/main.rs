@@ -19,6 +19,7 @@ mod logging;
 mod option_features;
 mod output_file;
 mod report;
+mod runs;
 mod sql;
 mod store;
 mod surface;

@@ -10,6 +10,7 @@ pub mod data;
 mod error;
 pub mod network;
 pub mod search;
+pub mod tracking;
 pub mod training;
 
 pub use error::LearnError;

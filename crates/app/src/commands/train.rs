@@ -1,12 +1,13 @@
 //! `zomma train`: a network from its config.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    tracking::RunState,
     training::{RunFolder, Trainer},
 };
 
@@ -14,7 +15,8 @@ use crate::{
     commands,
     failure::{BadArguments, ExitWith},
     output_file,
-    train::{Report, Watcher, json, measure, table},
+    runs::{Session, Tracked},
+    train::{Report, Watcher, json, measure, summary, table},
 };
 
 /// Worked example of `--help`.
@@ -48,6 +50,9 @@ pub struct TrainArgs {
     /// Threads that compute; all cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
+    /// Tell an MLflow server too, as `mlflow` of the config's table `tracking` does.
+    #[arg(long, value_name = "ADDRESS")]
+    mlflow: Option<String>,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
@@ -61,7 +66,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    let mut config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    if args.mlflow.is_some() {
+        config.tracking.mlflow.clone_from(&args.mlflow);
+        config.tracking.check().map_err(|error| BadArguments(format!("--mlflow: {error}")))?;
+    }
     commands::use_threads(args.threads)?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
@@ -77,10 +86,19 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             error => error.into(),
         })?;
     eprintln!("{}: {}", folder.display(), trainer.describe());
-    let outcome = trainer.train(&mut watcher);
+    let step = args.resume.then(|| trainer.state().standing.step);
+    let mut session = Session::begin(&folder, &config, path, step)?;
+    let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
     watcher.end();
-    let outcome = outcome?;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            session.end(RunState::Failed, BTreeMap::new())?;
+            return Err(error.into());
+        }
+    };
     let Some(network) = &outcome.network else {
+        session.end(RunState::Stopped, BTreeMap::new())?;
         let step = outcome.progress.step;
         let message = format!("stopped after step {step}; the checkpoint is written: go on with --resume");
         // What a shell shows for a program that Ctrl-C ended.
@@ -99,5 +117,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let report_path = folder.join("report.json");
     output_file::write(&report_path, for_programs.as_bytes())
         .with_context(|| format!("{}: cannot be written", report_path.display()))?;
+    session.end(RunState::Finished, summary(&report))?;
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
 }

@@ -4,6 +4,6 @@ mod report;
 mod speed;
 mod watcher;
 
-pub use report::{Report, json, table};
+pub use report::{Report, json, summary, table};
 pub use speed::{Speed, measure};
 pub use watcher::Watcher;

@@ -1,6 +1,6 @@
 //! What came of a run, for people and for programs.
 
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use serde_json::{Value, json as value};
 use zomma_learn::{
@@ -111,4 +111,11 @@ pub fn json(report: &Report<'_>) -> Value {
         "network_ns": speed.map(|speed| speed.network_ns),
         "teacher_ns": speed.map(|speed| speed.teacher_ns),
     })
+}
+
+/// The numbers of it, for those who compare runs. What is no number is left out.
+pub fn summary(report: &Report<'_>) -> BTreeMap<String, f64> {
+    let Value::Object(all) = json(report) else { return BTreeMap::new() };
+    let gamma = all["gamma"]["rmse"].as_f64().map(|gamma| ("gamma_rmse".to_owned(), gamma));
+    all.into_iter().filter_map(|(key, value)| Some((key, value.as_f64()?))).chain(gamma).collect()
 }

@@ -3,6 +3,7 @@
 mod data;
 mod example;
 mod network;
+mod tracking;
 mod training;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
 pub use example::EXAMPLE;
 pub use network::{NetworkConfig, Normalisation};
+pub use tracking::TrackingConfig;
 pub use training::{EngineKind, OptimiserKind, PriceScale, TrainingConfig};
 
 use crate::LearnError;
@@ -25,6 +27,9 @@ pub struct TrainConfig {
     pub data: DataConfig,
     /// How it learns.
     pub training: TrainingConfig,
+    /// Who is told of it.
+    #[serde(default)]
+    pub tracking: TrackingConfig,
 }
 
 impl TrainConfig {
@@ -48,6 +53,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<(), LearnError> {
         self.data.check()?;
         self.network.check(&self.data)?;
+        self.tracking.check()?;
         self.training.check(self)
     }
 }

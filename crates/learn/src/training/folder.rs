@@ -30,6 +30,12 @@ impl RunFolder {
         }
     }
 
+    /// Whether a process holds the folder now.
+    pub fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join("run.lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

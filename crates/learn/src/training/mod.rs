@@ -14,6 +14,8 @@ mod run;
 mod schedule;
 mod state;
 
+pub(crate) use container::{fnv, write_whole};
+
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
 pub use engine::{Engine, MakeEngine};
