@@ -8,6 +8,7 @@
 pub mod config;
 pub mod data;
 mod error;
+pub mod inference;
 pub mod network;
 pub mod search;
 pub mod training;
