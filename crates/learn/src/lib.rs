@@ -10,6 +10,7 @@ pub mod data;
 mod error;
 pub mod inference;
 pub mod network;
+pub mod quantisation;
 pub mod search;
 pub mod training;
 

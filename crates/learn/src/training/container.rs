@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"ZOMMALRN";
 pub const VERSION: u32 = 1;
 
 /// FNV-1a, 64 bits.
-pub(super) fn fnv(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -44,7 +44,7 @@ pub(super) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) ->
 }
 
 /// Writes bytes to `path`, whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LearnError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LearnError> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
