@@ -8,7 +8,9 @@
 pub mod config;
 pub mod data;
 mod error;
+pub mod inference;
 pub mod network;
+pub mod quantisation;
 pub mod search;
 pub mod tracking;
 pub mod training;

@@ -18,6 +18,7 @@ pub(crate) use container::{fnv, write_whole};
 
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
+pub(crate) use container::{fnv, write_whole};
 pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;

@@ -303,6 +303,7 @@ impl Trainer {
             statistics: self.state.statistics.clone(),
             step,
             evaluation,
+            data: Some(self.config.data.clone()),
         }
     }
 
