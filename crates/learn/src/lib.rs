@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod network;
+pub mod onnx;
 pub mod search;
 pub mod training;
 
