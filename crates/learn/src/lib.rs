@@ -11,6 +11,7 @@ mod error;
 pub mod inference;
 pub mod network;
 pub mod quantisation;
+pub mod onnx;
 pub mod search;
 pub mod tracking;
 pub mod training;

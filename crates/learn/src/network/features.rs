@@ -14,7 +14,7 @@ pub const MOST_INPUTS: usize = 8;
 pub const MOST_FEATURES: usize = 12;
 
 /// Where the standardised moneyness bends.
-const BEND: f64 = 5.0;
+pub(crate) const BEND: f64 = 5.0;
 
 /// One thing that the network is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,9 @@ mod twin;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
+pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
-pub use layout::{Layout, Place};
+pub use layout::{HiddenPlaces, Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};

@@ -1,0 +1,164 @@
+//! Builds a graph: nodes in the order in which they are asked for, constants by name, each name once.
+
+use super::Precision;
+use super::proto::{
+    AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto, attribute_type, data_type,
+};
+
+/// The name of the only input: rows × inputs of the pricing model.
+pub const INPUT: &str = "inputs";
+/// The name of the only output: rows × 1.
+pub const OUTPUT: &str = "price";
+/// The name of the side that may have any length.
+const BATCH: &str = "batch";
+
+/// A graph on its way.
+pub(super) struct GraphBuilder {
+    precision: Precision,
+    nodes: Vec<NodeProto>,
+    initializers: Vec<TensorProto>,
+}
+
+impl GraphBuilder {
+    pub(super) fn new(precision: Precision) -> Self {
+        Self { precision, nodes: Vec::new(), initializers: Vec::new() }
+    }
+
+    /// A node with one output, which has the node's name. Gives the name.
+    pub(super) fn node(&mut self, name: &str, operator: &str, inputs: &[&str]) -> String {
+        self.node_with(name, operator, inputs, Vec::new())
+    }
+
+    /// The same with attributes.
+    pub(super) fn node_with(
+        &mut self,
+        name: &str,
+        operator: &str,
+        inputs: &[&str],
+        attribute: Vec<AttributeProto>,
+    ) -> String {
+        self.push(name, operator, inputs, vec![name.to_owned()], attribute);
+        name.to_owned()
+    }
+
+    /// The columns of a tensor, rows × 1 each.
+    pub(super) fn columns(&mut self, of: &str, names: &[&str]) -> Vec<String> {
+        let widths = self.whole_numbers("column_widths", &vec![1; names.len()]);
+        let outputs: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.push("columns", "Split", &[of, &widths], outputs.clone(), vec![int("axis", 1)]);
+        outputs
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        operator: &str,
+        inputs: &[&str],
+        output: Vec<String>,
+        attribute: Vec<AttributeProto>,
+    ) {
+        self.nodes.push(NodeProto {
+            input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+            output,
+            name: Some(name.to_owned()),
+            op_type: Some(operator.to_owned()),
+            attribute,
+        });
+    }
+
+    /// A constant of features and the output transform, of their precision; the same number is kept once.
+    pub(super) fn scalar(&mut self, value: f64) -> String {
+        self.vector(&format!("constant/{value:?}"), &[value], &[])
+    }
+
+    /// A vector of features, of their precision.
+    pub(super) fn vector(&mut self, name: &str, values: &[f64], dims: &[i64]) -> String {
+        let (data_type, bytes) = match self.precision {
+            Precision::Mixed => (data_type::DOUBLE, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            Precision::Float => (data_type::FLOAT, values.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect()),
+        };
+        self.constant(name, dims, data_type, bytes)
+    }
+
+    /// A constant of the layers.
+    pub(super) fn floats(&mut self, name: &str, values: &[f32], dims: &[i64]) -> String {
+        self.constant(name, dims, data_type::FLOAT, values.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    /// Whole numbers of 64 bits.
+    fn whole_numbers(&mut self, name: &str, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(name, &[values.len() as i64], data_type::INT64, bytes)
+    }
+
+    /// A constant of any type; one of the same name is there already and is the same.
+    pub(super) fn constant(&mut self, name: &str, dims: &[i64], data_type: i32, bytes: Vec<u8>) -> String {
+        if !self.initializers.iter().any(|tensor| tensor.name.as_deref() == Some(name)) {
+            self.initializers.push(TensorProto {
+                dims: dims.to_vec(),
+                data_type: Some(data_type),
+                name: Some(name.to_owned()),
+                raw_data: Some(bytes),
+            });
+        }
+        name.to_owned()
+    }
+
+    /// From the precision of features to that of layers.
+    pub(super) fn to_layers(&mut self, name: &str, from: &str) -> String {
+        self.cast(name, from, data_type::FLOAT)
+    }
+
+    /// Back.
+    pub(super) fn from_layers(&mut self, name: &str, from: &str) -> String {
+        self.cast(name, from, data_type::DOUBLE)
+    }
+
+    fn cast(&mut self, name: &str, from: &str, to: i32) -> String {
+        match self.precision {
+            Precision::Mixed => self.node_with(name, "Cast", &[from], vec![int("to", i64::from(to))]),
+            Precision::Float => from.to_owned(),
+        }
+    }
+
+    /// The graph, with its input of so many columns; `price` becomes the output.
+    pub(super) fn finish(mut self, inputs: i64, price: &str, doc: String) -> GraphProto {
+        self.node(OUTPUT, "Identity", &[price]);
+        let element = match self.precision {
+            Precision::Mixed => data_type::DOUBLE,
+            Precision::Float => data_type::FLOAT,
+        };
+        GraphProto {
+            node: self.nodes,
+            name: Some("zomma".into()),
+            initializer: self.initializers,
+            doc_string: Some(doc),
+            input: vec![rows_of(INPUT, inputs, element, "a row's inputs, in the order of the metadata's zomma.inputs")],
+            output: vec![rows_of(OUTPUT, 1, element, "the undiscounted call over the strike")],
+        }
+    }
+}
+
+/// A value of any number of rows.
+fn rows_of(name: &str, columns: i64, element: i32, doc: &str) -> ValueInfoProto {
+    let rows = DimensionProto { dim_value: None, dim_param: Some(BATCH.into()) };
+    let columns = DimensionProto { dim_value: Some(columns), dim_param: None };
+    let tensor =
+        TensorTypeProto { elem_type: Some(element), shape: Some(TensorShapeProto { dim: vec![rows, columns] }) };
+    ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(TypeProto { tensor_type: Some(tensor) }),
+        doc_string: Some(doc.into()),
+    }
+}
+
+/// An attribute that is a whole number.
+pub(super) fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { name: Some(name.into()), f: None, i: Some(value), r#type: Some(attribute_type::INT) }
+}
+
+/// An attribute that is a float.
+pub(super) fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { name: Some(name.into()), f: Some(value), i: None, r#type: Some(attribute_type::FLOAT) }
+}

@@ -1,0 +1,116 @@
+//! Networks as ONNX: raw inputs in, prices out, with everything between them in the graph, for any runtime that reads the format.
+//!
+//! Format     opset 18, IR 8 (ONNX 1.13); the messages are ours ([`proto`]), encoded by `prost`, so that neither protoc nor somebody's
+//!            generated copy of all of ONNX is needed
+//! Precision  [`Precision`]; layers in f32 as in training
+//! Accuracy   tests hold the graph against the scalar twin: in Rust by an interpreter of their own, and by onnxruntime
+
+mod features;
+mod graph;
+mod layers;
+mod metadata;
+mod output;
+pub mod proto;
+
+use prost::Message;
+
+use crate::LearnError;
+use crate::config::DataConfig;
+use crate::training::TrainedNetwork;
+use features::features;
+use graph::GraphBuilder;
+use layers::{Numbers, layers};
+use output::output;
+use proto::{ModelProto, OperatorSetIdProto};
+
+pub use graph::{INPUT, OUTPUT};
+pub use metadata::{DOMAIN_KEY, INPUTS_KEY, MODEL_KEY};
+
+/// The set of ONNX's operators that is used.
+pub const OPSET: i64 = 18;
+/// The version of ONNX's format that came with it.
+const IR_VERSION: i64 = 8;
+/// What a protobuf message holds at most.
+const BYTES_MAX: usize = i32::MAX as usize;
+
+/// What is computed in which precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Inputs, features, output transform and prices in f64, layers in f32, as our own engines do.
+    #[default]
+    Mixed,
+    /// Everything in f32, for runtimes without f64 (TensorRT).
+    Float,
+}
+
+impl Precision {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Float => "float",
+        }
+    }
+}
+
+/// A network as a model of ONNX. `domain` is what it was trained on, for the metadata.
+///
+/// Errors: [`LearnError::BadValue`] for a network of more than the 2 GiB that the format holds.
+pub fn export(
+    network: &TrainedNetwork,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    let TrainedNetwork { architecture, parameters, statistics, step, .. } = network;
+    let layout = architecture.layout();
+    let mut graph = GraphBuilder::new(precision);
+    let shown = features(&mut graph, architecture);
+    let last = layers(&mut graph, architecture, &layout, Numbers { parameters, statistics }, &shown.features);
+    let price = output(&mut graph, architecture.output, &last, &shown);
+    let inputs = architecture.features.model.input_names().len();
+    let model = ModelProto {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some("zomma".into()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+        model_version: i64::try_from(*step).ok(),
+        doc_string: Some(format!(
+            "{} prices by a network of {}",
+            architecture.features.model.as_str(),
+            architecture.describe()
+        )),
+        graph: Some(graph.finish(inputs as i64, &price, architecture.describe())),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(OPSET) }],
+        metadata_props: metadata::entries(network, domain, precision),
+    };
+    if model.encoded_len() > BYTES_MAX {
+        let allowed = "a network of less than 2 GiB, which is what a file of ONNX holds";
+        return Err(LearnError::bad("network", architecture.describe(), allowed));
+    }
+    Ok(model)
+}
+
+/// The bytes of a model's file.
+pub fn encode(model: &ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+/// Reads a model; what is not among the messages of [`proto`] is passed over.
+///
+/// Errors: [`LearnError::Unreadable`].
+pub fn decode(bytes: &[u8]) -> Result<ModelProto, LearnError> {
+    let model =
+        ModelProto::decode(bytes).map_err(|error| LearnError::Unreadable(format!("is no ONNX model: {error}")))?;
+    match model.graph {
+        Some(_) => Ok(model),
+        None => Err(LearnError::Unreadable("is no ONNX model: it has no graph".into())),
+    }
+}
+
+/// A value of a model's metadata.
+pub fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
+    let entry = model.metadata_props.iter().find(|entry| entry.key.as_deref() == Some(key))?;
+    entry.value.as_deref()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+mod interpreter;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::proto::data_type;
+use super::*;
+use crate::config::{NetworkConfig, Normalisation, PricingModel, TrainConfig};
+use crate::data::{PointSet, uniform};
+use crate::network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value};
+use interpreter::run;
+
+/// Features of a model that are not its defaults, to its own and all others.
+const BLACK_SCHOLES: &[FeatureKind] = &[
+    FeatureKind::LogMoneyness,
+    FeatureKind::Volatility,
+    FeatureKind::ExpiryYears,
+    FeatureKind::SqrtExpiryYears,
+    FeatureKind::StandardisedMoneyness,
+    FeatureKind::TotalVolatility,
+];
+const HESTON: &[FeatureKind] = &[
+    FeatureKind::RhoV,
+    FeatureKind::LogMoneyness,
+    FeatureKind::ExpiryYears,
+    FeatureKind::V0,
+    FeatureKind::SigmaV,
+    FeatureKind::ThetaV,
+    FeatureKind::Kappa,
+    FeatureKind::TotalVolatility,
+];
+
+fn data(model: PricingModel) -> DataConfig {
+    let parameters = match model {
+        PricingModel::BlackScholes => "volatility = { min = 0.05, max = 1.0 }",
+        PricingModel::Heston => {
+            "v0 = { min = 0.01, max = 0.5 }\nkappa = { min = 0.1, max = 5.0 }\ntheta_v = { min = 0.01, max = 0.5 }\n\
+             sigma_v = { min = 0.1, max = 1.0 }\nrho_v = { min = -0.9, max = 0.3 }"
+        }
+    };
+    let text = format!(
+        "[data]\nmodel = \"{}\"\n[data.ranges]\nmoneyness = {{ min = 0.5, max = 2.0 }}\n\
+         expiry_years = {{ min = 0.02, max = 3.0 }}\n{parameters}\n[training]\nsteps = 1",
+        model.as_str()
+    );
+    TrainConfig::parse(&text).unwrap().data
+}
+
+/// A network of random parameters, and rows of its domain.
+fn network(config: &NetworkConfig, model: PricingModel, rows: usize, seed: u64) -> (TrainedNetwork, Vec<f64>) {
+    let data = data(model);
+    let count = model.input_names().len();
+    let mut inputs = vec![0.0; rows * count];
+    let points = PointSet::held_out(&DataConfig { seed, ..data.clone() });
+    inputs.chunks_exact_mut(count).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+    let features = Features::unscaled(model, config.features(&data)).fit(&inputs);
+    let architecture = Architecture::new(config, features);
+    let layout = architecture.layout();
+    let mut parameters = layout.first_parameters(1.0, seed);
+    for place in layout.hidden.iter().filter_map(|layer| layer.norm.as_ref()).flatten() {
+        for (i, x) in place.of_mut(&mut parameters).iter_mut().enumerate() {
+            *x += 0.4 * (uniform(seed, (place.offset + i) as u64) - 0.5) as f32;
+        }
+    }
+    let moved = |(i, x): (usize, &f32)| x + 0.5 * uniform(seed ^ 9, i as u64) as f32;
+    let statistics = layout.first_statistics().iter().enumerate().map(moved).collect();
+    (TrainedNetwork { architecture, parameters, statistics, step: 7, evaluation: None }, inputs)
+}
+
+fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {
+    value(&network.architecture, &network.parameters, &network.statistics, row).price
+}
+
+fn configs() -> impl Strategy<Value = (NetworkConfig, PricingModel)> {
+    let model = prop::sample::select(&[PricingModel::BlackScholes, PricingModel::Heston][..]);
+    let norm = prop::sample::select(&[Normalisation::None, Normalisation::Layer, Normalisation::Batch][..]);
+    let output = prop::sample::select(&[OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds][..]);
+    let shape = (1usize..40, 1usize..5, prop::bool::ANY, prop::bool::ANY, 0.0..0.5f64);
+    let activation = prop::sample::select(&Activation::ALL[..]);
+    (model, norm, output, shape, activation).prop_map(|(model, norm, output, shape, activation)| {
+        let (width, depth, residual, own_features, dropout) = shape;
+        let all = match model {
+            PricingModel::BlackScholes => BLACK_SCHOLES,
+            PricingModel::Heston => HESTON,
+        };
+        let features = own_features.then(|| all[..1 + (width + depth) % all.len()].to_vec());
+        (NetworkConfig { features, width, depth, residual, activation, dropout, norm, output }, model)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn every_network_of_a_config_is_its_twin_in_both_precisions((config, model) in configs(), seed in 0u64..1000) {
+        let (network, inputs) = network(&config, model, 12, seed);
+        for precision in [Precision::Mixed, Precision::Float] {
+            let model = decode(&encode(&export(&network, None, precision).unwrap())).unwrap();
+            let prices = run(&model, &inputs);
+            for (row, price) in inputs.chunks_exact(inputs.len() / 12).zip(&prices) {
+                let wanted = twin(&network, row);
+                // Layers in f32, and for `Float` all else as well: sums of some ten terms of the size of the last number.
+                let allowed = if precision == Precision::Mixed { 1e-6 } else { 4e-6 } * wanted.abs().max(1.0);
+                prop_assert!((price - wanted).abs() <= allowed, "{precision:?} {row:?}: {price} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_is_given_once_before_it_is_taken((config, model) in configs()) {
+        let (network, _) = network(&config, model, 4, 1);
+        let model = export(&network, Some(&data(model)), Precision::Mixed).unwrap();
+        prop_assert_eq!(&decode(&encode(&model)).unwrap(), &model);
+        let graph = model.graph.unwrap();
+        let mut known = BTreeSet::new();
+        for tensor in &graph.initializer {
+            prop_assert!(known.insert(tensor.name.clone().unwrap()), "{:?}", tensor.name);
+            let numbers: i64 = tensor.dims.iter().product();
+            let size = match tensor.data_type.unwrap() {
+                data_type::DOUBLE | data_type::INT64 => 8,
+                _ => 4,
+            };
+            prop_assert_eq!(tensor.raw_data.as_ref().unwrap().len() as i64, numbers * size);
+        }
+        known.insert(graph.input[0].name.clone().unwrap());
+        let mut nodes = BTreeSet::new();
+        for node in &graph.node {
+            prop_assert!(nodes.insert(node.name.clone().unwrap()), "{:?}", node.name);
+            prop_assert!(node.input.iter().all(|input| known.contains(input)), "{:?}", node);
+            for output in &node.output {
+                prop_assert!(known.insert(output.clone()), "{output}");
+            }
+        }
+        prop_assert!(known.contains(OUTPUT));
+        prop_assert_eq!(graph.output[0].name.as_deref(), Some(OUTPUT));
+        // Nothing is computed or kept for nobody, but columns that no feature shows.
+        let taken: BTreeSet<&String> = graph.node.iter().flat_map(|node| &node.input).collect();
+        for name in known.iter().filter(|name| *name != OUTPUT && !taken.contains(name)) {
+            prop_assert!(graph.node[0].output.contains(name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn bounds_hold_where_the_last_number_is_beyond_all_measure() {
+    let config = NetworkConfig { width: 2, depth: 1, ..NetworkConfig::default() };
+    let (mut network, _) = network(&config, PricingModel::BlackScholes, 4, 1);
+    let bias = network.architecture.layout().out_bias;
+    for precision in [Precision::Mixed, Precision::Float] {
+        for last in [-1e30, -1e3, 1e3, 1e30] {
+            bias.of_mut(&mut network.parameters)[0] = last;
+            let model = export(&network, None, precision).unwrap();
+            // The moneyness of 1 is where call and put of 0 make 0/0.
+            for m in [0.5, 1.0, 1.5] {
+                let price = run(&model, &[m, 0.5, 0.2])[0];
+                let wanted = if last < 0.0 { f64::max(m - 1.0, 0.0) } else { m };
+                assert!((price - wanted).abs() < 1e-6, "{precision:?} {last} at {m}: {price}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_metadata_say_what_it_is() {
+    let (mut network, _) = network(&NetworkConfig::default(), PricingModel::Heston, 4, 1);
+    let plain = export(&network, None, Precision::Float).unwrap();
+    assert_eq!(metadata(&plain, INPUTS_KEY), Some("moneyness,expiry_years,v0,kappa,theta_v,sigma_v,rho_v"));
+    assert_eq!(metadata(&plain, MODEL_KEY), Some("heston"));
+    assert_eq!((metadata(&plain, DOMAIN_KEY), metadata(&plain, "zomma.errors")), (None, None));
+    network.evaluation = Some(crate::training::Evaluation { price_rmse: 1.25e-4, ..Default::default() });
+    let whole = export(&network, Some(&data(PricingModel::Heston)), Precision::Mixed).unwrap();
+    assert!(metadata(&whole, DOMAIN_KEY).unwrap().contains("\"rho_v\":{\"min\":-0.9,\"max\":0.3"));
+    assert!(metadata(&whole, "zomma.errors").unwrap().contains("\"price_rmse\":0.000125"));
+    let sum = format!("{:016x}", crate::training::checksum(&network.parameters));
+    assert_eq!(metadata(&whole, "zomma.parameters_checksum"), Some(sum.as_str()));
+    assert_eq!((whole.ir_version, whole.opset_import[0].version), (Some(8), Some(18)));
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    assert!(decode(b"rubbish").is_err());
+    assert!(decode(b"").unwrap_err().to_string().contains("no graph"));
+    let (network, _) = network(&NetworkConfig::default(), PricingModel::BlackScholes, 4, 1);
+    let bytes = encode(&export(&network, None, Precision::Mixed).unwrap());
+    assert!(decode(&bytes[..bytes.len() / 2]).is_err());
+}
