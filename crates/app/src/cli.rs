@@ -24,6 +24,7 @@ zomma: an options desk in one binary
   zomma sql QUERY                  SQL over tables and files (Parquet, CSV, Arrow, JSON), with prices, Greeks and vols in it
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
+  zomma train pinn CONFIG          one that solves a pricing equation, without any price to learn from
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
   zomma runs list|compare|sync     runs of training beside each other, the best first, and told to MLflow
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,

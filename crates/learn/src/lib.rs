@@ -12,6 +12,7 @@ pub mod inference;
 pub mod network;
 pub mod quantisation;
 pub mod onnx;
+pub mod physics;
 pub mod search;
 pub mod tracking;
 pub mod training;

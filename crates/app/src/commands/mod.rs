@@ -10,6 +10,7 @@ pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
+pub mod pinn;
 pub mod portfolio;
 pub mod price;
 pub mod risk;

@@ -1,9 +1,9 @@
-//! `zomma train`: a network from its config.
+//! `zomma train`: a network from its config; `zomma train pinn` one that solves an equation.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
@@ -12,7 +12,7 @@ use zomma_learn::{
 };
 
 use crate::{
-    commands,
+    commands::{self, pinn},
     failure::{BadArguments, ExitWith},
     output_file,
     runs::{Session, Tracked},
@@ -29,12 +29,16 @@ costs by the network and by the formula.
 Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
-  $ zomma train black_scholes.toml -o runs/black_scholes --resume";
+  $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma train pinn --help";
 
 /// Arguments of `zomma train`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TrainArgs {
+    /// Another kind of network.
+    #[command(subcommand)]
+    kind: Option<TrainKind>,
     /// The config, TOML or JSON.
     #[arg(value_name = "CONFIG", required_unless_present = "example")]
     config: Option<PathBuf>,
@@ -58,8 +62,18 @@ pub struct TrainArgs {
     json: bool,
 }
 
+/// Kinds of networks with a config of their own.
+#[derive(Debug, Subcommand)]
+enum TrainKind {
+    /// A network that solves a pricing equation, without any price to learn from.
+    Pinn(pinn::PinnArgs),
+}
+
 /// Runs it.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
+    if let Some(TrainKind::Pinn(args)) = &args.kind {
+        return pinn::run(args);
+    }
     if args.example {
         return commands::print(EXAMPLE_CONFIG);
     }

@@ -37,12 +37,7 @@ impl TrainConfig {
     ///
     /// Errors: [`LearnError::Unreadable`] with the place and, for an unknown key, the allowed ones; then those of [`Self::check`].
     pub fn parse(text: &str) -> Result<Self, LearnError> {
-        let unreadable = |error: String| LearnError::Unreadable(error.trim_end().to_owned());
-        let config: Self = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?
-        } else {
-            toml::from_str(text).map_err(|error| unreadable(error.to_string()))?
-        };
+        let config: Self = read(text)?;
         config.check()?;
         Ok(config)
     }
@@ -58,8 +53,18 @@ impl TrainConfig {
     }
 }
 
+/// Reads TOML, or JSON where the text begins with a brace.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LearnError> {
+    let unreadable = |error: String| LearnError::Unreadable(error.trim_end().to_owned());
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
+    } else {
+        toml::from_str(text).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
 /// A whole number within bounds.
-fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnError> {
+pub(crate) fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnError> {
     if (from..=to).contains(&value) {
         return Ok(());
     }
@@ -67,7 +72,7 @@ fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnErr
 }
 
 /// A number within bounds, both included.
-fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), LearnError> {
+pub(crate) fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), LearnError> {
     if (from..=to).contains(&value) {
         return Ok(());
     }

@@ -7,7 +7,7 @@
 mod activation;
 mod architecture;
 mod features;
-mod gemm;
+pub(crate) mod gemm;
 mod layers;
 mod layout;
 mod native;

@@ -25,7 +25,7 @@ pub(crate) fn fnv(bytes: &[u8]) -> u64 {
 
 /// Writes a header and vectors to `path`: beside it first, to the disk, then renamed, so that what was there before stays until the new is
 /// there whole.
-pub(super) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) -> Result<(), LearnError> {
+pub(crate) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) -> Result<(), LearnError> {
     let header = serde_json::to_vec(header).map_err(|error| LearnError::file(path, error))?;
     let numbers: usize = vectors.iter().map(|vector| 8 + 4 * vector.len()).sum();
     let mut bytes = Vec::with_capacity(64 + header.len() + numbers);
@@ -68,7 +68,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LearnError> {
 /// Reads what [`write`] wrote.
 ///
 /// Errors: a file that cannot be read, is not ours, of another version, cut off, or whose checksum does not fit.
-pub(super) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, Vec<Vec<f32>>), LearnError> {
+pub(crate) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, Vec<Vec<f32>>), LearnError> {
     let bytes = fs::read(path).map_err(|error| LearnError::file(path, format!("cannot be read: {error}")))?;
     decode(&bytes).map_err(|reason| LearnError::file(path, reason))
 }

@@ -3,7 +3,7 @@
 
 mod adam;
 mod checkpoint;
-mod container;
+pub(crate) mod container;
 mod engine;
 mod evaluation;
 mod folder;
