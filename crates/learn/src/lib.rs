@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod network;
+pub mod parallel;
 pub mod search;
 pub mod training;
 

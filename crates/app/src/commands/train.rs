@@ -1,20 +1,21 @@
 //! `zomma train`: a network from its config.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
-    training::{RunFolder, Trainer},
+    parallel::Group,
+    training::{Ending, RunFolder, Trainer},
 };
 
 use crate::{
     commands,
     failure::{BadArguments, ExitWith},
     output_file,
-    train::{Report, Watcher, json, measure, table},
+    train::{Report, Watcher, json, measure, ranks, table},
 };
 
 /// Worked example of `--help`.
@@ -24,10 +25,14 @@ same formulae that `zomma price` uses. The run's folder gets the network, checkp
 leaves, and --resume goes on from there bit for bit. It ends with the errors on rows that the network never saw, and with what an option
 costs by the network and by the formula.
 
+Ranks that `zomma gpu launch` starts train one network together, each on its part of every batch. When one dies the others write the
+checkpoint and leave, and with --restarts the group goes on from it.
+
 Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
-  $ zomma train black_scholes.toml -o runs/black_scholes --resume";
+  $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes";
 
 /// Arguments of `zomma train`.
 #[derive(Debug, Args)]
@@ -48,6 +53,9 @@ pub struct TrainArgs {
     /// Threads that compute; all cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
+    /// Seconds that ranks of a group wait for one another before they give up on one that is silent.
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = parse_rank_seconds, allow_negative_numbers = true)]
+    rank_seconds: f64,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
@@ -67,25 +75,38 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
-    let held = RunFolder::open(&folder)?;
-    let mut watcher = Watcher::new().context("signals")?;
+    let refused = |error: LearnError| match error {
+        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
+            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
+        }
+        error => error.into(),
+    };
+    let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds))? {
+        Some(ring) => Group::meet(Box::new(ring), &config).map_err(refused)?,
+        None => Group::alone(),
+    };
+    let is_first = group.is_first();
+    let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
+    let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
+    let mut watcher = Watcher::new(!is_first).context("signals")?;
     let mut trainer =
-        Trainer::new(config.clone(), held, args.resume, &zomma_engines::engine).map_err(|error| match error {
-            LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-                anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-            }
-            error => error.into(),
-        })?;
-    eprintln!("{}: {}", folder.display(), trainer.describe());
+        Trainer::in_group(group, config.clone(), held, resume, &zomma_engines::engine).map_err(refused)?;
+    if is_first {
+        let step = trainer.state().standing.step;
+        let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };
+        eprintln!("{}: {}{from}", folder.display(), trainer.describe());
+    }
     let outcome = trainer.train(&mut watcher);
     watcher.end();
     let outcome = outcome?;
-    let Some(network) = &outcome.network else {
+    if outcome.ending == Ending::Interrupted {
         let step = outcome.progress.step;
         let message = format!("stopped after step {step}; the checkpoint is written: go on with --resume");
         // What a shell shows for a program that Ctrl-C ended.
-        bail!(ExitWith { code: 130, message: Some(message) });
-    };
+        bail!(ExitWith { code: 130, message: is_first.then_some(message) });
+    }
+    // The first rank tells what came of it.
+    let Some(network) = &outcome.network else { return Ok(()) };
     let report = Report {
         model: config.data.model,
         folder: &folder,
@@ -100,4 +121,10 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     output_file::write(&report_path, for_programs.as_bytes())
         .with_context(|| format!("{}: cannot be written", report_path.display()))?;
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+}
+
+/// Seconds within which ranks must hear of one another.
+fn parse_rank_seconds(text: &str) -> Result<f64, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "seconds from 0.1 to 86400".into())
 }

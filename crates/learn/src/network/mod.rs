@@ -18,6 +18,6 @@ pub use activation::Activation;
 pub use architecture::Architecture;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{Layout, Place};
-pub use native::{Batch, Loss, LossScales, Native};
+pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};
