@@ -51,6 +51,18 @@ pub enum LearnError {
         /// The folder.
         path: PathBuf,
     },
+    /// A rank of the group is gone, or the way to it: what the rest must stop for, with the state of the last whole step in hand.
+    #[error("the group cannot go on: {reason}")]
+    RankLost {
+        /// Which rank, and what was seen of its end.
+        reason: String,
+    },
+    /// The ranks of a group do not fit together.
+    #[error("the ranks do not fit together: {reason}")]
+    RanksDiffer {
+        /// Which rank, and what differs.
+        reason: String,
+    },
     /// Training cannot go on: the reason, and what to try.
     #[error("stopped at step {step}: {diagnosis}")]
     Diverged {

@@ -13,6 +13,7 @@ pub mod network;
 pub mod quantisation;
 pub mod onnx;
 pub mod physics;
+pub mod parallel;
 pub mod search;
 pub mod tracking;
 pub mod training;

@@ -1,14 +1,15 @@
 //! `zomma train`: a network from its config; `zomma train pinn` one that solves an equation.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    parallel::Group,
     tracking::RunState,
-    training::{RunFolder, Trainer},
+    training::{Ending, RunFolder, Trainer},
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     failure::{BadArguments, ExitWith},
     output_file,
     runs::{Session, Tracked},
-    train::{Report, Watcher, json, measure, summary, table},
+    train::{Report, Watcher, json, measure, ranks, summary, table},
 };
 
 /// Worked example of `--help`.
@@ -26,10 +27,14 @@ same formulae that `zomma price` uses. The run's folder gets the network, checkp
 leaves, and --resume goes on from there bit for bit. It ends with the errors on rows that the network never saw, and with what an option
 costs by the network and by the formula.
 
+Ranks that `zomma gpu launch` starts train one network together, each on its part of every batch. When one dies the others write the
+checkpoint and leave, and with --restarts the group goes on from it.
+
 Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train pinn --help";
 
 /// Arguments of `zomma train`.
@@ -57,6 +62,9 @@ pub struct TrainArgs {
     /// Tell an MLflow server too, as `mlflow` of the config's table `tracking` does.
     #[arg(long, value_name = "ADDRESS")]
     mlflow: Option<String>,
+    /// Seconds that ranks of a group wait for one another before they give up on one that is silent.
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = parse_rank_seconds, allow_negative_numbers = true)]
+    rank_seconds: f64,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
@@ -90,18 +98,30 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
-    let held = RunFolder::open(&folder)?;
-    let mut watcher = Watcher::new().context("signals")?;
+    let refused = |error: LearnError| match error {
+        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
+            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
+        }
+        error => error.into(),
+    };
+    let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds))? {
+        Some(ring) => Group::meet(Box::new(ring), &config).map_err(refused)?,
+        None => Group::alone(),
+    };
+    let is_first = group.is_first();
+    let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
+    let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
+    let mut watcher = Watcher::new(!is_first).context("signals")?;
     let mut trainer =
-        Trainer::new(config.clone(), held, args.resume, &zomma_engines::engine).map_err(|error| match error {
-            LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-                anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-            }
-            error => error.into(),
-        })?;
-    eprintln!("{}: {}", folder.display(), trainer.describe());
-    let step = args.resume.then(|| trainer.state().standing.step);
-    let mut session = Session::begin(&folder, &config, path, step)?;
+        Trainer::in_group(group, config.clone(), held, resume, &zomma_engines::engine).map_err(refused)?;
+    let step = trainer.state().standing.step;
+    let mut session = if is_first {
+        let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };
+        eprintln!("{}: {}{from}", folder.display(), trainer.describe());
+        Session::begin(&folder, &config, path, resume.then_some(step))?
+    } else {
+        Session::of_another_rank(&folder)
+    };
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
     watcher.end();
     let outcome = match outcome {
@@ -111,13 +131,15 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    let Some(network) = &outcome.network else {
+    if outcome.ending == Ending::Interrupted {
         session.end(RunState::Stopped, BTreeMap::new())?;
         let step = outcome.progress.step;
         let message = format!("stopped after step {step}; the checkpoint is written: go on with --resume");
         // What a shell shows for a program that Ctrl-C ended.
-        bail!(ExitWith { code: 130, message: Some(message) });
-    };
+        bail!(ExitWith { code: 130, message: is_first.then_some(message) });
+    }
+    // The first rank tells what came of it.
+    let Some(network) = &outcome.network else { return Ok(()) };
     let report = Report {
         model: config.data.model,
         folder: &folder,
@@ -133,4 +155,10 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{}: cannot be written", report_path.display()))?;
     session.end(RunState::Finished, summary(&report))?;
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+}
+
+/// Seconds within which ranks must hear of one another.
+fn parse_rank_seconds(text: &str) -> Result<f64, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "seconds from 0.1 to 86400".into())
 }

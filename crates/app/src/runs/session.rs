@@ -44,6 +44,11 @@ impl Session {
         Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every })
     }
 
+    /// Of a rank that is not its group's first, which tells of them all: nothing is told here.
+    pub fn of_another_rank(folder: &Path) -> Self {
+        Self { tracker: None, folder: folder.into(), every: 1 }
+    }
+
     /// After a step: told where it is one of the config's, or one at which the held-out rows were looked at.
     ///
     /// # Errors

@@ -19,6 +19,6 @@ pub use architecture::Architecture;
 pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{HiddenPlaces, Layout, Place};
-pub use native::{Batch, Loss, LossScales, Native};
+pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};
