@@ -7,13 +7,14 @@ use clap::Args;
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    data::shards::Counts,
     training::{RunFolder, Trainer},
 };
 
 use crate::{
     commands,
     failure::{BadArguments, ExitWith},
-    output_file,
+    output_file, store,
     train::{Report, Watcher, json, measure, table},
 };
 
@@ -69,13 +70,22 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let held = RunFolder::open(&folder)?;
     let mut watcher = Watcher::new().context("signals")?;
+    let place = config.data.shards.as_deref().map(store::open).transpose()?;
+    let make = &zomma_engines::engine;
     let mut trainer =
-        Trainer::new(config.clone(), held, args.resume, &zomma_engines::engine).map_err(|error| match error {
+        Trainer::with_place(config.clone(), held, args.resume, make, place).map_err(|error| match error {
             LearnError::BadValue { .. } | LearnError::Missing { .. } => {
                 anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
             }
             error => error.into(),
         })?;
+    if let Some(Counts { shards, rows, learned, held_out, tested, bad }) = trainer.counts() {
+        let left_out =
+            if bad > 0 { format!("; {bad} of {rows} rows cannot be learned and are left out") } else { String::new() };
+        eprintln!(
+            "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}"
+        );
+    }
     eprintln!("{}: {}", folder.display(), trainer.describe());
     let outcome = trainer.train(&mut watcher);
     watcher.end();
@@ -93,7 +103,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         network,
         progress: &outcome.progress,
         samples_per_second: watcher.samples_per_second(&outcome.progress),
-        speed: measure(&config, network)?,
+        speed: measure(&config, &trainer, network)?,
     };
     let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
     let report_path = folder.join("report.json");

@@ -1,5 +1,7 @@
 //! A run from its config to its network.
 
+use zomma_storage::Place;
+
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
@@ -7,11 +9,10 @@ use super::state::Kept;
 use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
+use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
 
-/// Rows that scales are fitted to.
-const FITTED_ROWS: usize = 8192;
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
 
@@ -92,28 +93,44 @@ impl Trainer {
     /// Errors: [`LearnError::BadLabels`]; [`LearnError::File`] for a folder that holds a run and is not to be resumed, and for a
     /// checkpoint that is absent, damaged, or of another network or other data.
     pub fn new(config: TrainConfig, folder: RunFolder, resume: bool, make: &MakeEngine) -> Result<Self, LearnError> {
+        Self::with_place(config, folder, resume, make, None)
+    }
+
+    /// As [`Self::new`], where the config's shards lie in `place`, which is opened by whoever knows how it is reached.
+    ///
+    /// Errors: as [`Self::new`], and those of [`Shards::open`](crate::data::shards::Shards::open).
+    pub fn with_place(
+        config: TrainConfig,
+        folder: RunFolder,
+        resume: bool,
+        make: &MakeEngine,
+        place: Option<Place>,
+    ) -> Result<Self, LearnError> {
         let path = folder.checkpoint();
         if !resume && path.exists() {
             return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
         }
-        let source = Source::new(&config.data, config.training.seed)?;
-        let fitted = source.first(FITTED_ROWS)?;
+        let source = Source::open(&config.data, config.training.seed, place)?;
+        let fitted = source.fitted()?;
         let kinds = config.network.features(&config.data);
         let features = Features::unscaled(config.data.model, kinds).fit(&fitted.inputs);
         let architecture = Architecture::new(&config.network, features);
         let state = if resume {
             let checkpoint = Checkpoint::read(&path)?;
-            checkpoint.continues(&path, &architecture, &config)?;
+            checkpoint.continues(&path, &architecture, &config, source.identity())?;
             checkpoint.state
         } else {
             let training = &config.training;
-            State::new(&architecture.layout(), architecture.activation.gain(), training.seed, training.ema.is_some())
+            let (layout, gain) = (architecture.layout(), architecture.activation.gain());
+            let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
+            state.standing.shards = source.identity().map(str::to_owned);
+            state
         };
         let text = serde_json::to_string_pretty(&config).map_err(|error| LearnError::file(&folder.config(), error))?;
         write_whole(&folder.config(), text.as_bytes())?;
         Ok(Self {
             engine: make(&config, &architecture)?,
-            held_out: Source::held_out(&config.data)?,
+            held_out: source.held_out_rows()?,
             scales: scales(&config, &fitted),
             metrics: Metrics::open(&folder.metrics(), state.standing.step)?,
             config,
@@ -127,6 +144,27 @@ impl Trainer {
     /// The network, in a line.
     pub fn describe(&self) -> String {
         format!("{}; engine {}", self.architecture.describe(), self.engine.name())
+    }
+
+    /// The rows of the config's shards by what they are for, where it has shards.
+    pub fn counts(&self) -> Option<Counts> {
+        self.source.shards().map(|shards| shards.counts())
+    }
+
+    /// So many rows of the domain, of shards those held out again and again.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn examples(&self, count: usize) -> Result<Rows, LearnError> {
+        if self.source.shards().is_none() {
+            return self.source.first(count);
+        }
+        let inputs = self.config.data.model.input_names().len();
+        let mut rows = self.held_out.clone();
+        while rows.len() < count {
+            rows.append(&self.held_out);
+        }
+        rows.resize(count, inputs);
+        Ok(rows)
     }
 
     /// Where the run stands.
@@ -148,6 +186,7 @@ impl Trainer {
         let (mut gradient, mut part) = (vec![0.0; count], vec![0.0; count]);
         self.source.draw(self.state.standing.drawn, &mut rows)?;
         let mut progress = self.progress();
+        let mut waited_seconds = 0;
         let ending = loop {
             self.state.standing.seconds = before + watch.seconds() - begun;
             progress.done = self.done();
@@ -162,6 +201,11 @@ impl Trainer {
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
             let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
+            let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
+            if waited > waited_seconds {
+                watch.warn(&format!("waited {} s for rows of the shards", waited - waited_seconds));
+                waited_seconds = waited;
+            }
             progress.learning_rate = learning_rate(&training, self.state.standing.step, progress.done);
             progress.gradient_norm = self.step(loss, &mut gradient, progress.learning_rate)?;
             progress = Progress {
@@ -320,7 +364,7 @@ impl Trainer {
             Some(best) => TrainedNetwork::read(&self.folder.kept(best.step))?,
             None => self.network(self.state.standing.step, None),
         };
-        let rows = Source::tested(&self.config.data)?;
+        let rows = self.source.tested_rows()?;
         let weights = (&network.parameters[..], &network.statistics[..]);
         network.evaluation = Some(evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, GAMMA_ROWS)?);
         network.write(&self.folder.network())?;
