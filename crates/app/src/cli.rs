@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, runs, sql, store, surface, train,
-    tune,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, labels, portfolio, price, risk, runs, sql, store,
+    surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -23,6 +23,7 @@ zomma: an options desk in one binary
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
   zomma sql QUERY                  SQL over tables and files (Parquet, CSV, Arrow, JSON), with prices, Greeks and vols in it
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
+  zomma labels CONFIG -o PLACE     labelled rows for a network, as Parquet files in a folder or a bucket
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma train pinn CONFIG          one that solves a pricing equation, without any price to learn from
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
@@ -81,6 +82,8 @@ pub enum Command {
     Features(features::FeaturesArgs),
     /// SQL over tables and files, with prices, Greeks and implied volatilities as functions.
     Sql(Box<sql::SqlArgs>),
+    /// Make labelled rows of a training config's domain, as Parquet files in a folder or a bucket.
+    Labels(labels::LabelsArgs),
     /// Train a network that prices options, from one config.
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.

@@ -49,7 +49,17 @@ fn start(program: &Path, folder: &Path, port: u16) -> Child {
     let database = format!("sqlite:///{}", folder.join("mlflow.db").display());
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
     let mut command = Command::new(program);
-    command.args(["-m", "flask", "--app", "mlflow.server:app", "run", "--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.args([
+        "-m",
+        "flask",
+        "--app",
+        "mlflow.server:app",
+        "run",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+    ]);
     // What `mlflow server` tells its workers.
     command.env("_MLFLOW_SERVER_FILE_STORE", &database).env("_MLFLOW_SERVER_REGISTRY_STORE", &database);
     command.env("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/").env("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true");

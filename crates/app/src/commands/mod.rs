@@ -10,6 +10,7 @@ pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
+pub mod labels;
 pub mod pinn;
 pub mod portfolio;
 pub mod price;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Sql(args)) => sql::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Features(args)) => features::run(&args),
+        Some(Command::Labels(args)) => labels::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
         Some(Command::Runs(args)) => runs::run(&args),

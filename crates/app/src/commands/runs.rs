@@ -125,7 +125,10 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
                 commands::print(&told.iter().map(line).collect::<String>())?;
             }
             if failed > 0 {
-                bail!(ExitWith { code: 1, message: Some(format!("{}: {failed} of {} were not told all", run.display(), told.len())) });
+                bail!(ExitWith {
+                    code: 1,
+                    message: Some(format!("{}: {failed} of {} were not told all", run.display(), told.len()))
+                });
             }
             Ok(())
         }

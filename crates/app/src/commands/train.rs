@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    data::shards::Counts,
     parallel::Group,
     tracking::RunState,
-    training::{Ending, RunFolder, Trainer},
+    training::{Ending, RunFolder, Start, Trainer},
 };
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     failure::{BadArguments, ExitWith},
     output_file,
     runs::{Session, Tracked},
+    store,
     train::{Report, Watcher, json, measure, ranks, summary, table},
 };
 
@@ -112,10 +114,20 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
     let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
     let mut watcher = Watcher::new(!is_first).context("signals")?;
-    let mut trainer =
-        Trainer::in_group(group, config.clone(), held, resume, &zomma_engines::engine).map_err(refused)?;
+    let place = config.data.shards.as_deref().map(store::open).transpose()?;
+    let start = Start { folder: held, resume, group, place };
+    let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
     let step = trainer.state().standing.step;
     let mut session = if is_first {
+        if let Some(Counts { shards, rows, learned, held_out, tested, bad }) = trainer.counts() {
+            let left_out = match bad {
+                0 => String::new(),
+                bad => format!("; {bad} of {rows} rows cannot be learned and are left out"),
+            };
+            eprintln!(
+                "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}"
+            );
+        }
         let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };
         eprintln!("{}: {}{from}", folder.display(), trainer.describe());
         Session::begin(&folder, &config, path, resume.then_some(step))?
@@ -147,7 +159,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         network,
         progress: &outcome.progress,
         samples_per_second: watcher.samples_per_second(&outcome.progress),
-        speed: measure(&config, network)?,
+        speed: measure(&config, &trainer, network)?,
     };
     let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
     let report_path = folder.join("report.json");

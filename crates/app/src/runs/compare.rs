@@ -55,7 +55,8 @@ impl<'a> Comparison<'a> {
 
     /// A run in a line, the best first.
     pub fn list(&self) -> String {
-        let mut rows = vec![["run", "state", "price rmse", "delta rmse", "steps", "minutes", "differs in"].map(str::to_owned)];
+        let mut rows =
+            vec![["run", "state", "price rmse", "delta rmse", "steps", "minutes", "differs in"].map(str::to_owned)];
         for run in self.runs {
             let differs: Vec<String> = self
                 .keys
@@ -121,7 +122,8 @@ impl<'a> Comparison<'a> {
 pub fn comparison_page(comparison: &Comparison<'_>) -> anyhow::Result<Vec<u8>> {
     let mut rows = comparison.rows();
     let header = rows.remove(0);
-    let columns: Vec<Vec<&str>> = (0..header.len()).map(|at| rows.iter().map(|row| row[at].as_str()).collect()).collect();
+    let columns: Vec<Vec<&str>> =
+        (0..header.len()).map(|at| rows.iter().map(|row| row[at].as_str()).collect()).collect();
     let table = object!({
         "data": [{
             "type": "table",
@@ -209,7 +211,9 @@ mod tests {
         let table = comparison.table();
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!((&lines[0][..], &lines[1][..]), (&["a", "b"][..], &["network.width", "8", "16"][..]));
-        assert!(comparison.list().lines().nth(1).is_some_and(|line| line.contains("1.000e-4") && line.ends_with("width 8")));
+        assert!(
+            comparison.list().lines().nth(1).is_some_and(|line| line.contains("1.000e-4") && line.ends_with("width 8"))
+        );
         assert_eq!(comparison.json()["best"], "a");
     }
 }

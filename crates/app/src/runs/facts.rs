@@ -16,9 +16,7 @@ pub fn run_id() -> String {
     let host = rustix::system::uname();
     let seed = format!("{} {} {:?}", Timestamp::now().as_nanosecond(), std::process::id(), host.nodename());
     // Two different FNV-1a sums of the same.
-    let sum = |start: u64| {
-        seed.bytes().fold(start, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-    };
+    let sum = |start: u64| seed.bytes().fold(start, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{:016x}", sum(0xcbf2_9ce4_8422_2325) ^ sum(1).rotate_left(32))
 }
 

@@ -41,7 +41,12 @@ pub const FIGURES: [Figure; 5] = [
         series: &[("gradient_norm", "norm")],
         is_logarithmic: true,
     },
-    Figure { name: "learning_rate", title: "Learning rate", series: &[("learning_rate", "rate")], is_logarithmic: false },
+    Figure {
+        name: "learning_rate",
+        title: "Learning rate",
+        series: &[("learning_rate", "rate")],
+        is_logarithmic: false,
+    },
     Figure { name: "skipped", title: "Steps skipped", series: &[("skipped_steps", "steps")], is_logarithmic: false },
 ];
 
@@ -76,7 +81,7 @@ impl Figure {
     }
 }
 
-fn draw(out: &mut String, curves: &[Curve], is_logarithmic: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(out: &mut String, curves: &[Curve], is_logarithmic: bool) -> Result<(), Box<dyn std::error::Error + '_>> {
     let points = || curves.iter().flat_map(|(_, points)| points.iter());
     let last = points().fold(1.0f64, |last, (step, _)| last.max(*step));
     let (low, high) = points().fold((f64::INFINITY, 0.0f64), |(low, high), (_, y)| (low.min(*y), high.max(*y)));

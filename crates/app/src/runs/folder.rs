@@ -34,9 +34,8 @@ impl KnownRun {
     ///
     /// A spool that cannot be read.
     pub fn read(folder: &Path) -> anyhow::Result<Option<Self>> {
-        let json = |name: &str| -> Option<Value> {
-            serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok()
-        };
+        let json =
+            |name: &str| -> Option<Value> { serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok() };
         let report = json("report.json");
         let (record, state) = match RunRecord::read(folder)? {
             Some(record) => {
@@ -47,7 +46,9 @@ impl KnownRun {
                 (record, state)
             }
             None => {
-                let Some(config) = json("config.json").filter(|config| config["training"].is_object()) else { return Ok(None) };
+                let Some(config) = json("config.json").filter(|config| config["training"].is_object()) else {
+                    return Ok(None);
+                };
                 let mut record = RunRecord { folder: folder.into(), ..RunRecord::default() };
                 record.started.config = config;
                 let state = match report {
@@ -59,7 +60,9 @@ impl KnownRun {
             }
         };
         let mut results = record.summary.clone();
-        if results.is_empty() && let Some(Value::Object(report)) = &report {
+        if results.is_empty()
+            && let Some(Value::Object(report)) = &report
+        {
             results.extend(report.iter().filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))));
         }
         Ok(Some(Self { parameters: record.parameters(), record, results, state }))
@@ -115,8 +118,11 @@ fn walk(folder: &Path, depth: usize, runs: &mut Vec<KnownRun>) -> anyhow::Result
         runs.push(run);
     } else if depth > 0 {
         let entries = fs::read_dir(folder).with_context(|| format!("{}: cannot be read", folder.display()))?;
-        let within: Vec<PathBuf> =
-            entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
+        let within: Vec<PathBuf> = entries
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
         for folder in within {
             walk(&folder, depth - 1, runs)?;
         }

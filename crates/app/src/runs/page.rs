@@ -38,20 +38,26 @@ pub fn write_report(
     for figure in &FIGURES {
         let Some(svg) = figure.svg(&run.record)? else { continue };
         let path = format!("plots/{}.svg", figure.name);
-        output_file::write(&folder.join(&path), svg.as_bytes()).with_context(|| format!("{shown}/{path}: cannot be written"))?;
+        output_file::write(&folder.join(&path), svg.as_bytes())
+            .with_context(|| format!("{shown}/{path}: cannot be written"))?;
         // Writing to a string does not fail.
         let _ = write!(figures, "<figure><figcaption>{}</figcaption>{svg}</figure>", escaped(figure.title));
         paths.push(path);
     }
     let target = folder.join("report.html");
-    output_file::write(&target, &page(&run, figures)).with_context(|| format!("{}: cannot be written", target.display()))?;
+    output_file::write(&target, &page(&run, figures))
+        .with_context(|| format!("{}: cannot be written", target.display()))?;
     Ok(paths)
 }
 
 fn page(run: &KnownRun, figures: String) -> Vec<u8> {
     let RunRecord { started, damaged, .. } = &run.record;
     let when = moment(started.at_ms).map_or_else(String::new, |begun| format!("begun {begun}, "));
-    let headline = format!("{when}{}{}", run.state, if started.experiment.is_empty() { String::new() } else { format!(", experiment {}", started.experiment) });
+    let headline = format!(
+        "{when}{}{}",
+        run.state,
+        if started.experiment.is_empty() { String::new() } else { format!(", experiment {}", started.experiment) }
+    );
     let mut notes = String::new();
     if *damaged > 0 {
         let _ = write!(notes, "<p class=\"warn\">{damaged} lines of tracking/events.log are damaged and left out.</p>");
@@ -65,7 +71,17 @@ fn page(run: &KnownRun, figures: String) -> Vec<u8> {
         ("{{figures}}", figures.into()),
         ("{{results}}", rows(run.results.iter().map(|(key, value)| (key.as_str(), number(*value)))).into()),
         ("{{config}}", rows(run.parameters.iter().map(|(key, value)| (key.as_str(), value.clone()))).into()),
-        ("{{facts}}", rows(started.tags.iter().filter(|(key, _)| !key.starts_with("mlflow.")).map(|(key, value)| (key.as_str(), value.clone()))).into()),
+        (
+            "{{facts}}",
+            rows(
+                started
+                    .tags
+                    .iter()
+                    .filter(|(key, _)| !key.starts_with("mlflow."))
+                    .map(|(key, value)| (key.as_str(), value.clone())),
+            )
+            .into(),
+        ),
         ("{{version}}", env!("CARGO_PKG_VERSION").into()),
     ];
     filled(FRAME, &parts)
@@ -76,16 +92,31 @@ fn cards(run: &KnownRun) -> String {
     let minutes = run.seconds().map(|seconds| format!("{:.2} min", seconds / 60.0));
     let error = |value: Option<f64>| value.map(|value| format!("{value:.2e}"));
     let cards = [
-        ("price error", error(run.price_rmse()), if run.results.contains_key("price_rmse") { "rmse of strike, rows never seen" } else { "best rmse of strike, held out" }),
+        (
+            "price error",
+            error(run.price_rmse()),
+            if run.results.contains_key("price_rmse") {
+                "rmse of strike, rows never seen"
+            } else {
+                "best rmse of strike, held out"
+            },
+        ),
         ("delta error", error(run.results.get("delta_rmse").copied()), "rmse, rows never seen"),
-        ("gamma error", run.results.get("gamma_rmse").map(|gamma| format!("{:.2} %", 100.0 * gamma)), "rmse, of at-the-money gamma"),
+        (
+            "gamma error",
+            run.results.get("gamma_rmse").map(|gamma| format!("{:.2} %", 100.0 * gamma)),
+            "rmse, of at-the-money gamma",
+        ),
         ("steps", run.steps().map(|steps| steps.to_string()), "done"),
         ("training", minutes, "all sittings together"),
     ];
     let mut text = String::new();
     for (title, value, hint) in cards {
         if let Some(value) = value {
-            let _ = write!(text, "<div class=\"card\"><div class=\"k\">{title}</div><div class=\"v\">{value}</div><div class=\"n\">{hint}</div></div>");
+            let _ = write!(
+                text,
+                "<div class=\"card\"><div class=\"k\">{title}</div><div class=\"v\">{value}</div><div class=\"n\">{hint}</div></div>"
+            );
         }
     }
     text

@@ -54,7 +54,9 @@ pub fn table(report: &Report<'_>) -> String {
             let _ = writeln!(text, "  {name:<44}{rmse:>10.2e} {most}");
         };
         line("price, of the strike", found.price_rmse, Some(found.price_max));
-        line("delta", found.delta_rmse, Some(found.delta_max));
+        if let Some(rmse) = found.delta_rmse {
+            line("delta", rmse, found.delta_max);
+        }
         for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(1) {
             line(&format!("derivative of the price by {name}"), *rmse, None);
         }

@@ -95,8 +95,8 @@ impl Watch for Watcher {
         if let Some(found) = &progress.evaluation {
             let best = self.best.map_or(found.price_rmse, |best| best.min(found.price_rmse));
             self.best = Some(best);
-            self.held_out =
-                format!(", held out {:.2e} (best {best:.2e}), delta {:.2e}", found.price_rmse, found.delta_rmse);
+            let delta = found.delta_rmse.map_or(String::new(), |rmse| format!(", delta {rmse:.2e}"));
+            self.held_out = format!(", held out {:.2e} (best {best:.2e}){delta}", found.price_rmse);
         }
         match &self.bar {
             Some(bar) if progress.step.is_multiple_of(10) || progress.evaluation.is_some() => {

@@ -12,7 +12,7 @@ use zomma_gpu::group::collective::Membership;
 use super::*;
 use crate::config::TrainConfig;
 use crate::network::{Architecture, Native};
-use crate::training::{Checkpoint, Engine, Outcome, Progress, RunFolder, State, Trainer, Watch};
+use crate::training::{Checkpoint, Engine, Outcome, Progress, RunFolder, Start, State, Trainer, Watch};
 
 const TINY: &str = r#"
 [network]
@@ -159,7 +159,8 @@ impl Job<'_> {
                 0 => RunFolder::open(self.folder).unwrap(),
                 _ => RunFolder::of_another_rank(self.folder),
             };
-            let trainer = Trainer::in_group(group, self.config.clone(), folder, self.resume, &native);
+            let start = Start { folder, resume: self.resume, group, place: None };
+            let trainer = Trainer::new(self.config.clone(), start, &native);
             let mut trainer = trainer.unwrap();
             let outcome = trainer.train(&mut &self.eyes[rank]);
             Came { outcome, state: trainer.state().clone() }
@@ -207,7 +208,7 @@ fn one_two_and_three_ranks_learn_the_same_rows_to_rounding() {
         let alone = {
             let folder = tempfile::tempdir().unwrap();
             let mut trainer =
-                Trainer::new(config.clone(), RunFolder::open(folder.path()).unwrap(), false, &native).unwrap();
+                Trainer::new(config.clone(), Start::alone(RunFolder::open(folder.path()).unwrap()), &native).unwrap();
             trainer.train(&mut &Eyes::default()).unwrap();
             trainer.state().clone()
         };
@@ -330,7 +331,8 @@ fn a_first_rank_that_cannot_begin_says_why_to_all() {
             let group = Group::meet(Box::new(ring(rank, 2, port).unwrap()), config).unwrap();
             let folder = if rank == 0 { RunFolder::open(folder).unwrap() } else { RunFolder::of_another_rank(folder) };
             // Nothing is there to be resumed.
-            Trainer::in_group(group, config.clone(), folder, true, &native).err().unwrap().to_string()
+            let start = Start { folder, resume: true, group, place: None };
+            Trainer::new(config.clone(), start, &native).err().unwrap().to_string()
         };
         let ranks = [0, 1].map(|rank| scope.spawn(move || begin(rank)));
         ranks.into_iter().map(|rank| rank.join().unwrap()).collect()

@@ -68,7 +68,9 @@ impl MlflowSink {
                 let found = found.good("experiments/get-by-name")?;
                 let experiment = &found["experiment"];
                 if experiment["lifecycle_stage"] == "deleted" {
-                    return Err(SinkError::Refused(format!("experiment {name} is deleted there: restore it, or name another")));
+                    return Err(SinkError::Refused(format!(
+                        "experiment {name} is deleted there: restore it, or name another"
+                    )));
                 }
                 return id(&experiment["experiment_id"])
                     .ok_or_else(|| SinkError::Refused("no MLflow server: it names no experiment".into()));

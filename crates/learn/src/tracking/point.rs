@@ -23,11 +23,11 @@ pub fn point(at_ms: i64, progress: &Progress) -> Point {
     .collect();
     if let Some(found) = evaluation {
         for (name, value) in [
-            ("held_out_price_rmse", found.price_rmse),
-            ("held_out_price_max", found.price_max),
+            ("held_out_price_rmse", Some(found.price_rmse)),
+            ("held_out_price_max", Some(found.price_max)),
             ("held_out_delta_rmse", found.delta_rmse),
         ] {
-            values.insert(name.into(), value);
+            values.extend(value.map(|value| (name.to_owned(), value)));
         }
     }
     values.retain(|_, value| value.is_finite());

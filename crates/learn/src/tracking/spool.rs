@@ -119,7 +119,8 @@ mod tests {
     use crate::tracking::{Point, RunState};
 
     fn events() -> Vec<Event> {
-        let point = |step| Event::Metrics(Point { at_ms: 5, step, values: [("loss".into(), 0.1 * step as f64)].into() });
+        let point =
+            |step| Event::Metrics(Point { at_ms: 5, step, values: [("loss".into(), 0.1 * step as f64)].into() });
         vec![point(1), point(2), Event::Ended { at_ms: 9, state: RunState::Finished, summary: Default::default() }]
     }
 

@@ -109,7 +109,10 @@ impl Drop for Tracker {
 /// now, or why not.
 ///
 /// Errors: [`LearnError::File`] for a folder that cannot be read.
-pub fn sync(folder: &Path, sinks: Vec<Box<dyn Sink>>) -> Result<Vec<(&'static str, Result<usize, String>)>, LearnError> {
+pub fn sync(
+    folder: &Path,
+    sinks: Vec<Box<dyn Sink>>,
+) -> Result<Vec<(&'static str, Result<usize, String>)>, LearnError> {
     let mut told = Vec::new();
     for sink in sinks {
         let mut courier = Courier::new(folder, sink)?;
@@ -258,7 +261,10 @@ mod tests {
         }
         sync(folder.path(), vec![Box::new(sink.clone())]).unwrap();
         let told = sink.0.lock().unwrap();
-        assert_eq!((&told.runs[..], &told.steps[..], &told.ends[..]), (&["a".into(), "b".into()][..], &[1, 1][..], &[RunState::Stopped][..]));
+        assert_eq!(
+            (&told.runs[..], &told.steps[..], &told.ends[..]),
+            (&["a".into(), "b".into()][..], &[1, 1][..], &[RunState::Stopped][..])
+        );
     }
 
     #[test]
@@ -285,8 +291,7 @@ mod tests {
             }
         }
         let folder = tempfile::tempdir().unwrap();
-        let mut tracker =
-            Tracker::begin(folder.path(), started("a"), None, vec![Box::new(Closed)], &silent()).unwrap();
+        let mut tracker = Tracker::begin(folder.path(), started("a"), None, vec![Box::new(Closed)], &silent()).unwrap();
         tracker.metrics(at(1)).unwrap();
         let left = tracker.end(9, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap();
         assert_eq!(left, [Left { sink: "closed", why: "no such experiment".into() }]);

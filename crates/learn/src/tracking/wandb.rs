@@ -47,8 +47,10 @@ impl WandbSink {
         let id = run_id(&self.record.started);
         let begun = Timestamp::from_millisecond(self.record.started.at_ms).map_err(|error| refused(&error))?;
         let folder = self.folder.join(format!("offline-run-{}-{id}", begun.strftime("%Y%m%d_%H%M%S")));
-        std::fs::create_dir_all(folder.join("files")).map_err(|error| refused(&format!("{}: {error}", folder.display())))?;
-        write_whole(&folder.join(format!("run-{id}.wandb")), &encoded(&self.record, exit)).map_err(|error| refused(&error))
+        std::fs::create_dir_all(folder.join("files"))
+            .map_err(|error| refused(&format!("{}: {error}", folder.display())))?;
+        write_whole(&folder.join(format!("run-{id}.wandb")), &encoded(&self.record, exit))
+            .map_err(|error| refused(&error))
     }
 }
 
@@ -65,7 +67,9 @@ fn encoded(record: &RunRecord, exit: Option<i32>) -> Vec<u8> {
         number += 1;
         // Otherwise the record is taken for one that was never to be kept.
         let control = Message::new();
-        log.add(&Message::new().int(place::NUMBER, number).message(place, message).message(place::CONTROL, control).bytes());
+        log.add(
+            &Message::new().int(place::NUMBER, number).message(place, message).message(place::CONTROL, control).bytes(),
+        );
     };
     let version = Message::new().text(1, concat!("zomma ", env!("CARGO_PKG_VERSION"))).text(2, "0.12.10");
     add(place::HEADER, Message::new().message(1, version));
@@ -75,7 +79,10 @@ fn encoded(record: &RunRecord, exit: Option<i32>) -> Vec<u8> {
         add(place::HISTORY, history(point, begun));
     }
     if !record.summary.is_empty() {
-        let items = record.summary.iter().fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &number_json(*value))));
+        let items = record
+            .summary
+            .iter()
+            .fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &number_json(*value))));
         add(place::SUMMARY, items);
     }
     if let Some(code) = exit {
@@ -110,7 +117,8 @@ fn history(point: &Point, begun: i64) -> Message {
         ("_timestamp", number_json(point.at_ms as f64 / 1e3)),
         ("_runtime", number_json((point.at_ms - begun) as f64 / 1e3)),
     ];
-    let message = point.values.iter().fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &number_json(*value))));
+    let message =
+        point.values.iter().fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &number_json(*value))));
     let message = kept.iter().fold(message, |sum, (key, value)| sum.message(1, item(key, value)));
     message.message(2, Message::new().int(1, point.step as i64))
 }

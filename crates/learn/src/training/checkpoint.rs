@@ -89,11 +89,26 @@ impl Checkpoint {
         Ok(Self { architecture: header.architecture, config: header.config, state })
     }
 
-    /// Whether a run of `architecture` and `config` may go on from here.
+    /// Whether a run of `architecture` and `config` may go on from here; `shards` is what tells its shards' rows from others.
     ///
     /// Errors: [`LearnError::File`] with what differs: the network, the data, or whether an average is kept.
-    pub fn continues(&self, path: &Path, architecture: &Architecture, config: &TrainConfig) -> Result<(), LearnError> {
-        if self.config.data != config.data {
+    pub fn continues(
+        &self,
+        path: &Path,
+        architecture: &Architecture,
+        config: &TrainConfig,
+        shards: Option<&str>,
+    ) -> Result<(), LearnError> {
+        let mut data = self.config.data.clone();
+        // Where shards lie is no part of what is learned.
+        if let (Some(place), Some(now)) = (&mut data.shards, &config.data.shards) {
+            place.clone_from(now);
+        }
+        if data == config.data && self.state.standing.shards.as_deref() != shards {
+            let place = config.data.shards.as_deref().unwrap_or_default();
+            return Err(LearnError::file(path, format!("learned other rows: the shards in {place} have changed")));
+        }
+        if data != config.data {
             return Err(LearnError::file(path, "learned other data: [data] of the config differs"));
         }
         if self.architecture != *architecture {

@@ -15,8 +15,6 @@ mod run;
 mod schedule;
 mod state;
 
-pub(crate) use container::{fnv, write_whole};
-
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
 pub(crate) use container::{fnv, write_whole};
@@ -24,6 +22,6 @@ pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use model_file::{TrainedNetwork, checksum};
-pub use run::{Ending, Outcome, Progress, Trainer, Watch};
+pub use run::{Ending, Outcome, Progress, Start, Trainer, Watch};
 pub use schedule::learning_rate;
 pub use state::State;

@@ -1,5 +1,7 @@
 //! A run from its config to its network.
 
+use zomma_storage::Place;
+
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
@@ -8,12 +10,11 @@ use super::state::Kept;
 use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
+use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
 use crate::parallel::Group;
 
-/// Rows that scales are fitted to.
-const FITTED_ROWS: usize = 8192;
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
 
@@ -75,6 +76,25 @@ pub struct Outcome {
     pub progress: Progress,
 }
 
+/// Where a run lies and who trains it.
+pub struct Start {
+    /// Its folder; of every rank but the first one [`RunFolder::of_another_rank`].
+    pub folder: RunFolder,
+    /// Whether to go on from the folder's checkpoint, or else to begin.
+    pub resume: bool,
+    /// The ranks that train together. The first begins or resumes, the others take its state, and it alone writes.
+    pub group: Group,
+    /// Where the config's shards lie, opened by whoever knows how it is reached.
+    pub place: Option<Place>,
+}
+
+impl Start {
+    /// A new run of one process, with labels made on the way.
+    pub fn alone(folder: RunFolder) -> Self {
+        Self { folder, resume: false, group: Group::alone(), place: None }
+    }
+}
+
 /// A run that can be trained.
 pub struct Trainer {
     config: TrainConfig,
@@ -91,36 +111,24 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Of a checked config in a folder: from the beginning, or from the folder's checkpoint where `resume`. `make` makes what computes.
+    /// Of a checked config. `make` makes what computes.
     ///
     /// Errors: [`LearnError::BadLabels`]; [`LearnError::File`] for a folder that holds a run and is not to be resumed, and for a
-    /// checkpoint that is absent, damaged, or of another network or other data.
-    pub fn new(config: TrainConfig, folder: RunFolder, resume: bool, make: &MakeEngine) -> Result<Self, LearnError> {
-        Self::in_group(Group::alone(), config, folder, resume, make)
-    }
-
-    /// As [`Self::new`], one rank of several. The first rank begins or resumes, and the others take its state; it alone writes, so that theirs
-    /// are folders [`RunFolder::of_another_rank`].
-    ///
-    /// Errors: those of [`Self::new`], on every rank where they are the first's; [`LearnError::RankLost`].
-    pub fn in_group(
-        mut group: Group,
-        config: TrainConfig,
-        folder: RunFolder,
-        resume: bool,
-        make: &MakeEngine,
-    ) -> Result<Self, LearnError> {
-        let source = Source::new(&config.data, config.training.seed)?;
-        let fitted = source.first(FITTED_ROWS)?;
+    /// checkpoint that is absent, damaged, or of another network or other data; those of [`Shards::open`](crate::data::shards::Shards::open);
+    /// in a group, those of the first rank on every rank, and [`LearnError::RankLost`].
+    pub fn new(config: TrainConfig, start: Start, make: &MakeEngine) -> Result<Self, LearnError> {
+        let Start { folder, resume, mut group, place } = start;
+        let source = Source::open(&config.data, config.training.seed, place)?;
+        let fitted = source.fitted()?;
         let kinds = config.network.features(&config.data);
         let features = Features::unscaled(config.data.model, kinds).fit(&fitted.inputs);
         let architecture = Architecture::new(&config.network, features);
-        let own = group.is_first().then(|| begin(&config, architecture, &folder, resume));
-        let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
         let is_first = group.is_first();
+        let own = is_first.then(|| begin(&config, architecture, &folder, resume, source.identity()));
+        let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
         Ok(Self {
             engine: make(&config, &architecture)?,
-            held_out: if is_first { Source::held_out(&config.data)? } else { Rows::default() },
+            held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
             metrics: is_first.then(|| Metrics::open(&folder.metrics(), state.standing.step)).transpose()?,
             config,
@@ -137,6 +145,27 @@ impl Trainer {
         let ranks = self.group.world_size();
         let ranks = if ranks > 1 { format!(", {ranks} ranks") } else { String::new() };
         format!("{}; engine {}{ranks}", self.architecture.describe(), self.engine.name())
+    }
+
+    /// The rows of the config's shards by what they are for, where it has shards.
+    pub fn counts(&self) -> Option<Counts> {
+        self.source.shards().map(|shards| shards.counts())
+    }
+
+    /// So many rows of the domain, of shards those held out again and again.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn examples(&self, count: usize) -> Result<Rows, LearnError> {
+        if self.source.shards().is_none() {
+            return self.source.first(count);
+        }
+        let inputs = self.config.data.model.input_names().len();
+        let mut rows = self.held_out.clone();
+        while rows.len() < count {
+            rows.append(&self.held_out);
+        }
+        rows.resize(count, inputs);
+        Ok(rows)
     }
 
     /// Where the run stands.
@@ -171,6 +200,7 @@ impl Trainer {
         let (mut gradient, mut part) = (vec![0.0; count], vec![0.0; count]);
         self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
         let mut progress = self.progress();
+        let mut waited_seconds = 0;
         let ending = loop {
             // Clocks and signals differ: the first rank's time counts, and any rank's wish to leave.
             let (seconds, stop) = self.group.agree(before + watch.seconds() - begun, watch.should_stop())?;
@@ -188,6 +218,11 @@ impl Trainer {
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
             let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
+            let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
+            if waited > waited_seconds {
+                watch.warn(&format!("waited {} s for rows of the shards", waited - waited_seconds));
+                waited_seconds = waited;
+            }
             progress.learning_rate = learning_rate(&training, self.state.standing.step, progress.done);
             progress.gradient_norm = self.step(loss, &mut gradient, progress.learning_rate)?;
             progress = Progress {
@@ -376,7 +411,7 @@ impl Trainer {
             Some(best) => TrainedNetwork::read(&self.folder.kept(best.step))?,
             None => self.network(self.state.standing.step, None),
         };
-        let rows = Source::tested(&self.config.data)?;
+        let rows = self.source.tested_rows()?;
         let weights = (&network.parameters[..], &network.statistics[..]);
         network.evaluation = Some(evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, GAMMA_ROWS)?);
         network.write(&self.folder.network())?;
@@ -390,6 +425,7 @@ fn begin(
     architecture: Architecture,
     folder: &RunFolder,
     resume: bool,
+    shards: Option<&str>,
 ) -> Result<Checkpoint, LearnError> {
     let path = folder.checkpoint();
     if !resume && path.exists() {
@@ -398,10 +434,13 @@ fn begin(
     let training = &config.training;
     let state = if resume {
         let checkpoint = Checkpoint::read(&path)?;
-        checkpoint.continues(&path, &architecture, config)?;
+        checkpoint.continues(&path, &architecture, config, shards)?;
         checkpoint.state
     } else {
-        State::new(&architecture.layout(), architecture.activation.gain(), training.seed, training.ema.is_some())
+        let (layout, gain) = (architecture.layout(), architecture.activation.gain());
+        let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
+        state.standing.shards = shards.map(str::to_owned);
+        state
     };
     let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
     write_whole(&folder.config(), text.as_bytes())?;

@@ -72,7 +72,8 @@ fn a_run_is_a_header_itself_its_steps_and_its_end() {
         .map(|record| {
             // Number, then the field's tag as a varint of one or two bytes.
             let tag = &record[2..4];
-            let tag = if tag[0] & 0x80 == 0 { u64::from(tag[0]) } else { u64::from(tag[0] & 0x7f) | u64::from(tag[1]) << 7 };
+            let tag =
+                if tag[0] & 0x80 == 0 { u64::from(tag[0]) } else { u64::from(tag[0] & 0x7f) | u64::from(tag[1]) << 7 };
             tag >> 3
         })
         .collect();
