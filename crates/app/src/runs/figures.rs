@@ -81,7 +81,11 @@ impl Figure {
     }
 }
 
-fn draw(out: &mut String, curves: &[Curve], is_logarithmic: bool) -> Result<(), Box<dyn std::error::Error + '_>> {
+fn draw<'a>(
+    out: &'a mut String,
+    curves: &[Curve],
+    is_logarithmic: bool,
+) -> Result<(), Box<dyn std::error::Error + 'a>> {
     let points = || curves.iter().flat_map(|(_, points)| points.iter());
     let last = points().fold(1.0f64, |last, (step, _)| last.max(*step));
     let (low, high) = points().fold((f64::INFINITY, 0.0f64), |(low, high), (_, y)| (low.min(*y), high.max(*y)));
