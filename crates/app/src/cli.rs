@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, sql, store, surface, train,
-    tune,
+    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, onnx, portfolio, price, risk, sql, store,
+    surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -25,6 +25,7 @@ zomma: an options desk in one binary
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
+  zomma export NETWORK -o MODEL    such a network as ONNX, held against ONNX Runtime; zomma onnx run computes it
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
                                    retention, compaction, copies, checks
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
@@ -83,6 +84,10 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
+    /// Write a trained network as ONNX, and have ONNX Runtime prove it.
+    Export(export::ExportArgs),
+    /// Compute models of ONNX on the CPU, through CUDA or TensorRT.
+    Onnx(onnx::OnnxArgs),
     /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.
     Store(store::StoreArgs),
     /// Generated data to try things on.
