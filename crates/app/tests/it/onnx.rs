@@ -124,8 +124,8 @@ fn random_networks_pass_the_checker_and_are_themselves_in_onnxruntime() {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["models"].as_u64(), Some(3 * NETWORKS), "{found}");
     assert_eq!(found["failed"], json!([]), "{found}");
-    // The evaluator is the exception, not the rule.
-    assert!(found["hard"].as_u64().unwrap() <= NETWORKS / 3, "{found}");
+    // Of the two in f32 the evaluator decides for a few; of the one in f64 for none.
+    assert!(found["hard"].as_u64().unwrap() <= NETWORKS / 2, "{found}");
 }
 
 #[test]
