@@ -37,7 +37,7 @@ pub struct ExportArgs {
     /// What is computed in f64.
     #[arg(long, value_enum, default_value_t)]
     precision: Precision,
-    /// The training config, for the domain; config.json beside the network where absent.
+    /// The training config, for the domain of a network whose file does not say it; config.json beside it where absent.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Have ONNX Runtime compute the model, and write it only where its prices are the network's.

@@ -1,4 +1,4 @@
-//! What a network was trained on: its config, named or beside it.
+//! What a network was trained on: as its file says, or its config, named or beside it.
 
 use std::{fs, path::Path};
 
@@ -11,8 +11,11 @@ use zomma_learn::{
 
 use crate::failure::BadArguments;
 
-/// The data of the config; none where there is no config beside the network.
+/// What the network's file says; of a file that does not say it the data of the config, none where there is no config beside it.
 pub fn domain_of(network: &TrainedNetwork, path: &Path, named: Option<&Path>) -> anyhow::Result<Option<DataConfig>> {
+    if named.is_none() && network.data.is_some() {
+        return Ok(network.data.clone());
+    }
     let beside = path.with_file_name("config.json");
     let config = named.unwrap_or(&beside);
     let text = match fs::read_to_string(config) {

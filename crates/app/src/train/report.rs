@@ -1,6 +1,6 @@
 //! What came of a run, for people and for programs.
 
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use serde_json::{Value, json as value};
 use zomma_learn::{
@@ -54,7 +54,9 @@ pub fn table(report: &Report<'_>) -> String {
             let _ = writeln!(text, "  {name:<44}{rmse:>10.2e} {most}");
         };
         line("price, of the strike", found.price_rmse, Some(found.price_max));
-        line("delta", found.delta_rmse, Some(found.delta_max));
+        if let Some(rmse) = found.delta_rmse {
+            line("delta", rmse, found.delta_max);
+        }
         for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(1) {
             line(&format!("derivative of the price by {name}"), *rmse, None);
         }
@@ -111,4 +113,11 @@ pub fn json(report: &Report<'_>) -> Value {
         "network_ns": speed.map(|speed| speed.network_ns),
         "teacher_ns": speed.map(|speed| speed.teacher_ns),
     })
+}
+
+/// The numbers of it, for those who compare runs. What is no number is left out.
+pub fn summary(report: &Report<'_>) -> BTreeMap<String, f64> {
+    let Value::Object(all) = json(report) else { return BTreeMap::new() };
+    let gamma = all["gamma"]["rmse"].as_f64().map(|gamma| ("gamma_rmse".to_owned(), gamma));
+    all.into_iter().filter_map(|(key, value)| Some((key, value.as_f64()?))).chain(gamma).collect()
 }

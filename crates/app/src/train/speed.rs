@@ -5,8 +5,7 @@ use std::time::Instant;
 use zomma_base::{OptionType, Status};
 use zomma_learn::{
     config::{PricingModel, TrainConfig},
-    data::Source,
-    training::TrainedNetwork,
+    training::{TrainedNetwork, Trainer},
 };
 use zomma_pricing::{
     black::{self, RowColumns},
@@ -34,9 +33,9 @@ pub struct Speed {
 /// # Errors
 ///
 /// Where the rows cannot be made.
-pub fn measure(config: &TrainConfig, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
+pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
     let Some(native) = network.native() else { return Ok(None) };
-    let rows = Source::new(&config.data, config.training.seed)?.first(ROWS)?;
+    let rows = trainer.examples(ROWS)?;
     let mut prices = vec![0.0; ROWS];
     let network_ns = least(|| native.prices(&network.parameters, &rows.inputs, &mut prices));
     let inputs = config.data.model.input_names().len();

@@ -11,6 +11,7 @@ use zomma_storage::{
 };
 
 use super::watcher::Watcher;
+use crate::store;
 
 /// A search to be run.
 pub struct Job<'a> {
@@ -47,6 +48,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         config: job.config,
         studies: &studies,
         study,
+        place: job.config.shards().map(store::open).transpose()?,
         folder: job.folder,
         observer: &watcher,
         make_engine: &zomma_engines::engine,

@@ -16,6 +16,7 @@ mod gpu_launch;
 mod gpu_list;
 mod gpu_run;
 mod gpu_watch;
+mod labels;
 mod mdp3;
 mod models;
 mod onnx;

@@ -78,7 +78,7 @@ fn of_config(config: &NetworkConfig, model: PricingModel, seed: u64) -> TrainedN
     }
     let moved = |(i, x): (usize, &f32)| x + 0.5 * uniform(seed ^ 9, i as u64) as f32;
     let statistics = layout.first_statistics().iter().enumerate().map(moved).collect();
-    TrainedNetwork { architecture, parameters, statistics, step: seed, evaluation: None }
+    TrainedNetwork { architecture, parameters, statistics, step: seed, evaluation: None, data: None }
 }
 
 fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {

@@ -116,6 +116,18 @@ pub struct DataConfig {
     /// Rows that training draws from again and again; fresh ones for every step where absent.
     #[serde(default)]
     pub samples: Option<usize>,
+    /// Where shards of labelled rows lie, a folder or `s3://bucket/prefix`; labels are made on the way where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<String>,
+    /// Rows of the shuffle buffer of shards; [`SHUFFLE_ROWS`](crate::data::shards::SHUFFLE_ROWS) where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle_rows: Option<usize>,
+    /// Shards whose rows are never learned, by file name; rows of all shards by a hash where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_out_shards: Vec<String>,
+    /// Share of the shards' rows that may be left out since they cannot be learned; 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_rows: Option<f64>,
     /// Share of training rows whose moneyness is drawn within five deviations of the forward, where prices bend.
     #[serde(default = "default_near_the_money")]
     pub near_the_money: f64,
@@ -182,6 +194,35 @@ impl DataConfig {
         }
         number("data.near_the_money", self.near_the_money, 0.0, 1.0)?;
         whole("data.held_out", self.held_out, 16, 16_777_216)?;
+        self.check_shards()?;
         self.samples.map_or(Ok(()), |samples| whole("data.samples", samples, 16, 1 << 28))
+    }
+
+    fn check_shards(&self) -> Result<(), LearnError> {
+        let Some(shards) = &self.shards else {
+            let keys = [
+                ("data.shuffle_rows", self.shuffle_rows.map(|rows| rows.to_string())),
+                ("data.held_out_shards", self.held_out_shards.first().cloned()),
+                ("data.bad_rows", self.bad_rows.map(|share| share.to_string())),
+            ];
+            return match keys.into_iter().find_map(|(key, value)| Some((key, value?))) {
+                Some((key, value)) => Err(LearnError::bad(key, value, "only with data.shards")),
+                None => Ok(()),
+            };
+        };
+        if shards.is_empty() {
+            return Err(LearnError::bad("data.shards", "\"\"", "a folder, or s3://bucket/prefix"));
+        }
+        if let Some(samples) = self.samples {
+            return Err(LearnError::bad(
+                "data.samples",
+                samples,
+                "not with data.shards, whose rows are drawn again and again",
+            ));
+        }
+        if let Some(rows) = self.shuffle_rows {
+            whole("data.shuffle_rows", rows, 1, 1 << 28)?;
+        }
+        self.bad_rows.map_or(Ok(()), |share| number("data.bad_rows", share, 0.0, 0.5))
     }
 }

@@ -48,4 +48,11 @@ keep_best = 1
 bad_steps = 20              # steps in a row without a finite gradient before training stops
 seed = 1
 engine = "auto"             # auto, native, burn_cpu, burn_vulkan, burn_cuda
+
+[tracking]                  # the run's folder has everything; who else is told of it
+experiment = "zomma"
+every = 100                 # steps between two points
+wandb = false               # a folder that `wandb sync` uploads
+# run_name = "first try"    # that of the folder where absent
+# mlflow = "http://127.0.0.1:5000"
 "#;

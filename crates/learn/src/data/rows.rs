@@ -1,5 +1,7 @@
 //! Rows of inputs with their labels, as columns of f64.
 
+use std::ops::Range;
+
 use crate::network::Batch;
 
 /// Labelled rows.
@@ -9,9 +11,9 @@ pub struct Rows {
     pub inputs: Vec<f64>,
     /// The undiscounted call over the strike.
     pub prices: Vec<f64>,
-    /// Its derivatives by the inputs, row by row; the first is delta.
+    /// Its derivatives by the inputs, row by row; the first is delta. Empty where shards do not have them.
     pub differentials: Vec<f64>,
-    /// Its second derivative by the moneyness.
+    /// Its second derivative by the moneyness. Empty where shards do not have it.
     pub gammas: Vec<f64>,
 }
 
@@ -39,6 +41,28 @@ impl Rows {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.prices.is_empty()
+    }
+
+    /// Adds the rows of another, with the labels that it has.
+    pub fn append(&mut self, other: &Self) {
+        self.inputs.extend_from_slice(&other.inputs);
+        self.prices.extend_from_slice(&other.prices);
+        self.differentials.extend_from_slice(&other.differentials);
+        self.gammas.extend_from_slice(&other.gammas);
+    }
+
+    /// Copies rows of another, of as many inputs, over those from `at` on. Labels that the other lacks stay as they are.
+    pub(super) fn copy(&mut self, at: usize, other: &Self, rows: Range<usize>, inputs: usize) {
+        let to = at..at + rows.len();
+        let wide = |rows: &Range<usize>| rows.start * inputs..rows.end * inputs;
+        self.inputs[wide(&to)].copy_from_slice(&other.inputs[wide(&rows)]);
+        self.prices[to.clone()].copy_from_slice(&other.prices[rows.clone()]);
+        if !other.differentials.is_empty() {
+            self.differentials[wide(&to)].copy_from_slice(&other.differentials[wide(&rows)]);
+        }
+        if !other.gammas.is_empty() {
+            self.gammas[to].copy_from_slice(&other.gammas[rows]);
+        }
     }
 
     /// As a batch to learn from, with the differentials or without.

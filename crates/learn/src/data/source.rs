@@ -1,12 +1,18 @@
-//! Where a step's rows come from: fresh points for every step, or a stated number of them, drawn again and again.
+//! Where a step's rows come from: fresh points for every step, a stated number of them drawn again and again, or shards.
 
 use rayon::prelude::*;
+
+use zomma_storage::Place;
 
 use super::Rows;
 use super::labels::label;
 use super::points::{PointSet, uniform};
+use super::shards::Shards;
 use crate::LearnError;
 use crate::config::{DataConfig, PricingModel};
+
+/// Rows that scales are fitted to.
+const FITTED_ROWS: usize = 8192;
 
 /// Rows to learn from. What a step sees depends on the config and on how many rows were drawn before, on nothing else.
 #[derive(Debug)]
@@ -15,23 +21,56 @@ pub struct Source {
     model: PricingModel,
     /// The rows that are drawn again and again, where their number is stated.
     stored: Option<Rows>,
+    shards: Option<Shards>,
+    config: DataConfig,
     order_seed: u64,
 }
 
 impl Source {
     /// Of a checked config. Labels the stated number of rows, where one is stated. `order_seed` shuffles them.
     ///
-    /// Errors: [`LearnError::BadLabels`].
+    /// Errors: [`LearnError::BadLabels`]; [`LearnError::BadValue`] where the config names shards: see [`Self::open`].
     pub fn new(config: &DataConfig, order_seed: u64) -> Result<Self, LearnError> {
+        Self::open(config, order_seed, None)
+    }
+
+    /// As [`Self::new`], and from the shards of the config, whose `place` is opened by whoever knows how it is reached.
+    ///
+    /// Errors: as [`Self::new`] and [`Shards::open`].
+    pub fn open(config: &DataConfig, order_seed: u64, place: Option<Place>) -> Result<Self, LearnError> {
         let points = PointSet::training(config);
+        let shards = match (&config.shards, place) {
+            (None, _) => None,
+            (Some(_), Some(place)) => Some(Shards::open(config, order_seed, place)?),
+            (Some(shards), None) => {
+                return Err(LearnError::bad(
+                    "data.shards",
+                    shards,
+                    "labels that are made on the way: shards are not read here",
+                ));
+            }
+        };
         let stored = config.samples.map(|samples| labelled(&points, 0, samples)).transpose()?;
-        Ok(Self { points, model: config.model, stored, order_seed })
+        Ok(Self { points, model: config.model, stored, shards, config: config.clone(), order_seed })
+    }
+
+    /// What tells the shards' rows from others, where it draws from shards.
+    pub fn identity(&self) -> Option<&str> {
+        self.shards.as_ref().map(Shards::identity)
+    }
+
+    /// The shards that it draws from, where it does.
+    pub fn shards(&self) -> Option<&Shards> {
+        self.shards.as_ref()
     }
 
     /// Fills `rows` with those after the first `drawn`.
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn draw(&self, drawn: u64, rows: &mut Rows) -> Result<(), LearnError> {
+        if let Some(shards) = &self.shards {
+            return shards.draw(drawn, rows);
+        }
         let inputs = self.model.input_names().len();
         let Some(stored) = &self.stored else { return fill(&self.points, drawn, rows) };
         let samples = stored.len() as u64;
@@ -46,7 +85,28 @@ impl Source {
         Ok(())
     }
 
-    /// The first `count` rows to learn from, in the order of the sequence: what scales are fitted to.
+    /// Rows to learn from that stand for all: what scales are fitted to.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn fitted(&self) -> Result<Rows, LearnError> {
+        self.shards.as_ref().map_or_else(|| self.first(FITTED_ROWS), |shards| Ok(shards.fitted().clone()))
+    }
+
+    /// Rows that are never learned, which choose the network.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn held_out_rows(&self) -> Result<Rows, LearnError> {
+        self.shards.as_ref().map_or_else(|| Self::held_out(&self.config), |shards| Ok(shards.held_out().clone()))
+    }
+
+    /// Rows that are never learned, for the last word.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn tested_rows(&self) -> Result<Rows, LearnError> {
+        self.shards.as_ref().map_or_else(|| Self::tested(&self.config), |shards| Ok(shards.tested().clone()))
+    }
+
+    /// The first `count` points to learn from with their labels, in the order of the sequence, whatever is drawn.
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn first(&self, count: usize) -> Result<Rows, LearnError> {
@@ -68,7 +128,7 @@ impl Source {
     }
 }
 
-fn labelled(points: &PointSet, first: u64, count: usize) -> Result<Rows, LearnError> {
+pub(super) fn labelled(points: &PointSet, first: u64, count: usize) -> Result<Rows, LearnError> {
     let mut rows = Rows::zeros(count, points.model().input_names().len());
     fill(points, first, &mut rows)?;
     Ok(rows)

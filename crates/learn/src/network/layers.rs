@@ -111,13 +111,15 @@ impl Workspace {
         }
     }
 
-    /// Adds the gradient of at most [`ROWS`] rows of a batch of which each row is `share`.
+    /// Adds the gradient of at most [`ROWS`] rows of a batch of which each row is `share`. `final_from` hears, layer after layer, from which
+    /// place on nothing is added any more.
     pub(super) fn gradient(
         &mut self,
         network: Network<'_>,
         batch: &Batch<'_>,
         (scales, share): (&LossScales, f64),
         gradient: &mut [f32],
+        final_from: &mut dyn FnMut(&[f32], usize),
     ) -> Loss {
         let rows = batch.prices.len();
         let with_differentials = !batch.differentials.is_empty();
@@ -130,7 +132,7 @@ impl Workspace {
         if with_differentials {
             self.forward_of_adjoints(network, rows, gradient);
         }
-        self.backward(network, rows, with_differentials, gradient);
+        self.backward(network, rows, with_differentials, gradient, final_from);
         loss
     }
 
@@ -275,7 +277,14 @@ impl Workspace {
     }
 
     /// From ∂loss/∂r down: the rest of the gradient.
-    fn backward(&mut self, network: Network<'_>, rows: usize, with_extra: bool, gradient: &mut [f32]) {
+    fn backward(
+        &mut self,
+        network: Network<'_>,
+        rows: usize,
+        with_extra: bool,
+        gradient: &mut [f32],
+        final_from: &mut dyn FnMut(&[f32], usize),
+    ) {
         let Network { architecture, layout, parameters } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let by_last = &self.last[..rows];
@@ -304,6 +313,7 @@ impl Workspace {
             let given = Matrix::new(given, architecture.layer_inputs(l), rows);
             let by_sums = Matrix::new(by_sums, width, rows);
             product(layout.hidden[l].weight.of_mut(gradient), true, by_sums, given.transposed());
+            final_from(gradient, layout.hidden[l].weight.offset);
             if l > 0 {
                 if architecture.is_residual(l) {
                     lower[..used].copy_from_slice(&upper[..used]);

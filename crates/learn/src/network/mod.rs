@@ -7,7 +7,7 @@
 mod activation;
 mod architecture;
 mod features;
-mod gemm;
+pub(crate) mod gemm;
 mod layers;
 mod layout;
 mod native;
@@ -19,6 +19,6 @@ pub use architecture::Architecture;
 pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{HiddenPlaces, Layout, Place};
-pub use native::{Batch, Loss, LossScales, Native};
+pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};

@@ -65,7 +65,7 @@ fn network(config: &NetworkConfig, model: PricingModel, rows: usize, seed: u64) 
     }
     let moved = |(i, x): (usize, &f32)| x + 0.5 * uniform(seed ^ 9, i as u64) as f32;
     let statistics = layout.first_statistics().iter().enumerate().map(moved).collect();
-    (TrainedNetwork { architecture, parameters, statistics, step: 7, evaluation: None }, inputs)
+    (TrainedNetwork { architecture, parameters, statistics, step: 7, evaluation: None, data: None }, inputs)
 }
 
 fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {

@@ -4,14 +4,14 @@ use std::{path::Path, sync::Mutex};
 
 use jiff::civil::DateTime;
 use zomma_storage::{
-    block_on,
+    Place, block_on,
     studies::{Direction, Finish, Parameter, Studies, StudyError, StudyId, Trial, TrialId, TrialState},
 };
 
 use super::{Objective, TuneConfig};
 use crate::{
     LearnError,
-    training::{Ending, MakeEngine, Progress, RunFolder, Trainer, Watch},
+    training::{Ending, MakeEngine, Progress, RunFolder, Start, Trainer, Watch},
 };
 
 /// What a worker asks of whoever started it, and tells him.
@@ -47,6 +47,8 @@ pub struct Search<'a> {
     pub studies: &'a Studies,
     /// The study.
     pub study: StudyId,
+    /// Where the config's shards lie, where it has shards.
+    pub place: Option<Place>,
     /// Each trial trains in a folder of its own here.
     pub folder: &'a Path,
     /// Who watches.
@@ -109,7 +111,8 @@ impl Search<'_> {
     ) -> Result<(TrialState, Option<f64>), TuneError> {
         let config = self.config.train_config(parameters)?;
         let folder = RunFolder::open(&self.folder.join(format!("trial-{number}")))?;
-        let mut trainer = Trainer::new(config, folder, false, self.make_engine)?;
+        let start = Start { place: self.place.clone(), ..Start::alone(folder) };
+        let mut trainer = Trainer::new(config, start, self.make_engine)?;
         let mut trying = Trying { search: self, trial, number, looks: 0, best: None, pruned: false, failed: None };
         let outcome = trainer.train(&mut trying);
         let Trying { best, pruned, failed, .. } = trying;
@@ -131,7 +134,7 @@ impl Search<'_> {
         let found = progress.evaluation.as_ref()?;
         let value = match self.config.search.objective {
             Objective::PriceRmse => found.price_rmse,
-            Objective::DeltaRmse => found.delta_rmse,
+            Objective::DeltaRmse => found.delta_rmse?,
         };
         (!value.is_nan()).then_some(value)
     }

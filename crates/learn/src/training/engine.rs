@@ -2,7 +2,7 @@
 
 use crate::LearnError;
 use crate::config::TrainConfig;
-use crate::network::{Architecture, Batch, Loss, LossScales, Native};
+use crate::network::{Architecture, Batch, Loss, LossScales, Native, Ready};
 
 /// Computes with a network whose parameters are the loop's.
 pub trait Engine {
@@ -21,6 +21,21 @@ pub trait Engine {
         step: u64,
         gradient: &mut [f32],
     ) -> Result<Loss, LearnError>;
+
+    /// As [`Self::gradient`], for who sends the gradient on: `ready` hears, while the rest is computed, from which place on the gradient is
+    /// final. An engine that knows it only at the end need not say so.
+    ///
+    /// Errors: of a device.
+    fn gradient_from_the_end(
+        &mut self,
+        weights: (&[f32], &mut [f32]),
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        step: u64,
+        (gradient, _ready): (&mut [f32], &mut Ready<'_>),
+    ) -> Result<Loss, LearnError> {
+        self.gradient(weights, batch, scales, step, gradient)
+    }
 
     /// Prices, and derivatives by the inputs row by row.
     ///
@@ -52,6 +67,17 @@ impl Engine for Native {
         gradient: &mut [f32],
     ) -> Result<Loss, LearnError> {
         Ok(Native::gradient(self, parameters, batch, scales, gradient))
+    }
+
+    fn gradient_from_the_end(
+        &mut self,
+        (parameters, _): (&[f32], &mut [f32]),
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        _step: u64,
+        into: (&mut [f32], &mut Ready<'_>),
+    ) -> Result<Loss, LearnError> {
+        Ok(Native::gradient_from_the_end(self, parameters, batch, scales, into))
     }
 
     fn differentials(

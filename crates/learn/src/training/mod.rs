@@ -3,23 +3,25 @@
 
 mod adam;
 mod checkpoint;
-mod container;
+pub(crate) mod container;
 mod engine;
 mod evaluation;
 mod folder;
 mod guard;
 mod metrics;
 mod model_file;
+mod rescue;
 mod run;
 mod schedule;
 mod state;
 
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
+pub(crate) use container::{fnv, write_whole};
 pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use model_file::{TrainedNetwork, checksum};
-pub use run::{Ending, Outcome, Progress, Trainer, Watch};
+pub use run::{Ending, Outcome, Progress, Start, Trainer, Watch};
 pub use schedule::learning_rate;
 pub use state::State;

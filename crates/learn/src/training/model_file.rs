@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, container};
 use crate::LearnError;
+use crate::config::DataConfig;
 use crate::network::{Architecture, Native};
 
 /// A network that prices.
@@ -21,6 +22,8 @@ pub struct TrainedNetwork {
     pub step: u64,
     /// Its errors on held-out rows, where they were looked at.
     pub evaluation: Option<Evaluation>,
+    /// What it learned, and where; none of a file from before this was kept.
+    pub data: Option<DataConfig>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,6 +31,8 @@ struct Header {
     architecture: Architecture,
     step: u64,
     evaluation: Option<Evaluation>,
+    #[serde(default)]
+    data: Option<DataConfig>,
 }
 
 impl TrainedNetwork {
@@ -35,8 +40,13 @@ impl TrainedNetwork {
     ///
     /// Errors: [`LearnError::File`].
     pub fn write(&self, path: &Path) -> Result<(), LearnError> {
-        let Self { architecture, parameters, statistics, step, evaluation } = self;
-        let header = Header { architecture: architecture.clone(), step: *step, evaluation: evaluation.clone() };
+        let Self { architecture, parameters, statistics, step, evaluation, data } = self;
+        let header = Header {
+            architecture: architecture.clone(),
+            step: *step,
+            evaluation: evaluation.clone(),
+            data: data.clone(),
+        };
         container::write(path, &header, &[parameters, statistics])
     }
 
@@ -44,7 +54,7 @@ impl TrainedNetwork {
     ///
     /// Errors: [`LearnError::File`] with what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, LearnError> {
-        let (Header { architecture, step, evaluation }, vectors): (Header, _) = container::read(path)?;
+        let (Header { architecture, step, evaluation, data }, vectors): (Header, _) = container::read(path)?;
         let layout = architecture.layout();
         let Ok([parameters, statistics]) = <[Vec<f32>; 2]>::try_from(vectors) else {
             return Err(LearnError::file(path, "is not a network"));
@@ -52,7 +62,7 @@ impl TrainedNetwork {
         if parameters.len() != layout.parameters() || statistics.len() != layout.statistics() {
             return Err(LearnError::file(path, "has not as many numbers as its network has parameters"));
         }
-        Ok(Self { architecture, parameters, statistics, step, evaluation })
+        Ok(Self { architecture, parameters, statistics, step, evaluation, data })
     }
 
     /// Our own engine for it, where it is a plain network.

@@ -166,3 +166,30 @@ fn the_gradient_does_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(with(1), with(3));
 }
+
+#[test]
+fn a_gradient_told_from_its_end_has_the_same_bits_and_is_final_where_it_says() {
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for model in MODELS {
+        let (architecture, parameters, inputs) = network(model, Activation::Silu, true, OutputTransform::Bounds);
+        let count = model.input_names().len();
+        // Three parts, the last of them short.
+        let inputs: Vec<f64> = inputs.iter().cycle().take(300 * count).copied().collect();
+        let labels: Vec<f64> = (0..300).map(|i| 0.1 + 1e-3 * uniform(7, i)).collect();
+        let batch = Batch { inputs: &inputs, prices: &labels, differentials: &inputs };
+        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS] };
+        let (mut whole, mut told) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+        let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut whole);
+        let mut heard = Vec::new();
+        let found = one_thread.install(|| {
+            let mut ready = |gradient: &[f32], from: usize| {
+                assert_eq!(gradient[from..], whole[from..], "{model:?} from {from}");
+                heard.push(from);
+            };
+            let into = (&mut told[..], &mut ready as &mut Ready<'_>);
+            Native::new(architecture.clone()).gradient_from_the_end(&parameters, &batch, &scales, into)
+        });
+        let layers: Vec<usize> = architecture.layout().hidden.iter().rev().map(|layer| layer.weight.offset).collect();
+        assert_eq!((found, told, heard), (loss, whole, layers), "{model:?}");
+    }
+}

@@ -1,0 +1,118 @@
+//! A block of rows from its inputs to its prices: features and output transform as columns, in f32.
+//!
+//! Prices  with the output `bounds` the network's number becomes the product Y = C·P/m of call and put, and that the one of the two that is
+//!         out of the money, 2mY/(|m − 1| + √((m − 1)² + 4mY)), to f32's relative precision; the intrinsic value is added in f64
+
+use super::dense::{Column, ROWS};
+use super::lanes::{MultiplyAdd, exp, exp_m1, ln, softplus};
+use crate::config::PricingModel;
+use crate::network::{FeatureKind, Features, MOST_INPUTS, OutputTransform};
+
+/// Where the standardised moneyness bends.
+const BEND: f32 = 5.0;
+
+/// Inputs of a block by column, and what is made of them for features and prices.
+pub(super) struct Shown {
+    /// Inputs; the first is m.
+    pub inputs: [Column; MOST_INPUTS],
+    /// m − 1, whole: f32 of it would break bounds.
+    pub excess: [f64; ROWS],
+    /// s
+    deviation: Column,
+    /// ln m
+    log_moneyness: Column,
+}
+
+impl Shown {
+    pub(super) const fn zeros() -> Self {
+        Self {
+            inputs: [[0.0; ROWS]; MOST_INPUTS],
+            excess: [0.0; ROWS],
+            deviation: [0.0; ROWS],
+            log_moneyness: [0.0; ROWS],
+        }
+    }
+
+    /// The scaled features of the inputs, a column each.
+    #[inline(always)]
+    pub(super) fn features<M: MultiplyAdd>(&mut self, features: &Features, out: &mut [Column]) {
+        self.deviations::<M>(features.model);
+        for (log, m) in self.log_moneyness.iter_mut().zip(&self.inputs[0]) {
+            *log = ln::<M>(*m);
+        }
+        let scaling = features.mean.iter().zip(&features.deviation);
+        for ((kind, column), (mean, deviation)) in features.kinds.iter().zip(out).zip(scaling) {
+            match kind {
+                FeatureKind::LogMoneyness => *column = self.log_moneyness,
+                FeatureKind::StandardisedMoneyness => {
+                    for ((out, k), s) in column.iter_mut().zip(&self.log_moneyness).zip(&self.deviation) {
+                        let x = k / s;
+                        let bend = x * (1.0 / BEND);
+                        *out = x / M::of(bend, bend, 1.0).sqrt();
+                    }
+                }
+                FeatureKind::TotalVolatility => *column = self.deviation,
+                FeatureKind::ExpiryYears => *column = self.inputs[1],
+                FeatureKind::SqrtExpiryYears => {
+                    column.iter_mut().zip(&self.inputs[1]).for_each(|(out, t)| *out = t.sqrt());
+                }
+                FeatureKind::Volatility | FeatureKind::V0 => *column = self.inputs[2],
+                FeatureKind::Kappa | FeatureKind::ThetaV | FeatureKind::SigmaV | FeatureKind::RhoV => {
+                    *column = self.inputs[*kind as usize - FeatureKind::V0 as usize + 2];
+                }
+            }
+            let (mean, scale) = (*mean as f32, (1.0 / deviation) as f32);
+            column.iter_mut().for_each(|x| *x = (*x - mean) * scale);
+        }
+    }
+
+    #[inline(always)]
+    fn deviations<M: MultiplyAdd>(&mut self, model: PricingModel) {
+        let [_, expiry, first, second, third, ..] = &self.inputs;
+        match model {
+            PricingModel::BlackScholes => {
+                for ((s, t), volatility) in self.deviation.iter_mut().zip(expiry).zip(first) {
+                    *s = volatility * t.sqrt();
+                }
+            }
+            PricingModel::Heston => {
+                let parameters = first.iter().zip(second).zip(third);
+                for ((s, t), ((v0, kappa), theta)) in self.deviation.iter_mut().zip(expiry).zip(parameters) {
+                    let share = -exp_m1::<M>(-kappa * t) / kappa;
+                    *s = M::of(*theta, *t, (v0 - theta) * share).sqrt();
+                }
+            }
+        }
+    }
+
+    /// Undiscounted calls over the strike, of the network's last numbers.
+    #[inline(always)]
+    pub(super) fn prices<M: MultiplyAdd>(&self, output: OutputTransform, last: &Column, prices: &mut [f64; ROWS]) {
+        match output {
+            OutputTransform::None => {
+                prices.iter_mut().zip(last).for_each(|(price, r)| *price = f64::from(*r));
+            }
+            OutputTransform::Positive => {
+                prices.iter_mut().zip(last).for_each(|(price, r)| *price = f64::from(softplus::<M>(*r)));
+            }
+            OutputTransform::Bounds => {
+                let mut out_of_the_money = [0.0; ROWS];
+                let given = self.inputs[0].iter().zip(&self.deviation).zip(&self.excess);
+                for ((out, r), ((m, s), excess)) in out_of_the_money.iter_mut().zip(last).zip(given) {
+                    let square = s * s;
+                    let y = square / (square + exp::<M>(-r));
+                    let away = (*excess as f32).abs();
+                    let product = m * y;
+                    *out = 2.0 * product / (away + M::of(away, away, 4.0 * product).sqrt());
+                }
+                for ((price, out), excess) in prices.iter_mut().zip(&out_of_the_money).zip(&self.excess) {
+                    let intrinsic = if *excess > 0.0 { *excess } else { 0.0 };
+                    let call = intrinsic + f64::from(*out);
+                    let most = excess + 1.0;
+                    // Rounding does not leave the bounds either; NaN stays NaN.
+                    *price = if call > most { most } else { call };
+                }
+            }
+        }
+    }
+}

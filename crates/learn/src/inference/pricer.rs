@@ -1,0 +1,203 @@
+//! Prices of a batch by a trained network, block by block.
+
+use rayon::prelude::*;
+use zomma_base::Status;
+use zomma_pricing::math::Target;
+
+use super::block::Shown;
+use super::dense::{Column, Dense, ROWS, padded};
+use super::domain::Domain;
+use super::lanes::{Fused, MultiplyAdd, Plain};
+use crate::LearnError;
+use crate::network::Architecture;
+use crate::training::TrainedNetwork;
+
+/// Rows that a thread prices at a time.
+const PART: usize = 16 * ROWS;
+
+/// A network, packed for pricing on CPUs.
+#[derive(Clone, Debug)]
+pub struct Pricer {
+    architecture: Architecture,
+    domain: Domain,
+    hidden: Vec<Dense>,
+    last: Dense,
+    target: Target,
+}
+
+/// Buffers of one thread.
+struct Workspace {
+    shown: Shown,
+    /// Two of columns by unit.
+    units: [Vec<Column>; 2],
+}
+
+impl Pricer {
+    /// Packs a network.
+    ///
+    /// Errors: [`LearnError::BadValue`] for a network with norm or dropout, which the training engines alone compute, and for parameters
+    /// that are no numbers.
+    pub fn new(network: &TrainedNetwork) -> Result<Self, LearnError> {
+        let TrainedNetwork { architecture, parameters, data, .. } = network;
+        if !architecture.is_plain() {
+            let shown = architecture.describe();
+            return Err(LearnError::bad("network.norm", shown, "a network without norm and dropout"));
+        }
+        if let Some(bad) = parameters.iter().find(|x| !x.is_finite()) {
+            return Err(LearnError::bad("parameters", bad, "finite numbers"));
+        }
+        let layout = architecture.layout();
+        let dense = |weight: &crate::network::Place, bias: &crate::network::Place| {
+            Dense::new(weight.of(parameters), bias.of(parameters))
+        };
+        Ok(Self {
+            hidden: layout.hidden.iter().map(|layer| dense(&layer.weight, &layer.bias)).collect(),
+            last: dense(&layout.out_weight, &layout.out_bias),
+            domain: Domain::of(architecture.features.model, data.as_ref()),
+            architecture: architecture.clone(),
+            target: Target::best(),
+        })
+    }
+
+    /// The same with the instructions of `target`, or of the best where this machine has not got it: for tests and benchmarks.
+    pub fn on(mut self, target: Target) -> Self {
+        self.target = if target.is_available() { target } else { Target::best() };
+        self
+    }
+
+    /// What it is.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The rows that it prices.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Undiscounted calls over the strike of rows of inputs (row after row, in the model's order), on all threads. A row that is not
+    /// [`Status::Ok`] has NaN for a price: its input is no number, or outside of what the network learned ([`Domain::status`]), or the
+    /// result is not representable ([`Status::Overflow`]).
+    ///
+    /// # Panics
+    /// Where the lengths do not fit.
+    pub fn prices(&self, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
+        let count = self.architecture.features.model.input_names().len();
+        assert!(inputs.len() == prices.len() * count && status.len() == prices.len(), "columns of one length");
+        let parts = prices.par_chunks_mut(PART).zip(status.par_chunks_mut(PART));
+        parts.zip(inputs.par_chunks(PART * count)).for_each_init(
+            || Workspace::new(&self.architecture),
+            |workspace, ((prices, status), inputs)| self.part(workspace, inputs, prices, status),
+        );
+    }
+
+    fn part(&self, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
+        #[cfg(target_arch = "x86_64")]
+        match self.target {
+            // SAFETY: `Target::best` and `on` found every feature that the function enables.
+            Target::Avx512 => return unsafe { part_avx512(self, workspace, inputs, prices, status) },
+            // SAFETY: as above.
+            Target::Avx2 => return unsafe { part_avx2(self, workspace, inputs, prices, status) },
+            Target::Baseline => {}
+        }
+        // AArch64 has a fused multiply-add in its baseline.
+        if cfg!(target_arch = "aarch64") {
+            self.blocks::<Fused>(workspace, inputs, prices, status);
+        } else {
+            self.blocks::<Plain>(workspace, inputs, prices, status);
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<M: MultiplyAdd>(
+        &self,
+        workspace: &mut Workspace,
+        inputs: &[f64],
+        prices: &mut [f64],
+        status: &mut [Status],
+    ) {
+        let count = self.architecture.features.model.input_names().len();
+        let blocks = prices.chunks_mut(ROWS).zip(status.chunks_mut(ROWS));
+        for ((prices, status), inputs) in blocks.zip(inputs.chunks(ROWS * count)) {
+            let all_within = workspace.load(&self.domain, inputs, count);
+            let mut found = [0.0; ROWS];
+            self.block::<M>(workspace, &mut found);
+            prices.copy_from_slice(&found[..prices.len()]);
+            status.fill(Status::Ok);
+            let finite = prices.iter().fold(true, |finite, price| finite & price.is_finite());
+            if !(all_within && finite) {
+                self.judge(inputs.chunks_exact(count), prices, status);
+            }
+        }
+    }
+
+    /// A status for each row of a block that has a bad one.
+    #[cold]
+    fn judge<'a>(&self, rows: impl Iterator<Item = &'a [f64]>, prices: &mut [f64], status: &mut [Status]) {
+        for ((row, price), status) in rows.zip(prices).zip(status) {
+            *status = self.domain.status(row);
+            if status.is_ok() && !price.is_finite() {
+                *status = Status::Overflow;
+            }
+            if !status.is_ok() {
+                *price = f64::NAN;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn block<M: MultiplyAdd>(&self, workspace: &mut Workspace, prices: &mut [f64; ROWS]) {
+        let Workspace { shown, units: [given, made] } = workspace;
+        let Architecture { features, activation, output, .. } = &self.architecture;
+        shown.features::<M>(features, given);
+        for (layer, dense) in self.hidden.iter().enumerate() {
+            dense.forward::<M>(given, made, (*activation, self.architecture.is_residual(layer)));
+            std::mem::swap(given, made);
+        }
+        let last = self.last.last::<M>(given);
+        shown.prices::<M>(*output, &last, prices);
+    }
+}
+
+impl Workspace {
+    fn new(architecture: &Architecture) -> Self {
+        let widest = padded(architecture.width.max(architecture.features.kinds.len()));
+        let columns = || vec![[0.0; ROWS]; widest];
+        Self { shown: Shown::zeros(), units: [columns(), columns()] }
+    }
+
+    /// Takes a block's inputs apart into columns; whether all of them are within the domain. Past the block's end its last row is
+    /// repeated.
+    #[inline(always)]
+    fn load(&mut self, domain: &Domain, inputs: &[f64], count: usize) -> bool {
+        let mut all_within = true;
+        let last = inputs.len() - count;
+        for (j, (column, [least, most])) in self.shown.inputs.iter_mut().zip(domain.bounds()).enumerate() {
+            let mut whole = [inputs[last + j]; ROWS];
+            whole.iter_mut().zip(inputs.chunks_exact(count)).for_each(|(x, row)| *x = row[j]);
+            for x in &whole {
+                all_within &= (x >= least) & (x <= most);
+            }
+            column.iter_mut().zip(&whole).for_each(|(out, x)| *out = *x as f32);
+            if j == 0 {
+                self.shown.excess.iter_mut().zip(&whole).for_each(|(out, x)| *out = x - 1.0);
+            }
+        }
+        all_within
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
+fn part_avx512(pricer: &Pricer, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
+    pricer.blocks::<Fused>(workspace, inputs, prices, status);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn part_avx2(pricer: &Pricer, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
+    pricer.blocks::<Fused>(workspace, inputs, prices, status);
+}
+
+#[cfg(test)]
+mod tests;
