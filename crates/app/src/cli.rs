@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, labels, portfolio, price, risk, runs, sql, store,
-    surface, train, tune,
+    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, price, risk, runs,
+    sql, store, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -27,6 +27,7 @@ zomma: an options desk in one binary
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma train pinn CONFIG          one that solves a pricing equation, without any price to learn from
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
+  zomma export NETWORK -o MODEL    such a network as ONNX, held against ONNX Runtime; zomma onnx run computes it
   zomma runs list|compare|sync     runs of training beside each other, the best first, and told to MLflow
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
                                    retention, compaction, copies, checks
@@ -88,6 +89,10 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
+    /// Write a trained network as ONNX, and have ONNX Runtime prove it.
+    Export(export::ExportArgs),
+    /// Compute models of ONNX on the CPU, through CUDA or TensorRT.
+    Onnx(onnx::OnnxArgs),
     /// Runs of training: which is the best, and what servers do not know yet.
     Runs(runs::RunsArgs),
     /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.

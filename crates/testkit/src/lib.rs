@@ -8,6 +8,7 @@ pub mod mlflow;
 pub mod mock_library;
 pub mod mock_nvml;
 pub mod mock_sysfs;
+pub mod onnx_python;
 pub mod postgres;
 pub mod s3_server;
 

@@ -6,10 +6,12 @@ pub mod bench;
 pub mod book;
 pub mod chain_args;
 pub mod demo;
+pub mod export;
 pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
+pub mod onnx;
 pub mod labels;
 pub mod pinn;
 pub mod portfolio;
@@ -50,6 +52,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Labels(args)) => labels::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Onnx(args)) => onnx::run(&args),
         Some(Command::Runs(args)) => runs::run(&args),
         Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),

@@ -19,6 +19,7 @@ mod gpu_watch;
 mod labels;
 mod mdp3;
 mod models;
+mod onnx;
 mod portfolio;
 mod program;
 mod recovery;

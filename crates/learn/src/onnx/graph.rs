@@ -74,16 +74,20 @@ impl GraphBuilder {
 
     /// A vector of features, of their precision.
     pub(super) fn vector(&mut self, name: &str, values: &[f64], dims: &[i64]) -> String {
-        let (data_type, bytes) = match self.precision {
-            Precision::Mixed => (data_type::DOUBLE, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            Precision::Float => (data_type::FLOAT, values.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect()),
+        let (data_type, bytes) = match self.precision.features() {
+            data_type::FLOAT => (data_type::FLOAT, values.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect()),
+            _ => (data_type::DOUBLE, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
         };
         self.constant(name, dims, data_type, bytes)
     }
 
-    /// A constant of the layers.
-    pub(super) fn floats(&mut self, name: &str, values: &[f32], dims: &[i64]) -> String {
-        self.constant(name, dims, data_type::FLOAT, values.iter().flat_map(|x| x.to_le_bytes()).collect())
+    /// A constant of the layers, of their precision.
+    pub(super) fn weights(&mut self, name: &str, values: &[f32], dims: &[i64]) -> String {
+        let (data_type, bytes) = match self.precision.layers() {
+            data_type::DOUBLE => (data_type::DOUBLE, values.iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect()),
+            _ => (data_type::FLOAT, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        };
+        self.constant(name, dims, data_type, bytes)
     }
 
     /// Whole numbers of 64 bits.
@@ -107,28 +111,36 @@ impl GraphBuilder {
 
     /// From the precision of features to that of layers.
     pub(super) fn to_layers(&mut self, name: &str, from: &str) -> String {
-        self.cast(name, from, data_type::FLOAT)
+        self.cast(name, from, [self.precision.features(), self.precision.layers()])
     }
 
     /// Back.
     pub(super) fn from_layers(&mut self, name: &str, from: &str) -> String {
-        self.cast(name, from, data_type::DOUBLE)
+        self.cast(name, from, [self.precision.layers(), self.precision.features()])
     }
 
-    fn cast(&mut self, name: &str, from: &str, to: i32) -> String {
-        match self.precision {
-            Precision::Mixed => self.node_with(name, "Cast", &[from], vec![int("to", i64::from(to))]),
-            Precision::Float => from.to_owned(),
+    /// An operator of the layers that runtimes have in f32 alone.
+    pub(super) fn single_node(&mut self, name: &str, operator: &str, of: &str) -> String {
+        let types = [self.precision.layers(), data_type::FLOAT];
+        let single = self.cast(&format!("{name}/f32"), of, types);
+        if single == of {
+            return self.node(name, operator, &[of]);
         }
+        let value = self.node(&format!("{name}/of_f32"), operator, &[&single]);
+        self.cast(name, &value, [types[1], types[0]])
+    }
+
+    fn cast(&mut self, name: &str, of: &str, [from, to]: [i32; 2]) -> String {
+        if from == to {
+            return of.to_owned();
+        }
+        self.node_with(name, "Cast", &[of], vec![int("to", i64::from(to))])
     }
 
     /// The graph, with its input of so many columns; `price` becomes the output.
     pub(super) fn finish(mut self, inputs: i64, price: &str, doc: String) -> GraphProto {
         self.node(OUTPUT, "Identity", &[price]);
-        let element = match self.precision {
-            Precision::Mixed => data_type::DOUBLE,
-            Precision::Float => data_type::FLOAT,
-        };
+        let element = self.precision.features();
         GraphProto {
             node: self.nodes,
             name: Some("zomma".into()),

@@ -1,4 +1,4 @@
-//! Hidden layers in the graph, in f32: a product with its bias, the norm, the activation, what a residual layer adds.
+//! Hidden layers in the graph: a product with its bias, the norm, the activation, what a residual layer adds.
 
 use super::graph::{GraphBuilder, float, int};
 use crate::config::Normalisation;
@@ -11,7 +11,7 @@ pub(super) struct Numbers<'a> {
     pub statistics: &'a [f32],
 }
 
-/// Adds every layer; gives the network's last number, rows × 1 in f32.
+/// Adds every layer; gives the network's last number, rows × 1.
 pub(super) fn layers(
     graph: &mut GraphBuilder,
     architecture: &Architecture,
@@ -42,8 +42,8 @@ fn linear(
     numbers: Numbers<'_>,
 ) -> String {
     let dims = weight.shape.map(|side| side as i64);
-    let weight = graph.floats(&weight.name, weight.of(numbers.parameters), &dims);
-    let bias = graph.floats(&bias.name, bias.of(numbers.parameters), &dims[1..]);
+    let weight = graph.weights(&weight.name, weight.of(numbers.parameters), &dims);
+    let bias = graph.weights(&bias.name, bias.of(numbers.parameters), &dims[1..]);
     graph.node(name, "Gemm", &[given, &weight, &bias])
 }
 
@@ -58,14 +58,14 @@ fn normalise(
     let Some(norm) = &places.norm else { return sums };
     let width = architecture.width;
     let dims = [width as i64];
-    let [scale, shift] = norm.each_ref().map(|place| graph.floats(&place.name, place.of(numbers.parameters), &dims));
+    let [scale, shift] = norm.each_ref().map(|place| graph.weights(&place.name, place.of(numbers.parameters), &dims));
     let (name, epsilon) = (format!("hidden.{layer}/norm"), float("epsilon", NORM_EPSILON as f32));
     if architecture.norm == Normalisation::Layer {
         return graph.node_with(&name, "LayerNormalization", &[&sums, &scale, &shift], vec![int("axis", -1), epsilon]);
     }
     let at = 2 * layer * width;
     let [mean, variance] = [("mean", at), ("variance", at + width)].map(|(part, at)| {
-        graph.floats(&format!("hidden.{layer}.norm.{part}"), &numbers.statistics[at..at + width], &dims)
+        graph.weights(&format!("hidden.{layer}.norm.{part}"), &numbers.statistics[at..at + width], &dims)
     });
     graph.node_with(&name, "BatchNormalization", &[&sums, &scale, &shift, &mean, &variance], vec![epsilon])
 }
@@ -84,11 +84,11 @@ pub(super) fn activate(graph: &mut GraphBuilder, activation: Activation, layer: 
         }
         // z Φ(z), not its approximation by a hyperbolic tangent. The order is the one that runtimes know and make one kernel of.
         Activation::Gelu => {
-            let root_2 = graph.floats("gelu/root_2", &[std::f32::consts::SQRT_2], &[]);
+            let root_2 = graph.weights("gelu/root_2", &[std::f32::consts::SQRT_2], &[]);
             let [half, one] =
-                [("gelu/half", 0.5), ("gelu/one", 1.0)].map(|(name, value)| graph.floats(name, &[value], &[]));
+                [("gelu/half", 0.5), ("gelu/one", 1.0)].map(|(name, value)| graph.weights(name, &[value], &[]));
             let scaled = graph.node(&at("scaled"), "Div", &[sums, &root_2]);
-            let erf = graph.node(&at("erf"), "Erf", &[&scaled]);
+            let erf = graph.single_node(&at("erf"), "Erf", &scaled);
             let twice = graph.node(&at("twice_cdf"), "Add", &[&erf, &one]);
             let twice = graph.node(&at("twice"), "Mul", &[sums, &twice]);
             graph.node(&name, "Mul", &[&twice, &half])

@@ -21,7 +21,7 @@ use features::features;
 use graph::GraphBuilder;
 use layers::{Numbers, layers};
 use output::output;
-use proto::{ModelProto, OperatorSetIdProto};
+use proto::{ModelProto, OperatorSetIdProto, data_type};
 
 pub use graph::{INPUT, OUTPUT};
 pub use metadata::{DOMAIN_KEY, INPUTS_KEY, MODEL_KEY};
@@ -41,6 +41,8 @@ pub enum Precision {
     Mixed,
     /// Everything in f32, for runtimes without f64 (TensorRT).
     Float,
+    /// Everything in f64 but the error function of gelu, which runtimes have in f32.
+    Double,
 }
 
 impl Precision {
@@ -49,7 +51,18 @@ impl Precision {
         match self {
             Self::Mixed => "mixed",
             Self::Float => "float",
+            Self::Double => "double",
         }
+    }
+
+    /// The element type of inputs, features, transform and prices.
+    fn features(self) -> i32 {
+        if self == Self::Float { data_type::FLOAT } else { data_type::DOUBLE }
+    }
+
+    /// The element type of layers.
+    fn layers(self) -> i32 {
+        if self == Self::Double { data_type::DOUBLE } else { data_type::FLOAT }
     }
 }
 
