@@ -33,6 +33,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Counts nothing unless a profile asks for it.
+#[global_allocator]
+static ALLOCATOR: train::allocations::Counting = train::allocations::Counting;
+
 fn main() -> ExitCode {
     quiet_device_select();
     let cli = cli::Cli::parse();

@@ -14,6 +14,7 @@ pub mod onnx;
 pub mod parallel;
 pub mod physics;
 pub mod quantisation;
+pub mod profiling;
 pub mod search;
 pub mod tracking;
 pub mod training;

@@ -105,7 +105,7 @@ fn draw<'a>(
 fn curves_on<'a, Y>(
     mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>,
     curves: &[Curve],
-) -> Result<(), Box<dyn std::error::Error + 'a>>
+) -> Result<(), String>
 where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {

@@ -25,6 +25,7 @@ mod program;
 mod recovery;
 mod risk;
 mod rubbish;
+mod runs;
 mod sql;
 mod store;
 mod store_server;

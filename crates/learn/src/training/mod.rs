@@ -11,6 +11,7 @@ mod guard;
 mod metrics;
 mod model_file;
 mod rescue;
+mod probe;
 mod run;
 mod schedule;
 mod state;

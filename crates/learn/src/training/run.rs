@@ -1,5 +1,7 @@
 //! A run from its config to its network.
 
+use std::sync::Arc;
+
 use zomma_storage::Place;
 
 use super::checkpoint::Checkpoint;
@@ -14,6 +16,7 @@ use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
 use crate::parallel::Group;
+use crate::profiling::{Profiler, Span, Stage};
 
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
@@ -97,17 +100,23 @@ impl Start {
 
 /// A run that can be trained.
 pub struct Trainer {
-    config: TrainConfig,
-    architecture: Architecture,
-    engine: Box<dyn Engine + Send>,
-    source: Source,
+    pub(super) config: TrainConfig,
+    pub(super) architecture: Architecture,
+    pub(super) engine: Box<dyn Engine + Send>,
+    pub(super) source: Source,
     held_out: Rows,
-    scales: LossScales,
-    state: State,
+    pub(super) scales: LossScales,
+    pub(super) state: State,
     folder: RunFolder,
     /// None where another rank keeps them.
     metrics: Option<Metrics>,
     group: Group,
+    pub(super) profiler: Option<Arc<Profiler>>,
+}
+
+/// A stage that goes on, where anyone takes its time.
+fn span(profiler: &Option<Arc<Profiler>>, stage: Stage) -> Option<Span<'_>> {
+    profiler.as_deref().map(|profiler| profiler.span(stage))
 }
 
 impl Trainer {
@@ -137,7 +146,14 @@ impl Trainer {
             state,
             folder,
             group,
+            profiler: None,
         })
+    }
+
+    /// Has the time of its stages taken.
+    pub fn profile(&mut self, profiler: Arc<Profiler>) {
+        self.engine.profile(Some(Arc::clone(&profiler)));
+        self.profiler = Some(profiler);
     }
 
     /// The network, in a line.
@@ -217,6 +233,8 @@ impl Trainer {
                 self.group.wait()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
+            let profiler = self.profiler.clone();
+            let _step = span(&profiler, Stage::Step);
             let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
             let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
             if waited > waited_seconds {
@@ -242,6 +260,7 @@ impl Trainer {
             {
                 watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
             }
+            let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
         if !progress.step.is_multiple_of(training.evaluate_every) || self.state.standing.best.is_empty() {
@@ -286,7 +305,7 @@ impl Trainer {
         gradient: &mut [f32],
         part: &mut [f32],
     ) -> Result<Loss, LearnError> {
-        let Self { source, engine, state, scales, config, group, .. } = self;
+        let Self { source, engine, state, scales, config, group, profiler, .. } = self;
         let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
         let first = group.shard(batch_rows).first as u64;
         let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
@@ -305,9 +324,16 @@ impl Trainer {
                     group.ready(gradient, from);
                 }
             };
+            let _gather = span(profiler, Stage::Gather);
             let (loss, drawn) = rayon::join(
-                || engine.gradient_from_the_end(weights, &labelled, scales, step, (place, &mut ready)),
-                || source.draw(drawn + first, next),
+                || {
+                    let _gradient = span(profiler, Stage::Gradient);
+                    engine.gradient_from_the_end(weights, &labelled, scales, step, (place, &mut ready))
+                },
+                || {
+                    let _labels = span(profiler, Stage::Labels);
+                    source.draw(drawn + first, next)
+                },
             );
             drawn?;
             let loss = loss?;
@@ -321,6 +347,7 @@ impl Trainer {
         if accumulate > 1 {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
+        let _communication = if ranks > 1 { span(profiler, Stage::Communication) } else { None };
         group.sum_gradient(gradient, [&mut sum.price, &mut sum.differential])?;
         group.mean(&mut statistics)?;
         (state.standing.drawn, state.statistics) = (drawn, statistics);
@@ -329,6 +356,7 @@ impl Trainer {
 
     /// Takes a step, or skips it; the norm of the gradient before it was shortened.
     fn step(&mut self, loss: Loss, gradient: &mut [f32], learning_rate: f64) -> Result<f64, LearnError> {
+        let optimiser = span(&self.profiler, Stage::Optimiser);
         let training = &self.config.training;
         let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
         let standing = &mut self.state.standing;
@@ -344,7 +372,9 @@ impl Trainer {
         }
         let state = &mut self.state;
         state.adam.step(&mut state.parameters, gradient, learning_rate, training.weight_decay);
+        drop(optimiser);
         if let Some(kept) = training.ema {
+            let _average = span(&self.profiler, Stage::Average);
             state.average(kept);
         }
         Ok(norm)
@@ -352,6 +382,8 @@ impl Trainer {
 
     /// Looks at the held-out rows, and keeps the network where it is among the best. The first rank looks and writes; then all take note of it.
     fn look(&mut self, progress: &mut Progress) -> Result<(), LearnError> {
+        let profiler = self.profiler.clone();
+        let _look = span(&profiler, Stage::Look);
         self.group.compare(&self.state.parameters)?;
         let step = self.state.standing.step;
         let mut price_rmse = 0.0;
@@ -397,6 +429,7 @@ impl Trainer {
     /// Writes where the run stands; only then the networks go that are no longer among the best, since the checkpoint before it may need
     /// them.
     fn checkpoint(&self) -> Result<(), LearnError> {
+        let _checkpoint = span(&self.profiler, Stage::Checkpoint);
         if !self.group.is_first() {
             return Ok(());
         }
