@@ -57,7 +57,8 @@ pub fn end(trainer: &mut Trainer, profiler: &Profiler, folder: &Path) -> anyhow:
     let text = report(&folder.display().to_string(), &trainer.describe(), profiler, &probe);
     for (name, content) in [("profile.txt", &text), ("trace.json", &profiler.trace())] {
         let path = folder.join(name);
-        output_file::write(&path, content.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))?;
+        output_file::write(&path, content.as_bytes())
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     let first = text.lines().find(|line| line.starts_with("Bottleneck")).unwrap_or_default();
     Ok(format!("{first}; see {}", folder.join("profile.txt").display()))

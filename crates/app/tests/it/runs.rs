@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use zomma_testkit::mlflow::{MlflowServer, mlflow_server};
 
-use crate::program::{arg, run, zomma};
+use crate::program::{Run, arg, run, zomma};
 
 /// A network of less than a second.
 const TINY: &str = r#"
@@ -82,12 +82,18 @@ fn runs_are_kept_listed_compared_and_shown() {
     for file in ["metrics.parquet", "report.html", "tracking/events.log", "plots/loss.svg", "plots/held_out.svg"] {
         assert!(wide.join(file).is_file(), "{file}");
     }
-    let found = run(&["sql", &format!("SELECT count(*) AS n, max(step) AS last FROM '{}'", arg(&wide.join("metrics.parquet")))]);
+    let found = run(&[
+        "sql",
+        &format!("SELECT count(*) AS n, max(step) AS last FROM '{}'", arg(&wide.join("metrics.parquet"))),
+    ]);
     assert!(found.ok().out.contains("30,300"), "a row each tenth step");
     let list: Value = serde_json::from_str(&run(&["runs", "list", arg(&runs), "--json"]).ok().out).unwrap();
     let listed = list["runs"].as_array().unwrap();
     // Sixteen units are better than two.
-    assert_eq!((listed.len(), listed[0]["name"].as_str(), listed[0]["state"].as_str()), (2, Some("wide"), Some("finished")));
+    assert_eq!(
+        (listed.len(), listed[0]["name"].as_str(), listed[0]["state"].as_str()),
+        (2, Some("wide"), Some("finished"))
+    );
     assert_eq!(listed[0]["differs"], serde_json::json!({ "network.width": "16" }));
     let page = folder.path().join("compare.html");
     let compared = run(&["runs", "compare", arg(&wide), arg(&runs.join("narrow")), "--html", arg(&page)]).ok().out;
@@ -95,7 +101,8 @@ fn runs_are_kept_listed_compared_and_shown() {
     assert_eq!((&rows[0][..], &rows[1][..]), (&["wide", "narrow"][..], &["network.width", "16", "2"][..]));
     assert!(fs::read_to_string(&page).unwrap().contains("Held-out price error"));
     let report = fs::read_to_string(wide.join("report.html")).unwrap();
-    for words in ["<h1>wide</h1>", "finished", "Errors on held-out rows", "<svg", "training.learning_rate", "host.cpu"] {
+    for words in ["<h1>wide</h1>", "finished", "Errors on held-out rows", "<svg", "training.learning_rate", "host.cpu"]
+    {
         assert!(report.contains(words), "{words}");
     }
     assert!(!report.contains("src=\"http") && !report.contains("href=\"http") && !report.contains("<script"));
@@ -104,7 +111,8 @@ fn runs_are_kept_listed_compared_and_shown() {
     let bad = config(folder.path(), "bad.toml", &TINY.replace("every = 10\n", "every = 0\n"));
     run(&["train", arg(&bad), "-o", arg(&runs.join("bad"))]).refused(2, &["tracking.every", "1 or more"]);
     let bad = config(folder.path(), "bad.toml", TINY);
-    run(&["train", arg(&bad), "-o", arg(&runs.join("bad")), "--mlflow", "localhost:5000"]).refused(2, &["--mlflow", "http://"]);
+    run(&["train", arg(&bad), "-o", arg(&runs.join("bad")), "--mlflow", "localhost:5000"])
+        .refused(2, &["--mlflow", "http://"]);
 }
 
 #[test]
@@ -149,11 +157,17 @@ fn an_mlflow_server_and_a_run_both_killed_have_every_number_once() {
     let place = folder.path().join("server");
     fs::create_dir(&place).unwrap();
     let Some(mut server) = mlflow_server(&place) else { return };
-    let long = config(folder.path(), "long.toml", &TINY.replace("steps = 300", "steps = 100000000").replace("every = 10\n", "every = 500\n"));
+    let long = config(
+        folder.path(),
+        "long.toml",
+        &TINY.replace("steps = 300", "steps = 100000000").replace("every = 10\n", "every = 500\n"),
+    );
     let output = folder.path().join("run");
     let address = server.url();
     let mut child = start(&long, &output, &["--mlflow", &address]);
-    wait_for("numbers on the server", || server_run(&output).is_some_and(|run| history(&server, &run, "loss").len() > 5));
+    wait_for("numbers on the server", || {
+        server_run(&output).is_some_and(|run| history(&server, &run, "loss").len() > 5)
+    });
     server.kill();
     let before = events(&output).len();
     wait_for("numbers while the server is away", || events(&output).len() > before + 20);
@@ -206,9 +220,13 @@ fn a_folder_for_wandb_is_written_where_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = config(folder.path(), "tiny.toml", &TINY.replace("every = 10\n", "every = 10\nwandb = true\n"));
     let output = folder.path().join("run");
-    run(&["train", arg(&path), "-o", arg(&output)]).ok();
-    let offline: Vec<PathBuf> = fs::read_dir(output.join("wandb")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let file = fs::read_dir(&offline[0]).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some());
+    let mut command = zomma();
+    command.args(["train", arg(&path), "-o", arg(&output)]).env_remove("WANDB_API_KEY");
+    Run::of(&command.output().unwrap()).ok();
+    let offline: Vec<PathBuf> =
+        fs::read_dir(output.join("wandb")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let file =
+        fs::read_dir(&offline[0]).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some());
     let bytes = fs::read(file.unwrap()).unwrap();
     assert!(bytes.starts_with(b":W&B") && bytes.len() > 10_000, "{}", bytes.len());
 }
@@ -217,7 +235,8 @@ fn a_folder_for_wandb_is_written_where_it_is_asked_for() {
 fn a_profile_names_the_bottleneck_and_leaves_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     // Layers so wide that arithmetic is what a step is made of.
-    let text = TINY.replace("width = 8", "width = 256").replace("depth = 2", "depth = 3").replace("steps = 300", "steps = 30");
+    let text =
+        TINY.replace("width = 8", "width = 256").replace("depth = 2", "depth = 3").replace("steps = 300", "steps = 30");
     let text = text.replace("held_out = 1000", "held_out = 100");
     let path = config(folder.path(), "wide.toml", &text);
     let output = folder.path().join("run");

@@ -52,7 +52,7 @@ engine = "auto"             # auto, native, burn_cpu, burn_vulkan, burn_cuda
 [tracking]                  # the run's folder has everything; who else is told of it
 experiment = "zomma"
 every = 100                 # steps between two points
-wandb = false               # a folder that `wandb sync` uploads
+wandb = false               # W&B where WANDB_API_KEY is set, else a folder that `wandb sync` uploads
 # run_name = "first try"    # that of the folder where absent
 # mlflow = "http://127.0.0.1:5000"
 "#;

@@ -48,7 +48,8 @@ pub fn report(name: &str, engine: &str, profiler: &Profiler, probe: &Probe) -> S
     );
     let _ = writeln!(text, "What a step is made of ({:.3} ms on the clock)", evidence.step / 1e6);
     for (what, share) in found.shares.iter().filter(|(_, share)| *share >= 0.0005) {
-        let _ = writeln!(text, "  {:>5.1} %  {:>9.3} ms  {}", 100.0 * share, share * evidence.step / 1e6, what.as_str());
+        let _ =
+            writeln!(text, "  {:>5.1} %  {:>9.3} ms  {}", 100.0 * share, share * evidence.step / 1e6, what.as_str());
     }
     write_evidence(&mut text, profiler, probe, &evidence);
     write_stages(&mut text, profiler);
@@ -93,7 +94,10 @@ fn write_evidence(text: &mut String, profiler: &Profiler, probe: &Probe, evidenc
 }
 
 fn write_stages(text: &mut String, profiler: &Profiler) {
-    let _ = writeln!(text, "\nStages                                                   times    seconds     mean ms   allocations     MiB");
+    let _ = writeln!(
+        text,
+        "\nStages                                                   times    seconds     mean ms   allocations     MiB"
+    );
     for (stage, title) in STAGES {
         let totals = profiler.totals(stage);
         if totals.count == 0 {

@@ -20,7 +20,10 @@ pub(super) fn json(events: &[Event]) -> String {
     let mut text = String::from("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
     let threads = events.iter().map(|event| event.thread + 1).max().unwrap_or(1);
     // Writing to a string does not fail.
-    let _ = write!(text, "{{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"tid\":0,\"args\":{{\"name\":\"zomma train\"}}}}");
+    let _ = write!(
+        text,
+        "{{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"tid\":0,\"args\":{{\"name\":\"zomma train\"}}}}"
+    );
     for thread in 0..threads {
         let name = if thread == 0 { "loop".to_owned() } else { format!("pool {}", thread - 1) };
         let _ = write!(
@@ -54,6 +57,9 @@ mod tests {
         let events = found["traceEvents"].as_array().unwrap();
         assert_eq!(events.len(), 4);
         let last = &events[3];
-        assert_eq!((last["name"].as_str(), last["ts"].as_f64(), last["dur"].as_f64()), (Some("forward 2"), Some(1.5), Some(3.25)));
+        assert_eq!(
+            (last["name"].as_str(), last["ts"].as_f64(), last["dur"].as_f64()),
+            (Some("forward 2"), Some(1.5), Some(3.25))
+        );
     }
 }

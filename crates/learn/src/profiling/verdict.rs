@@ -49,10 +49,14 @@ impl Bottleneck {
     /// What may help.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Data => "draw stored rows again (data.samples), or give labels more threads; a wider network costs little here",
+            Self::Data => {
+                "draw stored rows again (data.samples), or give labels more threads; a wider network costs little here"
+            }
             Self::Launch => "a greater training.batch; fewer, wider layers",
             Self::Compute => "a smaller network, fewer derivatives, more threads, or a device",
-            Self::Memory => "a greater training.batch for passes over the parameters; smaller parts or layers for products",
+            Self::Memory => {
+                "a greater training.batch for passes over the parameters; smaller parts or layers for products"
+            }
             Self::Communication => "a greater training.batch or training.accumulate, a faster network",
             Self::Looks => "a greater training.evaluate_every, or fewer data.held_out",
             Self::Checkpoints => "a greater training.checkpoint_every, or a faster disk",
@@ -219,7 +223,8 @@ mod tests {
             (Bottleneck::Compute, |e| (e.gather, e.gradient_alone, e.step) = (260.0, 242.0, 300.0)),
             (Bottleneck::Memory, |e| (e.parameters, e.step) = (208.0, 300.0)),
             (Bottleneck::Memory, |e| {
-                (e.gather, e.gradient_alone, e.product_share, e.product_ratio, e.step) = (260.0, 242.0, 0.9, 0.2, 300.0);
+                (e.gather, e.gradient_alone, e.product_share, e.product_ratio, e.step) =
+                    (260.0, 242.0, 0.9, 0.2, 300.0);
             }),
             (Bottleneck::Communication, |e| (e.communication, e.step) = (208.0, 300.0)),
             (Bottleneck::Looks, |e| (e.looks, e.step) = (208.0, 300.0)),

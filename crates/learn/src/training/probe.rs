@@ -35,11 +35,8 @@ impl Trainer {
         let whole = rows.batch(config.data.differentials);
         let part_rows = (size / PART).max(1);
         let differentials = &whole.differentials[..(part_rows * inputs).min(whole.differentials.len())];
-        let part = Batch {
-            inputs: &whole.inputs[..part_rows * inputs],
-            prices: &whole.prices[..part_rows],
-            differentials,
-        };
+        let part =
+            Batch { inputs: &whole.inputs[..part_rows * inputs], prices: &whole.prices[..part_rows], differentials };
         let mut of = |batch: &Batch<'_>| {
             let weights = (&state.parameters[..], &mut statistics[..]);
             engine.gradient(weights, batch, scales, state.standing.step, &mut gradient).map(drop)
