@@ -18,6 +18,7 @@ mod gpu_run;
 mod gpu_watch;
 mod mdp3;
 mod models;
+mod pinn;
 mod portfolio;
 mod program;
 mod recovery;
