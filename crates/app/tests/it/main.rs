@@ -20,6 +20,7 @@ mod labels;
 mod mdp3;
 mod models;
 mod onnx;
+mod pinn;
 mod portfolio;
 mod program;
 mod recovery;
