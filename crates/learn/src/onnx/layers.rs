@@ -1,14 +1,18 @@
 //! Hidden layers in the graph: a product with its bias, the norm, the activation, what a residual layer adds.
 
 use super::graph::{GraphBuilder, float, int};
+use super::quantised;
 use crate::config::Normalisation;
 use crate::network::{Activation, Architecture, HiddenPlaces, Layout, NORM_EPSILON, Place};
+use crate::quantisation::QuantisedLayer;
 
-/// Parameters and the running statistics of batch normalisation.
+/// Parameters, the running statistics of batch normalisation, and integers.
 #[derive(Clone, Copy)]
 pub(super) struct Numbers<'a> {
     pub parameters: &'a [f32],
     pub statistics: &'a [f32],
+    /// The layers that are computed in integers.
+    pub quantised: &'a [QuantisedLayer],
 }
 
 /// Adds every layer; gives the network's last number, rows × 1.
@@ -22,7 +26,14 @@ pub(super) fn layers(
     let mut activations = features.to_owned();
     for (layer, places) in layout.hidden.iter().enumerate() {
         let name = format!("hidden.{layer}");
-        let sums = linear(graph, &format!("{name}/sums"), &activations, [&places.weight, &places.bias], numbers);
+        let sums = match numbers.quantised.iter().find(|quantised| quantised.layer == layer) {
+            Some(quantised) => {
+                let dims = [quantised.units as i64];
+                let bias = graph.weights(&places.bias.name, &quantised.bias, &dims);
+                quantised::sums(graph, quantised, &activations, &bias)
+            }
+            None => linear(graph, &format!("{name}/sums"), &activations, [&places.weight, &places.bias], numbers),
+        };
         let sums = normalise(graph, architecture, layer, places, numbers, sums);
         let values = activate(graph, architecture.activation, &name, &sums);
         activations = if architecture.is_residual(layer) {

@@ -3,6 +3,7 @@
 use super::Precision;
 use super::proto::StringStringEntryProto;
 use crate::config::DataConfig;
+use crate::quantisation::QuantisedNetwork;
 use crate::training::{TrainedNetwork, checksum};
 
 /// The key of the columns' names, in their order, with commas between them.
@@ -15,6 +16,7 @@ pub const DOMAIN_KEY: &str = "zomma.domain";
 /// All entries.
 pub(super) fn entries(
     network: &TrainedNetwork,
+    quantised: Option<&QuantisedNetwork>,
     domain: Option<&DataConfig>,
     precision: Precision,
 ) -> Vec<StringStringEntryProto> {
@@ -24,6 +26,11 @@ pub(super) fn entries(
     let json = |value: serde_json::Result<String>| value.ok();
     let ranges = domain.and_then(|data| json(serde_json::to_string(&data.ranges)));
     let errors = evaluation.as_ref().and_then(|errors| json(serde_json::to_string(errors)));
+    let lost = quantised.and_then(|quantised| json(serde_json::to_string(&quantised.errors)));
+    let bits = quantised.map(|quantised| {
+        let bits: Vec<String> = quantised.layers.iter().map(|layer| layer.activation.bits.to_string()).collect();
+        bits.join(",")
+    });
     let entries = [
         ("zomma.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
         (MODEL_KEY, Some(model.as_str().to_owned())),
@@ -36,6 +43,8 @@ pub(super) fn entries(
         ("zomma.parameters_checksum", Some(format!("{:016x}", checksum(parameters)))),
         (DOMAIN_KEY, ranges),
         ("zomma.errors", errors),
+        ("zomma.activation_bits", bits),
+        ("zomma.quantisation_errors", lost),
     ];
     let entry = |(key, value): (&str, Option<String>)| {
         value.map(|value| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })

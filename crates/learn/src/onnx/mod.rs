@@ -1,6 +1,6 @@
 //! Networks as ONNX: raw inputs in, prices out, with everything between them in the graph, for any runtime that reads the format.
 //!
-//! Format     opset 18, IR 8 (ONNX 1.13); the messages are ours ([`proto`]), encoded by `prost`, so that neither protoc nor somebody's
+//! Format     opset 18, IR 8 (ONNX 1.13), with activations of 16 bits opset 21, IR 10 (1.16); the messages are ours ([`proto`]), encoded by `prost`, so that neither protoc nor somebody's
 //!            generated copy of all of ONNX is needed
 //! Precision  [`Precision`]; layers in f32 as in training
 //! Accuracy   tests hold the graph against the scalar twin: in Rust by an interpreter of their own, and by onnxruntime
@@ -11,11 +11,13 @@ mod layers;
 mod metadata;
 mod output;
 pub mod proto;
+mod quantised;
 
 use prost::Message;
 
 use crate::LearnError;
 use crate::config::DataConfig;
+use crate::quantisation::QuantisedNetwork;
 use crate::training::TrainedNetwork;
 use features::features;
 use graph::GraphBuilder;
@@ -26,10 +28,12 @@ use proto::{ModelProto, OperatorSetIdProto, data_type};
 pub use graph::{INPUT, OUTPUT};
 pub use metadata::{DOMAIN_KEY, INPUTS_KEY, MODEL_KEY};
 
-/// The set of ONNX's operators that is used.
+/// The set of ONNX's operators that is used, and the version of the format that came with it.
 pub const OPSET: i64 = 18;
-/// The version of ONNX's format that came with it.
 const IR_VERSION: i64 = 8;
+/// Those of a network with activations of 16 bits, which ONNX has since 1.16.
+const OPSET_OF_16_BITS: i64 = 21;
+const IR_VERSION_OF_16_BITS: i64 = 10;
 /// What a protobuf message holds at most.
 const BYTES_MAX: usize = i32::MAX as usize;
 
@@ -66,7 +70,7 @@ impl Precision {
     }
 }
 
-/// A network as a model of ONNX. `domain` is what it was trained on, for the metadata.
+/// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
 ///
 /// Errors: [`LearnError::BadValue`] for a network of more than the 2 GiB that the format holds.
 pub fn export(
@@ -74,32 +78,63 @@ pub fn export(
     domain: Option<&DataConfig>,
     precision: Precision,
 ) -> Result<ModelProto, LearnError> {
-    let TrainedNetwork { architecture, parameters, statistics, step, .. } = network;
+    model_of(network, None, domain, precision)
+}
+
+/// A quantised network as a model of ONNX: integers between QuantizeLinear and DequantizeLinear.
+///
+/// Errors: as of [`export`], and for layers in f64, which have no integers.
+pub fn export_quantised(
+    network: &QuantisedNetwork,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    if precision == Precision::Double {
+        return Err(LearnError::bad("precision", "double", "mixed or float: integers are made of f32"));
+    }
+    model_of(&network.network, Some(network), domain, precision)
+}
+
+fn model_of(
+    network: &TrainedNetwork,
+    quantised: Option<&QuantisedNetwork>,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
     let layout = architecture.layout();
     let mut graph = GraphBuilder::new(precision);
     let shown = features(&mut graph, architecture);
-    let last = layers(&mut graph, architecture, &layout, Numbers { parameters, statistics }, &shown.features);
+    let integers = quantised.map_or(&[][..], |quantised| &quantised.layers);
+    let numbers = Numbers { parameters, statistics, quantised: integers };
+    let last = layers(&mut graph, architecture, &layout, numbers, &shown.features);
     let price = output(&mut graph, architecture.output, &last, &shown);
     let inputs = architecture.features.model.input_names().len();
+    let (ir_version, opset) = match integers.iter().any(|layer| layer.activation.bits > 8) {
+        true => (IR_VERSION_OF_16_BITS, OPSET_OF_16_BITS),
+        false => (IR_VERSION, OPSET),
+    };
+    let model = architecture.features.model.as_str();
     let model = ModelProto {
-        ir_version: Some(IR_VERSION),
+        ir_version: Some(ir_version),
         producer_name: Some("zomma".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         model_version: i64::try_from(*step).ok(),
-        doc_string: Some(format!(
-            "{} prices by a network of {}",
-            architecture.features.model.as_str(),
-            architecture.describe()
-        )),
+        doc_string: Some(format!("{model} prices by a network of {}", architecture.describe())),
         graph: Some(graph.finish(inputs as i64, &price, architecture.describe())),
-        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(OPSET) }],
-        metadata_props: metadata::entries(network, domain, precision),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(opset) }],
+        metadata_props: metadata::entries(network, quantised, domain.or(data.as_ref()), precision),
     };
     if model.encoded_len() > BYTES_MAX {
         let allowed = "a network of less than 2 GiB, which is what a file of ONNX holds";
         return Err(LearnError::bad("network", architecture.describe(), allowed));
     }
     Ok(model)
+}
+
+/// The set of operators that a model asks for.
+pub fn opset(model: &ModelProto) -> Option<i64> {
+    model.opset_import.iter().find(|set| set.domain.as_deref().unwrap_or_default().is_empty())?.version
 }
 
 /// The bytes of a model's file.

@@ -7,10 +7,12 @@ use prost::Message;
 pub mod data_type {
     /// f32
     pub const FLOAT: i32 = 1;
+    /// u8
+    pub const UINT8: i32 = 2;
     /// i8
     pub const INT8: i32 = 3;
-    /// i32
-    pub const INT32: i32 = 6;
+    /// u16
+    pub const UINT16: i32 = 4;
     /// i64
     pub const INT64: i32 = 7;
     /// f64

@@ -9,6 +9,7 @@ use super::*;
 use crate::config::{NetworkConfig, Normalisation, PricingModel, TrainConfig};
 use crate::data::{PointSet, uniform};
 use crate::network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value};
+use crate::quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer};
 use interpreter::run;
 
 /// Features of a model that are not its defaults, to its own and all others.
@@ -125,7 +126,8 @@ proptest! {
             let numbers: i64 = tensor.dims.iter().product();
             let size = match tensor.data_type.unwrap() {
                 data_type::DOUBLE | data_type::INT64 => 8,
-                _ => 4,
+                data_type::FLOAT => 4,
+                other => panic!("a constant of type {other}"),
             };
             prop_assert_eq!(tensor.raw_data.as_ref().unwrap().len() as i64, numbers * size);
         }
@@ -190,4 +192,88 @@ fn what_is_no_model_is_refused() {
     let (network, _) = network(&NetworkConfig::default(), PricingModel::BlackScholes, 4, 1);
     let bytes = encode(&export(&network, None, Precision::Mixed).unwrap());
     assert!(decode(&bytes[..bytes.len() / 2]).is_err());
+}
+
+/// A network whose hidden layers but the first are in integers that reach over what the layer is given.
+fn quantised(activation: Activation, residual: bool, bits: u32, seed: u64) -> (QuantisedNetwork, Vec<f64>) {
+    let config = NetworkConfig { width: 11, depth: 3, activation, residual, ..NetworkConfig::default() };
+    let (mut network, inputs) = network(&config, PricingModel::BlackScholes, 40, seed);
+    let layout = network.architecture.layout();
+    let mut layers = Vec::new();
+    for (layer, places) in layout.hidden.iter().enumerate().skip(1) {
+        let weights = places.weight.of(&network.parameters);
+        let most = |j: usize| weights.iter().skip(j).step_by(11).fold(0.0, |most: f32, w| most.max(w.abs()));
+        let weight_scales: Vec<f32> = (0..11).map(|j| most(j) / 127.0).collect();
+        let integers = weights.iter().enumerate().map(|(i, w)| (w / weight_scales[i % 11]).round() as i8);
+        let quantised = QuantisedLayer {
+            layer,
+            inputs: 11,
+            units: 11,
+            activation: ActivationScale::over(bits, -1.5, 4.0),
+            weights: integers.collect(),
+            weight_scales,
+            bias: places.bias.of(&network.parameters).to_vec(),
+        };
+        let weights = quantised.dequantised_weights();
+        layers.push(quantised);
+        places.weight.of_mut(&mut network.parameters).copy_from_slice(&weights);
+    }
+    (QuantisedNetwork { network, layers, errors: QuantisationErrors::default() }, inputs)
+}
+
+/// A row through the layers in f64, with what a quantised layer is given rounded to its integers.
+fn emulated(quantised: &QuantisedNetwork, row: &[f64]) -> f64 {
+    let TrainedNetwork { architecture, parameters, .. } = &quantised.network;
+    let layout = architecture.layout();
+    let shown = architecture.features.shown(row);
+    let mut given = shown.values[..architecture.features.kinds.len()].to_vec();
+    let product = |given: &[f64], weight: &[f32], bias: &[f32]| -> Vec<f64> {
+        let units = bias.len();
+        let of = |j: usize| given.iter().zip(weight.iter().skip(j).step_by(units)).map(|(x, w)| x * f64::from(*w));
+        (0..units).map(|j| of(j).sum::<f64>() + f64::from(bias[j])).collect()
+    };
+    for (layer, places) in layout.hidden.iter().enumerate() {
+        let seen: Vec<f64> = match quantised.layers.iter().find(|quantised| quantised.layer == layer) {
+            Some(QuantisedLayer { activation, .. }) => {
+                given.iter().map(|x| f64::from(activation.dequantise(activation.quantise(*x as f32)))).collect()
+            }
+            None => given.clone(),
+        };
+        let sums = product(&seen, places.weight.of(parameters), places.bias.of(parameters));
+        let values = sums.iter().map(|z| architecture.activation.twin(*z)[0]);
+        let residual = architecture.is_residual(layer);
+        given = values.enumerate().map(|(j, value)| value + if residual { given[j] } else { 0.0 }).collect();
+    }
+    let r = product(&given, layout.out_weight.of(parameters), layout.out_bias.of(parameters))[0];
+    architecture.output.price(r, row[0], shown.total_volatility)
+}
+
+#[test]
+fn a_quantised_network_is_its_integers() {
+    for (seed, activation) in Activation::ALL.into_iter().enumerate() {
+        for (bits, residual) in [(8, false), (8, true), (16, false), (16, true)] {
+            let (quantised, inputs) = quantised(activation, residual, bits, seed as u64);
+            for precision in [Precision::Mixed, Precision::Float] {
+                let model = decode(&encode(&export_quantised(&quantised, None, precision).unwrap())).unwrap();
+                assert_eq!(opset(&model), Some(if bits == 8 { 18 } else { 21 }));
+                let prices = run(&model, &inputs);
+                let errors =
+                    inputs.chunks_exact(3).zip(&prices).map(|(row, price)| (price - emulated(&quantised, row)).abs());
+                let mut errors: Vec<f64> = errors.collect();
+                errors.sort_by(f64::total_cmp);
+                // A sum that f32 and f64 put on two sides of a half becomes another integer, which a step of 5.5/255 makes felt.
+                let step = if bits == 8 { 5e-3 } else { 2e-5 };
+                let (most, middle) = (errors[errors.len() - 1], errors[errors.len() / 2]);
+                assert!(middle < 1e-6 && most < step, "{activation:?} {bits} {precision:?}: {middle:e} {most:e}");
+            }
+            // The rounding is in it: with the integers gone the prices are others.
+            let plain = export(&quantised.network, None, Precision::Mixed).unwrap();
+            let rounded = export_quantised(&quantised, None, Precision::Mixed).unwrap();
+            let differs = run(&plain, &inputs).iter().zip(run(&rounded, &inputs)).any(|(a, b)| (a - b).abs() > 1e-7);
+            assert!(differs, "{activation:?} {bits}");
+            assert_eq!(metadata(&rounded, "zomma.activation_bits"), Some(if bits == 8 { "8,8" } else { "16,16" }));
+            let refused = export_quantised(&quantised, None, Precision::Double).unwrap_err().to_string();
+            assert!(refused.contains("mixed or float"), "{refused}");
+        }
+    }
 }

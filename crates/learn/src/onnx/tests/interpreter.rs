@@ -33,6 +33,11 @@ impl Tensor {
             data_type::INT64 => {
                 bytes.chunks_exact(8).map(|x| i64::from_le_bytes(x.try_into().unwrap()) as f64).collect()
             }
+            data_type::INT8 => bytes.iter().map(|x| f64::from(*x as i8)).collect(),
+            data_type::UINT8 => bytes.iter().map(|x| f64::from(*x)).collect(),
+            data_type::UINT16 => {
+                bytes.chunks_exact(2).map(|x| f64::from(u16::from_le_bytes(x.try_into().unwrap()))).collect()
+            }
             other => panic!("tensors of type {other}"),
         };
         Self { shape: tensor.dims.iter().map(|side| *side as usize).collect(), numbers, r#type }
@@ -99,7 +104,10 @@ fn outputs(node: &NodeProto, given: &[&Tensor]) -> Vec<Tensor> {
     vec![match node.op_type.as_deref().unwrap() {
         "Split" => return split(node, one),
         "Concat" => concat(given),
-        "Gemm" => gemm(given),
+        "Gemm" => gemm(one, given[1]).with(given[2], |a, b| a + b),
+        "MatMul" => gemm(one, given[1]),
+        "QuantizeLinear" => quantise(given),
+        "DequantizeLinear" => dequantise(node, given),
         "LayerNormalization" => layer_norm(node, given),
         "BatchNormalization" => batch_norm(node, given),
         "Identity" => one.clone(),
@@ -143,13 +151,36 @@ fn concat(given: &[&Tensor]) -> Tensor {
     Tensor { shape: vec![rows, given.len()], numbers, r#type: given[0].r#type }
 }
 
-fn gemm(given: &[&Tensor]) -> Tensor {
-    let [a, b, c] = given else { panic!("three operands") };
-    assert!(a.r#type == b.r#type && a.r#type == c.r#type && a.shape[1] == b.shape[0]);
+fn gemm(a: &Tensor, b: &Tensor) -> Tensor {
+    assert!(a.r#type == b.r#type && a.shape[1] == b.shape[0]);
     let (rows, inner, columns) = (a.shape[0], a.shape[1], b.shape[1]);
-    let number = |i: usize, j: usize| (0..inner).map(|k| a.at(i, k) * b.at(k, j)).sum::<f64>() + c.at(i, j);
+    let number = |i: usize, j: usize| (0..inner).map(|k| a.at(i, k) * b.at(k, j)).sum::<f64>();
     let numbers = (0..rows * columns).map(|n| number(n / columns, n % columns)).collect();
     Tensor { shape: vec![rows, columns], numbers, r#type: a.r#type }
+}
+
+fn quantise(given: &[&Tensor]) -> Tensor {
+    let [x, scale, zero] = given else { panic!("three operands") };
+    assert!(x.r#type == scale.r#type && scale.shape.is_empty() && zero.shape.is_empty());
+    let most = match zero.r#type {
+        data_type::UINT8 => 255.0,
+        data_type::UINT16 => 65535.0,
+        other => panic!("integers of type {other}"),
+    };
+    // Rounded to f32 before it is rounded to a whole number, as f32 divides.
+    let integer =
+        |x: f64| (f64::from((x / scale.numbers[0]) as f32).round_ties_even() + zero.numbers[0]).clamp(0.0, most);
+    Tensor { r#type: zero.r#type, ..x.map(integer) }
+}
+
+fn dequantise(node: &NodeProto, given: &[&Tensor]) -> Tensor {
+    let [q, scale, zero] = given else { panic!("three operands") };
+    assert_eq!(q.r#type, zero.r#type);
+    // One scale, or one for each column.
+    assert!(scale.shape == zero.shape && (scale.shape.is_empty() || attribute(node, "axis").unwrap().i == Some(1)));
+    let columns = q.shape[1];
+    let numbers = q.numbers.iter().enumerate().map(|(i, q)| (q - zero.at(0, i % columns)) * scale.at(0, i % columns));
+    Tensor { shape: q.shape.clone(), numbers: numbers.collect(), r#type: scale.r#type }
 }
 
 fn epsilon(node: &NodeProto) -> f64 {
