@@ -10,7 +10,7 @@ use super::*;
 use crate::LearnError;
 use crate::config::{TrainConfig, TrainingConfig};
 use crate::network::{Architecture, Batch, Loss, LossScales, Native};
-use crate::training::{Engine, Progress, RunFolder, Trainer, Watch};
+use crate::training::{Engine, Progress, RunFolder, Start, Trainer, Watch};
 
 struct Clock(Instant);
 
@@ -98,7 +98,7 @@ fn profiled(network: &str, data: &str, delays: Delays, change: fn(&mut TrainingC
     let make = move |_: &TrainConfig, architecture: &Architecture| -> Result<Box<dyn Engine + Send>, LearnError> {
         Ok(Box::new(SlowEngine(Native::new(architecture.clone()), delays)))
     };
-    let mut trainer = Trainer::new(config, run, false, &make).unwrap();
+    let mut trainer = Trainer::new(config, Start::alone(run), &make).unwrap();
     let profiler = Arc::new(Profiler::new(Box::new(Clock(Instant::now()))));
     trainer.profile(Arc::clone(&profiler));
     trainer.train(&mut SlowWatch(Instant::now(), delays.a_step)).unwrap();
