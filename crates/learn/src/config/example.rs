@@ -19,6 +19,7 @@ output = "bounds"           # bounds: between intrinsic value and forward, with 
 [data]
 model = "black_scholes"     # or heston, with the ranges v0, kappa, theta_v, sigma_v, rho_v instead of volatility
 # samples = 1000000         # rows drawn again and again; fresh ones for every step where absent
+# shards = "shards/black_scholes"   # instead: rows of Parquet files, of `zomma labels` or of one's own (docs/training-data.md)
 differentials = true        # learn the derivatives by every input with the price
 near_the_money = 0.5        # share of training rows within five deviations of the forward
 held_out = 65536            # rows that are priced but never learned

@@ -176,9 +176,10 @@ impl Trainer {
             return self.source.first(count);
         }
         let inputs = self.config.data.model.input_names().len();
-        let mut rows = self.held_out.clone();
+        let held_out = self.source.held_out_rows()?;
+        let mut rows = held_out.clone();
         while rows.len() < count {
-            rows.append(&self.held_out);
+            rows.append(&held_out);
         }
         rows.resize(count, inputs);
         Ok(rows)
