@@ -20,6 +20,7 @@ mod mdp3;
 mod models;
 mod portfolio;
 mod program;
+mod ranks;
 mod recovery;
 mod risk;
 mod rubbish;
