@@ -15,7 +15,7 @@ use crate::config::{PriceScale, TrainConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
-use crate::parallel::Group;
+use crate::parallel::{Group, Said};
 use crate::profiling::{Profiler, Span, Stage};
 
 /// Rows on which gamma is looked at when training is done.
@@ -218,10 +218,14 @@ impl Trainer {
         self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
         let mut progress = self.progress();
         let mut waited_seconds = 0;
+        let seen = |watch: &dyn Watch| (before + watch.seconds() - begun, watch.should_stop());
+        // Clocks and signals differ: what counts in a group is what all have said with the last gradient.
+        let mut agreed = self.group.agree(seen(watch))?;
         let ending = loop {
-            // Clocks and signals differ: the first rank's time counts, and any rank's wish to leave.
-            let (seconds, stop) = self.group.agree(before + watch.seconds() - begun, watch.should_stop())?;
-            self.state.standing.seconds = seconds;
+            if self.group.world_size() == 1 {
+                agreed = seen(watch);
+            }
+            self.state.standing.seconds = agreed.0;
             progress.done = self.done();
             if progress.done >= 1.0 {
                 break Ending::Finished;
@@ -229,14 +233,17 @@ impl Trainer {
             if training.early_stopping.is_some_and(|looks| self.state.standing.looks_without_better >= looks) {
                 break Ending::StoppedEarly;
             }
-            if stop {
+            if agreed.1 {
                 self.checkpoint()?;
                 self.group.wait()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
             let profiler = self.profiler.clone();
             let _step = span(&profiler, Stage::Step);
-            let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
+            let (seconds, stop) = seen(watch);
+            let said = Said { loss: Loss::default(), seconds, stop };
+            let Said { loss, seconds, stop } = self.gather(&mut rows, &mut next, (&mut gradient, &mut part), said)?;
+            agreed = (seconds, stop);
             let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
             if waited > waited_seconds {
                 watch.warn(&format!("waited {} s for rows of the shards", waited - waited_seconds));
@@ -297,21 +304,20 @@ impl Trainer {
         }
     }
 
-    /// The loss and the gradient of a step's batches, of all ranks' rows; the next batch is labelled meanwhile. What a step moves besides the
-    /// parameters is moved when all of it is there.
+    /// The loss and the gradient of a step's batches, of all ranks' rows, and what is said with them; the next batch is labelled meanwhile. What
+    /// a step moves besides the parameters is moved when all of it is there.
     fn gather(
         &mut self,
         rows: &mut Rows,
         next: &mut Rows,
-        gradient: &mut [f32],
-        part: &mut [f32],
-    ) -> Result<Loss, LearnError> {
+        (gradient, part): (&mut [f32], &mut [f32]),
+        mut said: Said,
+    ) -> Result<Said, LearnError> {
         let Self { source, engine, state, scales, config, group, profiler, .. } = self;
         let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
         let first = group.shard(batch_rows).first as u64;
         let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
         let share = 1.0 / accumulate as f64;
-        let mut sum = Loss::default();
         let (mut drawn, mut statistics) = (state.standing.drawn, state.statistics.clone());
         for batch in 0..accumulate {
             drawn += batch_rows as u64;
@@ -341,18 +347,18 @@ impl Trainer {
             if batch > 0 {
                 gradient.iter_mut().zip(&*part).for_each(|(sum, part)| *sum += part);
             }
-            sum.price += share * loss.price;
-            sum.differential += share * loss.differential;
+            said.loss.price += share * loss.price;
+            said.loss.differential += share * loss.differential;
             std::mem::swap(rows, next);
         }
         if accumulate > 1 {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
         let _communication = if ranks > 1 { span(profiler, Stage::Communication) } else { None };
-        group.sum_gradient(gradient, [&mut sum.price, &mut sum.differential])?;
+        group.sum_gradient(gradient, &mut said)?;
         group.mean(&mut statistics)?;
         (state.standing.drawn, state.statistics) = (drawn, statistics);
-        Ok(sum)
+        Ok(said)
     }
 
     /// Takes a step, or skips it; the norm of the gradient before it was shortened.
@@ -398,7 +404,7 @@ impl Trainer {
                 self.network(step, progress.evaluation.clone()).write(&self.folder.kept(step))?;
             }
         }
-        let kept = Kept { step, price_rmse: self.group.agree(price_rmse, false)?.0 };
+        let kept = Kept { step, price_rmse: self.group.agree((price_rmse, false))?.0 };
         let place = self.place(kept.price_rmse);
         let standing = &mut self.state.standing;
         let is_best = standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
