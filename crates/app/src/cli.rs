@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, risk, sql, store, surface, train,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, quantize, risk, sql, store, surface, train,
     tune,
 };
 
@@ -25,6 +25,7 @@ zomma: an options desk in one binary
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
+  zomma quantize NETWORK -o OUT    such a network in 8-bit integers, its loss measured; zomma price --network prices by both
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
                                    retention, compaction, copies, checks
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
@@ -83,6 +84,8 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
+    /// Shrink a trained network to 8-bit integers, where that loses little.
+    Quantize(quantize::QuantizeArgs),
     /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.
     Store(store::StoreArgs),
     /// Generated data to try things on.

@@ -18,6 +18,7 @@ mod interrupt;
 mod logging;
 mod option_features;
 mod output_file;
+mod quantize;
 mod report;
 mod sql;
 mod store;

@@ -12,6 +12,7 @@ pub mod greeks;
 pub mod iv;
 pub mod portfolio;
 pub mod price;
+pub mod quantize;
 pub mod risk;
 pub mod sql;
 pub mod store;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
+        Some(Command::Quantize(args)) => quantize::run(&args),
         Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -20,6 +20,7 @@ mod mdp3;
 mod models;
 mod portfolio;
 mod program;
+mod quantize;
 mod recovery;
 mod risk;
 mod rubbish;
