@@ -20,6 +20,7 @@ mod onnx;
 mod option_features;
 mod output_file;
 mod pinn;
+mod quantize;
 mod report;
 mod runs;
 mod sql;

@@ -23,6 +23,7 @@ mod onnx;
 mod pinn;
 mod portfolio;
 mod program;
+mod quantize;
 mod ranks;
 mod recovery;
 mod risk;

@@ -7,8 +7,14 @@
 //! An exporter reads [`QuantisedNetwork::layers`] (integers, scales, zero points) and, for the rest, the parameters of
 //! [`QuantisedNetwork::network`] in their layout. See docs/inference.md.
 
+mod calibration;
+mod compensation;
+mod emulation;
 mod file;
 mod layer;
+mod quantise;
 
+pub use calibration::Calibration;
 pub use file::QuantisedNetwork;
 pub use layer::{ActivationScale, LayerErrors, QuantisationErrors, QuantisedLayer};
+pub use quantise::{QuantisationOptions, quantise};
