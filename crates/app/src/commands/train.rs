@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
     training::{RunFolder, Trainer},
 };
 
@@ -27,7 +27,21 @@ costs by the network and by the formula.
 Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
-  $ zomma train black_scholes.toml -o runs/black_scholes --resume";
+  $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma train --example heston > heston.toml
+  $ zomma train --example implied_volatility > implied_volatility.toml";
+
+/// A config that `--example` prints.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum ExampleConfig {
+    /// Prices under Black–Scholes.
+    BlackScholes,
+    /// Prices under Heston.
+    Heston,
+    /// The volatility that a price implies.
+    ImpliedVolatility,
+}
 
 /// Arguments of `zomma train`.
 #[derive(Debug, Args)]
@@ -37,8 +51,8 @@ pub struct TrainArgs {
     #[arg(value_name = "CONFIG", required_unless_present = "example")]
     config: Option<PathBuf>,
     /// Print a commented config and leave.
-    #[arg(long)]
-    example: bool,
+    #[arg(long, value_name = "NETWORK", num_args = 0..=1, default_missing_value = "black_scholes")]
+    example: Option<ExampleConfig>,
     /// Go on from the folder's checkpoint.
     #[arg(long)]
     resume: bool,
@@ -55,8 +69,12 @@ pub struct TrainArgs {
 
 /// Runs it.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    if args.example {
-        return commands::print(EXAMPLE_CONFIG);
+    if let Some(example) = args.example {
+        return commands::print(match example {
+            ExampleConfig::BlackScholes => BLACK_SCHOLES,
+            ExampleConfig::Heston => HESTON_EXAMPLE,
+            ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
+        });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();

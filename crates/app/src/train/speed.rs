@@ -6,11 +6,12 @@ use zomma_base::{OptionType, Status};
 use zomma_learn::{
     config::{PricingModel, TrainConfig},
     data::Source,
-    training::TrainedNetwork,
+    training::{Quotes, TrainedNetwork},
 };
 use zomma_pricing::{
     black::{self, RowColumns},
     fourier::{self, Columns, Heston, Model},
+    implied_vol::{self, PriceColumns},
 };
 
 /// Rows of a batch.
@@ -38,7 +39,7 @@ pub fn measure(config: &TrainConfig, network: &TrainedNetwork) -> anyhow::Result
     let Some(native) = network.native() else { return Ok(None) };
     let rows = Source::new(&config.data, config.training.seed)?.first(ROWS)?;
     let mut prices = vec![0.0; ROWS];
-    let network_ns = least(|| native.prices(&network.parameters, &rows.inputs, &mut prices));
+    let mut network_ns = least(|| native.prices(&network.parameters, &rows.inputs, &mut prices));
     let inputs = config.data.model.input_names().len();
     let column = |j: usize| rows.inputs.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
     let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
@@ -72,6 +73,34 @@ pub fn measure(config: &TrainConfig, network: &TrainedNetwork) -> anyhow::Result
                 dividend_yield: &zeros,
             };
             ("Fourier series", least(|| fourier::price_batch(&columns, &mut prices, &mut status)))
+        }
+        PricingModel::BlackScholesImpliedVolatility => {
+            let option_type: Vec<OptionType> =
+                spot.iter().map(|m| if *m < 1.0 { OptionType::Call } else { OptionType::Put }).collect();
+            // The third input is the price over √(forward·strike).
+            let price: Vec<f64> = spot.iter().zip(&volatility).map(|(m, price)| price * m.sqrt()).collect();
+            // As a user asks: with the bounds of every row checked.
+            let quotes = Quotes {
+                option_type: &option_type,
+                forward: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                price: &price,
+            };
+            network.implied_volatilities(&quotes, &config.data, &mut prices, &mut status)?;
+            network_ns = least(|| {
+                // It was refused above if it is to be refused at all.
+                let _ = network.implied_volatilities(&quotes, &config.data, &mut prices, &mut status);
+            });
+            let rows = PriceColumns {
+                option_type: &option_type,
+                forward: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                discount_factor: &ones,
+                price: &price,
+            };
+            ("solver", least(|| implied_vol::implied_volatility(&rows, &mut prices, &mut status)))
         }
     };
     Ok(Some(Speed { network_ns, teacher_ns, teacher }))

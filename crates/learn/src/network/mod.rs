@@ -13,6 +13,7 @@ mod layout;
 mod native;
 mod output;
 mod twin;
+mod variance_moments;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
