@@ -8,6 +8,9 @@ use crate::network::Activation;
 
 /// How a target multiplies and adds.
 pub(super) trait MultiplyAdd: Copy {
+    /// The same in f64.
+    type Wide: zomma_pricing::math::MultiplyAdd;
+
     /// a·b + c.
     fn of(a: f32, b: f32, c: f32) -> f32;
 }
@@ -21,6 +24,8 @@ pub(super) struct Fused;
 pub(super) struct Plain;
 
 impl MultiplyAdd for Fused {
+    type Wide = zomma_pricing::math::Fused;
+
     #[inline(always)]
     fn of(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)
@@ -28,6 +33,8 @@ impl MultiplyAdd for Fused {
 }
 
 impl MultiplyAdd for Plain {
+    type Wide = zomma_pricing::math::Plain;
+
     #[inline(always)]
     fn of(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
