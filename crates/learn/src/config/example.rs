@@ -92,7 +92,7 @@ rho_v = { min = -0.9, max = 0.2 }
 
 [training]
 minutes = 10.0              # or steps = …
-batch = 256                 # many small steps: at equal time a quarter of the error of batches of 1024
+batch = 256                 # many small steps: in equal time a third of the error of batches of 1024
 optimiser = "adam"
 learning_rate = 0.007
 warm_up = 200
