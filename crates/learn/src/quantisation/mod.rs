@@ -9,6 +9,8 @@
 
 mod file;
 mod layer;
+mod twin;
 
 pub use file::QuantisedNetwork;
 pub use layer::{ActivationScale, LayerErrors, QuantisationErrors, QuantisedLayer};
+pub use twin::quantised_value;
