@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, price, risk, runs,
-    sql, store, surface, train, tune,
+    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, price, quantize,
+    risk, runs, sql, store, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -29,6 +29,7 @@ zomma: an options desk in one binary
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
   zomma export NETWORK -o MODEL    such a network as ONNX, held against ONNX Runtime; zomma onnx run computes it
   zomma runs list|compare|sync     runs of training beside each other, the best first, and told to MLflow
+  zomma quantize NETWORK -o OUT    such a network in 8-bit integers, its loss measured; zomma price --network prices by both
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
                                    retention, compaction, copies, checks
   zomma gpu list|health|serve      the GPUs of this machine: what they are, whether they can be trusted
@@ -95,6 +96,8 @@ pub enum Command {
     Onnx(onnx::OnnxArgs),
     /// Runs of training: which is the best, and what servers do not know yet.
     Runs(runs::RunsArgs),
+    /// Shrink a trained network to 8-bit integers, where that loses little.
+    Quantize(quantize::QuantizeArgs),
     /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.
     Store(store::StoreArgs),
     /// Generated data to try things on.

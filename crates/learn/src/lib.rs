@@ -13,6 +13,7 @@ pub mod network;
 pub mod onnx;
 pub mod parallel;
 pub mod physics;
+pub mod profiling;
 pub mod quantisation;
 pub mod search;
 pub mod tracking;

@@ -11,7 +11,7 @@ use zomma_pricing::{
     valuation::{Accuracy, Method, ModelName, Settings},
 };
 
-use super::{Verb, engine::Engine, expiry, fields::Defaults};
+use super::{ByNetwork, Verb, engine::Engine, expiry, fields::Defaults};
 use crate::{commands, failure::BadArguments, gpu_config::GpuConfigArgs};
 
 /// Units of the Greeks.
@@ -181,6 +181,8 @@ pub struct Plan {
     pub engine: Engine,
     /// The surface that is asked, under [`Verb::Query`].
     pub surface: Option<SavedSurface>,
+    /// The network that prices, in the place of `settings`.
+    pub network: Option<ByNetwork>,
 }
 
 impl BatchArgs {
@@ -190,7 +192,7 @@ impl BatchArgs {
         commands::use_threads(self.threads)?;
         let engine = Engine::choose(&self.gpu.load()?)?;
         let defaults = Defaults { model: self.model, exercise: self.exercise, valuation_time: self.valuation_time };
-        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface: None })
+        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface: None, network: None })
     }
 
     /// The input in messages.

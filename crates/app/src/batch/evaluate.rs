@@ -21,8 +21,9 @@ pub(super) const fn bytes_per_row(results: usize) -> usize {
 
 /// Values every row of a request.
 pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
-    let mut results = match plan.verb.order() {
-        Some((order, units)) => {
+    let mut results = match (&plan.network, plan.verb.order()) {
+        (Some(network), _) => network.evaluate(&request.table),
+        (None, Some((order, units))) => {
             let mut results = values(&request.table, order, plan)?;
             in_units(&mut results, order, units);
             if plan.settings.method.error_column().is_some() {
@@ -31,7 +32,7 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
             }
             results
         }
-        None => implied::evaluate(request, &plan.engine)?,
+        (None, None) => implied::evaluate(request, &plan.engine)?,
     };
     for (row, _) in results.status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
         results.columns.iter_mut().for_each(|column| column[row] = f64::NAN);

@@ -6,6 +6,7 @@
 mod args;
 mod arrow_cells;
 mod book;
+mod by_network;
 mod csv_cells;
 mod engine;
 mod evaluate;
@@ -26,6 +27,7 @@ mod timed;
 pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
 pub use arrow_cells::{append_line, append_rows, cells};
 pub use book::{Book, read as read_book};
+pub use by_network::ByNetwork;
 pub use engine::Engine;
 pub use expiry::parse_instant;
 pub use fields::Defaults;
@@ -92,6 +94,13 @@ impl Verb {
 /// Runs a verb over a table.
 pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<()> {
     run_plan(args, &args.plan(verb, settings)?)
+}
+
+/// Prices a table by a network. The rows' model is the network's.
+pub fn run_by_network(args: &BatchArgs, network: ByNetwork) -> anyhow::Result<()> {
+    let mut plan = args.plan(Verb::Price(Order::None, Units::Raw), Settings::default())?;
+    plan.defaults.model = network.model();
+    run_plan(args, &Plan { network: Some(network), ..plan })
 }
 
 /// Asks a surface at the points of a table.

@@ -113,6 +113,6 @@ fn compute(cells: &dyn Cells, layout: &Layout, plan: &Plan) -> anyhow::Result<(R
             evaluate::evaluate(&request, plan)?
         }
     };
-    let tally = Tally::of(&results.status, cells, layout, plan.verb);
+    let tally = Tally::of(&results.status, cells, layout, plan);
     Ok((results, tally))
 }

@@ -8,6 +8,7 @@ use zomma_pricing::valuation::Parameter;
 
 use super::{
     BatchArgs, Verb,
+    args::Plan,
     engine::Engine,
     fields::{Field, Layout},
     request::Cells,
@@ -33,13 +34,19 @@ struct Fault {
 
 impl Tally {
     /// Counts a chunk's rows.
-    pub fn of(status: &[Status], cells: &dyn Cells, layout: &Layout, verb: Verb) -> Self {
+    pub fn of(status: &[Status], cells: &dyn Cells, layout: &Layout, plan: &Plan) -> Self {
         let mut tally = Self { rows: status.len() as u64, faults: BTreeMap::new() };
         for (row, &status) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
             tally.faults.entry(status).and_modify(|fault| fault.count += 1).or_insert_with(|| Fault {
                 count: 1,
                 first_row: row as u64 + 1,
-                example: example(status, row, cells, layout, verb),
+                example: {
+                    let example = example(status, row, cells, layout, plan.verb);
+                    match plan.network.as_ref().and_then(|network| network.allowed(status)) {
+                        Some(allowed) => format!("{example}; {allowed}"),
+                        None => example,
+                    }
+                },
             });
         }
         tally

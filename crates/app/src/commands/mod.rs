@@ -11,11 +11,12 @@ pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
-pub mod onnx;
 pub mod labels;
+pub mod onnx;
 pub mod pinn;
 pub mod portfolio;
 pub mod price;
+pub mod quantize;
 pub mod risk;
 pub mod runs;
 pub mod sql;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Onnx(args)) => onnx::run(&args),
         Some(Command::Runs(args)) => runs::run(&args),
+        Some(Command::Quantize(args)) => quantize::run(&args),
         Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -1,9 +1,11 @@
 //! `zomma price`: a table of options in, their prices out.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use zomma_pricing::valuation::Order;
 
-use crate::batch::{self, BatchArgs, MethodArgs, Units, Verb};
+use crate::batch::{self, BatchArgs, ByNetwork, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -23,7 +25,8 @@ Example:
   option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,price,status
   call,100,105,0.25,0.03,0.01,0.2,2.217680903055785,ok
 
-  $ zomma price options.parquet -o priced.parquet --exercise american --greeks second --threads 8";
+  $ zomma price options.parquet -o priced.parquet --exercise american --greeks second --threads 8
+  $ zomma price options.parquet -o priced.parquet --network runs/heston/network.bin";
 
 /// Arguments of `zomma price`.
 #[derive(Debug, Args)]
@@ -40,6 +43,16 @@ pub struct PriceArgs {
     /// Units of the Greeks.
     #[arg(long, value_enum, default_value_t = Units::Raw)]
     units: Units,
+    /// Price by a network that `zomma train` or `zomma quantize` wrote, which says the rows' model; rows outside of what it
+    /// learned get the status of the field at fault.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        conflicts_with_all = [
+            "greeks", "units", "model", "exercise", "method", "accuracy", "paths", "steps_per_year", "seed", "sampling",
+        ]
+    )]
+    network: Option<PathBuf>,
 }
 
 /// Up to which order Greeks are wanted.
@@ -64,5 +77,8 @@ impl From<GreekOrder> for Order {
 
 /// Runs it.
 pub fn run(args: &PriceArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.network {
+        return batch::run_by_network(&args.batch, ByNetwork::open(path)?);
+    }
     batch::run(Verb::Price(args.greeks.into(), args.units), &args.batch, args.method.settings())
 }

@@ -110,7 +110,8 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
         }
         Verb::Sync { run, mlflow, json } => {
             let told = sync(run, mlflow.as_deref())?;
-            let failed = told.iter().filter(|(_, told)| told.is_err()).count();
+            let why: Vec<String> =
+                told.iter().filter_map(|(sink, told)| Some(format!("{sink}: {}", told.as_ref().err()?))).collect();
             if *json {
                 let sinks: Vec<_> = told
                     .iter()
@@ -118,17 +119,14 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
                     .collect();
                 commands::print(&(serde_json::to_string_pretty(&sinks)? + "\n"))?;
             } else {
-                let line = |(sink, told): &(&str, Result<usize, String>)| match told {
-                    Ok(count) => format!("{sink}: {count} events told\n"),
-                    Err(why) => format!("{sink}: {why}\n"),
+                let line = |(sink, told): &(&str, Result<usize, String>)| {
+                    told.as_ref().map(|count| format!("{sink}: {count} events told\n")).unwrap_or_default()
                 };
                 commands::print(&told.iter().map(line).collect::<String>())?;
             }
-            if failed > 0 {
-                bail!(ExitWith {
-                    code: 1,
-                    message: Some(format!("{}: {failed} of {} were not told all", run.display(), told.len()))
-                });
+            if !why.is_empty() {
+                let message = format!("{}: not told: {}", run.display(), why.join("; "));
+                bail!(ExitWith { code: 1, message: Some(message) });
             }
             Ok(())
         }

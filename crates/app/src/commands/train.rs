@@ -19,7 +19,7 @@ use crate::{
     output_file,
     runs::{Session, Tracked},
     store,
-    train::{Report, Watcher, json, measure, ranks, summary, table},
+    train::{Report, Watcher, json, measure, profile, ranks, summary, table},
 };
 
 /// Worked example of `--help`.
@@ -37,6 +37,7 @@ Example:
   $ zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/black_scholes --resume
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
+  $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
 
 /// Arguments of `zomma train`.
@@ -67,6 +68,9 @@ pub struct TrainArgs {
     /// Seconds that ranks of a group wait for one another before they give up on one that is silent.
     #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = parse_rank_seconds, allow_negative_numbers = true)]
     rank_seconds: f64,
+    /// Take the time of every stage and layer: profile.txt names the bottleneck, trace.json opens in Perfetto.
+    #[arg(long)]
+    profile: bool,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
@@ -134,8 +138,12 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     } else {
         Session::of_another_rank(&folder)
     };
+    let profiler = (args.profile && is_first).then(|| profile::begin(&mut trainer));
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
     watcher.end();
+    if let (Some(profiler), Ok(_)) = (&profiler, &outcome) {
+        eprintln!("{}", profile::end(&mut trainer, profiler, &folder)?);
+    }
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {

@@ -24,6 +24,7 @@ struct Panel {
     x: &'static str,
     y: &'static str,
     curves: Vec<Curve>,
+    legend: SeriesLabelPosition,
 }
 
 fn panels(report: &Report<'_>) -> Vec<Panel> {
@@ -36,6 +37,7 @@ fn panels(report: &Report<'_>) -> Vec<Panel> {
         title: "Held-out residual".into(),
         x: "seconds of training",
         y: "log10",
+        legend: SeriesLabelPosition::UpperRight,
         curves: vec![
             Curve {
                 name: "root mean square".into(),
@@ -81,9 +83,27 @@ fn panels(report: &Report<'_>) -> Vec<Panel> {
         gammas.push(curve(true, &|at| known[at].map(|known| known.gamma * strike)));
     }
     let over = "spot over strike";
-    panels.push(Panel { title: "Price of a call".into(), x: over, y: "of the strike", curves: prices });
-    panels.push(Panel { title: "Price less reference".into(), x: over, y: "of the strike", curves: errors });
-    panels.push(Panel { title: "Gamma".into(), x: over, y: "times the strike", curves: gammas });
+    panels.push(Panel {
+        title: "Price of a call".into(),
+        x: over,
+        y: "of the strike",
+        curves: prices,
+        legend: SeriesLabelPosition::UpperLeft,
+    });
+    panels.push(Panel {
+        title: "Price less reference".into(),
+        x: over,
+        y: "of the strike",
+        curves: errors,
+        legend: SeriesLabelPosition::UpperLeft,
+    });
+    panels.push(Panel {
+        title: "Gamma".into(),
+        x: over,
+        y: "times the strike",
+        curves: gammas,
+        legend: SeriesLabelPosition::UpperRight,
+    });
     panels
 }
 
@@ -155,7 +175,7 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Result<(), 
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(panel.legend.clone())
         .background_style(WHITE.mix(0.8))
         .label_font(("sans-serif", 13))
         .draw()?;

@@ -120,7 +120,7 @@ pub fn table(report: &Report<'_>) -> String {
 
 /// What the accuracy costs by each method.
 fn honest(speed: &Speed) -> String {
-    let Speed { training_seconds, pinn, crank_nicolson, series } = speed;
+    let Speed { training_seconds, pinn, crank_nicolson, series, closed_form } = speed;
     let mut text = format!(
         "\n  time to this accuracy ({:.1e}): the network {training_seconds:.1} s of training, then {:.1} µs an option",
         pinn.price,
@@ -141,13 +141,16 @@ fn honest(speed: &Speed) -> String {
     if let Some(method) = series {
         let _ = write!(text, "; the series {:.2} µs ({:.1e})", method.option_ns / 1e3, method.price);
     }
-    let rivals = crank_nicolson.iter().chain(series);
+    if let Some(method) = closed_form {
+        let _ = write!(text, "; the closed form {:.3} µs", method.option_ns / 1e3);
+    }
+    let rivals = crank_nicolson.iter().chain(series).chain(closed_form);
     let Some(best) = rivals.map(|method| method.option_ns).min_by(f64::total_cmp) else { return text + "\n" };
     if pinn.option_ns < best {
         let options = training_seconds * 1e9 / (best - pinn.option_ns);
         let _ = writeln!(
             text,
-            ".\n  The network has earned its training after {options:.1e} options against the better of these."
+            ".\n  The network has earned its training after {options:.1e} options against the best of these."
         );
     } else {
         text.push_str(".\n  The network never earns its training here: another method is as accurate and faster from the first option on.\n");

@@ -9,7 +9,7 @@ use zomma_learn::physics::{
     EquationKind, Solution, Validation, compare, finite_difference_value, references, test_rows,
 };
 use zomma_pricing::{
-    black::Row,
+    black::{self, Row, RowColumns},
     fourier::{self, Columns, Merton, Model},
 };
 
@@ -44,6 +44,8 @@ pub struct Speed {
     pub crank_nicolson: Option<Method>,
     /// The series of the characteristic function; none where there is no such function.
     pub series: Option<Method>,
+    /// The closed form, where there is one.
+    pub closed_form: Option<Method>,
 }
 
 fn least(rows: usize, mut run: impl FnMut()) -> f64 {
@@ -95,11 +97,12 @@ pub fn measure(solution: &Solution, validation: &Validation) -> Speed {
             Method { name: format!("{} × {} cells and steps", grid.0, grid.1), option_ns, price }
         })
     });
-    Speed { training_seconds, pinn, crank_nicolson, series: series(solution, &many, (some, &prices)) }
+    let [closed_form, series] = formulae(solution, &many, (some, &prices));
+    Speed { training_seconds, pinn, crank_nicolson, series, closed_form }
 }
 
-/// The series of Heston's characteristic function, or of Black–Scholes' (Merton's without jumps).
-fn series(solution: &Solution, many: &[Row], (some, wanted): (&[Row], &[Option<f64>])) -> Option<Method> {
+/// The closed form where there is one, and the series of Heston's characteristic function or of Black–Scholes' (Merton's without jumps).
+fn formulae(solution: &Solution, many: &[Row], (some, wanted): (&[Row], &[Option<f64>])) -> [Option<Method>; 2] {
     let problem = &solution.config.problem;
     let model = |row: &Row| match (problem.equation, &problem.heston) {
         (EquationKind::LocalVolatility, _) => None,
@@ -111,16 +114,17 @@ fn series(solution: &Solution, many: &[Row], (some, wanted): (&[Row], &[Option<f
     };
     let models: Vec<Model> = many.iter().filter_map(model).collect();
     if models.len() != many.len() {
-        return None;
+        return [None, None];
     }
     let column = |of: fn(&Row) -> f64| many.iter().map(of).collect::<Vec<f64>>();
     let option_type: Vec<_> = many.iter().map(|row| row.option_type).collect();
-    let [spot, strike, expiry_years, risk_free_rate, dividend_yield] = [
+    let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = [
         column(|row| row.spot),
         column(|row| row.strike),
         column(|row| row.expiry_years),
         column(|row| row.risk_free_rate),
         column(|row| row.dividend_yield),
+        column(|row| row.volatility),
     ];
     let columns = Columns {
         model: &models,
@@ -132,8 +136,23 @@ fn series(solution: &Solution, many: &[Row], (some, wanted): (&[Row], &[Option<f
         dividend_yield: &dividend_yield,
     };
     let (mut out, mut status) = (vec![0.0; many.len()], vec![Status::Ok; many.len()]);
-    let option_ns = least(many.len(), || fourier::price_batch(&columns, &mut out, &mut status));
-    let found = out.iter().zip(&status).map(|(price, status)| (*status == Status::Ok).then_some(*price));
-    let price = relative(some, found.take(some.len()), wanted);
-    Some(Method { name: "series".into(), option_ns, price })
+    let mut method = |name: &str, price: &dyn Fn(&mut [f64], &mut [Status])| {
+        let option_ns = least(many.len(), || price(&mut out, &mut status));
+        let found = out.iter().zip(&status).map(|(price, status)| (*status == Status::Ok).then_some(*price));
+        Some(Method { name: name.into(), option_ns, price: relative(some, found.take(some.len()), wanted) })
+    };
+    let series = method("series", &|out, status| fourier::price_batch(&columns, out, status));
+    if problem.equation != EquationKind::BlackScholes {
+        return [None, series];
+    }
+    let rows = RowColumns {
+        option_type: &option_type,
+        spot: &spot,
+        strike: &strike,
+        expiry_years: &expiry_years,
+        risk_free_rate: &risk_free_rate,
+        dividend_yield: &dividend_yield,
+        volatility: &volatility,
+    };
+    [method("closed form", &|out, status| black::price(&rows, black::Model::Bsm, out, status)), series]
 }

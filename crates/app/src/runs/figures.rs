@@ -102,10 +102,19 @@ fn draw<'a>(
     Ok(())
 }
 
+/// A number as short as it can be said with two digits.
+fn label(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let text = format!("{value:.1e}");
+    text.replacen(".0e", "e", 1).trim_end_matches("e0").to_owned()
+}
+
 fn curves_on<'a, Y>(
     mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>,
     curves: &[Curve],
-) -> Result<(), Box<dyn std::error::Error + 'a>>
+) -> Result<(), String>
 where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
@@ -116,7 +125,7 @@ where
         .x_labels(6)
         .y_labels(7)
         .x_label_formatter(&|step| format!("{step:.0}"))
-        .y_label_formatter(&|value| if *value == 0.0 { "0".into() } else { format!("{value:.0e}") })
+        .y_label_formatter(&|value| label(*value))
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.08))
         .draw()
@@ -139,4 +148,37 @@ where
             .map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use zomma_learn::tracking::Point;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_short_and_none_is_another_ones() {
+        assert_eq!([0.0, 1e-3, 1.5e-3, 1.0, 4.0, 250.0].map(label), ["0", "1e-3", "1.5e-3", "1", "4", "2.5e2"]);
+    }
+
+    #[test]
+    fn a_plot_is_drawn_where_there_is_something_and_not_where_there_is_nothing() {
+        let mut record = RunRecord::default();
+        let values = |loss: f64| BTreeMap::from([("loss".to_owned(), loss), ("skipped_steps".to_owned(), 0.0)]);
+        record.points = (1..=50).map(|step| Point { at_ms: 0, step, values: values(1.0 / step as f64) }).collect();
+        let drawn: Vec<&str> = FIGURES
+            .iter()
+            .filter(|figure| figure.svg(&record).unwrap().is_some_and(|svg| svg.contains("<polyline")))
+            .map(|figure| figure.name)
+            .collect();
+        // No step was skipped, and nothing else was told.
+        assert_eq!(drawn, ["loss"]);
+        // One point, and a loss that no logarithm has.
+        record.points.truncate(1);
+        assert!(FIGURES[1].svg(&record).unwrap().is_some());
+        record.points[0].values.insert("loss".into(), 0.0);
+        assert!(FIGURES[1].svg(&record).unwrap().is_none());
+    }
 }

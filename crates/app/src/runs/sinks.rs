@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::Context;
 use zomma_learn::{
     config::TrackingConfig,
-    tracking::{self, LocalSink, MlflowConfig, MlflowSink, RunRecord, Secret, Sink, WandbSink},
+    tracking::{
+        self, LocalSink, MlflowConfig, MlflowSink, RunRecord, Secret, Sink, WandbConfig, WandbServer, WandbSink,
+    },
     training::RunFolder,
 };
 
@@ -17,7 +19,10 @@ pub fn sinks(folder: &Path, config: &TrackingConfig) -> anyhow::Result<Vec<Box<d
         sinks.push(Box::new(MlflowSink::new(folder, mlflow).context("tracking.mlflow")?));
     }
     if config.wandb {
-        sinks.push(Box::new(WandbSink::new(folder)));
+        sinks.push(match wandb(&|name| std::env::var(name).ok()) {
+            Some(server) => Box::new(WandbServer::new(server).context("WANDB_BASE_URL")?),
+            None => Box::new(WandbSink::new(folder)),
+        });
     }
     Ok(sinks)
 }
@@ -30,6 +35,13 @@ fn secret(variable: &dyn Fn(&str) -> Option<String>) -> Secret {
         (None, Some(user)) => Secret::Basic(user, variable("MLFLOW_TRACKING_PASSWORD").unwrap_or_default()),
         (None, None) => Secret::None,
     }
+}
+
+/// As wandb's own client has it; none without a key.
+fn wandb(variable: &dyn Fn(&str) -> Option<String>) -> Option<WandbConfig> {
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let address = variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into());
+    Some(WandbConfig { address, key: variable("WANDB_API_KEY")?, entity: variable("WANDB_ENTITY") })
 }
 
 /// A sink, and how many events it was told now, or why not.

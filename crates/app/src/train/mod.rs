@@ -1,5 +1,8 @@
 //! Training from the command line: who watches the run, what it took against the closed form, and the words for it.
 
+pub mod allocations;
+mod nvtx;
+pub mod profile;
 pub mod ranks;
 mod report;
 mod speed;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use zomma_base::{OptionType, Status};
 use zomma_learn::{
     config::{PricingModel, TrainConfig},
+    inference::Pricer,
     training::{TrainedNetwork, Trainer},
 };
 use zomma_pricing::{
@@ -28,21 +29,20 @@ pub struct Speed {
     pub teacher: &'static str,
 }
 
-/// Measures both on the same rows, each with parameters of its own. None for a network that only Burn computes.
+/// Measures both on the same rows, each with parameters of its own. None for a network with norm or dropout.
 ///
 /// # Errors
 ///
 /// Where the rows cannot be made.
 pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
-    let Some(native) = network.native() else { return Ok(None) };
+    let Ok(pricer) = Pricer::new(network) else { return Ok(None) };
     let rows = trainer.examples(ROWS)?;
-    let mut prices = vec![0.0; ROWS];
-    let network_ns = least(|| native.prices(&network.parameters, &rows.inputs, &mut prices));
+    let (mut prices, mut status) = (vec![0.0; ROWS], vec![Status::Ok; ROWS]);
+    let network_ns = least(|| pricer.prices(&rows.inputs, &mut prices, &mut status));
     let inputs = config.data.model.input_names().len();
     let column = |j: usize| rows.inputs.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
     let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
     let [spot, expiry_years, volatility] = [0, 1, 2].map(column);
-    let mut status = vec![Status::Ok; ROWS];
     let (teacher, teacher_ns) = match config.data.model {
         PricingModel::BlackScholes => {
             let rows = RowColumns {

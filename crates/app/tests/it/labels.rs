@@ -198,6 +198,24 @@ fn labels_that_were_killed_are_no_set_until_they_are_finished() {
     assert!(help.contains("Example:") && help.contains("--resume"), "{help}");
 }
 
+#[test]
+fn a_search_learns_from_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let shards = folder.path().join("shards");
+    let path = config(folder.path(), arg(&shards), &[("steps = 600", "steps = 100")]);
+    labels(&path, arg(&shards), &[]);
+    let search =
+        "[search]\nname = \"tiny\"\ntrials = 2\n[search.space]\n\"network.width\" = { low = 4, high = 8, step = 4 }\n";
+    let searched = fs::read_to_string(&path).unwrap().replace("width = 8\n", "");
+    fs::write(&path, format!("{search}{searched}")).unwrap();
+    let output = folder.path().join("search");
+    run(&["tune", arg(&path), "-o", arg(&output)]).ok();
+    let found: Value = serde_json::from_str(&run(&["tune", "report", arg(&output), "--json"]).ok().out).unwrap();
+    let trials = found["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 2);
+    assert!(trials.iter().all(|trial| trial["value"].as_f64().is_some_and(|error| error > 0.0)), "{found}");
+}
+
 /// A file of columns as another program writes it.
 fn write(path: &Path, columns: &[(&str, Vec<Option<f64>>)]) {
     let arrays = columns.iter().map(|(name, cells)| (*name, Arc::new(Float64Array::from(cells.clone())) as ArrayRef));
@@ -268,8 +286,9 @@ fn shards_of_other_programs_are_learned_from_and_bad_ones_refused_by_file_row_an
     write(&b, &prices()[1..]);
     refused(1, &["b.parquet", "no column moneyness", "expiry_years, volatility, price"]);
     fs::copy(&a, &b).unwrap();
-    config(folder.path(), arg(&shards), &settings[1..]);
-    refused(2, &["data.held_out"]);
+    let many = ("held_out = 300", "held_out = 300\ndifferentials = false");
+    config(folder.path(), arg(&shards), &[many, settings[1]]);
+    refused(2, &["data.held_out: 300", "at most 250", arg(&shards)]);
     config(folder.path(), arg(&shards), &[("held_out = 300", "held_out = 100"), settings[1]]);
     refused(1, &["a.parquet", "no column price_by_moneyness", "data.differentials"]);
     config(folder.path(), arg(&shards), &settings);

@@ -19,6 +19,7 @@ output = "bounds"           # bounds: between intrinsic value and forward, with 
 [data]
 model = "black_scholes"     # or heston, with the ranges v0, kappa, theta_v, sigma_v, rho_v instead of volatility
 # samples = 1000000         # rows drawn again and again; fresh ones for every step where absent
+# shards = "shards/black_scholes"   # instead: rows of Parquet files, of `zomma labels` or of one's own (docs/training-data.md)
 differentials = true        # learn the derivatives by every input with the price
 near_the_money = 0.5        # share of training rows within five deviations of the forward
 held_out = 65536            # rows that are priced but never learned
@@ -52,7 +53,7 @@ engine = "auto"             # auto, native, burn_cpu, burn_vulkan, burn_cuda
 [tracking]                  # the run's folder has everything; who else is told of it
 experiment = "zomma"
 every = 100                 # steps between two points
-wandb = false               # a folder that `wandb sync` uploads
+wandb = false               # W&B where WANDB_API_KEY is set, else a folder that `wandb sync` uploads
 # run_name = "first try"    # that of the folder where absent
 # mlflow = "http://127.0.0.1:5000"
 "#;

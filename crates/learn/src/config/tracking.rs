@@ -16,7 +16,7 @@ pub struct TrackingConfig {
     pub every: u64,
     /// Address of an MLflow server. None where absent.
     pub mlflow: Option<String>,
-    /// Whether a folder for `wandb sync` is written.
+    /// Whether Weights & Biases is told where its key is set, and a folder for `wandb sync` is written where it is not.
     pub wandb: bool,
 }
 

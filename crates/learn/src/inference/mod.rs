@@ -7,6 +7,8 @@
 mod block;
 mod dense;
 mod domain;
+mod dot;
+mod integer;
 mod lanes;
 mod pricer;
 

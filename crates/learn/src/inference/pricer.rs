@@ -1,5 +1,7 @@
 //! Prices of a batch by a trained network, block by block.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 use zomma_base::Status;
 use zomma_pricing::math::Target;
@@ -7,9 +9,14 @@ use zomma_pricing::math::Target;
 use super::block::Shown;
 use super::dense::{Column, Dense, ROWS, padded};
 use super::domain::Domain;
+#[cfg(target_arch = "x86_64")]
+use super::dot::Vnni;
+use super::dot::{Dot, Loops};
+use super::integer::{BlockWords, IntegerDense, block_words};
 use super::lanes::{Fused, MultiplyAdd, Plain};
 use crate::LearnError;
-use crate::network::Architecture;
+use crate::network::{Architecture, Place};
+use crate::quantisation::QuantisedNetwork;
 use crate::training::TrainedNetwork;
 
 /// Rows that a thread prices at a time.
@@ -20,9 +27,16 @@ const PART: usize = 16 * ROWS;
 pub struct Pricer {
     architecture: Architecture,
     domain: Domain,
-    hidden: Vec<Dense>,
+    hidden: Vec<Hidden>,
     last: Dense,
     target: Target,
+}
+
+/// A hidden layer.
+#[derive(Clone, Debug)]
+enum Hidden {
+    Float(Dense),
+    Integer(IntegerDense),
 }
 
 /// Buffers of one thread.
@@ -30,6 +44,7 @@ struct Workspace {
     shown: Shown,
     /// Two of columns by unit.
     units: [Vec<Column>; 2],
+    words: BlockWords,
 }
 
 impl Pricer {
@@ -47,16 +62,36 @@ impl Pricer {
             return Err(LearnError::bad("parameters", bad, "finite numbers"));
         }
         let layout = architecture.layout();
-        let dense = |weight: &crate::network::Place, bias: &crate::network::Place| {
-            Dense::new(weight.of(parameters), bias.of(parameters))
-        };
+        let dense = |weight: &Place, bias: &Place| Dense::new(weight.of(parameters), bias.of(parameters));
         Ok(Self {
-            hidden: layout.hidden.iter().map(|layer| dense(&layer.weight, &layer.bias)).collect(),
+            hidden: layout.hidden.iter().map(|layer| Hidden::Float(dense(&layer.weight, &layer.bias))).collect(),
             last: dense(&layout.out_weight, &layout.out_bias),
             domain: Domain::of(architecture.features.model, data.as_ref()),
             architecture: architecture.clone(),
             target: Target::best(),
         })
+    }
+
+    /// Packs a quantised network.
+    ///
+    /// Errors: as of [`Self::new`].
+    pub fn quantised(network: &QuantisedNetwork) -> Result<Self, LearnError> {
+        let mut pricer = Self::new(&network.network)?;
+        for layer in &network.layers {
+            pricer.hidden[layer.layer] = Hidden::Integer(IntegerDense::new(layer));
+        }
+        Ok(pricer)
+    }
+
+    /// Reads a network's file, quantised or not.
+    ///
+    /// Errors: [`LearnError::File`] with what is wrong with it; a network that [`Self::new`] refuses.
+    pub fn read(path: &Path) -> Result<Self, LearnError> {
+        let refused = |error: LearnError| LearnError::file(path, error);
+        if QuantisedNetwork::is_at(path) {
+            return Self::quantised(&QuantisedNetwork::read(path)?).map_err(refused);
+        }
+        Self::new(&TrainedNetwork::read(path)?).map_err(refused)
     }
 
     /// The same with the instructions of `target`, or of the best where this machine has not got it: for tests and benchmarks.
@@ -94,6 +129,10 @@ impl Pricer {
     fn part(&self, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
         #[cfg(target_arch = "x86_64")]
         match self.target {
+            // SAFETY: as below, and of `avx512vnni` by the condition.
+            Target::Avx512 if Vnni::is_available() => {
+                return unsafe { part_vnni(self, workspace, inputs, prices, status) };
+            }
             // SAFETY: `Target::best` and `on` found every feature that the function enables.
             Target::Avx512 => return unsafe { part_avx512(self, workspace, inputs, prices, status) },
             // SAFETY: as above.
@@ -102,14 +141,14 @@ impl Pricer {
         }
         // AArch64 has a fused multiply-add in its baseline.
         if cfg!(target_arch = "aarch64") {
-            self.blocks::<Fused>(workspace, inputs, prices, status);
+            self.blocks::<Fused, Loops>(workspace, inputs, prices, status);
         } else {
-            self.blocks::<Plain>(workspace, inputs, prices, status);
+            self.blocks::<Plain, Loops>(workspace, inputs, prices, status);
         }
     }
 
     #[inline(always)]
-    fn blocks<M: MultiplyAdd>(
+    fn blocks<M: MultiplyAdd, D: Dot>(
         &self,
         workspace: &mut Workspace,
         inputs: &[f64],
@@ -121,7 +160,7 @@ impl Pricer {
         for ((prices, status), inputs) in blocks.zip(inputs.chunks(ROWS * count)) {
             let all_within = workspace.load(&self.domain, inputs, count);
             let mut found = [0.0; ROWS];
-            self.block::<M>(workspace, &mut found);
+            self.block::<M, D>(workspace, &mut found);
             prices.copy_from_slice(&found[..prices.len()]);
             status.fill(Status::Ok);
             let finite = prices.iter().fold(true, |finite, price| finite & price.is_finite());
@@ -146,12 +185,16 @@ impl Pricer {
     }
 
     #[inline(always)]
-    fn block<M: MultiplyAdd>(&self, workspace: &mut Workspace, prices: &mut [f64; ROWS]) {
-        let Workspace { shown, units: [given, made] } = workspace;
+    fn block<M: MultiplyAdd, D: Dot>(&self, workspace: &mut Workspace, prices: &mut [f64; ROWS]) {
+        let Workspace { shown, units: [given, made], words } = workspace;
         let Architecture { features, activation, output, .. } = &self.architecture;
         shown.features::<M>(features, given);
-        for (layer, dense) in self.hidden.iter().enumerate() {
-            dense.forward::<M>(given, made, (*activation, self.architecture.is_residual(layer)));
+        for (layer, hidden) in self.hidden.iter().enumerate() {
+            let after = (*activation, self.architecture.is_residual(layer));
+            match hidden {
+                Hidden::Float(dense) => dense.forward::<M>(given, made, after),
+                Hidden::Integer(dense) => dense.forward::<M, D>(given, made, words, after),
+            }
             std::mem::swap(given, made);
         }
         let last = self.last.last::<M>(given);
@@ -163,7 +206,7 @@ impl Workspace {
     fn new(architecture: &Architecture) -> Self {
         let widest = padded(architecture.width.max(architecture.features.kinds.len()));
         let columns = || vec![[0.0; ROWS]; widest];
-        Self { shown: Shown::zeros(), units: [columns(), columns()] }
+        Self { shown: Shown::zeros(), units: [columns(), columns()], words: block_words(architecture.width) }
     }
 
     /// Takes a block's inputs apart into columns; whether all of them are within the domain. Past the block's end its last row is
@@ -188,15 +231,21 @@ impl Workspace {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
+fn part_vnni(pricer: &Pricer, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
+    pricer.blocks::<Fused, Vnni>(workspace, inputs, prices, status);
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
 fn part_avx512(pricer: &Pricer, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
-    pricer.blocks::<Fused>(workspace, inputs, prices, status);
+    pricer.blocks::<Fused, Loops>(workspace, inputs, prices, status);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn part_avx2(pricer: &Pricer, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
-    pricer.blocks::<Fused>(workspace, inputs, prices, status);
+    pricer.blocks::<Fused, Loops>(workspace, inputs, prices, status);
 }
 
 #[cfg(test)]

@@ -20,5 +20,6 @@ pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{HiddenPlaces, Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native, Ready};
+pub(crate) use native::{measured_product, workspace_bytes};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};

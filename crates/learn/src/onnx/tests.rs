@@ -3,11 +3,13 @@ mod interpreter;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use zomma_base::Status;
 
 use super::proto::data_type;
 use super::*;
 use crate::config::{NetworkConfig, Normalisation, PricingModel, TrainConfig};
 use crate::data::{PointSet, uniform};
+use crate::inference::Pricer;
 use crate::network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value};
 use crate::quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, quantised_value};
 use interpreter::run;
@@ -241,6 +243,15 @@ fn a_quantised_network_is_its_integers() {
                 let (most, middle) = (errors[errors.len() - 1], errors[errors.len() / 2]);
                 assert!(middle < 1e-6 && most < step, "{activation:?} {bits} {precision:?}: {middle:e} {most:e}");
             }
+            // So is our own kernel, in which f32 falls elsewhere on a half.
+            let (mut kernel, mut status) = (vec![0.0; inputs.len() / 3], vec![Status::Ok; inputs.len() / 3]);
+            Pricer::quantised(&quantised).unwrap().prices(&inputs, &mut kernel, &mut status);
+            let graph = run(&export_quantised(&quantised, None, Precision::Mixed).unwrap(), &inputs);
+            let mut apart: Vec<f64> = kernel.iter().zip(&graph).map(|(kernel, graph)| (kernel - graph).abs()).collect();
+            apart.sort_by(f64::total_cmp);
+            let (most, middle) = (apart[apart.len() - 1], apart[apart.len() / 2]);
+            let step = if bits == 8 { 5e-3 } else { 2e-5 };
+            assert!(middle < 2e-6 && most < step, "kernel of {activation:?} {bits}: {middle:e} {most:e}");
             // The rounding is in it: with the integers gone the prices are others.
             let plain = export(&quantised.network, None, Precision::Mixed).unwrap();
             let rounded = export_quantised(&quantised, None, Precision::Mixed).unwrap();

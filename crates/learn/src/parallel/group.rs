@@ -6,11 +6,41 @@ use std::ops::Range;
 use super::{Collective, Shard, greeting};
 use crate::LearnError;
 use crate::config::TrainConfig;
+use crate::network::Loss;
 use crate::training::{Checkpoint, checksum};
 
 /// Numbers of a bucket: 256 KiB, long enough that a message's own cost does not show, short enough that the first is summed while
 /// the layers below are still on their way.
 const BUCKET: usize = 65_536;
+
+/// What a rank says with a step's gradient, and then what the group does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Said {
+    /// The loss over a rank's own rows; then over all.
+    pub loss: Loss,
+    /// Seconds of training by a rank's clock; then by the first rank's.
+    pub seconds: f64,
+    /// Whether a rank was asked to leave; then whether any was.
+    pub stop: bool,
+}
+
+impl Said {
+    /// As numbers to be summed over all ranks: those that the first rank alone decides are 0 at the others, so that they stay what they are.
+    fn to_numbers(self, is_first: bool, weight: f32) -> [f32; 5] {
+        let seconds = if is_first { self.seconds } else { 0.0 };
+        // In two parts, which together have nearly the bits of an f64.
+        let high = seconds as f32;
+        let low = (seconds - f64::from(high)) as f32;
+        let [price, differential] = [self.loss.price, self.loss.differential].map(|part| weight * part as f32);
+        [price, differential, high, low, f32::from(u8::from(self.stop))]
+    }
+
+    fn from_numbers(sums: &[f32]) -> Self {
+        let sum = |i: usize| sums.get(i).copied().map_or(f64::NAN, f64::from);
+        let loss = Loss { price: sum(0), differential: sum(1) };
+        Self { loss, seconds: sum(2) + sum(3), stop: sum(4) > 0.0 }
+    }
+}
 
 /// A rank among its group, or alone.
 ///
@@ -85,22 +115,23 @@ impl Group {
         }
     }
 
-    /// Makes the gradient and the parts of the loss those of all ranks' rows: the mean over the whole batch.
+    /// Makes the gradient that of all ranks' rows, the mean over the whole batch; what is said with it becomes what the group says.
     ///
     /// Errors: [`LearnError::RankLost`].
-    pub fn sum_gradient(&mut self, gradient: &mut [f32], loss: [&mut f64; 2]) -> Result<(), LearnError> {
+    pub fn sum_gradient(&mut self, gradient: &mut [f32], said: &mut Said) -> Result<(), LearnError> {
         self.ready(gradient, 0);
+        let (is_first, weight) = (self.is_first(), self.weight);
         let Some(collective) = &mut self.collective else { return Ok(()) };
         let first = 0..self.unsent.take().unwrap_or(gradient.len());
-        let numbers = gradient[first.clone()].iter().copied().chain(loss.iter().map(|part| **part as f32));
-        collective.begin_sum(numbers.map(|x| self.weight * x).collect());
+        let numbers = gradient[first.clone()].iter().map(|g| weight * g);
+        collective.begin_sum(numbers.chain(said.to_numbers(is_first, weight)).collect());
         while let Some(bucket) = self.begun.pop_front() {
             gradient[bucket].copy_from_slice(&collective.end_sum()?);
         }
         let sum = collective.end_sum()?;
-        let (numbers, losses) = sum.split_at(first.len());
+        let (numbers, words) = sum.split_at(first.len());
         gradient[first].copy_from_slice(numbers);
-        loss.into_iter().zip(losses).for_each(|(part, sum)| *part = f64::from(*sum));
+        *said = Said::from_numbers(words);
         Ok(())
     }
 
@@ -117,7 +148,7 @@ impl Group {
     /// What the first rank says of a number, and whether any rank says yes.
     ///
     /// Errors: [`LearnError::RankLost`].
-    pub fn agree(&mut self, number: f64, yes: bool) -> Result<(f64, bool), LearnError> {
+    pub fn agree(&mut self, (number, yes): (f64, bool)) -> Result<(f64, bool), LearnError> {
         let first = self.is_first();
         let Some(collective) = &mut self.collective else { return Ok((number, yes)) };
         // The others add zeros, so that the first rank's number stays what it is, to the last bit.
@@ -130,7 +161,7 @@ impl Group {
     ///
     /// Errors: [`LearnError::RankLost`].
     pub fn wait(&mut self) -> Result<(), LearnError> {
-        self.agree(0.0, false).map(|_| ())
+        self.agree((0.0, false)).map(|_| ())
     }
 
     /// The first rank's state, on every rank. The first gives it, or why it has none; the others give nothing.
@@ -171,5 +202,24 @@ impl Group {
                 Err(LearnError::RanksDiffer { reason })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ranks_say_sums_to_what_the_group_says() {
+        let said =
+            |price: f64, seconds: f64, stop: bool| Said { loss: Loss { price, differential: 8.0 }, seconds, stop };
+        let first = said(1.0, 12_345.678_901, false).to_numbers(true, 0.75);
+        let other = said(2.0, 99.0, true).to_numbers(false, 0.25);
+        let sums: Vec<f32> = first.iter().zip(other).map(|(a, b)| a + b).collect();
+        let group = Said::from_numbers(&sums);
+        assert_eq!((group.loss, group.stop), (Loss { price: 1.25, differential: 8.0 }, true));
+        assert!((group.seconds - 12_345.678_901).abs() < 1e-9, "{}", group.seconds);
+        let bad = said(f64::NAN, 0.0, false).to_numbers(false, 1.0);
+        assert!(Said::from_numbers(&bad).loss.price.is_nan());
     }
 }

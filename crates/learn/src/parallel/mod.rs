@@ -11,7 +11,7 @@ mod group;
 mod ring;
 mod shard;
 
-pub use group::Group;
+pub use group::{Group, Said};
 pub use ring::TcpRing;
 pub use shard::Shard;
 

@@ -274,10 +274,10 @@ impl Default for PinnTrainingConfig {
             adam_rounds: 3,
             adam_steps: 100,
             learning_rate: 5e-3,
-            rounds: 12,
+            rounds: 20,
             steps: 300,
             memory: 50,
-            tolerance: 2e-5,
+            tolerance: 1e-4,
             patience: 4,
             minutes: None,
         }

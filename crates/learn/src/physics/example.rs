@@ -53,10 +53,10 @@ seed = 1
 adam_rounds = 3
 adam_steps = 100            # of each
 learning_rate = 0.005
-rounds = 12                 # of L-BFGS, at most
+rounds = 20                 # of L-BFGS, at most
 steps = 300                 # of each
 memory = 50
-tolerance = 2e-5            # root mean square of the held-out residual at which training is done
+tolerance = 1e-4            # root mean square of the held-out residual at which training is done
 patience = 4                # rounds without a residual better by a twentieth after which it is done as well
 # minutes = 10.0            # or after so long
 

@@ -1,11 +1,9 @@
 use super::ansatz::{residual, value};
-use super::jets::{Network, Workspace};
 use super::points::{Objective, Points, adaptive, spread};
 use super::problem::{Coordinates, Priced, Problem, Region};
 use super::solution::network_of;
 use super::*;
 use crate::data::uniform;
-use crate::network::Activation;
 use zomma_base::OptionType;
 use zomma_pricing::black::Row;
 
@@ -326,5 +324,4 @@ fn a_forward_pass_in_blocks_is_that_of_single_points() {
         let alone = Points::new(&problem, vec![place]).map(network, &parameters, |_, last| *last)[0];
         assert!(alone.iter().zip(together).all(|(a, b)| (a - b).abs() <= 1e-10 * (1.0 + b.abs())));
     }
-    let _ = Workspace::new(Network { features: 1, width: 1, depth: 1, activation: Activation::Tanh }, problem.order());
 }

@@ -7,10 +7,16 @@
 //! An exporter reads [`QuantisedNetwork::layers`] (integers, scales, zero points) and, for the rest, the parameters of
 //! [`QuantisedNetwork::network`] in their layout. See docs/inference.md.
 
+mod calibration;
+mod compensation;
+mod emulation;
 mod file;
 mod layer;
+mod quantise;
 mod twin;
 
+pub use calibration::Calibration;
 pub use file::QuantisedNetwork;
 pub use layer::{ActivationScale, LayerErrors, QuantisationErrors, QuantisedLayer};
+pub use quantise::{QuantisationOptions, quantise};
 pub use twin::quantised_value;

@@ -99,6 +99,13 @@ impl Courier {
         Ok(lines.end)
     }
 
+    /// As [`Self::deliver`], when nothing more will come.
+    pub(super) fn deliver_last(&mut self) -> Result<u64, SinkError> {
+        let reached = self.deliver()?;
+        self.sink.rests()?;
+        Ok(reached)
+    }
+
     fn points(&mut self, points: &mut Vec<Point>, behind: u64) -> Result<(), SinkError> {
         if let Some(last) = points.last().map(|point| point.step) {
             let told = self.sink.metrics(points, self.again);
@@ -245,6 +252,11 @@ pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn
                 let idle = |known: &mut Known| known.length <= reached && !known.closed && !known.given_up;
                 known = board.changed.wait_while(known, idle).unwrap_or_else(PoisonError::into_inner);
                 if known.given_up || known.closed && known.length <= reached {
+                    drop(known);
+                    // Of a run that says how it ended nothing is left.
+                    if let Err(error) = courier.deliver_last() {
+                        warn(&format!("{}: {error}", courier.name()));
+                    }
                     return;
                 }
             }

@@ -70,6 +70,10 @@ impl Sink for LocalSink {
         Ok(())
     }
 
+    fn rests(&mut self) -> Result<(), SinkError> {
+        if self.unwritten > 0 { self.write() } else { Ok(()) }
+    }
+
     fn ended(&mut self, _at_ms: i64, _state: RunState, _summary: &[(&str, f64)]) -> Result<(), SinkError> {
         self.write()
     }

@@ -24,7 +24,7 @@ pub use record::RunRecord;
 pub use sink::{Sink, SinkError};
 pub use spool::Spool;
 pub use tracker::{Left, Tracker, sync};
-pub use wandb::WandbSink;
+pub use wandb::{WandbConfig, WandbServer, WandbSink};
 
 /// Where a run's spool and the sinks' positions are, in the run's folder.
 pub const FOLDER: &str = "tracking";

@@ -47,6 +47,13 @@ pub trait Sink: Send {
     /// Errors: then it is called again.
     fn artefact(&mut self, file: &Artefact) -> Result<(), SinkError>;
 
+    /// Nothing more comes for now, of a run that may have no end: what is only in memory is written.
+    ///
+    /// Errors: what is lost then is read again by the next process.
+    fn rests(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// The run ended.
     ///
     /// Errors: then it is called again.

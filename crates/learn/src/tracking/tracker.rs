@@ -117,7 +117,7 @@ pub fn sync(
     for sink in sinks {
         let mut courier = Courier::new(folder, sink)?;
         let left = courier.left();
-        told.push((courier.name(), courier.deliver().map(|_| left).map_err(|error| error.to_string())));
+        told.push((courier.name(), courier.deliver_last().map(|_| left).map_err(|error| error.to_string())));
     }
     Ok(told)
 }

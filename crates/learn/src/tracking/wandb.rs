@@ -1,15 +1,18 @@
-//! Weights & Biases without its server: the folder of an offline run, which `wandb sync FOLDER` uploads.
+//! Weights & Biases: its server ([`WandbServer`]), or without it the folder of an offline run, which `wandb sync FOLDER` uploads.
 //!
 //! The folder is `wandb/offline-run-YYYYMMDD_HHMMSS-ID` with `run-ID.wandb` in it: records of `wandb_internal.proto` (release 0.31) in a
 //! log of LevelDB's blocks. It is written whole from the run's spool when the run ended.
 
 mod log;
 mod message;
+mod online;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
+pub use self::online::{WandbConfig, WandbServer};
 use self::{log::Log, message::Message};
 use super::{Artefact, Event, Point, RunRecord, RunState, Sink, SinkError, Started};
 use crate::training::write_whole;
@@ -76,7 +79,7 @@ fn encoded(record: &RunRecord, exit: Option<i32>) -> Vec<u8> {
     add(place::RUN, run_message(&record.started));
     let begun = record.started.at_ms;
     for point in &record.points {
-        add(place::HISTORY, history(point, begun));
+        add(place::HISTORY, history(point));
     }
     if !record.summary.is_empty() {
         let items = record
@@ -97,9 +100,10 @@ fn run_message(run: &Started) -> Message {
     let config = run.config.as_object();
     let config = config.into_iter().flatten().filter(|(_, value)| !value.is_null());
     let config = config.fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &value.to_string())));
-    let config = run.tags.iter().fold(config, |sum, (key, value)| {
-        sum.message(1, item(key, &serde_json::Value::from(value.as_str()).to_string()))
-    });
+    let config = run
+        .tags
+        .iter()
+        .fold(config, |sum, (key, value)| sum.message(1, item(key, &Value::from(value.as_str()).to_string())));
     let begun = Message::new().int(1, run.at_ms.div_euclid(1000)).int(2, run.at_ms.rem_euclid(1000) * 1_000_000);
     let host = run.tags.get("host.name").map_or("", String::as_str);
     Message::new()
@@ -111,15 +115,21 @@ fn run_message(run: &Started) -> Message {
         .message(17, begun)
 }
 
-fn history(point: &Point, begun: i64) -> Message {
-    let kept = [
-        ("_step", point.step.to_string()),
-        ("_timestamp", number_json(point.at_ms as f64 / 1e3)),
-        ("_runtime", number_json((point.at_ms - begun) as f64 / 1e3)),
-    ];
-    let message =
-        point.values.iter().fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &number_json(*value))));
-    let message = kept.iter().fold(message, |sum, (key, value)| sum.message(1, item(key, value)));
+/// A line of the history: the numbers, and what W&B wants of every line.
+fn history_values(point: &Point) -> serde_json::Map<String, Value> {
+    let mut values: serde_json::Map<String, Value> =
+        point.values.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect();
+    if let Some(seconds) = point.values.get("seconds") {
+        values.insert("_runtime".into(), Value::from(*seconds));
+    }
+    values.insert("_step".into(), Value::from(point.step));
+    values.insert("_timestamp".into(), Value::from(point.at_ms as f64 / 1e3));
+    values
+}
+
+fn history(point: &Point) -> Message {
+    let values = history_values(point);
+    let message = values.iter().fold(Message::new(), |sum, (key, value)| sum.message(1, item(key, &value.to_string())));
     message.message(2, Message::new().int(1, point.step as i64))
 }
 
@@ -128,12 +138,12 @@ fn item(key: &str, json: &str) -> Message {
 }
 
 fn number_json(value: f64) -> String {
-    serde_json::Value::from(value).to_string()
+    Value::from(value).to_string()
 }
 
 impl Sink for WandbSink {
     fn name(&self) -> &'static str {
-        "wandb"
+        "wandb folder"
     }
 
     fn rereads(&self) -> bool {
@@ -159,6 +169,11 @@ impl Sink for WandbSink {
         Ok(())
     }
 
+    fn rests(&mut self) -> Result<(), SinkError> {
+        let has_no_end = self.record.state == RunState::Running && !self.record.points.is_empty();
+        if has_no_end { self.write(None) } else { Ok(()) }
+    }
+
     fn ended(&mut self, at_ms: i64, state: RunState, summary: &[(&str, f64)]) -> Result<(), SinkError> {
         let summary = summary.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         self.record.apply(&Event::Ended { at_ms, state, summary });
@@ -166,5 +181,7 @@ impl Sink for WandbSink {
     }
 }
 
+#[cfg(test)]
+mod online_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,19 @@
 //! Who computes losses and gradients: one trait, so that the loop does not know.
 
+use std::sync::Arc;
+
 use crate::LearnError;
 use crate::config::TrainConfig;
 use crate::network::{Architecture, Batch, Loss, LossScales, Native, Ready};
+use crate::profiling::Profiler;
 
 /// Computes with a network whose parameters are the loop's.
 pub trait Engine {
     /// What it is, for people.
     fn name(&self) -> String;
+
+    /// Takes the time of its stages from here on, or no longer. An engine that cannot is seen from outside alone.
+    fn profile(&mut self, _profiler: Option<Arc<Profiler>>) {}
 
     /// The loss of a batch and its gradient, which is overwritten. `weights` are the parameters and batch normalisation's running
     /// statistics, which a training step moves; `step` seeds dropout.
@@ -56,6 +62,10 @@ pub type MakeEngine = dyn Fn(&TrainConfig, &Architecture) -> Result<Box<dyn Engi
 impl Engine for Native {
     fn name(&self) -> String {
         format!("native, {} threads", rayon::current_num_threads())
+    }
+
+    fn profile(&mut self, profiler: Option<Arc<Profiler>>) {
+        self.profiler = profiler;
     }
 
     fn gradient(

@@ -10,6 +10,7 @@ mod folder;
 mod guard;
 mod metrics;
 mod model_file;
+mod probe;
 mod rescue;
 mod run;
 mod schedule;

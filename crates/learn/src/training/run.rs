@@ -1,5 +1,7 @@
 //! A run from its config to its network.
 
+use std::sync::Arc;
+
 use zomma_storage::Place;
 
 use super::checkpoint::Checkpoint;
@@ -13,7 +15,8 @@ use crate::config::{PriceScale, TrainConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
-use crate::parallel::Group;
+use crate::parallel::{Group, Said};
+use crate::profiling::{Profiler, Span, Stage};
 
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
@@ -97,17 +100,23 @@ impl Start {
 
 /// A run that can be trained.
 pub struct Trainer {
-    config: TrainConfig,
-    architecture: Architecture,
-    engine: Box<dyn Engine + Send>,
-    source: Source,
+    pub(super) config: TrainConfig,
+    pub(super) architecture: Architecture,
+    pub(super) engine: Box<dyn Engine + Send>,
+    pub(super) source: Source,
     held_out: Rows,
-    scales: LossScales,
-    state: State,
+    pub(super) scales: LossScales,
+    pub(super) state: State,
     folder: RunFolder,
     /// None where another rank keeps them.
     metrics: Option<Metrics>,
     group: Group,
+    pub(super) profiler: Option<Arc<Profiler>>,
+}
+
+/// A stage that goes on, where anyone takes its time.
+fn span(profiler: &Option<Arc<Profiler>>, stage: Stage) -> Option<Span<'_>> {
+    profiler.as_deref().map(|profiler| profiler.span(stage))
 }
 
 impl Trainer {
@@ -137,7 +146,14 @@ impl Trainer {
             state,
             folder,
             group,
+            profiler: None,
         })
+    }
+
+    /// Has the time of its stages taken.
+    pub fn profile(&mut self, profiler: Arc<Profiler>) {
+        self.engine.profile(Some(Arc::clone(&profiler)));
+        self.profiler = Some(profiler);
     }
 
     /// The network, in a line.
@@ -160,9 +176,10 @@ impl Trainer {
             return self.source.first(count);
         }
         let inputs = self.config.data.model.input_names().len();
-        let mut rows = self.held_out.clone();
+        let held_out = self.source.held_out_rows()?;
+        let mut rows = held_out.clone();
         while rows.len() < count {
-            rows.append(&self.held_out);
+            rows.append(&held_out);
         }
         rows.resize(count, inputs);
         Ok(rows)
@@ -201,10 +218,14 @@ impl Trainer {
         self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
         let mut progress = self.progress();
         let mut waited_seconds = 0;
+        let seen = |watch: &dyn Watch| (before + watch.seconds() - begun, watch.should_stop());
+        // Clocks and signals differ: what counts in a group is what all have said with the last gradient.
+        let mut agreed = self.group.agree(seen(watch))?;
         let ending = loop {
-            // Clocks and signals differ: the first rank's time counts, and any rank's wish to leave.
-            let (seconds, stop) = self.group.agree(before + watch.seconds() - begun, watch.should_stop())?;
-            self.state.standing.seconds = seconds;
+            if self.group.world_size() == 1 {
+                agreed = seen(watch);
+            }
+            self.state.standing.seconds = agreed.0;
             progress.done = self.done();
             if progress.done >= 1.0 {
                 break Ending::Finished;
@@ -212,12 +233,17 @@ impl Trainer {
             if training.early_stopping.is_some_and(|looks| self.state.standing.looks_without_better >= looks) {
                 break Ending::StoppedEarly;
             }
-            if stop {
+            if agreed.1 {
                 self.checkpoint()?;
                 self.group.wait()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
-            let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
+            let profiler = self.profiler.clone();
+            let _step = span(&profiler, Stage::Step);
+            let (seconds, stop) = seen(watch);
+            let said = Said { loss: Loss::default(), seconds, stop };
+            let Said { loss, seconds, stop } = self.gather(&mut rows, &mut next, (&mut gradient, &mut part), said)?;
+            agreed = (seconds, stop);
             let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
             if waited > waited_seconds {
                 watch.warn(&format!("waited {} s for rows of the shards", waited - waited_seconds));
@@ -242,6 +268,7 @@ impl Trainer {
             {
                 watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
             }
+            let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
         if !progress.step.is_multiple_of(training.evaluate_every) || self.state.standing.best.is_empty() {
@@ -277,21 +304,20 @@ impl Trainer {
         }
     }
 
-    /// The loss and the gradient of a step's batches, of all ranks' rows; the next batch is labelled meanwhile. What a step moves besides the
-    /// parameters is moved when all of it is there.
+    /// The loss and the gradient of a step's batches, of all ranks' rows, and what is said with them; the next batch is labelled meanwhile. What
+    /// a step moves besides the parameters is moved when all of it is there.
     fn gather(
         &mut self,
         rows: &mut Rows,
         next: &mut Rows,
-        gradient: &mut [f32],
-        part: &mut [f32],
-    ) -> Result<Loss, LearnError> {
-        let Self { source, engine, state, scales, config, group, .. } = self;
+        (gradient, part): (&mut [f32], &mut [f32]),
+        mut said: Said,
+    ) -> Result<Said, LearnError> {
+        let Self { source, engine, state, scales, config, group, profiler, .. } = self;
         let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
         let first = group.shard(batch_rows).first as u64;
         let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
         let share = 1.0 / accumulate as f64;
-        let mut sum = Loss::default();
         let (mut drawn, mut statistics) = (state.standing.drawn, state.statistics.clone());
         for batch in 0..accumulate {
             drawn += batch_rows as u64;
@@ -305,30 +331,39 @@ impl Trainer {
                     group.ready(gradient, from);
                 }
             };
+            let _gather = span(profiler, Stage::Gather);
             let (loss, drawn) = rayon::join(
-                || engine.gradient_from_the_end(weights, &labelled, scales, step, (place, &mut ready)),
-                || source.draw(drawn + first, next),
+                || {
+                    let _gradient = span(profiler, Stage::Gradient);
+                    engine.gradient_from_the_end(weights, &labelled, scales, step, (place, &mut ready))
+                },
+                || {
+                    let _labels = span(profiler, Stage::Labels);
+                    source.draw(drawn + first, next)
+                },
             );
             drawn?;
             let loss = loss?;
             if batch > 0 {
                 gradient.iter_mut().zip(&*part).for_each(|(sum, part)| *sum += part);
             }
-            sum.price += share * loss.price;
-            sum.differential += share * loss.differential;
+            said.loss.price += share * loss.price;
+            said.loss.differential += share * loss.differential;
             std::mem::swap(rows, next);
         }
         if accumulate > 1 {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
-        group.sum_gradient(gradient, [&mut sum.price, &mut sum.differential])?;
+        let _communication = if ranks > 1 { span(profiler, Stage::Communication) } else { None };
+        group.sum_gradient(gradient, &mut said)?;
         group.mean(&mut statistics)?;
         (state.standing.drawn, state.statistics) = (drawn, statistics);
-        Ok(sum)
+        Ok(said)
     }
 
     /// Takes a step, or skips it; the norm of the gradient before it was shortened.
     fn step(&mut self, loss: Loss, gradient: &mut [f32], learning_rate: f64) -> Result<f64, LearnError> {
+        let optimiser = span(&self.profiler, Stage::Optimiser);
         let training = &self.config.training;
         let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
         let standing = &mut self.state.standing;
@@ -344,7 +379,9 @@ impl Trainer {
         }
         let state = &mut self.state;
         state.adam.step(&mut state.parameters, gradient, learning_rate, training.weight_decay);
+        drop(optimiser);
         if let Some(kept) = training.ema {
+            let _average = span(&self.profiler, Stage::Average);
             state.average(kept);
         }
         Ok(norm)
@@ -352,6 +389,8 @@ impl Trainer {
 
     /// Looks at the held-out rows, and keeps the network where it is among the best. The first rank looks and writes; then all take note of it.
     fn look(&mut self, progress: &mut Progress) -> Result<(), LearnError> {
+        let profiler = self.profiler.clone();
+        let _look = span(&profiler, Stage::Look);
         self.group.compare(&self.state.parameters)?;
         let step = self.state.standing.step;
         let mut price_rmse = 0.0;
@@ -365,7 +404,7 @@ impl Trainer {
                 self.network(step, progress.evaluation.clone()).write(&self.folder.kept(step))?;
             }
         }
-        let kept = Kept { step, price_rmse: self.group.agree(price_rmse, false)?.0 };
+        let kept = Kept { step, price_rmse: self.group.agree((price_rmse, false))?.0 };
         let place = self.place(kept.price_rmse);
         let standing = &mut self.state.standing;
         let is_best = standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
@@ -397,6 +436,7 @@ impl Trainer {
     /// Writes where the run stands; only then the networks go that are no longer among the best, since the checkpoint before it may need
     /// them.
     fn checkpoint(&self) -> Result<(), LearnError> {
+        let _checkpoint = span(&self.profiler, Stage::Checkpoint);
         if !self.group.is_first() {
             return Ok(());
         }

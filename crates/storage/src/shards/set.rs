@@ -177,6 +177,10 @@ pub(super) async fn list(place: &Place) -> Result<Vec<ObjectMeta>> {
         Err(object_store::Error::NotFound { .. }) => {
             Err(StorageError::file(place.shown(), "there is no such bucket or folder"))
         }
+        // A listing has no path that could be missing, so that this is no `NotFound`.
+        Err(error) if error.to_string().contains("NoSuchBucket") => {
+            Err(StorageError::file(place.shown(), "there is no such bucket"))
+        }
         Err(error) => Err(place.failed(&Path::default(), error)),
     }
 }

@@ -89,6 +89,15 @@ fn what_is_drawn_depends_on_the_position_alone() {
         assert_eq!(part.prices, whole.prices[at.clone()], "{position}");
         assert_eq!(part.differentials, whole.differentials[3 * at.start..3 * at.end], "{position}");
     }
+    // Two ranks that draw half of every batch each, of rows that go on and on.
+    for rank in 0..2 {
+        let other = open(folder.path(), "shuffle_rows = 128").unwrap();
+        for batch in 0..20 {
+            let first = batch * 100 + rank * 50;
+            let part = drawn(&other, first as u64, 50);
+            assert_eq!(part.prices, whole.prices[first..first + 50], "rank {rank} batch {batch}");
+        }
+    }
     // Where the shards lie does not matter, nor does whoever reads them.
     let other = open(folder.path(), "shuffle_rows = 128").unwrap();
     assert_eq!(drawn(&other, 777, 200).prices, whole.prices[777..977]);

@@ -50,7 +50,7 @@ fn black_scholes_is_learned_from_its_equation_and_the_estimate_covers_the_error(
 
 #[test]
 fn local_volatility_is_learned_as_finite_differences_say() {
-    let text = TINY.replace("options = 512", "options = 64");
+    let text = TINY.replace("options = 512", "options = 64").replace("width = 12\ndepth = 2", "width = 16\ndepth = 3");
     let found = validate(&trained(&config(LOCAL, &text)));
     let (before, after) = (&found.untrained, &found.trained);
     assert!(before.price > 0.05 && after.price < 6e-3 && after.delta < 2e-2, "{before:?} {after:?}");

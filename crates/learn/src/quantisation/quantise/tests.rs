@@ -1,0 +1,122 @@
+use zomma_pricing::math::Target;
+
+use super::*;
+use crate::config::{NetworkConfig, Normalisation, PricingModel};
+use crate::network::{Activation, Architecture, Features};
+
+/// A network with random parameters that says what it learned.
+fn network(config: &NetworkConfig, model: PricingModel) -> TrainedNetwork {
+    let ranges = match model {
+        PricingModel::BlackScholes => "volatility = { min = 0.05, max = 1.0 }",
+        PricingModel::Heston => {
+            "v0 = { min = 0.01, max = 0.3 }\nkappa = { min = 0.5, max = 5.0 }\ntheta_v = { min = 0.01, max = 0.3 }\n\
+             sigma_v = { min = 0.1, max = 1.0 }\nrho_v = { min = -0.9, max = 0.1 }"
+        }
+    };
+    let text = format!(
+        "model = \"{}\"\nheld_out = 400\n[ranges]\nmoneyness = {{ min = 0.5, max = 2.0, scale = \"log\" }}\n\
+         expiry_years = {{ min = 0.1, max = 3.0 }}\n{ranges}",
+        model.as_str()
+    );
+    let data: DataConfig = toml::from_str(&text).unwrap();
+    let kinds = model.default_features().to_vec();
+    let features = Features::unscaled(model, kinds).fit(&calibration_rows(&data));
+    let architecture = Architecture::new(config, features);
+    let parameters = architecture.layout().first_parameters(architecture.activation.gain(), 3);
+    TrainedNetwork { architecture, parameters, statistics: Vec::new(), step: 1, evaluation: None, data: Some(data) }
+}
+
+fn config(activation: Activation, residual: bool) -> NetworkConfig {
+    NetworkConfig { width: 21, depth: 3, activation, residual, ..NetworkConfig::default() }
+}
+
+/// Prices by the kernel of a target.
+fn priced(quantised: &QuantisedNetwork, rows: &[f64], inputs: usize, target: Target) -> Vec<f64> {
+    let pricer = Pricer::quantised(quantised).unwrap().on(target);
+    let count = rows.len() / inputs;
+    let (mut prices, mut status) = (vec![0.0; count], vec![Status::Overflow; count]);
+    pricer.prices(rows, &mut prices, &mut status);
+    assert!(status.iter().all(|status| status.is_ok()));
+    prices
+}
+
+#[test]
+fn the_kernel_of_every_target_prices_as_the_formulae_in_f64_say() {
+    for (activation, residual, bits) in [
+        (Activation::Silu, false, 16),
+        (Activation::Silu, true, 8),
+        (Activation::Tanh, true, 16),
+        (Activation::Relu, false, 8),
+        (Activation::Softplus, false, 16),
+        (Activation::Sine, true, 16),
+        (Activation::Gelu, false, 16),
+    ] {
+        let network = network(&config(activation, residual), PricingModel::BlackScholes);
+        let options = QuantisationOptions { activation_bits: bits, ..QuantisationOptions::default() };
+        let quantised = quantise(&network, &options).unwrap();
+        let rows = &calibration_rows(network.data.as_ref().unwrap())[..3 * 500];
+        let mut emulation = Emulation::new(&network, rows);
+        for layer in &quantised.layers {
+            emulation.layers[layer.layer] = Layer::of(layer);
+        }
+        let wanted = emulation.prices();
+        for target in Target::ALL {
+            // An activation on the edge between two integers may fall on either side in f32: a step of 8 bits shows in the price of that
+            // row, and of 16 bits, where f32 is a hundredth of a step off, some steps of 10⁻⁴ do.
+            let (mean, most) = if bits == 16 { (1e-6, 5e-5) } else { (2e-5, 1e-2) };
+            let found = priced(&quantised, rows, 3, target);
+            let errors: Vec<f64> = found.iter().zip(&wanted).map(|(found, wanted)| (found - wanted).abs()).collect();
+            let worst = errors.iter().copied().fold(0.0, f64::max);
+            let average = errors.iter().sum::<f64>() / errors.len() as f64;
+            assert!(average < mean && worst < most, "{activation:?} {bits} {target:?}: {average:e} {worst:e}");
+        }
+    }
+}
+
+#[test]
+fn compensation_and_bits_pay_and_layers_say_where_errors_come_from() {
+    let network = network(&config(Activation::Silu, false), PricingModel::Heston);
+    let with = |activation_bits: u32, compensation: bool| {
+        let options = QuantisationOptions { activation_bits, compensation, ..QuantisationOptions::default() };
+        quantise(&network, &options).unwrap().errors
+    };
+    let (best, nearest, coarse) = (with(16, true), with(16, false), with(8, true));
+    assert!(best.difference_rmse < 0.8 * nearest.difference_rmse, "{best:?} {nearest:?}");
+    assert!(coarse.difference_rmse > 2.0 * best.difference_rmse, "{best:?} {coarse:?}");
+    assert_eq!((best.rows, best.layers.len()), (400, 2));
+    for (layer, (fine, coarse)) in best.layers.iter().zip(&coarse.layers).enumerate() {
+        assert_eq!((fine.layer, coarse.layer), (layer + 1, layer + 1));
+        // 256 times finer steps.
+        assert!(fine.by_activations < 0.01 * coarse.by_activations, "{fine:?} {coarse:?}");
+        assert!(fine.by_weights > 10.0 * fine.by_activations && fine.sums_rms > 20.0 * fine.by_weights, "{fine:?}");
+        assert!(fine.price_rmse > 0.0 && fine.clipped < 0.01, "{fine:?}");
+    }
+    // What is measured is what the pricing model says.
+    assert!(best.float_rmse > 0.0 && (best.ratio() - 1.0).abs() < 0.1, "{best:?}");
+}
+
+#[test]
+fn percentiles_clip_and_are_told() {
+    let network = network(&config(Activation::Silu, false), PricingModel::BlackScholes);
+    let options = QuantisationOptions { calibration: Calibration::Percentile(95.0), ..QuantisationOptions::default() };
+    let errors = quantise(&network, &options).unwrap().errors;
+    assert!(errors.layers.iter().all(|layer| layer.clipped > 0.005), "{errors:?}");
+    let options = QuantisationOptions { calibration: Calibration::Mse, ..QuantisationOptions::default() };
+    assert!(quantise(&network, &options).unwrap().errors.difference_rmse < errors.difference_rmse);
+}
+
+#[test]
+fn networks_without_a_layer_to_quantise_are_refused() {
+    let refused = |config: NetworkConfig, words: &str| {
+        let network = network(&config, PricingModel::BlackScholes);
+        let error = quantise(&network, &QuantisationOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    refused(NetworkConfig { depth: 1, ..NetworkConfig::default() }, "network.depth: 1 is not allowed: 2 or more");
+    refused(NetworkConfig { width: 257, ..NetworkConfig::default() }, "network.width: 257");
+    refused(NetworkConfig { norm: Normalisation::Batch, ..NetworkConfig::default() }, "without norm");
+    let mut unknown = network(&NetworkConfig::default(), PricingModel::BlackScholes);
+    unknown.data = None;
+    let error = quantise(&unknown, &QuantisationOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("training domain") && error.contains("train it again"), "{error}");
+}
