@@ -1,15 +1,15 @@
 //! `zomma export`: a trained network as a file that other programs compute.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use zomma_engines::onnx::OnnxError;
-use zomma_learn::{onnx, training::TrainedNetwork};
+use zomma_learn::{config::DataConfig, onnx};
 
 use crate::{
     commands,
-    onnx::{Exported, RuntimeArgs, Tested, domain_of, export_json, export_text, verify},
+    onnx::{Exported, Network, RuntimeArgs, Tested, domain_of, export_json, export_text, verify},
     output_file,
 };
 
@@ -28,7 +28,7 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct ExportArgs {
-    /// The network, as `zomma train` keeps it.
+    /// The network, as `zomma train` or `zomma quantize` keeps it.
     #[arg(value_name = "NETWORK")]
     network: PathBuf,
     /// The file to write.
@@ -80,14 +80,15 @@ fn parse_tolerance(text: &str) -> Result<f64, String> {
 
 /// Runs it.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    let network = TrainedNetwork::read(&args.network)?;
-    let domain = domain_of(&network, &args.network, args.config.as_deref())?;
+    let network = Network::read(&args.network)?;
+    let domain = domain_of(network.plain(), &args.network, args.config.as_deref())?;
     let precision = match args.precision {
         Precision::Mixed => onnx::Precision::Mixed,
         Precision::Float => onnx::Precision::Float,
         Precision::Double => onnx::Precision::Double,
     };
-    let model = onnx::export(&network, domain.as_ref(), precision)
+    let model = network
+        .export(domain.as_ref(), precision)
         .with_context(|| format!("{}: cannot be exported", args.network.display()))?;
     let bytes = onnx::encode(&model);
     let tested = match args.verify {
@@ -96,30 +97,35 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     };
     output_file::write(&args.output, &bytes)
         .with_context(|| format!("{}: cannot be written", args.output.display()))?;
-    let exported =
-        Exported { network: &network, model: &model, path: &args.output, bytes: bytes.len(), tested: tested.as_ref() };
+    let exported = Exported {
+        network: network.plain(),
+        model: &model,
+        path: &args.output,
+        bytes: bytes.len(),
+        tested: tested.as_ref(),
+    };
     commands::print(&if args.json { export_json(&exported)? } else { export_text(&exported) })
 }
 
-fn verified(
-    args: &ExportArgs,
-    network: &TrainedNetwork,
-    domain: Option<&zomma_learn::config::DataConfig>,
-    bytes: &[u8],
-) -> anyhow::Result<Tested> {
+fn verified(args: &ExportArgs, network: &Network, domain: Option<&DataConfig>, bytes: &[u8]) -> anyhow::Result<Tested> {
     let runtime = args.runtime.load()?;
     let tested = verify(network, domain, bytes, &runtime, args.rows).context("--verify")?;
-    if tested.worst <= args.tolerance {
+    if tested.is_within(args.tolerance) {
         return Ok(tested);
     }
-    // Also where the difference is no number.
-    let advice = if args.precision == Precision::Double { "" } else { "; --precision double keeps f32 out of it" };
-    let said = OnnxError::Model(format!(
-        "ONNX Runtime's prices are off by {:.2e} at {}; allowed: {:.2e} (--tolerance); nothing was written to {}{advice}",
-        tested.worst,
-        tested.worst_at,
-        args.tolerance,
-        Path::display(&args.output)
-    ));
-    Err(said.into())
+    let shown = args.output.display();
+    let said = if tested.is_quantised {
+        format!(
+            "half of ONNX Runtime's prices are off by more than {:.2e} (allowed: {:.2e}, --tolerance), their root mean square is {:.2e} \
+             (allowed: a tenth of the network's error, {:.2e}); nothing was written to {shown}",
+            tested.median, args.tolerance, tested.rms[0], tested.rms[1],
+        )
+    } else {
+        let advice = if args.precision == Precision::Double { "" } else { "; --precision double keeps f32 out of it" };
+        format!(
+            "ONNX Runtime's prices are off by {:.2e} at {}; allowed: {:.2e} (--tolerance); nothing was written to {shown}{advice}",
+            tested.worst, tested.worst_at, args.tolerance,
+        )
+    };
+    Err(OnnxError::Model(said).into())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use serde_json::json as value;
 use zomma_learn::{
-    onnx::{INPUT, INPUTS_KEY, OPSET, OUTPUT, metadata, proto::ModelProto},
+    onnx::{INPUT, INPUTS_KEY, OUTPUT, metadata, opset, proto::ModelProto},
     training::{TrainedNetwork, checksum},
 };
 
@@ -44,18 +44,23 @@ pub fn text(exported: &Exported<'_>) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(
         text,
-        "{}: {}, {}\n  opset {OPSET}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
+        "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
          [batch, 1]: the undiscounted call over the strike",
         path.display(),
         network.architecture.features.model.as_str(),
         network.architecture.describe(),
+        opset(model).unwrap_or_default(),
         *bytes as f64 / 1e3,
         network.architecture.features.model.input_names().len(),
     );
-    if let Some(Tested { rows, worst, worst_at, runtime }) = tested {
+    if let Some(Tested { rows, worst, median, rms, is_quantised, worst_at, runtime }) = tested {
+        let half = match is_quantised {
+            true => format!("; half of them within {median:.1e}, root mean square {:.1e}", rms[0]),
+            false => String::new(),
+        };
         let _ = writeln!(
             text,
-            "  computed by ONNX Runtime on {rows} rows: within {worst:.1e} of the network (worst at {worst_at})\n  {runtime}"
+            "  computed by ONNX Runtime on {rows} rows: within {worst:.1e} of the network (worst at {worst_at}){half}\n  {runtime}"
         );
     }
     text
@@ -72,7 +77,7 @@ pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
     let whole = value!({
         "path": path,
         "bytes": bytes,
-        "opset": OPSET,
+        "opset": opset(model),
         "model": network.architecture.features.model.as_str(),
         "network": network.architecture.describe(),
         "inputs": network.architecture.features.model.input_names(),
@@ -82,6 +87,8 @@ pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
         "verified": tested.map(|tested| value!({
             "rows": tested.rows,
             "worst": tested.worst,
+            "median": tested.median,
+            "rms": tested.rms[0],
             "worst_at": tested.worst_at,
             "runtime": tested.runtime,
         })),

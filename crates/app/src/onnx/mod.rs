@@ -2,6 +2,7 @@
 
 mod domain;
 mod export_report;
+mod network;
 mod run;
 mod run_report;
 mod runtime;
@@ -9,6 +10,7 @@ mod verify;
 
 pub use domain::domain_of;
 pub use export_report::{Exported, json as export_json, text as export_text};
+pub use network::Network;
 pub use run::{Job, run};
 pub use run_report::{json as run_json, text as run_text};
 pub use runtime::RuntimeArgs;

@@ -1,4 +1,8 @@
 //! ONNX Runtime's prices against the network's own, by its scalar twin in f64.
+//!
+//! A quantised network's differ by more than rounding where f32 and f64 fall on two sides of a half and an activation becomes the next
+//! integer. That is no fault: half of all rows must be as near as other networks' are, and what is left must be small beside what the
+//! integers themselves cost.
 
 use anyhow::Context;
 use rayon::prelude::*;
@@ -7,8 +11,10 @@ use zomma_learn::{
     config::{DataConfig, PricingModel, TrainConfig},
     data::PointSet,
     network::value,
-    training::TrainedNetwork,
+    quantisation::quantised_value,
 };
+
+use super::Network;
 
 /// Multiplications that the twin may be asked for: some seconds.
 const WORK_MAX: usize = 4_000_000_000;
@@ -21,20 +27,43 @@ pub struct Tested {
     pub rows: usize,
     /// The greatest difference, over the price where that is above 1; NaN where one is.
     pub worst: f64,
+    /// What half of all rows are within.
+    pub median: f64,
+    /// Root mean square, and how much it may be: for a quantised network a tenth of its error.
+    pub rms: [f64; 2],
+    /// Whether activations are integers.
+    pub is_quantised: bool,
     /// The row it was met at.
     pub worst_at: String,
     /// What ONNX Runtime says of its build.
     pub runtime: &'static str,
 }
 
+impl Tested {
+    /// Whether ONNX Runtime computes the same network. Of what is no number it never is.
+    pub fn is_within(&self, tolerance: f64) -> bool {
+        let [rms, allowed] = self.rms;
+        if self.is_quantised {
+            self.median <= tolerance && rms <= allowed.max(tolerance)
+        } else {
+            self.worst <= tolerance
+        }
+    }
+}
+
 /// Compares `rows` rows, or as many as a large network leaves time for.
 pub fn verify(
-    network: &TrainedNetwork,
+    network: &Network,
     domain: Option<&DataConfig>,
     model: &[u8],
     runtime: &OnnxRuntime,
     rows: usize,
 ) -> anyhow::Result<Tested> {
+    let quantised = match network {
+        Network::Quantised(network) => Some(network),
+        Network::Trained(_) => None,
+    };
+    let network = network.plain();
     let pricing = network.architecture.features.model;
     let rows = rows.min((WORK_MAX / JET / network.parameters.len().max(1)).max(16));
     let of_model;
@@ -55,7 +84,10 @@ pub fn verify(
         .par_chunks_exact(names.len())
         .zip(&found)
         .map(|(row, found)| {
-            let own = value(&network.architecture, &network.parameters, &network.statistics, row).price;
+            let own = match quantised {
+                Some(quantised) => quantised_value(quantised, row),
+                None => value(&network.architecture, &network.parameters, &network.statistics, row).price,
+            };
             (found - own).abs() / own.abs().max(1.0)
         })
         .collect();
@@ -64,7 +96,13 @@ pub fn verify(
         differences.iter().copied().enumerate().fold((0, 0.0), |most, next| if next.1 <= most.1 { most } else { next });
     let row = names.iter().zip(&inputs[at * names.len()..]);
     let worst_at = row.map(|(name, input)| format!("{name} {input}")).collect::<Vec<_>>().join(", ");
-    Ok(Tested { rows, worst, worst_at, runtime: runtime.build() })
+    let rms = (differences.iter().map(|x| x * x).sum::<f64>() / rows as f64).sqrt();
+    let allowed = quantised.map_or(0.0, |quantised| 0.1 * quantised.errors.quantised_rmse);
+    let mut sorted = differences;
+    sorted.sort_by(f64::total_cmp);
+    let median = sorted[sorted.len() / 2];
+    let is_quantised = quantised.is_some();
+    Ok(Tested { rows, worst, median, rms: [rms, allowed], is_quantised, worst_at, runtime: runtime.build() })
 }
 
 /// Inputs of the size that markets have, for a network whose domain is not known.

@@ -11,6 +11,7 @@ use zomma_learn::{
     config::{NetworkConfig, Normalisation, PricingModel},
     data::uniform,
     network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value},
+    quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, QuantisedNetwork},
     training::TrainedNetwork,
 };
 use zomma_testkit::onnx_python;
@@ -276,4 +277,56 @@ fn the_example_in_python_prices_calls_and_puts() {
     let put = call - (-0.02f64).exp() * (forward - 110.0);
     assert!(said.contains(&format!("   110.0{call:10.4}{put:10.4}\n")), "{call} {put} {said}");
     assert!(said.contains("trained on volatility from 0.05 to 1.0"), "{said}");
+}
+
+/// A network with its second and third hidden layer in integers.
+fn quantised(bits: u32) -> QuantisedNetwork {
+    let config = NetworkConfig { width: 32, residual: true, ..NetworkConfig::default() };
+    let mut network = of_config(&config, PricingModel::BlackScholes, 5);
+    let layout = network.architecture.layout();
+    let mut layers = Vec::new();
+    for (layer, places) in layout.hidden.iter().enumerate().skip(1) {
+        let weights = places.weight.of(&network.parameters);
+        let most = |j: usize| weights.iter().skip(j).step_by(32).fold(0.0, |most: f32, w| most.max(w.abs()));
+        let weight_scales: Vec<f32> = (0..32).map(|j| most(j) / 127.0).collect();
+        let integers = weights.iter().enumerate().map(|(i, w)| (w / weight_scales[i % 32]).round() as i8);
+        let quantised = QuantisedLayer {
+            layer,
+            inputs: 32,
+            units: 32,
+            activation: ActivationScale::over(bits, -1.0, 4.0),
+            weights: integers.collect(),
+            weight_scales,
+            bias: places.bias.of(&network.parameters).to_vec(),
+        };
+        let weights = quantised.dequantised_weights();
+        layers.push(quantised);
+        places.weight.of_mut(&mut network.parameters).copy_from_slice(&weights);
+    }
+    let errors = QuantisationErrors { rows: 1000, quantised_rmse: 1e-3, ..QuantisationErrors::default() };
+    QuantisedNetwork { network, layers, errors }
+}
+
+#[test]
+fn a_quantised_network_is_exported_with_its_integers() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = onnx_python::python();
+    for (bits, opset) in [(8, 18), (16, 21)] {
+        let [binary, model] = ["network.bin", "model.onnx"].map(|name| folder.path().join(name));
+        quantised(bits).write(&binary).unwrap();
+        let export = ["export", arg(&binary), "-o", arg(&model), "--json"];
+        let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
+        assert_eq!((said["opset"].as_u64(), &said["operators"]["QuantizeLinear"]), (Some(opset), &json!(2)), "{said}");
+        assert_eq!(said["operators"]["DequantizeLinear"], json!(4), "{said}");
+        assert_eq!(said["metadata"]["zomma.activation_bits"], format!("{bits},{bits}"));
+        run(&[&export[..], &["--precision", "double"]].concat()).refused(1, &["precision: double", "mixed or float"]);
+        let Some(python) = &python else { continue };
+        let library = onnx_python::library_folder(python);
+        let verify = [&export[..], &["--verify", "--onnxruntime", arg(&library)]].concat();
+        let said: Value = serde_json::from_str(&run(&verify).ok().out).unwrap();
+        assert!(said["verified"]["median"].as_f64().unwrap() <= 1e-6, "{said}");
+        let script = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+        let output = Command::new(python).args(["-c", script, arg(&model)]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

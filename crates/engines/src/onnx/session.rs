@@ -128,6 +128,8 @@ fn build(
     let failed = OnnxError::of("its settings");
     let mut builder = Session::builder(runtime.environment()).map_err(OnnxError::of("beginning a session"))?;
     builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(&failed)?;
+    // Processors without VNNI add pairs of 8-bit products in 16 bits, which overflow; the other kernels are asked for there.
+    builder = builder.with_precise_qmm().map_err(&failed)?;
     if let Some(threads) = options.threads {
         builder = builder.with_intra_threads(threads).map_err(&failed)?;
     }

@@ -3,13 +3,15 @@ mod interpreter;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use zomma_base::Status;
 
 use super::proto::data_type;
 use super::*;
 use crate::config::{NetworkConfig, Normalisation, PricingModel, TrainConfig};
 use crate::data::{PointSet, uniform};
+use crate::inference::Pricer;
 use crate::network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value};
-use crate::quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer};
+use crate::quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, quantised_value};
 use interpreter::run;
 
 /// Features of a model that are not its defaults, to its own and all others.
@@ -225,33 +227,6 @@ fn quantised(activation: Activation, residual: bool, bits: u32, seed: u64) -> (Q
     (QuantisedNetwork { network, layers, errors: QuantisationErrors::default() }, inputs)
 }
 
-/// A row through the layers in f64, with what a quantised layer is given rounded to its integers.
-fn emulated(quantised: &QuantisedNetwork, row: &[f64]) -> f64 {
-    let TrainedNetwork { architecture, parameters, .. } = &quantised.network;
-    let layout = architecture.layout();
-    let shown = architecture.features.shown(row);
-    let mut given = shown.values[..architecture.features.kinds.len()].to_vec();
-    let product = |given: &[f64], weight: &[f32], bias: &[f32]| -> Vec<f64> {
-        let units = bias.len();
-        let of = |j: usize| given.iter().zip(weight.iter().skip(j).step_by(units)).map(|(x, w)| x * f64::from(*w));
-        (0..units).map(|j| of(j).sum::<f64>() + f64::from(bias[j])).collect()
-    };
-    for (layer, places) in layout.hidden.iter().enumerate() {
-        let seen: Vec<f64> = match quantised.layers.iter().find(|quantised| quantised.layer == layer) {
-            Some(QuantisedLayer { activation, .. }) => {
-                given.iter().map(|x| f64::from(activation.dequantise(activation.quantise(*x as f32)))).collect()
-            }
-            None => given.clone(),
-        };
-        let sums = product(&seen, places.weight.of(parameters), places.bias.of(parameters));
-        let values = sums.iter().map(|z| architecture.activation.twin(*z)[0]);
-        let residual = architecture.is_residual(layer);
-        given = values.enumerate().map(|(j, value)| value + if residual { given[j] } else { 0.0 }).collect();
-    }
-    let r = product(&given, layout.out_weight.of(parameters), layout.out_bias.of(parameters))[0];
-    architecture.output.price(r, row[0], shown.total_volatility)
-}
-
 #[test]
 fn a_quantised_network_is_its_integers() {
     for (seed, activation) in Activation::ALL.into_iter().enumerate() {
@@ -261,8 +236,10 @@ fn a_quantised_network_is_its_integers() {
                 let model = decode(&encode(&export_quantised(&quantised, None, precision).unwrap())).unwrap();
                 assert_eq!(opset(&model), Some(if bits == 8 { 18 } else { 21 }));
                 let prices = run(&model, &inputs);
-                let errors =
-                    inputs.chunks_exact(3).zip(&prices).map(|(row, price)| (price - emulated(&quantised, row)).abs());
+                let errors = inputs
+                    .chunks_exact(3)
+                    .zip(&prices)
+                    .map(|(row, price)| (price - quantised_value(&quantised, row)).abs());
                 let mut errors: Vec<f64> = errors.collect();
                 errors.sort_by(f64::total_cmp);
                 // A sum that f32 and f64 put on two sides of a half becomes another integer, which a step of 5.5/255 makes felt.
@@ -270,6 +247,15 @@ fn a_quantised_network_is_its_integers() {
                 let (most, middle) = (errors[errors.len() - 1], errors[errors.len() / 2]);
                 assert!(middle < 1e-6 && most < step, "{activation:?} {bits} {precision:?}: {middle:e} {most:e}");
             }
+            // So is our own kernel, in which f32 falls elsewhere on a half.
+            let (mut kernel, mut status) = (vec![0.0; inputs.len() / 3], vec![Status::Ok; inputs.len() / 3]);
+            Pricer::quantised(&quantised).unwrap().prices(&inputs, &mut kernel, &mut status);
+            let graph = run(&export_quantised(&quantised, None, Precision::Mixed).unwrap(), &inputs);
+            let mut apart: Vec<f64> = kernel.iter().zip(&graph).map(|(kernel, graph)| (kernel - graph).abs()).collect();
+            apart.sort_by(f64::total_cmp);
+            let (most, middle) = (apart[apart.len() - 1], apart[apart.len() / 2]);
+            let step = if bits == 8 { 5e-3 } else { 2e-5 };
+            assert!(middle < 2e-6 && most < step, "kernel of {activation:?} {bits}: {middle:e} {most:e}");
             // The rounding is in it: with the integers gone the prices are others.
             let plain = export(&quantised.network, None, Precision::Mixed).unwrap();
             let rounded = export_quantised(&quantised, None, Precision::Mixed).unwrap();
