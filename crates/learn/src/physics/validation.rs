@@ -184,7 +184,7 @@ pub fn references(config: &PinnConfig, rows: &[Row]) -> Vec<Option<Priced>> {
     let problem = &config.problem;
     match (problem.equation, &problem.local_volatility, &problem.heston) {
         (EquationKind::LocalVolatility, Some(local), _) => {
-            let settings = Settings { space_steps: 480, time_steps: 160, ..Settings::default() };
+            let settings = Settings { space_steps: 400, time_steps: 160, ..Settings::default() };
             let one = |row: &Row| {
                 let found = local_volatility_solution(local, row, &settings).ok()?;
                 Some(Priced {
@@ -255,11 +255,6 @@ impl super::HestonConfig {
     }
 }
 
-/// How far a grid reaches: five deviations on both sides of where the payoff's own measure lies, which is one s higher.
-fn deviations(row: &Row) -> f64 {
-    (5.0 + row.volatility * row.expiry_years.sqrt()).min(20.0)
-}
-
 fn local_volatility_solution(
     local: &LocalVolatilityConfig,
     row: &Row,
@@ -272,7 +267,7 @@ fn local_volatility_solution(
         local.level((row.strike / local.reference).ln()) * (local.clock(row.expiry_years) / row.expiry_years).sqrt();
     let typical = Row { volatility: row.volatility * level, ..*row };
     let contract = Contract { local_volatility: Some(&surface), ..Contract::european(typical) };
-    finite_difference::solve(&contract, &Settings { deviations: deviations(&typical), ..*settings })
+    finite_difference::solve(&contract, settings)
 }
 
 /// A row by finite differences (Crank–Nicolson behind damped first steps; ADI under Heston) on a grid of so many cells and steps, and one
@@ -299,10 +294,7 @@ pub fn finite_difference_value(
             finite_difference::solve_heston(&Contract::european(*row), &parameters, &settings)
                 .map(|found| found.estimate)
         }
-        _ => {
-            let settings = Settings { deviations: deviations(row), ..settings };
-            finite_difference::solve(&Contract::european(*row), &settings)
-        }
+        _ => finite_difference::solve(&Contract::european(*row), &settings),
     }
 }
 
