@@ -53,6 +53,7 @@ impl Trainer {
         Ok(Probe {
             rows: size,
             accumulate: config.training.accumulate,
+            threads: rayon::current_num_threads(),
             labels,
             gradient: whole_alone,
             fixed_ns,
