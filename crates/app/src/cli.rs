@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, quantize, risk, sql, store, surface, train,
-    tune,
+    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, quantize, risk, sql, store,
+    surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
