@@ -34,7 +34,7 @@ pub fn run() -> Result<()> {
     }
     let text = String::from_utf8(built.stdout)?;
     let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(str::to_owned)).last();
+    let program = messages.filter_map(|message| message["executable"].as_str().map(str::to_owned)).next_back();
     let program = program.context("cargo named no program")?;
     let script = root.join("benches/peers/training.py");
     let status = Command::new(folder.join("bin/python")).arg(script).arg(program).status().context("python")?;

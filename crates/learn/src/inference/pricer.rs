@@ -133,8 +133,8 @@ impl Pricer {
     fn part(&self, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
         #[cfg(target_arch = "x86_64")]
         match self.target {
-            // SAFETY: as below, and of `avx512vnni` by the condition.
             Target::Avx512 if Vnni::is_available() => {
+                // SAFETY: as below, and of `avx512vnni` by the condition.
                 return unsafe { part_vnni(self, workspace, inputs, prices, status) };
             }
             // SAFETY: `Target::best` and `on` found every feature that the function enables.

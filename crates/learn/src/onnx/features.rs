@@ -74,7 +74,7 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
     let centred = graph.node("features/centred", "Sub", &[&raw, &mean]);
     let scale = graph.vector("features/deviation", &features.deviation, &count);
     let scaled = graph.node("features/scaled", "Div", &[&centred, &scale]);
-    let layers = graph.to_layers("features", &scaled);
+    let layers = graph.cast_for_layers("features", &scaled);
     Shown { features: layers, moneyness: moneyness.to_owned(), deviation }
 }
 

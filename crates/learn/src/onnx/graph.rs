@@ -112,12 +112,12 @@ impl GraphBuilder {
     }
 
     /// From the precision of features to that of layers.
-    pub(super) fn to_layers(&mut self, name: &str, from: &str) -> String {
+    pub(super) fn cast_for_layers(&mut self, name: &str, from: &str) -> String {
         self.cast(name, from, [self.precision.features(), self.precision.layers()])
     }
 
     /// Back.
-    pub(super) fn from_layers(&mut self, name: &str, from: &str) -> String {
+    pub(super) fn cast_for_features(&mut self, name: &str, from: &str) -> String {
         self.cast(name, from, [self.precision.layers(), self.precision.features()])
     }
 

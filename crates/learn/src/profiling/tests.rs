@@ -116,24 +116,6 @@ fn profiled(network: &str, data: &str, delays: Delays, change: fn(&mut TrainingC
 
 const SMALL: &str = "width = 4\ndepth = 1";
 
-/// What cannot be slowed from outside: by what would have been measured.
-#[test]
-fn slow_labels_ranks_and_checkpoints_are_named() {
-    let measured = Evidence {
-        step: 10e6,
-        gather: 9e6,
-        labels_alone: 8.5e6,
-        gradient_alone: 2e6,
-        product_ratio: 1.0,
-        ..Evidence::of(&Profiler::new(Box::new(Clock::default())), &Probe::default())
-    };
-    assert_eq!(verdict(&measured).bottleneck(), Bottleneck::Data);
-    let measured = Evidence { labels_alone: 1e6, gather: 2e6, communication: 7e6, ..measured };
-    assert_eq!(verdict(&measured).bottleneck(), Bottleneck::Communication);
-    let measured = Evidence { communication: 0.0, checkpoints: 7e6, ..measured };
-    assert_eq!(verdict(&measured).bottleneck(), Bottleneck::Checkpoints);
-}
-
 #[test]
 fn a_delay_of_every_gradient_is_named_launch_and_one_of_every_row_compute() {
     let every = Delays { a_gradient: Duration::from_millis(8), ..Delays::default() };

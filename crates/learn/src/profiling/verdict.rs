@@ -214,9 +214,12 @@ mod tests {
         }
     }
 
+    /// What makes a stage slow.
+    type Slow = fn(&mut Evidence);
+
     #[test]
     fn whatever_stage_is_slow_is_named() {
-        let slow: [(Bottleneck, fn(&mut Evidence)); 9] = [
+        let slow: [(Bottleneck, Slow); 9] = [
             (Bottleneck::Data, |e| (e.gather, e.labels_alone, e.step) = (260.0, 220.0, 300.0)),
             (Bottleneck::Launch, |e| (e.gather, e.gradient_alone, e.fixed, e.step) = (260.0, 242.0, 208.0, 300.0)),
             (Bottleneck::Compute, |e| (e.gather, e.gradient_alone, e.step) = (260.0, 242.0, 300.0)),

@@ -65,7 +65,7 @@ impl Trainer {
                     measured_product(width, inputs, profiler)
                 })
                 .collect(),
-            parameters: layers.map(|layer| shape(layer)).map(|(width, inputs)| width * (inputs + 1)).collect(),
+            parameters: layers.map(shape).map(|(width, inputs)| width * (inputs + 1)).collect(),
             workspace_bytes: workspace_bytes(architecture),
         })
     }
