@@ -50,6 +50,29 @@ install_s3_server() {
         echo "could not install s3rver: tests that need an S3 server will be skipped" >&2
 }
 
+# MLflow's tracking server, from PyPI without what a tracking server does not use (it is there to train and serve models as well), and its
+# empty tables. testkit's mlflow.rs looks for it there.
+MLFLOW_VERSION=3.17.2
+
+install_mlflow() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/zomma/mlflow-$MLFLOW_VERSION
+    if [ -e "$folder/template.db" ]; then
+        return
+    fi
+    echo "installing: MLflow $MLFLOW_VERSION"
+    rm -rf "$folder"
+    if python3 -m venv "$folder" &&
+        "$folder/bin/pip" install --quiet --no-deps "mlflow==$MLFLOW_VERSION" &&
+        "$folder/bin/pip" install --quiet "mlflow-skinny==$MLFLOW_VERSION" flask flask-cors sqlalchemy alembic graphene 2>/dev/null &&
+        (cd "$folder" && bin/python -c "
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+SqlAlchemyStore('sqlite:///new.db', 'mlflow-artifacts:/')" >/dev/null 2>&1); then
+        mv "$folder/new.db" "$folder/template.db"
+    else
+        echo "could not install MLflow: tests that need it will be skipped" >&2
+    fi
+}
+
 # Installs what the tests use and the machine lacks. Where that is not possible the tests that need it are skipped, and say so.
 install_missing() {
     local missing=() name
@@ -60,6 +83,7 @@ install_missing() {
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     if [ ${#missing[@]} = 0 ]; then
         echo "all packages are there"
+        install_mlflow
         return
     fi
     echo "installing: ${missing[*]}"
@@ -72,6 +96,7 @@ install_missing() {
         install_package "$name" ||
             echo "could not install $name: tests that need it will be skipped" >&2
     done
+    install_mlflow
 }
 
 # rustfmt and clippy come with rustup's default profile; a minimal one lacks them.

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, features, gpu, greeks, iv, portfolio, price, quantize, risk, sql, store,
-    surface, train, tune,
+    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, price, quantize,
+    risk, runs, sql, store, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -23,8 +23,12 @@ zomma: an options desk in one binary
   zomma features FILE -o OUT       features of a recorded feed: spread, imbalance, order flow, microprice, volatility …
   zomma sql QUERY                  SQL over tables and files (Parquet, CSV, Arrow, JSON), with prices, Greeks and vols in it
   zomma alpha report FILE          what signals told of the price: information coefficients by horizon, turnover, net of cost
+  zomma labels CONFIG -o PLACE     labelled rows for a network, as Parquet files in a folder or a bucket
   zomma train CONFIG               a network that prices options, trained and measured against the formula
+  zomma train pinn CONFIG          one that solves a pricing equation, without any price to learn from
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
+  zomma export NETWORK -o MODEL    such a network as ONNX, held against ONNX Runtime; zomma onnx run computes it
+  zomma runs list|compare|sync     runs of training beside each other, the best first, and told to MLflow
   zomma quantize NETWORK -o OUT    such a network in 8-bit integers, its loss measured; zomma price --network prices by both
   zomma store ingest ROOT FILE…    long-term tables of ticks, quotes, bars in a folder or a bucket; also bars of ticks,
                                    retention, compaction, copies, checks
@@ -80,10 +84,18 @@ pub enum Command {
     Features(features::FeaturesArgs),
     /// SQL over tables and files, with prices, Greeks and implied volatilities as functions.
     Sql(Box<sql::SqlArgs>),
+    /// Make labelled rows of a training config's domain, as Parquet files in a folder or a bucket.
+    Labels(labels::LabelsArgs),
     /// Train a network that prices options, from one config.
     Train(train::TrainArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
+    /// Write a trained network as ONNX, and have ONNX Runtime prove it.
+    Export(export::ExportArgs),
+    /// Compute models of ONNX on the CPU, through CUDA or TensorRT.
+    Onnx(onnx::OnnxArgs),
+    /// Runs of training: which is the best, and what servers do not know yet.
+    Runs(runs::RunsArgs),
     /// Shrink a trained network to 8-bit integers, where that loses little.
     Quantize(quantize::QuantizeArgs),
     /// Long-term tables of ticks, quotes, bars, Greeks and surfaces, in a folder or a bucket.

@@ -16,10 +16,13 @@ mod feed;
 mod gpu_config;
 mod interrupt;
 mod logging;
+mod onnx;
 mod option_features;
 mod output_file;
+mod pinn;
 mod quantize;
 mod report;
+mod runs;
 mod sql;
 mod store;
 mod surface;
@@ -30,6 +33,10 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// Counts nothing unless a profile asks for it.
+#[global_allocator]
+static ALLOCATOR: train::allocations::Counting = train::allocations::Counting;
 
 fn main() -> ExitCode {
     quiet_device_select();

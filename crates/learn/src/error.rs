@@ -37,6 +37,31 @@ pub enum LearnError {
         /// The first one's inputs and what was said of it.
         first: String,
     },
+    /// Rows of shards that cannot be learned, more of them than the config allows.
+    #[error(
+        "{bad} of {rows} rows cannot be learned, and data.bad_rows allows a share of {allowed}; the first is {first}"
+    )]
+    BadRows {
+        /// How many.
+        bad: u64,
+        /// Among how many.
+        rows: u64,
+        /// The first one's file and row, its column and what is in it.
+        first: String,
+        /// The share that the config allows.
+        allowed: f64,
+    },
+    /// A shard that cannot be used.
+    #[error("{path}: {reason}")]
+    Shard {
+        /// The shard, or the place of all of them.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Storage failed, or a shard is not whole.
+    #[error(transparent)]
+    Storage(#[from] zomma_storage::StorageError),
     /// A file of the run folder.
     #[error("{path}: {reason}")]
     File {
@@ -50,6 +75,18 @@ pub enum LearnError {
     Locked {
         /// The folder.
         path: PathBuf,
+    },
+    /// A rank of the group is gone, or the way to it: what the rest must stop for, with the state of the last whole step in hand.
+    #[error("the group cannot go on: {reason}")]
+    RankLost {
+        /// Which rank, and what was seen of its end.
+        reason: String,
+    },
+    /// The ranks of a group do not fit together.
+    #[error("the ranks do not fit together: {reason}")]
+    RanksDiffer {
+        /// Which rank, and what differs.
+        reason: String,
     },
     /// Training cannot go on: the reason, and what to try.
     #[error("stopped at step {step}: {diagnosis}")]

@@ -10,8 +10,13 @@ pub mod data;
 mod error;
 pub mod inference;
 pub mod network;
+pub mod onnx;
+pub mod parallel;
+pub mod physics;
+pub mod profiling;
 pub mod quantisation;
 pub mod search;
+pub mod tracking;
 pub mod training;
 
 pub use error::LearnError;

@@ -1,7 +1,7 @@
 //! The fuzz targets over their corpus and seeded mutations of it: what a fuzzer would find first is found here, on every run.
 //!
-//! The corpus is what [`corpus`] makes, with our own encoders or by hand; none of it is real data. `ZOMMA_WRITE_CORPUS=1` writes it to
-//! `fuzz/corpus/<target>/<name>`, where cargo-fuzz looks for it; what is kept there beside it is run too.
+//! The corpus lies in `fuzz/corpus/<target>/`, where cargo-fuzz looks for it: what [`corpus`] makes, with our own encoders or by hand
+//! (`ZOMMA_WRITE_CORPUS=1` writes it anew), and what a fuzzer found and somebody kept. None of it is real data.
 
 use std::{fs, panic, path::PathBuf};
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+    zomma_testkit::workspace_root().join("fuzz")
 }
 
 fn itch_messages() -> Vec<Message> {
@@ -314,11 +314,13 @@ fn every_target_has_a_binary_and_a_corpus_that_is_small() {
     for (target, name, bytes) in &corpus {
         assert!(find(target).is_some(), "{target} is no target");
         assert!(bytes.len() < 16_384, "{target}/{name} has {} bytes", bytes.len());
+        let kept = folder.join("corpus").join(target).join(name);
         if std::env::var_os("ZOMMA_WRITE_CORPUS").is_some() {
-            let of_target = folder.join("corpus").join(target);
-            fs::create_dir_all(&of_target).unwrap();
-            fs::write(of_target.join(name), bytes).unwrap();
+            fs::create_dir_all(folder.join("corpus").join(target)).unwrap();
+            fs::write(&kept, bytes).unwrap();
         }
+        let found = fs::read(&kept).unwrap_or_default();
+        assert!(found == *bytes, "{}: not what is made now; ZOMMA_WRITE_CORPUS=1 writes it", kept.display());
     }
     for target in TARGETS {
         let binary = folder.join("fuzz_targets").join(format!("{}.rs", target.name));
@@ -330,18 +332,12 @@ fn every_target_has_a_binary_and_a_corpus_that_is_small() {
 #[test]
 fn no_target_panics_over_its_corpus_and_mutations_of_it() {
     const ROUNDS: u64 = 400;
-    let corpus = corpus();
     for target in TARGETS {
-        let made = corpus.iter().filter(|file| file.0 == target.name);
-        let mut files: Vec<(String, Vec<u8>)> = made.map(|file| (file.1.to_owned(), file.2.clone())).collect();
-        // What a fuzzer found and somebody kept.
-        if let Ok(kept) = fs::read_dir(folder().join("corpus").join(target.name)) {
-            for file in kept {
-                let path = file.unwrap().path();
-                files.push((path.display().to_string(), fs::read(&path).unwrap()));
-            }
-        }
-        for (name, whole) in files {
+        let folder = folder().join("corpus").join(target.name);
+        let kept = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for file in kept {
+            let path = file.unwrap().path();
+            let (name, whole) = (path.display(), fs::read(&path).unwrap());
             (target.run)(&whole);
             for round in 0..ROUNDS {
                 let mut bytes = whole.clone();

@@ -115,6 +115,11 @@ impl StorageError {
         Self::File { path: path.into(), problem: problem.to_string() }
     }
 
+    /// Whether a store failed in a way that may pass: not for what is not there or not allowed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Store { source, .. } if matches!(**source, object_store::Error::Generic { .. }))
+    }
+
     /// Whether the object that was asked for is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Store { source, .. } if matches!(**source, object_store::Error::NotFound { .. }))

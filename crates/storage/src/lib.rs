@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod replicate;
 pub mod retention;
 pub mod rules;
+pub mod shards;
 pub mod sql;
 pub mod studies;
 pub mod table;

@@ -151,6 +151,11 @@ impl Place {
         &self.shown
     }
 
+    /// Whether it is reached over a network: what fails there may work later.
+    pub fn is_remote(&self) -> bool {
+        self.folder.is_none()
+    }
+
     /// The store; its paths are those of this place.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store

@@ -4,9 +4,11 @@
 //! A test that cannot run says so instead of passing silently: [`skip`] prints one line `skipped: <reason>` and, where the
 //! environment names a file in `ZOMMA_SKIP_LOG`, appends that line to it, so that a run can count what it did not test.
 
+pub mod mlflow;
 pub mod mock_library;
 pub mod mock_nvml;
 pub mod mock_sysfs;
+pub mod onnx_python;
 pub mod postgres;
 pub mod s3_server;
 

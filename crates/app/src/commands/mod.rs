@@ -6,14 +6,19 @@ pub mod bench;
 pub mod book;
 pub mod chain_args;
 pub mod demo;
+pub mod export;
 pub mod features;
 pub mod gpu;
 pub mod greeks;
 pub mod iv;
+pub mod labels;
+pub mod onnx;
+pub mod pinn;
 pub mod portfolio;
 pub mod price;
 pub mod quantize;
 pub mod risk;
+pub mod runs;
 pub mod sql;
 pub mod store;
 pub mod surface;
@@ -45,8 +50,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Sql(args)) => sql::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Features(args)) => features::run(&args),
+        Some(Command::Labels(args)) => labels::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Onnx(args)) => onnx::run(&args),
+        Some(Command::Runs(args)) => runs::run(&args),
         Some(Command::Quantize(args)) => quantize::run(&args),
         Some(Command::Store(args)) => store::run(&args),
         Some(Command::Gpu(args)) => gpu::run(&args),

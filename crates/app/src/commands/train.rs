@@ -1,20 +1,25 @@
-//! `zomma train`: a network from its config.
+//! `zomma train`: a network from its config; `zomma train pinn` one that solves an equation.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
-    training::{RunFolder, Trainer},
+    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
+    data::shards::Counts,
+    parallel::Group,
+    tracking::RunState,
+    training::{Ending, RunFolder, Start, Trainer},
 };
 
 use crate::{
-    commands,
+    commands::{self, pinn},
     failure::{BadArguments, ExitWith},
     output_file,
-    train::{Report, Watcher, json, measure, table},
+    runs::{Session, Tracked},
+    store,
+    train::{Report, Watcher, json, measure, profile, ranks, summary, table},
 };
 
 /// Worked example of `--help`.
@@ -24,21 +29,44 @@ same formulae that `zomma price` uses. The run's folder gets the network, checkp
 leaves, and --resume goes on from there bit for bit. It ends with the errors on rows that the network never saw, and with what an option
 costs by the network and by the formula.
 
+Ranks that `zomma gpu launch` starts train one network together, each on its part of every batch. When one dies the others write the
+checkpoint and leave, and with --restarts the group goes on from it.
+
 Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
-  $ zomma train black_scholes.toml -o runs/black_scholes --resume";
+  $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma train --example heston > heston.toml
+  $ zomma train --example implied_volatility > implied_volatility.toml
+  $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
+  $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
+  $ zomma train pinn --help";
+
+/// A config that `--example` prints.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum ExampleConfig {
+    /// Prices under Black–Scholes.
+    BlackScholes,
+    /// Prices under Heston.
+    Heston,
+    /// The volatility that a price implies.
+    ImpliedVolatility,
+}
 
 /// Arguments of `zomma train`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TrainArgs {
+    /// Another kind of network.
+    #[command(subcommand)]
+    kind: Option<TrainKind>,
     /// The config, TOML or JSON.
     #[arg(value_name = "CONFIG", required_unless_present = "example")]
     config: Option<PathBuf>,
     /// Print a commented config and leave.
-    #[arg(long)]
-    example: bool,
+    #[arg(long, value_name = "NETWORK", num_args = 0..=1, default_missing_value = "black_scholes")]
+    example: Option<ExampleConfig>,
     /// Go on from the folder's checkpoint.
     #[arg(long)]
     resume: bool,
@@ -48,44 +76,108 @@ pub struct TrainArgs {
     /// Threads that compute; all cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
+    /// Tell an MLflow server too, as `mlflow` of the config's table `tracking` does.
+    #[arg(long, value_name = "ADDRESS")]
+    mlflow: Option<String>,
+    /// Seconds that ranks of a group wait for one another before they give up on one that is silent.
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = parse_rank_seconds, allow_negative_numbers = true)]
+    rank_seconds: f64,
+    /// Take the time of every stage and layer: profile.txt names the bottleneck, trace.json opens in Perfetto.
+    #[arg(long)]
+    profile: bool,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// Kinds of networks with a config of their own.
+#[derive(Debug, Subcommand)]
+enum TrainKind {
+    /// A network that solves a pricing equation, without any price to learn from.
+    Pinn(pinn::PinnArgs),
+}
+
 /// Runs it.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    if args.example {
-        return commands::print(EXAMPLE_CONFIG);
+    if let Some(TrainKind::Pinn(args)) = &args.kind {
+        return pinn::run(args);
+    }
+    if let Some(example) = args.example {
+        return commands::print(match example {
+            ExampleConfig::BlackScholes => BLACK_SCHOLES,
+            ExampleConfig::Heston => HESTON_EXAMPLE,
+            ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
+        });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    let mut config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    if args.mlflow.is_some() {
+        config.tracking.mlflow.clone_from(&args.mlflow);
+        config.tracking.check().map_err(|error| BadArguments(format!("--mlflow: {error}")))?;
+    }
     commands::use_threads(args.threads)?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
-    let held = RunFolder::open(&folder)?;
-    let mut watcher = Watcher::new().context("signals")?;
-    let mut trainer =
-        Trainer::new(config.clone(), held, args.resume, &zomma_engines::engine).map_err(|error| match error {
-            LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-                anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-            }
-            error => error.into(),
-        })?;
-    eprintln!("{}: {}", folder.display(), trainer.describe());
-    let outcome = trainer.train(&mut watcher);
+    let refused = |error: LearnError| match error {
+        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
+            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
+        }
+        error => error.into(),
+    };
+    let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds))? {
+        Some(ring) => Group::meet(Box::new(ring), &config).map_err(refused)?,
+        None => Group::alone(),
+    };
+    let is_first = group.is_first();
+    let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
+    let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
+    let mut watcher = Watcher::new(!is_first).context("signals")?;
+    let place = config.data.shards.as_deref().map(store::open).transpose()?;
+    let start = Start { folder: held, resume, group, place };
+    let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
+    let step = trainer.state().standing.step;
+    let mut session = if is_first {
+        if let Some(Counts { shards, rows, learned, held_out, tested, bad }) = trainer.counts() {
+            let left_out = match bad {
+                0 => String::new(),
+                bad => format!("; {bad} of {rows} rows cannot be learned and are left out"),
+            };
+            eprintln!(
+                "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}"
+            );
+        }
+        let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };
+        eprintln!("{}: {}{from}", folder.display(), trainer.describe());
+        Session::begin(&folder, &config, path, resume.then_some(step))?
+    } else {
+        Session::of_another_rank(&folder)
+    };
+    let profiler = (args.profile && is_first).then(|| profile::begin(&mut trainer));
+    let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
     watcher.end();
-    let outcome = outcome?;
-    let Some(network) = &outcome.network else {
+    if let (Some(profiler), Ok(_)) = (&profiler, &outcome) {
+        eprintln!("{}", profile::end(&mut trainer, profiler, &folder)?);
+    }
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            session.end(RunState::Failed, BTreeMap::new())?;
+            return Err(error.into());
+        }
+    };
+    if outcome.ending == Ending::Interrupted {
+        session.end(RunState::Stopped, BTreeMap::new())?;
         let step = outcome.progress.step;
         let message = format!("stopped after step {step}; the checkpoint is written: go on with --resume");
         // What a shell shows for a program that Ctrl-C ended.
-        bail!(ExitWith { code: 130, message: Some(message) });
-    };
+        bail!(ExitWith { code: 130, message: is_first.then_some(message) });
+    }
+    // The first rank tells what came of it.
+    let Some(network) = &outcome.network else { return Ok(()) };
     let report = Report {
         model: config.data.model,
         folder: &folder,
@@ -93,11 +185,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         network,
         progress: &outcome.progress,
         samples_per_second: watcher.samples_per_second(&outcome.progress),
-        speed: measure(&config, network)?,
+        speed: measure(&config, &trainer, network)?,
     };
     let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
     let report_path = folder.join("report.json");
     output_file::write(&report_path, for_programs.as_bytes())
         .with_context(|| format!("{}: cannot be written", report_path.display()))?;
+    session.end(RunState::Finished, summary(&report))?;
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+}
+
+/// Seconds within which ranks must hear of one another.
+fn parse_rank_seconds(text: &str) -> Result<f64, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "seconds from 0.1 to 86400".into())
 }

@@ -9,4 +9,4 @@ mod page;
 
 pub use data::data;
 pub use figures::figures_page;
-pub use page::{page, prepare};
+pub use page::{escaped, filled, page, prepare};

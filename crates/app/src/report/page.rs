@@ -33,7 +33,7 @@ pub fn page(summary: &Summary, data: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A frame with its places filled. It is walked once, so that what stands in a part is never taken for a place in the frame.
-pub(super) fn filled(frame: &str, parts: &[(&str, Cow<'_, str>)]) -> Vec<u8> {
+pub fn filled(frame: &str, parts: &[(&str, Cow<'_, str>)]) -> Vec<u8> {
     let mut page = Vec::with_capacity(frame.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
     let mut rest = frame;
     while let Some(at) = rest.find("{{") {
@@ -55,7 +55,7 @@ pub(super) fn filled(frame: &str, parts: &[(&str, Cow<'_, str>)]) -> Vec<u8> {
 }
 
 /// Text as HTML shows it.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -6,5 +6,5 @@ mod run;
 mod text_table;
 
 pub use listing::{functions, functions_json};
-pub use output::Format;
+pub use output::{Format, Output};
 pub use run::{Job, run};

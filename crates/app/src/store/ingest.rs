@@ -21,7 +21,7 @@ use zomma_storage::{
 use zomma_strategy::analysis::quote_instant;
 
 use super::{
-    clock, digest, own_columns,
+    analysed, clock, digest, own_columns,
     row_writer::{Root, RowWriter, Sent},
     ticks::TickWriter,
 };
@@ -91,10 +91,12 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
             Table::Ticks => reports.push(of_feed(root, job, path)?),
             Table::Quotes => of_chains(root, job, path, reports)?,
             Table::Surfaces => reports.push(of_surface(root, job, path)?),
+            Table::Greeks if path.is_file() && analysed::is_one(path) => reports.push(of_analysis(root, job, path)?),
             Table::Bars | Table::Greeks => {
                 let names: Vec<_> = job.table.columns().iter().map(|column| column.name).collect();
+                let other = if job.table == Table::Greeks { "; or quotes.parquet of zomma analyze" } else { "" };
                 bail!(
-                    "{}: no file with columns of {}: needed are time and instrument of {}",
+                    "{}: no file with columns of {}: needed are time and instrument of {}{other}",
                     shown(path),
                     job.table,
                     names.join(", ")
@@ -201,6 +203,14 @@ fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain
     let read_as = format!("{} chains", chains.len());
     let (written, sent) = writer.finish()?;
     Ok(FileReport { file: member.name.clone(), read_as, writer: name, written, sent, left_out, broken: None })
+}
+
+fn of_analysis(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
+    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    let left_out = analysed::read(path, |rows| Ok(writer.append(Table::Greeks, rows)?))?;
+    let (written, sent) = writer.finish()?;
+    let read_as = "options of an analysis".to_owned();
+    Ok(FileReport { file: shown(path), read_as, writer: name, written, sent, left_out, broken: None })
 }
 
 fn of_surface(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {

@@ -1,5 +1,6 @@
 //! `zomma store`: what its commands share. Files come in as feeds, chains, surfaces or rows of a table, and go into a place.
 
+mod analysed;
 mod digest;
 mod ingest;
 mod own_columns;

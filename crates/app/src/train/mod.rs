@@ -1,9 +1,13 @@
 //! Training from the command line: who watches the run, what it took against the closed form, and the words for it.
 
+pub mod allocations;
+mod nvtx;
+pub mod profile;
+pub mod ranks;
 mod report;
 mod speed;
 mod watcher;
 
-pub use report::{Report, json, table};
+pub use report::{Report, json, summary, table};
 pub use speed::{Speed, measure};
 pub use watcher::Watcher;

@@ -23,6 +23,8 @@ const PARTS: u64 = 1000;
 pub struct Watcher {
     begun: Instant,
     stop: Arc<AtomicBool>,
+    /// Whether the first rank alone speaks, and this is another.
+    is_silent: bool,
     bar: Option<ProgressBar>,
     best: Option<f64>,
     /// Held-out error as the last look said it.
@@ -31,26 +33,26 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
+    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once. One that is silent tells warnings only.
     ///
     /// # Errors
     ///
     /// Where signals cannot be heard.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(is_silent: bool) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal is remembered, the second finds it remembered.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (std::io::stderr().is_terminal() && !is_silent).then(|| {
             let bar = ProgressBar::new(PARTS);
             if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
                 bar.set_style(style);
             }
             bar
         });
-        Ok(Self { begun: Instant::now(), stop, bar, best: None, held_out: String::new(), first: None })
+        Ok(Self { begun: Instant::now(), stop, is_silent, bar, best: None, held_out: String::new(), first: None })
     }
 
     /// Takes the bar away.
@@ -93,15 +95,15 @@ impl Watch for Watcher {
         if let Some(found) = &progress.evaluation {
             let best = self.best.map_or(found.price_rmse, |best| best.min(found.price_rmse));
             self.best = Some(best);
-            self.held_out =
-                format!(", held out {:.2e} (best {best:.2e}), delta {:.2e}", found.price_rmse, found.delta_rmse);
+            let delta = found.delta_rmse.map_or(String::new(), |rmse| format!(", delta {rmse:.2e}"));
+            self.held_out = format!(", held out {:.2e} (best {best:.2e}){delta}", found.price_rmse);
         }
         match &self.bar {
             Some(bar) if progress.step.is_multiple_of(10) || progress.evaluation.is_some() => {
                 bar.set_position((progress.done * PARTS as f64) as u64);
                 bar.set_message(self.line(progress));
             }
-            None if progress.evaluation.is_some() => eprintln!("{}", self.line(progress)),
+            None if progress.evaluation.is_some() && !self.is_silent => eprintln!("{}", self.line(progress)),
             _ => {}
         }
     }

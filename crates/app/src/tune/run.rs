@@ -11,6 +11,7 @@ use zomma_storage::{
 };
 
 use super::watcher::Watcher;
+use crate::store;
 
 /// A search to be run.
 pub struct Job<'a> {
@@ -47,6 +48,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         config: job.config,
         studies: &studies,
         study,
+        place: job.config.shards().map(store::open).transpose()?,
         folder: job.folder,
         observer: &watcher,
         make_engine: &zomma_engines::engine,
@@ -56,11 +58,13 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
     let pools = (0..search.workers)
         .map(|_| rayon::ThreadPoolBuilder::new().num_threads(share).build())
         .collect::<Result<Vec<_>, _>>()?;
-    thread::scope(|scope| {
+    let worked = thread::scope(|scope| {
         let all: Vec<_> = pools.iter().map(|pool| scope.spawn(|| pool.install(|| workers.work()))).collect();
         all.into_iter()
             .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Result<Vec<()>, _>>()
-    })?;
+    });
+    watcher.told();
+    worked?;
     Ok(Summary { trials: block_on(studies.trials(study))?, stopped: watcher.stopped() })
 }

@@ -1,10 +1,13 @@
 //! What the user sees of a search, and his wish to stop.
 
 use std::{
+    collections::BTreeMap,
+    path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread::JoinHandle,
     time::Instant,
 };
 
@@ -13,16 +16,26 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
-use zomma_learn::search::Observer;
+use zomma_learn::{
+    config::TrainConfig,
+    search::{Follower, Observer},
+    tracking::RunState,
+    training::Progress,
+};
 use zomma_storage::studies::{Parameter, TrialState};
 
 use super::report::shown;
+use crate::runs::Session;
 
 /// A line for each trial, and a hand on Ctrl-C.
 pub struct Watcher {
     begun: Instant,
     stop: Arc<AtomicBool>,
+    /// Trials that are over and whose end is being told.
+    telling: Telling,
 }
+
+type Telling = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
 impl Watcher {
     /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
@@ -32,7 +45,16 @@ impl Watcher {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
-        Ok(Self { begun: Instant::now(), stop })
+        Ok(Self { begun: Instant::now(), stop, telling: Telling::default() })
+    }
+
+    /// Waits until the ends of all trials are told, or the servers' patience is over.
+    pub fn told(&self) {
+        let telling = std::mem::take(&mut *self.telling.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in telling {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
     }
 
     /// Whether someone asked to stop.
@@ -62,5 +84,47 @@ impl Observer for Watcher {
 
     fn warn(&self, message: &str) {
         eprintln!("zomma: {message}");
+    }
+
+    fn follow(&self, number: i64, folder: &Path, config: &TrainConfig) -> Option<Box<dyn Follower>> {
+        match Session::begin(folder, config, folder, None) {
+            Ok(session) => Some(Box::new(Following { number, session, telling: Arc::clone(&self.telling) })),
+            Err(error) => {
+                self.warn(&format!("trial {number}: {error}; nothing is told of it"));
+                None
+            }
+        }
+    }
+}
+
+/// A trial that is told.
+struct Following {
+    number: i64,
+    session: Session,
+    telling: Telling,
+}
+
+impl Follower for Following {
+    fn stepped(&mut self, progress: &Progress) {
+        if let Err(why) = self.session.stepped(progress) {
+            eprintln!("zomma: trial {}: {why}", self.number);
+        }
+    }
+
+    /// On a thread of its own: a server that is away does not hold up the next trial.
+    fn ended(self: Box<Self>, state: TrialState, value: Option<f64>) {
+        let Self { number, session, telling } = *self;
+        let state = match state {
+            TrialState::Complete => RunState::Finished,
+            TrialState::Pruned => RunState::Stopped,
+            _ => RunState::Failed,
+        };
+        let summary: BTreeMap<String, f64> = value.map(|value| ("objective".to_owned(), value)).into_iter().collect();
+        let thread = std::thread::spawn(move || {
+            if let Err(error) = session.end(state, summary) {
+                eprintln!("zomma: trial {number}: {error}");
+            }
+        });
+        telling.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 }

@@ -15,8 +15,20 @@ fn without_arguments_it_says_what_it_can_do_and_what_to_try_first() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["analyze", "price", "iv", "greeks", "demo", "demo chain", "gpu config", "gpu run", "train", "tune"]
-    {
+    for command in [
+        "analyze",
+        "price",
+        "iv",
+        "greeks",
+        "demo",
+        "demo chain",
+        "gpu config",
+        "gpu run",
+        "train",
+        "tune",
+        "export",
+        "onnx run",
+    ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let run = run(&words).ok();
         assert!(run.out.contains("Example:") && run.out.contains("$ zomma"), "{command:?}: {}", run.out);

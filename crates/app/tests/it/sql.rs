@@ -299,8 +299,7 @@ fn documented_data(folder: &Path) {
 
 #[test]
 fn documented_queries_give_what_the_documentation_shows() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sql.md");
-    let page = fs::read_to_string(page).unwrap();
+    let page = fs::read_to_string(zomma_testkit::workspace_root().join("docs/sql.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     documented_data(folder.path());
     let program = Path::new(env!("CARGO_BIN_EXE_zomma")).parent().unwrap();

@@ -50,6 +50,32 @@ fn rows(root: &str, table: &str) -> u64 {
     listed["days"].as_array().unwrap().iter().map(|day| day["rows"].as_u64().unwrap()).sum()
 }
 
+#[test]
+fn greeks_of_an_analysis_go_into_their_table_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    run(&["demo", "chain", "-o", &path("chain.csv")]).ok();
+    run(&["analyze", &path("chain.csv"), "--out", &path("report")]).ok();
+    let (quotes, root) = (path("report/2025-06-12/quotes.parquet"), path("tables"));
+    for _ in 0..2 {
+        run(&["store", "ingest", &root, &quotes, "--table", "greeks"]).ok();
+    }
+    let count = run(&["sql", &format!("SELECT COUNT(*) AS n FROM '{quotes}'")]).ok();
+    let analysed = crate::program::table(&count.out)[0]["n"].parse::<u64>().unwrap();
+    assert!(analysed > 1000 && rows(&root, "greeks") == analysed, "{analysed}");
+    // Each option's numbers are those of the analysis, under its OCC symbol, at the time of its quotes.
+    let joined = format!(
+        "SELECT COUNT(*) AS n FROM greeks JOIN '{quotes}' AS q ON greeks.strike = q.strike AND greeks.option_type = q.option_type \
+         AND greeks.expiry = q.expiry WHERE (greeks.delta IS NOT DISTINCT FROM q.delta) AND greeks.status = q.greeks_status \
+         AND greeks.instrument LIKE q.root || to_char(q.expiry_date::date, '%y%m%d') || '%' \
+         AND greeks.time = TIMESTAMP '2025-06-12T19:45:00Z'"
+    );
+    let joined = run(&["sql", &joined, "--root", &root]).ok();
+    assert_eq!(crate::program::table(&joined.out)[0]["n"].parse::<u64>().unwrap(), analysed, "{}", joined.out);
+    run(&["store", "ingest", &root, &path("chain.csv"), "--table", "greeks"])
+        .refused(1, &["chain.csv", "greeks", "quotes.parquet of zomma analyze"]);
+}
+
 const RULES: &str = r#"
 [retention]
 ticks = "30d"

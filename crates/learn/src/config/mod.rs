@@ -3,13 +3,15 @@
 mod data;
 mod example;
 mod network;
+mod tracking;
 mod training;
 
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
-pub use example::EXAMPLE;
+pub use example::{EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE};
 pub use network::{NetworkConfig, Normalisation};
+pub use tracking::TrackingConfig;
 pub use training::{EngineKind, OptimiserKind, PriceScale, TrainingConfig};
 
 use crate::LearnError;
@@ -25,6 +27,9 @@ pub struct TrainConfig {
     pub data: DataConfig,
     /// How it learns.
     pub training: TrainingConfig,
+    /// Who is told of it.
+    #[serde(default)]
+    pub tracking: TrackingConfig,
 }
 
 impl TrainConfig {
@@ -32,12 +37,7 @@ impl TrainConfig {
     ///
     /// Errors: [`LearnError::Unreadable`] with the place and, for an unknown key, the allowed ones; then those of [`Self::check`].
     pub fn parse(text: &str) -> Result<Self, LearnError> {
-        let unreadable = |error: String| LearnError::Unreadable(error.trim_end().to_owned());
-        let config: Self = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?
-        } else {
-            toml::from_str(text).map_err(|error| unreadable(error.to_string()))?
-        };
+        let config: Self = read(text)?;
         config.check()?;
         Ok(config)
     }
@@ -48,12 +48,23 @@ impl TrainConfig {
     pub fn check(&self) -> Result<(), LearnError> {
         self.data.check()?;
         self.network.check(&self.data)?;
+        self.tracking.check()?;
         self.training.check(self)
     }
 }
 
+/// Reads TOML, or JSON where the text begins with a brace.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LearnError> {
+    let unreadable = |error: String| LearnError::Unreadable(error.trim_end().to_owned());
+    if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
+    } else {
+        toml::from_str(text).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
 /// A whole number within bounds.
-fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnError> {
+pub(crate) fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnError> {
     if (from..=to).contains(&value) {
         return Ok(());
     }
@@ -61,7 +72,7 @@ fn whole(key: &str, value: usize, from: usize, to: usize) -> Result<(), LearnErr
 }
 
 /// A number within bounds, both included.
-fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), LearnError> {
+pub(crate) fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), LearnError> {
     if (from..=to).contains(&value) {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 mod labels;
 mod points;
 mod rows;
+pub mod shards;
 mod source;
 
 pub use points::{PointSet, uniform};

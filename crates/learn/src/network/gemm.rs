@@ -1,27 +1,41 @@
-//! Products of f32 matrices stored column after column, on one thread.
+//! Products of matrices of f32 or f64 stored column after column, on one thread.
+
+/// What matrices are made of.
+pub(crate) trait Real: Copy + 'static {
+    /// 1
+    const ONE: Self;
+}
+
+impl Real for f32 {
+    const ONE: Self = 1.0;
+}
+
+impl Real for f64 {
+    const ONE: Self = 1.0;
+}
 
 /// A matrix to be read: `rows` × `columns`, the first number of column j at j·rows; or its transpose.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    numbers: &'a [f32],
+pub(crate) struct Matrix<'a, T = f32> {
+    numbers: &'a [T],
     rows: usize,
     columns: usize,
     row_stride: isize,
     column_stride: isize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T> Matrix<'a, T> {
     /// Column after column.
     ///
     /// # Panics
     /// Where there are too few numbers.
-    pub(super) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(crate) fn new(numbers: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(numbers.len() >= rows * columns, "{} numbers for {rows} × {columns}", numbers.len());
         Self { numbers, rows, columns, row_stride: 1, column_stride: rows as isize }
     }
 
     /// Rows for columns.
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         let Self { numbers, rows, columns, row_stride, column_stride } = self;
         Self { numbers, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
@@ -31,7 +45,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// Where the shapes do not fit.
-pub(super) fn product(out: &mut [f32], add: bool, a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn product<T: Real>(out: &mut [T], add: bool, a: Matrix<'_, T>, b: Matrix<'_, T>) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(a.columns == b.rows && out.len() >= m * n, "{m} × {k} by {} × {n} into {}", b.rows, out.len());
     if m == 0 || n == 0 {
@@ -54,8 +68,8 @@ pub(super) fn product(out: &mut [f32], add: bool, a: Matrix<'_>, b: Matrix<'_>) 
             b.numbers.as_ptr(),
             b.column_stride,
             b.row_stride,
-            1.0,
-            1.0,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

@@ -4,6 +4,7 @@ use super::features::Shown;
 use super::gemm::{Matrix, product};
 use super::native::{Batch, Loss, LossScales, ROWS, last, weights};
 use super::{Architecture, Layout, MOST_INPUTS, Partials};
+use crate::profiling::{Laps, Profiler, Stage};
 
 /// A network at some parameters.
 #[derive(Clone, Copy)]
@@ -40,7 +41,8 @@ struct Layer {
 }
 
 /// Buffers of one thread.
-pub(super) struct Workspace {
+pub(super) struct Workspace<'p> {
+    profiler: Option<&'p Profiler>,
     layers: Vec<Layer>,
     /// Features × rows.
     features: Vec<f32>,
@@ -53,7 +55,7 @@ pub(super) struct Workspace {
     shown: Vec<Shown>,
 }
 
-impl Workspace {
+impl<'p> Workspace<'p> {
     /// For parts of [`ROWS`] rows at most; without derivatives only what values need.
     pub(super) fn new(architecture: &Architecture, derivatives: bool) -> Self {
         let units = architecture.width * ROWS;
@@ -68,6 +70,7 @@ impl Workspace {
         };
         let features = architecture.features.kinds.len() * ROWS;
         Self {
+            profiler: None,
             layers: (0..architecture.depth).map(layer).collect(),
             features: vec![0.0; features],
             by_features: vec![0.0; features],
@@ -75,6 +78,18 @@ impl Workspace {
             spare: [vec![0.0; units], vec![0.0; units]],
             shown: Vec::with_capacity(ROWS),
         }
+    }
+
+    /// Has its time taken.
+    pub(super) fn profiled(mut self, profiler: Option<&'p Profiler>) -> Self {
+        self.profiler = profiler;
+        self
+    }
+
+    /// Bytes kept for a hidden layer.
+    pub(super) fn layer_bytes(&self, layer: usize) -> usize {
+        let Layer { activations, first, second, by_activations, by_sums, extra } = &self.layers[layer];
+        4 * [activations, first, second, by_activations, by_sums, extra].map(Vec::len).iter().sum::<usize>()
     }
 
     /// Prices of at most [`ROWS`] rows.
@@ -111,13 +126,15 @@ impl Workspace {
         }
     }
 
-    /// Adds the gradient of at most [`ROWS`] rows of a batch of which each row is `share`.
+    /// Adds the gradient of at most [`ROWS`] rows of a batch of which each row is `share`. `final_from` hears, layer after layer, from which
+    /// place on nothing is added any more.
     pub(super) fn gradient(
         &mut self,
         network: Network<'_>,
         batch: &Batch<'_>,
         (scales, share): (&LossScales, f64),
         gradient: &mut [f32],
+        final_from: &mut dyn FnMut(&[f32], usize),
     ) -> Loss {
         let rows = batch.prices.len();
         let with_differentials = !batch.differentials.is_empty();
@@ -130,7 +147,7 @@ impl Workspace {
         if with_differentials {
             self.forward_of_adjoints(network, rows, gradient);
         }
-        self.backward(network, rows, with_differentials, gradient);
+        self.backward(network, rows, with_differentials, gradient, final_from);
         loss
     }
 
@@ -148,6 +165,7 @@ impl Workspace {
     fn forward(&mut self, network: Network<'_>, rows: usize, derivatives: bool) {
         let Network { architecture, layout, parameters } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
+        let mut laps = Laps::begin(self.profiler, Stage::Forward);
         for l in 0..architecture.depth {
             let (before, here) = self.layers.split_at_mut(l);
             let here = &mut here[0];
@@ -158,6 +176,7 @@ impl Workspace {
                 column.copy_from_slice(layout.hidden[l].bias.of(parameters));
             }
             product(sums, true, weights(layout, l, parameters), given);
+            laps.product(l, (width, rows, architecture.layer_inputs(l)));
             if derivatives {
                 architecture.activation.derivatives(sums, &mut here.first[..used], &mut here.second[..used]);
             } else {
@@ -166,6 +185,7 @@ impl Workspace {
             if architecture.is_residual(l) {
                 add(sums, &before[l - 1].activations[..used]);
             }
+            laps.rest(l);
         }
         let activations = &self.layers[architecture.depth - 1].activations;
         last(&mut self.last, layout.out_weight.of(parameters), activations, rows);
@@ -178,6 +198,7 @@ impl Workspace {
         let Network { architecture, layout, parameters } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let top = architecture.depth - 1;
+        let mut laps = Laps::begin(self.profiler, Stage::Derivatives);
         for column in self.layers[top].by_activations[..used].chunks_exact_mut(width) {
             column.copy_from_slice(layout.out_weight.of(parameters));
         }
@@ -190,7 +211,9 @@ impl Workspace {
                 below[..used].copy_from_slice(&here.by_activations[..used]);
             }
             let by_sums = Matrix::new(&here.by_sums, width, rows);
+            laps.rest(l);
             product(below, architecture.is_residual(l), weights(layout, l, parameters).transposed(), by_sums);
+            laps.product(l, (architecture.layer_inputs(l), rows, width));
         }
     }
 
@@ -214,6 +237,7 @@ impl Workspace {
     fn loss(&mut self, network: Network<'_>, batch: &Batch<'_>, scales: &LossScales, share: f64) -> Loss {
         let (inputs, features) = (network.inputs(), network.features());
         let mut loss = Loss::default();
+        let _laps = Laps::begin(self.profiler, Stage::Loss);
         for (i, row) in batch.inputs.chunks_exact(inputs).enumerate() {
             let s = self.shown[i].total_volatility;
             if batch.differentials.is_empty() {
@@ -254,6 +278,7 @@ impl Workspace {
         let Network { architecture, layout, parameters } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let [lower, upper] = &mut self.spare;
+        let mut laps = Laps::begin(self.profiler, Stage::Adjoints);
         for l in 0..architecture.depth {
             let here = &mut self.layers[l];
             let given = if l == 0 { &self.by_features } else { &*lower };
@@ -261,11 +286,13 @@ impl Workspace {
             product(upper, false, weights(layout, l, parameters), given);
             let by_sums = Matrix::new(&here.by_sums, width, rows);
             product(layout.hidden[l].weight.of_mut(gradient), true, by_sums, given.transposed());
+            laps.product(l, (2 * width, rows, architecture.layer_inputs(l)));
             let (by_activations, first) = (&here.by_activations[..used], &here.first[..used]);
             adjoints(&mut upper[..used], &mut here.extra[..used], by_activations, first, &here.second[..used]);
             if architecture.is_residual(l) {
                 add(&mut upper[..used], &lower[..used]);
             }
+            laps.rest(l);
             std::mem::swap(lower, upper);
         }
         let out = layout.out_weight.of_mut(gradient);
@@ -275,9 +302,17 @@ impl Workspace {
     }
 
     /// From ∂loss/∂r down: the rest of the gradient.
-    fn backward(&mut self, network: Network<'_>, rows: usize, with_extra: bool, gradient: &mut [f32]) {
+    fn backward(
+        &mut self,
+        network: Network<'_>,
+        rows: usize,
+        with_extra: bool,
+        gradient: &mut [f32],
+        final_from: &mut dyn FnMut(&[f32], usize),
+    ) {
         let Network { architecture, layout, parameters } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
+        let mut laps = Laps::begin(self.profiler, Stage::Backward);
         let by_last = &self.last[..rows];
         layout.out_bias.of_mut(gradient)[0] += by_last.iter().sum::<f32>();
         let top = Matrix::new(&self.layers[architecture.depth - 1].activations, width, rows);
@@ -303,12 +338,16 @@ impl Workspace {
             let given = before.last().map_or(&self.features, |layer| &layer.activations);
             let given = Matrix::new(given, architecture.layer_inputs(l), rows);
             let by_sums = Matrix::new(by_sums, width, rows);
+            laps.rest(l);
             product(layout.hidden[l].weight.of_mut(gradient), true, by_sums, given.transposed());
+            laps.product(l, (width, architecture.layer_inputs(l), rows));
+            final_from(gradient, layout.hidden[l].weight.offset);
             if l > 0 {
                 if architecture.is_residual(l) {
                     lower[..used].copy_from_slice(&upper[..used]);
                 }
                 product(lower, architecture.is_residual(l), weights(layout, l, parameters).transposed(), by_sums);
+                laps.product(l, (architecture.layer_inputs(l), rows, width));
                 std::mem::swap(upper, lower);
             }
         }

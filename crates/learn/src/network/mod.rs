@@ -7,17 +7,21 @@
 mod activation;
 mod architecture;
 mod features;
-mod gemm;
+pub(crate) mod gemm;
 mod layers;
 mod layout;
 mod native;
 mod output;
 mod twin;
+mod variance_moments;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
+pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
-pub use layout::{Layout, Place};
-pub use native::{Batch, Loss, LossScales, Native};
+pub use layout::{HiddenPlaces, Layout, Place};
+pub use native::{Batch, Loss, LossScales, Native, Ready};
+pub(crate) use native::{measured_product, workspace_bytes};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};
+pub(crate) use variance_moments::{SERIES, SERIES_BELOW};

@@ -8,11 +8,14 @@
 //! Parts   a batch is cut into parts of [`ROWS`] rows whose numbers stay in the cache; parts are computed in parallel and summed in their
 //!         order, so that the result does not depend on the number of threads
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, product};
 use super::layers::{Network, Workspace};
 use super::{Architecture, Layout, MOST_INPUTS};
+use crate::profiling::Profiler;
 
 /// Rows of a part.
 pub(super) const ROWS: usize = 128;
@@ -27,6 +30,18 @@ pub struct Batch<'a> {
     /// Derivatives of the price by the inputs, row by row; empty where they are not learned.
     pub differentials: &'a [f64],
 }
+
+impl<'a> Batch<'a> {
+    /// Some of its rows, which have so many inputs.
+    fn part(&self, inputs: usize, rows: std::ops::Range<usize>) -> Self {
+        let by_input = rows.start * inputs..rows.end * inputs;
+        let differentials = if self.differentials.is_empty() { &[][..] } else { &self.differentials[by_input.clone()] };
+        Self { inputs: &self.inputs[by_input], prices: &self.prices[rows], differentials }
+    }
+}
+
+/// Hears a gradient, and from which place on it is final.
+pub type Ready<'a> = dyn FnMut(&[f32], usize) + Send + 'a;
 
 /// What a step's error is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,13 +82,15 @@ pub struct Native {
     architecture: Architecture,
     layout: Layout,
     gradients: Vec<f32>,
+    /// Who takes the time, where anyone does.
+    pub(crate) profiler: Option<Arc<Profiler>>,
 }
 
 impl Native {
     /// Of a plain network: no norm and no dropout (see [`Architecture::is_plain`]).
     pub fn new(architecture: Architecture) -> Self {
         let layout = architecture.layout();
-        Self { architecture, layout, gradients: Vec::new() }
+        Self { architecture, layout, gradients: Vec::new(), profiler: None }
     }
 
     /// The loss of a batch, and its gradient into `gradient` (the layout's length), which is overwritten.
@@ -84,29 +101,72 @@ impl Native {
         scales: &LossScales,
         gradient: &mut [f32],
     ) -> Loss {
-        let Self { architecture, layout, gradients } = self;
+        let parts = batch.prices.len().div_ceil(ROWS);
+        self.parts(parameters, batch, scales, gradient, parts)
+    }
+
+    /// As [`Self::gradient`], to the same bits. `ready` hears from which place on the gradient is final, while the rest of it is computed:
+    /// layer after layer of the last part, where one thread computes. Several share out whole parts, and finish all layers together.
+    pub fn gradient_from_the_end(
+        &mut self,
+        parameters: &[f32],
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        (gradient, ready): (&mut [f32], &mut Ready<'_>),
+    ) -> Loss {
+        let rows = batch.prices.len();
+        let parts = rows.div_ceil(ROWS);
+        if parts < 2 || rayon::current_num_threads() > 1 {
+            return self.gradient(parameters, batch, scales, gradient);
+        }
+        let first = self.parts(parameters, batch, scales, gradient, parts - 1);
+        let Self { architecture, layout, gradients, profiler } = self;
+        let profiler = profiler.as_deref();
+        let inputs = architecture.features.model.input_names().len();
+        let network = Network { architecture, layout, parameters };
+        let part = &mut gradients[..layout.parameters()];
+        part.fill(0.0);
+        let mut unsummed = part.len();
+        let mut add = |part: &[f32], from: usize| {
+            gradient[from..unsummed].iter_mut().zip(&part[from..unsummed]).for_each(|(sum, part)| *sum += part);
+            unsummed = from;
+            ready(gradient, from);
+        };
+        let batch = batch.part(inputs, (parts - 1) * ROWS..rows);
+        let mut workspace = Workspace::new(architecture, true).profiled(profiler);
+        let last = workspace.gradient(network, &batch, (scales, 1.0 / rows as f64), part, &mut add);
+        Loss { price: first.price + last.price, differential: first.differential + last.differential }
+    }
+
+    /// The loss and the gradient of the first so many parts of a batch.
+    fn parts(
+        &mut self,
+        parameters: &[f32],
+        batch: &Batch<'_>,
+        scales: &LossScales,
+        gradient: &mut [f32],
+        parts: usize,
+    ) -> Loss {
+        let Self { architecture, layout, gradients, profiler } = self;
+        let profiler = profiler.as_deref();
         let (count, inputs) = (layout.parameters(), architecture.features.model.input_names().len());
         let rows = batch.prices.len();
         gradients.resize(rows.div_ceil(ROWS) * count, 0.0);
         let share = 1.0 / rows as f64;
         let network = Network { architecture, layout, parameters };
-        let losses: Vec<Loss> = gradients
+        let losses: Vec<Loss> = gradients[..parts * count]
             .par_chunks_mut(count)
             .enumerate()
             .map_init(
-                || Workspace::new(architecture, true),
+                || Workspace::new(architecture, true).profiled(profiler),
                 |workspace, (part, gradient)| {
-                    let at = part * ROWS..rows.min((part + 1) * ROWS);
-                    let by_input = at.start * inputs..at.end * inputs;
-                    let differentials =
-                        if batch.differentials.is_empty() { &[][..] } else { &batch.differentials[by_input.clone()] };
-                    let part = Batch { inputs: &batch.inputs[by_input], prices: &batch.prices[at], differentials };
+                    let part = batch.part(inputs, part * ROWS..rows.min((part + 1) * ROWS));
                     gradient.fill(0.0);
-                    workspace.gradient(network, &part, (scales, share), gradient)
+                    workspace.gradient(network, &part, (scales, share), gradient, &mut |_, _| ())
                 },
             )
             .collect();
-        let (first, rest) = gradients.split_at(count);
+        let (first, rest) = gradients[..parts * count].split_at(count);
         gradient.copy_from_slice(first);
         for part in rest.chunks_exact(count) {
             gradient.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
@@ -141,6 +201,32 @@ impl Native {
             },
         );
     }
+}
+
+/// Operations a nanosecond of the forward product of a layer of `width` units and `inputs` numbers, over the rows of a part, on one thread
+/// with everything in the cache: the best of some repeats.
+pub(crate) fn measured_product(width: usize, inputs: usize, profiler: &Profiler) -> f64 {
+    /// Products of a repeat, and repeats.
+    const PRODUCTS: usize = 20;
+    const REPEATS: usize = 15;
+    let (weight, given) = (vec![0.5; width * inputs], vec![0.25; inputs * ROWS]);
+    let mut out = vec![0.0; width * ROWS];
+    let nanoseconds = (0..REPEATS).map(|_| {
+        let from = profiler.nanoseconds();
+        for _ in 0..PRODUCTS {
+            product(&mut out, false, Matrix::new(&weight, width, inputs), Matrix::new(&given, inputs, ROWS));
+            std::hint::black_box(&mut out);
+        }
+        profiler.nanoseconds().saturating_sub(from)
+    });
+    let least = nanoseconds.min().unwrap_or(1).max(1);
+    (2 * PRODUCTS * width * inputs * ROWS) as f64 / least as f64
+}
+
+/// Bytes that a thread keeps for each hidden layer.
+pub(crate) fn workspace_bytes(architecture: &Architecture) -> Vec<usize> {
+    let workspace = Workspace::new(architecture, true);
+    (0..architecture.depth).map(|layer| workspace.layer_bytes(layer)).collect()
 }
 
 /// A layer's weights, units × inputs, as the products want them.

@@ -13,8 +13,10 @@ mod emulation;
 mod file;
 mod layer;
 mod quantise;
+mod twin;
 
 pub use calibration::Calibration;
 pub use file::QuantisedNetwork;
 pub use layer::{ActivationScale, LayerErrors, QuantisationErrors, QuantisedLayer};
 pub use quantise::{QuantisationOptions, quantise};
+pub use twin::quantised_value;

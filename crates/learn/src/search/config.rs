@@ -132,6 +132,11 @@ impl TuneConfig {
         Ok(())
     }
 
+    /// Where the shards lie that every trial learns from, where there are shards.
+    pub fn shards(&self) -> Option<&str> {
+        self.base.get("data")?.get("shards")?.as_str()
+    }
+
     /// The training config with these parameters in it.
     ///
     /// Errors: as [`TrainConfig::parse`], with the parameters named.

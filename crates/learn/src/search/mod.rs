@@ -14,4 +14,4 @@ pub use config::{Objective, SearchConfig, TUNE_EXAMPLE, TuneConfig};
 pub use halving::SuccessiveHalving;
 pub use sampler::Sampler;
 pub use space::{Space, SpaceError};
-pub use worker::{Observer, Search, TuneError};
+pub use worker::{Follower, Observer, Search, TuneError};

@@ -4,14 +4,15 @@ use std::{path::Path, sync::Mutex};
 
 use jiff::civil::DateTime;
 use zomma_storage::{
-    block_on,
+    Place, block_on,
     studies::{Direction, Finish, Parameter, Studies, StudyError, StudyId, Trial, TrialId, TrialState},
 };
 
 use super::{Objective, TuneConfig};
 use crate::{
     LearnError,
-    training::{Ending, MakeEngine, Progress, RunFolder, Trainer, Watch},
+    config::TrainConfig,
+    training::{Ending, MakeEngine, Outcome, Progress, RunFolder, Start, Trainer, Watch},
 };
 
 /// What a worker asks of whoever started it, and tells him.
@@ -26,6 +27,19 @@ pub trait Observer: Sync {
     fn ended(&self, number: i64, parameters: &[Parameter], state: TrialState, value: Option<f64>);
     /// Something went wrong that the search survives.
     fn warn(&self, message: &str);
+
+    /// Who is told of a trial that begins in its folder, where anyone is.
+    fn follow(&self, _number: i64, _folder: &Path, _config: &TrainConfig) -> Option<Box<dyn Follower>> {
+        None
+    }
+}
+
+/// One who is told of a trial.
+pub trait Follower {
+    /// After a step.
+    fn stepped(&mut self, progress: &Progress);
+    /// The trial is over.
+    fn ended(self: Box<Self>, state: TrialState, value: Option<f64>);
 }
 
 /// Why a search cannot go on.
@@ -47,6 +61,8 @@ pub struct Search<'a> {
     pub studies: &'a Studies,
     /// The study.
     pub study: StudyId,
+    /// Where the config's shards lie, where it has shards.
+    pub place: Option<Place>,
     /// Each trial trains in a folder of its own here.
     pub folder: &'a Path,
     /// Who watches.
@@ -108,11 +124,29 @@ impl Search<'_> {
         parameters: &[Parameter],
     ) -> Result<(TrialState, Option<f64>), TuneError> {
         let config = self.config.train_config(parameters)?;
-        let folder = RunFolder::open(&self.folder.join(format!("trial-{number}")))?;
-        let mut trainer = Trainer::new(config, folder, false, self.make_engine)?;
-        let mut trying = Trying { search: self, trial, number, looks: 0, best: None, pruned: false, failed: None };
+        let path = self.folder.join(format!("trial-{number}"));
+        let folder = RunFolder::open(&path)?;
+        let start = Start { place: self.place.clone(), ..Start::alone(folder) };
+        let mut trainer = Trainer::new(config.clone(), start, self.make_engine)?;
+        let follower = self.observer.follow(number, &path, &config);
+        let mut trying =
+            Trying { search: self, trial, number, follower, looks: 0, best: None, pruned: false, failed: None };
         let outcome = trainer.train(&mut trying);
-        let Trying { best, pruned, failed, .. } = trying;
+        let follower = trying.follower.take();
+        let ended = self.ending(trying, outcome);
+        if let Some(follower) = follower {
+            let (state, value) = ended.as_ref().map_or((TrialState::Fail, None), |ended| *ended);
+            follower.ended(state, value);
+        }
+        ended
+    }
+
+    /// How a trial ended, and its value.
+    fn ending(
+        &self,
+        Trying { best, pruned, failed, .. }: Trying<'_>,
+        outcome: Result<Outcome, LearnError>,
+    ) -> Result<(TrialState, Option<f64>), TuneError> {
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -131,7 +165,7 @@ impl Search<'_> {
         let found = progress.evaluation.as_ref()?;
         let value = match self.config.search.objective {
             Objective::PriceRmse => found.price_rmse,
-            Objective::DeltaRmse => found.delta_rmse,
+            Objective::DeltaRmse => found.delta_rmse?,
         };
         (!value.is_nan()).then_some(value)
     }
@@ -142,6 +176,7 @@ struct Trying<'a> {
     search: &'a Search<'a>,
     trial: TrialId,
     number: i64,
+    follower: Option<Box<dyn Follower>>,
     looks: i64,
     best: Option<f64>,
     pruned: bool,
@@ -176,6 +211,9 @@ impl Watch for Trying<'_> {
     }
 
     fn stepped(&mut self, progress: &Progress) {
+        if let Some(follower) = &mut self.follower {
+            follower.stepped(progress);
+        }
         if progress.evaluation.is_some()
             && let Err(error) = self.report(progress)
         {

@@ -39,6 +39,19 @@ impl Checkpoint {
         config: &TrainConfig,
         state: &State,
     ) -> Result<(), LearnError> {
+        let bytes = Self::encode(architecture, config, state).map_err(|error| LearnError::file(path, error))?;
+        container::write_whole(path, &bytes)
+    }
+
+    /// The file's bytes.
+    ///
+    /// Errors: [`LearnError::Unreadable`] for numbers that JSON does not know.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, LearnError> {
+        let bytes = Self::encode(&self.architecture, &self.config, &self.state);
+        bytes.map_err(|error| LearnError::Unreadable(error.to_string()))
+    }
+
+    fn encode(architecture: &Architecture, config: &TrainConfig, state: &State) -> Result<Vec<u8>, serde_json::Error> {
         let header = Header {
             architecture: architecture.clone(),
             config: config.clone(),
@@ -46,38 +59,56 @@ impl Checkpoint {
             standing: state.standing.clone(),
         };
         let State { parameters, averaged, statistics, adam, .. } = state;
-        container::write(path, &header, &[parameters, averaged, statistics, &adam.mean, &adam.square])
+        container::encode(&header, &[parameters, averaged, statistics, &adam.mean, &adam.square])
     }
 
     /// Reads one.
     ///
     /// Errors: [`LearnError::File`] with what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, LearnError> {
-        let (header, vectors): (Header, _) = container::read(path)?;
+        let bytes = std::fs::read(path).map_err(|error| LearnError::file(path, format!("cannot be read: {error}")))?;
+        Self::from_bytes(&bytes).map_err(|reason| LearnError::file(path, reason))
+    }
+
+    /// Reads the file's bytes; or says what is wrong with them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (header, vectors): (Header, _) = container::decode(bytes)?;
         let layout = header.architecture.layout();
         let lengths: Vec<usize> = vectors.iter().map(Vec::len).collect();
         let count = layout.parameters();
         let fits = matches!(lengths[..], [p, a, s, m, v]
             if p == count && (a == 0 || a == count) && s == layout.statistics() && m == count && v == count);
         let Ok([parameters, averaged, statistics, mean, square]) = <[Vec<f32>; 5]>::try_from(vectors) else {
-            return Err(LearnError::file(path, "is not a checkpoint"));
+            return Err("is not a checkpoint".into());
         };
         if !fits {
-            return Err(LearnError::file(
-                path,
-                format!("has vectors of {lengths:?} numbers for a network of {count} parameters"),
-            ));
+            return Err(format!("has vectors of {lengths:?} numbers for a network of {count} parameters"));
         }
         let adam = Adam { mean, square, taken: header.optimiser_steps };
         let state = State { parameters, averaged, statistics, adam, standing: header.standing };
         Ok(Self { architecture: header.architecture, config: header.config, state })
     }
 
-    /// Whether a run of `architecture` and `config` may go on from here.
+    /// Whether a run of `architecture` and `config` may go on from here; `shards` is what tells its shards' rows from others.
     ///
     /// Errors: [`LearnError::File`] with what differs: the network, the data, or whether an average is kept.
-    pub fn continues(&self, path: &Path, architecture: &Architecture, config: &TrainConfig) -> Result<(), LearnError> {
-        if self.config.data != config.data {
+    pub fn continues(
+        &self,
+        path: &Path,
+        architecture: &Architecture,
+        config: &TrainConfig,
+        shards: Option<&str>,
+    ) -> Result<(), LearnError> {
+        let mut data = self.config.data.clone();
+        // Where shards lie is no part of what is learned.
+        if let (Some(place), Some(now)) = (&mut data.shards, &config.data.shards) {
+            place.clone_from(now);
+        }
+        if data == config.data && self.state.standing.shards.as_deref() != shards {
+            let place = config.data.shards.as_deref().unwrap_or_default();
+            return Err(LearnError::file(path, format!("learned other rows: the shards in {place} have changed")));
+        }
+        if data != config.data {
             return Err(LearnError::file(path, "learned other data: [data] of the config differs"));
         }
         if self.architecture != *architecture {

@@ -25,8 +25,14 @@ pub(crate) fn fnv(bytes: &[u8]) -> u64 {
 
 /// Writes a header and vectors to `path`: beside it first, to the disk, then renamed, so that what was there before stays until the new is
 /// there whole.
-pub(super) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) -> Result<(), LearnError> {
-    let header = serde_json::to_vec(header).map_err(|error| LearnError::file(path, error))?;
+pub(crate) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) -> Result<(), LearnError> {
+    let bytes = encode(header, vectors).map_err(|error| LearnError::file(path, error))?;
+    write_whole(path, &bytes)
+}
+
+/// A header and vectors as the file's bytes.
+pub(super) fn encode(header: &impl Serialize, vectors: &[&[f32]]) -> Result<Vec<u8>, serde_json::Error> {
+    let header = serde_json::to_vec(header)?;
     let numbers: usize = vectors.iter().map(|vector| 8 + 4 * vector.len()).sum();
     let mut bytes = Vec::with_capacity(64 + header.len() + numbers);
     bytes.extend_from_slice(MAGIC);
@@ -40,7 +46,7 @@ pub(super) fn write(path: &Path, header: &impl Serialize, vectors: &[&[f32]]) ->
     }
     let sum = fnv(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
-    write_whole(path, &bytes)
+    Ok(bytes)
 }
 
 /// Writes bytes to `path`, whole or not at all.
@@ -68,12 +74,13 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LearnError> {
 /// Reads what [`write`] wrote.
 ///
 /// Errors: a file that cannot be read, is not ours, of another version, cut off, or whose checksum does not fit.
-pub(super) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, Vec<Vec<f32>>), LearnError> {
+pub(crate) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, Vec<Vec<f32>>), LearnError> {
     let bytes = fs::read(path).map_err(|error| LearnError::file(path, format!("cannot be read: {error}")))?;
     decode(&bytes).map_err(|reason| LearnError::file(path, reason))
 }
 
-fn decode<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<Vec<f32>>), String> {
+/// Reads what [`encode`] made; or says what is wrong with it.
+pub(super) fn decode<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<Vec<f32>>), String> {
     const CUT: &str = "is cut off or damaged";
     if !bytes.starts_with(MAGIC) {
         return Err("is not a checkpoint or network of zomma".into());

@@ -8,20 +8,27 @@ use crate::LearnError;
 use crate::data::Rows;
 use crate::network::{Architecture, value};
 
-/// Errors on held-out rows. Prices are over the strike; delta by the forward.
+/// Errors on held-out rows. Prices are over the strike; delta by the forward. Of implied volatilities the price's are the volatility's, and
+/// delta's those of its derivative by the moneyness.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Rows that were priced.
     pub rows: usize,
     /// Root mean square error of the price.
     pub price_rmse: f64,
+    /// Mean absolute error of the price.
+    #[serde(default)]
+    pub price_mae: f64,
+    /// Rows left out because their price determines no volatility.
+    #[serde(default)]
+    pub excluded_rows: usize,
     /// Greatest error of the price.
     pub price_max: f64,
-    /// Root mean square and greatest error of delta.
-    pub delta_rmse: f64,
+    /// Root mean square and greatest error of delta; none where the rows' derivatives are not known.
+    pub delta_rmse: Option<f64>,
     /// As said.
-    pub delta_max: f64,
-    /// Root mean square error of the derivative by each input, in the model's order.
+    pub delta_max: Option<f64>,
+    /// Root mean square error of the derivative by each input, in the model's order; empty where they are not known.
     pub by_input_rmse: Vec<f64>,
     /// Gamma's errors, where they were asked for.
     pub gamma: Option<GammaErrors>,
@@ -63,15 +70,19 @@ pub fn evaluate(
         ((squares / count.max(1) as f64).sqrt(), most)
     };
     let (price_rmse, price_max) = errors(&prices, &rows.prices, 0, 1);
+    let absolute: f64 = prices.iter().zip(&rows.prices).map(|(found, label)| (found - label).abs()).sum();
+    let by = |j| errors(&differentials, &rows.differentials, j, inputs);
     let by_input: Vec<(f64, f64)> =
-        (0..inputs).map(|j| errors(&differentials, &rows.differentials, j, inputs)).collect();
-    let gamma_rows = gamma_rows.min(count);
+        if rows.differentials.is_empty() { Vec::new() } else { (0..inputs).map(by).collect() };
+    let gamma_rows = gamma_rows.min(rows.gammas.len());
     Ok(Evaluation {
         rows: count,
         price_rmse,
+        price_mae: absolute / count.max(1) as f64,
+        excluded_rows: 0,
         price_max,
-        delta_rmse: by_input[0].0,
-        delta_max: by_input[0].1,
+        delta_rmse: by_input.first().map(|(rmse, _)| *rmse),
+        delta_max: by_input.first().map(|(_, most)| *most),
         by_input_rmse: by_input.iter().map(|(rmse, _)| *rmse).collect(),
         gamma: (gamma_rows > 0).then(|| gamma_errors(architecture, parameters, statistics, rows, gamma_rows)),
     })

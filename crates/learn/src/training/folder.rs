@@ -7,11 +7,11 @@ use std::{
 
 use crate::LearnError;
 
-/// The folder, locked until dropped.
+/// The folder, locked until dropped where it is this process's.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    lock: Option<File>,
 }
 
 impl RunFolder {
@@ -24,10 +24,26 @@ impl RunFolder {
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| LearnError::file(&lock_path, error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.into(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(LearnError::Locked { path: path.into() }),
             Err(TryLockError::Error(error)) => Err(LearnError::file(&lock_path, format!("cannot be locked: {error}"))),
         }
+    }
+
+    /// Whether a process holds the folder now.
+    pub fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join("run.lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The folder of a run whose first rank is another process, which holds it.
+    pub fn of_another_rank(path: &Path) -> Self {
+        Self { path: path.into(), lock: None }
+    }
+
+    /// Whether it is this process's.
+    pub(super) fn is_ours(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// The folder.

@@ -42,7 +42,10 @@ impl Metrics {
         let Progress { step, seconds, samples, learning_rate, loss, gradient_norm, skipped, evaluation, .. } = progress;
         let held_out = evaluation.as_ref().map_or_else(
             || ",,".to_owned(),
-            |found| format!("{},{},{}", found.price_rmse, found.price_max, found.delta_rmse),
+            |found| {
+                let delta = found.delta_rmse.map_or(String::new(), |rmse| rmse.to_string());
+                format!("{},{},{delta}", found.price_rmse, found.price_max)
+            },
         );
         let row = format!(
             "{step},{seconds},{samples},{learning_rate},{},{},{},{gradient_norm},{skipped},{held_out}\n",

@@ -3,13 +3,16 @@
 
 mod adam;
 mod checkpoint;
-mod container;
+pub(crate) mod container;
 mod engine;
 mod evaluation;
 mod folder;
 mod guard;
+mod implied_volatility;
 mod metrics;
 mod model_file;
+mod probe;
+mod rescue;
 mod run;
 mod schedule;
 mod state;
@@ -20,7 +23,8 @@ pub(crate) use container::{fnv, write_whole};
 pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
+pub use implied_volatility::Quotes;
 pub use model_file::{TrainedNetwork, checksum};
-pub use run::{Ending, Outcome, Progress, Trainer, Watch};
+pub use run::{Ending, Outcome, Progress, Start, Trainer, Watch};
 pub use schedule::learning_rate;
 pub use state::State;

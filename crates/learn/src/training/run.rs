@@ -1,17 +1,23 @@
 //! A run from its config to its network.
 
+use std::sync::Arc;
+
+use zomma_storage::Place;
+
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
+use super::rescue::rescue;
 use super::state::Kept;
 use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
+use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
+use crate::parallel::{Group, Said};
+use crate::profiling::{Profiler, Span, Stage};
 
-/// Rows that scales are fitted to.
-const FITTED_ROWS: usize = 8192;
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
 
@@ -67,66 +73,116 @@ pub struct Outcome {
     /// Why it ended.
     pub ending: Ending,
     /// The best network met, with its errors on rows that neither training nor the choice of the best has seen; none of an interrupted
-    /// run.
+    /// run, and none at other ranks than the first.
     pub network: Option<TrainedNetwork>,
     /// Where it ended.
     pub progress: Progress,
 }
 
+/// Where a run lies and who trains it.
+pub struct Start {
+    /// Its folder; of every rank but the first one [`RunFolder::of_another_rank`].
+    pub folder: RunFolder,
+    /// Whether to go on from the folder's checkpoint, or else to begin.
+    pub resume: bool,
+    /// The ranks that train together. The first begins or resumes, the others take its state, and it alone writes.
+    pub group: Group,
+    /// Where the config's shards lie, opened by whoever knows how it is reached.
+    pub place: Option<Place>,
+}
+
+impl Start {
+    /// A new run of one process, with labels made on the way.
+    pub fn alone(folder: RunFolder) -> Self {
+        Self { folder, resume: false, group: Group::alone(), place: None }
+    }
+}
+
 /// A run that can be trained.
 pub struct Trainer {
-    config: TrainConfig,
-    architecture: Architecture,
-    engine: Box<dyn Engine + Send>,
-    source: Source,
+    pub(super) config: TrainConfig,
+    pub(super) architecture: Architecture,
+    pub(super) engine: Box<dyn Engine + Send>,
+    pub(super) source: Source,
     held_out: Rows,
-    scales: LossScales,
-    state: State,
+    pub(super) scales: LossScales,
+    pub(super) state: State,
     folder: RunFolder,
-    metrics: Metrics,
+    /// None where another rank keeps them.
+    metrics: Option<Metrics>,
+    group: Group,
+    pub(super) profiler: Option<Arc<Profiler>>,
+}
+
+/// A stage that goes on, where anyone takes its time.
+fn span(profiler: &Option<Arc<Profiler>>, stage: Stage) -> Option<Span<'_>> {
+    profiler.as_deref().map(|profiler| profiler.span(stage))
 }
 
 impl Trainer {
-    /// Of a checked config in a folder: from the beginning, or from the folder's checkpoint where `resume`. `make` makes what computes.
+    /// Of a checked config. `make` makes what computes.
     ///
     /// Errors: [`LearnError::BadLabels`]; [`LearnError::File`] for a folder that holds a run and is not to be resumed, and for a
-    /// checkpoint that is absent, damaged, or of another network or other data.
-    pub fn new(config: TrainConfig, folder: RunFolder, resume: bool, make: &MakeEngine) -> Result<Self, LearnError> {
-        let path = folder.checkpoint();
-        if !resume && path.exists() {
-            return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
-        }
-        let source = Source::new(&config.data, config.training.seed)?;
-        let fitted = source.first(FITTED_ROWS)?;
+    /// checkpoint that is absent, damaged, or of another network or other data; those of [`Shards::open`](crate::data::shards::Shards::open);
+    /// in a group, those of the first rank on every rank, and [`LearnError::RankLost`].
+    pub fn new(config: TrainConfig, start: Start, make: &MakeEngine) -> Result<Self, LearnError> {
+        let Start { folder, resume, mut group, place } = start;
+        let source = Source::open(&config.data, config.training.seed, place)?;
+        let fitted = source.fitted()?;
         let kinds = config.network.features(&config.data);
         let features = Features::unscaled(config.data.model, kinds).fit(&fitted.inputs);
         let architecture = Architecture::new(&config.network, features);
-        let state = if resume {
-            let checkpoint = Checkpoint::read(&path)?;
-            checkpoint.continues(&path, &architecture, &config)?;
-            checkpoint.state
-        } else {
-            let training = &config.training;
-            State::new(&architecture.layout(), architecture.activation.gain(), training.seed, training.ema.is_some())
-        };
-        let text = serde_json::to_string_pretty(&config).map_err(|error| LearnError::file(&folder.config(), error))?;
-        write_whole(&folder.config(), text.as_bytes())?;
+        let is_first = group.is_first();
+        let own = is_first.then(|| begin(&config, architecture, &folder, resume, source.identity()));
+        let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
         Ok(Self {
             engine: make(&config, &architecture)?,
-            held_out: Source::held_out(&config.data)?,
+            held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
-            metrics: Metrics::open(&folder.metrics(), state.standing.step)?,
+            metrics: is_first.then(|| Metrics::open(&folder.metrics(), state.standing.step)).transpose()?,
             config,
             architecture,
             source,
             state,
             folder,
+            group,
+            profiler: None,
         })
+    }
+
+    /// Has the time of its stages taken.
+    pub fn profile(&mut self, profiler: Arc<Profiler>) {
+        self.engine.profile(Some(Arc::clone(&profiler)));
+        self.profiler = Some(profiler);
     }
 
     /// The network, in a line.
     pub fn describe(&self) -> String {
-        format!("{}; engine {}", self.architecture.describe(), self.engine.name())
+        let ranks = self.group.world_size();
+        let ranks = if ranks > 1 { format!(", {ranks} ranks") } else { String::new() };
+        format!("{}; engine {}{ranks}", self.architecture.describe(), self.engine.name())
+    }
+
+    /// The rows of the config's shards by what they are for, where it has shards.
+    pub fn counts(&self) -> Option<Counts> {
+        self.source.shards().map(|shards| shards.counts())
+    }
+
+    /// So many rows of the domain, of shards those held out again and again.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub fn examples(&self, count: usize) -> Result<Rows, LearnError> {
+        if self.source.shards().is_none() {
+            return self.source.first(count);
+        }
+        let inputs = self.config.data.model.input_names().len();
+        let held_out = self.source.held_out_rows()?;
+        let mut rows = held_out.clone();
+        while rows.len() < count {
+            rows.append(&held_out);
+        }
+        rows.resize(count, inputs);
+        Ok(rows)
     }
 
     /// Where the run stands.
@@ -137,19 +193,39 @@ impl Trainer {
     /// Trains to the end of the config, or until asked to leave.
     ///
     /// Errors: [`LearnError::Diverged`]; [`LearnError::File`] where the last checkpoint or the network cannot be written (an earlier
-    /// checkpoint that cannot is told to `watch`, and the one before it stays); those of the engine.
+    /// checkpoint that cannot is told to `watch`, and the one before it stays); those of the engine; [`LearnError::RankLost`], after which the
+    /// folder has the state of the last whole step; [`LearnError::RanksDiffer`].
     pub fn train(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
+        let ended = self.run(watch);
+        let Err(LearnError::RankLost { reason }) = ended else { return ended };
+        let step = self.state.standing.step;
+        let reason = match rescue(&self.folder, &self.architecture, &self.config, &self.state) {
+            Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
+            Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
+        };
+        Err(LearnError::RankLost { reason })
+    }
+
+    fn run(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
         let (begun, before) = (watch.seconds(), self.state.standing.seconds);
         let count = self.architecture.layout().parameters();
         let training = self.config.training.clone();
         let inputs = self.config.data.model.input_names().len();
-        let mut rows = Rows::zeros(training.batch, inputs);
-        let mut next = Rows::zeros(training.batch, inputs);
+        let shard = self.group.shard(training.batch);
+        let mut rows = Rows::zeros(shard.rows, inputs);
+        let mut next = Rows::zeros(shard.rows, inputs);
         let (mut gradient, mut part) = (vec![0.0; count], vec![0.0; count]);
-        self.source.draw(self.state.standing.drawn, &mut rows)?;
+        self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
         let mut progress = self.progress();
+        let mut waited_seconds = 0;
+        let seen = |watch: &dyn Watch| (before + watch.seconds() - begun, watch.should_stop());
+        // Clocks and signals differ: what counts in a group is what all have said with the last gradient.
+        let mut agreed = self.group.agree(seen(watch))?;
         let ending = loop {
-            self.state.standing.seconds = before + watch.seconds() - begun;
+            if self.group.world_size() == 1 {
+                agreed = seen(watch);
+            }
+            self.state.standing.seconds = agreed.0;
             progress.done = self.done();
             if progress.done >= 1.0 {
                 break Ending::Finished;
@@ -157,11 +233,22 @@ impl Trainer {
             if training.early_stopping.is_some_and(|looks| self.state.standing.looks_without_better >= looks) {
                 break Ending::StoppedEarly;
             }
-            if watch.should_stop() {
+            if agreed.1 {
                 self.checkpoint()?;
+                self.group.wait()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
-            let loss = self.gather(&mut rows, &mut next, &mut gradient, &mut part)?;
+            let profiler = self.profiler.clone();
+            let _step = span(&profiler, Stage::Step);
+            let (seconds, stop) = seen(watch);
+            let said = Said { loss: Loss::default(), seconds, stop };
+            let Said { loss, seconds, stop } = self.gather(&mut rows, &mut next, (&mut gradient, &mut part), said)?;
+            agreed = (seconds, stop);
+            let waited = self.source.shards().map_or(0, |shards| shards.waited_seconds());
+            if waited > waited_seconds {
+                watch.warn(&format!("waited {} s for rows of the shards", waited - waited_seconds));
+                waited_seconds = waited;
+            }
             progress.learning_rate = learning_rate(&training, self.state.standing.step, progress.done);
             progress.gradient_norm = self.step(loss, &mut gradient, progress.learning_rate)?;
             progress = Progress {
@@ -181,6 +268,7 @@ impl Trainer {
             {
                 watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
             }
+            let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
         if !progress.step.is_multiple_of(training.evaluate_every) || self.state.standing.best.is_empty() {
@@ -188,7 +276,9 @@ impl Trainer {
         }
         self.state.standing.finished = true;
         self.checkpoint()?;
-        Ok(Outcome { ending, network: Some(self.finish()?), progress })
+        self.group.wait()?;
+        let network = if self.group.is_first() { Some(self.finish()?) } else { None };
+        Ok(Outcome { ending, network, progress })
     }
 
     fn progress(&self) -> Progress {
@@ -214,45 +304,66 @@ impl Trainer {
         }
     }
 
-    /// The loss and the gradient of a step's batches; the next batch is labelled meanwhile.
+    /// The loss and the gradient of a step's batches, of all ranks' rows, and what is said with them; the next batch is labelled meanwhile. What
+    /// a step moves besides the parameters is moved when all of it is there.
     fn gather(
         &mut self,
         rows: &mut Rows,
         next: &mut Rows,
-        gradient: &mut [f32],
-        part: &mut [f32],
-    ) -> Result<Loss, LearnError> {
-        let accumulate = self.config.training.accumulate;
+        (gradient, part): (&mut [f32], &mut [f32]),
+        mut said: Said,
+    ) -> Result<Said, LearnError> {
+        let Self { source, engine, state, scales, config, group, profiler, .. } = self;
+        let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
+        let first = group.shard(batch_rows).first as u64;
+        let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
         let share = 1.0 / accumulate as f64;
-        let mut sum = Loss::default();
+        let (mut drawn, mut statistics) = (state.standing.drawn, state.statistics.clone());
         for batch in 0..accumulate {
-            self.state.standing.drawn += rows.len() as u64;
-            let Self { source, engine, state, scales, config, .. } = self;
-            let State { parameters, statistics, standing, .. } = state;
+            drawn += batch_rows as u64;
             let labelled = rows.batch(config.data.differentials);
             let place = if batch == 0 { &mut *gradient } else { &mut *part };
-            let step = standing.step * accumulate as u64 + batch as u64;
-            let (drawn, loss) = rayon::join(
-                || source.draw(standing.drawn, next),
-                || engine.gradient((parameters, statistics), &labelled, scales, step, place),
+            let step = (state.standing.step * accumulate as u64 + batch as u64) * ranks + rank;
+            let weights = (&state.parameters[..], &mut statistics[..]);
+            // A gradient of one batch goes to the other ranks as it is finished, while the rest of it and the next labels are computed.
+            let mut ready = |gradient: &[f32], from: usize| {
+                if accumulate == 1 {
+                    group.ready(gradient, from);
+                }
+            };
+            let _gather = span(profiler, Stage::Gather);
+            let (loss, drawn) = rayon::join(
+                || {
+                    let _gradient = span(profiler, Stage::Gradient);
+                    engine.gradient_from_the_end(weights, &labelled, scales, step, (place, &mut ready))
+                },
+                || {
+                    let _labels = span(profiler, Stage::Labels);
+                    source.draw(drawn + first, next)
+                },
             );
             drawn?;
             let loss = loss?;
             if batch > 0 {
                 gradient.iter_mut().zip(&*part).for_each(|(sum, part)| *sum += part);
             }
-            sum.price += share * loss.price;
-            sum.differential += share * loss.differential;
+            said.loss.price += share * loss.price;
+            said.loss.differential += share * loss.differential;
             std::mem::swap(rows, next);
         }
         if accumulate > 1 {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
-        Ok(sum)
+        let _communication = if ranks > 1 { span(profiler, Stage::Communication) } else { None };
+        group.sum_gradient(gradient, &mut said)?;
+        group.mean(&mut statistics)?;
+        (state.standing.drawn, state.statistics) = (drawn, statistics);
+        Ok(said)
     }
 
     /// Takes a step, or skips it; the norm of the gradient before it was shortened.
     fn step(&mut self, loss: Loss, gradient: &mut [f32], learning_rate: f64) -> Result<f64, LearnError> {
+        let optimiser = span(&self.profiler, Stage::Optimiser);
         let training = &self.config.training;
         let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
         let standing = &mut self.state.standing;
@@ -268,32 +379,47 @@ impl Trainer {
         }
         let state = &mut self.state;
         state.adam.step(&mut state.parameters, gradient, learning_rate, training.weight_decay);
+        drop(optimiser);
         if let Some(kept) = training.ema {
+            let _average = span(&self.profiler, Stage::Average);
             state.average(kept);
         }
         Ok(norm)
     }
 
-    /// Looks at the held-out rows, and keeps the network where it is among the best.
+    /// Looks at the held-out rows, and keeps the network where it is among the best. The first rank looks and writes; then all take note of it.
     fn look(&mut self, progress: &mut Progress) -> Result<(), LearnError> {
-        let Self { engine, architecture, state, held_out, .. } = self;
-        let found = evaluate(engine.as_mut(), architecture, (state.shown(), &state.statistics), held_out, 0)?;
-        let kept = Kept { step: state.standing.step, price_rmse: found.price_rmse };
-        progress.evaluation = Some(found);
-        self.metrics.add(progress)?;
-        let is_best = self.state.standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
-        self.state.standing.looks_without_better =
-            if is_best { 0 } else { self.state.standing.looks_without_better + 1 };
-        let best = &self.state.standing.best;
-        let place = best.partition_point(|other| other.price_rmse <= kept.price_rmse);
-        let most = self.config.training.keep_best;
-        if place >= most || kept.price_rmse.is_nan() {
-            return Ok(());
+        let profiler = self.profiler.clone();
+        let _look = span(&profiler, Stage::Look);
+        self.group.compare(&self.state.parameters)?;
+        let step = self.state.standing.step;
+        let mut price_rmse = 0.0;
+        if let Some(metrics) = &mut self.metrics {
+            let Self { engine, architecture, state, held_out, .. } = self;
+            let found = evaluate(engine.as_mut(), architecture, (state.shown(), &state.statistics), held_out, 0)?;
+            price_rmse = found.price_rmse;
+            progress.evaluation = Some(found);
+            metrics.add(progress)?;
+            if self.place(price_rmse).is_some() {
+                self.network(step, progress.evaluation.clone()).write(&self.folder.kept(step))?;
+            }
         }
-        self.network(kept.step, progress.evaluation.clone()).write(&self.folder.kept(kept.step))?;
-        self.state.standing.best.insert(place, kept);
-        self.state.standing.best.truncate(most);
+        let kept = Kept { step, price_rmse: self.group.agree((price_rmse, false))?.0 };
+        let place = self.place(kept.price_rmse);
+        let standing = &mut self.state.standing;
+        let is_best = standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
+        standing.looks_without_better = if is_best { 0 } else { standing.looks_without_better + 1 };
+        if let Some(place) = place {
+            standing.best.insert(place, kept);
+            standing.best.truncate(self.config.training.keep_best);
+        }
         Ok(())
+    }
+
+    /// Where a network of this error comes among the best, where it is one of them.
+    fn place(&self, price_rmse: f64) -> Option<usize> {
+        let place = self.state.standing.best.partition_point(|other| other.price_rmse <= price_rmse);
+        (place < self.config.training.keep_best && !price_rmse.is_nan()).then_some(place)
     }
 
     fn network(&self, step: u64, evaluation: Option<Evaluation>) -> TrainedNetwork {
@@ -310,6 +436,10 @@ impl Trainer {
     /// Writes where the run stands; only then the networks go that are no longer among the best, since the checkpoint before it may need
     /// them.
     fn checkpoint(&self) -> Result<(), LearnError> {
+        let _checkpoint = span(&self.profiler, Stage::Checkpoint);
+        if !self.group.is_first() {
+            return Ok(());
+        }
         Checkpoint::write(&self.folder.checkpoint(), &self.architecture, &self.config, &self.state)?;
         self.folder.keep_only(self.state.standing.best.iter().map(|kept| kept.step));
         Ok(())
@@ -321,12 +451,42 @@ impl Trainer {
             Some(best) => TrainedNetwork::read(&self.folder.kept(best.step))?,
             None => self.network(self.state.standing.step, None),
         };
-        let rows = Source::tested(&self.config.data)?;
+        let (rows, excluded_rows) = self.source.tested_rows()?;
         let weights = (&network.parameters[..], &network.statistics[..]);
-        network.evaluation = Some(evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, GAMMA_ROWS)?);
+        let gamma_rows = if self.config.data.model.is_implied_volatility() { 0 } else { GAMMA_ROWS };
+        let found = evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, gamma_rows)?;
+        network.evaluation = Some(Evaluation { excluded_rows, ..found });
         network.write(&self.folder.network())?;
         Ok(network)
     }
+}
+
+/// Where a run begins, or goes on; its config is written into its folder.
+fn begin(
+    config: &TrainConfig,
+    architecture: Architecture,
+    folder: &RunFolder,
+    resume: bool,
+    shards: Option<&str>,
+) -> Result<Checkpoint, LearnError> {
+    let path = folder.checkpoint();
+    if !resume && path.exists() {
+        return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
+    }
+    let training = &config.training;
+    let state = if resume {
+        let checkpoint = Checkpoint::read(&path)?;
+        checkpoint.continues(&path, &architecture, config, shards)?;
+        checkpoint.state
+    } else {
+        let (layout, gain) = (architecture.layout(), architecture.activation.gain());
+        let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
+        state.standing.shards = shards.map(str::to_owned);
+        state
+    };
+    let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
+    write_whole(&folder.config(), text.as_bytes())?;
+    Ok(Checkpoint { architecture, config: config.clone(), state })
 }
 
 /// Weights of the errors: each derivative's in its own mean square over rows to learn from, all together the config's weight.

@@ -29,6 +29,9 @@ pub struct Standing {
     pub best: Vec<Kept>,
     /// Looks at the held-out rows since the best network got better.
     pub looks_without_better: u64,
+    /// What tells the rows of its shards from others, where it learns from shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<String>,
     /// Whether the run ended as it was meant to.
     pub finished: bool,
 }

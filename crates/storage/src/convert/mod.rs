@@ -4,6 +4,6 @@ mod quotes;
 mod surfaces;
 mod ticks;
 
-pub use quotes::{QuoteRows, quotes};
+pub use quotes::{QuoteRows, option_symbol, quotes};
 pub use surfaces::surface;
 pub use ticks::TickRows;

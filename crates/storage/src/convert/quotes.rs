@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use jiff::{
     Timestamp,
-    civil::{DateTime, Time},
+    civil::{Date, DateTime, Time},
 };
 use zomma_base::{
     OptionType, Status,
@@ -92,9 +92,13 @@ fn symbol(source: &Quotes, row: usize) -> String {
     if !given.is_empty() {
         return given.split_whitespace().collect();
     }
-    let date = source.expiry[row].date();
-    let side = if source.option_type[row] == OptionType::Call { 'C' } else { 'P' };
-    let (year, month, day) = (date.year().rem_euclid(100), date.month(), date.day());
-    let thousandths = (source.strike[row] * 1_000.0).round();
-    format!("{}{year:02}{month:02}{day:02}{side}{thousandths:08.0}", source.root_of(row))
+    option_symbol(source.root_of(row), source.expiry[row].date(), source.option_type[row], source.strike[row])
+}
+
+/// An option's name in tables: its OCC symbol without spaces, which is root, date of expiry, C or P, and strike in thousandths.
+pub fn option_symbol(root: &str, expiry: Date, option_type: OptionType, strike: f64) -> String {
+    let side = if option_type == OptionType::Call { 'C' } else { 'P' };
+    let (year, month, day) = (expiry.year().rem_euclid(100), expiry.month(), expiry.day());
+    let thousandths = (strike * 1_000.0).round();
+    format!("{root}{year:02}{month:02}{day:02}{side}{thousandths:08.0}")
 }

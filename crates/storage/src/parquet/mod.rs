@@ -31,7 +31,7 @@ pub(crate) mod file;
 pub(crate) mod layout;
 mod listing;
 pub(crate) mod merge;
-mod object;
+pub(crate) mod object;
 mod read;
 mod replace;
 pub(crate) mod rewrite;

@@ -24,8 +24,8 @@ ZOMMA_S3_ACCESS_KEY_ID, ZOMMA_S3_SECRET_ACCESS_KEY, ZOMMA_S3_ALLOW_HTTP and ZOMM
 postgres://user@host/database, that `zomma store migrate` has been to. With --spool rows wait in files while the server is away.
 
 What a file may be: for ticks a recorded feed of any format that `zomma book replay` reads; for quotes an option chain that
-`zomma analyze` reads (a file, a folder, a tar); for surfaces a file of `zomma surface fit`; for every table CSV or Parquet with columns
-time, instrument and others of the table. What may not be kept (an absent time, a price that is no number) is named with its row, and
+`zomma analyze` reads (a file, a folder, a tar); for greeks quotes.parquet of `zomma analyze`; for surfaces a file of `zomma surface fit`; for
+every table CSV or Parquet with columns time, instrument and others of the table. What may not be kept (an absent time, a price that is no number) is named with its row, and
 stops its file.
 
 The same file again, finished or not, replaces what it wrote before: its writer is named by its content. With --writer files are

@@ -12,12 +12,14 @@ fn network(
     residual: bool,
     output: OutputTransform,
 ) -> (Architecture, Vec<f32>, Vec<f64>) {
+    let output = if model.is_implied_volatility() { OutputTransform::Scaled } else { output };
     let config = NetworkConfig { width: 9, depth: 3, activation, residual, output, ..NetworkConfig::default() };
     let ranges: &[[f64; 2]] = match model {
         PricingModel::BlackScholes => &[[0.6, 1.6], [0.1, 2.0], [0.1, 0.8]],
         PricingModel::Heston => {
             &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3], [0.5, 4.0], [0.02, 0.3], [0.2, 0.9], [-0.9, 0.1]]
         }
+        PricingModel::BlackScholesImpliedVolatility => &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3]],
     };
     let inputs: Vec<f64> = (0..150 * ranges.len())
         .map(|i| {
@@ -31,7 +33,8 @@ fn network(
     (architecture, parameters, inputs)
 }
 
-const MODELS: [PricingModel; 2] = [PricingModel::BlackScholes, PricingModel::Heston];
+const MODELS: [PricingModel; 3] =
+    [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::BlackScholesImpliedVolatility];
 
 #[test]
 fn prices_and_differentials_are_those_of_the_twin() {
@@ -165,4 +168,31 @@ fn the_gradient_does_not_depend_on_the_number_of_threads() {
         (loss, gradient)
     };
     assert_eq!(with(1), with(3));
+}
+
+#[test]
+fn a_gradient_told_from_its_end_has_the_same_bits_and_is_final_where_it_says() {
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for model in MODELS {
+        let (architecture, parameters, inputs) = network(model, Activation::Silu, true, OutputTransform::Bounds);
+        let count = model.input_names().len();
+        // Three parts, the last of them short.
+        let inputs: Vec<f64> = inputs.iter().cycle().take(300 * count).copied().collect();
+        let labels: Vec<f64> = (0..300).map(|i| 0.1 + 1e-3 * uniform(7, i)).collect();
+        let batch = Batch { inputs: &inputs, prices: &labels, differentials: &inputs };
+        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS] };
+        let (mut whole, mut told) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+        let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut whole);
+        let mut heard = Vec::new();
+        let found = one_thread.install(|| {
+            let mut ready = |gradient: &[f32], from: usize| {
+                assert_eq!(gradient[from..], whole[from..], "{model:?} from {from}");
+                heard.push(from);
+            };
+            let into = (&mut told[..], &mut ready as &mut Ready<'_>);
+            Native::new(architecture.clone()).gradient_from_the_end(&parameters, &batch, &scales, into)
+        });
+        let layers: Vec<usize> = architecture.layout().hidden.iter().rev().map(|layer| layer.weight.offset).collect();
+        assert_eq!((found, told, heard), (loss, whole, layers), "{model:?}");
+    }
 }

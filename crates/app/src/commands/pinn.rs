@@ -1,0 +1,101 @@
+//! `zomma train pinn`: a network that solves a pricing equation, from its config.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use zomma_learn::{
+    physics::{EXAMPLE as EXAMPLE_CONFIG, PinnConfig, PinnTrainer, validate},
+    training::RunFolder,
+};
+
+use crate::{
+    commands,
+    failure::{BadArguments, ExitWith},
+    output_file,
+    pinn::{Report, Watcher, json, measure, study, svg, table},
+};
+
+/// Worked example of `--help`.
+const EXAMPLE: &str = "\
+Trains a network to solve the Black-Scholes equation, one with a local volatility, or Heston's, from the equation alone: no price is learned
+from. It ends with a table of errors against closed form, series or finite differences, against Monte Carlo with its error bars, under
+stress, with an error estimate made of the residual and its measured coverage, with plots, and with the time that the same accuracy takes by
+finite differences and by the series. Ctrl-C leaves; --resume goes on from the last round.
+
+Example:
+  $ zomma train pinn --example > pinn.toml
+  $ zomma train pinn pinn.toml -o runs/pinn
+  $ zomma train pinn pinn.toml -o runs/pinn --resume";
+
+/// Arguments of `zomma train pinn`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct PinnArgs {
+    /// The config, TOML or JSON.
+    #[arg(value_name = "CONFIG", required_unless_present = "example")]
+    config: Option<PathBuf>,
+    /// Print a commented config and leave.
+    #[arg(long)]
+    example: bool,
+    /// Go on from the folder's checkpoint.
+    #[arg(long)]
+    resume: bool,
+    /// The run's folder; runs/ and the config's name where absent.
+    #[arg(short, long, value_name = "RUN_DIR")]
+    output: Option<PathBuf>,
+    /// Train smaller and larger networks, on fewer and more points, for fewer and more steps as well: a convergence study. Takes several
+    /// times as long.
+    #[arg(long)]
+    study: bool,
+    /// Threads that compute; all cores where absent.
+    #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
+    threads: Option<usize>,
+    /// Print what came of it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
+    if args.example {
+        return commands::print(EXAMPLE_CONFIG);
+    }
+    let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let config = PinnConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    commands::use_threads(args.threads)?;
+    let folder = match &args.output {
+        Some(folder) => folder.clone(),
+        None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
+    };
+    let held = RunFolder::open(&folder)?;
+    let mut watcher = Watcher::new().context("signals")?;
+    let mut trainer = PinnTrainer::new(config.clone(), Some(held), args.resume)?;
+    eprintln!("{}: {}", folder.display(), trainer.describe());
+    let outcome = trainer.train(&mut watcher);
+    watcher.end();
+    let outcome = outcome?;
+    let stopped = |message: &str| ExitWith { code: 130, message: Some(message.into()) };
+    let Some(solution) = &outcome.solution else {
+        bail!(stopped("stopped; what is done until the last round is kept: go on with --resume"));
+    };
+    let validation = validate(solution);
+    let study = if args.study {
+        let Some(study) = study(&config, &mut watcher)? else {
+            bail!(stopped("stopped in the study; the network is trained: --resume --study does the study alone"));
+        };
+        study
+    } else {
+        Vec::new()
+    };
+    let speed = measure(solution, &validation);
+    let report = Report { folder: &folder, ending: outcome.ending, solution, validation: &validation, speed, study };
+    let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
+    for (name, bytes) in [("report.json", for_programs.as_bytes()), ("report.svg", svg(&report)?.as_bytes())] {
+        let path = folder.join(name);
+        output_file::write(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+}

@@ -1,0 +1,184 @@
+//! A table through a model.
+
+use std::{fs, path::Path, sync::Arc, time::Instant};
+
+use anyhow::{Context, bail};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use zomma_engines::onnx::{NodeTime, OnnxSession, SessionOptions, node_times};
+use zomma_learn::{
+    config::PricingModel,
+    onnx::{self, INPUTS_KEY},
+};
+
+use super::RuntimeArgs;
+use crate::{batch, sql::Output};
+
+/// What is asked for.
+pub struct Job<'a> {
+    /// The model's file.
+    pub model: &'a Path,
+    /// The table.
+    pub file: &'a Path,
+    /// Where it goes; standard output where absent.
+    pub output: Option<&'a Path>,
+    /// The library.
+    pub runtime: &'a RuntimeArgs,
+    /// Who computes; the profile's place is found here.
+    pub options: SessionOptions,
+    /// Rows at once.
+    pub batch: usize,
+    /// Whether the time of each node is measured.
+    pub profile: bool,
+}
+
+/// What came of it.
+pub struct Done {
+    /// Rows of the table.
+    pub rows: usize,
+    /// Rows without a price.
+    pub refused: usize,
+    /// Time that the model took, all lots together.
+    pub seconds: f64,
+    /// Who computed.
+    pub provider: &'static str,
+    /// What ONNX Runtime says of its build.
+    pub runtime: &'static str,
+    /// The time of each node, where it was asked for.
+    pub nodes: Option<Vec<NodeTime>>,
+}
+
+/// Prices the table.
+pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
+    let shown = job.model.display();
+    let bytes = fs::read(job.model).with_context(|| format!("{shown}: cannot be read"))?;
+    let names = input_names(&bytes).with_context(|| shown.to_string())?;
+    let mut columns = columns(job.file, names).with_context(|| job.file.display().to_string())?;
+    let runtime = job.runtime.load()?;
+    let mut fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, true)).collect();
+    fields.extend([Field::new("price", DataType::Float64, true), Field::new("status", DataType::Utf8, false)]);
+    let schema = Arc::new(Schema::new(fields));
+    let mut output = Output::create(job.output, None, &schema)?;
+    if let zomma_engines::onnx::Provider::TensorRt(settings) = &job.options.provider
+        && let Some(folder) = &settings.engine_cache
+    {
+        fs::create_dir_all(folder).with_context(|| format!("--engine-cache {}", folder.display()))?;
+    }
+    let scratch = Scratch::new(job.profile)?;
+    let options = SessionOptions { profile: scratch.prefix(), ..job.options.clone() };
+    let mut session = OnnxSession::open(&runtime, &bytes, &options).with_context(|| shown.to_string())?;
+    if session.inputs() != names.len() {
+        bail!("{shown}: takes {} columns and names {}", session.inputs(), names.len());
+    }
+    let (prices, status, seconds) =
+        price(&mut session, names, &columns, job.batch).with_context(|| shown.to_string())?;
+    let nodes = match job.profile {
+        true => {
+            let path = session.end_profile()?;
+            Some(node_times(&fs::read_to_string(&path).with_context(|| path.display().to_string())?)?)
+        }
+        false => None,
+    };
+    let rows = prices.len();
+    let refused = prices.iter().filter(|price| price.is_none()).count();
+    let number = |x: f64| Some(x).filter(|x| !x.is_nan());
+    let mut arrays: Vec<ArrayRef> = columns
+        .drain(..)
+        .map(|column| Arc::new(column.into_iter().map(number).collect::<Float64Array>()) as ArrayRef)
+        .collect();
+    arrays.push(Arc::new(Float64Array::from(prices)));
+    arrays.push(Arc::new(StringArray::from(status)));
+    output.write(&RecordBatch::try_new(schema, arrays)?)?;
+    output.finish()?;
+    if refused == rows {
+        bail!("{}: no row has a price; see status", job.file.display());
+    }
+    Ok(Done { rows, refused, seconds, provider: options.provider.as_str(), runtime: runtime.build(), nodes })
+}
+
+/// The model's columns, as its metadata name them.
+fn input_names(bytes: &[u8]) -> anyhow::Result<&'static [&'static str]> {
+    let model = onnx::decode(bytes)?;
+    let Some(names) = onnx::metadata(&model, INPUTS_KEY) else {
+        bail!("names no inputs (its metadata have no {INPUTS_KEY}): a model of `zomma export` is needed");
+    };
+    let known = [PricingModel::BlackScholes, PricingModel::Heston].map(PricingModel::input_names);
+    let found = known.into_iter().find(|known| known.join(",") == names);
+    found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))
+}
+
+/// The columns of the table, in the order of `names`.
+fn columns(file: &Path, names: &'static [&'static str]) -> anyhow::Result<Vec<Vec<f64>>> {
+    let source = batch::open(file)?;
+    let header = source.columns().join(", ");
+    let read = batch::read_numbers(source, names)?;
+    for fault in &read.faults {
+        eprintln!("zomma onnx run: {}: {fault}", file.display());
+    }
+    let named = names.iter().zip(read.columns);
+    named.map(|(name, column)| column.with_context(|| format!("missing column {name}; found [{header}]"))).collect()
+}
+
+/// Prices, the status of each row, and the seconds that the model took.
+fn price(
+    session: &mut OnnxSession,
+    names: &[&'static str],
+    columns: &[Vec<f64>],
+    batch: usize,
+) -> anyhow::Result<(Vec<Option<f64>>, Vec<String>, f64)> {
+    let rows = columns.first().map_or(0, Vec::len);
+    // What cannot be is not shown to the model; a correlation is the only input that need not be above 0.
+    let fault = |row: usize| {
+        let bad = |(name, column): &(&&str, &Vec<f64>)| {
+            let x = column[row];
+            let is_good = if **name == "rho_v" { x.abs() <= 1.0 } else { x > 0.0 && x.is_finite() };
+            !is_good
+        };
+        names.iter().zip(columns).find(bad).map(|(name, _)| format!("bad_{name}"))
+    };
+    let mut status: Vec<String> = (0..rows).map(|row| fault(row).unwrap_or_else(|| "ok".into())).collect();
+    let good: Vec<usize> = (0..rows).filter(|row| status[*row] == "ok").collect();
+    let mut prices = vec![None; rows];
+    let mut seconds = 0.0;
+    for lot in good.chunks(batch) {
+        let inputs: Vec<f64> = lot.iter().flat_map(|row| columns.iter().map(|column| column[*row])).collect();
+        let begun = Instant::now();
+        let found = session.prices(&inputs)?;
+        seconds += begun.elapsed().as_secs_f64();
+        for (row, price) in lot.iter().zip(found) {
+            if price.is_finite() {
+                prices[*row] = Some(price);
+            } else {
+                status[*row] = "not_finite".into();
+            }
+        }
+    }
+    Ok((prices, status, seconds))
+}
+
+/// A folder for the profile, which ONNX Runtime names itself; gone when it has been read.
+struct Scratch(Option<std::path::PathBuf>);
+
+impl Scratch {
+    fn new(wanted: bool) -> anyhow::Result<Self> {
+        if !wanted {
+            return Ok(Self(None));
+        }
+        let folder = std::env::temp_dir().join(format!("zomma-onnx-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        Ok(Self(Some(folder)))
+    }
+
+    fn prefix(&self) -> Option<std::path::PathBuf> {
+        self.0.as_ref().map(|folder| folder.join("profile"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // What stays is in the folder of temporary files, under this program's name.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Watches a run for the user: a bar on a terminal, a line a round elsewhere, and the wish to stop.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+use zomma_learn::physics::{PinnProgress, PinnWatch};
+
+/// The user's eyes on a run, and his hand on it.
+pub struct Watcher {
+    begun: Instant,
+    stop: Arc<AtomicBool>,
+    bar: Option<ProgressBar>,
+    held_out: String,
+    /// Whether rounds are told.
+    told: bool,
+}
+
+impl Watcher {
+    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
+    ///
+    /// # Errors
+    ///
+    /// Where signals cannot be heard.
+    pub fn new() -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal is remembered, the second finds it remembered.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))?;
+        }
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(1000);
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Ok(Self { begun: Instant::now(), stop, bar, held_out: String::new(), told: true })
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// No more lines: what comes now is told by whoever trains.
+    pub fn silence(&mut self) {
+        self.told = false;
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl PinnWatch for Watcher {
+    fn seconds(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    fn should_stop(&self) -> bool {
+        self.is_stopped()
+    }
+
+    fn stepped(&mut self, progress: &PinnProgress) {
+        let PinnProgress { round, rounds, phase, step, steps, loss, outcome } = progress;
+        if let Some(found) = outcome {
+            self.held_out = format!(", held-out residual {:.2e} (greatest {:.2e})", found.held_out, found.held_out_max);
+        }
+        let line = format!("round {} of {rounds}, {}, loss {loss:.2e}{}", round + 1, phase.as_str(), self.held_out);
+        match &self.bar {
+            Some(bar) if self.told => {
+                let within = *step as f64 / *steps as f64;
+                bar.set_position((1000.0 * (*round as f64 + within) / *rounds as f64) as u64);
+                bar.set_message(line);
+            }
+            None if self.told => {
+                if let Some(found) = outcome {
+                    eprintln!("{:.1} s, {line}", found.seconds);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("zomma: {message}")),
+            None => eprintln!("zomma: {message}"),
+        }
+    }
+}

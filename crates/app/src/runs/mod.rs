@@ -1,0 +1,15 @@
+//! Runs of training and what is known of them: told while they train, read, compared and shown afterwards.
+
+mod compare;
+mod facts;
+mod figures;
+mod folder;
+mod page;
+mod session;
+mod sinks;
+
+pub use compare::{Comparison, comparison_page};
+pub use folder::{KnownRun, find};
+pub use page::write_report;
+pub use session::{Session, Tracked};
+pub use sinks::sync;

@@ -1,0 +1,116 @@
+//! A run that trains, told to its sinks.
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
+
+use zomma_learn::{
+    config::TrainConfig,
+    tracking::{Artefact, RunState, Started, Tracker, point},
+    training::{Progress, Watch},
+};
+
+use super::{facts, page::write_report, sinks::sinks};
+
+/// How long the end of a run waits for servers.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Files of a run's folder that are told, where they are there.
+const ARTEFACTS: [&str; 5] = ["config.json", "metrics.csv", "report.json", "network.bin", "report.html"];
+
+/// What is told of one run.
+pub struct Session {
+    tracker: Option<Tracker>,
+    folder: PathBuf,
+    every: u64,
+}
+
+impl Session {
+    /// Begins to tell of a run in its folder; from `step` on, where it goes on.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub fn begin(folder: &Path, config: &TrainConfig, source: &Path, step: Option<u64>) -> anyhow::Result<Self> {
+        let tracking = &config.tracking;
+        let of_folder = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let started = Started {
+            at_ms: facts::now_ms(),
+            id: facts::run_id(),
+            name: tracking.run_name.clone().or_else(of_folder).unwrap_or_else(|| "run".into()),
+            experiment: tracking.experiment.clone(),
+            config: serde_json::to_value(config)?,
+            tags: facts::tags(source, rayon::current_num_threads()),
+        };
+        let warn: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|message: &str| eprintln!("zomma: {message}"));
+        let tracker = Tracker::begin(folder, started, step, sinks(folder, tracking)?, &warn)?;
+        Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every })
+    }
+
+    /// Of a rank that is not its group's first, which tells of them all: nothing is told here.
+    pub fn of_another_rank(folder: &Path) -> Self {
+        Self { tracker: None, folder: folder.into(), every: 1 }
+    }
+
+    /// After a step: told where it is one of the config's, or one at which the held-out rows were looked at.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be kept, as on a full disk. Nothing more is told then.
+    pub fn stepped(&mut self, progress: &Progress) -> Result<(), String> {
+        if !progress.step.is_multiple_of(self.every) && progress.evaluation.is_none() {
+            return Ok(());
+        }
+        let Some(tracker) = &mut self.tracker else { return Ok(()) };
+        tracker.metrics(point(facts::now_ms(), progress)).map_err(|error| {
+            self.tracker = None;
+            format!("{error}; the run goes on, and nothing more is told of it")
+        })
+    }
+
+    /// The run ended: writes `report.html` and the plots, tells what came of it, and gives the servers a moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub fn end(mut self, state: RunState, summary: BTreeMap<String, f64>) -> anyhow::Result<()> {
+        let Some(mut tracker) = self.tracker.take() else { return Ok(()) };
+        let ended = facts::now_ms();
+        let plots = write_report(&self.folder, Some((state, ended, &summary)))?;
+        let plots = plots.iter().map(String::as_str);
+        for path in ARTEFACTS.into_iter().chain(plots).filter(|path| self.folder.join(path).is_file()) {
+            tracker.artefact(Artefact { at_ms: ended, path: path.into() })?;
+        }
+        for left in tracker.end(ended, state, summary, PATIENCE)? {
+            let folder = self.folder.display();
+            eprintln!("zomma: {}: {}; the rest is kept: zomma runs sync {folder}", left.sink, left.why);
+        }
+        Ok(())
+    }
+}
+
+/// A run that is watched by someone and told to its sinks.
+pub struct Tracked<'a, W: Watch> {
+    /// Who watches.
+    pub watch: &'a mut W,
+    /// What is told.
+    pub session: &'a mut Session,
+}
+
+impl<W: Watch> Watch for Tracked<'_, W> {
+    fn seconds(&self) -> f64 {
+        self.watch.seconds()
+    }
+
+    fn should_stop(&self) -> bool {
+        self.watch.should_stop()
+    }
+
+    fn stepped(&mut self, progress: &Progress) {
+        self.watch.stepped(progress);
+        if let Err(why) = self.session.stepped(progress) {
+            self.watch.warn(&why);
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.watch.warn(message);
+    }
+}

@@ -1,0 +1,332 @@
+//! `zomma export` and `zomma onnx run`: random networks through the binary, held against ONNX's checker and ONNX Runtime.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::{Value, json};
+use zomma_learn::{
+    config::{NetworkConfig, Normalisation, PricingModel},
+    data::uniform,
+    network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value},
+    quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, QuantisedNetwork},
+    training::TrainedNetwork,
+};
+use zomma_testkit::onnx_python;
+
+use crate::program::{arg, run, run_env, table};
+
+/// Random networks that are held against ONNX Runtime, each in every precision.
+const NETWORKS: u64 = 36;
+/// Rows of each.
+const ROWS: usize = 200;
+
+fn rows(model: PricingModel, count: usize, seed: u64) -> Vec<f64> {
+    let range = |name: &str| match name {
+        "moneyness" => [0.5, 2.0],
+        "expiry_years" => [0.02, 3.0],
+        "volatility" => [0.05, 1.0],
+        "v0" | "theta_v" => [0.01, 0.5],
+        "kappa" => [0.1, 5.0],
+        "sigma_v" => [0.1, 1.0],
+        _ => [-0.9, 0.3],
+    };
+    let names = model.input_names();
+    (0..count * names.len())
+        .map(|i| {
+            let [low, high] = range(names[i % names.len()]);
+            low + (high - low) * uniform(seed, i as u64)
+        })
+        .collect()
+}
+
+/// A network of random shape and parameters; every choice of a config comes up.
+fn network(seed: u64) -> TrainedNetwork {
+    let share = |of: u64| uniform(seed ^ 0x6f6e_6e78, of);
+    let among = |of: u64, count: usize| (share(of) * count as f64) as usize;
+    let model = [PricingModel::BlackScholes, PricingModel::Heston][among(0, 2)];
+    let own = [
+        FeatureKind::LogMoneyness,
+        FeatureKind::SqrtExpiryYears,
+        FeatureKind::TotalVolatility,
+        if model == PricingModel::Heston { FeatureKind::RhoV } else { FeatureKind::Volatility },
+        FeatureKind::ExpiryYears,
+    ];
+    let config = NetworkConfig {
+        features: (share(1) < 0.5).then(|| own[..1 + among(2, own.len())].to_vec()),
+        width: 1 + among(3, 96),
+        depth: 1 + among(4, 5),
+        residual: share(5) < 0.5,
+        activation: Activation::ALL[(seed % 6) as usize],
+        dropout: if share(6) < 0.3 { 0.2 } else { 0.0 },
+        norm: [Normalisation::None, Normalisation::Layer, Normalisation::Batch][(seed / 6 % 3) as usize],
+        output: [OutputTransform::Bounds, OutputTransform::Positive, OutputTransform::None][among(7, 3)],
+    };
+    of_config(&config, model, seed)
+}
+
+fn of_config(config: &NetworkConfig, model: PricingModel, seed: u64) -> TrainedNetwork {
+    let kinds = config.features.clone().unwrap_or_else(|| model.default_features().to_vec());
+    let architecture = Architecture::new(config, Features::unscaled(model, kinds).fit(&rows(model, 500, seed)));
+    let layout = architecture.layout();
+    let mut parameters = layout.first_parameters(1.0, seed);
+    for place in layout.hidden.iter().filter_map(|layer| layer.norm.as_ref()).flatten() {
+        for (i, x) in place.of_mut(&mut parameters).iter_mut().enumerate() {
+            *x += 0.4 * (uniform(seed, (place.offset + i) as u64) - 0.5) as f32;
+        }
+    }
+    let moved = |(i, x): (usize, &f32)| x + 0.5 * uniform(seed ^ 9, i as u64) as f32;
+    let statistics = layout.first_statistics().iter().enumerate().map(moved).collect();
+    TrainedNetwork { architecture, parameters, statistics, step: seed, evaluation: None, data: None }
+}
+
+fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {
+    value(&network.architecture, &network.parameters, &network.statistics, row).price
+}
+
+/// A network in a folder.
+fn kept(folder: &Path, network: &TrainedNetwork) -> PathBuf {
+    let path = folder.join("network.bin");
+    network.write(&path).unwrap();
+    path
+}
+
+fn black_scholes(folder: &Path) -> (TrainedNetwork, PathBuf) {
+    let network = of_config(&NetworkConfig::default(), PricingModel::BlackScholes, 3);
+    let path = kept(folder, &network);
+    (network, path)
+}
+
+#[test]
+fn random_networks_pass_the_checker_and_are_themselves_in_onnxruntime() {
+    let Some(python) = onnx_python::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..NETWORKS {
+        let network = network(seed);
+        let binary = kept(folder.path(), &network);
+        let model = network.architecture.features.model;
+        for precision in ["mixed", "float", "double"] {
+            let output = folder.path().join(format!("{seed:02}_{precision}.onnx"));
+            run(&["export", arg(&binary), "-o", arg(&output), "--precision", precision]).ok();
+            // Rows that f32 holds exactly, so that what is given is the same in every precision.
+            let inputs: Vec<f64> = rows(model, ROWS, seed + 100).iter().map(|x| f64::from(*x as f32)).collect();
+            let inputs: Vec<&[f64]> = inputs.chunks_exact(model.input_names().len()).collect();
+            let prices: Vec<f64> = inputs.iter().map(|row| twin(&network, row)).collect();
+            let allowed = if precision == "float" { 4e-6 } else { 1e-6 };
+            let wanted = json!({ "inputs": inputs, "prices": prices, "allowed": allowed });
+            fs::write(output.with_extension("json"), wanted.to_string()).unwrap();
+        }
+    }
+    let script = zomma_testkit::workspace_root().join("crates/app/tests/onnx/check.py");
+    let output = Command::new(python).args([&script, folder.path()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["models"].as_u64(), Some(3 * NETWORKS), "{found}");
+    assert_eq!(found["failed"], json!([]), "{found}");
+    // Of the two in f32 the evaluator decides for a few; of the one in f64 for none.
+    assert!(found["hard"].as_u64().unwrap() <= NETWORKS / 2, "{found}");
+}
+
+#[test]
+fn an_export_is_verified_and_prices_a_table() {
+    let Some(python) = onnx_python::python() else { return };
+    let library = onnx_python::library_folder(&python);
+    let folder = tempfile::tempdir().unwrap();
+    let (network, binary) = black_scholes(folder.path());
+    let model = folder.path().join("model.onnx");
+    let export = ["export", arg(&binary), "-o", arg(&model), "--verify", "--onnxruntime", arg(&library), "--json"];
+    let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
+    assert!(said["verified"]["worst"].as_f64().unwrap() <= 1e-6, "{said}");
+    assert_eq!((said["verified"]["rows"].as_u64(), said["opset"].as_u64()), (Some(10_000), Some(18)), "{said}");
+    assert_eq!(said["operators"]["Gemm"].as_u64(), Some(4), "{said}");
+    assert_eq!(said["metadata"]["zomma.inputs"], "moneyness,expiry_years,volatility");
+
+    // Columns in another order, one more, rows that cannot be priced.
+    let csv = folder.path().join("options.csv");
+    let text = "id,volatility,moneyness,expiry_years\na,0.2,1.1,0.5\nb,0.3,,0.5\nc,0.4,0.9,-1\nd,0.25,1,2\n";
+    fs::write(&csv, text).unwrap();
+    let output = folder.path().join("prices.csv");
+    let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output)];
+    let variable = [("ORT_DYLIB_PATH", arg(&library))];
+    let told = run_env(&[&words[..], &["--profile"]].concat(), b"", &variable).ok();
+    assert!(told.err.contains("2 of 4 rows have no price"), "{}", told.err);
+    assert!(told.out.contains("hidden.0/sums") && told.out.contains("share"), "{}", told.out);
+    let found = table(&fs::read_to_string(&output).unwrap());
+    let status: Vec<&str> = found.iter().map(|row| row["status"].as_str()).collect();
+    assert_eq!(status, ["ok", "bad_moneyness", "bad_expiry_years", "ok"]);
+    for (row, inputs) in [(0, [1.1, 0.5, 0.2]), (3, [1.0, 2.0, 0.25])] {
+        let price: f64 = found[row]["price"].parse().unwrap();
+        assert!((price - twin(&network, &inputs)).abs() < 1e-6, "{row}: {price}");
+    }
+    assert_eq!((found[1]["price"].as_str(), found[1]["moneyness"].as_str()), ("", ""));
+    // The same in lots of one row, as Parquet, for programs.
+    let parquet = folder.path().join("prices.parquet");
+    let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&parquet), "--batch", "1", "--profile", "--json"];
+    let said: Value = serde_json::from_str(&run_env(&words, b"", &variable).ok().out).unwrap();
+    let nodes = said["nodes"].as_array().unwrap();
+    let shares: f64 = nodes.iter().map(|node| node["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9 && nodes.iter().all(|node| node["calls"].as_u64() == Some(2)), "{said}");
+    let again = folder.path().join("again.csv");
+    let words = ["onnx", "run", arg(&model), arg(&parquet), "-o", arg(&again)];
+    run_env(&words, b"", &variable).ok();
+    let again = table(&fs::read_to_string(&again).unwrap());
+    let columns = |rows: &[std::collections::HashMap<String, String>]| {
+        rows.iter().map(|row| row["status"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(columns(&again), columns(&found));
+    // What cannot be had here is told: the package is for the CPU.
+    let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output), "--provider", "tensorrt"];
+    run_env(&words, b"", &variable)
+        .refused(1, &["tensorrt cannot be had here; missing: ", "libonnxruntime_providers_tensorrt.so", "in "]);
+}
+
+#[test]
+fn a_model_that_is_not_the_network_is_not_written() {
+    let Some(python) = onnx_python::python() else { return };
+    let library = onnx_python::library_folder(&python);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, binary) = black_scholes(folder.path());
+    let model = folder.path().join("model.onnx");
+    let words =
+        ["export", arg(&binary), "-o", arg(&model), "--verify", "--tolerance", "0", "--onnxruntime", arg(&library)];
+    run(&words).refused(1, &["are off by", "moneyness", "allowed: 0", "nothing was written", "--precision double"]);
+    assert!(!model.exists());
+}
+
+#[test]
+fn what_is_missing_is_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, binary) = black_scholes(folder.path());
+    let model = folder.path().join("model.onnx");
+    let export = ["export", arg(&binary), "-o", arg(&model)];
+    let absent = folder.path().join("no_such.so");
+    let verify = [&export[..], &["--verify", "--onnxruntime", arg(&absent)]].concat();
+    run(&verify).refused(1, &["--onnxruntime", "no_such.so: cannot be read"]);
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let verify = [&export[..], &["--verify", "--onnxruntime", arg(&empty)]].concat();
+    run(&verify).refused(1, &["empty: holds no libonnxruntime.so"]);
+    let text = empty.join("libonnxruntime.so.1");
+    fs::write(&text, "no library").unwrap();
+    let verify = [&export[..], &["--verify"]].concat();
+    run_env(&verify, b"", &[("ORT_DYLIB_PATH", arg(&text))])
+        .refused(1, &["ORT_DYLIB_PATH", "libonnxruntime.so.1: cannot be loaded"]);
+    assert!(!model.exists());
+    // Nothing of the library is needed to write.
+    run(&export).ok();
+    assert!(model.is_file());
+}
+
+#[test]
+fn networks_and_models_that_are_none_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, binary) = black_scholes(folder.path());
+    let [model, csv] = ["model.onnx", "options.csv"].map(|name| folder.path().join(name));
+    run(&["export", arg(&binary)]).refused(2, &["--output"]);
+    run(&["export", arg(&binary), "-o", arg(&model), "--rows", "5"]).refused(2, &["--verify"]);
+    run(&["export", arg(&folder.path().join("absent")), "-o", arg(&model)]).refused(1, &["absent: cannot be read"]);
+    let whole = fs::read(&binary).unwrap();
+    fs::write(&binary, &whole[..whole.len() / 2]).unwrap();
+    run(&["export", arg(&binary), "-o", arg(&model)]).refused(1, &["network.bin", "cut off or damaged"]);
+    assert!(!model.exists());
+    fs::write(&binary, &whole).unwrap();
+    // A config of another network, beside it and named.
+    let config = folder.path().join("config.json");
+    let example = run(&["train", "--example"]).ok().out;
+    fs::write(&config, example.replace("width = 64", "width = 32")).unwrap();
+    run(&["export", arg(&binary), "-o", arg(&model)]).refused(1, &["config.json is not the config of", "--config"]);
+    run(&["export", arg(&binary), "-o", arg(&model), "--config", arg(&config)]).refused(2, &["--config"]);
+    fs::write(&config, example).unwrap();
+    let said = run(&["export", arg(&binary), "-o", arg(&model), "--json"]).ok().out;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert!(said["metadata"]["zomma.domain"].as_str().unwrap().contains("volatility"), "{said}");
+    // A full disk, or a folder that is none, leaves nothing behind.
+    run(&["export", arg(&binary), "-o", arg(&folder.path().join("no/model.onnx"))]).refused(1, &["no/model.onnx"]);
+
+    fs::write(&csv, "moneyness,expiry_years\n1.1,0.5\n").unwrap();
+    let output = folder.path().join("out.csv");
+    run(&["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output)])
+        .refused(1, &["options.csv: missing column volatility", "moneyness, expiry_years"]);
+    fs::write(&model, "no model").unwrap();
+    run(&["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output)]).refused(1, &["model.onnx", "is no ONNX model"]);
+    assert!(!output.exists());
+    let words = ["onnx", "run", arg(&model), arg(&csv)];
+    run(&[&words[..], &["--profile"]].concat()).refused(2, &["--output"]);
+    run(&[&words[..], &["--fp16"]].concat()).refused(2, &["--fp16 is for --provider tensorrt"]);
+    run(&[&words[..], &["--batch-sizes", "8,4,16"]].concat()).refused(2, &["--batch-sizes", "1,4096,65536"]);
+    let tensorrt = ["--provider", "tensorrt", "--batch-sizes", "1,16,64", "--batch", "65"];
+    run(&[&words[..], &tensorrt].concat()).refused(2, &["--batch: 65", "64"]);
+}
+
+#[test]
+fn the_example_in_python_prices_calls_and_puts() {
+    let Some(python) = onnx_python::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (network, binary) = black_scholes(folder.path());
+    let model = folder.path().join("model.onnx");
+    fs::write(folder.path().join("config.json"), run(&["train", "--example"]).ok().out).unwrap();
+    run(&["export", arg(&binary), "-o", arg(&model)]).ok();
+    let script = zomma_testkit::workspace_root().join("examples/onnx_prices.py");
+    let output = Command::new(python).args([&script, &model]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let forward = 100.0 * (0.03f64 * 0.5).exp();
+    let call = 110.0 * (-0.02f64).exp() * twin(&network, &[forward / 110.0, 0.5, 0.2]);
+    let put = call - (-0.02f64).exp() * (forward - 110.0);
+    assert!(said.contains(&format!("   110.0{call:10.4}{put:10.4}\n")), "{call} {put} {said}");
+    assert!(said.contains("trained on volatility from 0.05 to 1.0"), "{said}");
+}
+
+/// A network with its second and third hidden layer in integers.
+fn quantised(bits: u32) -> QuantisedNetwork {
+    let config = NetworkConfig { width: 32, residual: true, ..NetworkConfig::default() };
+    let mut network = of_config(&config, PricingModel::BlackScholes, 5);
+    let layout = network.architecture.layout();
+    let mut layers = Vec::new();
+    for (layer, places) in layout.hidden.iter().enumerate().skip(1) {
+        let weights = places.weight.of(&network.parameters);
+        let most = |j: usize| weights.iter().skip(j).step_by(32).fold(0.0, |most: f32, w| most.max(w.abs()));
+        let weight_scales: Vec<f32> = (0..32).map(|j| most(j) / 127.0).collect();
+        let integers = weights.iter().enumerate().map(|(i, w)| (w / weight_scales[i % 32]).round() as i8);
+        let quantised = QuantisedLayer {
+            layer,
+            inputs: 32,
+            units: 32,
+            activation: ActivationScale::over(bits, -1.0, 4.0),
+            weights: integers.collect(),
+            weight_scales,
+            bias: places.bias.of(&network.parameters).to_vec(),
+        };
+        let weights = quantised.dequantised_weights();
+        layers.push(quantised);
+        places.weight.of_mut(&mut network.parameters).copy_from_slice(&weights);
+    }
+    let errors = QuantisationErrors { rows: 1000, quantised_rmse: 1e-3, ..QuantisationErrors::default() };
+    QuantisedNetwork { network, layers, errors }
+}
+
+#[test]
+fn a_quantised_network_is_exported_with_its_integers() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = onnx_python::python();
+    for (bits, opset) in [(8, 18), (16, 21)] {
+        let [binary, model] = ["network.bin", "model.onnx"].map(|name| folder.path().join(name));
+        quantised(bits).write(&binary).unwrap();
+        let export = ["export", arg(&binary), "-o", arg(&model), "--json"];
+        let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
+        assert_eq!((said["opset"].as_u64(), &said["operators"]["QuantizeLinear"]), (Some(opset), &json!(2)), "{said}");
+        assert_eq!(said["operators"]["DequantizeLinear"], json!(4), "{said}");
+        assert_eq!(said["metadata"]["zomma.activation_bits"], format!("{bits},{bits}"));
+        run(&[&export[..], &["--precision", "double"]].concat()).refused(1, &["precision: double", "mixed or float"]);
+        let Some(python) = &python else { continue };
+        let library = onnx_python::library_folder(python);
+        let verify = [&export[..], &["--verify", "--onnxruntime", arg(&library)]].concat();
+        let said: Value = serde_json::from_str(&run(&verify).ok().out).unwrap();
+        assert!(said["verified"]["median"].as_f64().unwrap() <= 1e-6, "{said}");
+        let script = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+        let output = Command::new(python).args(["-c", script, arg(&model)]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

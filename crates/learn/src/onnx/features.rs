@@ -1,0 +1,109 @@
+//! Features in the graph: made of the raw inputs, scaled, ready for the layers.
+//!
+//! Formulae  those of `network/features.rs`; 1 − e^(−y) = 2u/(1 + u) with u = tanh(y/2), since ONNX has no expm1 and the difference
+//!           would lose its digits
+
+use super::graph::{GraphBuilder, INPUT};
+use super::moments::{mean_reversion, moments, variance_deviation, variance_skewness};
+use crate::config::PricingModel;
+use crate::network::{Architecture, BEND, FeatureKind, OutputTransform};
+
+/// What the layers are shown, and what the output transform wants.
+pub(super) struct Shown {
+    /// Rows × features, of the layers' precision.
+    pub features: String,
+    /// Forward over strike.
+    pub moneyness: String,
+    /// s, where somebody asks for it.
+    pub deviation: Option<String>,
+}
+
+/// Adds the features' nodes.
+pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) -> Shown {
+    let features = &architecture.features;
+    let names = features.model.input_names();
+    let columns = graph.columns("columns", INPUT, names);
+    let column = |name: &str| names.iter().position(|known| *known == name).map_or(INPUT, |at| &columns[at]);
+    let (moneyness, expiry) = (column("moneyness"), column("expiry_years"));
+    let wants_deviation = matches!(architecture.output, OutputTransform::Bounds | OutputTransform::Scaled)
+        || features
+            .kinds
+            .iter()
+            .any(|kind| matches!(kind, FeatureKind::TotalVolatility | FeatureKind::StandardisedMoneyness));
+    let wants_root = features.kinds.contains(&FeatureKind::SqrtExpiryYears)
+        || (wants_deviation && features.model == PricingModel::BlackScholes);
+    let root = if wants_root { graph.node("features/sqrt_expiry_years", "Sqrt", &[expiry]) } else { String::new() };
+    let deviation = wants_deviation.then(|| match features.model {
+        PricingModel::BlackScholes => graph.node("features/total_volatility", "Mul", &[column("volatility"), &root]),
+        PricingModel::Heston => heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")]),
+        // Refused before the graph is begun.
+        PricingModel::BlackScholesImpliedVolatility => INPUT.to_owned(),
+    });
+    let heston = ["expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"].map(column);
+    let of_variance = features.wants_moments().then(|| moments(graph, heston));
+    let s = deviation.as_deref().unwrap_or_default();
+    let wants_log = features
+        .kinds
+        .iter()
+        .any(|kind| matches!(kind, FeatureKind::LogMoneyness | FeatureKind::StandardisedMoneyness));
+    let log = if wants_log { graph.node("features/log_moneyness", "Log", &[moneyness]) } else { String::new() };
+    let shown: Vec<String> = features
+        .kinds
+        .iter()
+        .map(|kind| match kind {
+            FeatureKind::LogMoneyness => log.clone(),
+            FeatureKind::StandardisedMoneyness => standardised_moneyness(graph, &log, s),
+            FeatureKind::TotalVolatility => s.to_owned(),
+            FeatureKind::ExpiryYears => expiry.to_owned(),
+            FeatureKind::SqrtExpiryYears => root.clone(),
+            FeatureKind::MeanReversion => mean_reversion(graph, [heston[0], heston[2]]),
+            FeatureKind::VarianceShare => of_variance.as_ref().map_or(String::new(), |of| of.share.clone()),
+            FeatureKind::VarianceDeviation => {
+                of_variance.as_ref().map_or(String::new(), |of| variance_deviation(graph, of))
+            }
+            FeatureKind::VarianceSkewness => {
+                of_variance.as_ref().map_or(String::new(), |of| variance_skewness(graph, of))
+            }
+            parameter => column(parameter.as_str()).to_owned(),
+        })
+        .collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    let raw = graph.node_with("features/raw", "Concat", &shown, vec![super::graph::int("axis", 1)]);
+    let count = [features.kinds.len() as i64];
+    let mean = graph.vector("features/mean", &features.mean, &count);
+    let centred = graph.node("features/centred", "Sub", &[&raw, &mean]);
+    let scale = graph.vector("features/deviation", &features.deviation, &count);
+    let scaled = graph.node("features/scaled", "Div", &[&centred, &scale]);
+    let layers = graph.cast_for_layers("features", &scaled);
+    Shown { features: layers, moneyness: moneyness.to_owned(), deviation }
+}
+
+/// x/√(1 + (x/5)²) with x = k/s
+fn standardised_moneyness(graph: &mut GraphBuilder, log: &str, deviation: &str) -> String {
+    let at = |part: &str| format!("features/standardised_moneyness/{part}");
+    let x = graph.node(&at("x"), "Div", &[log, deviation]);
+    let (bend, one) = (graph.scalar(BEND), graph.scalar(1.0));
+    let bent = graph.node(&at("bent"), "Div", &[&x, &bend]);
+    let square = graph.node(&at("square"), "Mul", &[&bent, &bent]);
+    let sum = graph.node(&at("sum"), "Add", &[&one, &square]);
+    let root = graph.node(&at("root"), "Sqrt", &[&sum]);
+    graph.node("features/standardised_moneyness", "Div", &[&x, &root])
+}
+
+/// √(θT + (v₀ − θ)(1 − e^(−κT))/κ)
+fn heston_deviation(graph: &mut GraphBuilder, expiry: &str, [v0, kappa, theta]: [&str; 3]) -> String {
+    let at = |part: &str| format!("features/total_volatility/{part}");
+    let (half, one, two) = (graph.scalar(0.5), graph.scalar(1.0), graph.scalar(2.0));
+    let decay = graph.node(&at("kappa_t"), "Mul", &[kappa, expiry]);
+    let decay = graph.node(&at("half_kappa_t"), "Mul", &[&half, &decay]);
+    let u = graph.node(&at("tanh"), "Tanh", &[&decay]);
+    let twice = graph.node(&at("twice"), "Mul", &[&two, &u]);
+    let below = graph.node(&at("below"), "Add", &[&one, &u]);
+    let gone = graph.node(&at("gone"), "Div", &[&twice, &below]);
+    let weight = graph.node(&at("weight"), "Div", &[&gone, kappa]);
+    let excess = graph.node(&at("excess"), "Sub", &[v0, theta]);
+    let excess = graph.node(&at("excess_variance"), "Mul", &[&excess, &weight]);
+    let level = graph.node(&at("level_variance"), "Mul", &[theta, expiry]);
+    let variance = graph.node(&at("variance"), "Add", &[&level, &excess]);
+    graph.node("features/total_volatility", "Sqrt", &[&variance])
+}

@@ -1,0 +1,169 @@
+//! Networks as ONNX: raw inputs in, prices out, with everything between them in the graph, for any runtime that reads the format.
+//!
+//! Format     opset 18, IR 8 (ONNX 1.13), with activations of 16 bits opset 21, IR 10 (1.16); the messages are ours ([`proto`]), encoded by `prost`, so that neither protoc nor somebody's
+//!            generated copy of all of ONNX is needed
+//! Precision  [`Precision`]; layers in f32 as in training
+//! Accuracy   tests hold the graph against the scalar twin: in Rust by an interpreter of their own, and by onnxruntime
+
+mod features;
+mod graph;
+mod layers;
+mod metadata;
+mod moments;
+mod output;
+pub mod proto;
+mod quantised;
+
+use prost::Message;
+
+use crate::LearnError;
+use crate::config::DataConfig;
+use crate::quantisation::QuantisedNetwork;
+use crate::training::TrainedNetwork;
+use features::features;
+use graph::GraphBuilder;
+use layers::{Numbers, layers};
+use output::output;
+use proto::{ModelProto, OperatorSetIdProto, data_type};
+
+pub use graph::{INPUT, OUTPUT};
+pub use metadata::{DOMAIN_KEY, INPUTS_KEY, MODEL_KEY};
+
+/// The set of ONNX's operators that is used, and the version of the format that came with it.
+pub const OPSET: i64 = 18;
+const IR_VERSION: i64 = 8;
+/// Those of a network with activations of 16 bits, which ONNX has since 1.16.
+const OPSET_OF_16_BITS: i64 = 21;
+const IR_VERSION_OF_16_BITS: i64 = 10;
+/// What a protobuf message holds at most.
+const BYTES_MAX: usize = i32::MAX as usize;
+
+/// What is computed in which precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Inputs, features, output transform and prices in f64, layers in f32, as our own engines do.
+    #[default]
+    Mixed,
+    /// Everything in f32, for runtimes without f64 (TensorRT).
+    Float,
+    /// Everything in f64 but the error function of gelu, which runtimes have in f32.
+    Double,
+}
+
+impl Precision {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Float => "float",
+            Self::Double => "double",
+        }
+    }
+
+    /// The element type of inputs, features, transform and prices.
+    fn features(self) -> i32 {
+        if self == Self::Float { data_type::FLOAT } else { data_type::DOUBLE }
+    }
+
+    /// The element type of layers.
+    fn layers(self) -> i32 {
+        if self == Self::Double { data_type::DOUBLE } else { data_type::FLOAT }
+    }
+}
+
+/// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
+///
+/// Errors: [`LearnError::BadValue`] for a network of implied volatilities, and for one of more than the 2 GiB that the format holds.
+pub fn export(
+    network: &TrainedNetwork,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    model_of(network, None, domain, precision)
+}
+
+/// A quantised network as a model of ONNX: integers between QuantizeLinear and DequantizeLinear.
+///
+/// Errors: as of [`export`], and for layers in f64, which have no integers.
+pub fn export_quantised(
+    network: &QuantisedNetwork,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    if precision == Precision::Double {
+        return Err(LearnError::bad("precision", "double", "mixed or float: integers are made of f32"));
+    }
+    model_of(&network.network, Some(network), domain, precision)
+}
+
+fn model_of(
+    network: &TrainedNetwork,
+    quantised: Option<&QuantisedNetwork>,
+    domain: Option<&DataConfig>,
+    precision: Precision,
+) -> Result<ModelProto, LearnError> {
+    let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
+    if architecture.features.model.is_implied_volatility() {
+        let shown = architecture.features.model.as_str();
+        return Err(LearnError::bad("data.model", shown, "a network of prices"));
+    }
+    let layout = architecture.layout();
+    let mut graph = GraphBuilder::new(precision);
+    let shown = features(&mut graph, architecture);
+    let integers = quantised.map_or(&[][..], |quantised| &quantised.layers);
+    let numbers = Numbers { parameters, statistics, quantised: integers };
+    let last = layers(&mut graph, architecture, &layout, numbers, &shown.features);
+    let price = output(&mut graph, architecture.output, &last, &shown);
+    let inputs = architecture.features.model.input_names().len();
+    let (ir_version, opset) = match integers.iter().any(|layer| layer.activation.bits > 8) {
+        true => (IR_VERSION_OF_16_BITS, OPSET_OF_16_BITS),
+        false => (IR_VERSION, OPSET),
+    };
+    let model = architecture.features.model.as_str();
+    let model = ModelProto {
+        ir_version: Some(ir_version),
+        producer_name: Some("zomma".into()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+        model_version: i64::try_from(*step).ok(),
+        doc_string: Some(format!("{model} prices by a network of {}", architecture.describe())),
+        graph: Some(graph.finish(inputs as i64, &price, architecture.describe())),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(opset) }],
+        metadata_props: metadata::entries(network, quantised, domain.or(data.as_ref()), precision),
+    };
+    if model.encoded_len() > BYTES_MAX {
+        let allowed = "a network of less than 2 GiB, which is what a file of ONNX holds";
+        return Err(LearnError::bad("network", architecture.describe(), allowed));
+    }
+    Ok(model)
+}
+
+/// The set of operators that a model asks for.
+pub fn opset(model: &ModelProto) -> Option<i64> {
+    model.opset_import.iter().find(|set| set.domain.as_deref().unwrap_or_default().is_empty())?.version
+}
+
+/// The bytes of a model's file.
+pub fn encode(model: &ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+/// Reads a model; what is not among the messages of [`proto`] is passed over.
+///
+/// Errors: [`LearnError::Unreadable`].
+pub fn decode(bytes: &[u8]) -> Result<ModelProto, LearnError> {
+    let model =
+        ModelProto::decode(bytes).map_err(|error| LearnError::Unreadable(format!("is no ONNX model: {error}")))?;
+    match model.graph {
+        Some(_) => Ok(model),
+        None => Err(LearnError::Unreadable("is no ONNX model: it has no graph".into())),
+    }
+}
+
+/// A value of a model's metadata.
+pub fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
+    let entry = model.metadata_props.iter().find(|entry| entry.key.as_deref() == Some(key))?;
+    entry.value.as_deref()
+}
+
+#[cfg(test)]
+mod tests;

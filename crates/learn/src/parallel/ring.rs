@@ -1,0 +1,113 @@
+//! Ranks joined by TCP between CPUs: the ring of `zomma_gpu::group`, worked by a thread of its own, so that sums are made while a rank computes.
+
+use std::{
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+use zomma_gpu::group::collective::{Collective as Ring, CollectiveError, Membership};
+
+use super::Collective;
+use crate::LearnError;
+
+/// What the thread is given to do, and what it gives back.
+enum Work {
+    /// A piece of the gradient, and then its sum.
+    Piece(Vec<f32>),
+    /// Numbers, and then their sums.
+    Numbers(Vec<f64>),
+    /// This rank's bytes, and then every rank's.
+    Bytes(Vec<Vec<u8>>),
+}
+
+/// One rank's connections to its neighbours in the ring.
+///
+/// An all-reduce is a reduce-scatter and an all-gather: chunk c of a piece is summed in the order of ranks c, c + 1, …, so that every rank
+/// has the same bits. Each operation is announced with its number, kind and length, and one that differs at a neighbour is named.
+#[derive(Debug)]
+pub struct TcpRing {
+    rank: usize,
+    world_size: usize,
+    work: Sender<Work>,
+    done: Receiver<Result<Work, CollectiveError>>,
+}
+
+impl TcpRing {
+    /// Meets the other ranks at the master's address; comes back when all have come.
+    ///
+    /// Errors: [`LearnError::RankLost`] with who did not come, or why this rank is not taken.
+    pub fn join(membership: &Membership) -> Result<Self, LearnError> {
+        let mut ring = Ring::join(membership).map_err(lost)?;
+        let (rank, world_size) = (ring.rank(), ring.world_size());
+        let (work, wanted) = channel();
+        let (answer, done) = channel();
+        thread::spawn(move || {
+            // Ends when the rank lets go of the ring, which closes the connections.
+            while let Ok(work) = wanted.recv() {
+                if answer.send(carry_out(&mut ring, work)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { rank, world_size, work, done })
+    }
+
+    fn begin(&self, work: Work) {
+        // A thread that is gone says so where its answer is waited for.
+        let _ = self.work.send(work);
+    }
+
+    fn answer(&self) -> Result<Work, LearnError> {
+        let gone = || LearnError::RankLost { reason: "the thread that speaks to the other ranks is gone".into() };
+        self.done.recv().map_err(|_| gone())?.map_err(lost)
+    }
+}
+
+fn carry_out(ring: &mut Ring, work: Work) -> Result<Work, CollectiveError> {
+    match work {
+        Work::Piece(mut piece) => ring.all_reduce_sum(&mut piece).map(|()| Work::Piece(piece)),
+        Work::Numbers(mut numbers) => ring.all_reduce_sum(&mut numbers).map(|()| Work::Numbers(numbers)),
+        Work::Bytes(bytes) => ring.all_gather(bytes.first().map_or(&[], Vec::as_slice)).map(Work::Bytes),
+    }
+}
+
+fn lost(error: CollectiveError) -> LearnError {
+    LearnError::RankLost { reason: error.to_string() }
+}
+
+/// Answers come in the order of the work: another kind than was asked for cannot be.
+fn out_of_order() -> LearnError {
+    LearnError::RankLost { reason: "an answer of another kind than was asked for".into() }
+}
+
+impl Collective for TcpRing {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn world_size(&self) -> usize {
+        self.world_size
+    }
+
+    fn begin_sum(&mut self, piece: Vec<f32>) {
+        self.begin(Work::Piece(piece));
+    }
+
+    fn end_sum(&mut self) -> Result<Vec<f32>, LearnError> {
+        let Work::Piece(sum) = self.answer()? else { return Err(out_of_order()) };
+        Ok(sum)
+    }
+
+    fn sum(&mut self, numbers: &mut [f64]) -> Result<(), LearnError> {
+        self.begin(Work::Numbers(numbers.to_vec()));
+        let Work::Numbers(sums) = self.answer()? else { return Err(out_of_order()) };
+        numbers.copy_from_slice(&sums);
+        Ok(())
+    }
+
+    fn gather(&mut self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, LearnError> {
+        self.begin(Work::Bytes(vec![bytes]));
+        let Work::Bytes(gathered) = self.answer()? else { return Err(out_of_order()) };
+        Ok(gathered)
+    }
+}

@@ -1,0 +1,280 @@
+//! Brings a spool to a sink, in order, and keeps how far it came.
+//!
+//! The position is written after each delivery. A process that is killed between the two delivers the same again, and says so to the sink,
+//! which looks what is there. Steps that were delivered and are done again by a run that went on are not delivered twice.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, FOLDER, Point, RunState, Sink, SinkError, Spool, spool::read_from};
+use crate::{LearnError, training::write_whole};
+
+/// Points that are delivered at once.
+const POINTS: usize = 100;
+/// Before a delivery is tried again; doubled each time, to the longest.
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How far a sink is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Position {
+    /// Bytes of the spool that are delivered.
+    offset: u64,
+    /// What the run is called there.
+    run: Option<String>,
+    /// The last step that was told.
+    told: Option<u64>,
+    /// Whether its end was told.
+    ended: bool,
+}
+
+/// One sink's way through one spool.
+pub(super) struct Courier {
+    sink: Box<dyn Sink>,
+    spool: PathBuf,
+    kept: PathBuf,
+    position: Position,
+    again: bool,
+}
+
+impl Courier {
+    /// For a run's folder, from where an earlier process left off.
+    pub(super) fn new(run: &Path, mut sink: Box<dyn Sink>) -> Result<Self, LearnError> {
+        let kept = run.join(FOLDER).join(format!("{}.json", sink.name()));
+        let mut position = Position::default();
+        if !sink.rereads() && kept.exists() {
+            let text = fs::read_to_string(&kept).map_err(|error| LearnError::file(&kept, error))?;
+            position = serde_json::from_str(&text).map_err(|error| LearnError::file(&kept, error))?;
+        }
+        if let Some(run) = &position.run {
+            sink.attach(run);
+        }
+        Ok(Self { sink, spool: Spool::path_in(run), kept, position, again: true })
+    }
+
+    /// The sink's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
+    /// Events that are not delivered yet.
+    pub(super) fn left(&self) -> usize {
+        read_from(&self.spool, self.position.offset).map_or(0, |lines| lines.events.len())
+    }
+
+    /// Delivers what there is; the place in the spool then.
+    pub(super) fn deliver(&mut self) -> Result<u64, SinkError> {
+        let refused = |error: LearnError| SinkError::Refused(error.to_string());
+        let lines = read_from(&self.spool, self.position.offset).map_err(refused)?;
+        let mut points: Vec<Point> = Vec::new();
+        let mut behind = self.position.offset;
+        for (place, event) in &lines.events {
+            match event {
+                Event::Metrics(point) => {
+                    if self.sink.rereads() || self.position.told.is_none_or(|told| told < point.step) {
+                        points.push(point.clone());
+                    }
+                    behind = *place;
+                    if points.len() < POINTS {
+                        continue;
+                    }
+                    self.points(&mut points, behind)?;
+                }
+                event => {
+                    self.points(&mut points, behind)?;
+                    self.event(event, *place)?;
+                    behind = *place;
+                }
+            }
+        }
+        self.points(&mut points, behind)?;
+        // Damaged lines at the end are passed by.
+        self.position.offset = lines.end;
+        Ok(lines.end)
+    }
+
+    /// As [`Self::deliver`], when nothing more will come.
+    pub(super) fn deliver_last(&mut self) -> Result<u64, SinkError> {
+        let reached = self.deliver()?;
+        self.sink.rests()?;
+        Ok(reached)
+    }
+
+    fn points(&mut self, points: &mut Vec<Point>, behind: u64) -> Result<(), SinkError> {
+        if let Some(last) = points.last().map(|point| point.step) {
+            let told = self.sink.metrics(points, self.again);
+            self.told(told)?;
+            self.position.told = Some(last);
+            points.clear();
+            self.keep(behind)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, place: u64) -> Result<(), SinkError> {
+        match event {
+            Event::Started(started) => {
+                if self.position.run.is_some() && !self.position.ended {
+                    let told = self.sink.ended(started.at_ms, RunState::Stopped, &[]);
+                    self.told(told)?;
+                }
+                let run = self.sink.started(started);
+                let run = self.told(run)?;
+                self.position = Position { run: Some(run), ..Position::default() };
+            }
+            Event::Resumed { step, .. } => {
+                let told = self.sink.resumed(*step);
+                self.told(told)?;
+                self.position.ended = false;
+            }
+            Event::Artefact(file) => {
+                let told = self.sink.artefact(file);
+                self.told(told)?;
+            }
+            Event::Ended { at_ms, state, summary } => {
+                let summary: Vec<(&str, f64)> = summary.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+                let told = self.sink.ended(*at_ms, *state, &summary);
+                self.told(told)?;
+                self.position.ended = true;
+            }
+            Event::Metrics(_) => {}
+        }
+        self.keep(place)
+    }
+
+    /// Whether the last delivery may have to be done again.
+    fn told<T>(&mut self, told: Result<T, SinkError>) -> Result<T, SinkError> {
+        self.again = told.is_err();
+        told
+    }
+
+    fn keep(&mut self, place: u64) -> Result<(), SinkError> {
+        self.position.offset = place;
+        if self.sink.rereads() {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&self.position).map_err(|error| SinkError::Refused(error.to_string()))?;
+        write_whole(&self.kept, text.as_bytes()).map_err(|error| SinkError::Refused(error.to_string()))
+    }
+}
+
+/// What the run and its couriers know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    state: Mutex<Known>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Bytes of the spool.
+    length: u64,
+    /// Nothing more will come.
+    closed: bool,
+    /// Nobody waits any longer.
+    given_up: bool,
+    /// How far each courier is; what keeps it where it does not go on.
+    couriers: Vec<(u64, Option<String>)>,
+}
+
+impl Board {
+    /// For so many couriers.
+    pub(super) fn new(couriers: usize) -> Self {
+        let known = Known { couriers: vec![(0, None); couriers], ..Known::default() };
+        Self { state: Mutex::new(known), changed: Condvar::new() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The spool has grown.
+    pub(super) fn grown(&self, length: u64) {
+        self.known().length = length;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes: waits until all is delivered, at most so long, and sends the couriers home.
+    pub(super) fn close(&self, patience: Duration) -> Vec<Option<String>> {
+        let mut known = self.known();
+        known.closed = true;
+        self.changed.notify_all();
+        let is_under_way = |known: &mut Known| {
+            let length = known.length;
+            known.couriers.iter().any(|(reached, lost)| *reached < length && lost.is_none())
+        };
+        let (mut known, _) =
+            self.changed.wait_timeout_while(known, patience, is_under_way).unwrap_or_else(PoisonError::into_inner);
+        known.given_up = true;
+        self.changed.notify_all();
+        let length = known.length;
+        known
+            .couriers
+            .iter()
+            .map(|(reached, lost)| match lost {
+                Some(lost) => Some(lost.clone()),
+                None => (*reached < length).then(|| "no answer in time".to_owned()),
+            })
+            .collect()
+    }
+}
+
+/// What a courier's thread does: delivers until nothing more comes, and tries again where nobody is there.
+pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn: &dyn Fn(&str)) {
+    let mut pause = SHORTEST;
+    let mut is_away = false;
+    loop {
+        let delivered = courier.deliver();
+        // Said before the board is taken, so that the run never waits for the terminal.
+        match &delivered {
+            Ok(_) if is_away => warn(&format!("{} answers again", courier.name())),
+            Err(SinkError::Away(why)) if !is_away => {
+                warn(&format!("{}: {why}; the run goes on, and it is tried again", courier.name()));
+            }
+            Err(SinkError::Refused(why)) => {
+                warn(&format!("{}: {why}; it is told nothing more of this run", courier.name()));
+            }
+            _ => {}
+        }
+        is_away = delivered.is_err();
+        let mut known = board.known();
+        match delivered {
+            Ok(reached) => {
+                pause = SHORTEST;
+                known.couriers[number].0 = reached;
+                board.changed.notify_all();
+                let idle = |known: &mut Known| known.length <= reached && !known.closed && !known.given_up;
+                known = board.changed.wait_while(known, idle).unwrap_or_else(PoisonError::into_inner);
+                if known.given_up || known.closed && known.length <= reached {
+                    drop(known);
+                    // Of a run that says how it ended nothing is left.
+                    if let Err(error) = courier.deliver_last() {
+                        warn(&format!("{}: {error}", courier.name()));
+                    }
+                    return;
+                }
+            }
+            Err(SinkError::Away(_)) => {
+                let closed = known.closed;
+                let waits = |known: &mut Known| !known.given_up && known.closed == closed;
+                let waited = board.changed.wait_timeout_while(known, pause, waits);
+                known = waited.unwrap_or_else(PoisonError::into_inner).0;
+                pause = if known.closed { SHORTEST } else { (2 * pause).min(LONGEST) };
+                if known.given_up {
+                    return;
+                }
+            }
+            Err(SinkError::Refused(why)) => {
+                known.couriers[number].1 = Some(why);
+                board.changed.notify_all();
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What is left to do for a rank whose group is broken: the state of its last whole step goes into the run's folder.
+
+use std::{thread, time::Duration};
+
+use super::{Checkpoint, RunFolder, State};
+use crate::LearnError;
+use crate::config::TrainConfig;
+use crate::network::Architecture;
+
+/// How often, and how far apart, a rank tries to take the folder of a first rank that is about to end.
+const TRIES: u32 = 250;
+const APART: Duration = Duration::from_millis(20);
+
+/// Writes a state as the run's checkpoint, unless one that stands as far or farther is there already. A rank that does not hold the folder
+/// waits for the one that does: it ends too, and may have written its own.
+///
+/// Errors: [`LearnError::Locked`] where the folder is not to be had for some seconds; [`LearnError::File`].
+pub(super) fn rescue(
+    folder: &RunFolder,
+    architecture: &Architecture,
+    config: &TrainConfig,
+    state: &State,
+) -> Result<(), LearnError> {
+    let _held = if folder.is_ours() { None } else { Some(take(folder)?) };
+    let path = folder.checkpoint();
+    // One that cannot be read is no better than none.
+    let there = if path.exists() { Checkpoint::read(&path).ok() } else { None };
+    if there.is_some_and(|there| there.state.standing.step >= state.standing.step) {
+        return Ok(());
+    }
+    Checkpoint::write(&path, architecture, config, state)
+}
+
+fn take(folder: &RunFolder) -> Result<RunFolder, LearnError> {
+    for _ in 1..TRIES {
+        match RunFolder::open(folder.path()) {
+            Err(LearnError::Locked { .. }) => thread::sleep(APART),
+            taken => return taken,
+        }
+    }
+    RunFolder::open(folder.path())
+}
