@@ -34,7 +34,7 @@ fn trained(folder: &Path, from: &str, to: &str) -> PathBuf {
     assert!(TINY.contains(from), "{from}");
     let config = folder.join("tiny.toml");
     fs::write(&config, TINY.replace(from, to)).unwrap();
-    let output = folder.join(format!("run{}", to.len()));
+    let output = folder.join(to);
     run(&["train", arg(&config), "-o", arg(&output)]).ok();
     output.join("network.bin")
 }
