@@ -130,6 +130,8 @@ fn build(
     builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(&failed)?;
     // Processors without VNNI add pairs of 8-bit products in 16 bits, which overflow; the other kernels are asked for there.
     builder = builder.with_precise_qmm().map_err(&failed)?;
+    // Behind int8 weights of opset 21 it would round activations once more, to 8 bits of its own choosing: 1 leaves them in f32.
+    builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1").map_err(&failed)?;
     if let Some(threads) = options.threads {
         builder = builder.with_intra_threads(threads).map_err(&failed)?;
     }

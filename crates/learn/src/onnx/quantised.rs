@@ -1,5 +1,5 @@
-//! A quantised layer in the graph: its integers between QuantizeLinear and DequantizeLinear, which runtimes with integer kernels fuse and
-//! others compute as they stand. Both mean what our own kernel computes: round to even, clamp, and the bias in f32.
+//! A quantised layer in the graph: its integers between QuantizeLinear and DequantizeLinear, which runtimes compute in integers or
+//! as they stand. Both mean what our own kernel computes: round to even, clamp, and the bias in f32.
 
 use super::graph::{GraphBuilder, int};
 use super::proto::data_type;
