@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use zomma_base::{OptionType, Status};
 use zomma_learn::{
+    LearnError,
     config::{PricingModel, TrainConfig},
+    data::PointSet,
     inference::Pricer,
     training::{Quotes, TrainedNetwork, Trainer},
 };
@@ -36,17 +38,17 @@ pub struct Speed {
 ///
 /// Where the rows cannot be made.
 pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
-    let rows = trainer.examples(ROWS)?;
+    let rows = rows(config, trainer)?;
     let (mut prices, mut status) = (vec![0.0; ROWS], vec![Status::Ok; ROWS]);
     let mut network_ns = f64::INFINITY;
     if !config.data.model.is_implied_volatility() {
         let Ok(pricer) = Pricer::new(network) else { return Ok(None) };
-        network_ns = least(|| pricer.prices(&rows.inputs, &mut prices, &mut status));
+        network_ns = least(|| pricer.prices(&rows, &mut prices, &mut status));
     } else if network.native().is_none() {
         return Ok(None);
     }
     let inputs = config.data.model.input_names().len();
-    let column = |j: usize| rows.inputs.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
+    let column = |j: usize| rows.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
     let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
     let [spot, expiry_years, volatility] = [0, 1, 2].map(column);
     let (teacher, teacher_ns) = match config.data.model {
@@ -66,7 +68,7 @@ pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork
             let heston = |row: &[f64]| {
                 Model::Heston(Heston { v0: row[2], kappa: row[3], theta_v: row[4], sigma_v: row[5], rho_v: row[6] })
             };
-            let model: Vec<Model> = rows.inputs.chunks_exact(inputs).map(heston).collect();
+            let model: Vec<Model> = rows.chunks_exact(inputs).map(heston).collect();
             let columns = Columns {
                 model: &model,
                 option_type: &calls,
@@ -108,6 +110,18 @@ pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork
         }
     };
     Ok(Some(Speed { network_ns, teacher_ns, teacher }))
+}
+
+/// Inputs of rows over the domain, each with parameters of its own: those to learn from may share them.
+fn rows(config: &TrainConfig, trainer: &Trainer) -> Result<Vec<f64>, LearnError> {
+    if config.data.model.is_implied_volatility() {
+        return Ok(trainer.examples(ROWS)?.inputs);
+    }
+    let points = PointSet::held_out(&config.data);
+    let inputs = config.data.model.input_names().len();
+    let mut rows = vec![0.0; ROWS * inputs];
+    rows.chunks_exact_mut(inputs).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+    Ok(rows)
 }
 
 fn least(mut run: impl FnMut()) -> f64 {
