@@ -12,6 +12,8 @@ pub(super) struct Network<'a> {
     pub architecture: &'a Architecture,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
+    /// Who takes the time, where anyone does.
+    pub profiler: Option<&'a Profiler>,
 }
 
 impl Network<'_> {
@@ -25,6 +27,7 @@ impl Network<'_> {
 }
 
 /// What a hidden layer leaves behind for the way back: units × rows each.
+#[derive(Debug)]
 struct Layer {
     /// a_l
     activations: Vec<f32>,
@@ -41,8 +44,8 @@ struct Layer {
 }
 
 /// Buffers of one thread.
-pub(super) struct Workspace<'p> {
-    profiler: Option<&'p Profiler>,
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
     layers: Vec<Layer>,
     /// Features × rows.
     features: Vec<f32>,
@@ -55,22 +58,20 @@ pub(super) struct Workspace<'p> {
     shown: Vec<Shown>,
 }
 
-impl<'p> Workspace<'p> {
-    /// For parts of [`ROWS`] rows at most; without derivatives only what values need.
-    pub(super) fn new(architecture: &Architecture, derivatives: bool) -> Self {
+impl Workspace {
+    /// For parts of [`ROWS`] rows at most.
+    pub(super) fn new(architecture: &Architecture) -> Self {
         let units = architecture.width * ROWS;
-        let kept = if derivatives { units } else { 0 };
         let layer = |_| Layer {
             activations: vec![0.0; units],
-            first: vec![0.0; kept],
-            second: vec![0.0; kept],
-            by_activations: vec![0.0; kept],
-            by_sums: vec![0.0; kept],
-            extra: vec![0.0; kept],
+            first: vec![0.0; units],
+            second: vec![0.0; units],
+            by_activations: vec![0.0; units],
+            by_sums: vec![0.0; units],
+            extra: vec![0.0; units],
         };
         let features = architecture.features.kinds.len() * ROWS;
         Self {
-            profiler: None,
             layers: (0..architecture.depth).map(layer).collect(),
             features: vec![0.0; features],
             by_features: vec![0.0; features],
@@ -78,12 +79,6 @@ impl<'p> Workspace<'p> {
             spare: [vec![0.0; units], vec![0.0; units]],
             shown: Vec::with_capacity(ROWS),
         }
-    }
-
-    /// Has its time taken.
-    pub(super) fn profiled(mut self, profiler: Option<&'p Profiler>) -> Self {
-        self.profiler = profiler;
-        self
     }
 
     /// Bytes kept for a hidden layer.
@@ -163,9 +158,9 @@ impl<'p> Workspace<'p> {
 
     /// Activations of every layer, with the derivatives of `f` where asked for, and r.
     fn forward(&mut self, network: Network<'_>, rows: usize, derivatives: bool) {
-        let Network { architecture, layout, parameters } = network;
+        let Network { architecture, layout, parameters, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
-        let mut laps = Laps::begin(self.profiler, Stage::Forward);
+        let mut laps = Laps::begin(profiler, Stage::Forward);
         for l in 0..architecture.depth {
             let (before, here) = self.layers.split_at_mut(l);
             let here = &mut here[0];
@@ -195,10 +190,10 @@ impl<'p> Workspace<'p> {
 
     /// ∂r/∂a_l, ∂r/∂z_l of every layer, and ∂r/∂features.
     fn backward_of_last(&mut self, network: Network<'_>, rows: usize) {
-        let Network { architecture, layout, parameters } = network;
+        let Network { architecture, layout, parameters, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let top = architecture.depth - 1;
-        let mut laps = Laps::begin(self.profiler, Stage::Derivatives);
+        let mut laps = Laps::begin(profiler, Stage::Derivatives);
         for column in self.layers[top].by_activations[..used].chunks_exact_mut(width) {
             column.copy_from_slice(layout.out_weight.of(parameters));
         }
@@ -237,7 +232,7 @@ impl<'p> Workspace<'p> {
     fn loss(&mut self, network: Network<'_>, batch: &Batch<'_>, scales: &LossScales, share: f64) -> Loss {
         let (inputs, features) = (network.inputs(), network.features());
         let mut loss = Loss::default();
-        let _laps = Laps::begin(self.profiler, Stage::Loss);
+        let _laps = Laps::begin(network.profiler, Stage::Loss);
         for (i, row) in batch.inputs.chunks_exact(inputs).enumerate() {
             let s = self.shown[i].total_volatility;
             if batch.differentials.is_empty() {
@@ -275,10 +270,10 @@ impl<'p> Workspace<'p> {
 
     /// The adjoints of ∂r/∂a_l from below: their part of the gradient, and what they add to ∂/∂z_l.
     fn forward_of_adjoints(&mut self, network: Network<'_>, rows: usize, gradient: &mut [f32]) {
-        let Network { architecture, layout, parameters } = network;
+        let Network { architecture, layout, parameters, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let [lower, upper] = &mut self.spare;
-        let mut laps = Laps::begin(self.profiler, Stage::Adjoints);
+        let mut laps = Laps::begin(profiler, Stage::Adjoints);
         for l in 0..architecture.depth {
             let here = &mut self.layers[l];
             let given = if l == 0 { &self.by_features } else { &*lower };
@@ -310,9 +305,9 @@ impl<'p> Workspace<'p> {
         gradient: &mut [f32],
         final_from: &mut dyn FnMut(&[f32], usize),
     ) {
-        let Network { architecture, layout, parameters } = network;
+        let Network { architecture, layout, parameters, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
-        let mut laps = Laps::begin(self.profiler, Stage::Backward);
+        let mut laps = Laps::begin(profiler, Stage::Backward);
         let by_last = &self.last[..rows];
         layout.out_bias.of_mut(gradient)[0] += by_last.iter().sum::<f32>();
         let top = Matrix::new(&self.layers[architecture.depth - 1].activations, width, rows);

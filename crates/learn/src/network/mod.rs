@@ -14,6 +14,7 @@ mod native;
 mod output;
 mod twin;
 mod variance_moments;
+mod workspaces;
 
 pub use activation::Activation;
 pub use architecture::Architecture;

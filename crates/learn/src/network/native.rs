@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::gemm::{Matrix, product};
 use super::layers::{Network, Workspace};
+use super::workspaces::Workspaces;
 use super::{Architecture, Layout, MOST_INPUTS};
 use crate::profiling::Profiler;
 
@@ -82,6 +83,7 @@ pub struct Native {
     architecture: Architecture,
     layout: Layout,
     gradients: Vec<f32>,
+    workspaces: Workspaces,
     /// Who takes the time, where anyone does.
     pub(crate) profiler: Option<Arc<Profiler>>,
 }
@@ -90,7 +92,17 @@ impl Native {
     /// Of a plain network: no norm and no dropout (see [`Architecture::is_plain`]).
     pub fn new(architecture: Architecture) -> Self {
         let layout = architecture.layout();
-        Self { architecture, layout, gradients: Vec::new(), profiler: None }
+        Self { architecture, layout, gradients: Vec::new(), workspaces: Workspaces::default(), profiler: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    #[cfg(test)]
+    pub(super) fn workspaces(&self) -> &Workspaces {
+        &self.workspaces
     }
 
     /// The loss of a batch, and its gradient into `gradient` (the layout's length), which is overwritten.
@@ -120,10 +132,9 @@ impl Native {
             return self.gradient(parameters, batch, scales, gradient);
         }
         let first = self.parts(parameters, batch, scales, gradient, parts - 1);
-        let Self { architecture, layout, gradients, profiler } = self;
-        let profiler = profiler.as_deref();
+        let Self { architecture, layout, gradients, workspaces, profiler } = self;
         let inputs = architecture.features.model.input_names().len();
-        let network = Network { architecture, layout, parameters };
+        let network = Network { architecture, layout, parameters, profiler: profiler.as_deref() };
         let part = &mut gradients[..layout.parameters()];
         part.fill(0.0);
         let mut unsummed = part.len();
@@ -133,8 +144,8 @@ impl Native {
             ready(gradient, from);
         };
         let batch = batch.part(inputs, (parts - 1) * ROWS..rows);
-        let mut workspace = Workspace::new(architecture, true).profiled(profiler);
-        let last = workspace.gradient(network, &batch, (scales, 1.0 / rows as f64), part, &mut add);
+        let last =
+            workspaces.borrow(architecture).gradient(network, &batch, (scales, 1.0 / rows as f64), part, &mut add);
         Loss { price: first.price + last.price, differential: first.differential + last.differential }
     }
 
@@ -147,18 +158,17 @@ impl Native {
         gradient: &mut [f32],
         parts: usize,
     ) -> Loss {
-        let Self { architecture, layout, gradients, profiler } = self;
-        let profiler = profiler.as_deref();
+        let Self { architecture, layout, gradients, workspaces, profiler } = self;
         let (count, inputs) = (layout.parameters(), architecture.features.model.input_names().len());
         let rows = batch.prices.len();
         gradients.resize(rows.div_ceil(ROWS) * count, 0.0);
         let share = 1.0 / rows as f64;
-        let network = Network { architecture, layout, parameters };
+        let network = Network { architecture, layout, parameters, profiler: profiler.as_deref() };
         let losses: Vec<Loss> = gradients[..parts * count]
             .par_chunks_mut(count)
             .enumerate()
             .map_init(
-                || Workspace::new(architecture, true).profiled(profiler),
+                || workspaces.borrow(architecture),
                 |workspace, (part, gradient)| {
                     let part = batch.part(inputs, part * ROWS..rows.min((part + 1) * ROWS));
                     gradient.fill(0.0);
@@ -179,23 +189,23 @@ impl Native {
 
     /// Prices of rows of inputs.
     pub fn prices(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64]) {
-        let Self { architecture, layout, .. } = self;
-        let network = Network { architecture, layout, parameters };
+        let Self { architecture, layout, workspaces, .. } = self;
+        let network = Network { architecture, layout, parameters, profiler: None };
         let count = architecture.features.model.input_names().len();
         prices.par_chunks_mut(ROWS).zip(inputs.par_chunks(ROWS * count)).for_each_init(
-            || Workspace::new(architecture, false),
+            || workspaces.borrow(architecture),
             |workspace, (prices, inputs)| workspace.prices(network, inputs, prices),
         );
     }
 
     /// Prices, and derivatives by the inputs row by row.
     pub fn differentials(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64], differentials: &mut [f64]) {
-        let Self { architecture, layout, .. } = self;
-        let network = Network { architecture, layout, parameters };
+        let Self { architecture, layout, workspaces, .. } = self;
+        let network = Network { architecture, layout, parameters, profiler: None };
         let count = architecture.features.model.input_names().len();
         let outputs = prices.par_chunks_mut(ROWS).zip(differentials.par_chunks_mut(ROWS * count));
         outputs.zip(inputs.par_chunks(ROWS * count)).for_each_init(
-            || Workspace::new(architecture, true),
+            || workspaces.borrow(architecture),
             |workspace, ((prices, differentials), inputs)| {
                 workspace.differentials(network, inputs, (prices, differentials));
             },
@@ -225,7 +235,7 @@ pub(crate) fn measured_product(width: usize, inputs: usize, profiler: &Profiler)
 
 /// Bytes that a thread keeps for each hidden layer.
 pub(crate) fn workspace_bytes(architecture: &Architecture) -> Vec<usize> {
-    let workspace = Workspace::new(architecture, true);
+    let workspace = Workspace::new(architecture);
     (0..architecture.depth).map(|layer| workspace.layer_bytes(layer)).collect()
 }
 
