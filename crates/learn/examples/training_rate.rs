@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Source::new(&config.data, 1)?.draw(0, &mut rows)?;
     let features = Features::unscaled(config.data.model, config.network.features(&config.data)).fit(&rows.inputs);
     let architecture = Architecture::new(&config.network, features);
-    let first = architecture.layout().first_parameters(architecture.activation.gain(), 1);
+    let first = architecture.layout().first_parameters(1.0, 1);
     let mut weights = [0.0; MOST_INPUTS];
     for (j, weight) in weights.iter_mut().enumerate().take(inputs) {
         let squares = rows.differentials.iter().skip(j).step_by(inputs).map(|x| x * x).sum::<f64>();
