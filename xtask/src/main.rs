@@ -9,6 +9,7 @@ mod map;
 mod metadata;
 mod peers;
 mod sources;
+mod training;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ cargo xtask licences   the SPDX expression of every dependency, and no second ma
 cargo xtask bench      criterion benchmarks, then a table of ratios against the peer in the same run
 cargo xtask bench peers [TASK…] [--quick]
                        the Python package beside QuantLib, py_vollib_vectorized and FinancePy: rates and errors
+cargo xtask bench training
+                       training steps of our own engine beside JAX: rows a second, and the ratio
 cargo xtask golden     makes the golden values again with mpmath and compares them with the committed ones
 cargo xtask dashboards makes the Grafana dashboard, the alert rules and the metric tables of the docs again";
 
@@ -41,6 +44,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         Some("floors") => report("floors", floors::check(&metadata::load()?)?),
         Some("licences") => report("licences", licences::check(&metadata::load()?)?),
         Some("bench") if arguments.get(1).is_some_and(|word| word == "peers") => peers::run(&arguments[2..]),
+        Some("bench") if arguments.get(1).is_some_and(|word| word == "training") => training::run(),
         Some("bench") => bench::run(&arguments[1..]),
         Some("golden") => golden::run(),
         Some("dashboards") => dashboards::run(),

@@ -35,7 +35,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if status.success() { Ok(()) } else { bail!("peers.py failed") }
 }
 
-fn cache() -> Result<PathBuf> {
+/// The user's cache folder.
+pub fn cache() -> Result<PathBuf> {
     match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
         (Some(cache), _) => Ok(cache.into()),
         (None, Some(home)) => Ok(PathBuf::from(home).join(".cache")),
@@ -44,7 +45,7 @@ fn cache() -> Result<PathBuf> {
 }
 
 /// The interpreter named by PYTHON, or the first of the usual names that will do.
-fn find_python() -> Result<String> {
+pub fn find_python() -> Result<String> {
     let named = std::env::var("PYTHON").ok();
     let usual = ["python3.11", "python3.10", "python3", "/usr/bin/python3"].map(str::to_owned);
     let ask = format!("import ensurepip, sys, venv; sys.exit(not {PYTHONS})");
@@ -85,7 +86,8 @@ fn prepare(root: &Path, python: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pip(folder: &Path, packages: &[&str]) -> Result<bool> {
+/// Installs packages into an environment; whether that went well.
+pub fn pip(folder: &Path, packages: &[&str]) -> Result<bool> {
     let install = ["install", "--quiet", "--disable-pip-version-check"];
     Ok(Command::new(folder.join("bin/pip")).args(install).args(packages).status().context("pip")?.success())
 }

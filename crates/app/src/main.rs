@@ -16,6 +16,7 @@ mod feed;
 mod gpu_config;
 mod interrupt;
 mod logging;
+mod long_run;
 mod onnx;
 mod option_features;
 mod output_file;

@@ -24,7 +24,8 @@ impl ByNetwork {
     /// The model of rows that name none; a Black–Scholes network leaves it to the columns, whether bsm or black76.
     pub fn model(&self) -> Option<ModelName> {
         match self.learned() {
-            PricingModel::BlackScholes => None,
+            // A pricer has no network of implied volatilities.
+            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility => None,
             PricingModel::Heston => Some(ModelName::Heston),
         }
     }
@@ -102,7 +103,9 @@ impl ByNetwork {
         let moneyness = spot * (carry * expiry).exp() / strike;
         inputs.extend([moneyness, expiry]);
         match self.learned() {
-            PricingModel::BlackScholes => inputs.push(table.volatility[row]),
+            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility => {
+                inputs.push(table.volatility[row]);
+            }
             PricingModel::Heston => inputs.extend(
                 // An absent column is no number, and refused as such.
                 HESTON.map(|parameter| table.parameters[parameter as usize].get(row).copied().unwrap_or(f64::NAN)),

@@ -1,24 +1,10 @@
 //! `zomma labels`: labelled rows of a training config's domain, into shards.
 
-use std::{
-    fs,
-    io::IsTerminal,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
 use zomma_learn::{
     config::TrainConfig,
     data::shards::{LabelJob, Progress, write_labels},
@@ -28,6 +14,7 @@ use zomma_storage::shards::MANIFEST;
 use crate::{
     commands,
     failure::{BadArguments, ExitWith},
+    long_run::{StopWish, bar},
     store,
 };
 
@@ -79,12 +66,7 @@ pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
     let config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     commands::use_threads(args.threads)?;
     let place = store::create(&args.output)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal is remembered, the second finds it remembered.
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop)).context("signals")?;
-        flag::register(signal, Arc::clone(&stop)).context("signals")?;
-    }
+    let stop = StopWish::hear().context("signals")?;
     let bar = bar(args.rows);
     let begun = Instant::now();
     let job = LabelJob { config: &config.data, rows: args.rows, shard_rows: args.shard_rows, resume: args.resume };
@@ -93,7 +75,7 @@ pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
             bar.set_position(progress.done);
             bar.set_message(format!("{:.0} thousand rows/s", rate(progress, begun) / 1e3));
         }
-        !stop.load(Ordering::Relaxed)
+        !stop.is_there()
     });
     if let Some(bar) = &bar {
         bar.finish_and_clear();
@@ -137,15 +119,4 @@ pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
 /// Rows made a second.
 fn rate(progress: Progress, begun: Instant) -> f64 {
     (progress.done - progress.found) as f64 / begun.elapsed().as_secs_f64().max(1e-9)
-}
-
-/// A bar, on a terminal.
-fn bar(rows: u64) -> Option<ProgressBar> {
-    std::io::stderr().is_terminal().then(|| {
-        let bar = ProgressBar::new(rows);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
-            bar.set_style(style);
-        }
-        bar
-    })
 }

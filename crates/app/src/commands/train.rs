@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as EXAMPLE_CONFIG, TrainConfig},
+    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
     data::shards::Counts,
     parallel::Group,
     tracking::RunState,
@@ -36,9 +36,23 @@ Example:
   $ zomma train --example > black_scholes.toml
   $ zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/black_scholes --resume
+  $ zomma train --example heston > heston.toml
+  $ zomma train --example implied_volatility > implied_volatility.toml
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
+
+/// A config that `--example` prints.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum ExampleConfig {
+    /// Prices under Black–Scholes.
+    BlackScholes,
+    /// Prices under Heston.
+    Heston,
+    /// The volatility that a price implies.
+    ImpliedVolatility,
+}
 
 /// Arguments of `zomma train`.
 #[derive(Debug, Args)]
@@ -51,8 +65,8 @@ pub struct TrainArgs {
     #[arg(value_name = "CONFIG", required_unless_present = "example")]
     config: Option<PathBuf>,
     /// Print a commented config and leave.
-    #[arg(long)]
-    example: bool,
+    #[arg(long, value_name = "NETWORK", num_args = 0..=1, default_missing_value = "black_scholes")]
+    example: Option<ExampleConfig>,
     /// Go on from the folder's checkpoint.
     #[arg(long)]
     resume: bool,
@@ -88,8 +102,12 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Some(TrainKind::Pinn(args)) = &args.kind {
         return pinn::run(args);
     }
-    if args.example {
-        return commands::print(EXAMPLE_CONFIG);
+    if let Some(example) = args.example {
+        return commands::print(match example {
+            ExampleConfig::BlackScholes => BLACK_SCHOLES,
+            ExampleConfig::Heston => HESTON_EXAMPLE,
+            ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
+        });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();

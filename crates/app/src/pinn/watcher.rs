@@ -1,25 +1,16 @@
 //! Watches a run for the user: a bar on a terminal, a line a round elsewhere, and the wish to stop.
 
-use std::{
-    io::IsTerminal,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
+use indicatif::ProgressBar;
 use zomma_learn::physics::{PinnProgress, PinnWatch};
+
+use crate::long_run::{StopWish, bar};
 
 /// The user's eyes on a run, and his hand on it.
 pub struct Watcher {
     begun: Instant,
-    stop: Arc<AtomicBool>,
+    stop: StopWish,
     bar: Option<ProgressBar>,
     held_out: String,
     /// Whether rounds are told.
@@ -33,20 +24,8 @@ impl Watcher {
     ///
     /// Where signals cannot be heard.
     pub fn new() -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal is remembered, the second finds it remembered.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-            flag::register(signal, Arc::clone(&stop))?;
-        }
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(1000);
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Ok(Self { begun: Instant::now(), stop, bar, held_out: String::new(), told: true })
+        let stop = StopWish::hear()?;
+        Ok(Self { begun: Instant::now(), stop, bar: bar(1000), held_out: String::new(), told: true })
     }
 
     /// Takes the bar away.
@@ -63,7 +42,7 @@ impl Watcher {
 
     /// Whether it was asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_there()
     }
 }
 

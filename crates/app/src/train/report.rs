@@ -49,20 +49,31 @@ pub fn table(report: &Report<'_>) -> String {
     );
     if let Some(found) = &network.evaluation {
         let _ = writeln!(text, "\n  errors on {} rows that were never seen        rmse       worst", found.rows);
+        let is_implied = model.is_implied_volatility();
         let mut line = |name: &str, rmse: f64, most: Option<f64>| {
             let most = most.map_or(String::new(), |most| format!("{most:>11.2e}"));
             let _ = writeln!(text, "  {name:<44}{rmse:>10.2e} {most}");
         };
-        line("price, of the strike", found.price_rmse, Some(found.price_max));
-        if let Some(rmse) = found.delta_rmse {
-            line("delta", rmse, found.delta_max);
+        let said = if is_implied { "volatility" } else { "price" };
+        if is_implied {
+            line(said, found.price_rmse, Some(found.price_max));
+            line("  mean absolute error", found.price_mae, None);
+        } else {
+            line("price, of the strike", found.price_rmse, Some(found.price_max));
+            if let Some(rmse) = found.delta_rmse {
+                line("delta", rmse, found.delta_max);
+            }
         }
-        for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(1) {
-            line(&format!("derivative of the price by {name}"), *rmse, None);
+        for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(usize::from(!is_implied)) {
+            line(&format!("derivative of the {said} by {name}"), *rmse, None);
         }
         if let Some(gamma) = &found.gamma {
             line("gamma, of the at-the-money gamma of the row", gamma.rmse, Some(gamma.max));
             line("  99 of 100 rows are within", gamma.percentile_99, None);
+        }
+        if is_implied {
+            let share = 100.0 * excluded_share(found);
+            let _ = writeln!(text, "  left out: {share:.1} % of the domain, where vega is below data.least_vega");
         }
     }
     if let Some(Speed { network_ns, teacher_ns, teacher }) = speed {
@@ -79,6 +90,11 @@ pub fn table(report: &Report<'_>) -> String {
     text
 }
 
+/// The share of held-out rows whose price determines no volatility.
+fn excluded_share(found: &Evaluation) -> f64 {
+    found.excluded_rows as f64 / (found.rows + found.excluded_rows).max(1) as f64
+}
+
 /// The same for programs.
 pub fn json(report: &Report<'_>) -> Value {
     let Report { model, folder, ending, network, progress, samples_per_second, speed } = report;
@@ -90,7 +106,7 @@ pub fn json(report: &Report<'_>) -> Value {
         .zip(&found.by_input_rmse)
         .map(|(name, rmse)| ((*name).to_owned(), value!(rmse)))
         .collect();
-    value!({
+    let mut told = value!({
         "model": model.as_str(),
         "folder": folder,
         "network": folder.join("network.bin"),
@@ -105,6 +121,7 @@ pub fn json(report: &Report<'_>) -> Value {
         "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
         "test_rows": found.rows,
         "price_rmse": found.price_rmse,
+        "price_mae": found.price_mae,
         "price_max": found.price_max,
         "delta_rmse": found.delta_rmse,
         "delta_max": found.delta_max,
@@ -112,7 +129,21 @@ pub fn json(report: &Report<'_>) -> Value {
         "gamma": found.gamma,
         "network_ns": speed.map(|speed| speed.network_ns),
         "teacher_ns": speed.map(|speed| speed.teacher_ns),
-    })
+    });
+    if model.is_implied_volatility()
+        && let Some(told) = told.as_object_mut()
+    {
+        // What the network says is no price, and has no delta.
+        for error in ["rmse", "mae", "max"] {
+            if let Some(value) = told.remove(&format!("price_{error}")) {
+                told.insert(format!("volatility_{error}"), value);
+            }
+            told.remove(&format!("delta_{error}"));
+        }
+        told.remove("gamma");
+        told.insert("excluded_share".into(), value!(excluded_share(found)));
+    }
+    told
 }
 
 /// The numbers of it, for those who compare runs. What is no number is left out.

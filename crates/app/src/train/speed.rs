@@ -6,11 +6,12 @@ use zomma_base::{OptionType, Status};
 use zomma_learn::{
     config::{PricingModel, TrainConfig},
     inference::Pricer,
-    training::{TrainedNetwork, Trainer},
+    training::{Quotes, TrainedNetwork, Trainer},
 };
 use zomma_pricing::{
     black::{self, RowColumns},
     fourier::{self, Columns, Heston, Model},
+    implied_vol::{self, PriceColumns},
 };
 
 /// Rows of a batch.
@@ -35,10 +36,15 @@ pub struct Speed {
 ///
 /// Where the rows cannot be made.
 pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
-    let Ok(pricer) = Pricer::new(network) else { return Ok(None) };
     let rows = trainer.examples(ROWS)?;
     let (mut prices, mut status) = (vec![0.0; ROWS], vec![Status::Ok; ROWS]);
-    let network_ns = least(|| pricer.prices(&rows.inputs, &mut prices, &mut status));
+    let mut network_ns = f64::INFINITY;
+    if !config.data.model.is_implied_volatility() {
+        let Ok(pricer) = Pricer::new(network) else { return Ok(None) };
+        network_ns = least(|| pricer.prices(&rows.inputs, &mut prices, &mut status));
+    } else if network.native().is_none() {
+        return Ok(None);
+    }
     let inputs = config.data.model.input_names().len();
     let column = |j: usize| rows.inputs.chunks_exact(inputs).map(|row| row[j]).collect::<Vec<f64>>();
     let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
@@ -71,6 +77,34 @@ pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork
                 dividend_yield: &zeros,
             };
             ("Fourier series", least(|| fourier::price_batch(&columns, &mut prices, &mut status)))
+        }
+        PricingModel::BlackScholesImpliedVolatility => {
+            let option_type: Vec<OptionType> =
+                spot.iter().map(|m| if *m < 1.0 { OptionType::Call } else { OptionType::Put }).collect();
+            // The third input is the price over √(forward·strike).
+            let price: Vec<f64> = spot.iter().zip(&volatility).map(|(m, price)| price * m.sqrt()).collect();
+            // As a user asks: with the bounds of every row checked.
+            let quotes = Quotes {
+                option_type: &option_type,
+                forward: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                price: &price,
+            };
+            network.implied_volatilities(&quotes, &config.data, &mut prices, &mut status)?;
+            network_ns = least(|| {
+                // It was refused above if it is to be refused at all.
+                let _ = network.implied_volatilities(&quotes, &config.data, &mut prices, &mut status);
+            });
+            let rows = PriceColumns {
+                option_type: &option_type,
+                forward: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                discount_factor: &ones,
+                price: &price,
+            };
+            ("solver", least(|| implied_vol::implied_volatility(&rows, &mut prices, &mut status)))
         }
     };
     Ok(Some(Speed { network_ns, teacher_ns, teacher }))

@@ -1,20 +1,11 @@
 //! Watches a run for the user: a bar on a terminal, lines elsewhere, and the wish to stop.
 
-use std::{
-    io::IsTerminal,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
+use indicatif::ProgressBar;
 use zomma_learn::training::{Progress, Watch};
+
+use crate::long_run::{StopWish, bar};
 
 /// Steps of the bar.
 const PARTS: u64 = 1000;
@@ -22,7 +13,7 @@ const PARTS: u64 = 1000;
 /// The user's eyes on a run, and his hand on it.
 pub struct Watcher {
     begun: Instant,
-    stop: Arc<AtomicBool>,
+    stop: StopWish,
     /// Whether the first rank alone speaks, and this is another.
     is_silent: bool,
     bar: Option<ProgressBar>,
@@ -39,19 +30,8 @@ impl Watcher {
     ///
     /// Where signals cannot be heard.
     pub fn new(is_silent: bool) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal is remembered, the second finds it remembered.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-            flag::register(signal, Arc::clone(&stop))?;
-        }
-        let bar = (std::io::stderr().is_terminal() && !is_silent).then(|| {
-            let bar = ProgressBar::new(PARTS);
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
+        let stop = StopWish::hear()?;
+        let bar = if is_silent { None } else { bar(PARTS) };
         Ok(Self { begun: Instant::now(), stop, is_silent, bar, best: None, held_out: String::new(), first: None })
     }
 
@@ -87,7 +67,7 @@ impl Watch for Watcher {
     }
 
     fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_there()
     }
 
     fn stepped(&mut self, progress: &Progress) {

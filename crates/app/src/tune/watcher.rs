@@ -3,19 +3,12 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::Instant,
 };
 
 use jiff::{Zoned, civil::DateTime};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
 use zomma_learn::{
     config::TrainConfig,
     search::{Follower, Observer},
@@ -25,12 +18,12 @@ use zomma_learn::{
 use zomma_storage::studies::{Parameter, TrialState};
 
 use super::report::shown;
-use crate::runs::Session;
+use crate::{long_run::StopWish, runs::Session};
 
 /// A line for each trial, and a hand on Ctrl-C.
 pub struct Watcher {
     begun: Instant,
-    stop: Arc<AtomicBool>,
+    stop: StopWish,
     /// Trials that are over and whose end is being told.
     telling: Telling,
 }
@@ -40,12 +33,7 @@ type Telling = Arc<Mutex<Vec<JoinHandle<()>>>>;
 impl Watcher {
     /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
     pub fn new() -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
-            flag::register(signal, Arc::clone(&stop))?;
-        }
-        Ok(Self { begun: Instant::now(), stop, telling: Telling::default() })
+        Ok(Self { begun: Instant::now(), stop: StopWish::hear()?, telling: Telling::default() })
     }
 
     /// Waits until the ends of all trials are told, or the servers' patience is over.
@@ -59,7 +47,7 @@ impl Watcher {
 
     /// Whether someone asked to stop.
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_there()
     }
 }
 

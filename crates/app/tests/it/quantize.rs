@@ -34,7 +34,7 @@ fn trained(folder: &Path, from: &str, to: &str) -> PathBuf {
     assert!(TINY.contains(from), "{from}");
     let config = folder.join("tiny.toml");
     fs::write(&config, TINY.replace(from, to)).unwrap();
-    let output = folder.join(format!("run{}", to.len()));
+    let output = folder.join(to);
     run(&["train", arg(&config), "-o", arg(&output)]).ok();
     output.join("network.bin")
 }
@@ -88,8 +88,8 @@ fn a_network_prices_a_table_as_its_formula_does_and_so_do_its_integers() {
             ["bad_expiry", "bad_strike", "bad_volatility", "bad_volatility", "bad_spot", "expired", "bad_option_type"];
         assert_eq!(status, [&ok[..], &faults[..]].concat());
         let price = |row: usize| rows[row]["price"].parse::<f64>().unwrap();
-        for row in 0..4 {
-            let wanted: f64 = formula[row]["price"].parse().unwrap();
+        for (row, formula) in formula.iter().take(4).enumerate() {
+            let wanted: f64 = formula["price"].parse().unwrap();
             assert!((price(row) - wanted).abs() < 0.5, "row {row}: {} {wanted}", price(row));
         }
         assert!(rows[4..].iter().all(|row| row["price"].is_empty()));

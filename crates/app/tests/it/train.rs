@@ -163,6 +163,38 @@ fn bad_configs_are_refused_by_key_with_what_is_allowed() {
     run(&["train", "no_such.toml"]).refused(1, &["no_such.toml"]);
     let example = run(&["train", "--example"]).ok();
     assert!(example.out.contains("[network]") && example.out.contains("[data.ranges]"), "{}", example.out);
+    for (name, words) in [
+        ("black_scholes", "model = \"black_scholes\""),
+        ("heston", "model = \"heston\""),
+        ("implied_volatility", "model = \"black_scholes_implied_volatility\""),
+    ] {
+        let named = run(&["train", "--example", name]).ok();
+        assert!(named.out.contains(words), "{name}: {}", named.out);
+    }
+    run(&["train", "--example", "bachelier"]).refused(2, &["bachelier", "heston", "implied_volatility"]);
+}
+
+#[test]
+fn a_tiny_network_of_implied_volatilities_learns_and_counts_what_determines_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY
+        .replace("depth = 2", "depth = 2\noutput = \"scaled\"")
+        .replace("\"black_scholes\"", "\"black_scholes_implied_volatility\"");
+    let (path, output) = (config(folder.path(), &text), folder.path().join("run"));
+    let found = figures(train(&path, &output, &[]));
+    let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key}: {found}"));
+    // Half a volatility point; the scale alone, without a network, is off by several.
+    assert!(number("volatility_mae") < 5e-3 && number("volatility_mae") <= number("volatility_rmse"), "{found}");
+    assert!(number("network_ns") > 0.0 && number("teacher_ns") > 0.0, "{found}");
+    let share = number("excluded_share");
+    assert!(share > 0.0 && share < 0.5 && (number("test_rows") / 2000.0 + share - 1.0).abs() < 1e-9, "{found}");
+    assert!(found.get("delta_rmse").is_none() && found.get("gamma").is_none(), "{found}");
+    let shown = run(&["train", arg(&path), "-o", arg(&output), "--resume"]).ok();
+    for words in ["volatility ", "mean absolute error", "left out: ", "by the solver"] {
+        assert!(shown.out.contains(words), "{words}: {}", shown.out);
+    }
+    let path = config(folder.path(), &text.replace("\"scaled\"", "\"bounds\""));
+    train(&path, &output, &[]).refused(2, &["network.output: bounds", "scaled"]);
 }
 
 #[test]

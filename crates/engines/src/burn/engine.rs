@@ -1,11 +1,14 @@
 //! Burn as the loop's engine: any network of a config, on any back end.
 
+use std::sync::Arc;
+
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use zomma_learn::LearnError;
 use zomma_learn::network::{Architecture, Batch, Layout, Loss, LossScales};
+use zomma_learn::profiling::{Profiler, Span, Stage};
 use zomma_learn::training::Engine;
 
 use super::network::{BurnNetwork, Mode, Shown, losses};
@@ -22,13 +25,39 @@ pub(crate) struct BurnEngine<B: Backend> {
     layout: Layout,
     seed: u64,
     device: B::Device,
+    profiler: Option<Arc<Profiler>>,
+}
+
+/// A stage on a device. What was handed out before it is finished first, and it ends with its own work: only then is its time its own.
+struct Stretch<'a, B: Backend> {
+    device: &'a B::Device,
+    _span: Span<'a>,
+}
+
+impl<B: Backend> Drop for Stretch<'_, B> {
+    fn drop(&mut self) {
+        // A device that is lost is told by the next call that has an answer.
+        let _ = B::sync(self.device);
+    }
+}
+
+/// A stage, where anyone takes its time.
+fn stretch<'a, B: Backend>(
+    profiler: Option<&'a Profiler>,
+    device: &'a B::Device,
+    stage: Stage,
+) -> Option<Stretch<'a, B>> {
+    profiler.map(|profiler| {
+        let _ = B::sync(device);
+        Stretch { device, _span: profiler.span(stage) }
+    })
 }
 
 impl<B: Backend> BurnEngine<B> {
     /// `seed` is dropout's.
     pub(crate) fn new(name: &str, architecture: &Architecture, seed: u64, device: B::Device) -> Self {
         let layout = architecture.layout();
-        Self { name: name.into(), architecture: architecture.clone(), layout, seed, device }
+        Self { name: name.into(), architecture: architecture.clone(), layout, seed, device, profiler: None }
     }
 }
 
@@ -41,6 +70,10 @@ impl<B: Backend> Engine for BurnEngine<B> {
         self.name.clone()
     }
 
+    fn profile(&mut self, profiler: Option<Arc<Profiler>>) {
+        self.profiler = profiler;
+    }
+
     fn gradient(
         &mut self,
         (parameters, statistics): (&[f32], &mut [f32]),
@@ -50,14 +83,20 @@ impl<B: Backend> Engine for BurnEngine<B> {
         gradient: &mut [f32],
     ) -> Result<Loss, LearnError> {
         let weights = (parameters, &*statistics);
-        let Self { architecture, layout, device, .. } = self;
+        let Self { architecture, layout, device, profiler, .. } = self;
+        let profiler = profiler.as_deref();
+        let upload = stretch::<B>(profiler, device, Stage::Upload);
         let network = BurnNetwork::<Autodiff<B>>::new(architecture, layout, weights, device, Tensor::require_grad);
         let shown = Shown::new(architecture, batch.inputs, device);
+        drop(upload);
         let mode = Mode::Training(self.seed.wrapping_add(step));
+        let forward = stretch::<B>(profiler, device, Stage::Forward);
         let mut prices = network.prices(&shown, mode, !batch.differentials.is_empty());
         let moved = std::mem::take(&mut prices.statistics);
         let (price, differential) = losses(architecture, prices, &shown, batch, scales);
         let total = differential.clone().map_or(price.clone(), |differential| differential + price.clone());
+        drop(forward);
+        let backward = stretch::<B>(profiler, device, Stage::Backward);
         let gradients = total.backward();
         for (place, parameter) in layout.places().into_iter().zip(network.parameters()) {
             match parameter.grad(&gradients) {
@@ -65,6 +104,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
                 None => place.of_mut(gradient).fill(0.0),
             }
         }
+        drop(backward);
         let rows = batch.prices.len() as f32;
         let width = architecture.width;
         for (kept, [mean, variance]) in statistics.chunks_exact_mut(2 * width).zip(moved) {

@@ -259,6 +259,12 @@ fn transform<B: Backend>(
             let by_moneyness = ((shown.less_one.clone() + y * 2.0) / root + 1.0) * 0.5;
             (price, by_last.clone(), Some(by_last * 2.0 / s), Some(by_moneyness))
         }
+        OutputTransform::Scaled => {
+            let (s, share) = (shown.deviation.clone(), sigmoid(last) * 2.0);
+            let volatility = s * share.clone();
+            let by_last = volatility.clone() * (share.clone() * -0.5 + 1.0);
+            (volatility, by_last, Some(share), None)
+        }
     };
     let differentials = by_features.map(|by_features| {
         let by_inputs: Tensor<B, 2> =

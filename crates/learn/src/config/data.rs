@@ -16,6 +16,8 @@ pub enum PricingModel {
     BlackScholes,
     /// Heston by its characteristic function.
     Heston,
+    /// The inverse of Black–Scholes: the volatility that a price implies.
+    BlackScholesImpliedVolatility,
 }
 
 impl PricingModel {
@@ -24,15 +26,31 @@ impl PricingModel {
         match self {
             Self::BlackScholes => "black_scholes",
             Self::Heston => "heston",
+            Self::BlackScholesImpliedVolatility => "black_scholes_implied_volatility",
         }
     }
 
-    /// The inputs, in the order of a row: forward over strike, years to expiry, then the model's parameters.
+    /// The inputs, in the order of a row: forward over strike, years to expiry, then the model's parameters; or the price, which is the
+    /// undiscounted out-of-the-money option over √(forward·strike).
     pub fn input_names(self) -> &'static [&'static str] {
         match self {
             Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
             Self::Heston => &["moneyness", "expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"],
+            Self::BlackScholesImpliedVolatility => &["moneyness", "expiry_years", "price"],
         }
+    }
+
+    /// What spans the domain, in the order of the inputs: the inputs, but the volatility in the price's place.
+    pub fn range_names(self) -> &'static [&'static str] {
+        match self {
+            Self::BlackScholesImpliedVolatility => Self::BlackScholes.input_names(),
+            model => model.input_names(),
+        }
+    }
+
+    /// Whether the network says a volatility, not a price.
+    pub fn is_implied_volatility(self) -> bool {
+        self == Self::BlackScholesImpliedVolatility
     }
 
     /// What the network is shown where the config does not say.
@@ -42,13 +60,13 @@ impl PricingModel {
             Self::Heston => &[
                 FeatureKind::StandardisedMoneyness,
                 FeatureKind::TotalVolatility,
-                FeatureKind::SqrtExpiryYears,
-                FeatureKind::V0,
-                FeatureKind::Kappa,
-                FeatureKind::ThetaV,
-                FeatureKind::SigmaV,
+                FeatureKind::VarianceDeviation,
+                FeatureKind::VarianceSkewness,
                 FeatureKind::RhoV,
+                FeatureKind::MeanReversion,
+                FeatureKind::VarianceShare,
             ],
+            Self::BlackScholesImpliedVolatility => &[FeatureKind::MoneynessOverPrice, FeatureKind::LogPriceScale],
         }
     }
 
@@ -65,6 +83,9 @@ impl PricingModel {
         }
     }
 }
+
+/// Greatest σ√T of implied volatilities: what twice the scale of [`crate::network::Features`] stays above.
+const MOST_DEVIATION: f64 = 4.0;
 
 /// How an input is spread over its range in training. Held-out points are spread evenly whatever it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,12 +149,25 @@ pub struct DataConfig {
     /// Share of the shards' rows that may be left out since they cannot be learned; 0 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad_rows: Option<f64>,
-    /// Share of training rows whose moneyness is drawn within five deviations of the forward, where prices bend.
+    /// Share of training rows whose moneyness is drawn within five deviations of the forward, where prices bend. Of no account for
+    /// implied volatilities, whose rows all lie where vega is no less than `least_vega`.
     #[serde(default = "default_near_the_money")]
     pub near_the_money: f64,
+    /// Training rows that differ in moneyness alone, one after the other. Under Heston they share the characteristic function, which is
+    /// most of a label's time.
+    #[serde(default = "default_strikes")]
+    pub strikes: usize,
+    /// Of implied volatilities: the least vega over the strike, per 1.00, at which a price is taken to determine a volatility. Rows below
+    /// are not learned, and held-out ones are counted apart.
+    #[serde(default = "default_least_vega")]
+    pub least_vega: f64,
     /// Whether the derivatives by all inputs are learned with the price (Huge and Savine 2020).
     #[serde(default = "default_differentials")]
     pub differentials: bool,
+    /// Half of a spread, in strikes: the price that a training row learns is off by up to this, evenly, and stays within its bounds. Each
+    /// row's is its own whenever it is drawn. Differentials and held-out rows have none.
+    #[serde(default)]
+    pub noise_half_spread: f64,
     /// Rows that are priced but never learned.
     #[serde(default = "default_held_out")]
     pub held_out: usize,
@@ -144,6 +178,14 @@ pub struct DataConfig {
 
 fn default_near_the_money() -> f64 {
     0.5
+}
+
+fn default_least_vega() -> f64 {
+    0.01
+}
+
+fn default_strikes() -> usize {
+    1
 }
 
 fn default_differentials() -> bool {
@@ -161,13 +203,13 @@ fn default_seed() -> u64 {
 impl DataConfig {
     /// The ranges in the order of the model's inputs. Only of a checked config are they all there.
     pub fn ordered_ranges(&self) -> Vec<Range> {
-        self.model.input_names().iter().filter_map(|name| self.ranges.get(*name).copied()).collect()
+        self.model.range_names().iter().filter_map(|name| self.ranges.get(*name).copied()).collect()
     }
 
     pub(super) fn check(&self) -> Result<(), LearnError> {
-        let names = self.model.input_names();
+        let names = self.model.range_names();
         if let Some(unknown) = self.ranges.keys().find(|key| !names.contains(&key.as_str())) {
-            let allowed = format!("{} has the inputs {}", self.model.as_str(), names.join(", "));
+            let allowed = format!("{} has the ranges {}", self.model.as_str(), names.join(", "));
             return Err(LearnError::bad("data.ranges", unknown, allowed));
         }
         for name in names {
@@ -193,6 +235,19 @@ impl DataConfig {
             }
         }
         number("data.near_the_money", self.near_the_money, 0.0, 1.0)?;
+        number("data.noise_half_spread", self.noise_half_spread, 0.0, 1.0)?;
+        if self.noise_half_spread > 0.0 && self.model.is_implied_volatility() {
+            let allowed = "0 for implied volatilities, whose prices are no labels";
+            return Err(LearnError::bad("data.noise_half_spread", self.noise_half_spread, allowed));
+        }
+        number("data.least_vega", self.least_vega, 1e-6, 1.0)?;
+        let reach = |name: &str| self.ranges.get(name).map_or(0.0, |range| range.max);
+        let deviation = reach("volatility") * reach("expiry_years").sqrt();
+        if self.model.is_implied_volatility() && deviation > MOST_DEVIATION {
+            let allowed = format!("volatility.max·√expiry_years.max ≤ {MOST_DEVIATION} for implied volatilities");
+            return Err(LearnError::bad("data.ranges", format!("a deviation of {deviation}"), allowed));
+        }
+        whole("data.strikes", self.strikes, 1, 4096)?;
         whole("data.held_out", self.held_out, 16, 16_777_216)?;
         self.check_shards()?;
         self.samples.map_or(Ok(()), |samples| whole("data.samples", samples, 16, 1 << 28))

@@ -22,6 +22,7 @@ model = "black_scholes"     # or heston, with the ranges v0, kappa, theta_v, sig
 # shards = "shards/black_scholes"   # instead: rows of Parquet files, of `zomma labels` or of one's own (docs/training-data.md)
 differentials = true        # learn the derivatives by every input with the price
 near_the_money = 0.5        # share of training rows within five deviations of the forward
+# noise_half_spread = 0.001 # prices to learn are off by up to half a spread, in strikes; none where absent
 held_out = 65536            # rows that are priced but never learned
 seed = 1
 
@@ -56,4 +57,90 @@ every = 100                 # steps between two points
 wandb = false               # W&B where WANDB_API_KEY is set, else a folder that `wandb sync` uploads
 # run_name = "first try"    # that of the folder where absent
 # mlflow = "http://127.0.0.1:5000"
+"#;
+
+/// A commented config of the Heston network.
+pub const HESTON_EXAMPLE: &str = r#"# A network that prices European options under Heston.
+# Train it:  zomma train heston.toml -o runs/heston      Go on after a stop:  the same with --resume
+
+[network]
+# Time in units of the expiry leaves six pure numbers of Heston's seven inputs: these features are made of them. variance_deviation and
+# variance_skewness say how far the smile bends and leans. log_moneyness, expiry_years, v0, kappa, theta_v, sigma_v, rho_v are to be had too.
+features = ["standardised_moneyness", "total_volatility", "variance_deviation", "variance_skewness", "rho_v", "mean_reversion",
+            "variance_share"]
+width = 64                  # 8,704 multiply-adds an option
+depth = 3
+activation = "silu"
+output = "bounds"           # between intrinsic value and forward, with put-call parity
+
+[data]
+model = "heston"
+strikes = 8                 # training rows that share the characteristic function: a third of the time of rows that do not
+differentials = true        # learn the derivatives by every input with the price
+near_the_money = 0.75       # share of training rows within five deviations of the forward
+held_out = 65536            # rows that are priced but never learned
+seed = 1
+
+[data.ranges]               # scale: how training rows are spread; held-out rows are even
+moneyness = { min = 0.5, max = 2.0, scale = "log" }     # forward over strike
+expiry_years = { min = 0.02, max = 3.0, scale = "sqrt" }
+v0 = { min = 0.01, max = 0.5, scale = "sqrt" }
+kappa = { min = 0.3, max = 5.0, scale = "sqrt" }
+theta_v = { min = 0.01, max = 0.5, scale = "sqrt" }
+sigma_v = { min = 0.1, max = 1.0 }
+rho_v = { min = -0.9, max = 0.2 }
+
+[training]
+minutes = 10.0              # or steps = …
+batch = 256                 # many small steps: in equal time a third of the error of batches of 1024
+optimiser = "adam"
+learning_rate = 0.007
+warm_up = 200
+final_share = 0.001
+clip_norm = 10.0
+ema = 0.999
+differential_weight = 1.0   # of the derivatives' errors against the price's
+price_scale = "total_volatility"  # or strike
+evaluate_every = 20000
+checkpoint_every = 20000
+seed = 1
+"#;
+
+/// A commented config of the implied-volatility network.
+pub const IMPLIED_VOLATILITY_EXAMPLE: &str = r#"# A network that says which Black-Scholes volatility a price implies.
+# Train it:  zomma train implied_volatility.toml -o runs/implied_volatility      Go on after a stop:  the same with --resume
+
+[network]
+# Of the out-of-the-money option's price over the root of forward times strike: asinh(|k|/(√(2π) price)) and ln √(2π price² + k²).
+features = ["moneyness_over_price", "log_price_scale"]
+width = 64
+depth = 3
+activation = "silu"
+output = "scaled"           # between 0 and 2 √((2π price² + k²)/expiry)
+
+[data]
+model = "black_scholes_implied_volatility"
+least_vega = 0.01           # over the strike, per 1.00: below it a price determines no volatility; such rows are counted and left out
+differentials = true        # learn the derivatives by every input with the volatility
+held_out = 65536            # rows that are never learned
+seed = 1
+
+[data.ranges]               # rows are made of a volatility, whose price becomes the input
+moneyness = { min = 0.5, max = 2.0 }                    # forward over strike
+expiry_years = { min = 0.02, max = 3.0, scale = "sqrt" }
+volatility = { min = 0.05, max = 1.0 }
+
+[training]
+minutes = 2.0               # or steps = …
+batch = 256
+learning_rate = 0.006
+warm_up = 200
+final_share = 0.001
+clip_norm = 10.0
+ema = 0.999
+differential_weight = 0.3   # of the derivatives' errors against the volatility's
+price_scale = "strike"      # the same error everywhere; total_volatility: the same share of the volatility's scale everywhere
+evaluate_every = 2000
+checkpoint_every = 2000
+seed = 1
 "#;

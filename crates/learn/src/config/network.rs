@@ -66,6 +66,15 @@ impl NetworkConfig {
         whole("network.width", self.width, 1, 4096)?;
         whole("network.depth", self.depth, 1, 64)?;
         number("network.dropout", self.dropout, 0.0, 0.9)?;
+        let scaled = self.output == OutputTransform::Scaled;
+        if scaled && !data.model.is_implied_volatility() {
+            let allowed = "bounds, positive or none for prices";
+            return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
+        }
+        if self.output == OutputTransform::Bounds && data.model.is_implied_volatility() {
+            let allowed = "scaled, positive or none for implied volatilities";
+            return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
+        }
         let features = self.features(data);
         if features.is_empty() {
             return Err(LearnError::bad("network.features", "an empty list", "one feature or more"));
@@ -74,6 +83,10 @@ impl NetworkConfig {
         for (i, feature) in features.iter().enumerate() {
             if feature.input().is_some_and(|input| !inputs.contains(&input)) {
                 let allowed = format!("{} has the inputs {}", data.model.as_str(), inputs.join(", "));
+                return Err(LearnError::bad("network.features", feature.as_str(), allowed));
+            }
+            if feature.wants_volatility() && data.model.is_implied_volatility() {
+                let allowed = "moneyness_over_price, log_price_scale, log_moneyness, expiry_years, sqrt_expiry_years";
                 return Err(LearnError::bad("network.features", feature.as_str(), allowed));
             }
             if features[..i].contains(feature) {

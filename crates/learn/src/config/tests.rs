@@ -14,6 +14,75 @@ fn the_example_is_a_config_and_is_the_same_in_json() {
 }
 
 #[test]
+fn the_other_examples_are_configs_of_at_most_ten_thousand_multiply_adds() {
+    for (text, model) in [
+        (HESTON_EXAMPLE, PricingModel::Heston),
+        (IMPLIED_VOLATILITY_EXAMPLE, PricingModel::BlackScholesImpliedVolatility),
+    ] {
+        let config = TrainConfig::parse(text).unwrap();
+        assert_eq!(config.data.model, model);
+        let features = config.network.features(&config.data);
+        assert_eq!(features, model.default_features());
+        let (width, depth) = (config.network.width, config.network.depth);
+        assert!(width * (features.len() + width * (depth - 1) + 1) <= 10_000);
+    }
+}
+
+#[test]
+fn what_a_price_network_and_an_implied_volatility_network_may_not_have_is_refused() {
+    let refusal = |text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        TrainConfig::parse(&text.replacen(from, to, 1)).unwrap_err().to_string()
+    };
+    for (text, from, to, words) in [
+        (EXAMPLE, "output = \"bounds\"", "output = \"scaled\"", ["network.output: scaled", "bounds"]),
+        (
+            EXAMPLE,
+            "features = [",
+            "features = [\"log_price_scale\", ",
+            ["network.features: log_price_scale", "black_scholes"],
+        ),
+        (
+            EXAMPLE,
+            "features = [",
+            "features = [\"variance_share\", ",
+            ["network.features: variance_share", "black_scholes"],
+        ),
+        (
+            IMPLIED_VOLATILITY_EXAMPLE,
+            "output = \"scaled\"",
+            "output = \"bounds\"",
+            ["network.output: bounds", "scaled"],
+        ),
+        (
+            IMPLIED_VOLATILITY_EXAMPLE,
+            "features = [",
+            "features = [\"total_volatility\", ",
+            ["network.features: total_volatility", "log_price_scale"],
+        ),
+        (
+            IMPLIED_VOLATILITY_EXAMPLE,
+            "features = [",
+            "features = [\"volatility\", ",
+            ["network.features: volatility", "moneyness, expiry_years, price"],
+        ),
+        (IMPLIED_VOLATILITY_EXAMPLE, "max = 1.0", "max = 3.0", ["a deviation of 5.19", "≤ 4"]),
+        (IMPLIED_VOLATILITY_EXAMPLE, "least_vega = 0.01", "least_vega = 0.0", ["data.least_vega: 0", "from"]),
+        (
+            IMPLIED_VOLATILITY_EXAMPLE,
+            "seed = 1",
+            "seed = 1\nnoise_half_spread = 0.01",
+            ["data.noise_half_spread: 0.01", "implied volatilities"],
+        ),
+        (EXAMPLE, "seed = 1", "seed = 1\nnoise_half_spread = -0.01", ["data.noise_half_spread: -0.01", "from 0 to 1"]),
+        (HESTON_EXAMPLE, "strikes = 8", "strikes = 0", ["data.strikes: 0", "1 to 4096"]),
+    ] {
+        let error = refusal(text, from, to);
+        assert!(words.iter().all(|word| error.contains(word)), "{to}: {error}");
+    }
+}
+
+#[test]
 fn unknown_keys_are_refused_by_name_with_what_is_allowed() {
     for (from, to, words) in [
         ("width = 64", "widht = 64", ["widht", "width"]),

@@ -1,4 +1,8 @@
-//! Prices and derivatives of rows of inputs, by `pricing`: call of strike 1 on a forward, undiscounted.
+//! Prices and derivatives of rows of inputs, by `pricing`: call of strike 1 on a forward, undiscounted. Of implied volatilities the price
+//! becomes the input, and the volatility it was made with the label: no solver is asked.
+//!
+//! Formula  with β = price, O = β√m the out-of-the-money option, at fixed β: ∂σ/∂β = √m/vega, ∂σ/∂T = −σ/(2T), and
+//!          ∂σ/∂m = −(delta − O/(2m))/vega
 
 use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
@@ -12,7 +16,8 @@ use crate::config::PricingModel;
 /// Rows that one thread labels at a time.
 const PART: usize = 512;
 
-/// Fills the labels of rows whose inputs are there.
+/// Fills the labels of rows whose inputs are there. Where the model is one of implied volatilities the third input is the volatility when
+/// this is called, and the price afterwards.
 ///
 /// Errors: [`LearnError::BadLabels`] with their number where any is no number.
 pub(super) fn label(model: PricingModel, rows: &mut Rows) -> Result<(), LearnError> {
@@ -26,13 +31,23 @@ pub(super) fn label(model: PricingModel, rows: &mut Rows) -> Result<(), LearnErr
         .flat_map_iter(|(((inputs, prices), differentials), gammas)| match model {
             PricingModel::BlackScholes => black_scholes(inputs, prices, differentials, gammas),
             PricingModel::Heston => heston(inputs, prices, differentials, gammas),
+            PricingModel::BlackScholesImpliedVolatility => implied_volatility(inputs, prices, differentials, gammas),
         })
         .collect();
-    refuse_bad(model, rows, &statuses)
+    refuse_bad(model, rows, &statuses)?;
+    if model.is_implied_volatility() {
+        // The differentials' last column held the prices.
+        for i in 0..rows.len() {
+            let (at, by) = (3 * i + 2, rows.differentials[3 * i + 2]);
+            rows.inputs[at] = by;
+            rows.differentials[at] = rows.inputs[3 * i].sqrt() / rows.gammas[i];
+        }
+    }
+    Ok(())
 }
 
 fn refuse_bad(model: PricingModel, rows: &Rows, statuses: &[Status]) -> Result<(), LearnError> {
-    let names = model.input_names();
+    let names = model.range_names();
     let is_bad = |i: usize| {
         let by_input = &rows.differentials[i * names.len()..(i + 1) * names.len()];
         let numbers = [rows.prices[i], rows.gammas[i]];
@@ -70,20 +85,59 @@ fn black_scholes(inputs: &[f64], prices: &mut [f64], differentials: &mut [f64], 
     status
 }
 
+/// The price is left in the place of the derivative by it, since the inputs are only read here.
+fn implied_volatility(
+    inputs: &[f64],
+    volatilities: &mut [f64],
+    differentials: &mut [f64],
+    vegas: &mut [f64],
+) -> Vec<Status> {
+    let count = volatilities.len();
+    let column = |j: usize| inputs.chunks_exact(3).map(|row| row[j]).collect::<Vec<f64>>();
+    let [forward, expiry_years, volatility] = [0, 1, 2].map(column);
+    let option_type: Vec<OptionType> =
+        forward.iter().map(|m| if *m < 1.0 { OptionType::Call } else { OptionType::Put }).collect();
+    let (ones, zeros) = (vec![1.0; count], vec![0.0; count]);
+    let rows = RowColumns {
+        option_type: &option_type,
+        spot: &forward,
+        strike: &ones,
+        expiry_years: &expiry_years,
+        risk_free_rate: &zeros,
+        dividend_yield: &zeros,
+        volatility: &volatility,
+    };
+    let mut status = vec![Status::Ok; count];
+    let [mut price, mut delta, mut gamma, mut theta, mut rho] = [(); 5].map(|()| vec![0.0; count]);
+    let out = [&mut price[..], &mut delta, &mut gamma, vegas, &mut theta, &mut rho];
+    black::price_and_five_into(&rows, black::Model::Black76, out, &mut status);
+    for (i, row) in differentials.chunks_exact_mut(3).enumerate() {
+        let (m, sigma) = (forward[i], volatility[i]);
+        volatilities[i] = sigma;
+        row.copy_from_slice(&[
+            -(delta[i] - 0.5 * price[i] / m) / vegas[i],
+            -0.5 * sigma / expiry_years[i],
+            price[i] / m.sqrt(),
+        ]);
+    }
+    status
+}
+
 fn heston(inputs: &[f64], prices: &mut [f64], differentials: &mut [f64], gammas: &mut [f64]) -> Vec<Status> {
     let count = prices.len();
     let model: Vec<Model> = inputs
         .chunks_exact(7)
         .map(|row| Model::Heston(Heston { v0: row[2], kappa: row[3], theta_v: row[4], sigma_v: row[5], rho_v: row[6] }))
         .collect();
-    let column = |j: usize| inputs.chunks_exact(7).map(|row| row[j]).collect::<Vec<f64>>();
+    // The forward is 1, so that strikes of one expiry and model are one slice; the price is homogeneous in forward and strike.
+    let column = |of: fn(&[f64]) -> f64| inputs.chunks_exact(7).map(of).collect::<Vec<f64>>();
     let (ones, zeros, calls) = (vec![1.0; count], vec![0.0; count], vec![OptionType::Call; count]);
     let columns = Columns {
         model: &model,
         option_type: &calls,
-        spot: &column(0),
-        strike: &ones,
-        expiry_years: &column(1),
+        spot: &ones,
+        strike: &column(|row| 1.0 / row[0]),
+        expiry_years: &column(|row| row[1]),
         risk_free_rate: &zeros,
         dividend_yield: &zeros,
     };
@@ -91,9 +145,10 @@ fn heston(inputs: &[f64], prices: &mut [f64], differentials: &mut [f64], gammas:
     let mut found = vec![Sensitivities::default(); count];
     fourier::gradient_batch(&columns, &mut found, &mut status);
     for (i, row) in differentials.chunks_exact_mut(7).enumerate() {
-        (prices[i], gammas[i]) = (found[i].price, found[i].gamma);
-        (row[0], row[1]) = (found[i].delta, -found[i].theta);
-        row[2..].copy_from_slice(&found[i].parameters[..5]);
+        let m = inputs[7 * i];
+        (prices[i], gammas[i]) = (m * found[i].price, found[i].gamma / m);
+        (row[0], row[1]) = (found[i].delta, -m * found[i].theta);
+        row[2..].iter_mut().zip(found[i].parameters).for_each(|(by, found)| *by = m * found);
     }
     status
 }
@@ -133,6 +188,51 @@ mod tests {
                     let gamma = (above.differentials[0] - below.differentials[0]) / (2.0 * step);
                     assert!((gamma - at.gammas[0]).abs() < 1e-5 * (1.0 + gamma.abs()), "{model:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_volatility_is_the_label_of_the_price_that_it_makes_and_its_differentials_are_those_of_the_solver() {
+        let implied = PricingModel::BlackScholesImpliedVolatility;
+        let by_solver = |m: f64, t: f64, beta: f64| {
+            let option = if m < 1.0 { OptionType::Call } else { OptionType::Put };
+            zomma_pricing::implied_vol::implied_volatility_row(option, m, 1.0, t, 1.0, beta * m.sqrt()).unwrap()
+        };
+        for row in [[1.0, 0.5, 0.2], [0.8, 1.5, 0.3], [1.5, 2.0, 0.9], [1.02, 0.02, 0.05], [0.999, 3.0, 1.0]] {
+            let rows = labelled(implied, row.to_vec()).unwrap();
+            let [m, t, beta] = [rows.inputs[0], rows.inputs[1], rows.inputs[2]];
+            assert_eq!((m, t, rows.prices[0]), (row[0], row[1], row[2]));
+            assert!((by_solver(m, t, beta) / row[2] - 1.0).abs() < 1e-12, "{row:?}");
+            // Within one side of the forward, and within the option's price.
+            let steps = [1e-5 * if m < 1.0 { -1.0 } else { 1.0 }, 1e-5 * t, 1e-4 * beta];
+            for (j, step) in steps.into_iter().enumerate() {
+                let at = |times: f64| {
+                    let mut row = [m, t, beta];
+                    row[j] += times * step;
+                    by_solver(row[0], row[1], row[2])
+                };
+                // From one side, to the second order: at m = 1 the option changes from call to put.
+                let slope = (4.0 * at(1.0) - at(2.0) - 3.0 * at(0.0)) / (2.0 * step);
+                let found = rows.differentials[j];
+                assert!((slope - found).abs() < 1e-5 * (1.0 + slope.abs()), "{row:?} input {j}: {found} {slope}");
+            }
+            let scale = crate::network::Features::unscaled(implied, Vec::new()).total_volatility(&rows.inputs).0;
+            assert!(row[2] < 2.0 * scale, "{row:?} {scale}");
+        }
+    }
+
+    #[test]
+    fn strikes_of_a_slice_are_labelled_as_each_alone() {
+        let rows: Vec<[f64; 7]> = [0.6, 0.9, 1.0, 1.3, 1.9].map(|m| [m, 0.7, 0.04, 1.5, 0.09, 0.6, -0.7]).to_vec();
+        let together = labelled(PricingModel::Heston, rows.concat()).unwrap();
+        for (i, row) in rows.iter().enumerate() {
+            let alone = labelled(PricingModel::Heston, row.to_vec()).unwrap();
+            assert!((together.prices[i] - alone.prices[0]).abs() < 1e-9);
+            assert!((together.gammas[i] - alone.gammas[0]).abs() < 1e-6);
+            for j in 0..7 {
+                let (found, wanted) = (together.differentials[7 * i + j], alone.differentials[j]);
+                assert!((found - wanted).abs() < 1e-8, "row {i} input {j}: {found} {wanted}");
             }
         }
     }

@@ -9,11 +9,11 @@ use crate::network::Batch;
 pub struct Rows {
     /// Inputs, row by row, in the model's order.
     pub inputs: Vec<f64>,
-    /// The undiscounted call over the strike.
+    /// What the network shall say: the undiscounted call over the strike, or the volatility.
     pub prices: Vec<f64>,
     /// Its derivatives by the inputs, row by row; the first is delta. Empty where shards do not have them.
     pub differentials: Vec<f64>,
-    /// Its second derivative by the moneyness. Empty where shards do not have it.
+    /// Its second derivative by the moneyness; of an implied volatility the option's vega over the strike. Empty where shards do not have it.
     pub gammas: Vec<f64>,
 }
 
@@ -31,6 +31,21 @@ impl Rows {
         self.prices.resize(count, 0.0);
         self.differentials.resize(count * inputs, 0.0);
         self.gammas.resize(count, 0.0);
+    }
+
+    /// Takes out the rows whose last column ([`Self::gammas`]) is below `least`; how many they were.
+    pub(super) fn exclude_below(&mut self, least: f64) -> usize {
+        let (count, inputs) = (self.len(), self.inputs.len() / self.len().max(1));
+        let mut kept = 0;
+        for i in (0..count).filter(|i| self.gammas[*i] >= least).collect::<Vec<usize>>() {
+            let (from, to) = (i * inputs..(i + 1) * inputs, kept * inputs);
+            self.inputs.copy_within(from.clone(), to);
+            self.differentials.copy_within(from, to);
+            (self.prices[kept], self.gammas[kept]) = (self.prices[i], self.gammas[i]);
+            kept += 1;
+        }
+        self.resize(kept, inputs);
+        count - kept
     }
 
     /// How many rows.

@@ -99,11 +99,11 @@ impl Source {
         self.shards.as_ref().map_or_else(|| Self::held_out(&self.config), |shards| Ok(shards.held_out().clone()))
     }
 
-    /// Rows that are never learned, for the last word.
+    /// Rows that are never learned, for the last word, and how many were left out: see [`Self::tested`].
     ///
     /// Errors: [`LearnError::BadLabels`].
-    pub fn tested_rows(&self) -> Result<Rows, LearnError> {
-        self.shards.as_ref().map_or_else(|| Self::tested(&self.config), |shards| Ok(shards.tested().clone()))
+    pub fn tested_rows(&self) -> Result<(Rows, usize), LearnError> {
+        self.shards.as_ref().map_or_else(|| Self::tested(&self.config), |shards| Ok((shards.tested().clone(), 0)))
     }
 
     /// The first `count` points to learn from with their labels, in the order of the sequence, whatever is drawn.
@@ -117,15 +117,34 @@ impl Source {
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn held_out(config: &DataConfig) -> Result<Rows, LearnError> {
-        labelled(&PointSet::held_out(config), 0, config.held_out)
+        determined(config, &PointSet::held_out(config)).map(|(rows, _)| rows)
     }
 
-    /// As many rows again, of yet another seed: for the last word on a network that was chosen by the held-out rows.
+    /// As many rows again, of yet another seed: for the last word on a network that was chosen by the held-out rows. With how many were
+    /// left out because their price does not determine a volatility (vega below the config's least); 0 of prices.
     ///
     /// Errors: [`LearnError::BadLabels`].
-    pub fn tested(config: &DataConfig) -> Result<Rows, LearnError> {
-        labelled(&PointSet::tested(config), 0, config.held_out)
+    pub fn tested(config: &DataConfig) -> Result<(Rows, usize), LearnError> {
+        determined(config, &PointSet::tested(config))
     }
+}
+
+/// Rows that are not learned, without those whose price determines no volatility, and how many those were.
+fn determined(config: &DataConfig, points: &PointSet) -> Result<(Rows, usize), LearnError> {
+    let inputs = config.model.input_names().len();
+    let mut rows = Rows::zeros(config.held_out, inputs);
+    place(points, 0, &mut rows);
+    if !config.model.is_implied_volatility() {
+        return label(config.model, &mut rows).map(|()| (rows, 0));
+    }
+    // Deep in the wings prices underflow: the rows go before they are labelled.
+    rows.gammas.par_iter_mut().zip(rows.inputs.par_chunks_exact(inputs)).for_each(|(vega, row)| {
+        let (root, s) = (row[1].sqrt(), row[2] * row[1].sqrt());
+        let d = row[0].ln() / s - 0.5 * s;
+        *vega = root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    });
+    let excluded = rows.exclude_below(config.least_vega);
+    label(config.model, &mut rows).map(|()| (rows, excluded))
 }
 
 pub(super) fn labelled(points: &PointSet, first: u64, count: usize) -> Result<Rows, LearnError> {
@@ -135,10 +154,24 @@ pub(super) fn labelled(points: &PointSet, first: u64, count: usize) -> Result<Ro
 }
 
 fn fill(points: &PointSet, first: u64, rows: &mut Rows) -> Result<(), LearnError> {
+    place(points, first, rows);
+    label(points.model(), rows)?;
+    let inputs = points.model().input_names().len();
+    for (i, (price, row)) in rows.prices.iter_mut().zip(rows.inputs.chunks_exact(inputs)).enumerate() {
+        let noise = points.noise(first + i as u64);
+        if noise != 0.0 {
+            // No quote is below the intrinsic value or above the forward.
+            *price = (*price + noise).clamp((row[0] - 1.0).max(0.0), row[0]);
+        }
+    }
+    Ok(())
+}
+
+/// The inputs of the points from `first` on.
+fn place(points: &PointSet, first: u64, rows: &mut Rows) {
     let inputs = points.model().input_names().len();
     let point = |(i, row): (usize, &mut [f64])| points.point(first + i as u64, row);
     rows.inputs.par_chunks_exact_mut(inputs).with_min_len(256).enumerate().for_each(point);
-    label(points.model(), rows)
 }
 
 /// Where row `position` of an epoch of `samples` rows comes from: a permutation by four Feistel rounds on halves of enough bits, walked
@@ -184,6 +217,62 @@ mod tests {
         }
         let order = |seed| (0..64).map(|position| shuffled(position, 64, seed)).collect::<Vec<u64>>();
         assert_ne!(order(0), order(1));
+    }
+
+    #[test]
+    fn noise_is_a_rows_own_within_half_a_spread_and_of_prices_to_learn_alone() {
+        for samples in [None, Some(100)] {
+            let clean = DataConfig { strikes: 2, ..config(samples) };
+            let noisy = DataConfig { noise_half_spread: 0.01, ..clean.clone() };
+            let draw = |config: &DataConfig, from: u64, count: usize| {
+                let mut rows = Rows::zeros(count, 3);
+                Source::new(config, 7).unwrap().draw(from, &mut rows).unwrap();
+                rows
+            };
+            let (without, with) = (draw(&clean, 0, 400), draw(&noisy, 0, 400));
+            assert_eq!((&with.inputs, &with.differentials), (&without.inputs, &without.differentials));
+            let noise: Vec<f64> = with.prices.iter().zip(&without.prices).map(|(a, b)| a - b).collect();
+            assert!(noise.iter().all(|noise| noise.abs() <= 0.01 + 1e-15));
+            let largest = noise.iter().fold(0.0f64, |most, noise| most.max(noise.abs()));
+            assert!(largest > 0.009, "{largest}");
+            for (price, row) in with.prices.iter().zip(with.inputs.chunks(3)) {
+                assert!((row[0] - 1.0).max(0.0) <= *price && *price <= row[0]);
+            }
+            // Drawn again it is the same.
+            assert_eq!(draw(&noisy, 100, 50).prices, with.prices[100..150]);
+            assert_eq!(Source::held_out(&noisy).unwrap(), Source::held_out(&clean).unwrap());
+            assert_eq!(Source::tested(&noisy).unwrap(), Source::tested(&clean).unwrap());
+        }
+    }
+
+    #[test]
+    fn rows_that_determine_no_volatility_are_left_out_and_counted() {
+        let model = PricingModel::BlackScholesImpliedVolatility;
+        let config = DataConfig { model, held_out: 4096, ..config(None) };
+        let (rows, excluded) = Source::tested(&config).unwrap();
+        assert_eq!(rows.len() + excluded, 4096);
+        // As many as on a grid of the domain, to two of a hundred rows.
+        let share = |i: usize| (i as f64 + 0.5) / 32.0;
+        let is_out = |i: usize| {
+            let [m, t, v] =
+                [0.5 + 1.5 * share(i % 32), 0.02 + 2.98 * share(i / 32 % 32), 0.05 + 0.95 * share(i / 1024)];
+            let d = m.ln() / (v * t.sqrt()) - 0.5 * v * t.sqrt();
+            t.sqrt() * (-0.5 * d * d).exp() * (0.5 * std::f64::consts::FRAC_1_PI).sqrt() < 0.01
+        };
+        let wanted = 4096 * (0..32_768).filter(|i| is_out(*i)).count() / 32_768;
+        assert!(excluded.abs_diff(wanted) < 82, "{excluded} {wanted}");
+        assert!(rows.gammas.iter().all(|vega| *vega >= 0.01));
+        assert!(rows.inputs.len() == 3 * rows.len() && rows.differentials.len() == 3 * rows.len());
+        // Each row is still one row: its price makes its volatility.
+        for i in 0..rows.len() {
+            let [m, t, beta] = [rows.inputs[3 * i], rows.inputs[3 * i + 1], rows.inputs[3 * i + 2]];
+            let option = if m < 1.0 { zomma_base::OptionType::Call } else { zomma_base::OptionType::Put };
+            let found =
+                zomma_pricing::implied_vol::implied_volatility_row(option, m, 1.0, t, 1.0, beta * m.sqrt()).unwrap();
+            assert!((found - rows.prices[i]).abs() < 1e-9, "row {i}");
+        }
+        let all = Source::tested(&DataConfig { model: PricingModel::BlackScholes, ..config }).unwrap();
+        assert_eq!((all.0.len(), all.1), (4096, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::dense::{Column, ROWS};
 use super::lanes::{MultiplyAdd, exp, exp_m1, ln, softplus};
+use super::moments::Moments;
 use crate::config::PricingModel;
 use crate::network::{FeatureKind, Features, MOST_INPUTS, OutputTransform};
 
@@ -21,6 +22,7 @@ pub(super) struct Shown {
     deviation: Column,
     /// ln m
     log_moneyness: Column,
+    moments: Moments,
 }
 
 impl Shown {
@@ -30,6 +32,7 @@ impl Shown {
             excess: [0.0; ROWS],
             deviation: [0.0; ROWS],
             log_moneyness: [0.0; ROWS],
+            moments: Moments::zeros(),
         }
     }
 
@@ -39,6 +42,9 @@ impl Shown {
         self.deviations::<M>(features.model);
         for (log, m) in self.log_moneyness.iter_mut().zip(&self.inputs[0]) {
             *log = ln::<M>(*m);
+        }
+        if features.wants_moments() {
+            self.moments.fill::<M>(&self.inputs);
         }
         let scaling = features.mean.iter().zip(&features.deviation);
         for ((kind, column), (mean, deviation)) in features.kinds.iter().zip(out).zip(scaling) {
@@ -60,6 +66,25 @@ impl Shown {
                 FeatureKind::Kappa | FeatureKind::ThetaV | FeatureKind::SigmaV | FeatureKind::RhoV => {
                     *column = self.inputs[*kind as usize - FeatureKind::V0 as usize + 2];
                 }
+                FeatureKind::MeanReversion => {
+                    for ((out, t), kappa) in column.iter_mut().zip(&self.inputs[1]).zip(&self.inputs[3]) {
+                        *out = kappa * t / (1.0 + kappa * t);
+                    }
+                }
+                FeatureKind::VarianceShare => *column = self.moments.share,
+                FeatureKind::VarianceDeviation => {
+                    for (out, nu) in column.iter_mut().zip(&self.moments.deviation) {
+                        *out = ln::<M>(nu + M::of(*nu, *nu, 1.0).sqrt());
+                    }
+                }
+                FeatureKind::VarianceSkewness => {
+                    let moments = self.moments.skewness.iter().zip(&self.moments.deviation);
+                    for (out, (lambda, nu)) in column.iter_mut().zip(moments) {
+                        *out = lambda / M::of(*nu, *nu, 1.0).sqrt();
+                    }
+                }
+                // Of implied volatilities, which `Pricer::new` refuses.
+                FeatureKind::MoneynessOverPrice | FeatureKind::LogPriceScale => column.fill(f32::NAN),
             }
             let (mean, scale) = (*mean as f32, (1.0 / deviation) as f32);
             column.iter_mut().for_each(|x| *x = (*x - mean) * scale);
@@ -82,6 +107,8 @@ impl Shown {
                     *s = M::of(*theta, *t, (v0 - theta) * share).sqrt();
                 }
             }
+            // Refused by `Pricer::new`.
+            PricingModel::BlackScholesImpliedVolatility => self.deviation.fill(f32::NAN),
         }
     }
 
@@ -94,6 +121,11 @@ impl Shown {
             }
             OutputTransform::Positive => {
                 prices.iter_mut().zip(last).for_each(|(price, r)| *price = f64::from(softplus::<M>(*r)));
+            }
+            OutputTransform::Scaled => {
+                for ((price, r), s) in prices.iter_mut().zip(last).zip(&self.deviation) {
+                    *price = f64::from(2.0 * s / (1.0 + exp::<M>(-r)));
+                }
             }
             OutputTransform::Bounds => {
                 let mut out_of_the_money = [0.0; ROWS];

@@ -103,7 +103,7 @@ mod tests {
             weights.iter_mut().take(1).for_each(|w| *w = [0x8080_8080_u32 as i32, 0x7f7f_7f7f]);
             let found = Loops::sums(&words, &weights);
             for row in 0..ROWS {
-                for unit in 0..2 {
+                for (unit, found) in found.iter().enumerate() {
                     let wanted: i64 = (0..columns)
                         .flat_map(|column| {
                             let (word, weight) =
@@ -111,7 +111,7 @@ mod tests {
                             (0..4).map(move |i| i64::from(word[i]) * i64::from(weight[i] as i8))
                         })
                         .sum();
-                    assert_eq!(i64::from(found[unit][row]), wanted);
+                    assert_eq!(i64::from(found[row]), wanted);
                 }
             }
             #[cfg(target_arch = "x86_64")]

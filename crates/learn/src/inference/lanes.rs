@@ -8,6 +8,9 @@ use crate::network::Activation;
 
 /// How a target multiplies and adds.
 pub(super) trait MultiplyAdd: Copy {
+    /// The same in f64.
+    type Wide: zomma_pricing::math::MultiplyAdd;
+
     /// a·b + c.
     fn of(a: f32, b: f32, c: f32) -> f32;
 }
@@ -21,6 +24,8 @@ pub(super) struct Fused;
 pub(super) struct Plain;
 
 impl MultiplyAdd for Fused {
+    type Wide = zomma_pricing::math::Fused;
+
     #[inline(always)]
     fn of(a: f32, b: f32, c: f32) -> f32 {
         a.mul_add(b, c)
@@ -28,6 +33,8 @@ impl MultiplyAdd for Fused {
 }
 
 impl MultiplyAdd for Plain {
+    type Wide = zomma_pricing::math::Plain;
+
     #[inline(always)]
     fn of(a: f32, b: f32, c: f32) -> f32 {
         a * b + c
@@ -87,14 +94,14 @@ pub(super) fn ln<M: MultiplyAdd>(x: f32) -> f32 {
     let p = polynomial::<M, 9>(
         f,
         [
-            3.333_333_2e-1,
+            0.333_333_3,
             -2.499_999_4e-1,
             2.000_071_5e-1,
             -1.666_805_8e-1,
             1.424_932_3e-1,
             -1.242_014_1e-1,
             1.167_699_9e-1,
-            -1.151_461_03e-1,
+            -1.151_461e-1,
             7.037_683_6e-2,
         ],
     );

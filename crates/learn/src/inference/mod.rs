@@ -10,6 +10,7 @@ mod domain;
 mod dot;
 mod integer;
 mod lanes;
+mod moments;
 mod pricer;
 
 pub use domain::Domain;

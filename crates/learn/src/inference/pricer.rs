@@ -50,13 +50,17 @@ struct Workspace {
 impl Pricer {
     /// Packs a network.
     ///
-    /// Errors: [`LearnError::BadValue`] for a network with norm or dropout, which the training engines alone compute, and for parameters
-    /// that are no numbers.
+    /// Errors: [`LearnError::BadValue`] for a network with norm or dropout, which the training engines alone compute, for one of implied
+    /// volatilities, and for parameters that are no numbers.
     pub fn new(network: &TrainedNetwork) -> Result<Self, LearnError> {
         let TrainedNetwork { architecture, parameters, data, .. } = network;
         if !architecture.is_plain() {
             let shown = architecture.describe();
             return Err(LearnError::bad("network.norm", shown, "a network without norm and dropout"));
+        }
+        if architecture.features.model.is_implied_volatility() {
+            let shown = architecture.features.model.as_str();
+            return Err(LearnError::bad("data.model", shown, "a network of prices"));
         }
         if let Some(bad) = parameters.iter().find(|x| !x.is_finite()) {
             return Err(LearnError::bad("parameters", bad, "finite numbers"));
@@ -129,8 +133,8 @@ impl Pricer {
     fn part(&self, workspace: &mut Workspace, inputs: &[f64], prices: &mut [f64], status: &mut [Status]) {
         #[cfg(target_arch = "x86_64")]
         match self.target {
-            // SAFETY: as below, and of `avx512vnni` by the condition.
             Target::Avx512 if Vnni::is_available() => {
+                // SAFETY: as below, and of `avx512vnni` by the condition.
                 return unsafe { part_vnni(self, workspace, inputs, prices, status) };
             }
             // SAFETY: `Target::best` and `on` found every feature that the function enables.

@@ -44,7 +44,7 @@ impl Activation {
 
     /// Variance of the first weights times the number of inputs: what keeps the size of a layer's numbers (He et al. 2015; Glorot and
     /// Bengio 2010).
-    pub(crate) fn gain(self) -> f64 {
+    pub fn gain(self) -> f64 {
         match self {
             Self::Relu | Self::Gelu | Self::Silu => 2.0,
             Self::Tanh => 1.6,

@@ -2,10 +2,15 @@
 //!
 //! Formulae  k = ln m; s the deviation of ln S over the option's life: σ√T, under Heston the root of the expected total variance
 //!           θT + (v₀ − θ)(1 − e^(−κT))/κ; x = k/s; standardised moneyness x/√(1 + (x/5)²), which deep wings do not stretch
+//!           Of implied volatilities, with β = price, the out-of-the-money option over √(FK), and D = √(2πβ² + k²): D is the deviation
+//!           at the money (β = s/√(2π) to first order) and grows as s does away from it, so that s/D is smooth, between 0 and 2, and
+//!           a function of asinh(|k|/(√(2π)β)) and ln D. In the place of s stands D/√T, the scale of the volatility. The mirror
+//!           symmetry β(k, s) = β(−k, s), which is put-call parity at one strike, is exact
 //! Scaling   each feature less its mean, over its deviation, both over the training domain; kept with the network
 
 use serde::{Deserialize, Serialize};
 
+use super::variance_moments::VarianceMoments;
 use crate::config::PricingModel;
 
 /// Most inputs of a pricing model.
@@ -42,6 +47,18 @@ pub enum FeatureKind {
     SigmaV,
     /// Heston's ρ
     RhoV,
+    /// κT/(1 + κT)
+    MeanReversion,
+    /// v₀'s share of s²
+    VarianceShare,
+    /// asinh ν of Heston's integrated variance
+    VarianceDeviation,
+    /// λ/√(1 + ν²) of Heston's integrated variance
+    VarianceSkewness,
+    /// asinh(|k|/(√(2π)·price)), for implied volatilities
+    MoneynessOverPrice,
+    /// ln √(2π·price² + k²), for implied volatilities
+    LogPriceScale,
 }
 
 impl FeatureKind {
@@ -59,15 +76,30 @@ impl FeatureKind {
             Self::ThetaV => "theta_v",
             Self::SigmaV => "sigma_v",
             Self::RhoV => "rho_v",
+            Self::MeanReversion => "mean_reversion",
+            Self::VarianceShare => "variance_share",
+            Self::VarianceDeviation => "variance_deviation",
+            Self::VarianceSkewness => "variance_skewness",
+            Self::MoneynessOverPrice => "moneyness_over_price",
+            Self::LogPriceScale => "log_price_scale",
         }
     }
 
-    /// The model's parameter that it is, where it is one: only models that have it can show it.
+    /// The model's parameter that it is or is made of, where there is one: only models that have it can show it.
     pub fn input(self) -> Option<&'static str> {
         match self {
             Self::Volatility | Self::V0 | Self::Kappa | Self::ThetaV | Self::SigmaV | Self::RhoV => Some(self.as_str()),
+            Self::MeanReversion | Self::VarianceShare | Self::VarianceDeviation | Self::VarianceSkewness => {
+                Some("kappa")
+            }
+            Self::MoneynessOverPrice | Self::LogPriceScale => Some("price"),
             _ => None,
         }
+    }
+
+    /// Whether it is made of the deviation s, which an implied-volatility network is not given.
+    pub fn wants_volatility(self) -> bool {
+        matches!(self, Self::StandardisedMoneyness | Self::TotalVolatility)
     }
 }
 
@@ -95,8 +127,10 @@ pub struct Shown {
     pub curvature: [f64; MOST_FEATURES],
     /// s
     pub total_volatility: f64,
-    /// ∂s/∂input; 0 for the moneyness.
+    /// ∂s/∂input; 0 for the moneyness but of implied volatilities.
     pub total_volatility_by: [f64; MOST_INPUTS],
+    /// ∂²s/∂m²
+    pub total_volatility_curvature: f64,
 }
 
 impl Features {
@@ -153,15 +187,40 @@ impl Features {
                 by[4] = half * (expiry - a);
                 (s, by)
             }
+            PricingModel::BlackScholesImpliedVolatility => {
+                let PriceScale { k, d, root_two_pi_price: p, .. } = PriceScale::of(row);
+                let root = expiry.sqrt();
+                let s = d / root;
+                by[0] = k / (d * row[0] * root);
+                by[1] = -0.5 * s / expiry;
+                by[2] = p * p / (row[2] * d * root);
+                (s, by)
+            }
         }
+    }
+
+    /// ν, λ and v₀'s share, where a feature is made of them.
+    fn moments(&self, row: &[f64], s: (f64, [f64; MOST_INPUTS])) -> Option<VarianceMoments> {
+        self.wants_moments().then(|| VarianceMoments::new(row, s))
+    }
+
+    /// Whether a feature is made of Heston's variance moments.
+    pub(crate) fn wants_moments(&self) -> bool {
+        use FeatureKind::{VarianceDeviation, VarianceShare, VarianceSkewness};
+        let wanted = |kind: &FeatureKind| matches!(kind, VarianceShare | VarianceDeviation | VarianceSkewness);
+        self.model == PricingModel::Heston && self.kinds.iter().any(wanted)
     }
 
     /// A row's scaled features alone, and s.
     #[inline]
     pub(super) fn show(&self, row: &[f64], shown: &mut [f32]) -> f64 {
-        let s = match self.model {
-            PricingModel::BlackScholes => row[2] * row[1].sqrt(),
-            PricingModel::Heston => self.total_volatility(row).0,
+        let (s, moments) = match self.model {
+            PricingModel::BlackScholes => (row[2] * row[1].sqrt(), None),
+            PricingModel::Heston => {
+                let s = self.total_volatility(row);
+                (s.0, self.moments(row, s))
+            }
+            PricingModel::BlackScholesImpliedVolatility => (PriceScale::of(row).d / row[1].sqrt(), None),
         };
         for ((kind, shown), (mean, deviation)) in
             self.kinds.iter().zip(shown).zip(self.mean.iter().zip(&self.deviation))
@@ -179,6 +238,15 @@ impl Features {
                 FeatureKind::Kappa | FeatureKind::ThetaV | FeatureKind::SigmaV | FeatureKind::RhoV => {
                     row[*kind as usize - FeatureKind::V0 as usize + 2]
                 }
+                FeatureKind::MeanReversion => mean_reversion(row).0,
+                // Without moments there is no Heston: a checked config has none of the three then.
+                FeatureKind::VarianceShare => moments.map_or(0.0, |moments| moments.share.0),
+                FeatureKind::VarianceDeviation => moments.map_or(0.0, |moments| moments.deviation.0.asinh()),
+                FeatureKind::VarianceSkewness => {
+                    moments.map_or(0.0, |moments| moments.skewness.0 / moments.deviation.0.hypot(1.0))
+                }
+                FeatureKind::MoneynessOverPrice => PriceScale::of(row).moneyness_over_price(),
+                FeatureKind::LogPriceScale => PriceScale::of(row).d.ln(),
             };
             *shown = ((value - mean) / deviation) as f32;
         }
@@ -192,12 +260,17 @@ impl Features {
         let (s, s_by) = self.total_volatility(row);
         let (m, expiry) = (row[0], row[1]);
         let k = m.ln();
+        let moments = self.moments(row, (s, s_by));
         let mut shown = Shown {
             values: [0.0; MOST_FEATURES],
             jacobian: [[0.0; MOST_INPUTS]; MOST_FEATURES],
             curvature: [0.0; MOST_FEATURES],
             total_volatility: s,
             total_volatility_by: s_by,
+            total_volatility_curvature: match self.model {
+                PricingModel::BlackScholesImpliedVolatility => PriceScale::of(row).curvature(m) / expiry.sqrt(),
+                PricingModel::BlackScholes | PricingModel::Heston => 0.0,
+            },
         };
         for (i, kind) in self.kinds.iter().enumerate() {
             let by = &mut shown.jacobian[i];
@@ -242,6 +315,46 @@ impl Features {
                     by[at] = 1.0;
                     row[at]
                 }
+                FeatureKind::MeanReversion => {
+                    let (value, slope) = mean_reversion(row);
+                    (by[1], by[3]) = (slope * row[3], slope * expiry);
+                    value
+                }
+                FeatureKind::VarianceShare => moments.map_or(0.0, |moments| {
+                    *by = moments.share.1;
+                    moments.share.0
+                }),
+                FeatureKind::VarianceDeviation => {
+                    moments.map_or(0.0, |VarianceMoments { deviation: (nu, nu_by), .. }| {
+                        let slope = 1.0 / nu.hypot(1.0);
+                        *by = nu_by.map(|by| slope * by);
+                        nu.asinh()
+                    })
+                }
+                FeatureKind::VarianceSkewness => moments.map_or(0.0, |moments| {
+                    let ((nu, nu_by), (lambda, lambda_by)) = (moments.deviation, moments.skewness);
+                    let slope = 1.0 / nu.hypot(1.0);
+                    let value = lambda * slope;
+                    *by = std::array::from_fn(|j| slope * (lambda_by[j] - value * slope * nu * nu_by[j]));
+                    value
+                }),
+                FeatureKind::MoneynessOverPrice => {
+                    let scale = PriceScale::of(row);
+                    let PriceScale { k, d, .. } = scale;
+                    let side = if k < 0.0 { -1.0 } else { 1.0 };
+                    by[0] = side / (d * m);
+                    by[2] = -k.abs() / (row[2] * d);
+                    shown.curvature[i] = -side / (d * m * m) * (k / (d * d) + 1.0);
+                    scale.moneyness_over_price()
+                }
+                FeatureKind::LogPriceScale => {
+                    let PriceScale { k, d, root_two_pi_price: p } = PriceScale::of(row);
+                    let slope = k / (d * d);
+                    by[0] = slope / m;
+                    by[2] = p * p / (row[2] * d * d);
+                    shown.curvature[i] = (1.0 / (d * d) - 2.0 * slope * slope - slope) / (m * m);
+                    d.ln()
+                }
             };
             let scale = 1.0 / self.deviation[i];
             shown.values[i] = (value - self.mean[i]) * scale;
@@ -252,6 +365,43 @@ impl Features {
     }
 }
 
+/// What a row of implied volatility is measured in.
+struct PriceScale {
+    /// ln m
+    k: f64,
+    /// D
+    d: f64,
+    /// √(2π)β
+    root_two_pi_price: f64,
+}
+
+impl PriceScale {
+    #[inline]
+    fn of(row: &[f64]) -> Self {
+        let (k, p) = (row[0].ln(), (2.0 * std::f64::consts::PI).sqrt() * row[2]);
+        Self { k, d: (p * p + k * k).sqrt(), root_two_pi_price: p }
+    }
+
+    /// asinh(|k|/(√(2π)β)), which is ln((|k| + D)/(√(2π)β)).
+    #[inline]
+    fn moneyness_over_price(&self) -> f64 {
+        (self.k.abs() / self.root_two_pi_price).asinh()
+    }
+
+    /// ∂²D/∂m²
+    fn curvature(&self, m: f64) -> f64 {
+        let Self { k, d, .. } = *self;
+        (1.0 - k * k / (d * d) - k) / (d * m * m)
+    }
+}
+
+/// κT/(1 + κT) of a row of Heston's, and its derivative by κT.
+#[inline]
+fn mean_reversion(row: &[f64]) -> (f64, f64) {
+    let inverse = 1.0 / (1.0 + row[1] * row[3]);
+    (row[1] * row[3] * inverse, inverse * inverse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +409,11 @@ mod tests {
     /// Central differences of every feature by every input, and twice by the moneyness.
     #[test]
     fn derivatives_are_those_of_the_features() {
-        let rows: [(PricingModel, &[f64]); 4] = [
+        let implied = PricingModel::BlackScholesImpliedVolatility;
+        let rows: [(PricingModel, &[f64]); 7] = [
+            (implied, &[1.3, 0.7, 0.06]),
+            (implied, &[0.9, 0.1, 0.002]),
+            (implied, &[1.001, 2.0, 0.2]),
             (PricingModel::BlackScholes, &[1.1, 0.7, 0.3]),
             (PricingModel::BlackScholes, &[0.6, 0.05, 0.15]),
             (PricingModel::Heston, &[0.9, 1.3, 0.04, 1.5, 0.06, 0.5, -0.6]),
@@ -268,6 +422,9 @@ mod tests {
         let all = |model: PricingModel| {
             let mut kinds = model.default_features().to_vec();
             kinds.extend([FeatureKind::LogMoneyness, FeatureKind::ExpiryYears]);
+            if model == PricingModel::Heston {
+                kinds.extend([FeatureKind::V0, FeatureKind::Kappa, FeatureKind::ThetaV]);
+            }
             Features::unscaled(model, kinds)
         };
         for (model, row) in rows {
@@ -282,6 +439,20 @@ mod tests {
                     features.shown(&row)
                 };
                 let (above, below) = (moved(step), moved(-step));
+                let mut alone = vec![0.0; features.kinds.len()];
+                assert_eq!(features.show(row, &mut alone), at.total_volatility);
+                let shown: Vec<f32> = at.values[..alone.len()].iter().map(|x| *x as f32).collect();
+                assert!(
+                    alone.iter().zip(&shown).all(|(a, b)| (a - b).abs() <= 1e-6 * (1.0 + b.abs())),
+                    "{alone:?} {shown:?}"
+                );
+                if j == 0 {
+                    let slope = (above.total_volatility - below.total_volatility) / (2.0 * step);
+                    assert!((slope - at.total_volatility_by[0]).abs() < 1e-7 * (1.0 + slope.abs()), "{model:?}");
+                    let curvature = (above.total_volatility_by[0] - below.total_volatility_by[0]) / (2.0 * step);
+                    let error = (curvature - at.total_volatility_curvature).abs();
+                    assert!(error < 1e-6 * (1.0 + curvature.abs()), "{model:?} {error:e}");
+                }
                 for i in 0..features.kinds.len() {
                     let slope = (above.values[i] - below.values[i]) / (2.0 * step);
                     let error = (slope - at.jacobian[i][j]).abs();

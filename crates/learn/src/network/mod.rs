@@ -13,6 +13,7 @@ mod layout;
 mod native;
 mod output;
 mod twin;
+mod variance_moments;
 
 pub use activation::Activation;
 pub use architecture::Architecture;
@@ -23,3 +24,4 @@ pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub(crate) use native::{measured_product, workspace_bytes};
 pub use output::{OutputTransform, Partials};
 pub use twin::{NORM_EPSILON, Valued, value};
+pub(crate) use variance_moments::{SERIES, SERIES_BELOW};

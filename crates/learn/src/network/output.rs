@@ -4,6 +4,7 @@
 //!          C = ((m − 1) + √((m − 1)² + 4mY))/2. Y is smooth where the intrinsic value has its kink, and 0 < Y < 1 is the same as
 //!          max(m − 1, 0) < C < m. The network says Y = 1/(1 + e^(−r)/s²): no price leaves the bounds, and parity is exact.
 //!          No formula of any pricing model is in it.
+//!          scaled: 2s/(1 + e^(−r)), above 0 and below twice the row's scale s (see [`super::Features`]): a volatility.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub enum OutputTransform {
     Positive,
     /// Between the intrinsic value and the forward, with put-call parity.
     Bounds,
+    /// Between 0 and twice the scale of the row: an implied volatility.
+    Scaled,
 }
 
 /// The price and its derivatives by the last number r, the moneyness m and the deviation s, each with the others held.
@@ -47,6 +50,7 @@ impl OutputTransform {
             Self::None => "none",
             Self::Positive => "positive",
             Self::Bounds => "bounds",
+            Self::Scaled => "scaled",
         }
     }
 
@@ -60,6 +64,7 @@ impl OutputTransform {
                 let y = 1.0 / (1.0 + (-r).exp() / (s * s));
                 call(m, y, root(m, y))
             }
+            Self::Scaled => 2.0 * s / (1.0 + (-r).exp()),
         }
     }
 
@@ -95,6 +100,18 @@ impl OutputTransform {
                     mm: 0.5 * (1.0 - root_m * root_m) * inverse,
                 }
             }
+            Self::Scaled => {
+                let share = 1.0 / (1.0 + (-r).exp());
+                let slope = 2.0 * share * (1.0 - share);
+                Partials {
+                    price: self.price(r, m, s),
+                    r: s * slope,
+                    s: 2.0 * share,
+                    rr: s * slope * (1.0 - 2.0 * share),
+                    rs: slope,
+                    ..Partials::default()
+                }
+            }
         }
     }
 }
@@ -117,7 +134,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [OutputTransform; 3] = [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds];
+    const ALL: [OutputTransform; 4] =
+        [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Scaled];
 
     proptest! {
         #[test]
@@ -152,6 +170,8 @@ mod tests {
             let call = OutputTransform::Bounds.price(r, m, s);
             prop_assert!(call >= (m - 1.0).max(0.0) && call <= m, "{call} at {m}");
             prop_assert!(OutputTransform::Positive.price(r, m, s) >= 0.0);
+            let volatility = OutputTransform::Scaled.price(r, m, s);
+            prop_assert!((0.0..=2.0 * s).contains(&volatility), "{volatility} of {s}");
         }
     }
 }

@@ -87,7 +87,13 @@ pub fn value(architecture: &Architecture, parameters: &[f32], statistics: &[f32]
         *by_input = partials.r * r_by + partials.s * shown.total_volatility_by[j];
     }
     by_input[0] += partials.m;
-    let gamma = partials.rr * r.along * r.along + 2.0 * partials.rm * r.along + partials.mm + partials.r * r.second;
+    // No transform bends in s where s moves with the moneyness.
+    let s_along = shown.total_volatility_by[0];
+    let gamma = partials.rr * r.along * r.along
+        + 2.0 * (partials.rm + partials.rs * s_along) * r.along
+        + partials.mm
+        + partials.r * r.second
+        + partials.s * shown.total_volatility_curvature;
     Valued { price: partials.price, by_input, gamma }
 }
 

@@ -4,6 +4,7 @@
 //!           would lose its digits
 
 use super::graph::{GraphBuilder, INPUT};
+use super::moments::{mean_reversion, moments, variance_deviation, variance_skewness};
 use crate::config::PricingModel;
 use crate::network::{Architecture, BEND, FeatureKind, OutputTransform};
 
@@ -21,10 +22,10 @@ pub(super) struct Shown {
 pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) -> Shown {
     let features = &architecture.features;
     let names = features.model.input_names();
-    let columns = graph.columns(INPUT, names);
+    let columns = graph.columns("columns", INPUT, names);
     let column = |name: &str| names.iter().position(|known| *known == name).map_or(INPUT, |at| &columns[at]);
     let (moneyness, expiry) = (column("moneyness"), column("expiry_years"));
-    let wants_deviation = architecture.output == OutputTransform::Bounds
+    let wants_deviation = matches!(architecture.output, OutputTransform::Bounds | OutputTransform::Scaled)
         || features
             .kinds
             .iter()
@@ -35,7 +36,11 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
     let deviation = wants_deviation.then(|| match features.model {
         PricingModel::BlackScholes => graph.node("features/total_volatility", "Mul", &[column("volatility"), &root]),
         PricingModel::Heston => heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")]),
+        // Refused before the graph is begun.
+        PricingModel::BlackScholesImpliedVolatility => INPUT.to_owned(),
     });
+    let heston = ["expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"].map(column);
+    let of_variance = features.wants_moments().then(|| moments(graph, heston));
     let s = deviation.as_deref().unwrap_or_default();
     let wants_log = features
         .kinds
@@ -51,6 +56,14 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
             FeatureKind::TotalVolatility => s.to_owned(),
             FeatureKind::ExpiryYears => expiry.to_owned(),
             FeatureKind::SqrtExpiryYears => root.clone(),
+            FeatureKind::MeanReversion => mean_reversion(graph, [heston[0], heston[2]]),
+            FeatureKind::VarianceShare => of_variance.as_ref().map_or(String::new(), |of| of.share.clone()),
+            FeatureKind::VarianceDeviation => {
+                of_variance.as_ref().map_or(String::new(), |of| variance_deviation(graph, of))
+            }
+            FeatureKind::VarianceSkewness => {
+                of_variance.as_ref().map_or(String::new(), |of| variance_skewness(graph, of))
+            }
             parameter => column(parameter.as_str()).to_owned(),
         })
         .collect();
@@ -61,7 +74,7 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
     let centred = graph.node("features/centred", "Sub", &[&raw, &mean]);
     let scale = graph.vector("features/deviation", &features.deviation, &count);
     let scaled = graph.node("features/scaled", "Div", &[&centred, &scale]);
-    let layers = graph.to_layers("features", &scaled);
+    let layers = graph.cast_for_layers("features", &scaled);
     Shown { features: layers, moneyness: moneyness.to_owned(), deviation }
 }
 

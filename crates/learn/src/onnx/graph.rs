@@ -1,5 +1,7 @@
 //! Builds a graph: nodes in the order in which they are asked for, constants by name, each name once.
 
+use std::collections::BTreeSet;
+
 use super::Precision;
 use super::proto::{
     AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
@@ -42,11 +44,11 @@ impl GraphBuilder {
         name.to_owned()
     }
 
-    /// The columns of a tensor, rows × 1 each.
-    pub(super) fn columns(&mut self, of: &str, names: &[&str]) -> Vec<String> {
-        let widths = self.whole_numbers("column_widths", &vec![1; names.len()]);
+    /// The columns of a tensor, rows × 1 each, by a node called `name`.
+    pub(super) fn columns(&mut self, name: &str, of: &str, names: &[&str]) -> Vec<String> {
+        let widths = self.whole_numbers(&format!("{name}/widths"), &vec![1; names.len()]);
         let outputs: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.push("columns", "Split", &[of, &widths], outputs.clone(), vec![int("axis", 1)]);
+        self.push(name, "Split", &[of, &widths], outputs.clone(), vec![int("axis", 1)]);
         outputs
     }
 
@@ -110,12 +112,12 @@ impl GraphBuilder {
     }
 
     /// From the precision of features to that of layers.
-    pub(super) fn to_layers(&mut self, name: &str, from: &str) -> String {
+    pub(super) fn cast_for_layers(&mut self, name: &str, from: &str) -> String {
         self.cast(name, from, [self.precision.features(), self.precision.layers()])
     }
 
     /// Back.
-    pub(super) fn from_layers(&mut self, name: &str, from: &str) -> String {
+    pub(super) fn cast_for_features(&mut self, name: &str, from: &str) -> String {
         self.cast(name, from, [self.precision.layers(), self.precision.features()])
     }
 
@@ -137,9 +139,26 @@ impl GraphBuilder {
         self.node_with(name, "Cast", &[of], vec![int("to", i64::from(to))])
     }
 
+    /// Takes out what is computed or kept for nobody.
+    fn prune(&mut self) {
+        let mut taken = BTreeSet::from([OUTPUT.to_owned()]);
+        // Who takes comes after who gives.
+        let mut kept: Vec<NodeProto> = Vec::with_capacity(self.nodes.len());
+        while let Some(node) = self.nodes.pop() {
+            if node.output.iter().any(|output| taken.contains(output)) {
+                taken.extend(node.input.iter().cloned());
+                kept.push(node);
+            }
+        }
+        kept.reverse();
+        self.nodes = kept;
+        self.initializers.retain(|tensor| tensor.name.as_ref().is_some_and(|name| taken.contains(name)));
+    }
+
     /// The graph, with its input of so many columns; `price` becomes the output.
     pub(super) fn finish(mut self, inputs: i64, price: &str, doc: String) -> GraphProto {
         self.node(OUTPUT, "Identity", &[price]);
+        self.prune();
         let element = self.precision.features();
         GraphProto {
             node: self.nodes,

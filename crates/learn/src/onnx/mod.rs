@@ -9,6 +9,7 @@ mod features;
 mod graph;
 mod layers;
 mod metadata;
+mod moments;
 mod output;
 pub mod proto;
 mod quantised;
@@ -72,7 +73,7 @@ impl Precision {
 
 /// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
 ///
-/// Errors: [`LearnError::BadValue`] for a network of more than the 2 GiB that the format holds.
+/// Errors: [`LearnError::BadValue`] for a network of implied volatilities, and for one of more than the 2 GiB that the format holds.
 pub fn export(
     network: &TrainedNetwork,
     domain: Option<&DataConfig>,
@@ -102,6 +103,10 @@ fn model_of(
     precision: Precision,
 ) -> Result<ModelProto, LearnError> {
     let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
+    if architecture.features.model.is_implied_volatility() {
+        let shown = architecture.features.model.as_str();
+        return Err(LearnError::bad("data.model", shown, "a network of prices"));
+    }
     let layout = architecture.layout();
     let mut graph = GraphBuilder::new(precision);
     let shown = features(&mut graph, architecture);

@@ -9,9 +9,10 @@ const TINY: f64 = 1e-35;
 
 /// Adds the transform of the last number; gives the price.
 pub(super) fn output(graph: &mut GraphBuilder, transform: OutputTransform, last: &str, shown: &Shown) -> String {
-    let r = graph.from_layers("output/last", last);
+    let r = graph.cast_for_features("output/last", last);
     match (transform, &shown.deviation) {
-        (OutputTransform::None, _) | (OutputTransform::Bounds, None) => r,
+        // Networks of implied volatilities alone are scaled, and refused before the graph is begun.
+        (OutputTransform::None | OutputTransform::Scaled, _) | (OutputTransform::Bounds, None) => r,
         (OutputTransform::Positive, _) => graph.node("output/softplus", "Softplus", &[&r]),
         (OutputTransform::Bounds, Some(s)) => bounds(graph, &r, &shown.moneyness, s),
     }

@@ -1,8 +1,8 @@
 //! Physics-informed networks: a network that solves a pricing equation by making its residual small, without any price to learn from.
 //!
 //! [`problem`] writes the equations in coordinates that scale, [`ansatz`] makes terminal and boundary values exact, [`jets`] differentiates
-//! the network, [`points`] gathers residuals, [`trainer`] minimises them ([`lbfgs`]), [`estimate`] bounds the error that a residual
-//! leaves, and [`validation`] compares what came of it with closed forms, Monte Carlo and finite differences. See docs/pinn.md.
+//! the network, [`points`] gathers residuals, `trainer` minimises them ([`lbfgs`]), `estimate` bounds the error that a residual
+//! leaves, and `validation` compares what came of it with closed forms, Monte Carlo and finite differences. See docs/pinn.md.
 
 mod activation;
 pub mod ansatz;

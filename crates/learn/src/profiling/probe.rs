@@ -18,6 +18,8 @@ pub struct Probe {
     pub rows: usize,
     /// Batches of a step.
     pub accumulate: usize,
+    /// Threads that compute.
+    pub threads: usize,
     /// Making the labels of a batch.
     pub labels: Alone,
     /// The engine's gradient of a batch.

@@ -78,9 +78,9 @@ fn write_evidence(text: &mut String, profiler: &Profiler, probe: &Probe, evidenc
         let _ = writeln!(
             text,
             "  matrix products: {achieved:.1} GFLOP/s a thread, {:.0} % of the {measured:.1} that their shapes reach alone in the cache; \
-             {:.0} % of the work on rows",
+             {:.0} % of the layers' time",
             100.0 * achieved / measured,
-            100.0 * evidence.product_share
+            100.0 * layers.product_ns as f64 / (layers.product_ns + layers.rest_ns) as f64
         );
     }
     for (what, alone) in [("a batch of labels", &probe.labels), ("a gradient", &probe.gradient)] {

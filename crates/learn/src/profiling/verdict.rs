@@ -81,8 +81,8 @@ pub struct Evidence {
     pub fixed: f64,
     /// Rows and parameters to a device.
     pub upload: f64,
-    /// Share of the gradient's work on rows that is matrix products; 0 where it is not seen.
-    pub product_share: f64,
+    /// In the gradients' matrix products, on the clock: of all threads, over their number. 0 where it is not seen.
+    pub products: f64,
     /// Rate of the products over the measured one of their shapes, at most 1; 1 where it is not seen.
     pub product_ratio: f64,
     /// Passes over the parameters: optimiser and average.
@@ -104,7 +104,6 @@ impl Evidence {
         let a_step = |stage: Stage| profiler.totals(stage).nanoseconds as f64 / steps;
         let accumulate = probe.accumulate as f64;
         let layers = sum_of_layers(profiler);
-        let busy = (layers.product_ns + layers.rest_ns) as f64;
         let achieved = rate(&layers);
         let measured = measured_rate(profiler, probe);
         Self {
@@ -114,7 +113,7 @@ impl Evidence {
             gradient_alone: accumulate * probe.gradient.nanoseconds,
             fixed: accumulate * probe.fixed_ns,
             upload: a_step(Stage::Upload),
-            product_share: if busy > 0.0 { layers.product_ns as f64 / busy } else { 0.0 },
+            products: layers.product_ns as f64 / (steps * probe.threads.max(1) as f64),
             product_ratio: achieved.zip(measured).map_or(1.0, |(achieved, measured)| (achieved / measured).min(1.0)),
             parameters: a_step(Stage::Optimiser) + a_step(Stage::Average),
             communication: a_step(Stage::Communication),
@@ -173,7 +172,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     let launch = e.fixed.clamp(0.0, gradient);
     let upload = e.upload.clamp(0.0, gradient - launch);
     let rows = gradient - launch - upload;
-    let stalled = rows * e.product_share * (1.0 - e.product_ratio);
+    let stalled = e.products.clamp(0.0, rows) * (1.0 - e.product_ratio);
     let parts = [
         (Bottleneck::Data, data),
         (Bottleneck::Launch, launch),
@@ -205,7 +204,7 @@ mod tests {
             gradient_alone: 42.0,
             fixed: 8.0,
             upload: 4.0,
-            product_share: 0.5,
+            products: 15.0,
             product_ratio: 0.9,
             parameters: 8.0,
             communication: 8.0,
@@ -215,16 +214,18 @@ mod tests {
         }
     }
 
+    /// What makes a stage slow.
+    type Slow = fn(&mut Evidence);
+
     #[test]
     fn whatever_stage_is_slow_is_named() {
-        let slow: [(Bottleneck, fn(&mut Evidence)); 9] = [
+        let slow: [(Bottleneck, Slow); 9] = [
             (Bottleneck::Data, |e| (e.gather, e.labels_alone, e.step) = (260.0, 220.0, 300.0)),
             (Bottleneck::Launch, |e| (e.gather, e.gradient_alone, e.fixed, e.step) = (260.0, 242.0, 208.0, 300.0)),
             (Bottleneck::Compute, |e| (e.gather, e.gradient_alone, e.step) = (260.0, 242.0, 300.0)),
             (Bottleneck::Memory, |e| (e.parameters, e.step) = (208.0, 300.0)),
             (Bottleneck::Memory, |e| {
-                (e.gather, e.gradient_alone, e.product_share, e.product_ratio, e.step) =
-                    (260.0, 242.0, 0.9, 0.2, 300.0);
+                (e.gather, e.gradient_alone, e.products, e.product_ratio, e.step) = (260.0, 242.0, 200.0, 0.2, 300.0);
             }),
             (Bottleneck::Communication, |e| (e.communication, e.step) = (208.0, 300.0)),
             (Bottleneck::Looks, |e| (e.looks, e.step) = (208.0, 300.0)),

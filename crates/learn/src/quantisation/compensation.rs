@@ -173,7 +173,7 @@ mod tests {
         let weights: Vec<f32> = (0..INPUTS * UNITS).map(|i| uniform(7, i as u64) as f32 - 0.5).collect();
         let rounded = round(&weights, UNITS, &given());
         // Inputs that never move: the identity, and so the nearest.
-        let nearest = round(&weights, UNITS, &vec![1.0; 10 * INPUTS]);
+        let nearest = round(&weights, UNITS, &[1.0; 10 * INPUTS]);
         for ((w, q), scale) in weights.iter().zip(&nearest.weights).zip(nearest.scales.iter().cycle()) {
             assert!((w - f32::from(*q) * scale).abs() <= 0.500_01 * scale, "{w} {q} {scale}");
         }

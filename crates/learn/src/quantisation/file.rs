@@ -156,7 +156,8 @@ fn decode(bytes: &[u8]) -> Result<QuantisedNetwork, String> {
     if !architecture.is_plain() || activations.len() + 1 != architecture.depth {
         return Err("has a header of another network".into());
     }
-    if activations.iter().any(|it| !matches!(it.bits, 8 | 16) || !(it.scale > 0.0 && it.scale.is_finite())) {
+    let is_known = |it: &ActivationScale| matches!(it.bits, 8 | 16) && it.scale > 0.0 && it.scale.is_finite();
+    if !activations.iter().all(is_known) {
         return Err("has activations of other than 8 or 16 bits, or without a scale".into());
     }
     let layout = architecture.layout();

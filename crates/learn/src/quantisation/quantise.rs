@@ -142,7 +142,7 @@ fn measure(
     quantised: &QuantisedNetwork,
     data: &DataConfig,
 ) -> Result<QuantisationErrors, LearnError> {
-    let rows = Source::tested(&DataConfig { held_out: data.held_out.min(TEST_ROWS), ..data.clone() })?;
+    let (rows, _) = Source::tested(&DataConfig { held_out: data.held_out.min(TEST_ROWS), ..data.clone() })?;
     let priced = |pricer: Pricer| {
         let (mut prices, mut status) = (vec![0.0; rows.len()], vec![Status::Ok; rows.len()]);
         pricer.prices(&rows.inputs, &mut prices, &mut status);

@@ -1,7 +1,7 @@
 //! What a run tells of itself, and to whom: a folder, an MLflow server, Weights & Biases.
 //!
 //! A run tells its [`Tracker`], which appends each [`Event`] to the [`Spool`] of the run's folder and returns. Every [`Sink`] has a thread of
-//! its own ([`courier`]) that reads the spool and keeps how far it came beside it; nothing that trains waits for a server, and what was not
+//! its own (`courier`) that reads the spool and keeps how far it came beside it; nothing that trains waits for a server, and what was not
 //! delivered when the process ended is delivered by [`sync`] later. Files, formats and what is guaranteed: docs/tracking.md.
 
 mod courier;

@@ -105,14 +105,14 @@ impl Drop for Tracker {
     }
 }
 
+/// A sink, and how many records it was told or why it was not.
+pub type Told = (&'static str, Result<usize, String>);
+
 /// Delivers what is left of a run's spool, which no process may be writing to (see [`crate::training::RunFolder`]): what each sink was told
 /// now, or why not.
 ///
 /// Errors: [`LearnError::File`] for a folder that cannot be read.
-pub fn sync(
-    folder: &Path,
-    sinks: Vec<Box<dyn Sink>>,
-) -> Result<Vec<(&'static str, Result<usize, String>)>, LearnError> {
+pub fn sync(folder: &Path, sinks: Vec<Box<dyn Sink>>) -> Result<Vec<Told>, LearnError> {
     let mut told = Vec::new();
     for sink in sinks {
         let mut courier = Courier::new(folder, sink)?;

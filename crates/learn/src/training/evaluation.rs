@@ -8,13 +8,20 @@ use crate::LearnError;
 use crate::data::Rows;
 use crate::network::{Architecture, value};
 
-/// Errors on held-out rows. Prices are over the strike; delta by the forward.
+/// Errors on held-out rows. Prices are over the strike; delta by the forward. Of implied volatilities the price's are the volatility's, and
+/// delta's those of its derivative by the moneyness.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Rows that were priced.
     pub rows: usize,
     /// Root mean square error of the price.
     pub price_rmse: f64,
+    /// Mean absolute error of the price.
+    #[serde(default)]
+    pub price_mae: f64,
+    /// Rows left out because their price determines no volatility.
+    #[serde(default)]
+    pub excluded_rows: usize,
     /// Greatest error of the price.
     pub price_max: f64,
     /// Root mean square and greatest error of delta; none where the rows' derivatives are not known.
@@ -63,6 +70,7 @@ pub fn evaluate(
         ((squares / count.max(1) as f64).sqrt(), most)
     };
     let (price_rmse, price_max) = errors(&prices, &rows.prices, 0, 1);
+    let absolute: f64 = prices.iter().zip(&rows.prices).map(|(found, label)| (found - label).abs()).sum();
     let by = |j| errors(&differentials, &rows.differentials, j, inputs);
     let by_input: Vec<(f64, f64)> =
         if rows.differentials.is_empty() { Vec::new() } else { (0..inputs).map(by).collect() };
@@ -70,6 +78,8 @@ pub fn evaluate(
     Ok(Evaluation {
         rows: count,
         price_rmse,
+        price_mae: absolute / count.max(1) as f64,
+        excluded_rows: 0,
         price_max,
         delta_rmse: by_input.first().map(|(rmse, _)| *rmse),
         delta_max: by_input.first().map(|(_, most)| *most),

@@ -53,6 +53,7 @@ impl Trainer {
         Ok(Probe {
             rows: size,
             accumulate: config.training.accumulate,
+            threads: rayon::current_num_threads(),
             labels,
             gradient: whole_alone,
             fixed_ns,
@@ -64,7 +65,7 @@ impl Trainer {
                     measured_product(width, inputs, profiler)
                 })
                 .collect(),
-            parameters: layers.map(|layer| shape(layer)).map(|(width, inputs)| width * (inputs + 1)).collect(),
+            parameters: layers.map(shape).map(|(width, inputs)| width * (inputs + 1)).collect(),
             workspace_bytes: workspace_bytes(architecture),
         })
     }

@@ -451,9 +451,11 @@ impl Trainer {
             Some(best) => TrainedNetwork::read(&self.folder.kept(best.step))?,
             None => self.network(self.state.standing.step, None),
         };
-        let rows = self.source.tested_rows()?;
+        let (rows, excluded_rows) = self.source.tested_rows()?;
         let weights = (&network.parameters[..], &network.statistics[..]);
-        network.evaluation = Some(evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, GAMMA_ROWS)?);
+        let gamma_rows = if self.config.data.model.is_implied_volatility() { 0 } else { GAMMA_ROWS };
+        let found = evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, gamma_rows)?;
+        network.evaluation = Some(Evaluation { excluded_rows, ..found });
         network.write(&self.folder.network())?;
         Ok(network)
     }

@@ -33,7 +33,9 @@ fn norm(numbers: &[f32]) -> f32 {
 #[test]
 fn loss_and_gradient_are_those_of_the_native_engine() {
     for activation in Activation::ALL {
-        for output in [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds] {
+        for output in
+            [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Scaled]
+        {
             for differentials in [false, true] {
                 let config = NetworkConfig {
                     width: 9,

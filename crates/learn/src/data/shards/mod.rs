@@ -3,7 +3,7 @@
 //! Columns  the model's inputs by name; `price`, the undiscounted call over the strike; `price_by_<input>`, its derivatives; and
 //!          `price_by_moneyness_twice`, its gamma. See docs/training-data.md
 //! Parts    a row is held out, kept for the last word, or learned: by a hash of its shard and its row, or by named shards
-//! Order    see [`order`]: a function of the seed and the position alone, so that a run that is resumed goes on where it was
+//! Order    see `order`: a function of the seed and the position alone, so that a run that is resumed goes on where it was
 
 mod columns;
 mod inspection;

@@ -116,6 +116,11 @@ fn outputs(node: &NodeProto, given: &[&Tensor]) -> Vec<Tensor> {
         "Sub" => one.with(given[1], |a, b| a - b),
         "Mul" => one.with(given[1], |a, b| a * b),
         "Div" => one.with(given[1], |a, b| a / b),
+        "Less" => one.with(given[1], |a, b| f64::from(u8::from(a < b))),
+        "Where" => {
+            let chosen = one.with(given[1], |condition, x| if condition == 1.0 { x } else { f64::NAN });
+            chosen.with(given[2], |x, other| if x.is_nan() { other } else { x })
+        }
         "Max" => one.with(given[1], f64::max),
         "Min" => one.with(given[1], f64::min),
         "Neg" => one.map(|x| -x),

@@ -12,6 +12,7 @@ fn network(config: &NetworkConfig, model: PricingModel) -> TrainedNetwork {
             "v0 = { min = 0.01, max = 0.3 }\nkappa = { min = 0.5, max = 5.0 }\ntheta_v = { min = 0.01, max = 0.3 }\n\
              sigma_v = { min = 0.1, max = 1.0 }\nrho_v = { min = -0.9, max = 0.1 }"
         }
+        PricingModel::BlackScholesImpliedVolatility => "price = { min = 0.001, max = 0.3 }",
     };
     let text = format!(
         "model = \"{}\"\nheld_out = 400\n[ranges]\nmoneyness = {{ min = 0.5, max = 2.0, scale = \"log\" }}\n\
