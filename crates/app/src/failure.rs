@@ -1,6 +1,8 @@
 //! How a command fails: 1 where the work failed, 2 where the arguments were wrong, 0 where the reader of our output went away.
 
-use std::{fmt, io, process::ExitCode};
+use std::{fmt, io, path::Path, process::ExitCode};
+
+use zomma_learn::LearnError;
 
 /// The arguments contradict each other, or name something that is not there to be asked for.
 #[derive(Debug)]
@@ -13,6 +15,16 @@ impl fmt::Display for BadArguments {
 }
 
 impl std::error::Error for BadArguments {}
+
+/// What `learn` refuses of a file that the user named: bad arguments where a value in it is not allowed, failed work otherwise.
+pub fn refused(file: &Path, error: LearnError) -> anyhow::Error {
+    match error {
+        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
+            BadArguments(format!("{}: {error}", file.display())).into()
+        }
+        error => error.into(),
+    }
+}
 
 /// The command that was run on the user's behalf decided the exit code, or why it could not run did.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use zomma_storage::shards::MANIFEST;
 
 use crate::{
     commands,
-    failure::{BadArguments, ExitWith},
+    failure::{BadArguments, ExitWith, refused},
     long_run::{StopWish, bar},
     store,
 };
@@ -80,7 +80,7 @@ pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
-    let written = written?;
+    let written = written.map_err(|error| refused(&args.config, error))?;
     let Progress { done, found } = written.progress;
     let Some(manifest) = written.manifest else {
         let message = format!("stopped after {done} of {} rows: go on with --resume", args.rows);

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use zomma_learn::{
-    LearnError,
     quantisation::{Calibration, QuantisationOptions, quantise},
     training::TrainedNetwork,
 };
 
 use crate::{
     commands,
-    failure::BadArguments,
+    failure::refused,
     quantize::{Report, json, measure, table},
 };
 
@@ -106,12 +105,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
         activation_bits: args.activation_bits,
         compensation: !args.nearest,
     };
-    let quantised = quantise(&network, &options).map_err(|error| match error {
-        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-        }
-        error => error.into(),
-    })?;
+    let quantised = quantise(&network, &options).map_err(|error| refused(&args.network, error))?;
     // NaN is no ratio that is allowed.
     let is_allowed = quantised.errors.ratio() <= args.max_error_ratio;
     if is_allowed {

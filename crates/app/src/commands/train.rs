@@ -15,7 +15,7 @@ use zomma_learn::{
 
 use crate::{
     commands::{self, pinn},
-    failure::{BadArguments, ExitWith},
+    failure::{BadArguments, ExitWith, refused},
     output_file,
     runs::{Session, Tracked},
     store,
@@ -122,12 +122,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
-    let refused = |error: LearnError| match error {
-        LearnError::BadValue { .. } | LearnError::Missing { .. } => {
-            anyhow::Error::new(BadArguments(format!("{shown}: {error}")))
-        }
-        error => error.into(),
-    };
+    let refused = |error: LearnError| refused(path, error);
     let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds))? {
         Some(ring) => Group::meet(Box::new(ring), &config).map_err(refused)?,
         None => Group::alone(),

@@ -149,6 +149,6 @@ pub fn json(report: &Report<'_>) -> Value {
 /// The numbers of it, for those who compare runs. What is no number is left out.
 pub fn summary(report: &Report<'_>) -> BTreeMap<String, f64> {
     let Value::Object(all) = json(report) else { return BTreeMap::new() };
-    let gamma = all["gamma"]["rmse"].as_f64().map(|gamma| ("gamma_rmse".to_owned(), gamma));
+    let gamma = all.get("gamma").and_then(|gamma| gamma["rmse"].as_f64()).map(|gamma| ("gamma_rmse".to_owned(), gamma));
     all.into_iter().filter_map(|(key, value)| Some((key, value.as_f64()?))).chain(gamma).collect()
 }

@@ -265,6 +265,10 @@ impl DataConfig {
                 None => Ok(()),
             };
         };
+        if self.model.is_implied_volatility() {
+            let allowed = "labels made on the way for implied volatilities, whose price is an input";
+            return Err(LearnError::bad("data.shards", shards, allowed));
+        }
         if shards.is_empty() {
             return Err(LearnError::bad("data.shards", "\"\"", "a folder, or s3://bucket/prefix"));
         }
