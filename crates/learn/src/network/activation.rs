@@ -93,7 +93,19 @@ impl Activation {
         }
     }
 
-    /// The value of every number in `z` in its place, and the derivatives beside it.
+    /// The value of every number in `z` in its place, and the derivative beside it.
+    pub(super) fn slopes(self, z: &mut [f32], first: &mut [f32]) {
+        match self {
+            Self::Relu => relu_slopes(z, first),
+            Self::Gelu => gelu_slopes(z, first),
+            Self::Silu => silu_slopes(z, first),
+            Self::Tanh => tanh_slopes(z, first),
+            Self::Softplus => softplus_slopes(z, first),
+            Self::Sine => sine_slopes(z, first),
+        }
+    }
+
+    /// The value of every number in `z` in its place, and both derivatives beside it.
     pub(super) fn derivatives(self, z: &mut [f32], first: &mut [f32], second: &mut [f32]) {
         match self {
             Self::Relu => relu(z, first, second),
@@ -193,11 +205,18 @@ fn sine_at(z: f32) -> [f32; 3] {
 }
 
 macro_rules! loops {
-    ($($at:ident => $values:ident, $derivatives:ident;)*) => {$(
+    ($($at:ident => $values:ident, $slopes:ident, $derivatives:ident;)*) => {$(
         #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma+avx2", "x86_64+avx2+fma"))]
         fn $values(z: &mut [f32]) {
             for z in z {
                 *z = $at(*z)[0];
+            }
+        }
+
+        #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma+avx2", "x86_64+avx2+fma"))]
+        fn $slopes(z: &mut [f32], first: &mut [f32]) {
+            for (z, first) in z.iter_mut().zip(first) {
+                [*z, *first, _] = $at(*z);
             }
         }
 
@@ -211,12 +230,12 @@ macro_rules! loops {
 }
 
 loops! {
-    relu_at => relu_values, relu;
-    silu_at => silu_values, silu;
-    tanh_at => tanh_values, tanh;
-    softplus_at => softplus_values, softplus;
-    gelu_at => gelu_values, gelu;
-    sine_at => sine_values, sine;
+    relu_at => relu_values, relu_slopes, relu;
+    silu_at => silu_values, silu_slopes, silu;
+    tanh_at => tanh_values, tanh_slopes, tanh;
+    softplus_at => softplus_values, softplus_slopes, softplus;
+    gelu_at => gelu_values, gelu_slopes, gelu;
+    sine_at => sine_values, sine_slopes, sine;
 }
 
 #[cfg(test)]
@@ -232,6 +251,9 @@ mod tests {
             let mut alone = at.clone();
             activation.values(&mut alone);
             assert_eq!(alone, value, "{activation:?}");
+            let (mut again, mut slope) = (at.clone(), at.clone());
+            activation.slopes(&mut again, &mut slope);
+            assert!(again == value && slope == first, "{activation:?}");
             for (i, z) in at.iter().enumerate() {
                 let found = [value[i], first[i], second[i]].map(f64::from);
                 let wanted = activation.twin(f64::from(*z));

@@ -55,7 +55,18 @@ pub(super) struct Workspace {
     last: Vec<f32>,
     /// Two of units × rows.
     spare: [Vec<f32>; 2],
+    /// s by row.
+    deviations: Vec<f64>,
+    /// What derivatives want besides; empty without them.
     shown: Vec<Shown>,
+}
+
+/// How many derivatives of the nonlinearity a forward pass leaves behind.
+#[derive(Clone, Copy)]
+enum Orders {
+    Values,
+    First,
+    Second,
 }
 
 impl Workspace {
@@ -77,6 +88,7 @@ impl Workspace {
             by_features: vec![0.0; features],
             last: vec![0.0; ROWS],
             spare: [vec![0.0; units], vec![0.0; units]],
+            deviations: vec![0.0; ROWS],
             shown: Vec::with_capacity(ROWS),
         }
     }
@@ -89,17 +101,11 @@ impl Workspace {
 
     /// Prices of at most [`ROWS`] rows.
     pub(super) fn prices(&mut self, network: Network<'_>, inputs: &[f64], prices: &mut [f64]) {
-        let count = network.features();
-        let features = &network.architecture.features;
-        let mut deviations = [0.0; ROWS];
-        let rows = inputs.chunks_exact(network.inputs());
-        for ((row, shown), deviation) in rows.zip(self.features.chunks_exact_mut(count)).zip(&mut deviations) {
-            *deviation = features.show(row, shown);
-        }
-        self.forward(network, prices.len(), false);
+        self.show_values(network, inputs);
+        self.forward(network, prices.len(), Orders::Values);
         let output = network.architecture.output;
         for (i, row) in inputs.chunks_exact(network.inputs()).enumerate() {
-            prices[i] = output.price(f64::from(self.last[i]), row[0], deviations[i]);
+            prices[i] = output.price(f64::from(self.last[i]), row[0], self.deviations[i]);
         }
     }
 
@@ -112,7 +118,7 @@ impl Workspace {
     ) {
         let count = network.inputs();
         self.show(network, inputs);
-        self.forward(network, prices.len(), true);
+        self.forward(network, prices.len(), Orders::First);
         self.backward_of_last(network, prices.len());
         for (i, row) in inputs.chunks_exact(count).enumerate() {
             let (partials, by_input, _) = self.row(network, i, row);
@@ -133,10 +139,13 @@ impl Workspace {
     ) -> Loss {
         let rows = batch.prices.len();
         let with_differentials = !batch.differentials.is_empty();
-        self.show(network, batch.inputs);
-        self.forward(network, rows, true);
         if with_differentials {
+            self.show(network, batch.inputs);
+            self.forward(network, rows, Orders::Second);
             self.backward_of_last(network, rows);
+        } else {
+            self.show_values(network, batch.inputs);
+            self.forward(network, rows, Orders::First);
         }
         let loss = self.loss(network, batch, scales, share);
         if with_differentials {
@@ -146,6 +155,16 @@ impl Workspace {
         loss
     }
 
+    /// Features and s alone.
+    fn show_values(&mut self, network: Network<'_>, inputs: &[f64]) {
+        let features = &network.architecture.features;
+        let rows = inputs.chunks_exact(network.inputs()).zip(self.features.chunks_exact_mut(network.features()));
+        for ((row, shown), deviation) in rows.zip(&mut self.deviations) {
+            *deviation = features.show(row, shown);
+        }
+    }
+
+    /// Features with their derivatives.
     fn show(&mut self, network: Network<'_>, inputs: &[f64]) {
         let features = &network.architecture.features;
         let count = network.features();
@@ -156,8 +175,8 @@ impl Workspace {
         }
     }
 
-    /// Activations of every layer, with the derivatives of `f` where asked for, and r.
-    fn forward(&mut self, network: Network<'_>, rows: usize, derivatives: bool) {
+    /// Activations of every layer, with the derivatives of `f` that are asked for, and r.
+    fn forward(&mut self, network: Network<'_>, rows: usize, orders: Orders) {
         let Network { architecture, layout, parameters, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let mut laps = Laps::begin(profiler, Stage::Forward);
@@ -172,10 +191,12 @@ impl Workspace {
             }
             product(sums, true, weights(layout, l, parameters), given);
             laps.product(l, (width, rows, architecture.layer_inputs(l)));
-            if derivatives {
-                architecture.activation.derivatives(sums, &mut here.first[..used], &mut here.second[..used]);
-            } else {
-                architecture.activation.values(sums);
+            match orders {
+                Orders::Values => architecture.activation.values(sums),
+                Orders::First => architecture.activation.slopes(sums, &mut here.first[..used]),
+                Orders::Second => {
+                    architecture.activation.derivatives(sums, &mut here.first[..used], &mut here.second[..used]);
+                }
             }
             if architecture.is_residual(l) {
                 add(sums, &before[l - 1].activations[..used]);
@@ -234,8 +255,8 @@ impl Workspace {
         let mut loss = Loss::default();
         let _laps = Laps::begin(network.profiler, Stage::Loss);
         for (i, row) in batch.inputs.chunks_exact(inputs).enumerate() {
-            let s = self.shown[i].total_volatility;
             if batch.differentials.is_empty() {
+                let s = self.deviations[i];
                 let partials = network.architecture.output.partials(f64::from(self.last[i]), row[0], s);
                 let weight = scales.price(s);
                 let error = weight * (partials.price - batch.prices[i]);
@@ -244,7 +265,7 @@ impl Workspace {
                 continue;
             }
             let (partials, by_input, r_by) = self.row(network, i, row);
-            let weight = scales.price(s);
+            let weight = scales.price(self.shown[i].total_volatility);
             let error = weight * (partials.price - batch.prices[i]);
             loss.price += share * error * error;
             let mut by_r = 2.0 * share * weight * error * partials.r;
@@ -320,7 +341,7 @@ impl Workspace {
         for l in (0..architecture.depth).rev() {
             let (before, here) = self.layers.split_at_mut(l);
             let here = &mut here[0];
-            // ∂/∂z_l in the place of f″, which is no longer wanted.
+            // ∂/∂z_l in the place of f″, which is not or no longer wanted.
             let by_sums = &mut here.second[..used];
             multiply(by_sums, &upper[..used], &here.first[..used]);
             if with_extra {
