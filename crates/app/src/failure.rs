@@ -16,6 +16,15 @@ impl fmt::Display for BadArguments {
 
 impl std::error::Error for BadArguments {}
 
+/// Refuses to write over the file that is read.
+pub fn not_over_itself(read: &Path, written: &Path) -> Result<(), BadArguments> {
+    let is_same = read.canonicalize().is_ok_and(|read| written.canonicalize().is_ok_and(|written| read == written));
+    match is_same {
+        true => Err(BadArguments(format!("-o {}: is the file that is read; allowed: another", written.display()))),
+        false => Ok(()),
+    }
+}
+
 /// What `learn` refuses of a file that the user named: bad arguments where a value in it is not allowed, failed work otherwise.
 pub fn refused(file: &Path, error: LearnError) -> anyhow::Error {
     match error {

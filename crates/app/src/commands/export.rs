@@ -9,6 +9,7 @@ use zomma_learn::{config::DataConfig, onnx};
 
 use crate::{
     commands,
+    failure::not_over_itself,
     onnx::{Exported, Network, RuntimeArgs, Tested, domain_of, export_json, export_text, verify},
     output_file,
 };
@@ -80,6 +81,7 @@ fn parse_tolerance(text: &str) -> Result<f64, String> {
 
 /// Runs it.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    not_over_itself(&args.network, &args.output)?;
     let network = Network::read(&args.network)?;
     let domain = domain_of(network.plain(), &args.network, args.config.as_deref())?;
     let precision = match args.precision {

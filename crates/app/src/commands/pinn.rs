@@ -14,6 +14,7 @@ use crate::{
     failure::{BadArguments, ExitWith},
     output_file,
     pinn::{Report, Watcher, json, measure, study, svg, table},
+    train::ranks,
 };
 
 /// Worked example of `--help`.
@@ -61,6 +62,7 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     if args.example {
         return commands::print(EXAMPLE_CONFIG);
     }
+    ranks::refuse("a physics-informed network")?;
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;

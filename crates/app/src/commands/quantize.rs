@@ -11,7 +11,7 @@ use zomma_learn::{
 
 use crate::{
     commands,
-    failure::refused,
+    failure::not_over_itself,
     quantize::{Report, json, measure, table},
 };
 
@@ -96,6 +96,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     let shown = args.network.display();
     commands::use_threads(args.threads)?;
     let network = TrainedNetwork::read(&args.network)?;
+    not_over_itself(&args.network, &args.output)?;
     let options = QuantisationOptions {
         calibration: match args.calibration {
             CalibrationName::MinMax => Calibration::MinMax,
@@ -105,7 +106,7 @@ pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
         activation_bits: args.activation_bits,
         compensation: !args.nearest,
     };
-    let quantised = quantise(&network, &options).map_err(|error| refused(&args.network, error))?;
+    let quantised = quantise(&network, &options).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
     // NaN is no ratio that is allowed.
     let is_allowed = quantised.errors.ratio() <= args.max_error_ratio;
     if is_allowed {

@@ -130,7 +130,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let is_first = group.is_first();
     let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
     let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
-    let mut watcher = Watcher::new(!is_first).context("signals")?;
+    let said = if config.data.model.is_implied_volatility() { "slope" } else { "delta" };
+    let mut watcher = Watcher::new(!is_first, said).context("signals")?;
     let place = config.data.shards.as_deref().map(store::open).transpose()?;
     let start = Start { folder: held, resume, group, place };
     let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
@@ -160,12 +161,12 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            session.end(RunState::Failed, BTreeMap::new())?;
+            session.end(RunState::Failed, BTreeMap::new());
             return Err(error.into());
         }
     };
     if outcome.ending == Ending::Interrupted {
-        session.end(RunState::Stopped, BTreeMap::new())?;
+        session.end(RunState::Stopped, BTreeMap::new());
         let step = outcome.progress.step;
         let message = format!("stopped after step {step}; the checkpoint is written: go on with --resume");
         // What a shell shows for a program that Ctrl-C ended.
@@ -186,7 +187,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let report_path = folder.join("report.json");
     output_file::write(&report_path, for_programs.as_bytes())
         .with_context(|| format!("{}: cannot be written", report_path.display()))?;
-    session.end(RunState::Finished, summary(&report))?;
+    session.end(RunState::Finished, summary(&report));
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
 }
 

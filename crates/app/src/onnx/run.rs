@@ -1,14 +1,14 @@
 //! A table through a model.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, bail};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use zomma_engines::onnx::{NodeTime, OnnxSession, SessionOptions, node_times};
 use zomma_learn::{
-    config::PricingModel,
-    onnx::{self, INPUTS_KEY},
+    config::{PricingModel, Range},
+    onnx::{self, DOMAIN_KEY, INPUTS_KEY},
 };
 
 use super::RuntimeArgs;
@@ -52,7 +52,7 @@ pub struct Done {
 pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
     let shown = job.model.display();
     let bytes = fs::read(job.model).with_context(|| format!("{shown}: cannot be read"))?;
-    let names = input_names(&bytes).with_context(|| shown.to_string())?;
+    let (names, domain) = inputs(&bytes).with_context(|| shown.to_string())?;
     let mut columns = columns(job.file, names).with_context(|| job.file.display().to_string())?;
     let runtime = job.runtime.load()?;
     let mut fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, true)).collect();
@@ -71,7 +71,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
         bail!("{shown}: takes {} columns and names {}", session.inputs(), names.len());
     }
     let (prices, status, seconds) =
-        price(&mut session, names, &columns, job.batch).with_context(|| shown.to_string())?;
+        price(&mut session, (names, &domain), &columns, job.batch).with_context(|| shown.to_string())?;
     let nodes = match job.profile {
         true => {
             let path = session.end_profile()?;
@@ -96,15 +96,20 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
     Ok(Done { rows, refused, seconds, provider: options.provider.as_str(), runtime: runtime.build(), nodes })
 }
 
-/// The model's columns, as its metadata name them.
-fn input_names(bytes: &[u8]) -> anyhow::Result<&'static [&'static str]> {
+/// What a network learned of its inputs, by name; none where its file does not say it.
+type Domain = BTreeMap<String, Range>;
+
+/// The model's columns and what it learned of them, as its metadata say it.
+fn inputs(bytes: &[u8]) -> anyhow::Result<(&'static [&'static str], Domain)> {
     let model = onnx::decode(bytes)?;
     let Some(names) = onnx::metadata(&model, INPUTS_KEY) else {
         bail!("names no inputs (its metadata have no {INPUTS_KEY}): a model of `zomma export` is needed");
     };
     let known = [PricingModel::BlackScholes, PricingModel::Heston].map(PricingModel::input_names);
     let found = known.into_iter().find(|known| known.join(",") == names);
-    found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))
+    let found = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
+    let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(Domain::new()), serde_json::from_str);
+    Ok((found, domain.with_context(|| format!("its metadata's {DOMAIN_KEY}"))?))
 }
 
 /// The columns of the table, in the order of `names`.
@@ -122,17 +127,18 @@ fn columns(file: &Path, names: &'static [&'static str]) -> anyhow::Result<Vec<Ve
 /// Prices, the status of each row, and the seconds that the model took.
 fn price(
     session: &mut OnnxSession,
-    names: &[&'static str],
+    (names, domain): (&[&'static str], &Domain),
     columns: &[Vec<f64>],
     batch: usize,
 ) -> anyhow::Result<(Vec<Option<f64>>, Vec<String>, f64)> {
     let rows = columns.first().map_or(0, Vec::len);
-    // What cannot be is not shown to the model; a correlation is the only input that need not be above 0.
+    // What cannot be, or is beyond what the network learned, is not shown to it; a correlation is the only input that need not be above 0.
     let fault = |row: usize| {
         let bad = |(name, column): &(&&str, &Vec<f64>)| {
             let x = column[row];
             let is_good = if **name == "rho_v" { x.abs() <= 1.0 } else { x > 0.0 && x.is_finite() };
-            !is_good
+            let is_learned = domain.get(**name).is_none_or(|range| (range.min..=range.max).contains(&x));
+            !(is_good && is_learned)
         };
         names.iter().zip(columns).find(bad).map(|(name, _)| format!("bad_{name}"))
     };

@@ -65,12 +65,15 @@ impl Session {
         })
     }
 
-    /// The run ended: writes `report.html` and the plots, tells what came of it, and gives the servers a moment.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder cannot be written.
-    pub fn end(mut self, state: RunState, summary: BTreeMap<String, f64>) -> anyhow::Result<()> {
+    /// The run ended: writes `report.html` and the plots, tells what came of it, and gives the servers a moment. What of it cannot be
+    /// written is said, and takes nothing from what came of the run.
+    pub fn end(self, state: RunState, summary: BTreeMap<String, f64>) {
+        if let Err(error) = self.tell(state, summary) {
+            eprintln!("zomma: {error:#}; the pages of the run are not whole: zomma runs report writes them anew");
+        }
+    }
+
+    fn tell(mut self, state: RunState, summary: BTreeMap<String, f64>) -> anyhow::Result<()> {
         let Some(mut tracker) = self.tracker.take() else { return Ok(()) };
         let ended = facts::now_ms();
         let plots = write_report(&self.folder, Some((state, ended, &summary)))?;

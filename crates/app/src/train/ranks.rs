@@ -23,6 +23,20 @@ pub fn started_anew() -> bool {
     env::var("TORCHELASTIC_RESTART_COUNT").is_ok_and(|count| count.trim().parse::<u32>().is_ok_and(|count| count > 0))
 }
 
+/// Refuses what trains in one process where a launcher started several.
+///
+/// # Errors
+///
+/// Where it did.
+pub fn refuse(what: &str) -> Result<(), BadArguments> {
+    match env::var("WORLD_SIZE") {
+        Ok(size) if size.trim() != "1" => {
+            Err(BadArguments(format!("WORLD_SIZE: {size}: {what} trains in one process; start it without a launcher")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// This rank among several; none where it is alone.
 fn membership(read: impl Fn(&str) -> Option<String>, limit: Duration) -> Result<Option<Membership>, BadArguments> {
     if read("WORLD_SIZE").is_none_or(|size| size.trim() == "1") {

@@ -14,6 +14,8 @@ const PARTS: u64 = 1000;
 pub struct Watcher {
     begun: Instant,
     stop: StopWish,
+    /// What the first derivative is called.
+    slope: &'static str,
     /// Whether the first rank alone speaks, and this is another.
     is_silent: bool,
     bar: Option<ProgressBar>,
@@ -24,15 +26,25 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once. One that is silent tells warnings only.
+    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once. One that is silent tells warnings only;
+    /// `slope` is what the derivative by the moneyness is called.
     ///
     /// # Errors
     ///
     /// Where signals cannot be heard.
-    pub fn new(is_silent: bool) -> std::io::Result<Self> {
+    pub fn new(is_silent: bool, slope: &'static str) -> std::io::Result<Self> {
         let stop = StopWish::hear()?;
         let bar = if is_silent { None } else { bar(PARTS) };
-        Ok(Self { begun: Instant::now(), stop, is_silent, bar, best: None, held_out: String::new(), first: None })
+        Ok(Self {
+            begun: Instant::now(),
+            stop,
+            slope,
+            is_silent,
+            bar,
+            best: None,
+            held_out: String::new(),
+            first: None,
+        })
     }
 
     /// Takes the bar away.
@@ -75,7 +87,7 @@ impl Watch for Watcher {
         if let Some(found) = &progress.evaluation {
             let best = self.best.map_or(found.price_rmse, |best| best.min(found.price_rmse));
             self.best = Some(best);
-            let delta = found.delta_rmse.map_or(String::new(), |rmse| format!(", delta {rmse:.2e}"));
+            let delta = found.delta_rmse.map_or(String::new(), |rmse| format!(", {} {rmse:.2e}", self.slope));
             self.held_out = format!(", held out {:.2e} (best {best:.2e}){delta}", found.price_rmse);
         }
         match &self.bar {

@@ -101,18 +101,14 @@ impl Follower for Following {
 
     /// On a thread of its own: a server that is away does not hold up the next trial.
     fn ended(self: Box<Self>, state: TrialState, value: Option<f64>) {
-        let Self { number, session, telling } = *self;
+        let Self { session, telling, .. } = *self;
         let state = match state {
             TrialState::Complete => RunState::Finished,
             TrialState::Pruned => RunState::Stopped,
             _ => RunState::Failed,
         };
         let summary: BTreeMap<String, f64> = value.map(|value| ("objective".to_owned(), value)).into_iter().collect();
-        let thread = std::thread::spawn(move || {
-            if let Err(error) = session.end(state, summary) {
-                eprintln!("zomma: trial {number}: {error}");
-            }
-        });
+        let thread = std::thread::spawn(move || session.end(state, summary));
         telling.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 }

@@ -136,6 +136,8 @@ fn an_export_is_verified_and_prices_a_table() {
     let folder = tempfile::tempdir().unwrap();
     let (network, binary) = black_scholes(folder.path());
     let model = folder.path().join("model.onnx");
+    // What it learned, for a network whose file does not say it.
+    fs::write(folder.path().join("config.json"), run(&["train", "--example"]).ok().out).unwrap();
     let export = ["export", arg(&binary), "-o", arg(&model), "--verify", "--onnxruntime", arg(&library), "--json"];
     let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
     assert!(said["verified"]["worst"].as_f64().unwrap() <= 1e-6, "{said}");
@@ -143,19 +145,19 @@ fn an_export_is_verified_and_prices_a_table() {
     assert_eq!(said["operators"]["Gemm"].as_u64(), Some(4), "{said}");
     assert_eq!(said["metadata"]["zomma.inputs"], "moneyness,expiry_years,volatility");
 
-    // Columns in another order, one more, rows that cannot be priced.
+    // Columns in another order, one more, rows that cannot be priced or are beyond what was learned.
     let csv = folder.path().join("options.csv");
-    let text = "id,volatility,moneyness,expiry_years\na,0.2,1.1,0.5\nb,0.3,,0.5\nc,0.4,0.9,-1\nd,0.25,1,2\n";
+    let text = "id,volatility,moneyness,expiry_years\na,0.2,1.1,0.5\nb,0.3,,0.5\nc,0.4,0.9,-1\nd,0.25,1,2\ne,5,1,1\n";
     fs::write(&csv, text).unwrap();
     let output = folder.path().join("prices.csv");
     let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output)];
     let variable = [("ORT_DYLIB_PATH", arg(&library))];
     let told = run_env(&[&words[..], &["--profile"]].concat(), b"", &variable).ok();
-    assert!(told.err.contains("2 of 4 rows have no price"), "{}", told.err);
+    assert!(told.err.contains("3 of 5 rows have no price"), "{}", told.err);
     assert!(told.out.contains("hidden.0/sums") && told.out.contains("share"), "{}", told.out);
     let found = table(&fs::read_to_string(&output).unwrap());
     let status: Vec<&str> = found.iter().map(|row| row["status"].as_str()).collect();
-    assert_eq!(status, ["ok", "bad_moneyness", "bad_expiry_years", "ok"]);
+    assert_eq!(status, ["ok", "bad_moneyness", "bad_expiry_years", "ok", "bad_volatility"]);
     for (row, inputs) in [(0, [1.1, 0.5, 0.2]), (3, [1.0, 2.0, 0.25])] {
         let price: f64 = found[row]["price"].parse().unwrap();
         assert!((price - twin(&network, &inputs)).abs() < 1e-6, "{row}: {price}");

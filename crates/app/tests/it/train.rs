@@ -203,7 +203,7 @@ fn a_tiny_network_of_implied_volatilities_learns_and_counts_what_determines_none
     train(&path, &output, &[]).refused(2, &["data.shards", "made on the way"]);
     let network = output.join("network.bin");
     run(&["export", arg(&network), "-o", arg(&place)]).refused(1, &["implied_volatility", "a network of prices"]);
-    run(&["quantize", arg(&network), "-o", arg(&place)]).refused(2, &["implied_volatility", "a network of prices"]);
+    run(&["quantize", arg(&network), "-o", arg(&place)]).refused(1, &["implied_volatility", "a network of prices"]);
     assert!(!place.exists());
 }
 
@@ -223,6 +223,19 @@ fn checkpoints_that_are_damaged_or_of_another_network_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, output) = (config(folder.path(), TINY), folder.path().join("run"));
     train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "cannot be read"]);
+    // A network whose checkpoint is gone is not trained over.
+    let finished = folder.path().join("finished");
+    figures(train(&path, &finished, &[]));
+    let network = fs::read(finished.join("network.bin")).unwrap();
+    fs::rename(finished.join("checkpoint.bin"), folder.path().join("moved.bin")).unwrap();
+    train(&path, &finished, &[]).refused(1, &["network.bin", "a network is here already"]);
+    assert_eq!(fs::read(finished.join("network.bin")).unwrap(), network);
+    let over = finished.join("network.bin");
+    for verb in ["quantize", "export"] {
+        run(&[verb, arg(&over), "-o", arg(&over)]).refused(2, &["network.bin", "is the file that is read"]);
+    }
+    let moved = folder.path().join("moved.bin");
+    run(&["export", arg(&moved), "-o", arg(&output)]).refused(1, &["moved.bin", "is a checkpoint, no network"]);
     train(&path, &output, &[]).ok();
     let other = config(folder.path(), &TINY.replace("width = 8", "width = 9"));
     train(&other, &output, &["--resume"]).refused(1, &["another network", "2 × 8", "2 × 9"]);

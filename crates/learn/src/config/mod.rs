@@ -76,7 +76,12 @@ pub(crate) fn number(key: &str, value: f64, from: f64, to: f64) -> Result<(), Le
     if (from..=to).contains(&value) {
         return Ok(());
     }
-    Err(LearnError::bad(key, value, format!("a number from {from} to {to}")))
+    let shown = |x: f64| if x == 0.0 || (1e-4..1e7).contains(&x.abs()) { x.to_string() } else { format!("{x:e}") };
+    let allowed = match from {
+        f64::MIN_POSITIVE => format!("a number above 0, at most {}", shown(to)),
+        from => format!("a number from {} to {}", shown(from), shown(to)),
+    };
+    Err(LearnError::bad(key, shown(value), allowed))
 }
 
 #[cfg(test)]

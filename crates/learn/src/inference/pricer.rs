@@ -60,7 +60,7 @@ impl Pricer {
         }
         if architecture.features.model.is_implied_volatility() {
             let shown = architecture.features.model.as_str();
-            return Err(LearnError::bad("data.model", shown, "a network of prices"));
+            return Err(LearnError::bad("the network's model", shown, "a network of prices"));
         }
         if let Some(bad) = parameters.iter().find(|x| !x.is_finite()) {
             return Err(LearnError::bad("parameters", bad, "finite numbers"));

@@ -105,7 +105,7 @@ fn model_of(
     let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
     if architecture.features.model.is_implied_volatility() {
         let shown = architecture.features.model.as_str();
-        return Err(LearnError::bad("data.model", shown, "a network of prices"));
+        return Err(LearnError::bad("the network's model", shown, "a network of prices"));
     }
     let layout = architecture.layout();
     let mut graph = GraphBuilder::new(precision);

@@ -103,8 +103,8 @@ pub(super) fn decode<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<Vec<f3
         return Err(format!("{CUT}: its checksum does not fit"));
     }
     let length = u64_of(take(8)?);
-    let header =
-        serde_json::from_slice(take(length)?).map_err(|error| format!("has a header that cannot be read: {error}"))?;
+    let header = take(length)?;
+    let header = serde_json::from_slice(header).map_err(|error| format!("{}: {error}", of_another_kind(header)))?;
     let count = u64_of(take(8)?);
     let mut vectors = Vec::new();
     for _ in 0..count {
@@ -113,6 +113,22 @@ pub(super) fn decode<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<Vec<f3
         vectors.push(numbers.chunks_exact(4).map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])).collect());
     }
     Ok((header, vectors))
+}
+
+/// What a header is that is not the one that was looked for.
+fn of_another_kind(header: &[u8]) -> &'static str {
+    let header: serde_json::Value = serde_json::from_slice(header).unwrap_or_default();
+    let has =
+        |key: &str| header.get(key).is_some() || header.get("config").is_some_and(|config| config.get(key).is_some());
+    if has("problem") {
+        "is of zomma train pinn, whose networks this does not take"
+    } else if has("standing") {
+        "is a checkpoint, no network"
+    } else if has("architecture") && has("step") {
+        "is a network, no checkpoint"
+    } else {
+        "has a header that cannot be read"
+    }
 }
 
 #[cfg(test)]

@@ -473,6 +473,10 @@ fn begin(
     if !resume && path.exists() {
         return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
     }
+    let network = folder.network();
+    if !resume && network.exists() {
+        return Err(LearnError::file(&network, "a network is here already: name another folder, or move it away"));
+    }
     let training = &config.training;
     let state = if resume {
         let checkpoint = Checkpoint::read(&path)?;

@@ -73,8 +73,9 @@ impl Manifest {
             Err(error) => return Err(error),
         };
         let wrong = |problem: String| StorageError::file(place.path_shown(&path), problem);
-        let found: Self =
-            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is no manifest of shards: {error}")))?;
+        let found: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            wrong(format!("is no manifest of shards: {error}; without it zomma labels --resume makes it again"))
+        })?;
         if found.format != FORMAT || found.version != VERSION {
             let Self { format, version, .. } = &found;
             let said = format!("is of format {format:?} {version}: this program reads {FORMAT:?} {VERSION}");
