@@ -53,6 +53,9 @@ pub fn text(exported: &Exported<'_>) -> String {
         *bytes as f64 / 1e3,
         network.architecture.features.model.input_names().len(),
     );
+    if metadata(model, "zomma.activation_bits").is_some_and(|bits| bits.contains("16")) {
+        text += "  programs other than zomma must set ONNX Runtime's session.qdq_matmulnbits_accuracy_level to 1, or it rounds to 8 bits\n";
+    }
     if let Some(Tested { rows, worst, median, rms, is_quantised, worst_at, runtime }) = tested {
         let half = match is_quantised {
             true => format!("; half of them within {median:.1e}, root mean square {:.1e}", rms[0]),
