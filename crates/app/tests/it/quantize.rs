@@ -134,7 +134,7 @@ fn what_cannot_be_quantised_or_priced_with_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("int8.bin");
     let shallow = trained(folder.path(), "depth = 3", "depth = 1");
-    quantize(&shallow, &output, &[]).refused(2, &["network.bin", "network.depth: 1", "2 or more"]);
+    quantize(&shallow, &output, &[]).refused(1, &["network.bin", "network.depth: 1", "2 or more"]);
     let network = trained(folder.path(), "width = 16", "width = 8");
     quantize(&folder.path().join("none.bin"), &output, &[]).refused(1, &["none.bin", "cannot be read"]);
     quantize(&network, &output, &["--percentile", "20"]).refused(2, &["--percentile", "above 50"]);

@@ -179,7 +179,8 @@ fn a_tiny_network_of_implied_volatilities_learns_and_counts_what_determines_none
     let folder = tempfile::tempdir().unwrap();
     let text = TINY
         .replace("depth = 2", "depth = 2\noutput = \"scaled\"")
-        .replace("\"black_scholes\"", "\"black_scholes_implied_volatility\"");
+        .replace("\"black_scholes\"", "\"black_scholes_implied_volatility\"")
+        .replace("steps = 600", "steps = 3000");
     let (path, output) = (config(folder.path(), &text), folder.path().join("run"));
     let found = figures(train(&path, &output, &[]));
     let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key}: {found}"));
