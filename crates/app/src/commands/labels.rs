@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use zomma_learn::{
     config::TrainConfig,
-    data::shards::{LabelJob, Progress, write_labels},
+    data::shards::{LabelJob, Progress, check, write_labels},
 };
 use zomma_storage::shards::MANIFEST;
 
@@ -65,6 +65,7 @@ pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
     let text = fs::read_to_string(&args.config).with_context(|| format!("{shown}: cannot be read"))?;
     let config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     commands::use_threads(args.threads)?;
+    check(&config.data).map_err(|error| refused(&args.config, error))?;
     let place = store::create(&args.output)?;
     let stop = StopWish::hear().context("signals")?;
     let bar = bar(args.rows);

@@ -20,7 +20,7 @@ use zomma_storage::{Place, block_on, shards::ShardSet};
 
 pub use columns::{GAMMA, PRICE, differential_name};
 pub use inspection::Counts;
-pub use write::{LabelJob, Progress, Written, content, write_labels};
+pub use write::{LabelJob, Progress, Written, check, content, write_labels};
 
 use self::{columns::ShardColumns, inspection::Inspection, order::Order, prefetch::Reader, rule::Rule};
 use super::Rows;

@@ -65,23 +65,30 @@ pub fn content(config: &DataConfig) -> Result<String, LearnError> {
     Ok(digest.to_string())
 }
 
+/// Whether a config's rows can be written.
+///
+/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label.
+pub fn check(config: &DataConfig) -> Result<(), LearnError> {
+    let allowed = "a model of prices: labels of implied volatilities are made on the way";
+    match config.model.is_implied_volatility() {
+        true => Err(LearnError::bad("data.model", config.model.as_str(), allowed)),
+        false => Ok(()),
+    }
+}
+
 /// Writes the first rows of a config's training points with all their labels. `watch` is told after every shard, and says whether to go on; a shard is
 /// there whole or not at all, and the manifest when all are.
 ///
 /// With `resume` what is there is read and kept where it is whole, and made again where it is not, also of a finished set.
 ///
-/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label;
-/// [`LearnError::Shard`] where something is there and not to be gone on with, or is of another config; [`LearnError::BadLabels`];
+/// Errors: those of [`check`]; [`LearnError::Shard`] where something is there and not to be gone on with, or is of another config; [`LearnError::BadLabels`];
 /// [`LearnError::Storage`].
 pub fn write_labels(
     job: &LabelJob<'_>,
     place: &Place,
     watch: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Written, LearnError> {
-    if job.config.model.is_implied_volatility() {
-        let allowed = "a model of prices: labels of implied volatilities are made on the way";
-        return Err(LearnError::bad("data.model", job.config.model.as_str(), allowed));
-    }
+    check(job.config)?;
     let points = PointSet::training(job.config);
     let writer = ShardWriter::new(place, &content(job.config)?, names(job.config), job.shard_rows);
     let mut progress = Progress::default();
