@@ -156,7 +156,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
     watcher.end();
     if let (Some(profiler), Ok(_)) = (&profiler, &outcome) {
-        eprintln!("{}", profile::end(&mut trainer, profiler, &folder)?);
+        match profile::end(&mut trainer, profiler, &folder) {
+            Ok(said) => eprintln!("{said}"),
+            // What was trained is worth more than how long it took.
+            Err(error) => eprintln!("zomma: {error:#}"),
+        }
     }
     let outcome = match outcome {
         Ok(outcome) => outcome,

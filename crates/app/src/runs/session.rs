@@ -76,8 +76,9 @@ impl Session {
     fn tell(mut self, state: RunState, summary: BTreeMap<String, f64>) -> anyhow::Result<()> {
         let Some(mut tracker) = self.tracker.take() else { return Ok(()) };
         let ended = facts::now_ms();
-        let plots = write_report(&self.folder, Some((state, ended, &summary)))?;
-        let plots = plots.iter().map(String::as_str);
+        // Pages that cannot be written are said when the rest is told.
+        let written = write_report(&self.folder, Some((state, ended, &summary)));
+        let plots = written.iter().flatten().map(String::as_str);
         for path in ARTEFACTS.into_iter().chain(plots).filter(|path| self.folder.join(path).is_file()) {
             tracker.artefact(Artefact { at_ms: ended, path: path.into() })?;
         }
@@ -85,7 +86,7 @@ impl Session {
             let folder = self.folder.display();
             eprintln!("zomma: {}: {}; the rest is kept: zomma runs sync {folder}", left.sink, left.why);
         }
-        Ok(())
+        written.map(|_| ())
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataConfig, number, whole};
 use crate::LearnError;
-use crate::network::{Activation, FeatureKind, OutputTransform};
+use crate::network::{Activation, FeatureKind, MOST_DEPTH, MOST_WIDTH, OutputTransform};
 
 /// What is normalised between a layer's sums and its activation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +63,8 @@ impl NetworkConfig {
     }
 
     pub(super) fn check(&self, data: &DataConfig) -> Result<(), LearnError> {
-        whole("network.width", self.width, 1, 4096)?;
-        whole("network.depth", self.depth, 1, 64)?;
+        whole("network.width", self.width, 1, MOST_WIDTH)?;
+        whole("network.depth", self.depth, 1, MOST_DEPTH)?;
         number("network.dropout", self.dropout, 0.0, 0.9)?;
         let scaled = self.output == OutputTransform::Scaled;
         if scaled && !data.model.is_implied_volatility() {

@@ -41,6 +41,12 @@ impl TrackingConfig {
             Some(address) if !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) => {
                 Err(LearnError::bad("tracking.mlflow", address, "http://HOST:PORT or https://HOST"))
             }
+            // It would stand in files and on servers.
+            Some(address) if address.split('/').nth(2).is_some_and(|host| host.contains('@')) => {
+                let allowed =
+                    "an address without a user; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say who asks";
+                Err(LearnError::bad("tracking.mlflow", "a user in the address", allowed))
+            }
             _ => Ok(()),
         }
     }

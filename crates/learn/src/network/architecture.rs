@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Features, Layout, OutputTransform};
+use super::{Activation, FeatureKind, Features, Layout, MOST_FEATURES, OutputTransform};
 use crate::config::{NetworkConfig, Normalisation};
+
+/// Units of a hidden layer at most.
+pub const MOST_WIDTH: usize = 4096;
+/// Hidden layers at most.
+pub const MOST_DEPTH: usize = 64;
 
 /// Shape, features and transform of a network. Kept beside the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,30 @@ impl Architecture {
     pub fn new(config: &NetworkConfig, features: Features) -> Self {
         let NetworkConfig { features: _, width, depth, residual, activation, dropout, norm, output } = *config;
         Self { features, width, depth, residual, activation, dropout, norm, output }
+    }
+
+    /// Whether a network can be so, for one that comes from a file; what is wrong with it otherwise.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { features: Features { model, kinds, mean, deviation }, width, depth, .. } = self;
+        let names = model.input_names();
+        let is_of_model = |kind: &FeatureKind| kind.input().is_none_or(|input| names.contains(&input));
+        if !(1..=MOST_WIDTH).contains(width) || !(1..=MOST_DEPTH).contains(depth) {
+            return Err(format!(
+                "is of {depth} layers of {width} units; allowed: 1 to {MOST_DEPTH} of 1 to {MOST_WIDTH}"
+            ));
+        }
+        if !(1..=MOST_FEATURES).contains(&kinds.len()) || !kinds.iter().all(is_of_model) {
+            return Err(format!(
+                "is shown {} features; allowed: 1 to {MOST_FEATURES} that {} has",
+                kinds.len(),
+                model.as_str()
+            ));
+        }
+        let is_scaled = mean.len() == kinds.len() && deviation.len() == kinds.len();
+        if !is_scaled || !mean.iter().all(|x| x.is_finite()) || !deviation.iter().all(|x| *x > 0.0 && x.is_finite()) {
+            return Err("has features without a mean and a deviation above 0 each".into());
+        }
+        Ok(())
     }
 
     /// Where its parameters lie.
@@ -69,5 +98,31 @@ impl Architecture {
         format!(
             "{features} features, {depth} × {width} {activation}{residual}{norm}{dropout}, output {output}: {parameters} parameters"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PricingModel;
+
+    #[test]
+    fn what_no_network_can_be_is_refused_by_what_is_wrong() {
+        let kinds = PricingModel::BlackScholes.default_features().to_vec();
+        let good = Architecture::new(&NetworkConfig::default(), Features::unscaled(PricingModel::BlackScholes, kinds));
+        assert_eq!(good.check(), Ok(()));
+        let refused = |change: &dyn Fn(&mut Architecture), words: &str| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            let error = bad.check().unwrap_err();
+            assert!(error.contains(words), "{error}");
+        };
+        refused(&|it| it.width = 0, "3 layers of 0 units");
+        refused(&|it| it.depth = usize::MAX, "1 to 64");
+        refused(&|it| it.features.kinds = vec![FeatureKind::Kappa, FeatureKind::TotalVolatility], "black_scholes has");
+        refused(&|it| it.features.kinds = vec![FeatureKind::TotalVolatility; 13], "13 features");
+        refused(&|it| it.features.mean.clear(), "without a mean");
+        refused(&|it| it.features.deviation[1] = 0.0, "a deviation above 0");
+        refused(&|it| it.features.mean[0] = f64::NAN, "without a mean");
     }
 }

@@ -17,7 +17,7 @@ mod variance_moments;
 mod workspaces;
 
 pub use activation::Activation;
-pub use architecture::Architecture;
+pub use architecture::{Architecture, MOST_DEPTH, MOST_WIDTH};
 pub(crate) use features::BEND;
 pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{HiddenPlaces, Layout, Place};

@@ -8,6 +8,7 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use super::quantise::MOST_UNITS;
 use super::{ActivationScale, QuantisationErrors, QuantisedLayer};
 use crate::LearnError;
 use crate::config::DataConfig;
@@ -153,12 +154,18 @@ fn decode(bytes: &[u8]) -> Result<QuantisedNetwork, String> {
     let count = rest.count()?;
     let integers: Vec<i8> = rest.take(count)?.iter().map(|w| *w as i8).collect();
     let mut integers = Numbers(integers.into_iter());
+    architecture.check()?;
     if !architecture.is_plain() || activations.len() + 1 != architecture.depth {
         return Err("has a header of another network".into());
     }
-    let is_known = |it: &ActivationScale| matches!(it.bits, 8 | 16) && it.scale > 0.0 && it.scale.is_finite();
+    let is_known = |it: &ActivationScale| {
+        let fits = it.bits == 8 || architecture.width <= MOST_UNITS;
+        matches!(it.bits, 8 | 16) && fits && it.scale > 0.0 && it.scale.is_finite() && it.zero_point <= it.most()
+    };
     if !activations.iter().all(is_known) {
-        return Err("has activations of other than 8 or 16 bits, or without a scale".into());
+        return Err(format!(
+            "has activations of other than 8 bits, or 16 of at most {MOST_UNITS} units, or without a scale"
+        ));
     }
     let layout = architecture.layout();
     let mut parameters = vec![0.0; layout.parameters()];

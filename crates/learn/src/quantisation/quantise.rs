@@ -19,7 +19,7 @@ const TEST_ROWS: usize = 16_384;
 /// Rows that each layer is looked at on.
 const LAYER_ROWS: usize = 2048;
 /// Most units of a layer whose sums with 16-bit activations are exact in 32 bits: 256·65535·127 is below 2³¹.
-const MOST_UNITS: usize = 256;
+pub(super) const MOST_UNITS: usize = 256;
 
 /// How a network is quantised.
 #[derive(Clone, Copy, Debug, PartialEq)]

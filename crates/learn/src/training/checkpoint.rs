@@ -73,6 +73,7 @@ impl Checkpoint {
     /// Reads the file's bytes; or says what is wrong with them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (header, vectors): (Header, _) = container::decode(bytes)?;
+        header.architecture.check()?;
         let layout = header.architecture.layout();
         let lengths: Vec<usize> = vectors.iter().map(Vec::len).collect();
         let count = layout.parameters();

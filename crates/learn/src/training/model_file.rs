@@ -55,6 +55,7 @@ impl TrainedNetwork {
     /// Errors: [`LearnError::File`] with what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, LearnError> {
         let (Header { architecture, step, evaluation, data }, vectors): (Header, _) = container::read(path)?;
+        architecture.check().map_err(|reason| LearnError::file(path, reason))?;
         let layout = architecture.layout();
         let Ok([parameters, statistics]) = <[Vec<f32>; 2]>::try_from(vectors) else {
             return Err(LearnError::file(path, "is not a network"));

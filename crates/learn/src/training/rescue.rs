@@ -8,7 +8,7 @@ use crate::config::TrainConfig;
 use crate::network::Architecture;
 
 /// How often, and how far apart, a rank tries to take the folder of a first rank that is about to end.
-const TRIES: u32 = 250;
+const TRIES: u32 = 1000;
 const APART: Duration = Duration::from_millis(20);
 
 /// Writes a state as the run's checkpoint, unless one that stands as far or farther is there already. A rank that does not hold the folder

@@ -135,6 +135,11 @@ impl Trainer {
         let is_first = group.is_first();
         let own = is_first.then(|| begin(&config, architecture, &folder, resume, source.identity()));
         let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
+        if state.standing.shards.as_deref() != source.identity() {
+            let place = config.data.shards.as_deref().unwrap_or_default();
+            let reason = format!("rank {} finds other shards in {place} than rank 0", group.rank());
+            return Err(LearnError::RanksDiffer { reason });
+        }
         Ok(Self {
             engine: make(&config, &architecture)?,
             held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
