@@ -412,6 +412,8 @@ impl Studies {
 /// Readers of SQLite do not wait for the writer, and a commit is on the disk before it is answered.
 async fn prepare(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {
     if dialect == Dialect::Sqlite {
+        // Workers of several processes wait for each other, however slow the disk is.
+        query("PRAGMA busy_timeout = 60000").execute(&mut *connection).await?;
         query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
         query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
     }
