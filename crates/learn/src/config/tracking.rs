@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::LearnError;
+use crate::{
+    LearnError,
+    tracking::{is_address, shown_address},
+};
 
 /// Who is told, under which names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,17 +40,17 @@ impl TrackingConfig {
         if self.every == 0 {
             return Err(LearnError::bad("tracking.every", 0, "1 or more"));
         }
-        match &self.mlflow {
-            Some(address) if !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) => {
-                Err(LearnError::bad("tracking.mlflow", address, "http://HOST:PORT or https://HOST"))
-            }
-            // It would stand in files and on servers.
-            Some(address) if address.split('/').nth(2).is_some_and(|host| host.contains('@')) => {
-                let allowed =
-                    "an address without a user; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say who asks";
-                Err(LearnError::bad("tracking.mlflow", "a user in the address", allowed))
-            }
-            _ => Ok(()),
+        let Some(address) = &self.mlflow else { return Ok(()) };
+        let allowed = "http://HOST:PORT or https://HOST";
+        if address.contains('@') {
+            // It would stand in files and on servers; no part of it is said.
+            let allowed =
+                "an address without a user; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say who asks";
+            return Err(LearnError::bad("tracking.mlflow", "a user in the address", allowed));
         }
+        if !is_address(address) {
+            return Err(LearnError::bad("tracking.mlflow", shown_address(address), allowed));
+        }
+        Ok(())
     }
 }

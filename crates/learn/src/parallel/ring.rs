@@ -1,7 +1,7 @@
 //! Ranks joined by TCP between CPUs: the ring of `zomma_gpu::group`, worked by a thread of its own, so that sums are made while a rank computes.
 
 use std::{
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
 };
 
@@ -43,7 +43,16 @@ impl TcpRing {
         let (answer, done) = channel();
         thread::spawn(move || {
             // Ends when the rank lets go of the ring, which closes the connections.
-            while let Ok(work) = wanted.recv() {
+            loop {
+                let work = match wanted.recv_timeout(ring.beat_every()) {
+                    Ok(work) => work,
+                    // Labels or a look at the held-out rows may take this rank longer than the others' limit.
+                    Err(RecvTimeoutError::Timeout) => {
+                        ring.beat();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
                 if answer.send(carry_out(&mut ring, work)).is_err() {
                     return;
                 }

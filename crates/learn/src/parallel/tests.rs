@@ -122,13 +122,17 @@ fn free_port() -> u16 {
 }
 
 fn ring(rank: usize, world_size: usize, master_port: u16) -> Result<TcpRing, LearnError> {
+    patient((rank, world_size), master_port, Duration::from_secs(60))
+}
+
+fn patient((rank, world_size): (usize, usize), master_port: u16, time_limit: Duration) -> Result<TcpRing, LearnError> {
     TcpRing::join(&Membership {
         rank,
         world_size,
         master_addr: "127.0.0.1".into(),
         master_port,
         run_id: "test".into(),
-        time_limit: Duration::from_secs(60),
+        time_limit,
     })
 }
 
@@ -339,4 +343,29 @@ fn a_first_rank_that_cannot_begin_says_why_to_all() {
         ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
     });
     assert!(said.iter().all(|said| said.contains("checkpoint.bin: cannot be read")), "{said:?}");
+}
+
+#[test]
+fn a_rank_that_is_busy_for_longer_than_the_limit_is_waited_for() {
+    for world_size in [2, 3] {
+        let port = free_port();
+        let limit = Duration::from_secs(1);
+        let sums: Vec<Vec<f32>> = thread::scope(|scope| {
+            let train = move |rank: usize| {
+                let mut ring = patient((rank, world_size), port, limit).unwrap();
+                for busy in 0..world_size {
+                    if rank == busy {
+                        thread::sleep(Duration::from_millis(2500));
+                    }
+                    // More than the buffers of a socket take, so that others wait in the middle of it.
+                    ring.begin_sum(vec![1.0; 3 << 20]);
+                    assert!(ring.end_sum().unwrap().iter().all(|sum| *sum == world_size as f32));
+                }
+                ring.gather(vec![rank as u8]).unwrap().concat().into_iter().map(f32::from).collect()
+            };
+            let ranks: Vec<_> = (0..world_size).map(|rank| scope.spawn(move || train(rank))).collect();
+            ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+        });
+        assert!(sums.iter().all(|sum| sum.iter().map(|rank| *rank as usize).eq(0..world_size)));
+    }
 }

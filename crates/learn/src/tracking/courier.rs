@@ -1,10 +1,14 @@
 //! Brings a spool to a sink, in order, and keeps how far it came.
 //!
-//! The position is written after each delivery. A process that is killed between the two delivers the same again, and says so to the sink,
-//! which looks what is there. Steps that were delivered and are done again by a run that went on are not delivered twice.
+//! The position is written after each delivery, once the spool up to it is on the disk. A process that is killed between the two delivers the
+//! same again, and says so to the sink, which looks what is there. Steps that were delivered and are done again by a run that went on are not
+//! delivered twice.
+//!
+//! A position is one sink's at one destination: another server has another. One that the spool does not reach (what was written last is lost
+//! after a power cut), or that is not of this spool, is told and repaired.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,8 +16,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, FOLDER, Point, RunState, Sink, SinkError, Spool, spool::read_from};
-use crate::{LearnError, training::write_whole};
+use super::{
+    Event, FOLDER, Point, RunState, Sink, SinkError, Spool, Started,
+    spool::{checksum_before, read_from},
+};
+use crate::{
+    LearnError,
+    training::{fnv, write_whole},
+};
 
 /// Points that are delivered at once.
 const POINTS: usize = 100;
@@ -24,14 +34,23 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How far a sink is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Position {
+    /// Where the sink tells it. None of a program that knew one destination a sink only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
     /// Bytes of the spool that are delivered.
     offset: u64,
+    /// Checksum of the line that ends there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
     /// What the run is called there.
     run: Option<String>,
     /// The last step that was told.
     told: Option<u64>,
     /// Whether its end was told.
     ended: bool,
+    /// Whether what follows in the spool may be there already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    doubtful: bool,
 }
 
 /// One sink's way through one spool.
@@ -41,26 +60,42 @@ pub(super) struct Courier {
     kept: PathBuf,
     position: Position,
     again: bool,
+    /// Bytes of the spool that are on the disk for certain.
+    durable: u64,
+    /// What is to be said that stops nothing.
+    notes: Vec<String>,
 }
 
 impl Courier {
     /// For a run's folder, from where an earlier process left off.
     pub(super) fn new(run: &Path, mut sink: Box<dyn Sink>) -> Result<Self, LearnError> {
-        let kept = run.join(FOLDER).join(format!("{}.json", sink.name()));
-        let mut position = Position::default();
-        if !sink.rereads() && kept.exists() {
-            let text = fs::read_to_string(&kept).map_err(|error| LearnError::file(&kept, error))?;
-            position = serde_json::from_str(&text).map_err(|error| LearnError::file(&kept, error))?;
+        let spool = Spool::path_in(run);
+        let (kept, mut position) = match sink.rereads() {
+            true => (PathBuf::new(), Position::default()),
+            false => found(run, sink.as_ref())?,
+        };
+        let mut notes = Vec::new();
+        if position.offset > 0
+            && let Some(note) = repair(&spool, &mut position)?
+        {
+            notes.push(format!("{}: {note}", sink.name()));
+            let text = serde_json::to_string(&position).map_err(|error| LearnError::file(&kept, error))?;
+            write_whole(&kept, text.as_bytes())?;
         }
         if let Some(run) = &position.run {
             sink.attach(run);
         }
-        Ok(Self { sink, spool: Spool::path_in(run), kept, position, again: true })
+        Ok(Self { sink, spool, kept, position, again: true, durable: 0, notes })
     }
 
     /// The sink's name.
     pub(super) fn name(&self) -> &'static str {
         self.sink.name()
+    }
+
+    /// What is to be said that stopped nothing, since it was asked last.
+    pub(super) fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Events that are not delivered yet.
@@ -108,7 +143,7 @@ impl Courier {
 
     fn points(&mut self, points: &mut Vec<Point>, behind: u64) -> Result<(), SinkError> {
         if let Some(last) = points.last().map(|point| point.step) {
-            let told = self.sink.metrics(points, self.again);
+            let told = self.sink.metrics(points, self.again || self.position.doubtful);
             self.told(told)?;
             self.position.told = Some(last);
             points.clear();
@@ -120,23 +155,30 @@ impl Courier {
     fn event(&mut self, event: &Event, place: u64) -> Result<(), SinkError> {
         match event {
             Event::Started(started) => {
-                if self.position.run.is_some() && !self.position.ended {
+                let Position { run, ended, doubtful, offset, .. } = &self.position;
+                // One that is told again from the beginning is not given up.
+                if run.is_some() && !ended && (*offset > 0 || !doubtful) {
                     let told = self.sink.ended(started.at_ms, RunState::Stopped, &[]);
                     self.told(told)?;
                 }
                 let run = self.sink.started(started);
                 let run = self.told(run)?;
-                self.position = Position { run: Some(run), ..Position::default() };
+                let Position { destination, doubtful, .. } = std::mem::take(&mut self.position);
+                self.position = Position { destination, doubtful, run: Some(run), ..Position::default() };
             }
             Event::Resumed { step, .. } => {
                 let told = self.sink.resumed(*step);
                 self.told(told)?;
                 self.position.ended = false;
             }
-            Event::Artefact(file) => {
-                let told = self.sink.artefact(file);
-                self.told(told)?;
-            }
+            Event::Artefact(file) => match self.sink.artefact(file) {
+                // It would be refused for ever; what else the run tells may go.
+                Err(SinkError::Refused(why)) => {
+                    self.again = false;
+                    self.notes.push(format!("{}: {}: {why}; the rest of the run is told", self.name(), file.path));
+                }
+                told => self.told(told)?,
+            },
             Event::Ended { at_ms, state, summary } => {
                 let summary: Vec<(&str, f64)> = summary.iter().map(|(name, value)| (name.as_str(), *value)).collect();
                 let told = self.sink.ended(*at_ms, *state, &summary);
@@ -159,9 +201,80 @@ impl Courier {
         if self.sink.rereads() {
             return Ok(());
         }
-        let text = serde_json::to_string(&self.position).map_err(|error| SinkError::Refused(error.to_string()))?;
-        write_whole(&self.kept, text.as_bytes()).map_err(|error| SinkError::Refused(error.to_string()))
+        let refused = |error: &dyn std::fmt::Display| SinkError::Refused(error.to_string());
+        // Else a power cut could take from the spool what the position says is delivered.
+        if place > self.durable {
+            let synced = File::open(&self.spool).and_then(|spool| {
+                let length = spool.metadata()?.len();
+                spool.sync_data().map(|()| length)
+            });
+            self.durable = synced.map_err(|error| refused(&format!("{}: {error}", self.spool.display())))?;
+        }
+        self.position.line = checksum_before(&self.spool, place).map_err(|error| refused(&error))?;
+        let text = serde_json::to_string(&self.position).map_err(|error| refused(&error))?;
+        write_whole(&self.kept, text.as_bytes()).map_err(|error| refused(&error))
     }
+}
+
+/// The file of a sink's position at its destination, and what is in it.
+fn found(run: &Path, sink: &dyn Sink) -> Result<(PathBuf, Position), LearnError> {
+    let (name, destination) = (sink.name(), sink.destination());
+    let read = |path: &Path| -> Result<Position, LearnError> {
+        let text = fs::read_to_string(path).map_err(|error| LearnError::file(path, error))?;
+        serde_json::from_str(&text).map_err(|error| LearnError::file(path, error))
+    };
+    let new = || Position { destination: Some(destination.clone()), ..Position::default() };
+    let first = run.join(FOLDER).join(format!("{name}.json"));
+    let other = run.join(FOLDER).join(format!("{name}-{:016x}.json", fnv(destination.as_bytes())));
+    if other.exists() {
+        let position = read(&other)?;
+        return Ok((other, position));
+    }
+    if !first.exists() {
+        return Ok((first, new()));
+    }
+    let position = read(&first)?;
+    let is_own = match &position.destination {
+        Some(kept) => *kept == destination,
+        None => begun(run)?.is_none_or(|started| sink.is_own(&started)),
+    };
+    match is_own {
+        true => Ok((first, Position { destination: Some(destination), ..position })),
+        false => Ok((other, new())),
+    }
+}
+
+/// How the last run of the folder began.
+fn begun(run: &Path) -> Result<Option<Started>, LearnError> {
+    let events = read_from(&Spool::path_in(run), 0)?.events.into_iter().rev();
+    let mut started =
+        events.filter_map(|(_, event)| if let Event::Started(started) = event { Some(started) } else { None });
+    Ok(started.next())
+}
+
+/// Brings a position to where it fits the spool; what is to be said of it, where it did not.
+fn repair(spool: &Path, position: &mut Position) -> Result<Option<String>, LearnError> {
+    let end = read_from(spool, 0)?.end;
+    let shown = spool.display();
+    if position.offset > end {
+        let lost = position.offset - end;
+        // All that is there was delivered, and some that is no more.
+        (position.offset, position.line) = (end, checksum_before(spool, end)?);
+        return Ok(Some(format!(
+            "{shown}: {lost} bytes that were told are lost, as after a power cut; it goes on from here"
+        )));
+    }
+    let line = checksum_before(spool, position.offset)?;
+    let fits = match &position.line {
+        Some(kept) => line.as_ref() == Some(kept),
+        // Of a program that did not keep it: a line must end there.
+        None => line.is_some(),
+    };
+    if fits {
+        return Ok(None);
+    }
+    (position.offset, position.line, position.told, position.doubtful) = (0, None, None, true);
+    Ok(Some(format!("{shown} is another than was told before; all of it is told again, where it is not there")))
 }
 
 /// What the run and its couriers know of each other.
@@ -231,6 +344,7 @@ pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn
     let mut is_away = false;
     loop {
         let delivered = courier.deliver();
+        courier.notes().iter().for_each(|note| warn(note));
         // Said before the board is taken, so that the run never waits for the terminal.
         match &delivered {
             Ok(_) if is_away => warn(&format!("{} answers again", courier.name())),
@@ -254,7 +368,9 @@ pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn
                 if known.given_up || known.closed && known.length <= reached {
                     drop(known);
                     // Of a run that says how it ended nothing is left.
-                    if let Err(error) = courier.deliver_last() {
+                    let last = courier.deliver_last();
+                    courier.notes().iter().for_each(|note| warn(note));
+                    if let Err(error) = last {
                         warn(&format!("{}: {error}", courier.name()));
                     }
                     return;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 use zomma_storage::block_on;
 
@@ -37,10 +37,27 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// An address as it may stand in messages and files: without user, password, query and fragment.
+pub fn shown_address(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    // The last one: a password that is not encoded may hold others, and slashes too.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.trim_end_matches('/');
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+}
+
+/// Whether it is an address of a server.
+pub fn is_address(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
 /// A server.
 pub(super) struct Http {
     client: Client,
     base: String,
+    /// The base as it is said.
+    shown: String,
     secret: Secret,
 }
 
@@ -52,9 +69,19 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(base: &str, secret: Secret) -> Result<Self, SinkError> {
+        let shown = shown_address(base);
+        if !is_address(base) {
+            let allowed = "allowed: http://HOST:PORT or https://HOST";
+            return Err(SinkError::Refused(format!("{shown} is no address of a server; {allowed}")));
+        }
         let client = Client::builder().connect_timeout(CONNECT).timeout(ANSWER).build();
         let client = client.map_err(|error| SinkError::Refused(error.to_string()))?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), secret })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), shown, secret })
+    }
+
+    /// Its address, without what proves who one is.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -69,14 +96,14 @@ impl Http {
     /// What a server that is there says; whoever is not, or says that he is busy, is [`SinkError::Away`].
     fn ask(&self, request: RequestBuilder) -> Result<Answer, SinkError> {
         block_on(async {
-            let away = |error: reqwest::Error| SinkError::Away(format!("{}: {}", self.base, reason(&error)));
+            let away = |error: reqwest::Error| SinkError::Away(format!("{}: {}", self.shown, reason(error)));
             let answer = request.send().await.map_err(away)?;
             let status = answer.status();
             let text = answer.text().await.map_err(away)?;
             if status.is_server_error()
                 || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
             {
-                return Err(SinkError::Away(format!("{}: {status}", self.base)));
+                return Err(SinkError::Away(format!("{}: {status}", self.shown)));
             }
             Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
         })
@@ -100,8 +127,9 @@ impl Http {
 }
 
 /// The innermost words: "connection refused" and not "error sending request".
-fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
@@ -127,6 +155,35 @@ mod tests {
     fn a_secret_is_not_shown() {
         let shown = format!("{:?} {:?}", Secret::Bearer("abc".into()), Secret::Basic("me".into(), "abc".into()));
         assert_eq!(shown, "Bearer(…) Basic(…)");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_who_asks() {
+        for (address, shown) in [
+            ("http://me:pass@host:5000/base/", "http://host:5000/base"),
+            ("https://me:p@ss/w@host/", "https://host"),
+            ("https://host/api?token=abc#x", "https://host/api"),
+            ("me:pass@host", "host"),
+            ("http://host", "http://host"),
+        ] {
+            assert_eq!(shown_address(address), shown);
+        }
+        let said = match Http::new("ftp://me:pass@host", Secret::None) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("no server speaks so"),
+        };
+        assert!(said.contains("ftp://host") && !said.contains("pass"), "{said}");
+        assert!(!is_address("http://me:p/w@host") && !is_address("notaurl") && is_address("http://localhost:5000"));
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_in_what_is_said() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let http = Http::new(&format!("http://me:secret@{free}"), Secret::None).unwrap();
+        match http.get("x", &[]) {
+            Err(SinkError::Away(why)) => assert!(why.contains("127.0.0.1") && !why.contains("secret"), "{why}"),
+            _ => panic!("somebody answers"),
+        }
     }
 
     #[test]

@@ -13,7 +13,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 pub use super::http::Secret;
-use super::{Artefact, Point, RunState, Sink, SinkError, Started, http::Http, record::flat};
+use super::{
+    Artefact, Point, RunState, Sink, SinkError, Started,
+    http::{Http, shown_address},
+    record::flat,
+};
 
 /// Limits of `runs/log-batch`.
 const METRICS: usize = 1000;
@@ -141,7 +145,8 @@ impl MlflowSink {
         let address = found["run"]["info"]["artifact_uri"].as_str().unwrap_or_default();
         let Some(rest) = address.strip_prefix(PROXIED) else {
             let allowed = "a server that takes files itself (mlflow server --serve-artifacts)";
-            return Err(SinkError::Refused(format!("files go to {address}: allowed is {allowed}")));
+            let shown = shown_address(address);
+            return Err(SinkError::Refused(format!("files go to {shown}: allowed is {allowed}")));
         };
         // With or without a host before the path.
         let path = match rest.strip_prefix("//") {
@@ -160,6 +165,15 @@ fn cut(text: &str, bytes: usize) -> &str {
 impl Sink for MlflowSink {
     fn name(&self) -> &'static str {
         "mlflow"
+    }
+
+    fn destination(&self) -> String {
+        self.http.shown().to_owned()
+    }
+
+    fn is_own(&self, run: &Started) -> bool {
+        let address = run.config["tracking"]["mlflow"].as_str();
+        address.is_none_or(|address| shown_address(address) == self.http.shown())
     }
 
     fn started(&mut self, run: &Started) -> Result<String, SinkError> {

@@ -17,13 +17,14 @@ mod tracker;
 mod wandb;
 
 pub use event::{Artefact, Event, Point, RunState, Started};
+pub use http::{is_address, shown_address};
 pub use local::LocalSink;
 pub use mlflow::{MlflowConfig, MlflowSink, Secret};
 pub use point::point;
 pub use record::RunRecord;
 pub use sink::{Sink, SinkError};
 pub use spool::Spool;
-pub use tracker::{Left, Tracker, sync};
+pub use tracker::{Left, Told, Tracker, sync};
 pub use wandb::{WandbConfig, WandbServer, WandbSink};
 
 /// Where a run's spool and the sinks' positions are, in the run's folder.

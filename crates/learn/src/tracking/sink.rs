@@ -18,6 +18,17 @@ pub trait Sink: Send {
     /// Its name, that of the file with its position.
     fn name(&self) -> &'static str;
 
+    /// Where it tells it: a position there is none anywhere else. An address stands here without what proves who one is. Experiment and
+    /// project are the run's own and no part of it.
+    fn destination(&self) -> String {
+        String::new()
+    }
+
+    /// Whether a position that names no destination, of a program that kept none, can be that of this one.
+    fn is_own(&self, _run: &Started) -> bool {
+        true
+    }
+
     /// Whether it keeps nothing between processes and is told everything from the beginning again. Only then `metrics` gets steps twice
     /// when a run that went on does them again.
     fn rereads(&self) -> bool {
@@ -44,7 +55,7 @@ pub trait Sink: Send {
 
     /// A file of the run's folder.
     ///
-    /// Errors: then it is called again.
+    /// Errors: where nobody is there it is called again; a file that is refused is said and passed by.
     fn artefact(&mut self, file: &Artefact) -> Result<(), SinkError>;
 
     /// Nothing more comes for now, of a run that may have no end: what is only in memory is written.

@@ -106,6 +106,35 @@ pub(super) fn read_from(path: &Path, offset: u64) -> Result<Lines, LearnError> {
     Ok(found)
 }
 
+/// The checksum that stands before the line which ends at `place`; none where no line ends there.
+pub(super) fn checksum_before(path: &Path, place: u64) -> Result<Option<String>, LearnError> {
+    let failed = |error: std::io::Error| LearnError::file(path, format!("cannot be read: {error}"));
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    // Lines are short but for the first, which has the config.
+    let mut reach = 4096;
+    loop {
+        let from = place.saturating_sub(reach);
+        let mut bytes = vec![0; (place - from) as usize];
+        match file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut bytes)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        }
+        let Some(line) = bytes.strip_suffix(b"\n") else { return Ok(None) };
+        match line.iter().rposition(|byte| *byte == b'\n') {
+            None if from > 0 => reach *= 8,
+            before => {
+                let line = &line[before.map_or(0, |at| at + 1)..];
+                return Ok(line.get(..16).map(|sum| String::from_utf8_lossy(sum).into_owned()));
+            }
+        }
+    }
+}
+
 fn decode(line: &[u8]) -> Option<Event> {
     let (sum, json) = line.split_at_checked(16)?;
     let json = json.strip_prefix(b" ")?;

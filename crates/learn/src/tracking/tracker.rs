@@ -45,9 +45,10 @@ impl Tracker {
             Some(step) => Event::Resumed { at_ms: started.at_ms, step },
             None => Event::Started(started),
         };
-        let length = spool.append(&event)?;
+        // Before the first event: what is told of the spool is held against it as it was found.
         let couriers =
             sinks.into_iter().map(|sink| Courier::new(folder, sink)).collect::<Result<Vec<_>, LearnError>>()?;
+        let length = spool.append(&event)?;
         let board = Arc::new(Board::new(couriers.len()));
         board.grown(length);
         let names = couriers.iter().map(Courier::name).collect();
@@ -105,21 +106,30 @@ impl Drop for Tracker {
     }
 }
 
-/// A sink, and how many records it was told or why it was not.
-pub type Told = (&'static str, Result<usize, String>);
+/// What a sink was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The sink.
+    pub sink: &'static str,
+    /// How many events it was told, or why it was not told all.
+    pub told: Result<usize, String>,
+    /// What did not stop it: files that it refuses, a position that was repaired.
+    pub notes: Vec<String>,
+}
 
 /// Delivers what is left of a run's spool, which no process may be writing to (see [`crate::training::RunFolder`]): what each sink was told
 /// now, or why not.
 ///
 /// Errors: [`LearnError::File`] for a folder that cannot be read.
 pub fn sync(folder: &Path, sinks: Vec<Box<dyn Sink>>) -> Result<Vec<Told>, LearnError> {
-    let mut told = Vec::new();
+    let mut all = Vec::new();
     for sink in sinks {
         let mut courier = Courier::new(folder, sink)?;
         let left = courier.left();
-        told.push((courier.name(), courier.deliver_last().map(|_| left).map_err(|error| error.to_string())));
+        let told = courier.deliver_last().map(|_| left).map_err(|error| error.to_string());
+        all.push(Told { sink: courier.name(), told, notes: courier.notes() });
     }
-    Ok(told)
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -131,19 +141,22 @@ mod tests {
 
     /// What a sink that breaks down at will was told.
     #[derive(Default)]
-    struct Told {
+    struct Heard {
         runs: Vec<String>,
         steps: Vec<u64>,
         ends: Vec<RunState>,
         /// Calls until the next breakdown, and whether it breaks down before or after it took what it was told.
         breaks_in: Option<(usize, bool)>,
+        files: Vec<String>,
+        /// A file that is too long for it.
+        refuses: Option<&'static str>,
     }
 
     #[derive(Clone, Default)]
-    struct Fragile(Arc<Mutex<Told>>);
+    struct Fragile(Arc<Mutex<Heard>>, &'static str);
 
     impl Fragile {
-        fn call(&self, take: impl FnOnce(&mut Told)) -> Result<(), SinkError> {
+        fn call(&self, take: impl FnOnce(&mut Heard)) -> Result<(), SinkError> {
             let mut told = self.0.lock().unwrap();
             if let Some((calls, after)) = told.breaks_in {
                 if calls == 0 {
@@ -163,6 +176,10 @@ mod tests {
     impl Sink for Fragile {
         fn name(&self) -> &'static str {
             "fragile"
+        }
+
+        fn destination(&self) -> String {
+            self.1.into()
         }
 
         fn started(&mut self, run: &Started) -> Result<String, SinkError> {
@@ -188,8 +205,11 @@ mod tests {
             })
         }
 
-        fn artefact(&mut self, _file: &Artefact) -> Result<(), SinkError> {
-            self.call(|_| {})
+        fn artefact(&mut self, file: &Artefact) -> Result<(), SinkError> {
+            if self.0.lock().unwrap().refuses == Some(file.path.as_str()) {
+                return Err(SinkError::Refused("413 Payload Too Large".into()));
+            }
+            self.call(|told| told.files.push(file.path.clone()))
         }
 
         fn ended(&mut self, _at_ms: i64, state: RunState, _summary: &[(&str, f64)]) -> Result<(), SinkError> {
@@ -199,6 +219,10 @@ mod tests {
 
     fn started(id: &str) -> Started {
         Started { id: id.into(), name: id.into(), ..Started::default() }
+    }
+
+    fn told(events: usize) -> [super::Told; 1] {
+        [super::Told { sink: "fragile", told: Ok(events), notes: vec![] }]
     }
 
     fn silent() -> Warn {
@@ -238,8 +262,8 @@ mod tests {
         let mut killed = Tracker::begin(folder.path(), started("a"), None, vec![], &silent()).unwrap();
         (1..=30).for_each(|step| killed.metrics(at(step)).unwrap());
         drop(killed);
-        assert_eq!(sync(folder.path(), sinks()).unwrap(), [("fragile", Ok(31))]);
-        assert_eq!(sync(folder.path(), sinks()).unwrap(), [("fragile", Ok(0))]);
+        assert_eq!(sync(folder.path(), sinks()).unwrap(), told(31));
+        assert_eq!(sync(folder.path(), sinks()).unwrap(), told(0));
         let mut resumed = Tracker::begin(folder.path(), started("b"), Some(20), sinks(), &silent()).unwrap();
         (21..=40).for_each(|step| resumed.metrics(at(step)).unwrap());
         assert_eq!(resumed.end(9, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap(), []);
@@ -296,5 +320,115 @@ mod tests {
         let left = tracker.end(9, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap();
         assert_eq!(left, [Left { sink: "closed", why: "no such experiment".into() }]);
         assert_eq!(RunRecord::read(folder.path()).unwrap().unwrap().points.len(), 1);
+    }
+
+    /// A run of so many steps in a folder, told to nobody.
+    fn unheard(folder: &Path, id: &str, steps: u64) -> Tracker {
+        let mut tracker = Tracker::begin(folder, started(id), None, vec![], &silent()).unwrap();
+        (1..=steps).for_each(|step| tracker.metrics(at(step)).unwrap());
+        tracker
+    }
+
+    #[test]
+    fn each_destination_has_a_position_of_its_own_and_an_old_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(unheard(folder.path(), "a", 20));
+        let [here, there] = ["here", "there"].map(|place| Fragile(Arc::default(), place));
+        for sink in [&here, &there] {
+            assert_eq!(sync(folder.path(), vec![Box::new(sink.clone())]).unwrap(), told(21), "{}", sink.1);
+            assert_eq!(sync(folder.path(), vec![Box::new(sink.clone())]).unwrap(), told(0), "{}", sink.1);
+            assert!(sink.0.lock().unwrap().steps.iter().copied().eq(1..=20));
+        }
+        // As a program wrote it that kept neither destination nor line.
+        let kept = folder.path().join(super::super::FOLDER).join("fragile.json");
+        let mut position: serde_json::Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
+        for key in ["destination", "line"] {
+            position.as_object_mut().unwrap().remove(key).unwrap();
+        }
+        std::fs::write(&kept, position.to_string()).unwrap();
+        assert_eq!(sync(folder.path(), vec![Box::new(here)]).unwrap(), told(0));
+    }
+
+    #[test]
+    fn a_position_beyond_the_spool_is_told_and_nothing_that_comes_then_is_skipped() {
+        for (kept_lines, grows_before) in [(21, false), (11, false), (0, false), (11, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let sink = Fragile::default();
+            drop(unheard(folder.path(), "a", 30));
+            assert_eq!(sync(folder.path(), vec![Box::new(sink.clone())]).unwrap(), told(31));
+            // What a power cut leaves of a spool that was not synced.
+            let spool = Spool::path_in(folder.path());
+            let text = std::fs::read_to_string(&spool).unwrap();
+            let rest: String = text.split_inclusive('\n').take(kept_lines).collect();
+            std::fs::write(&spool, rest).unwrap();
+            let done = (kept_lines as u64).saturating_sub(1);
+            let said = Arc::new(Mutex::new(Vec::<String>::new()));
+            let warn: Warn = {
+                let said = Arc::clone(&said);
+                Arc::new(move |words: &str| said.lock().unwrap().push(words.to_owned()))
+            };
+            // A process that does not tell this sink may have written on meanwhile.
+            if grows_before {
+                let mut other = Tracker::begin(folder.path(), started("x"), Some(done), vec![], &silent()).unwrap();
+                (done + 1..=100).for_each(|step| other.metrics(at(step)).unwrap());
+            }
+            let done = if grows_before { 100 } else { done };
+            let resumed = (kept_lines > 0).then_some(done);
+            let sinks: Vec<Box<dyn Sink>> = vec![Box::new(sink.clone())];
+            let mut tracker = Tracker::begin(folder.path(), started("b"), resumed, sinks, &warn).unwrap();
+            (done + 1..=done + 30).for_each(|step| tracker.metrics(at(step)).unwrap());
+            assert_eq!(tracker.end(9, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap(), []);
+            let heard = sink.0.lock().unwrap();
+            let new: Vec<u64> = heard.steps.iter().copied().filter(|step| *step > 30).collect();
+            if kept_lines > 0 {
+                let mut steps = heard.steps.clone();
+                steps.dedup();
+                assert!(steps.iter().copied().eq(1..=done + 30), "{kept_lines}: {steps:?}");
+                assert_eq!(new.len() as u64, done, "{kept_lines}");
+            } else {
+                assert!(heard.steps.iter().copied().eq((1..=30).chain(1..=30)), "{:?}", heard.steps);
+                assert_eq!(
+                    (&heard.runs[..], &heard.ends[..1]),
+                    (&["a".into(), "b".into()][..], &[RunState::Stopped][..])
+                );
+            }
+            assert_eq!(heard.ends.last(), Some(&RunState::Finished));
+            let said = said.lock().unwrap();
+            let word = if grows_before { "is another than was told" } else { "are lost" };
+            assert!(said.iter().any(|words| words.contains("fragile") && words.contains(word)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_position_keeps_the_checksum_of_the_line_that_it_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(unheard(folder.path(), "a", 3));
+        let spool = Spool::path_in(folder.path());
+        let length = std::fs::metadata(&spool).unwrap().len();
+        let line = super::super::spool::checksum_before(&spool, length).unwrap().unwrap();
+        sync(folder.path(), vec![Box::new(Fragile::default())]).unwrap();
+        let kept = folder.path().join(super::super::FOLDER).join("fragile.json");
+        let position: serde_json::Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
+        assert_eq!((position["offset"].as_u64(), position["line"].as_str()), (Some(length), Some(line.as_str())));
+    }
+
+    #[test]
+    fn a_file_that_is_refused_is_said_and_the_end_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = Fragile::default();
+        sink.0.lock().unwrap().refuses = Some("network.bin");
+        let mut tracker = unheard(folder.path(), "a", 3);
+        for path in ["config.json", "network.bin", "report.html"] {
+            tracker.artefact(Artefact { at_ms: 4, path: path.into() }).unwrap();
+        }
+        tracker.end(5, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap();
+        let [found] = &sync(folder.path(), vec![Box::new(sink.clone())]).unwrap()[..] else { panic!("one sink") };
+        assert_eq!((&found.told, found.notes.len()), (&Ok(8), 1));
+        assert!(found.notes[0].contains("network.bin: 413"), "{:?}", found.notes);
+        let heard = sink.0.lock().unwrap();
+        assert_eq!(
+            (&heard.files[..], &heard.ends[..]),
+            (&["config.json".into(), "report.html".into()][..], &[RunState::Finished][..])
+        );
     }
 }

@@ -3,9 +3,15 @@
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use crate::LearnError;
+
+/// How often a folder that is held is tried again, and how far apart: whoever asks [`RunFolder::is_held`] holds it for an instant.
+const TRIES: u32 = 30;
+const APART: Duration = Duration::from_millis(10);
 
 /// The folder, locked until dropped where it is this process's.
 #[derive(Debug)]
@@ -17,17 +23,23 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder where it is not there, and locks it.
     ///
-    /// Errors: [`LearnError::Locked`] where another process holds it; [`LearnError::File`].
+    /// Errors: [`LearnError::Locked`] where another process holds it for longer than it takes to ask for it; [`LearnError::File`].
     pub fn open(path: &Path) -> Result<Self, LearnError> {
         fs::create_dir_all(path).map_err(|error| LearnError::file(path, format!("cannot be made: {error}")))?;
         let lock_path = path.join("run.lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| LearnError::file(&lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), lock: Some(lock) }),
-            Err(TryLockError::WouldBlock) => Err(LearnError::Locked { path: path.into() }),
-            Err(TryLockError::Error(error)) => Err(LearnError::file(&lock_path, format!("cannot be locked: {error}"))),
+        for tries_left in (0..TRIES).rev() {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.into(), lock: Some(lock) }),
+                Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(APART),
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => {
+                    return Err(LearnError::file(&lock_path, format!("cannot be locked: {error}")));
+                }
+            }
         }
+        Err(LearnError::Locked { path: path.into() })
     }
 
     /// Whether a process holds the folder now.
@@ -87,5 +99,29 @@ impl RunFolder {
     /// Where the config is.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_asked_about_can_be_opened_and_one_that_is_held_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(RunFolder::open(folder.path()).unwrap());
+        // As another process holds it that asks whether it is held.
+        let asked = File::open(folder.path().join("run.lock")).unwrap();
+        asked.lock_shared().unwrap();
+        let asking = thread::spawn(move || {
+            thread::sleep(4 * APART);
+            drop(asked);
+        });
+        let held = RunFolder::open(folder.path()).unwrap();
+        asking.join().unwrap();
+        assert!(RunFolder::is_held(folder.path()));
+        assert!(matches!(RunFolder::open(folder.path()), Err(LearnError::Locked { .. })));
+        drop(held);
+        assert!(!RunFolder::is_held(folder.path()));
     }
 }

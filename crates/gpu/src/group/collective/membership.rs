@@ -18,7 +18,7 @@ pub struct Membership {
     pub master_port: u16,
     /// The same on every rank of a run; a rank of another run is refused.
     pub run_id: String,
-    /// The longest that the ranks may take to meet, and after that the longest that a neighbour may stand still.
+    /// The longest that the ranks may take to meet, and after that the longest that a neighbour may be silent.
     pub time_limit: Duration,
 }
 

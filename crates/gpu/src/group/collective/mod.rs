@@ -11,6 +11,7 @@ mod rendezvous;
 mod ring;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytemuck::Pod;
 
@@ -157,6 +158,19 @@ impl Collective {
     /// As for [`Collective::all_reduce_sum`].
     pub fn barrier(&mut self) -> Result<(), CollectiveError> {
         self.all_gather(&[]).map(|_| ())
+    }
+
+    /// Tells the neighbours that this rank is alive, though it is busy with something else: whoever calls nothing for long calls this every
+    /// [`Self::beat_every`], so that those who wait for it in an operation do not give it up.
+    pub fn beat(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            ring.beat();
+        }
+    }
+
+    /// How often [`Self::beat`] is to be called: four times within the time limit.
+    pub fn beat_every(&self) -> Duration {
+        self.ring.as_ref().map_or(Duration::MAX, Ring::beat_every)
     }
 
     /// Agrees with the neighbours on what comes, does it, and remembers a failure.

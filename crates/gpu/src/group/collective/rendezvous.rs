@@ -16,7 +16,7 @@ use super::ring::Ring;
 use super::{CollectiveError, Membership};
 
 /// First word of everything said here: what it is, and the version of the wire.
-const PROTOCOL: &str = "zomma-collective-1";
+const PROTOCOL: &str = "zomma-collective-2";
 /// A stranger may keep a listener waiting this long.
 const HELLO_LIMIT: Duration = Duration::from_secs(2);
 /// Between two attempts to reach a master that does not listen yet.

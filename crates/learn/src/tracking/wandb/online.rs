@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::super::{Artefact, Point, RunState, Secret, Sink, SinkError, Started, http::Http};
 use super::{history_values, run_id};
 
+type Map = serde_json::Map<String, Value>;
+
 const UPSERT: &str = "mutation UpsertBucket($name: String!, $project: String, $entity: String, $displayName: String, $config: JSONString, \
     $host: String, $commit: String) { upsertBucket(input: { name: $name, modelName: $project, entityName: $entity, displayName: $displayName, \
     config: $config, host: $host, commit: $commit }) { bucket { name project { name entity { name } } } } }";
@@ -33,7 +35,8 @@ pub struct WandbServer {
     run: String,
     /// Lines of the history that are there; not known of a run that another process began.
     lines: Option<u64>,
-    last: Point,
+    /// What this process told last.
+    last: Option<Point>,
 }
 
 impl WandbServer {
@@ -42,7 +45,7 @@ impl WandbServer {
     /// Errors: an address that is none.
     pub fn new(config: WandbConfig) -> Result<Self, SinkError> {
         let http = Http::new(&config.address, Secret::Basic("api".into(), config.key))?;
-        Ok(Self { http, entity: config.entity, run: String::new(), lines: None, last: Point::default() })
+        Ok(Self { http, entity: config.entity, run: String::new(), lines: None, last: None })
     }
 
     fn graphql(&self, query: &str, variables: &Value) -> Result<Value, SinkError> {
@@ -54,32 +57,36 @@ impl WandbServer {
         }
     }
 
-    /// How many lines the server has, and the last step in them.
-    fn standing(&self) -> Result<(u64, Option<u64>), SinkError> {
+    /// How many lines the server has, and its summary.
+    fn standing(&self) -> Result<(u64, Map), SinkError> {
         let mut parts = self.run.splitn(3, '/');
         let mut part = || parts.next().unwrap_or_default();
         let variables = json!({ "entity": part(), "project": part(), "name": part() });
         let found = self.graphql(STATUS, &variables)?;
         let bucket = &found["model"]["bucket"];
-        let summary: Value =
-            bucket["summaryMetrics"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        Ok((bucket["historyLineCount"].as_u64().unwrap_or(0), summary["_step"].as_u64()))
+        let summary = bucket["summaryMetrics"].as_str().and_then(|text| serde_json::from_str(text).ok());
+        Ok((bucket["historyLineCount"].as_u64().unwrap_or(0), summary.unwrap_or_default()))
     }
 
     fn stream(&self, body: &Value) -> Result<(), SinkError> {
         self.http.post(&format!("files/{}/file_stream", self.run), body)?.good("file_stream").map(drop)
     }
+}
 
-    fn summary(&self, more: &[(&str, f64)]) -> Value {
-        let mut values = history_values(&self.last);
-        values.extend(more.iter().map(|(name, value)| (format!("final.{name}"), json!(value))));
-        json!({ "offset": 0, "content": [Value::Object(values).to_string()] })
-    }
+/// A summary as the file stream takes it, with what came of the run.
+fn summary(mut values: Map, more: &[(&str, f64)]) -> Value {
+    values.extend(more.iter().map(|(name, value)| (format!("final.{name}"), json!(value))));
+    json!({ "offset": 0, "content": [Value::Object(values).to_string()] })
 }
 
 impl Sink for WandbServer {
     fn name(&self) -> &'static str {
         "wandb"
+    }
+
+    fn destination(&self) -> String {
+        let entity = self.entity.as_deref().map_or(String::new(), |entity| format!(" {entity}"));
+        format!("{}{entity}", self.http.shown())
     }
 
     fn started(&mut self, run: &Started) -> Result<String, SinkError> {
@@ -106,7 +113,7 @@ impl Sink for WandbServer {
             return Err(SinkError::Refused("graphql: upsertBucket names no run".into()));
         };
         self.run = format!("{entity}/{project}/{name}");
-        self.lines = None;
+        (self.lines, self.last) = (None, None);
         Ok(self.run.clone())
     }
 
@@ -118,18 +125,22 @@ impl Sink for WandbServer {
         Ok(())
     }
 
-    fn metrics(&mut self, points: &[Point], _again: bool) -> Result<(), SinkError> {
-        let (lines, there) = match self.lines {
+    fn metrics(&mut self, points: &[Point], again: bool) -> Result<(), SinkError> {
+        let (lines, there) = match self.lines.filter(|_| !again) {
             Some(lines) => (lines, None),
-            None => self.standing()?,
+            None => {
+                let (lines, summary) = self.standing()?;
+                (lines, summary.get("_step").and_then(Value::as_u64))
+            }
         };
         self.lines = Some(lines);
         let new: Vec<&Point> = points.iter().filter(|point| there.is_none_or(|there| there < point.step)).collect();
         let Some(last) = new.last() else { return Ok(()) };
-        self.last = (*last).clone();
+        let values = history_values(last);
+        self.last = Some((*last).clone());
         let content: Vec<String> = new.iter().map(|point| Value::Object(history_values(point)).to_string()).collect();
         let history = json!({ "offset": lines, "content": content });
-        let files = json!({ "wandb-history.jsonl": history, "wandb-summary.json": self.summary(&[]) });
+        let files = json!({ "wandb-history.jsonl": history, "wandb-summary.json": summary(values, &[]) });
         self.stream(&json!({ "files": files }))?;
         self.lines = Some(lines + new.len() as u64);
         Ok(())
@@ -139,9 +150,14 @@ impl Sink for WandbServer {
         Ok(())
     }
 
-    fn ended(&mut self, _at_ms: i64, state: RunState, summary: &[(&str, f64)]) -> Result<(), SinkError> {
+    fn ended(&mut self, _at_ms: i64, state: RunState, more: &[(&str, f64)]) -> Result<(), SinkError> {
         let exit = u8::from(state != RunState::Finished);
-        self.stream(&json!({ "files": { "wandb-summary.json": self.summary(summary) } }))?;
+        // The file is replaced: of a run whose numbers another process told it begins with what is there.
+        let values = match &self.last {
+            Some(last) => history_values(last),
+            None => self.standing()?.1,
+        };
+        self.stream(&json!({ "files": { "wandb-summary.json": summary(values, more) } }))?;
         self.stream(&json!({ "complete": true, "exitcode": exit }))
     }
 }

@@ -117,3 +117,34 @@ fn lines_are_there_once_though_answers_are_lost_and_the_process_is_another() {
     assert_eq!((mock.exit, mock.upserts, mock.authorised), (Some(0), 1, true));
     assert!(mock.summary.contains("\"final.price_rmse\":0.5"), "{}", mock.summary);
 }
+
+#[test]
+fn an_end_that_is_told_alone_keeps_the_summary_that_is_there() {
+    let mock = Arc::new(Mutex::new(Mock::default()));
+    let config = WandbConfig { address: serve(&mock), key: "secret".into(), entity: None };
+    let started = Started { id: "0a1b2c3d4e".into(), experiment: "tests".into(), ..Started::default() };
+    let mut first = WandbServer::new(config.clone()).unwrap();
+    let run = first.started(&started).unwrap();
+    let point = Point { at_ms: 1000, step: 7, values: [("loss".into(), 0.25)].into() };
+    first.metrics(&[point], false).unwrap();
+    let mut second = WandbServer::new(config).unwrap();
+    second.attach(&run);
+    second.ended(2000, RunState::Finished, &[("price_rmse", 0.5)]).unwrap();
+    let summary: Value = serde_json::from_str(&mock.lock().unwrap().summary).unwrap();
+    let found = (&summary["loss"], &summary["_step"], &summary["final.price_rmse"]);
+    assert_eq!(found, (&json!(0.25), &json!(7), &json!(0.5)), "{summary}");
+}
+
+#[test]
+fn points_that_may_be_there_are_told_once_batch_by_batch() {
+    let mock = Arc::new(Mutex::new(Mock::default()));
+    let config = WandbConfig { address: serve(&mock), key: "secret".into(), entity: None };
+    let started = Started { id: "0a1b2c3d4e".into(), experiment: "tests".into(), ..Started::default() };
+    let point = |step: u64| Point { at_ms: 1000, step, values: [("loss".into(), step as f64)].into() };
+    let mut server = WandbServer::new(config).unwrap();
+    server.started(&started).unwrap();
+    server.metrics(&[point(1), point(2), point(3), point(4)], false).unwrap();
+    server.metrics(&[point(1), point(2)], true).unwrap();
+    server.metrics(&[point(3), point(4), point(5)], true).unwrap();
+    assert_eq!(mock.lock().unwrap().lines.len(), 5);
+}
