@@ -1,12 +1,14 @@
 //! Rows of one kind, valued by its engine.
 
+use std::convert::Infallible;
+
 use rayon::prelude::*;
 use zomma_base::{ExerciseStyle, Status};
 
 use super::{Kind, Method, Order, Parameter, Results, Settings, Table, models};
 use crate::{
     american,
-    black::{self, Greek, GreekColumns, Row},
+    black::{self, Greek, GreekColumns, Row, RowColumns},
     displaced::{self, Underlying},
     finite_difference::{self, Contract},
     fourier,
@@ -40,7 +42,19 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
                 price.map(price_alone).map_err(|fault| as_given(fault, underlying))
             });
         }
-        Kind::American(underlying) => american_rows(underlying, table, order, settings, &mut results),
+        Kind::American(underlying) => {
+            let engine = |rows: &RowColumns<'_>, accuracy: &_, wanted: American<'_>, status: &mut [Status]| {
+                match wanted {
+                    American::Price(out) => american::price_batch(rows, accuracy, out, status),
+                    American::Greeks(out) => american::greeks_batch(rows, accuracy, out, status),
+                }
+                Ok(())
+            };
+            let never: Result<Results, Infallible> = evaluate_american(underlying, table, order, settings, engine);
+            match never {
+                Ok(all) => results = all,
+            }
+        }
         Kind::FiniteDifference(exercise, underlying) => {
             let row = |i| finite_difference_row(&row_of(table, i, underlying), exercise, underlying, order);
             with_errors(order, &mut results, row);
@@ -184,17 +198,38 @@ fn price_alone(price: f64) -> Quantities {
     quantities
 }
 
-fn american_rows(underlying: Underlying, table: &Table, order: Order, settings: &Settings, results: &mut Results) {
+/// What is wanted of a batch of American options.
+#[derive(Debug)]
+pub enum American<'a> {
+    /// As [`american::price_batch`].
+    Price(&'a mut [f64]),
+    /// As [`american::greeks_batch`].
+    Greeks(&'a mut GreekColumns),
+}
+
+/// Values American rows; `engine` values a batch of them by the boundary, on the CPU or on a device. Under [`Method::Auto`] the tree gives
+/// prices where the boundary's method does not go.
+///
+/// # Errors
+/// The engine's.
+pub fn evaluate_american<E>(
+    underlying: Underlying,
+    table: &Table,
+    order: Order,
+    settings: &Settings,
+    engine: impl FnOnce(&RowColumns<'_>, &american::Accuracy, American<'_>, &mut [Status]) -> Result<(), E>,
+) -> Result<Results, E> {
+    let mut results = Results::empty(order, table.len());
     let mut rows = table.columns();
     if underlying == Underlying::Forward {
         rows.dividend_yield = rows.risk_free_rate;
     }
     let accuracy = settings.accuracy.scheme();
     if order == Order::None {
-        american::price_batch(&rows, accuracy, &mut results.columns[0], &mut results.status);
+        engine(&rows, accuracy, American::Price(&mut results.columns[0]), &mut results.status)?;
     } else {
         let mut all = GreekColumns::zeros(table.len());
-        american::greeks_batch(&rows, accuracy, &mut all, &mut results.status);
+        engine(&rows, accuracy, American::Greeks(&mut all), &mut results.status)?;
         let quantities = |i: usize| {
             let mut quantities: Quantities = Greek::ALL.map(|greek| all.column(greek)[i]);
             as_of_forward(&mut quantities, &rows.row(i), underlying, false);
@@ -215,6 +250,7 @@ fn american_rows(underlying: Underlying, table: &Table, order: Order, settings: 
         }
         *status = as_given(*status, underlying);
     }
+    Ok(results)
 }
 
 fn finite_difference_row(

@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use engines::evaluate_kind;
+pub use engines::{American, evaluate_american, evaluate_kind};
 pub use evaluate::{Results, evaluate, evaluate_with};
 pub use kind::Kind;
 pub use model::{ModelName, Parameter};
