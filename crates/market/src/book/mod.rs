@@ -186,7 +186,7 @@ impl Sink for Books {
     }
 
     #[inline(always)]
-    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
-        self.fetch(step, instrument.0, order_id);
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        self.fetch(step, instrument.0, known)
     }
 }

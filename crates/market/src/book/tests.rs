@@ -204,7 +204,8 @@ fn fetching_ahead_reads_nothing_that_is_not_there() {
         }
         for step in [Step::Far, Step::Near, Step::Next] {
             for instrument in [0, 1, u32::MAX] {
-                (0..200).for_each(|order_id| books.ahead(step, InstrumentId(instrument), order_id));
+                let known = (0..200).chain([u64::from(u32::MAX), u64::MAX]);
+                known.for_each(|known| drop(books.ahead(step, InstrumentId(instrument), known)));
             }
         }
     }
