@@ -128,7 +128,7 @@ fn what_is_wrong_with_a_contract_is_said_by_row_with_what_is_allowed() {
     let rows = [
         (",,,,,,,,,,", "ok", ""),
         (",barrier,,,,,,,,,", "bad_payoff", "payoff = \"barrier\"; allowed: vanilla; cash_or_nothing"),
-        (",,knock_out,90,,,,,,,", "bad_barrier_type", "barrier_type = \"knock_out\"; allowed: down_and_out"),
+        (",,knock_out,90,,,,,,,", "bad_barrier_type", "barrier_type = \"knock_out\", payoff = \"\"; allowed: down_and_out"),
         (",,,90,,,,,,,", "bad_barrier_type", ""),
         (",,down_and_out,101,,,,,,,", "barrier_hit", "barrier = \"101\""),
         (",,double_out,90,,,,,,,", "bad_barrier", "barrier_upper = \"\""),
@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_contract_is_said_by_row_with_what_is_allowed() {
         ("american,,,,,,,,0.2,,", "bad_exercise_times", ""),
         ("bermudan,,,,,,,,0.6,,", "bad_exercise_times", ""),
         (",,,,,,,,,0.6:1,", "dividend_after_expiry", "dividends = \"0.6:1\""),
-        (",,,,,,,,,0.2:-1,", "bad_dividend", "dividends = \"0.2:-1\"; allowed: time_years:amount"),
+        (",,,,,,,,,0.2:-1,", "bad_dividend", "dividends = \"0.2:-1\", payoff = \"\"; allowed: time_years:amount"),
         (",,,,,,,,,0.2:120,", "dividend_above_spot", ""),
         ("american,floating_lookback,,,,,,,,,", "bad_exercise_style", ""),
         (",cash_or_nothing,,,,,,,,,-5", "bad_cash", "cash_amount = \"-5\""),

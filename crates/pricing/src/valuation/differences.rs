@@ -44,17 +44,19 @@ pub(super) struct Room {
 }
 
 /// Weights at places in units of a step: of the first and of the second derivative.
-struct Stencil {
-    places: [f64; 5],
-    first: [f64; 5],
-    second: [f64; 5],
+pub(super) struct Stencil {
+    pub places: [f64; 5],
+    pub first: [f64; 5],
+    pub second: [f64; 5],
 }
 
-const CENTRAL: Stencil = Stencil {
+/// Around the middle.
+pub(super) const CENTRAL: Stencil = Stencil {
     places: [-2.0, -1.0, 0.0, 1.0, 2.0],
     first: [1.0 / 12.0, -8.0 / 12.0, 0.0, 8.0 / 12.0, -1.0 / 12.0],
     second: [-1.0 / 12.0, 16.0 / 12.0, -30.0 / 12.0, 16.0 / 12.0, -1.0 / 12.0],
 };
+/// To one side.
 const FORWARD: Stencil = Stencil {
     places: [0.0, 1.0, 2.0, 3.0, 4.0],
     first: [-25.0 / 12.0, 48.0 / 12.0, -36.0 / 12.0, 16.0 / 12.0, -3.0 / 12.0],

@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 use zomma_base::{ExerciseStyle, Status};
 
-use super::{Accuracy, Kind, Method, Order, Parameter, Results, Settings, Table, contracts, dividends, models};
+use super::{
+    Accuracy, Kind, Method, Order, Parameter, Results, Settings, Table, by_volatility, contracts, dividends, models,
+};
 use crate::{
     american,
     black::{self, Greek, GreekColumns, Row},
@@ -128,27 +130,17 @@ fn displaced_rows(model: displaced::Model, table: &Table, order: Order, results:
 }
 
 fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &mut Results) {
-    let model: Vec<fourier::Model> =
-        (0..table.len()).map(|row| models::by_characteristic_function(table, row)).collect();
-    let columns = fourier::Columns {
-        model: &model,
-        option_type: &table.option_type,
-        spot: &table.spot,
-        strike: &table.strike,
-        expiry_years: &table.expiry_years,
-        risk_free_rate: &table.risk_free_rate,
-        dividend_yield: match underlying {
-            Underlying::Spot => &table.dividend_yield,
-            Underlying::Forward => &table.risk_free_rate,
-        },
-    };
     if order == Order::None {
+        let model = fourier_models(table);
+        let columns = fourier_columns(underlying, table, &model);
         fourier::price_batch(&columns, &mut results.columns[0], &mut results.status);
     } else {
-        let mut all: Vec<Vec<f64>> = vec![vec![f64::NAN; table.len()]; Greek::ALL.len()];
-        let mut out = all.iter_mut();
-        let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
-        fourier::greeks_batch(&columns, out, &mut results.status);
+        let greeks = |table: &Table| fourier_greeks(underlying, table);
+        let (mut all, status) = greeks(table);
+        results.status = status;
+        if order >= Order::Second {
+            by_volatility::add(table, &mut all, greeks);
+        }
         let row = |(i, &status): (usize, &Status)| {
             let mut quantities: Quantities = std::array::from_fn(|greek| all[greek][i]);
             as_of_forward(&mut quantities, &row_of(table, i, underlying), underlying, true);
@@ -160,6 +152,36 @@ fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &m
         }
     }
     results.status.iter_mut().for_each(|status| *status = as_given(*status, underlying));
+}
+
+fn fourier_models(table: &Table) -> Vec<fourier::Model> {
+    (0..table.len()).map(|row| models::by_characteristic_function(table, row)).collect()
+}
+
+fn fourier_columns<'a>(underlying: Underlying, table: &'a Table, model: &'a [fourier::Model]) -> fourier::Columns<'a> {
+    fourier::Columns {
+        model,
+        option_type: &table.option_type,
+        spot: &table.spot,
+        strike: &table.strike,
+        expiry_years: &table.expiry_years,
+        risk_free_rate: &table.risk_free_rate,
+        dividend_yield: match underlying {
+            Underlying::Spot => &table.dividend_yield,
+            Underlying::Forward => &table.risk_free_rate,
+        },
+    }
+}
+
+/// What the series makes, by quantity and row, and statuses.
+fn fourier_greeks(underlying: Underlying, table: &Table) -> (Vec<Vec<f64>>, Vec<Status>) {
+    let model = fourier_models(table);
+    let mut all: Vec<Vec<f64>> = vec![vec![f64::NAN; table.len()]; Greek::ALL.len()];
+    let mut status = vec![Status::Ok; table.len()];
+    let mut out = all.iter_mut();
+    let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
+    fourier::greeks_batch(&fourier_columns(underlying, table, &model), out, &mut status);
+    (all, status)
 }
 
 fn integral(table: &Table, i: usize, underlying: Underlying, order: Order) -> Result<Quantities, Status> {

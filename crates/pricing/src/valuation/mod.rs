@@ -3,6 +3,7 @@
 //! A row says its model, its style and whether it stands on a forward; [`Kind`] is what follows from that, the engine that values it.
 //! [`evaluate`] gathers the rows of each kind, values them as one batch of that engine, and puts the results back.
 
+mod by_volatility;
 mod contracts;
 mod differences;
 mod dividends;

@@ -263,6 +263,61 @@ fn heston_has_american_options_barriers_and_dividends_on_the_grid() {
     assert_eq!(grid.status[4], Status::BadMethod);
 }
 
+/// Without jumps, and without a volatility of variance that reverts to where it is, they are Black's own.
+#[test]
+fn the_series_has_its_greeks_by_volatility() {
+    let mut table = calls(vec![Terms::default(); 4]);
+    table.terms = Vec::new();
+    table.strike = vec![90.0, 110.0, 95.0, 95.0];
+    table.model = vec![ModelName::Merton, ModelName::Kou, ModelName::Heston, ModelName::Bsm];
+    for (parameter, value) in [
+        (Parameter::JumpIntensity, 0.0),
+        (Parameter::JumpMean, -0.1),
+        (Parameter::JumpStd, 0.1),
+        (Parameter::JumpUpProbability, 0.4),
+        (Parameter::JumpUpRate, 10.0),
+        (Parameter::JumpDownRate, 5.0),
+        (Parameter::V0, 0.0625),
+        (Parameter::Kappa, 2.0),
+        (Parameter::ThetaV, 0.04),
+        (Parameter::SigmaV, 0.4),
+        (Parameter::RhoV, -0.6),
+    ] {
+        table.parameters[parameter as usize] = vec![value; 4];
+    }
+    let results = evaluate(&table, Order::All, &Settings::default());
+    assert_eq!(results.status, [Status::Ok; 4]);
+    for row in [0, 1] {
+        let wanted = black::scalar::greeks(&table.columns().row(row), black::Model::Bsm).unwrap();
+        for (greek, tolerance) in [(Greek::Vomma, 1e-5), (Greek::Veta, 1e-5), (Greek::Ultima, 1e-4)] {
+            let (got, wanted) = (results.columns[greek as usize][row], wanted[greek as usize]);
+            assert!((got - wanted).abs() < tolerance * wanted.abs().max(100.0), "{row} {greek:?}: {got}, not {wanted}");
+        }
+    }
+    // Heston's by second and third differences of its price alone, of another engine.
+    let price = |root: f64, years: f64| {
+        let model = crate::fourier::Model::Heston(crate::fourier::Heston {
+            v0: root * root,
+            ..super::models::heston(&table, 2)
+        });
+        let slice =
+            crate::fourier::Slice { spot: 100.0, expiry_years: years, risk_free_rate: 0.08, dividend_yield: 0.04 };
+        crate::fourier::twin::price(&model, &slice, OptionType::Call, 95.0).unwrap()
+    };
+    let h = 0.01;
+    let at = |place: f64| price(0.25 + place * h, 0.5);
+    let vomma = (at(1.0) - 2.0 * at(0.0) + at(-1.0)) / (h * h);
+    let ultima = (at(2.0) - 2.0 * at(1.0) + 2.0 * at(-1.0) - at(-2.0)) / (2.0 * h * h * h);
+    let corner = |a: f64, b: f64| price(0.25 + a * h, 0.5 + b * h);
+    let veta = -(corner(1.0, 1.0) - corner(1.0, -1.0) - corner(-1.0, 1.0) + corner(-1.0, -1.0)) / (4.0 * h * h);
+    for (greek, wanted) in [(Greek::Vomma, vomma), (Greek::Veta, veta), (Greek::Ultima, ultima)] {
+        let got = results.columns[greek as usize][2];
+        assert!((got - wanted).abs() < 5e-3 * wanted.abs().max(10.0), "{greek:?}: {got}, not {wanted}");
+    }
+    let first = evaluate(&table, Order::First, &Settings::default());
+    assert_eq!(first.columns[1], results.columns[1], "what is not asked for costs nothing and changes nothing");
+}
+
 #[test]
 fn what_no_engine_values_is_named() {
     let hit = barrier(BarrierType::UpAndOut, 99.0, f64::NAN, 0.0);
