@@ -29,8 +29,10 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
         (None, Some((order, units))) => {
             let mut results = values(&request.table, order, plan)?;
             in_units(&mut results, order, units);
-            if plan.settings.method.error_column().is_some() {
-                let error = std::mem::take(&mut results.error);
+            if plan.error_column.is_some() {
+                let mut error = std::mem::take(&mut results.error);
+                // Where no row's engine states one.
+                error.resize(results.status.len(), f64::NAN);
                 results.columns.push(error);
             }
             results

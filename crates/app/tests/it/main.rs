@@ -9,6 +9,7 @@ mod book;
 mod browser;
 mod contract;
 mod deploy;
+mod exotics;
 mod features;
 mod gpu_bench;
 mod gpu_config;
