@@ -2,7 +2,7 @@
 //!
 //! The CPU decides what kind of row each is, so that statuses are one and the same on every device, and adds the European value. Boundaries
 //! and premiums are the device's: five numbers a put go up, four and a flag come down. A put whose Newton steps do not settle is left to
-//! the CPU, and so is every put of a scheme that a block's shared memory does not hold (`Accuracy::high_precision`).
+//! the CPU, and so is every put of a scheme that a block's shared memory does not hold (`Accuracy::high_precision` at a yield above the rate).
 
 mod guess_kernel;
 mod kernel;
