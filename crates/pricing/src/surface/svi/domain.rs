@@ -334,6 +334,17 @@ mod tests {
         assert!(!ssvi(theta, phi, rho).butterfly().is_free);
     }
 
+    #[test]
+    fn only_the_part_of_the_line_that_is_asked_for_must_be_free() {
+        // Vogt's g is below zero from about k = 0.65 to 1.25.
+        assert!(VOGT.is_g_certainly_positive([-1.0, 0.6]) && VOGT.is_g_certainly_positive([1.3, 2.0]));
+        assert!(!VOGT.is_g_certainly_positive([-1.0, 0.9]) && !VOGT.is_g_certainly_positive([0.85, 0.9]));
+        assert!(
+            !VOGT.is_g_certainly_positive([0.9, 0.9])
+                && !Svi { a: f64::NAN, ..VOGT }.is_g_certainly_positive([0.0, 0.1])
+        );
+    }
+
     proptest! {
         #[test]
         fn the_decision_agrees_with_a_fine_grid(
@@ -351,6 +362,22 @@ mod tests {
             if least > 1e-6 && svi.wing_slopes().into_iter().all(|slope| slope < 2.0 - 1e-3) {
                 prop_assert!(found.is_free, "{svi:?} {found:?} {least}");
             }
+        }
+
+        #[test]
+        fn what_is_certain_is_so_on_a_fine_grid(
+            b in 0.005_f64..1.2, rho in -0.99_f64..0.99, m in -0.5_f64..0.5, sigma in 0.003_f64..1.0, level in 1e-3_f64..0.3,
+            low in -4.0_f64..0.5, span in 0.1_f64..4.0
+        ) {
+            let svi = Svi { a: level - b * sigma * (1.0 - rho * rho).sqrt(), b, rho, m, sigma };
+            let range = [low, low + span];
+            let u = range.map(|k| ((k - m) / sigma).asinh());
+            let least = (0..=20_000)
+                .map(|i| svi.durrleman_g(m + sigma * (u[0] + (u[1] - u[0]) * f64::from(i) / 20_000.0).sinh()))
+                .fold(f64::INFINITY, f64::min);
+            let is_certain = svi.is_g_certainly_positive(range);
+            prop_assert!(least > 0.0 || !is_certain, "{svi:?} {range:?} {least}");
+            prop_assert!(least < 1e-3 || is_certain, "{svi:?} {range:?} {least}");
         }
 
         #[test]
