@@ -22,6 +22,7 @@ pub mod chain;
 pub mod container;
 pub mod dbn;
 pub mod decimal;
+pub mod device;
 pub mod event;
 pub mod features;
 pub mod feed;

@@ -9,6 +9,7 @@
 //! the latest time seen.
 
 mod arguments;
+mod clock;
 pub mod correlation;
 pub mod depth;
 mod error;
@@ -17,6 +18,7 @@ pub mod impact;
 pub mod indicators;
 pub mod integrated_ofi;
 pub mod kyle;
+pub mod liquidity;
 mod matrix;
 pub mod microprice;
 pub mod ofi;
@@ -24,6 +26,7 @@ pub mod realised;
 pub mod realised_kernel;
 pub mod registry;
 mod registry_bars;
+mod registry_liquidity;
 pub mod regression;
 pub mod returns;
 pub mod set;
@@ -38,8 +41,11 @@ pub mod window;
 #[cfg(test)]
 mod lobster;
 
+pub(crate) use clock::Clock;
 pub use error::FeatureError;
 pub use set::FeatureSet;
+pub(crate) use shared::{Form, OfBook};
+pub(crate) use stream::is_of_book;
 pub use stream::{FeatureStream, Times};
 pub use units::{Lots, Units};
 

@@ -92,6 +92,15 @@ impl FeatureSet {
     ///
     /// Those of [`FeatureSet::parse`].
     pub fn parse_in(features: &str, units: Units) -> Result<Self, FeatureError> {
+        Self::of(Self::made(features, units)?)
+    }
+
+    /// How each of the features named is found, with its name as it was written.
+    pub(crate) fn forms(features: &str, units: Units) -> Result<Vec<(String, Form)>, FeatureError> {
+        Ok(Self::made(features, units)?.into_iter().map(|(member, form)| (member.name, form)).collect())
+    }
+
+    fn made(features: &str, units: Units) -> Result<Vec<(Member, Form)>, FeatureError> {
         let mut members: Vec<(Member, Form)> = Vec::new();
         for written in features.split(',').map(str::trim) {
             let (name, mut arguments) = Arguments::split(written, units);
@@ -105,7 +114,7 @@ impl FeatureSet {
             }
             members.push((Member { name: written.to_owned(), info }, form));
         }
-        Self::of(members)
+        Ok(members)
     }
 
     fn of(made: Vec<(Member, Form)>) -> Result<Self, FeatureError> {
