@@ -29,6 +29,10 @@ impl Books {
     /// Applies events in turn, as [`apply`](Self::apply) does each: memory that later ones will touch is fetched while earlier ones are applied,
     /// which pays where the books are larger than the processor's cache.
     pub fn apply_all(&mut self, events: &[Event]) {
+        if !self.fetches_ahead {
+            events.iter().for_each(|event| drop(self.apply(event)));
+            return;
+        }
         let of = |event: &Event| (event.instrument.0, Self::looks_for(event));
         let mut kept = [(0, 0); KEPT];
         let mut later = events.iter();

@@ -11,6 +11,7 @@
 mod arguments;
 pub mod correlation;
 pub mod depth;
+mod depths;
 mod error;
 pub mod hawkes;
 pub mod impact;
@@ -38,9 +39,10 @@ pub mod window;
 #[cfg(test)]
 mod lobster;
 
+pub use depths::{DepthStream, Next, Times};
 pub use error::FeatureError;
 pub use set::FeatureSet;
-pub use stream::{FeatureStream, Times};
+pub use stream::FeatureStream;
 pub use units::{Lots, Units};
 
 use crate::event::Side;

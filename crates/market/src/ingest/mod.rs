@@ -66,27 +66,36 @@
 
 mod channel;
 mod conflate;
+mod feature_pipeline;
 mod file;
 mod handlers;
+#[cfg(test)]
+mod held_up;
+mod inbox;
 mod merge;
 pub mod metrics;
+mod outbox;
 mod pipeline;
 mod reader;
 pub mod ring;
 mod soup;
 mod soup_server;
+mod stamps;
 mod tcp;
 mod udp;
 
 pub use channel::{Outlet, Receiver, Sender, UnknownRule, WhenFull, channel};
 pub use conflate::Conflator;
+pub use feature_pipeline::pipelined_features;
 pub use file::FileBytes;
 pub use handlers::{MoldHandler, StreamHandler};
 pub use merge::{Merge, Merged, Source};
+pub use outbox::UdpSender;
 pub use pipeline::pipelined;
 pub use reader::{Clock, Handler, Origin, Reader};
 pub use soup::SoupHandler;
 pub use soup_server::{ServerMetrics, SoupServer, SoupServerSettings};
+pub use stamps::ReceiveTime;
 pub use tcp::{Backoff, TcpSettings, read_tcp};
 pub use udp::{UdpLine, UdpSettings, read_udp};
 
