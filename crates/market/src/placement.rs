@@ -141,7 +141,7 @@ fn prefer_memory_of(node: u32) -> io::Result<()> {
     *word = 1 << (node % libc::c_ulong::BITS);
     // SAFETY: the mask has the bits that the call is told, one less than its count as the system's interface has it, and outlives the call.
     let outcome = unsafe {
-        libc::syscall(libc::SYS_set_mempolicy, libc::MPOL_PREFERRED, mask.as_ptr(), MASK_BITS as libc::c_ulong)
+        libc::syscall(libc::SYS_set_mempolicy, libc::c_long::from(libc::MPOL_PREFERRED), mask.as_ptr(), MASK_BITS)
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -198,7 +198,7 @@ mod tests {
                 let memory = vec![1_u8; 8 << 20];
                 let mut lies_on = -1_i32;
                 let place = memory.as_ptr().wrapping_add(4 << 20);
-                let flags = libc::MPOL_F_NODE | libc::MPOL_F_ADDR;
+                let flags = libc::c_long::from(libc::MPOL_F_NODE | libc::MPOL_F_ADDR);
                 // SAFETY: the call writes an integer to where it is told, which is ours, and reads no memory of the address it is asked of.
                 let outcome =
                     unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut lies_on, none, 0_usize, place, flags) };

@@ -30,7 +30,9 @@ impl Books {
     /// which pays where the books are larger than the processor's cache.
     pub fn apply_all(&mut self, events: &[Event]) {
         if !self.fetches_ahead {
-            events.iter().for_each(|event| drop(self.apply(event)));
+            for event in events {
+                self.apply(event);
+            }
             return;
         }
         let of = |event: &Event| (event.instrument.0, Self::looks_for(event));
