@@ -198,7 +198,8 @@ mod tests {
                 let memory = vec![1_u8; 8 << 20];
                 let mut lies_on = -1_i32;
                 let place = memory.as_ptr().wrapping_add(4 << 20);
-                let flags = libc::c_long::from(libc::MPOL_F_NODE | libc::MPOL_F_ADDR);
+                // MPOL_F_NODE and MPOL_F_ADDR of linux/mempolicy.h.
+                let flags: libc::c_long = 1 | 2;
                 // SAFETY: the call writes an integer to where it is told, which is ours, and reads no memory of the address it is asked of.
                 let outcome =
                     unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut lies_on, none, 0_usize, place, flags) };
