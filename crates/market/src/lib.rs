@@ -37,6 +37,7 @@ pub mod lobster;
 mod mutations;
 pub mod option_quotes;
 mod outcome;
+pub mod placement;
 pub mod recording;
 pub mod sbe;
 pub mod tardis;

@@ -29,6 +29,12 @@ impl Books {
     /// Applies events in turn, as [`apply`](Self::apply) does each: memory that later ones will touch is fetched while earlier ones are applied,
     /// which pays where the books are larger than the processor's cache.
     pub fn apply_all(&mut self, events: &[Event]) {
+        if !self.fetches_ahead {
+            for event in events {
+                self.apply(event);
+            }
+            return;
+        }
         let of = |event: &Event| (event.instrument.0, Self::looks_for(event));
         let mut kept = [(0, 0); KEPT];
         let mut later = events.iter();

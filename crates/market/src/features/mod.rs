@@ -12,6 +12,7 @@ mod arguments;
 mod clock;
 pub mod correlation;
 pub mod depth;
+mod depths;
 mod error;
 pub mod hawkes;
 pub mod impact;
@@ -42,11 +43,12 @@ pub mod window;
 mod lobster;
 
 pub(crate) use clock::Clock;
+pub(crate) use depths::is_of_book;
+pub use depths::{DepthStream, Next, Times};
 pub use error::FeatureError;
 pub use set::FeatureSet;
 pub(crate) use shared::{Form, OfBook};
-pub(crate) use stream::is_of_book;
-pub use stream::{FeatureStream, Times};
+pub use stream::FeatureStream;
 pub use units::{Lots, Units};
 
 use crate::event::Side;

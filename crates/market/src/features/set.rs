@@ -2,7 +2,7 @@
 
 pub use super::shared::{Asked, Book, Moment};
 use super::{
-    Depth, FeatureError, Trade, Units,
+    Depth, FeatureError, Next, Trade, Units,
     arguments::Arguments,
     registry,
     shared::{Form, OfBook, Shared},
@@ -179,6 +179,17 @@ impl FeatureSet {
         for (place, feature) in own {
             values[*place] = feature.on_book(&book);
         }
+    }
+
+    /// Takes what came next of a [`DepthStream`](super::DepthStream); whether it brought the values up to date.
+    #[inline]
+    pub fn take(&mut self, next: Next<'_>) -> bool {
+        match next {
+            Next::Break => self.on_break(),
+            Next::Trade(trade) => self.on_trade(&trade),
+            Next::Book(depth) => self.on_depth(&depth),
+        }
+        matches!(next, Next::Book(_))
     }
 
     /// Moves on to a time at which nothing is told: windows of time run on, and intervals and bars that are over by then end. Trades that were given

@@ -1,9 +1,12 @@
 //! Features of one instrument, from the events of a feed.
 
-use super::{Clock, Depth, FeatureSet, Level, Trade};
+use super::{
+    FeatureSet,
+    depths::{DepthStream, Times},
+};
 use crate::{
     book::Books,
-    event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
+    event::{Event, InstrumentId},
 };
 
 /// Keeps the book of one instrument, and gives it and its trades to a set of features.
@@ -17,108 +20,43 @@ use crate::{
 /// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
 /// that tells a time confirms it with one within a day of it.
 pub struct FeatureStream {
-    books: Books,
+    depths: DepthStream,
     set: FeatureSet,
-    instrument: InstrumentId,
-    levels: usize,
-    sides: [Vec<Level>; 2],
-    clock: Clock,
-    times: Times,
-}
-
-/// Which times of its events a stream runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Times {
-    /// When the exchange says that it happened.
-    #[default]
-    Exchange,
-    /// When it was received: a strategy knew it then and not before.
-    Receive,
-}
-
-impl Times {
-    /// The time of an event; `None` where it does not say ([`Flags::BAD_TIME`]).
-    pub fn of(self, event: &Event) -> Option<u64> {
-        match self {
-            Self::Exchange => (!event.flags.contains(Flags::BAD_TIME)).then_some(event.exchange_ns),
-            Self::Receive => Some(event.receive_ns),
-        }
-    }
 }
 
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
-        let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self { books: Books::new(), set, instrument, levels, sides, clock: Clock::default(), times: Times::Exchange }
+        Self { depths: DepthStream::new(instrument, levels), set }
     }
 
     /// The same, on these times.
-    pub fn on(mut self, times: Times) -> Self {
-        self.times = times;
-        self
+    pub fn on(self, times: Times) -> Self {
+        Self { depths: self.depths.on(times), ..self }
     }
 
     /// Takes the next event; whether it brought the values up to date.
     pub fn event(&mut self, event: &Event) -> bool {
-        if event.instrument != self.instrument {
-            return false;
-        }
-        let time_ns = self.clock.at(event, self.times);
-        let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
-        if is_refill || event.flags.contains(Flags::GAP) {
-            self.set.on_break();
-        }
-        if let Some(trade) = self.trade(event, time_ns) {
-            self.set.on_trade(&trade);
-        }
-        self.books.apply(event);
-        let book = self.books.book(self.instrument);
-        let has_levels = book.depth(Side::Bid) + book.depth(Side::Ask) > 0;
-        if !is_of_book(event, has_levels) {
-            return false;
-        }
-        for side in [Side::Bid, Side::Ask] {
-            let levels = &mut self.sides[side as usize];
-            levels.clear();
-            let best = book.levels(side).take(self.levels);
-            levels.extend(best.map(|level| Level { price_ticks: level.price_ticks, size: level.size }));
-            if !has_levels {
-                levels.extend(book.quote(side).map(|(price_ticks, size)| Level { price_ticks, size }));
-            }
-        }
-        let [bids, asks] = &self.sides;
-        self.set.on_depth(&Depth { time_ns, bids, asks });
-        true
+        let Self { depths, set } = self;
+        let mut is_up_to_date = false;
+        depths.event(event, &mut |next| is_up_to_date |= set.take(next));
+        is_up_to_date
     }
 
     /// Moves on to a time at which nothing was told ([`FeatureSet::advance`]).
     pub fn advance(&mut self, time_ns: u64) {
-        self.clock.advance(time_ns);
+        self.depths.advance(time_ns);
         self.set.advance(time_ns);
     }
 
     /// The time of the values: the latest that was told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
-        self.clock.told_ns()
+        self.depths.time_ns()
     }
 
     /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
     pub fn unbelieved_times(&self) -> u64 {
-        self.clock.unbelieved_times()
-    }
-
-    /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
-    fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
-        match event.body {
-            Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
-            Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
-                let (side, order_ticks, left) = self.books.book(self.instrument).order(order_id)?;
-                let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
-                Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
-            }
-            _ => None,
-        }
+        self.depths.unbelieved_times()
     }
 
     /// The features.
@@ -128,25 +66,17 @@ impl FeatureStream {
 
     /// The book.
     pub fn books(&self) -> &Books {
-        &self.books
+        self.depths.books()
     }
-}
-
-/// Whether a book is given after an event: the venue's message has ended with it, and it is of the book. `has_levels` says whether the book has any,
-/// beside which quotes are not the book.
-#[inline]
-pub(crate) fn is_of_book(event: &Event, has_levels: bool) -> bool {
-    let is_of_book = match event.body {
-        Body::Quote { .. } => !has_levels,
-        Body::Definition | Body::Status(_) => false,
-        _ => true,
-    };
-    is_of_book && event.flags.contains(Flags::LAST)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        event::{Body, Flags, NO_PRICE, Side},
+        features::Trade,
+    };
 
     fn tell(stream: &mut FeatureStream, flags: Flags, body: Body) -> bool {
         stream.event(&Event { exchange_ns: 5, receive_ns: 5, sequence: 1, instrument: InstrumentId(3), flags, body })
@@ -187,15 +117,15 @@ mod tests {
         };
         let trade = |price_ticks, resting_side| Some(Trade { time_ns: 5, price_ticks, size: 10, resting_side });
         let execute = |order_id, price_ticks| Body::Execute { order_id, size: 10, price_ticks };
-        let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
+        let of_order = stream.depths.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
         assert_eq!(of_order, trade(104, Some(Side::Bid)));
-        assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
         let too_much = Body::Execute { order_id: 1, size: u64::MAX, price_ticks: NO_PRICE };
         let left = Trade { time_ns: 5, price_ticks: 100, size: 30, resting_side: Some(Side::Bid) };
-        assert_eq!(stream.trade(&event(Flags::LAST, too_much), 5), Some(left));
-        assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, too_much), 5), Some(left));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
         let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
-        assert_eq!(stream.trade(&event(Flags::LAST, told), 5), trade(101, None));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, told), 5), trade(101, None));
     }
 
     #[test]

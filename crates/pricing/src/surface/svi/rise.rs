@@ -32,8 +32,8 @@ pub(super) fn is_rise_certain(low: &Svi, high: &Svi, range: [f64; 2]) -> bool {
         let is_above = w - reach.0 - w_start > reach.1 && w + reach.0 - w_stop > reach.1;
         if !is_above {
             let (_, w_middle) = end(middle);
-            // NaN is not above either.
-            if !(w - w_middle > reach.1) || halvings == MOST_HALVINGS {
+            let rise = w - w_middle;
+            if rise.is_nan() || rise <= reach.1 || halvings == MOST_HALVINGS {
                 return false;
             }
             open[count] = ((start, w_start), (middle, w_middle), halvings + 1);
