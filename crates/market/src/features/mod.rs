@@ -41,15 +41,15 @@ pub mod window;
 #[cfg(test)]
 mod lobster;
 
-pub(crate) use clock::Clock;
 pub use error::FeatureError;
 pub use set::FeatureSet;
-pub(crate) use shared::{Form, OfBook};
-pub(crate) use stream::is_of_book;
 pub use stream::{FeatureStream, Times};
 pub use units::{Lots, Units};
 
 use crate::event::Side;
+
+pub(crate) use clock::{Clock, is_of_book};
+pub(crate) use shared::{Form, OfBook};
 
 /// What rests at one price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

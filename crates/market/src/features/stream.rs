@@ -1,6 +1,6 @@
 //! Features of one instrument, from the events of a feed.
 
-use super::{Clock, Depth, FeatureSet, Level, Trade};
+use super::{Depth, FeatureSet, Level, Trade};
 use crate::{
     book::Books,
     event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
@@ -22,7 +22,11 @@ pub struct FeatureStream {
     instrument: InstrumentId,
     levels: usize,
     sides: [Vec<Level>; 2],
-    clock: Clock,
+    /// The latest time that was told, and that is believed.
+    told_ns: Option<u64>,
+    /// The last event's time, where it is not believed yet.
+    doubted_ns: Option<u64>,
+    unbelieved_times: u64,
     times: Times,
 }
 
@@ -46,11 +50,24 @@ impl Times {
     }
 }
 
+/// The longest step forward that one event's time is believed for.
+const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
+
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
         let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self { books: Books::new(), set, instrument, levels, sides, clock: Clock::default(), times: Times::Exchange }
+        Self {
+            books: Books::new(),
+            set,
+            instrument,
+            levels,
+            sides,
+            told_ns: None,
+            doubted_ns: None,
+            unbelieved_times: 0,
+            times: Times::Exchange,
+        }
     }
 
     /// The same, on these times.
@@ -64,7 +81,10 @@ impl FeatureStream {
         if event.instrument != self.instrument {
             return false;
         }
-        let time_ns = self.clock.at(event, self.times);
+        if let Some(time_ns) = self.times.of(event) {
+            self.told_ns = Some(self.believed_ns(time_ns));
+        }
+        let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
         let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
         if is_refill || event.flags.contains(Flags::GAP) {
             self.set.on_break();
@@ -75,7 +95,12 @@ impl FeatureStream {
         self.books.apply(event);
         let book = self.books.book(self.instrument);
         let has_levels = book.depth(Side::Bid) + book.depth(Side::Ask) > 0;
-        if !is_of_book(event, has_levels) {
+        let is_of_book = match event.body {
+            Body::Quote { .. } => !has_levels,
+            Body::Definition | Body::Status(_) => false,
+            _ => true,
+        };
+        if !is_of_book || !event.flags.contains(Flags::LAST) {
             return false;
         }
         for side in [Side::Bid, Side::Ask] {
@@ -94,18 +119,30 @@ impl FeatureStream {
 
     /// Moves on to a time at which nothing was told ([`FeatureSet::advance`]).
     pub fn advance(&mut self, time_ns: u64) {
-        self.clock.advance(time_ns);
+        self.told_ns = self.told_ns.max(Some(time_ns));
         self.set.advance(time_ns);
+    }
+
+    /// The time that an event which tells one is taken to have.
+    fn believed_ns(&mut self, time_ns: u64) -> u64 {
+        let Some(latest_ns) = self.told_ns else { return time_ns };
+        let is_confirmed = self.doubted_ns.take().is_some_and(|doubted| time_ns.abs_diff(doubted) <= LONGEST_STEP_NS);
+        if time_ns.saturating_sub(latest_ns) <= LONGEST_STEP_NS || is_confirmed {
+            return latest_ns.max(time_ns);
+        }
+        self.doubted_ns = Some(time_ns);
+        self.unbelieved_times += 1;
+        latest_ns
     }
 
     /// The time of the values: the latest that was told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
-        self.clock.told_ns()
+        self.told_ns
     }
 
     /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
     pub fn unbelieved_times(&self) -> u64 {
-        self.clock.unbelieved_times()
+        self.unbelieved_times
     }
 
     /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
@@ -130,18 +167,6 @@ impl FeatureStream {
     pub fn books(&self) -> &Books {
         &self.books
     }
-}
-
-/// Whether a book is given after an event: the venue's message has ended with it, and it is of the book. `has_levels` says whether the book has any,
-/// beside which quotes are not the book.
-#[inline]
-pub(crate) fn is_of_book(event: &Event, has_levels: bool) -> bool {
-    let is_of_book = match event.body {
-        Body::Quote { .. } => !has_levels,
-        Body::Definition | Body::Status(_) => false,
-        _ => true,
-    };
-    is_of_book && event.flags.contains(Flags::LAST)
 }
 
 #[cfg(test)]
