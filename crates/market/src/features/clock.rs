@@ -1,7 +1,8 @@
-//! The time that events are taken to have: it never steps back, and does not leap on one event's word.
+//! The time that one instrument's events are taken to have, which never steps back and does not leap on one event's word, and whether a book is
+//! given after them.
 
 use super::Times;
-use crate::event::Event;
+use crate::event::{Body, Event, Flags};
 
 /// The longest step forward that one event's time is believed for.
 const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
@@ -52,4 +53,16 @@ impl Clock {
         self.unbelieved_times += 1;
         latest_ns
     }
+}
+
+/// Whether a book is given after an event: the venue's message has ended with it, and it is of the book. `has_levels` says whether the book has any,
+/// beside which quotes are not the book.
+#[inline]
+pub(crate) fn is_of_book(event: &Event, has_levels: bool) -> bool {
+    let is_of_book = match event.body {
+        Body::Quote { .. } => !has_levels,
+        Body::Definition | Body::Status(_) => false,
+        _ => true,
+    };
+    is_of_book && event.flags.contains(Flags::LAST)
 }

@@ -1,6 +1,6 @@
 //! The books of one instrument after each message, and its trades, from the events of a feed: what features take.
 
-use super::{Clock, Depth, Level, Trade};
+use super::{Clock, Depth, Level, Trade, is_of_book};
 use crate::{
     book::Books,
     event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
@@ -126,16 +126,4 @@ impl DepthStream {
     pub fn books(&self) -> &Books {
         &self.books
     }
-}
-
-/// Whether a book is given after an event: the venue's message has ended with it, and it is of the book. `has_levels` says whether the book has any,
-/// beside which quotes are not the book.
-#[inline]
-pub(crate) fn is_of_book(event: &Event, has_levels: bool) -> bool {
-    let is_of_book = match event.body {
-        Body::Quote { .. } => !has_levels,
-        Body::Definition | Body::Status(_) => false,
-        _ => true,
-    };
-    is_of_book && event.flags.contains(Flags::LAST)
 }

@@ -42,16 +42,16 @@ pub mod window;
 #[cfg(test)]
 mod lobster;
 
-pub(crate) use clock::Clock;
-pub(crate) use depths::is_of_book;
 pub use depths::{DepthStream, Next, Times};
 pub use error::FeatureError;
 pub use set::FeatureSet;
-pub(crate) use shared::{Form, OfBook};
 pub use stream::FeatureStream;
 pub use units::{Lots, Units};
 
 use crate::event::Side;
+
+pub(crate) use clock::{Clock, is_of_book};
+pub(crate) use shared::{Form, OfBook};
 
 /// What rests at one price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
