@@ -19,7 +19,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use zomma_storage::table::{INSTRUMENT, Kind, TIME, Table};
 
 use super::{
-    row_schema::{From, RowSchema, Source},
+    row_schema::{Origin, RowSchema, Source},
     row_types::{made, repeated},
 };
 use crate::{
@@ -252,7 +252,7 @@ impl<'a> Cells<'a> {
     fn new(sources: &'a [Source], header: &StringRecord, table: Table) -> anyhow::Result<Self> {
         let mut columns = Vec::with_capacity(sources.len());
         for source in sources {
-            let From::Column { name, unit_ns, scale } = &source.from else {
+            let Origin::Column { name, unit_ns, scale } = &source.from else {
                 columns.push(None);
                 continue;
             };
@@ -275,7 +275,7 @@ impl<'a> Cells<'a> {
     fn push(&mut self, record: &StringRecord, row: usize) -> anyhow::Result<()> {
         self.rows += 1;
         for (column, source) in self.columns.iter_mut().zip(self.sources) {
-            let (Some((at, builder)), From::Column { name, .. }) = (column, &source.from) else { continue };
+            let (Some((at, builder)), Origin::Column { name, .. }) = (column, &source.from) else { continue };
             let text = record.get(*at).unwrap_or_default().trim();
             let given = (!text.is_empty()).then_some(text);
             let wrong =

@@ -17,7 +17,7 @@ const UNITS: [(&str, i64); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us",
 
 /// Where a column's values come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum From {
+pub enum Origin {
     /// A column of the file; its whole numbers of time count so many nanoseconds, its numbers are times this.
     Column { name: String, unit_ns: i64, scale: f64 },
     /// The same nanoseconds or whole number in every row.
@@ -34,13 +34,13 @@ pub struct Source {
     /// The table's column.
     pub column: &'static Column,
     /// Where its values come from.
-    pub from: From,
+    pub from: Origin,
 }
 
 impl Source {
     /// A column under its own name and in its own unit.
     pub fn same(column: &'static Column) -> Self {
-        Self { column, from: From::Column { name: column.name.to_owned(), unit_ns: 1, scale: 1.0 } }
+        Self { column, from: Origin::Column { name: column.name.to_owned(), unit_ns: 1, scale: 1.0 } }
     }
 }
 
@@ -75,11 +75,11 @@ impl RowSchema {
     }
 }
 
-fn from(column: &Column, value: &Value) -> Result<From, String> {
+fn from(column: &Column, value: &Value) -> Result<Origin, String> {
     let name = column.name;
     let of_column = |theirs: &str, unit_ns: i64, scale: f64| match theirs.is_empty() {
         true => Err(format!("{name} = \"\"; allowed: the name of a column of the file")),
-        false => Ok(From::Column { name: theirs.to_owned(), unit_ns, scale }),
+        false => Ok(Origin::Column { name: theirs.to_owned(), unit_ns, scale }),
     };
     let keys = match value {
         Value::String(theirs) => return of_column(theirs, 1, 1.0),
@@ -104,7 +104,7 @@ fn from(column: &Column, value: &Value) -> Result<From, String> {
             let unit_ns = match keys.get("unit") {
                 None => 1,
                 Some(unit) => {
-                    let known = UNITS.iter().find(|(known, _)| unit.as_str() == Some(known));
+                    let known = UNITS.iter().find(|(known, _)| unit.as_str() == Some(*known));
                     known.map(|(_, ns)| *ns).ok_or_else(|| format!("{name}: unit = {unit}; allowed: s, ms, us, ns"))?
                 }
             };
@@ -121,16 +121,16 @@ fn from(column: &Column, value: &Value) -> Result<From, String> {
     }
 }
 
-fn constant(column: &Column, value: &Value) -> Result<From, String> {
+fn constant(column: &Column, value: &Value) -> Result<Origin, String> {
     let found = match (column.kind, value) {
-        (Kind::Time | Kind::Integer, Value::Integer(number)) => Some(From::Integer(*number)),
-        (Kind::Time, Value::String(text)) => parse_instant(text).ok().map(nanoseconds).map(From::Integer),
+        (Kind::Time | Kind::Integer, Value::Integer(number)) => Some(Origin::Integer(*number)),
+        (Kind::Time, Value::String(text)) => parse_instant(text).ok().map(nanoseconds).map(Origin::Integer),
         (Kind::Time, Value::Datetime(time)) => {
-            parse_instant(&time.to_string()).ok().map(nanoseconds).map(From::Integer)
+            parse_instant(&time.to_string()).ok().map(nanoseconds).map(Origin::Integer)
         }
-        (Kind::Float, Value::Integer(number)) => Some(From::Float(*number as f64)),
-        (Kind::Float, Value::Float(number)) => Some(From::Float(*number)),
-        (Kind::Text, Value::String(text)) => Some(From::Text(text.clone())),
+        (Kind::Float, Value::Integer(number)) => Some(Origin::Float(*number as f64)),
+        (Kind::Float, Value::Float(number)) => Some(Origin::Float(*number)),
+        (Kind::Text, Value::String(text)) => Some(Origin::Text(text.clone())),
         _ => None,
     };
     found.ok_or_else(|| format!("{}: value = {value}; allowed: {}", column.name, kind_text(column.kind)))
@@ -187,9 +187,9 @@ mod tests {
         let text = "time = { column = \"ts\", unit = \"ms\" }\ninstrument = { value = \"SPY\" }\nbid = { column = \"px\", scale = 0.0001 }\nask = \"a\"";
         let RowSchema(sources) = RowSchema::parse(text, Table::Quotes).unwrap();
         let of = |name: &str| &sources.iter().find(|source| source.column.name == name).unwrap().from;
-        assert_eq!(*of("time"), From::Column { name: "ts".into(), unit_ns: 1_000_000, scale: 1.0 });
-        assert_eq!(*of("instrument"), From::Text("SPY".into()));
-        assert_eq!(*of("bid"), From::Column { name: "px".into(), unit_ns: 1, scale: 0.0001 });
+        assert_eq!(*of("time"), Origin::Column { name: "ts".into(), unit_ns: 1_000_000, scale: 1.0 });
+        assert_eq!(*of("instrument"), Origin::Text("SPY".into()));
+        assert_eq!(*of("bid"), Origin::Column { name: "px".into(), unit_ns: 1, scale: 0.0001 });
         assert_eq!(sources.len(), 4);
     }
 

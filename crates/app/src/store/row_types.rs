@@ -15,7 +15,7 @@ use zomma_storage::table::{Kind, Table};
 
 use super::{
     own_columns::time_ns,
-    row_schema::{From, Source},
+    row_schema::{Origin, Source},
 };
 use crate::failure::shown;
 
@@ -24,7 +24,7 @@ pub fn made(rows: &RecordBatch, table: Table, sources: &[Source], rows_before: u
     let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(sources.len());
     for source in sources {
         let values = match &source.from {
-            From::Column { name, unit_ns, scale } => {
+            Origin::Column { name, unit_ns, scale } => {
                 let Some(values) = rows.column_by_name(name) else {
                     let schema = rows.schema();
                     let names: Vec<_> = schema.fields().iter().map(|field| shown(field.name())).collect();
@@ -46,15 +46,15 @@ pub fn made(rows: &RecordBatch, table: Table, sources: &[Source], rows_before: u
 }
 
 /// A value in every row.
-pub fn repeated(from: &From, kind: Kind, rows: usize) -> ArrayRef {
+pub fn repeated(from: &Origin, kind: Kind, rows: usize) -> ArrayRef {
     match from {
-        From::Integer(ns) if kind == Kind::Time => {
+        Origin::Integer(ns) if kind == Kind::Time => {
             Arc::new(TimestampNanosecondArray::from(vec![*ns; rows]).with_timezone("UTC"))
         }
-        From::Integer(number) => Arc::new(Int64Array::from(vec![*number; rows])),
-        From::Float(number) => Arc::new(Float64Array::from(vec![*number; rows])),
-        From::Text(text) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
-        From::Column { .. } => new_null_array(&kind.data_type(), rows),
+        Origin::Integer(number) => Arc::new(Int64Array::from(vec![*number; rows])),
+        Origin::Float(number) => Arc::new(Float64Array::from(vec![*number; rows])),
+        Origin::Text(text) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))),
+        Origin::Column { .. } => new_null_array(&kind.data_type(), rows),
     }
 }
 
@@ -197,14 +197,14 @@ mod tests {
 
     use super::*;
 
-    fn source(name: &'static str, from: From) -> Source {
+    fn source(name: &'static str, from: Origin) -> Source {
         let column = Table::Ticks.columns().iter().find(|column| column.name == name).unwrap();
         Source { column, from }
     }
 
     fn of(name: &'static str, values: ArrayRef, unit_ns: i64) -> anyhow::Result<ArrayRef> {
         let rows = RecordBatch::try_from_iter([("theirs", values)]).unwrap();
-        let from = From::Column { name: "theirs".into(), unit_ns, scale: 1.0 };
+        let from = Origin::Column { name: "theirs".into(), unit_ns, scale: 1.0 };
         Ok(Arc::clone(made(&rows, Table::Ticks, &[source(name, from)], 7)?.column(0)))
     }
 
