@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use arrow_array::{
-    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
-    cast::AsArray,
-    new_null_array,
-    types::{Float64Type, Int64Type},
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, cast::AsArray,
+    new_null_array, types::Float64Type,
 };
 use arrow_cast::cast;
 use arrow_schema::DataType;
@@ -193,7 +191,7 @@ fn is_decimal(found: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{BooleanArray, Float64Array, TimestampMillisecondArray, UInt64Array};
+    use arrow_array::{BooleanArray, Float64Array, TimestampMillisecondArray, UInt64Array, types::Int64Type};
 
     use super::*;
 
