@@ -37,7 +37,7 @@ pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
 pub use query::{ask as ask_surface, columns as query_columns};
-pub use source::open;
+pub use source::{not_text, open};
 pub use timed::{TimedColumns, read as read_timed};
 
 use std::time::Instant;

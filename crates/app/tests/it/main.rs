@@ -32,6 +32,7 @@ mod rubbish;
 mod runs;
 mod sql;
 mod store;
+mod store_rows;
 mod store_server;
 mod surface;
 mod train;
