@@ -49,6 +49,9 @@ type Words<'py> = HashMap<String, PyReadonlyArray1<'py, u8>>;
 type Numbers<'py> = HashMap<String, PyReadonlyArray1<'py, f64>>;
 type Texts = HashMap<String, Vec<Option<String>>>;
 
+/// Results by name, stated errors, numbers of statuses.
+type Valued<'py> = (Bound<'py, PyDict>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>);
+
 /// valuation(verb, rows, columns, settings, names, units)
 /// --
 ///
@@ -56,6 +59,7 @@ type Texts = HashMap<String, Vec<Option<String>>>;
 /// of numbers (NaN where absent) and of texts. Answers a dict of results, the errors that engines state, and the numbers of statuses.
 #[pyfunction]
 #[pyo3(name = "valuation")]
+#[expect(clippy::too_many_arguments, reason = "the call of three functions")]
 pub fn valuation_rows<'py>(
     py: Python<'py>,
     verb: &str,
@@ -64,7 +68,7 @@ pub fn valuation_rows<'py>(
     settings: &Bound<'py, PyDict>,
     names: Vec<String>,
     units: &str,
-) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>)> {
+) -> PyResult<Valued<'py>> {
     let settings = settings_of(settings)?;
     let implied = verb == "implied_volatility";
     let (greeks, units) = (named(Some(&names), |_| true)?, units_of(units)?);

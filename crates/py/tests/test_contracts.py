@@ -219,6 +219,16 @@ def test_a_yield_that_is_no_number_is_a_status_and_an_absent_one_is_zero():
         zomma.price(pandas.DataFrame(columns), **given, on_error="raise")
 
 
+def test_settings_are_checked_whatever_the_rows_are():
+    table = polars.DataFrame({"option_type": ["call"]})
+    given = dict(spot=100.0, strike=100.0, expiry_years=1.0, risk_free_rate=0.05, volatility=0.2)
+    for wrong, words in [(dict(method="guess"), "method: .guess."), (dict(accuracy="best"), "accuracy: .best."), (dict(paths=1), "paths: 1")]:
+        with pytest.raises(ValueError, match=words):
+            zomma.price(table, **given, **wrong)
+    got = zomma.price(table, **given, method="monte_carlo", paths=4096)
+    assert 0.0 < got["standard_error"][0] < 0.1 and abs(got["price"][0] - 10.45) < 0.5
+
+
 def test_dividends_may_be_a_keyword():
     table = polars.DataFrame({"option_type": ["call", "put"], "exercise_style": ["american", "european"]})
     given = dict(spot=100.0, strike=100.0, expiry_years=1.0, risk_free_rate=0.05, volatility=0.2)

@@ -181,7 +181,7 @@ def test_what_is_missing_or_wrong_is_named():
         zomma.price(table.drop("option_type"))
     with pytest.raises(ValueError, match="missing column price"):
         zomma.implied_volatility(table)
-    with pytest.raises(TypeError, match="vol: no such column is read: allowed are dividend_yield"):
+    with pytest.raises(TypeError, match="vol: no such column is read: allowed are barrier, barrier_type"):
         zomma.price(table, vol=0.2)
     with pytest.raises(TypeError, match="column strike is of type Utf8View: numbers are allowed"):
         zomma.price(table.with_columns(strike=polars.lit("x")))

@@ -19,7 +19,14 @@ Answer: TypeAlias = Any
 Numbers: TypeAlias = NDArray[np.float64]
 Accuracy: TypeAlias = Literal["fast"] | Literal["accurate"] | Literal["high_precision"]
 """How fine the boundary of American options, the tree or the grid is."""
-Method: TypeAlias = Literal[
-    "auto", "closed_form", "series", "integral", "collocation", "tree", "finite_difference", "monte_carlo"
-]
+Method: TypeAlias = (
+    Literal["auto"]
+    | Literal["closed_form"]
+    | Literal["series"]
+    | Literal["integral"]
+    | Literal["collocation"]
+    | Literal["tree"]
+    | Literal["finite_difference"]
+    | Literal["monte_carlo"]
+)
 """How rows are valued: docs/valuation.md."""

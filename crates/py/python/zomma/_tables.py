@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zomma import black_scholes
 from zomma._arguments import Accuracy, Method
 from zomma._errors import RowError
 from zomma._status import Status
@@ -46,6 +47,10 @@ class _Columns:
             raise ValueError(f"{name}: of shape {column.shape}: a number or {self.rows} of them are allowed")
         return np.broadcast_to(column, (self.rows,))
 
+    def given_or_read(self, name: str) -> Any:
+        """A number for all rows, or the table's own memory."""
+        return self.given[name] if name in self.given else self.table.numbers(name)
+
     def yields(self) -> _Numbers:
         """The dividend yield, 0 where a cell is absent. A NaN is a number that is none, also in pandas's float columns, which know no other
         hole: a yield that got lost is not one of 0."""
@@ -80,6 +85,51 @@ def _is_float_of_pandas(frame: Any, name: str) -> bool:
     return isinstance(frame[name].dtype, np.dtype) and frame[name].dtype.kind == "f"
 
 
+def _formula(
+    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None
+) -> tuple[_Results, NDArray[np.uint8]] | None:
+    """A table that is European, of one of Black's formulae throughout and without terms of its own, read where it lies; else None."""
+    if any(columns.has(name) for name in (*_OF_TERMS, "barrier", "barrier_upper")):
+        return None
+    if columns.has("exercise_style"):
+        style = columns.words("exercise_style", WORDS["exercise_style"])
+        if not ((style == 0) | (style == _ABSENT)).all():
+            return None
+    if model is None:
+        # Rows that name no model stand on a forward where there is no spot.
+        kind = "black76" if columns.has("forward") and not columns.has("spot") else None if columns.has("forward") else "bsm"
+    else:
+        kind = next((name for place, name in enumerate(WORDS["model"]) if (model == place).all()), None)
+    if kind not in ("bsm", "black76"):
+        return None
+    letters = np.full(256, b"?", dtype="S1")
+    letters[[0, 1, 2, 3]] = [b"c", b"p", b"c", b"p"]
+    arguments: dict[str, Any] = {
+        "option_type": letters[columns.words("option_type", WORDS["option_type"])],
+        "spot": columns.given_or_read("spot" if kind == "bsm" else "forward"),
+        "model": kind,
+        "on_error": "status",
+    }
+    given = "price" if verb == "implied_volatility" else "volatility"
+    arguments |= {name: columns.given_or_read(name) for name in ("strike", "expiry_years", "risk_free_rate", given)}
+    if kind == "bsm" and columns.has("dividend_yield"):
+        arguments["dividend_yield"] = columns.yields()
+    results: _Results
+    if verb == "implied_volatility":
+        column, status = black_scholes.implied_volatility(**arguments)
+        results = {"implied_volatility": column}
+    elif list(names) == ["price"]:
+        column, status = black_scholes.price(**arguments)
+        results = {"price": column}
+    else:
+        made = [name for name in names if (kind, name) != ("black76", "phi")]
+        found, status = black_scholes.greeks(**arguments, names=made, units=units)
+        results = {name: found[name] if name in found else np.full(columns.rows, np.nan) for name in names}
+    if kind == "black76":
+        status[status == Status.BAD_SPOT] = Status.BAD_FORWARD
+    return results, status
+
+
 def _value(
     columns: _Columns, verb: str, names: Sequence[str], units: str, settings: dict[str, Any]
 ) -> tuple[_Results, NDArray[np.uint8]]:
@@ -94,6 +144,10 @@ def _value(
     needed = ["price"] if verb == "implied_volatility" else [name for model in sorted(named) for name in PARAMETERS[model]]
     needs_underlying = named == {"black76"} or not columns.has("forward")
     columns.require(((underlying,) if needs_underlying else ()) + ("strike", "expiry_years", "risk_free_rate", *dict.fromkeys(needed)))
+    # What is wrong with the settings is wrong whatever the rows are.
+    evaluate(verb, 0, ({}, {}, {}), settings, [], units)
+    if settings.get("method", "auto") in ("auto", "closed_form") and (found := _formula(columns, verb, names, units, model)):
+        return found
     words = {name: columns.words(name, known) for name, known in WORDS.items() if name != "model" and columns.has(name)}
     if model is not None:
         words["model"] = model

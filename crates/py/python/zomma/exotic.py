@@ -160,7 +160,7 @@ def lookback(
 
     >>> import zomma
     >>> round(zomma.exotic.lookback("call", 120.0, 120.0, 0.5, 0.1, 0.3, strike_type="floating", extreme=100.0, dividend_yield=0.06), 4)
-    25.3533
+    25.3534
     """
     numbers = dict(
         spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,

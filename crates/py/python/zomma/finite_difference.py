@@ -17,7 +17,7 @@ from zomma._valuation import call
 __all__ = ["greeks", "implied_volatility", "price"]
 
 Dividends: TypeAlias = Sequence[tuple[float, float]]
-Exercise: TypeAlias = Literal["european", "american", "bermudan"]
+Exercise: TypeAlias = Literal["european"] | Literal["american"] | Literal["bermudan"]
 
 _MADE = ("price", "delta", "gamma", "vega", "theta", "rho", "phi", "lambda", "error_estimate")
 
