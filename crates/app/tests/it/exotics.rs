@@ -128,7 +128,11 @@ fn what_is_wrong_with_a_contract_is_said_by_row_with_what_is_allowed() {
     let rows = [
         (",,,,,,,,,,", "ok", ""),
         (",barrier,,,,,,,,,", "bad_payoff", "payoff = \"barrier\"; allowed: vanilla; cash_or_nothing"),
-        (",,knock_out,90,,,,,,,", "bad_barrier_type", "barrier_type = \"knock_out\", payoff = \"\"; allowed: down_and_out"),
+        (
+            ",,knock_out,90,,,,,,,",
+            "bad_barrier_type",
+            "barrier_type = \"knock_out\", payoff = \"\"; allowed: down_and_out",
+        ),
         (",,,90,,,,,,,", "bad_barrier_type", ""),
         (",,down_and_out,101,,,,,,,", "barrier_hit", "barrier = \"101\""),
         (",,double_out,90,,,,,,,", "bad_barrier", "barrier_upper = \"\""),

@@ -46,7 +46,8 @@ pub(super) fn contract_row(
 
 /// Times of `dates` equally spaced dates, the last at `expiry_years`, `passed` years later.
 fn times_of(dates: usize, expiry_years: f64, passed: f64) -> Vec<f64> {
-    let date = |i: usize| (expiry_years * (i as f64 / dates as f64) - passed).clamp(0.0, expiry_years - passed);
+    // Rounding may leave the last one beyond the end; an expiry that is none is for the engine to refuse.
+    let date = |i: usize| (expiry_years * (i as f64 / dates as f64) - passed).min(expiry_years - passed).max(0.0);
     (1..=dates).map(date).collect()
 }
 

@@ -3,7 +3,7 @@
 use zomma_base::{ExerciseStyle, Status};
 
 use super::{Kind, Method, ModelName, PayoffName, Settings, Table, Terms};
-use crate::displaced::Underlying;
+use crate::{displaced::Underlying, monte_carlo::MOST_STEPS};
 
 /// An engine for contracts that are not vanilla.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,9 @@ fn check(table: &Table, row: usize, terms: &Terms, early: bool) -> Result<(), St
     }
     if !(terms.cash.is_finite() && terms.cash >= 0.0) {
         return Err(Status::BadCash);
+    }
+    if terms.observation_dates.is_some_and(|dates| !(1..=MOST_STEPS).contains(&dates)) {
+        return Err(Status::BadObservationDates);
     }
     if terms.payoff == PayoffName::ArithmeticAsian && terms.observation_dates.is_none() {
         return Err(Status::BadObservationDates);

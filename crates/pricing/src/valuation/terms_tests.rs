@@ -357,6 +357,52 @@ fn what_no_engine_values_is_named() {
     assert_eq!(implied_volatility(&table).status[2..], [Status::BadPayoff, Status::BadBarrierType]);
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, ..Default::default() })]
+
+    /// Whatever bits stand in the fields: no panic, and no number without `Ok`, and no `Ok` without a number.
+    #[test]
+    fn any_bits_end_in_a_number_or_a_status(
+        bits in proptest::array::uniform12(proptest::prelude::any::<u64>()),
+        wild in proptest::array::uniform12(proptest::prelude::any::<bool>()),
+        choice in proptest::array::uniform4(0_usize..64),
+    ) {
+        let sound = [100.0, 95.0, 0.5, 0.03, 0.01, 0.2, 90.0, 120.0, 1.0, 2.0, 0.1, 3.0];
+        // Half of the fields are sound, so that some rows reach their engines.
+        let at = |i: usize| if wild[i] && choice[3] % 4 != 0 { f64::from_bits(bits[i]) } else { sound[i] };
+        let [kinds, payoffs] = [BarrierType::ALL.len(), PayoffName::ALL.len()];
+        let terms = Terms {
+            payoff: PayoffName::ALL[choice[0] % payoffs],
+            cash: at(9),
+            barrier: (choice[1] % 2 == 0).then(|| BarrierTerms {
+                kind: BarrierType::ALL[choice[1] / 2 % kinds],
+                level: at(6),
+                upper: at(7),
+                rebate: at(8),
+            }),
+            observation_dates: [None, Some(0), Some(5)][choice[2] % 3],
+            extreme: (choice[2] % 5 == 0).then(|| at(7)),
+            exercise_times: (choice[2] % 7 == 0).then(|| vec![at(10)]),
+            dividends: if choice[2] % 2 == 0 { Arc::from([CashDividend { time_years: at(10), amount: at(11) }]) } else { Arc::from([]) },
+        };
+        let mut table = calls(vec![terms; 2]);
+        table.exercise = vec![EUROPEAN, AMERICAN];
+        table.model = vec![[ModelName::Bsm, ModelName::Black76, ModelName::Merton][choice[3] % 3]; 2];
+        table.on_forward = vec![choice[3] % 3 == 1; 2];
+        (table.spot, table.strike, table.expiry_years) = (vec![at(0); 2], vec![at(1); 2], vec![at(2); 2]);
+        (table.risk_free_rate, table.dividend_yield, table.volatility) = (vec![at(3); 2], vec![at(4); 2], vec![at(5); 2]);
+        for parameter in [Parameter::JumpIntensity, Parameter::JumpMean, Parameter::JumpStd] {
+            table.parameters[parameter as usize] = vec![0.1; 2];
+        }
+        let settings = Settings { paths: 64, ..Settings::default() };
+        for results in [evaluate(&table, Order::Second, &settings), implied_volatility(&table)] {
+            for (status, price) in results.status.iter().zip(&results.columns[0]) {
+                assert_eq!(status.is_ok(), price.is_finite(), "{status} {price} {table:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn cells_of_terms_are_read() {
     let read = parse_dividends(" 0.25:1.2; 0.5:1.3 ;", 1.0).unwrap();
