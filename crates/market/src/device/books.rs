@@ -82,7 +82,7 @@ struct Shard {
 
 enum Seat {
     Cpu { arrays: BookArrays, out: Option<Vec<u64>> },
-    Device { device: Device, resident: Resident, out: Option<Handle> },
+    Device { device: Device, resident: Box<Resident>, out: Option<Handle> },
 }
 
 /// The books of many instruments, kept on the runner's device.
@@ -222,7 +222,7 @@ impl<'a> DeviceBooks<'a> {
         Ok(match place {
             Place::Cpu => Seat::Cpu { arrays, out: None },
             Place::Device(compute) => {
-                let resident = Resident::upload(compute, &arrays, &self.plan)?;
+                let resident = Box::new(Resident::upload(compute, &arrays, &self.plan)?);
                 Seat::Device { device: compute.device().clone(), resident, out: None }
             }
         })

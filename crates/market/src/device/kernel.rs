@@ -39,7 +39,7 @@ fn add_saturating(a: u64, b: u64) -> u64 {
     let sum = a + b;
     let mut out = sum;
     if sum < a {
-        out = !(a ^ a);
+        out = a | !a;
     }
     out
 }

@@ -166,8 +166,8 @@ impl Group {
         for (root, carried) in tables.root.iter().zip(carried.chunks_exact_mut(sin.len())) {
             for (sin, carried) in sin.iter().zip(carried) {
                 let s = root * root * sin * sin;
-                for lane in 0..LANES {
-                    carried[lane] = exp_at_least::<M>(-self.dividend[lane] * s);
+                for (carried, dividend) in carried.iter_mut().zip(&self.dividend) {
+                    *carried = exp_at_least::<M>(-dividend * s);
                 }
             }
         }
