@@ -5,12 +5,7 @@ use std::ops::Range;
 use cubecl::{prelude::*, server::Handle};
 use zomma_gpu::{Compute, GpuError, Job, Session};
 
-use super::{
-    arrays::BookArrays,
-    batch::UpdateBatch,
-    kernel::update,
-    plan::Plan,
-};
+use super::{arrays::BookArrays, batch::UpdateBatch, kernel::update, plan::Plan};
 
 /// Threads of a block: a multiple of every vendor's warp.
 const BLOCK_THREADS: u32 = 64;
