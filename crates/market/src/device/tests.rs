@@ -369,9 +369,7 @@ fn real_itch_features_of_all_stocks_are_the_streams() {
     let instruments = events.iter().map(|event| event.instrument.0).max().unwrap() + 1;
     let wanted = by_stream(FEATURES, &events, instruments);
     let mut books = Books::new();
-    for event in &events {
-        let _ = books.apply(event);
-    }
+    books.apply_all(&events);
     assert_eq!(books.faults().total(), 0);
     let devices = std::iter::once(Device::cpu()).chain(vulkan());
     for device in devices {
