@@ -1,6 +1,6 @@
 //! Where files of a day may have rows of one key: the times in which they must be read together, so that of each key only the newest row is seen.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use parquet::file::{metadata::ParquetMetaData, statistics::Statistics};
@@ -113,19 +113,19 @@ impl Contested {
 
 /// Parts a day's files: those that share no key with any other, and the rest.
 pub(super) fn part(files: Vec<(DataFile, Keys)>) -> (Vec<DataFile>, Option<Contested>) {
-    let mut shared: BTreeMap<usize, ()> = BTreeMap::new();
+    let mut shared: BTreeSet<usize> = BTreeSet::new();
     let mut intervals = Vec::new();
     for (at, (file, keys)) in files.iter().enumerate() {
         if !keys.is_unique {
-            shared.insert(at, ());
+            shared.insert(at);
             intervals.push(keys.times);
         }
         for (other_at, (other, other_keys)) in files.iter().enumerate().skip(at + 1) {
             // The parts of one file that was made of merged rows.
             let are_parts = file.writer.starts_with(REPLACER) && file.writer == other.writer;
             if !are_parts && let Some(times) = keys.shared(other_keys) {
-                shared.insert(at, ());
-                shared.insert(other_at, ());
+                shared.insert(at);
+                shared.insert(other_at);
                 intervals.push(times);
             }
         }
@@ -133,7 +133,7 @@ pub(super) fn part(files: Vec<(DataFile, Keys)>) -> (Vec<DataFile>, Option<Conte
     let mut plain = Vec::new();
     let (mut contested, mut times) = (Vec::new(), Vec::new());
     for (at, (file, keys)) in files.into_iter().enumerate() {
-        if shared.contains_key(&at) {
+        if shared.contains(&at) {
             contested.push(file);
             times.push(keys.times);
         } else {

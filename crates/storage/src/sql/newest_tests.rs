@@ -70,18 +70,18 @@ fn asked(session: &Session, table: Table, predicate: &str) -> Vec<(i64, String, 
             assert_eq!(i64::from(days.value(row)), time / 86_400_000_000_000);
             let length = rows.column(2).as_primitive::<Int64Type>().value(row);
             let value = rows.column(0).as_primitive::<Float64Type>().value(row);
-            (time, rows.column(1).as_string_view_or(row), length, value)
+            (time, rows.column(1).text_at(row), length, value)
         })
         .collect()
 }
 
 /// A text whatever kind of text column DataFusion gives.
 trait Text {
-    fn as_string_view_or(&self, row: usize) -> String;
+    fn text_at(&self, row: usize) -> String;
 }
 
 impl Text for arrow_array::ArrayRef {
-    fn as_string_view_or(&self, row: usize) -> String {
+    fn text_at(&self, row: usize) -> String {
         match self.as_string_view_opt() {
             Some(texts) => texts.value(row).to_owned(),
             None => self.as_string::<i32>().value(row).to_owned(),
