@@ -11,10 +11,11 @@ use crate::{
 
 /// Keeps the book of one instrument, and gives it and its trades to a set of features.
 ///
-/// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
-/// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
+/// A trade is given before the book that it left behind. Executions that the venue reports again in bulk
+/// ([`Flags::NON_PRINTABLE`](crate::event::Flags::NON_PRINTABLE)) change the book and are no trades. A book is given when the venue's message that
+/// changed it has ended ([`Flags::LAST`](crate::event::Flags::LAST)), with its best levels.
 ///
-/// Where the feed lost something ([`Flags::GAP`]) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
+/// Where the feed lost something ([`Flags::GAP`](crate::event::Flags::GAP)) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
 /// of one event: features of differences begin anew there, and keep their windows.
 ///
 /// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
