@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use zomma_learn::tracking::Told;
 
 use crate::{
     commands,
@@ -111,15 +112,20 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
         Verb::Sync { run, mlflow, json } => {
             let told = sync(run, mlflow.as_deref())?;
             let why: Vec<String> =
-                told.iter().filter_map(|(sink, told)| Some(format!("{sink}: {}", told.as_ref().err()?))).collect();
+                told.iter().filter_map(|one| Some(format!("{}: {}", one.sink, one.told.as_ref().err()?))).collect();
+            for one in &told {
+                one.notes.iter().for_each(|note| eprintln!("zomma runs sync: {}: {note}", one.sink));
+            }
             if *json {
                 let sinks: Vec<_> = told
                     .iter()
-                    .map(|(sink, told)| json!({ "sink": sink, "told": told.as_ref().ok(), "error": told.as_ref().err() }))
+                    .map(|Told { sink, told, notes }| {
+                        json!({ "sink": sink, "told": told.as_ref().ok(), "error": told.as_ref().err(), "notes": notes })
+                    })
                     .collect();
                 commands::print(&(serde_json::to_string_pretty(&sinks)? + "\n"))?;
             } else {
-                let line = |(sink, told): &(&str, Result<usize, String>)| {
+                let line = |Told { sink, told, .. }: &Told| {
                     told.as_ref().map(|count| format!("{sink}: {count} events told\n")).unwrap_or_default()
                 };
                 commands::print(&told.iter().map(line).collect::<String>())?;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use zomma_learn::{
     config::TrackingConfig,
     tracking::{
-        self, LocalSink, MlflowConfig, MlflowSink, RunRecord, Secret, Sink, WandbConfig, WandbServer, WandbSink,
+        self, LocalSink, MlflowConfig, MlflowSink, RunRecord, Secret, Sink, Told, WandbConfig, WandbServer, WandbSink,
     },
     training::RunFolder,
 };
@@ -43,9 +43,6 @@ fn wandb(variable: &dyn Fn(&str) -> Option<String>) -> Option<WandbConfig> {
     let address = variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into());
     Some(WandbConfig { address, key: variable("WANDB_API_KEY")?, entity: variable("WANDB_ENTITY") })
 }
-
-/// A sink, and how many events it was told now, or why not.
-pub type Told = (&'static str, Result<usize, String>);
 
 /// Tells the sinks of a run's folder what they do not know yet; the address of an MLflow server may be another than the run's.
 ///
