@@ -113,9 +113,8 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
             let told = sync(run, mlflow.as_deref())?;
             let why: Vec<String> =
                 told.iter().filter_map(|one| Some(format!("{}: {}", one.sink, one.told.as_ref().err()?))).collect();
-            for one in &told {
-                one.notes.iter().for_each(|note| eprintln!("zomma runs sync: {}: {note}", one.sink));
-            }
+            // They begin with the sink's name.
+            told.iter().flat_map(|one| &one.notes).for_each(|note| eprintln!("zomma runs sync: {note}"));
             if *json {
                 let sinks: Vec<_> = told
                     .iter()

@@ -11,6 +11,8 @@ use zomma_learn::{
     training::RunFolder,
 };
 
+use crate::failure::BadArguments;
+
 /// The sinks of a run's folder.
 pub fn sinks(folder: &Path, config: &TrackingConfig) -> anyhow::Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LocalSink::new(folder))];
@@ -48,7 +50,7 @@ fn wandb(variable: &dyn Fn(&str) -> Option<String>) -> Option<WandbConfig> {
 ///
 /// # Errors
 ///
-/// Where the folder is a running process's, or has no run.
+/// Where the folder is a running process's, or has no run; [`BadArguments`] for an address that is none.
 pub fn sync(folder: &Path, mlflow: Option<&str>) -> anyhow::Result<Vec<Told>> {
     let shown = folder.display();
     let record = RunRecord::read(folder)?.with_context(|| format!("{shown}: no run here"))?;
@@ -57,6 +59,7 @@ pub fn sync(folder: &Path, mlflow: Option<&str>) -> anyhow::Result<Vec<Told>> {
     let mut config: TrackingConfig = serde_json::from_value(tracking).unwrap_or_default();
     if let Some(address) = mlflow {
         config.mlflow = Some(address.to_owned());
+        config.check().map_err(|error| BadArguments(format!("--mlflow: {error}")))?;
     }
     config.check()?;
     Ok(tracking::sync(folder, sinks(folder, &config)?)?)

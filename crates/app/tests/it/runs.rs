@@ -213,6 +213,8 @@ fn a_server_that_is_never_there_costs_nothing_and_is_named() {
     let said = run(&["train", arg(&path), "-o", arg(&output), "--mlflow", "http://127.0.0.1:9"]).ok();
     assert!(said.err.contains("mlflow") && said.err.contains("zomma runs sync"), "{}", said.err);
     run(&["runs", "sync", arg(&output)]).refused(1, &["127.0.0.1:9", "told"]);
+    run(&["runs", "sync", arg(&output), "--mlflow", "notaurl"])
+        .refused(2, &["--mlflow", "notaurl", "http://HOST:PORT"]);
 }
 
 #[test]
