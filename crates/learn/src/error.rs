@@ -62,6 +62,14 @@ pub enum LearnError {
     /// Storage failed, or a shard is not whole.
     #[error(transparent)]
     Storage(#[from] zomma_storage::StorageError),
+    /// The place of a run's checkpoints beside its folder, or a file there.
+    #[error("{place}: {reason}")]
+    Place {
+        /// The place or the file.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file of the run folder.
     #[error("{path}: {reason}")]
     File {

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod downsample;
 pub mod error;
 pub mod inventory;
+mod named_files;
 pub mod parquet;
 pub mod place;
 pub mod postgres;

@@ -10,7 +10,7 @@ use zomma_learn::{
     data::shards::Counts,
     parallel::Group,
     tracking::RunState,
-    training::{Ending, RunFolder, Start, Trainer},
+    training::{Ending, RunFolder, Start, Trainer, holds_run},
 };
 
 use crate::{
@@ -129,11 +129,17 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let is_first = group.is_first();
     let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
-    let resume = args.resume || (ranks::started_anew() && held.checkpoint().exists());
+    let checkpoints = config.training.checkpoints.as_deref().map(store::create).transpose()?;
+    let is_there = || match &checkpoints {
+        _ if held.checkpoint().exists() => Ok(true),
+        Some(place) if is_first => holds_run(place),
+        _ => Ok(false),
+    };
+    let resume = args.resume || (ranks::started_anew() && is_there()?);
     let said = if config.data.model.is_implied_volatility() { "slope" } else { "delta" };
     let mut watcher = Watcher::new(!is_first, said).context("signals")?;
     let place = config.data.shards.as_deref().map(store::open).transpose()?;
-    let start = Start { folder: held, resume, group, place };
+    let start = Start { folder: held, resume, group, place, checkpoints };
     let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
     let step = trainer.state().standing.step;
     let mut session = if is_first {

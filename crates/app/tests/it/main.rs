@@ -7,6 +7,7 @@ mod batch;
 mod bench;
 mod book;
 mod browser;
+mod checkpoints;
 mod contract;
 mod deploy;
 mod exotics;

@@ -45,6 +45,7 @@ differential_weight = 1.0   # of the derivatives' errors against the price's
 price_scale = "total_volatility"  # or strike
 evaluate_every = 2000       # steps
 checkpoint_every = 2000
+# checkpoints = "s3://research/runs/black_scholes"   # or a folder: go on from there where the run's own folder is lost
 keep_best = 1
 # early_stopping = 20       # looks at the held-out rows without a better network
 bad_steps = 20              # steps in a row without a finite gradient before training stops

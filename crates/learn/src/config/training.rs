@@ -93,6 +93,9 @@ pub struct TrainingConfig {
     /// Steps between two checkpoints.
     #[serde(default = "default_every")]
     pub checkpoint_every: u64,
+    /// Where checkpoints go besides the run's folder: another folder, or `s3://bucket/prefix`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<String>,
     /// How many of the best networks are kept.
     #[serde(default = "default_keep_best")]
     pub keep_best: usize,
@@ -188,6 +191,9 @@ impl TrainingConfig {
             if every == 0 {
                 return Err(LearnError::bad(key, 0, "1 or more"));
             }
+        }
+        if self.checkpoints.as_deref().is_some_and(str::is_empty) {
+            return Err(LearnError::bad("training.checkpoints", "\"\"", "a folder, or s3://bucket/prefix"));
         }
         whole("training.keep_best", self.keep_best, 1, 100)?;
         let network = &config.network;

@@ -163,7 +163,7 @@ impl Job<'_> {
                 0 => RunFolder::open(self.folder).unwrap(),
                 _ => RunFolder::of_another_rank(self.folder),
             };
-            let start = Start { folder, resume: self.resume, group, place: None };
+            let start = Start { folder, resume: self.resume, group, place: None, checkpoints: None };
             let trainer = Trainer::new(self.config.clone(), start, &native);
             let mut trainer = trainer.unwrap();
             let outcome = trainer.train(&mut &self.eyes[rank]);
@@ -336,7 +336,7 @@ fn a_first_rank_that_cannot_begin_says_why_to_all() {
             let group = Group::meet(Box::new(ring(rank, 2, port).unwrap()), config).unwrap();
             let folder = if rank == 0 { RunFolder::open(folder).unwrap() } else { RunFolder::of_another_rank(folder) };
             // Nothing is there to be resumed.
-            let start = Start { folder, resume: true, group, place: None };
+            let start = Start { folder, resume: true, group, place: None, checkpoints: None };
             Trainer::new(config.clone(), start, &native).err().unwrap().to_string()
         };
         let ranks = [0, 1].map(|rank| scope.spawn(move || begin(rank)));

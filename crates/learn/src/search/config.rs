@@ -121,7 +121,10 @@ impl TuneConfig {
                 distribution: distribution.clone(),
             })
             .collect();
-        self.train_config(&first)?;
+        if let Some(place) = self.train_config(&first)?.training.checkpoints {
+            let allowed = "absent in a search, whose trials would write over one another's";
+            return Err(LearnError::bad("training.checkpoints", place, allowed));
+        }
         for (at, (_, distribution)) in parameters.iter().enumerate() {
             for kept in extremes(distribution) {
                 let mut tried = first.clone();

@@ -10,6 +10,9 @@ mod folder;
 mod guard;
 mod implied_volatility;
 mod metrics;
+mod mirror;
+#[cfg(test)]
+mod mirror_tests;
 mod model_file;
 mod probe;
 mod rescue;
@@ -24,6 +27,7 @@ pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use implied_volatility::Quotes;
+pub use mirror::holds_run;
 pub use model_file::{TrainedNetwork, checksum};
 pub use run::{Ending, Outcome, Progress, Start, Trainer, Watch};
 pub use schedule::learning_rate;

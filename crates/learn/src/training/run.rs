@@ -7,6 +7,7 @@ use zomma_storage::Place;
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
+use super::mirror::{self, Mirror};
 use super::rescue::rescue;
 use super::state::Kept;
 use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
@@ -89,12 +90,14 @@ pub struct Start {
     pub group: Group,
     /// Where the config's shards lie, opened by whoever knows how it is reached.
     pub place: Option<Place>,
+    /// Where `training.checkpoints` says that checkpoints go too, opened likewise.
+    pub checkpoints: Option<Place>,
 }
 
 impl Start {
     /// A new run of one process, with labels made on the way.
     pub fn alone(folder: RunFolder) -> Self {
-        Self { folder, resume: false, group: Group::alone(), place: None }
+        Self { folder, resume: false, group: Group::alone(), place: None, checkpoints: None }
     }
 }
 
@@ -111,6 +114,10 @@ pub struct Trainer {
     /// None where another rank keeps them.
     metrics: Option<Metrics>,
     group: Group,
+    /// Where checkpoints go besides the folder.
+    mirror: Option<Mirror>,
+    /// What there is to say of where the run goes on from.
+    note: Option<String>,
     pub(super) profiler: Option<Arc<Profiler>>,
 }
 
@@ -126,14 +133,19 @@ impl Trainer {
     /// checkpoint that is absent, damaged, or of another network or other data; those of [`Shards::open`](crate::data::shards::Shards::open);
     /// in a group, those of the first rank on every rank, and [`LearnError::RankLost`].
     pub fn new(config: TrainConfig, start: Start, make: &MakeEngine) -> Result<Self, LearnError> {
-        let Start { folder, resume, mut group, place } = start;
+        let Start { folder, resume, mut group, place, checkpoints } = start;
         let source = Source::open(&config.data, config.training.seed, place)?;
         let fitted = source.fitted()?;
         let kinds = config.network.features(&config.data);
         let features = Features::unscaled(config.data.model, kinds).fit(&fitted.inputs);
         let architecture = Architecture::new(&config.network, features);
         let is_first = group.is_first();
-        let own = is_first.then(|| begin(&config, architecture, &folder, resume, source.identity()));
+        let mut note = None;
+        let own = is_first.then(|| {
+            let fresh = Fresh { config: &config, architecture, shards: source.identity() };
+            note = fresh.settle(&folder, checkpoints.as_ref(), resume)?;
+            fresh.begin(&folder, resume)
+        });
         let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
         if state.standing.shards.as_deref() != source.identity() {
             let place = config.data.shards.as_deref().unwrap_or_default();
@@ -144,6 +156,8 @@ impl Trainer {
             engine: make(&config, &architecture)?,
             held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
+            mirror: checkpoints.map(|place| Mirror::start(&folder, place)).transpose()?,
+            note,
             metrics: is_first.then(|| Metrics::open(&folder.metrics(), state.standing.step)).transpose()?,
             config,
             architecture,
@@ -204,7 +218,8 @@ impl Trainer {
         let ended = self.run(watch);
         let Err(LearnError::RankLost { reason }) = ended else { return ended };
         let step = self.state.standing.step;
-        let reason = match rescue(&self.folder, &self.architecture, &self.config, &self.state) {
+        let rescued = rescue(&self.folder, &self.architecture, &self.config, &self.state);
+        let reason = match rescued.and_then(|()| self.copy_to_mirror()) {
             Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
             Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
         };
@@ -212,6 +227,9 @@ impl Trainer {
     }
 
     fn run(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
+        if let Some(note) = self.note.take() {
+            watch.warn(&note);
+        }
         let (begun, before) = (watch.seconds(), self.state.standing.seconds);
         let count = self.architecture.layout().parameters();
         let training = self.config.training.clone();
@@ -241,6 +259,7 @@ impl Trainer {
             if agreed.1 {
                 self.checkpoint()?;
                 self.group.wait()?;
+                self.copy_to_mirror()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
             let profiler = self.profiler.clone();
@@ -273,6 +292,11 @@ impl Trainer {
             {
                 watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
             }
+            if let Some((place, failure)) = self.mirror.as_ref().and_then(Mirror::take_failure) {
+                watch.warn(&format!(
+                    "{place} has not the newest checkpoint: {failure}; it is tried again, and training goes on"
+                ));
+            }
             let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
@@ -283,6 +307,7 @@ impl Trainer {
         self.checkpoint()?;
         self.group.wait()?;
         let network = if self.group.is_first() { Some(self.finish()?) } else { None };
+        self.copy_to_mirror()?;
         Ok(Outcome { ending, network, progress })
     }
 
@@ -447,7 +472,21 @@ impl Trainer {
         }
         Checkpoint::write(&self.folder.checkpoint(), &self.architecture, &self.config, &self.state)?;
         self.folder.keep_only(self.state.standing.best.iter().map(|kept| kept.step));
+        if let Some(mirror) = &self.mirror {
+            mirror.tell();
+        }
         Ok(())
+    }
+
+    /// Has the folder copied as it is now, and waits for it. A rank that wrote nothing has nothing to copy.
+    fn copy_to_mirror(&self) -> Result<(), LearnError> {
+        match &self.mirror {
+            Some(mirror) if self.group.is_first() || self.folder.checkpoint().exists() => {
+                mirror.tell();
+                mirror.finish()
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The best network, measured on rows that nobody has looked at before, and written.
@@ -466,36 +505,49 @@ impl Trainer {
     }
 }
 
-/// Where a run begins, or goes on; its config is written into its folder.
-fn begin(
-    config: &TrainConfig,
+/// What a run is of, before it has a state.
+struct Fresh<'a> {
+    config: &'a TrainConfig,
     architecture: Architecture,
-    folder: &RunFolder,
-    resume: bool,
-    shards: Option<&str>,
-) -> Result<Checkpoint, LearnError> {
-    let path = folder.checkpoint();
-    if !resume && path.exists() {
-        return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
+    shards: Option<&'a str>,
+}
+
+impl Fresh<'_> {
+    /// Where a run begins, or goes on; its config is written into its folder.
+    fn begin(self, folder: &RunFolder, resume: bool) -> Result<Checkpoint, LearnError> {
+        let Self { config, architecture, shards } = self;
+        let path = folder.checkpoint();
+        let training = &config.training;
+        let state = if resume {
+            let checkpoint = Checkpoint::read(&path)?;
+            checkpoint.continues(&path, &architecture, config, shards)?;
+            checkpoint.state
+        } else {
+            let (layout, gain) = (architecture.layout(), architecture.activation.gain());
+            let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
+            state.standing.shards = shards.map(str::to_owned);
+            state
+        };
+        let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
+        write_whole(&folder.config(), text.as_bytes())?;
+        Ok(Checkpoint { architecture, config: config.clone(), state })
     }
-    let network = folder.network();
-    if !resume && network.exists() {
-        return Err(LearnError::file(&network, "a network is here already: name another folder, or move it away"));
+
+    /// Refuses a new run where there is one, and brings what lies in the second place into the folder of one that goes on; what there is to say.
+    fn settle(&self, folder: &RunFolder, second: Option<&Place>, resume: bool) -> Result<Option<String>, LearnError> {
+        let (path, network) = (folder.checkpoint(), folder.network());
+        if !resume && path.exists() {
+            return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
+        }
+        if !resume && network.exists() {
+            return Err(LearnError::file(&network, "a network is here already: name another folder, or move it away"));
+        }
+        let Some(second) = second else { return Ok(None) };
+        if !resume {
+            return mirror::refuse_run(second).map(|()| None);
+        }
+        mirror::bring(folder, second, |there, path| there.continues(path, &self.architecture, self.config, self.shards))
     }
-    let training = &config.training;
-    let state = if resume {
-        let checkpoint = Checkpoint::read(&path)?;
-        checkpoint.continues(&path, &architecture, config, shards)?;
-        checkpoint.state
-    } else {
-        let (layout, gain) = (architecture.layout(), architecture.activation.gain());
-        let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
-        state.standing.shards = shards.map(str::to_owned);
-        state
-    };
-    let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
-    write_whole(&folder.config(), text.as_bytes())?;
-    Ok(Checkpoint { architecture, config: config.clone(), state })
 }
 
 /// Weights of the errors: each derivative's in its own mean square over rows to learn from, all together the config's weight.
