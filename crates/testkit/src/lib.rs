@@ -6,6 +6,7 @@
 
 pub mod mlflow;
 pub mod mock_library;
+pub mod mock_nccl;
 pub mod mock_nvml;
 pub mod mock_sysfs;
 pub mod onnx_python;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use zomma_gpu::group::preflight::Transport;
 use zomma_learn::{
     LearnError,
     config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
@@ -82,12 +83,24 @@ pub struct TrainArgs {
     /// Seconds that ranks of a group wait for one another before they give up on one that is silent.
     #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = parse_rank_seconds, allow_negative_numbers = true)]
     rank_seconds: f64,
+    /// What sums the gradients of a group's ranks.
+    #[arg(long, value_enum, value_name = "BY", default_value = "tcp")]
+    collective: CollectiveName,
     /// Take the time of every stage and layer: profile.txt names the bottleneck, trace.json opens in Perfetto.
     #[arg(long)]
     profile: bool,
     /// Print what came of it as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// What sums gradients.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CollectiveName {
+    /// Sockets between the ranks' processors.
+    Tcp,
+    /// NCCL between their GPUs, each rank its own.
+    Nccl,
 }
 
 /// Kinds of networks with a config of their own.
@@ -123,7 +136,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
     let refused = |error: LearnError| refused(path, error);
-    let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds))? {
+    let transport = match args.collective {
+        CollectiveName::Tcp => Transport::Tcp,
+        CollectiveName::Nccl => Transport::Nccl,
+    };
+    let group = match ranks::meet(Duration::from_secs_f64(args.rank_seconds), transport)? {
         Some(ring) => Group::meet(Box::new(ring), &config).map_err(refused)?,
         None => Group::alone(),
     };

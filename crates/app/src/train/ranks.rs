@@ -2,8 +2,11 @@
 
 use std::{env, time::Duration};
 
-use zomma_gpu::group::collective::{CollectiveError, Membership};
-use zomma_learn::parallel::TcpRing;
+use zomma_gpu::group::{
+    collective::{CollectiveError, Membership},
+    preflight::Transport,
+};
+use zomma_learn::parallel::Ring;
 
 use crate::failure::BadArguments;
 
@@ -13,9 +16,9 @@ use crate::failure::BadArguments;
 /// # Errors
 ///
 /// A variable of the environment that is wrong; ranks that do not come, or do not take this one.
-pub fn meet(limit: Duration) -> anyhow::Result<Option<TcpRing>> {
+pub fn meet(limit: Duration, transport: Transport) -> anyhow::Result<Option<Ring>> {
     let Some(membership) = membership(|name| env::var(name).ok(), limit)? else { return Ok(None) };
-    Ok(Some(TcpRing::join(&membership)?))
+    Ok(Some(Ring::join(&membership, transport)?))
 }
 
 /// Whether the launcher had to start the group anew: then a run goes on from its checkpoint without being told to.

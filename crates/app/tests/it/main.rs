@@ -27,6 +27,7 @@ mod portfolio;
 mod program;
 mod quantize;
 mod ranks;
+mod ranks_by_nccl;
 mod recovery;
 mod risk;
 mod rubbish;

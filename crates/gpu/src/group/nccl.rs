@@ -1,8 +1,10 @@
 //! NVIDIA's collective library, loaded at run time, one rank a process: rank 0 makes the identifier and the TCP collective carries it.
 //!
-//! This path compiles, and refuses in words where a library is missing; no GPU has run it yet.
+//! Tested against a mock of both libraries (`crates/testkit/mock/nccl.c`); no GPU has run it yet.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError};
 use cudarc::nccl::{Comm, Id, ReduceOp, result};
@@ -13,7 +15,7 @@ use super::collective::{Collective, CollectiveError};
 const ID_BYTES: usize = 128;
 
 /// Why NCCL cannot be used, or failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NcclFault {
     /// A library is not there.
@@ -40,6 +42,27 @@ pub enum NcclFault {
         /// The driver's code by its name.
         code: String,
     },
+    /// A sum that did not come.
+    #[error("NCCL: a sum of {length} numbers did not come within {seconds} s")]
+    Silent {
+        /// How many numbers.
+        length: usize,
+        /// How long it was waited for.
+        seconds: f64,
+    },
+    /// Ranks that sum pieces of different lengths.
+    #[error("NCCL: rank {rank} sums {theirs} numbers and this rank {own}")]
+    Lengths {
+        /// The other rank.
+        rank: usize,
+        /// Its piece.
+        theirs: u64,
+        /// This rank's.
+        own: usize,
+    },
+    /// A sum failed before.
+    #[error("NCCL: a sum failed before")]
+    FailedBefore,
     /// Rank 0 has no identifier to give.
     #[error("NCCL: rank 0 has none to join")]
     NoIdentifier,
@@ -123,6 +146,91 @@ impl NcclRank {
         self.communicator.all_reduce(own, sums, &ReduceOp::Sum).map_err(failed("ncclAllReduce"))?;
         self.stream.synchronize().map_err(refused("cuStreamSynchronize"))
     }
+}
+
+/// Looks at a sum that is on its way so often at first without a pause: small ones take microseconds.
+const BUSY: Duration = Duration::from_micros(200);
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Sums over ranks by NCCL, each rank's on its own GPU, beside the TCP collective that joined them: the ranks agree over TCP on every sum
+/// before it begins, so that one that is gone is noticed there; who dies in the midst of one is given up after a time limit.
+pub struct NcclSums {
+    /// None after a failure. Before the buffer, so that the communicator is aborted before its memory goes.
+    rank: Option<NcclRank>,
+    buffer: Option<CudaSlice<f32>>,
+    limit: Duration,
+}
+
+impl NcclSums {
+    /// Joins with all ranks of the collective, each of which must call it.
+    ///
+    /// # Errors
+    ///
+    /// No library, no device, ranks that do not meet.
+    pub fn join(collective: &mut Collective, limit: Duration) -> Result<Self, NcclFault> {
+        Ok(Self { rank: Some(NcclRank::join(collective)?), buffer: None, limit })
+    }
+
+    /// Replaces numbers by their sums over all ranks: the same bits on every rank, since each is made once and handed on. They go to the device
+    /// and come back.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is gone, or sums another number of them; NCCL's and the driver's; [`NcclFault::Silent`]. After one every further call fails.
+    pub fn sum(&mut self, collective: &mut Collective, numbers: &mut [f32]) -> Result<(), NcclFault> {
+        let rank = self.rank.take().ok_or(NcclFault::FailedBefore)?;
+        self.sum_by(&rank, collective, numbers)?;
+        self.rank = Some(rank);
+        Ok(())
+    }
+
+    fn sum_by(&mut self, rank: &NcclRank, collective: &mut Collective, numbers: &mut [f32]) -> Result<(), NcclFault> {
+        let own = numbers.len();
+        let lengths = collective.all_gather(&(own as u64).to_le_bytes())?;
+        let length = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map_or(u64::MAX, u64::from_le_bytes);
+        let lengths = lengths.iter().map(|bytes| length(bytes)).enumerate();
+        if let Some((rank, theirs)) = lengths.into_iter().find(|(_, theirs)| *theirs != own as u64) {
+            return Err(NcclFault::Lengths { rank, theirs, own });
+        }
+        if own == 0 {
+            return Ok(());
+        }
+        let NcclRank { communicator, stream } = rank;
+        // It stays here whatever comes: memory that a sum still uses is not to be freed before the communicator is aborted.
+        if self.buffer.as_ref().is_none_or(|buffer| buffer.len() < own) {
+            self.buffer = Some(stream.alloc_zeros(own).map_err(refused("cuMemAlloc"))?);
+        }
+        let Some(buffer) = &mut self.buffer else { return Err(NcclFault::FailedBefore) };
+        let mut piece = buffer.slice_mut(..own);
+        stream.memcpy_htod(&*numbers, &mut piece).map_err(refused("cuMemcpyHtoD"))?;
+        communicator.all_reduce_in_place(&mut piece, &ReduceOp::Sum).map_err(failed("ncclAllReduce"))?;
+        if !is_done(stream, self.limit, collective)? {
+            return Err(NcclFault::Silent { length: own, seconds: self.limit.as_secs_f64() });
+        }
+        stream.memcpy_dtoh(&piece, numbers).map_err(refused("cuMemcpyDtoH"))?;
+        stream.synchronize().map_err(refused("cuStreamSynchronize"))
+    }
+}
+
+/// Waits for what is on its way in the stream, and tells the other ranks meanwhile that this one lives; whether it came in time.
+fn is_done(stream: &CudaStream, limit: Duration, collective: &mut Collective) -> Result<bool, NcclFault> {
+    let event = stream.record_event(None).map_err(refused("cuEventRecord"))?;
+    let begun = Instant::now();
+    let mut beaten = begun;
+    while !event.try_is_complete().map_err(refused("cuEventQuery"))? {
+        let waited = begun.elapsed();
+        if waited > limit {
+            return Ok(false);
+        }
+        if waited > BUSY {
+            thread::sleep(PAUSE);
+        }
+        if beaten.elapsed() > collective.beat_every() {
+            beaten = Instant::now();
+            collective.beat();
+        }
+    }
+    Ok(true)
 }
 
 fn failed(call: &'static str) -> impl Fn(result::NcclError) -> NcclFault {

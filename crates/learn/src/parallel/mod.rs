@@ -1,6 +1,6 @@
 //! Several ranks that train one network: each learns its own part of every batch, and the gradients are summed over all.
 //!
-//! A [`Collective`] is what joins the ranks: [`TcpRing`] between CPUs. A [`Group`] is one rank's place: which rows are its own, which parts of
+//! A [`Collective`] is what joins the ranks: [`Ring`], over TCP between CPUs or by NCCL between GPUs. A [`Group`] is one rank's place: which rows are its own, which parts of
 //! the gradient are on their way, and what the first rank says to the others. A group of one rank does nothing at all.
 //!
 //! The state is the same bits on every rank after every step: the first rank hands its own to all before the first step, sums come to the
@@ -12,7 +12,7 @@ mod ring;
 mod shard;
 
 pub use group::{Group, Said};
-pub use ring::TcpRing;
+pub use ring::Ring;
 pub use shard::Shard;
 
 use crate::LearnError;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use zomma_gpu::group::collective::Membership;
+use zomma_gpu::group::{collective::Membership, preflight::Transport};
 
 use super::*;
 use crate::config::TrainConfig;
@@ -74,12 +74,12 @@ impl Watch for &Eyes {
 
 /// A rank that dies, as if killed, when it is about to begin its next call after so many.
 struct Mortal {
-    ring: Option<TcpRing>,
+    ring: Option<Ring>,
     calls_left: usize,
 }
 
 impl Mortal {
-    fn ring(&mut self) -> &mut TcpRing {
+    fn ring(&mut self) -> &mut Ring {
         match (self.calls_left.checked_sub(1), &mut self.ring) {
             (Some(left), Some(ring)) => {
                 self.calls_left = left;
@@ -121,19 +121,20 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn ring(rank: usize, world_size: usize, master_port: u16) -> Result<TcpRing, LearnError> {
+fn ring(rank: usize, world_size: usize, master_port: u16) -> Result<Ring, LearnError> {
     patient((rank, world_size), master_port, Duration::from_secs(60))
 }
 
-fn patient((rank, world_size): (usize, usize), master_port: u16, time_limit: Duration) -> Result<TcpRing, LearnError> {
-    TcpRing::join(&Membership {
+fn patient((rank, world_size): (usize, usize), master_port: u16, time_limit: Duration) -> Result<Ring, LearnError> {
+    let membership = Membership {
         rank,
         world_size,
         master_addr: "127.0.0.1".into(),
         master_port,
         run_id: "test".into(),
         time_limit,
-    })
+    };
+    Ring::join(&membership, Transport::Tcp)
 }
 
 /// What a rank came back with.
