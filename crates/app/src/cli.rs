@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, price, quantize,
-    risk, runs, sql, store, surface, train, tune,
+    alpha, analyze, bench, book, demo, export, features, gpu, greeks, iv, labels, onnx, portfolio, predict, price,
+    quantize, risk, runs, sql, store, surface, train, tune,
 };
 
 /// What `zomma` without arguments prints.
@@ -26,6 +26,7 @@ zomma: an options desk in one binary
   zomma labels CONFIG -o PLACE     labelled rows for a network, as Parquet files in a folder or a bucket
   zomma train CONFIG               a network that prices options, trained and measured against the formula
   zomma train pinn CONFIG          one that solves a pricing equation, without any price to learn from
+  zomma predict TABLE --network N  what a network of a table of one's own says of every row of another
   zomma tune CONFIG                a search of what makes such a network good, in Optuna's schema
   zomma export NETWORK -o MODEL    such a network as ONNX, held against ONNX Runtime; zomma onnx run computes it
   zomma runs list|compare|sync     runs of training beside each other, the best first, and told to MLflow
@@ -88,6 +89,8 @@ pub enum Command {
     Labels(labels::LabelsArgs),
     /// Train a network that prices options, from one config.
     Train(train::TrainArgs),
+    /// What a network of a table says of another table's rows.
+    Predict(predict::PredictArgs),
     /// Search a training config for what makes its network good.
     Tune(tune::TuneArgs),
     /// Write a trained network as ONNX, and have ONNX Runtime prove it.

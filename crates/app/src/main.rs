@@ -21,6 +21,7 @@ mod onnx;
 mod option_features;
 mod output_file;
 mod pinn;
+mod predict;
 mod quantize;
 mod report;
 mod runs;

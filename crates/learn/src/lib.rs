@@ -16,6 +16,7 @@ pub mod physics;
 pub mod profiling;
 pub mod quantisation;
 pub mod search;
+pub mod table;
 pub mod tracking;
 pub mod training;
 

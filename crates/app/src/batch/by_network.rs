@@ -24,8 +24,8 @@ impl ByNetwork {
     /// The model of rows that name none; a Black–Scholes network leaves it to the columns, whether bsm or black76.
     pub fn model(&self) -> Option<ModelName> {
         match self.learned() {
-            // A pricer has no network of implied volatilities.
-            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility => None,
+            // A pricer has no network of implied volatilities or of a table.
+            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => None,
             PricingModel::Heston => Some(ModelName::Heston),
         }
     }
@@ -108,7 +108,7 @@ impl ByNetwork {
         let moneyness = spot * (carry * expiry).exp() / strike;
         inputs.extend([moneyness, expiry]);
         match self.learned() {
-            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility => {
+            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => {
                 inputs.push(table.volatility[row]);
             }
             PricingModel::Heston => inputs.extend(

@@ -15,6 +15,7 @@ pub mod labels;
 pub mod onnx;
 pub mod pinn;
 pub mod portfolio;
+pub mod predict;
 pub mod price;
 pub mod quantize;
 pub mod risk;
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Labels(args)) => labels::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Tune(args)) => tune::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Onnx(args)) => onnx::run(&args),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use zomma_gpu::group::preflight::Transport;
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
+    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE, TrainConfig},
     data::shards::Counts,
     parallel::Group,
     tracking::RunState,
@@ -39,6 +39,7 @@ Example:
   $ zomma train black_scholes.toml -o runs/black_scholes --resume
   $ zomma train --example heston > heston.toml
   $ zomma train --example implied_volatility > implied_volatility.toml
+  $ zomma train --example table > table.toml
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
@@ -53,6 +54,8 @@ enum ExampleConfig {
     Heston,
     /// The volatility that a price implies.
     ImpliedVolatility,
+    /// A column of a table of one's own.
+    Table,
 }
 
 /// Arguments of `zomma train`.
@@ -120,6 +123,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             ExampleConfig::BlackScholes => BLACK_SCHOLES,
             ExampleConfig::Heston => HESTON_EXAMPLE,
             ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
+            ExampleConfig::Table => TABLE_EXAMPLE,
         });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
@@ -209,6 +213,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         progress: &outcome.progress,
         samples_per_second: watcher.samples_per_second(&outcome.progress),
         speed: measure(&config, &trainer, network)?,
+        assessment: trainer.assess(network)?,
     };
     let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
     let report_path = folder.join("report.json");

@@ -6,6 +6,7 @@ pub mod profile;
 pub mod ranks;
 mod report;
 mod speed;
+mod table_report;
 mod watcher;
 
 pub use report::{Report, json, summary, table};

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 use serde_json::{Value, json as value};
 use zomma_learn::{
     config::PricingModel,
+    table::Assessment,
     training::{Ending, Evaluation, Progress, TrainedNetwork, checksum},
 };
 
-use super::Speed;
+use super::{Speed, table_report};
 
 /// All that is told.
 pub struct Report<'a> {
@@ -26,11 +27,13 @@ pub struct Report<'a> {
     pub samples_per_second: f64,
     /// What an option costs.
     pub speed: Option<Speed>,
+    /// What a network of a table is worth.
+    pub assessment: Option<Assessment>,
 }
 
 /// The table that ends the command.
 pub fn table(report: &Report<'_>) -> String {
-    let Report { model, folder, ending, network, progress, samples_per_second, speed } = report;
+    let Report { model, folder, ending, network, progress, samples_per_second, speed, assessment } = report;
     let mut text = String::new();
     let ended = match ending {
         Ending::StoppedEarly => ", stopped early",
@@ -47,6 +50,10 @@ pub fn table(report: &Report<'_>) -> String {
         samples_per_second / 1e3,
         progress.skipped
     );
+    if let Some(found) = assessment {
+        text.push_str(&table_report::text(found));
+        return text;
+    }
     if let Some(found) = &network.evaluation {
         let _ = writeln!(text, "\n  errors on {} rows that were never seen        rmse       worst", found.rows);
         let is_implied = model.is_implied_volatility();
@@ -97,7 +104,7 @@ fn excluded_share(found: &Evaluation) -> f64 {
 
 /// The same for programs.
 pub fn json(report: &Report<'_>) -> Value {
-    let Report { model, folder, ending, network, progress, samples_per_second, speed } = report;
+    let Report { model, folder, ending, network, progress, samples_per_second, speed, assessment } = report;
     let none = Evaluation::default();
     let found = network.evaluation.as_ref().unwrap_or(&none);
     let by_input: serde_json::Map<String, Value> = model
@@ -142,6 +149,9 @@ pub fn json(report: &Report<'_>) -> Value {
         }
         told.remove("gamma");
         told.insert("excluded_share".into(), value!(excluded_share(found)));
+    }
+    if let Some(found) = assessment {
+        table_report::put(&mut told, found);
     }
     told
 }

@@ -32,12 +32,15 @@ pub struct Speed {
     pub teacher: &'static str,
 }
 
-/// Measures both on the same rows, each with parameters of its own. None for a network with norm or dropout.
+/// Measures both on the same rows, each with parameters of its own. None for a network with norm or dropout, and for one of a table, which has no teacher.
 ///
 /// # Errors
 ///
 /// Where the rows cannot be made.
 pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork) -> anyhow::Result<Option<Speed>> {
+    if config.data.model.is_table() {
+        return Ok(None);
+    }
     let rows = rows(config, trainer)?;
     let (mut prices, mut status) = (vec![0.0; ROWS], vec![Status::Ok; ROWS]);
     let mut network_ns = f64::INFINITY;
@@ -52,6 +55,7 @@ pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork
     let (ones, zeros, calls) = (vec![1.0; ROWS], vec![0.0; ROWS], vec![OptionType::Call; ROWS]);
     let [spot, expiry_years, volatility] = [0, 1, 2].map(column);
     let (teacher, teacher_ns) = match config.data.model {
+        PricingModel::Table => return Ok(None),
         PricingModel::BlackScholes => {
             let rows = RowColumns {
                 option_type: &calls,

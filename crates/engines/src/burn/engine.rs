@@ -118,6 +118,17 @@ impl<B: Backend> Engine for BurnEngine<B> {
         Ok(Loss { price: scalar(price), differential: differential.map_or(0.0, scalar) })
     }
 
+    fn prices(&mut self, weights: (&[f32], &[f32]), inputs: &[f64], prices: &mut [f64]) -> Result<(), LearnError> {
+        let Self { architecture, layout, device, .. } = self;
+        let network = BurnNetwork::<B>::new(architecture, layout, weights, device, |tensor| tensor);
+        let count = architecture.features.inputs();
+        for (inputs, prices) in inputs.chunks(ROWS * count).zip(prices.chunks_mut(ROWS)) {
+            let found = network.prices(&Shown::new(architecture, inputs, device), Mode::Pricing, false);
+            prices.iter_mut().zip(numbers(found.prices)).for_each(|(out, x)| *out = f64::from(x));
+        }
+        Ok(())
+    }
+
     fn differentials(
         &mut self,
         weights: (&[f32], &[f32]),

@@ -36,9 +36,12 @@ type Normalised<B> = (Tensor<B, 2>, Option<(Tensor<B, 2>, Tensor<B, 2>)>);
 impl<B: Backend> Shown<B> {
     /// Rows of inputs on a device.
     pub(super) fn new(architecture: &Architecture, inputs: &[f64], device: &B::Device) -> Self {
-        let count = architecture.features.model.input_names().len();
-        let features = architecture.features.kinds.len();
+        let count = architecture.features.inputs();
         let rows = inputs.len() / count;
+        if architecture.features.table.is_some() {
+            return Self::of_table(architecture, inputs, rows, device);
+        }
+        let features = architecture.features.kinds.len();
         let [mut values, mut jacobian, mut moneyness, mut less_one, mut deviation, mut deviation_by] =
             [features, features * count, 1, 1, 1, count].map(|width| Vec::with_capacity(rows * width));
         for row in inputs.chunks_exact(count) {
@@ -63,6 +66,25 @@ impl<B: Backend> Shown<B> {
             deviation: matrix(deviation, 1),
             deviation_by: matrix(deviation_by, count),
             is_moneyness: tensor(is_moneyness, [1, count], device),
+        }
+    }
+
+    /// Of a table, whose columns have no derivatives and whose number is no price: what only these want is left as one number.
+    fn of_table(architecture: &Architecture, inputs: &[f64], rows: usize, device: &B::Device) -> Self {
+        let features = architecture.features.count();
+        let mut values = vec![0.0; rows * features];
+        for (row, shown) in inputs.chunks_exact(features).zip(values.chunks_exact_mut(features)) {
+            architecture.features.show(row, shown);
+        }
+        let one = || tensor(vec![1.0], [1, 1], device);
+        Self {
+            features: tensor(values, [rows, features], device),
+            jacobian: Tensor::from_data(TensorData::new(vec![0.0f32], [1, 1, 1]), device),
+            moneyness: one(),
+            less_one: one(),
+            deviation: one(),
+            deviation_by: one(),
+            is_moneyness: one(),
         }
     }
 }
@@ -291,7 +313,7 @@ pub(super) fn losses<B: Backend>(
 ) -> (Tensor<B, 1>, Option<Tensor<B, 1>>) {
     let device = prices.prices.device();
     let rows = batch.prices.len();
-    let inputs = architecture.features.model.input_names().len();
+    let inputs = architecture.features.inputs();
     let floats = |numbers: &[f64]| numbers.iter().map(|x| *x as f32).collect::<Vec<f32>>();
     let mut error = prices.prices - tensor(floats(batch.prices), [rows, 1], &device);
     if scales.by_total_volatility {

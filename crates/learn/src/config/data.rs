@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{number, whole};
+use super::{TableConfig, number, table, whole};
 use crate::LearnError;
 use crate::network::FeatureKind;
 
@@ -18,6 +18,8 @@ pub enum PricingModel {
     Heston,
     /// The inverse of Black–Scholes: the volatility that a price implies.
     BlackScholesImpliedVolatility,
+    /// Nobody: the target is a column of a table of one's own, and so are the inputs.
+    Table,
 }
 
 impl PricingModel {
@@ -27,16 +29,18 @@ impl PricingModel {
             Self::BlackScholes => "black_scholes",
             Self::Heston => "heston",
             Self::BlackScholesImpliedVolatility => "black_scholes_implied_volatility",
+            Self::Table => "table",
         }
     }
 
     /// The inputs, in the order of a row: forward over strike, years to expiry, then the model's parameters; or the price, which is the
-    /// undiscounted out-of-the-money option over √(forward·strike).
+    /// undiscounted out-of-the-money option over √(forward·strike). None of a table, whose columns its config names.
     pub fn input_names(self) -> &'static [&'static str] {
         match self {
             Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
             Self::Heston => &["moneyness", "expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"],
             Self::BlackScholesImpliedVolatility => &["moneyness", "expiry_years", "price"],
+            Self::Table => &[],
         }
     }
 
@@ -53,6 +57,11 @@ impl PricingModel {
         self == Self::BlackScholesImpliedVolatility
     }
 
+    /// Whether inputs and target are columns of a table.
+    pub fn is_table(self) -> bool {
+        self == Self::Table
+    }
+
     /// What the network is shown where the config does not say.
     pub fn default_features(self) -> &'static [FeatureKind] {
         match self {
@@ -67,6 +76,7 @@ impl PricingModel {
                 FeatureKind::VarianceShare,
             ],
             Self::BlackScholesImpliedVolatility => &[FeatureKind::MoneynessOverPrice, FeatureKind::LogPriceScale],
+            Self::Table => &[],
         }
     }
 
@@ -132,7 +142,11 @@ impl Range {
 pub struct DataConfig {
     /// Who makes the labels.
     pub model: PricingModel,
+    /// The columns of a table of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableConfig>,
     /// The values of each input.
+    #[serde(default)]
     pub ranges: BTreeMap<String, Range>,
     /// Rows that training draws from again and again; fresh ones for every step where absent.
     #[serde(default)]
@@ -206,10 +220,24 @@ impl DataConfig {
         self.model.range_names().iter().filter_map(|name| self.ranges.get(*name).copied()).collect()
     }
 
+    /// How many inputs a row has.
+    pub fn inputs(&self) -> usize {
+        self.table.as_ref().map_or(self.model.input_names().len(), |table| table.inputs.len())
+    }
+
+    /// Whether derivatives are learned: a table has none.
+    pub fn learns_differentials(&self) -> bool {
+        self.differentials && !self.model.is_table()
+    }
+
     pub(super) fn check(&self) -> Result<(), LearnError> {
+        table::check(self)?;
         let names = self.model.range_names();
         if let Some(unknown) = self.ranges.keys().find(|key| !names.contains(&key.as_str())) {
-            let allowed = format!("{} has the ranges {}", self.model.as_str(), names.join(", "));
+            let allowed = match names {
+                [] => "no ranges: a table's rows are what they are".into(),
+                names => format!("{} has the ranges {}", self.model.as_str(), names.join(", ")),
+            };
             return Err(LearnError::bad("data.ranges", unknown, allowed));
         }
         for name in names {

@@ -145,3 +145,49 @@ evaluate_every = 2000
 checkpoint_every = 2000
 seed = 1
 "#;
+
+/// A commented config of a network of a table of one's own.
+pub const TABLE_EXAMPLE: &str = r#"# A network that learns a column of a table from others: here where the mid will be in ten seconds, from what the book looks like now.
+#   zomma features LOBSTER.zip --every 1s --features mid,relative_spread,imbalance:1,imbalance:5,ofi:10s -o day.parquet
+#   zomma sql "SELECT * FROM (SELECT *, lead(mid, 10) OVER (ORDER BY time_ns) - mid AS move FROM 'day.parquet') WHERE move IS NOT NULL" \
+#     -o table/day.parquet
+# Train it:  zomma train table.toml -o runs/table            Use it:  zomma predict other.parquet --network runs/table/network.bin -o out.parquet
+
+[network]
+width = 32
+depth = 2
+activation = "silu"
+output = "none"             # or positive, where no target is below 0
+dropout = 0.0
+
+[data]
+model = "table"
+shards = "table"            # the folder (or s3://bucket/prefix) of the Parquet files
+held_out = 2000             # rows for each of the two parts that are not learned
+# held_out_shards = ["2026-11.parquet"]   # instead of a hash of the rows, or of split_by
+# bad_rows = 0.01           # share of rows that may be left out since a cell is empty or no number; 0 where absent
+seed = 1
+
+[data.table]
+inputs = ["relative_spread", "imbalance:1", "imbalance:5", "ofi:10s"]
+target = "move"
+scaling = "standard"        # standard, robust, log1p, asinh, none: fitted to rows to learn from, kept with the network
+split_by = "time_ns"        # the last rows by this column are held out; by a hash of the rows where absent
+gap = 1e10                  # left out before each part: as long as the target looks ahead, here ten seconds
+
+[data.table.scaling_of]     # inputs that are scaled otherwise
+"ofi:10s" = "asinh"
+
+[training]
+steps = 3000
+batch = 512
+optimiser = "adamw"
+weight_decay = 0.01
+learning_rate = 0.002
+warm_up = 100
+ema = 0.995
+evaluate_every = 100
+checkpoint_every = 500
+early_stopping = 15
+seed = 1
+"#;

@@ -3,14 +3,16 @@
 mod data;
 mod example;
 mod network;
+mod table;
 mod tracking;
 mod training;
 
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
-pub use example::{EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE};
+pub use example::{EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE};
 pub use network::{NetworkConfig, Normalisation};
+pub use table::TableConfig;
 pub use tracking::TrackingConfig;
 pub use training::{EngineKind, OptimiserKind, PriceScale, TrainingConfig};
 

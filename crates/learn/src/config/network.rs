@@ -75,6 +75,9 @@ impl NetworkConfig {
             let allowed = "scaled, positive or none for implied volatilities";
             return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
         }
+        if data.model.is_table() {
+            return self.check_of_table();
+        }
         let features = self.features(data);
         if features.is_empty() {
             return Err(LearnError::bad("network.features", "an empty list", "one feature or more"));
@@ -94,5 +97,20 @@ impl NetworkConfig {
             }
         }
         Ok(())
+    }
+
+    /// What only networks of prices have is refused of a network of a table.
+    fn check_of_table(&self) -> Result<(), LearnError> {
+        if !matches!(self.output, OutputTransform::None | OutputTransform::Positive) {
+            let allowed = "none, or positive where no target is below 0, for tables";
+            return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
+        }
+        match self.features.as_ref().and_then(|features| features.first()) {
+            Some(first) => {
+                let allowed = "none for tables: data.table.inputs are what the network is shown";
+                Err(LearnError::bad("network.features", first.as_str(), allowed))
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -32,6 +32,8 @@ pub(super) fn label(model: PricingModel, rows: &mut Rows) -> Result<(), LearnErr
             PricingModel::BlackScholes => black_scholes(inputs, prices, differentials, gammas),
             PricingModel::Heston => heston(inputs, prices, differentials, gammas),
             PricingModel::BlackScholesImpliedVolatility => implied_volatility(inputs, prices, differentials, gammas),
+            // A table's targets are its own: a checked config has shards then.
+            PricingModel::Table => Vec::new(),
         })
         .collect();
     refuse_bad(model, rows, &statuses)?;

@@ -10,6 +10,7 @@ use super::points::{PointSet, uniform};
 use super::shards::Shards;
 use crate::LearnError;
 use crate::config::{DataConfig, PricingModel};
+use crate::network::TargetColumn;
 
 /// Rows that scales are fitted to.
 const FITTED_ROWS: usize = 8192;
@@ -24,6 +25,8 @@ pub struct Source {
     shards: Option<Shards>,
     config: DataConfig,
     order_seed: u64,
+    /// In what a table's target is given, once that is known.
+    target: Option<TargetColumn>,
 }
 
 impl Source {
@@ -51,7 +54,25 @@ impl Source {
             }
         };
         let stored = config.samples.map(|samples| labelled(&points, 0, samples)).transpose()?;
-        Ok(Self { points, model: config.model, stored, shards, config: config.clone(), order_seed })
+        Ok(Self { points, model: config.model, stored, shards, config: config.clone(), order_seed, target: None })
+    }
+
+    /// Gives a table's target in the network's units from here on: what it is scaled by is fitted to rows that are not yet.
+    pub fn scale_target(&mut self, target: TargetColumn) {
+        self.target = Some(target);
+    }
+
+    fn scale(&self, rows: &mut Rows) {
+        if let Some(target) = &self.target {
+            rows.prices.iter_mut().for_each(|price| *price = target.scaled(*price));
+        }
+    }
+
+    /// Rows of shards as they are kept, with the target in the network's units.
+    fn of_shards(&self, rows: &Rows) -> Rows {
+        let mut rows = rows.clone();
+        self.scale(&mut rows);
+        rows
     }
 
     /// What tells the shards' rows from others, where it draws from shards.
@@ -69,7 +90,9 @@ impl Source {
     /// Errors: [`LearnError::BadLabels`].
     pub fn draw(&self, drawn: u64, rows: &mut Rows) -> Result<(), LearnError> {
         if let Some(shards) = &self.shards {
-            return shards.draw(drawn, rows);
+            shards.draw(drawn, rows)?;
+            self.scale(rows);
+            return Ok(());
         }
         let inputs = self.model.input_names().len();
         let Some(stored) = &self.stored else { return fill(&self.points, drawn, rows) };
@@ -89,21 +112,25 @@ impl Source {
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn fitted(&self) -> Result<Rows, LearnError> {
-        self.shards.as_ref().map_or_else(|| self.first(FITTED_ROWS), |shards| Ok(shards.fitted().clone()))
+        self.shards.as_ref().map_or_else(|| self.first(FITTED_ROWS), |shards| Ok(self.of_shards(shards.fitted())))
     }
 
     /// Rows that are never learned, which choose the network.
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn held_out_rows(&self) -> Result<Rows, LearnError> {
-        self.shards.as_ref().map_or_else(|| Self::held_out(&self.config), |shards| Ok(shards.held_out().clone()))
+        self.shards
+            .as_ref()
+            .map_or_else(|| Self::held_out(&self.config), |shards| Ok(self.of_shards(shards.held_out())))
     }
 
     /// Rows that are never learned, for the last word, and how many were left out: see [`Self::tested`].
     ///
     /// Errors: [`LearnError::BadLabels`].
     pub fn tested_rows(&self) -> Result<(Rows, usize), LearnError> {
-        self.shards.as_ref().map_or_else(|| Self::tested(&self.config), |shards| Ok((shards.tested().clone(), 0)))
+        self.shards
+            .as_ref()
+            .map_or_else(|| Self::tested(&self.config), |shards| Ok((self.of_shards(shards.tested()), 0)))
     }
 
     /// The first `count` points to learn from with their labels, in the order of the sequence, whatever is drawn.

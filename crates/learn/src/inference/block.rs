@@ -108,7 +108,7 @@ impl Shown {
                 }
             }
             // Refused by `Pricer::new`.
-            PricingModel::BlackScholesImpliedVolatility => self.deviation.fill(f32::NAN),
+            PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => self.deviation.fill(f32::NAN),
         }
     }
 

@@ -51,14 +51,15 @@ impl Pricer {
     /// Packs a network.
     ///
     /// Errors: [`LearnError::BadValue`] for a network with norm or dropout, which the training engines alone compute, for one of implied
-    /// volatilities, and for parameters that are no numbers.
+    /// volatilities or of a table, and for parameters that are no numbers.
     pub fn new(network: &TrainedNetwork) -> Result<Self, LearnError> {
         let TrainedNetwork { architecture, parameters, data, .. } = network;
         if !architecture.is_plain() {
             let shown = architecture.describe();
             return Err(LearnError::bad("network.norm", shown, "a network without norm and dropout"));
         }
-        if architecture.features.model.is_implied_volatility() {
+        let model = architecture.features.model;
+        if model.is_implied_volatility() || model.is_table() {
             let shown = architecture.features.model.as_str();
             return Err(LearnError::bad("the network's model", shown, "a network of prices"));
         }

@@ -40,13 +40,22 @@ impl Architecture {
 
     /// Whether a network can be so, for one that comes from a file; what is wrong with it otherwise.
     pub fn check(&self) -> Result<(), String> {
-        let Self { features: Features { model, kinds, mean, deviation }, width, depth, .. } = self;
+        let Self { features: Features { model, kinds, mean, deviation, table }, width, depth, .. } = self;
         let names = model.input_names();
         let is_of_model = |kind: &FeatureKind| kind.input().is_none_or(|input| names.contains(&input));
         if !(1..=MOST_WIDTH).contains(width) || !(1..=MOST_DEPTH).contains(depth) {
             return Err(format!(
                 "is of {depth} layers of {width} units; allowed: 1 to {MOST_DEPTH} of 1 to {MOST_WIDTH}"
             ));
+        }
+        if model.is_table() != table.is_some() {
+            return Err(format!("is of the model {} without its columns", model.as_str()));
+        }
+        if let Some(table) = table {
+            if !matches!(self.output, OutputTransform::None | OutputTransform::Positive) {
+                return Err(format!("is of a table, with the output {}", self.output.as_str()));
+            }
+            return table.check();
         }
         if !(1..=MOST_FEATURES).contains(&kinds.len()) || !kinds.iter().all(is_of_model) {
             return Err(format!(
@@ -69,7 +78,7 @@ impl Architecture {
 
     /// Numbers that a hidden layer is given.
     pub fn layer_inputs(&self, layer: usize) -> usize {
-        if layer == 0 { self.features.kinds.len() } else { self.width }
+        if layer == 0 { self.features.count() } else { self.width }
     }
 
     /// Whether a hidden layer adds to what it was given.
@@ -85,7 +94,7 @@ impl Architecture {
     /// In one line, for people.
     pub fn describe(&self) -> String {
         let Self { width, depth, activation, output, .. } = self;
-        let features = self.features.kinds.len();
+        let features = self.features.count();
         let residual = if self.residual { ", residual" } else { "" };
         let norm = match self.norm {
             Normalisation::None => "",

@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TableColumns;
 use super::variance_moments::VarianceMoments;
 use crate::config::PricingModel;
 
@@ -114,6 +115,9 @@ pub struct Features {
     pub mean: Vec<f64>,
     /// What each is divided by; above 0.
     pub deviation: Vec<f64>,
+    /// The columns of a table, in the place of all of the above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableColumns>,
 }
 
 /// A row's features and how they move with its inputs.
@@ -137,7 +141,32 @@ impl Features {
     /// Unscaled features.
     pub fn unscaled(model: PricingModel, kinds: Vec<FeatureKind>) -> Self {
         let count = kinds.len();
-        Self { model, kinds, mean: vec![0.0; count], deviation: vec![1.0; count] }
+        Self { model, kinds, mean: vec![0.0; count], deviation: vec![1.0; count], table: None }
+    }
+
+    /// The columns of a table with their scales.
+    pub fn of_table(columns: TableColumns) -> Self {
+        Self { table: Some(columns), ..Self::unscaled(PricingModel::Table, Vec::new()) }
+    }
+
+    /// How many inputs a row has.
+    #[inline]
+    pub fn inputs(&self) -> usize {
+        self.table.as_ref().map_or(self.model.input_names().len(), |table| table.inputs.len())
+    }
+
+    /// How many numbers the network is shown.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.table.as_ref().map_or(self.kinds.len(), |table| table.inputs.len())
+    }
+
+    /// The names of the inputs, in their order.
+    pub fn input_names(&self) -> Vec<&str> {
+        match &self.table {
+            Some(table) => table.inputs.iter().map(|column| column.name.as_str()).collect(),
+            None => self.model.input_names().to_vec(),
+        }
     }
 
     /// Fits the scaling to rows of inputs, one after the other.
@@ -196,6 +225,7 @@ impl Features {
                 by[2] = p * p / (row[2] * d * root);
                 (s, by)
             }
+            PricingModel::Table => (1.0, by),
         }
     }
 
@@ -213,7 +243,7 @@ impl Features {
 
     /// A row's scaled features alone, and s.
     #[inline]
-    pub(super) fn show(&self, row: &[f64], shown: &mut [f32]) -> f64 {
+    pub fn show(&self, row: &[f64], shown: &mut [f32]) -> f64 {
         let (s, moments) = match self.model {
             PricingModel::BlackScholes => (row[2] * row[1].sqrt(), None),
             PricingModel::Heston => {
@@ -221,6 +251,11 @@ impl Features {
                 (s.0, self.moments(row, s))
             }
             PricingModel::BlackScholesImpliedVolatility => (PriceScale::of(row).d / row[1].sqrt(), None),
+            PricingModel::Table => {
+                let columns = self.table.iter().flat_map(|table| &table.inputs);
+                columns.zip(row).zip(shown).for_each(|((column, x), shown)| *shown = column.show(*x) as f32);
+                return 1.0;
+            }
         };
         for ((kind, shown), (mean, deviation)) in
             self.kinds.iter().zip(shown).zip(self.mean.iter().zip(&self.deviation))
@@ -254,8 +289,12 @@ impl Features {
     }
 
     /// A row's features. The row has the model's inputs in their order, within their limits.
+    ///
+    /// # Panics
+    /// Of a table, whose columns have no derivatives: see [`Self::show`].
     #[inline]
     pub fn shown(&self, row: &[f64]) -> Shown {
+        assert!(self.table.is_none(), "columns of a table have no derivatives");
         let inputs = self.model.input_names().len();
         let (s, s_by) = self.total_volatility(row);
         let (m, expiry) = (row[0], row[1]);
@@ -269,7 +308,7 @@ impl Features {
             total_volatility_by: s_by,
             total_volatility_curvature: match self.model {
                 PricingModel::BlackScholesImpliedVolatility => PriceScale::of(row).curvature(m) / expiry.sqrt(),
-                PricingModel::BlackScholes | PricingModel::Heston => 0.0,
+                PricingModel::BlackScholes | PricingModel::Heston | PricingModel::Table => 0.0,
             },
         };
         for (i, kind) in self.kinds.iter().enumerate() {

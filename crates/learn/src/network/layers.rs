@@ -18,11 +18,11 @@ pub(super) struct Network<'a> {
 
 impl Network<'_> {
     fn features(&self) -> usize {
-        self.architecture.features.kinds.len()
+        self.architecture.features.count()
     }
 
     fn inputs(&self) -> usize {
-        self.architecture.features.model.input_names().len()
+        self.architecture.features.inputs()
     }
 }
 
@@ -81,7 +81,7 @@ impl Workspace {
             by_sums: vec![0.0; units],
             extra: vec![0.0; units],
         };
-        let features = architecture.features.kinds.len() * ROWS;
+        let features = architecture.features.count() * ROWS;
         Self {
             layers: (0..architecture.depth).map(layer).collect(),
             features: vec![0.0; features],

@@ -12,7 +12,9 @@ mod layers;
 mod layout;
 mod native;
 mod output;
+mod table;
 mod twin;
+mod value_alone;
 mod variance_moments;
 mod workspaces;
 
@@ -24,5 +26,7 @@ pub use layout::{HiddenPlaces, Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub(crate) use native::{measured_product, workspace_bytes};
 pub use output::{OutputTransform, Partials};
+pub use table::{InputColumn, MOST_COLUMNS, Scaling, TableColumns, TargetColumn};
 pub use twin::{NORM_EPSILON, Valued, value};
+pub use value_alone::value_alone;
 pub(crate) use variance_moments::{SERIES, SERIES_BELOW};

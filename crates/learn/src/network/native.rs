@@ -133,7 +133,7 @@ impl Native {
         }
         let first = self.parts(parameters, batch, scales, gradient, parts - 1);
         let Self { architecture, layout, gradients, workspaces, profiler } = self;
-        let inputs = architecture.features.model.input_names().len();
+        let inputs = architecture.features.inputs();
         let network = Network { architecture, layout, parameters, profiler: profiler.as_deref() };
         let part = &mut gradients[..layout.parameters()];
         part.fill(0.0);
@@ -159,7 +159,7 @@ impl Native {
         parts: usize,
     ) -> Loss {
         let Self { architecture, layout, gradients, workspaces, profiler } = self;
-        let (count, inputs) = (layout.parameters(), architecture.features.model.input_names().len());
+        let (count, inputs) = (layout.parameters(), architecture.features.inputs());
         let rows = batch.prices.len();
         gradients.resize(rows.div_ceil(ROWS) * count, 0.0);
         let share = 1.0 / rows as f64;
@@ -191,7 +191,7 @@ impl Native {
     pub fn prices(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64]) {
         let Self { architecture, layout, workspaces, .. } = self;
         let network = Network { architecture, layout, parameters, profiler: None };
-        let count = architecture.features.model.input_names().len();
+        let count = architecture.features.inputs();
         prices.par_chunks_mut(ROWS).zip(inputs.par_chunks(ROWS * count)).for_each_init(
             || workspaces.borrow(architecture),
             |workspace, (prices, inputs)| workspace.prices(network, inputs, prices),
@@ -202,7 +202,7 @@ impl Native {
     pub fn differentials(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64], differentials: &mut [f64]) {
         let Self { architecture, layout, workspaces, .. } = self;
         let network = Network { architecture, layout, parameters, profiler: None };
-        let count = architecture.features.model.input_names().len();
+        let count = architecture.features.inputs();
         let outputs = prices.par_chunks_mut(ROWS).zip(differentials.par_chunks_mut(ROWS * count));
         outputs.zip(inputs.par_chunks(ROWS * count)).for_each_init(
             || workspaces.borrow(architecture),

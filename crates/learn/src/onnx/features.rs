@@ -37,7 +37,7 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
         PricingModel::BlackScholes => graph.node("features/total_volatility", "Mul", &[column("volatility"), &root]),
         PricingModel::Heston => heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")]),
         // Refused before the graph is begun.
-        PricingModel::BlackScholesImpliedVolatility => INPUT.to_owned(),
+        PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => INPUT.to_owned(),
     });
     let heston = ["expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"].map(column);
     let of_variance = features.wants_moments().then(|| moments(graph, heston));

@@ -73,7 +73,7 @@ impl Precision {
 
 /// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
 ///
-/// Errors: [`LearnError::BadValue`] for a network of implied volatilities, and for one of more than the 2 GiB that the format holds.
+/// Errors: [`LearnError::BadValue`] for a network of implied volatilities or of a table, and for one of more than the 2 GiB that the format holds.
 pub fn export(
     network: &TrainedNetwork,
     domain: Option<&DataConfig>,
@@ -103,7 +103,7 @@ fn model_of(
     precision: Precision,
 ) -> Result<ModelProto, LearnError> {
     let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
-    if architecture.features.model.is_implied_volatility() {
+    if architecture.features.model.is_implied_volatility() || architecture.features.model.is_table() {
         let shown = architecture.features.model.as_str();
         return Err(LearnError::bad("the network's model", shown, "a network of prices"));
     }

@@ -44,6 +44,7 @@ fn data(model: PricingModel) -> DataConfig {
              sigma_v = { min = 0.1, max = 1.0 }\nrho_v = { min = -0.9, max = 0.3 }"
         }
         PricingModel::BlackScholesImpliedVolatility => "price = { min = 0.001, max = 0.3 }",
+        PricingModel::Table => unreachable!("a table has no ranges"),
     };
     let text = format!(
         "[data]\nmodel = \"{}\"\n[data.ranges]\nmoneyness = {{ min = 0.5, max = 2.0 }}\n\

@@ -62,6 +62,11 @@ impl Engine for SlowEngine {
         Engine::gradient(&mut self.0, weights, batch, scales, step, gradient)
     }
 
+    fn prices(&mut self, weights: (&[f32], &[f32]), inputs: &[f64], prices: &mut [f64]) -> Result<(), LearnError> {
+        self.2.pass(self.1.a_look);
+        Engine::prices(&mut self.0, weights, inputs, prices)
+    }
+
     fn differentials(
         &mut self,
         weights: (&[f32], &[f32]),

@@ -72,6 +72,10 @@ fn check<'a>(network: &'a TrainedNetwork, options: &QuantisationOptions) -> Resu
     if !architecture.is_plain() {
         return Err(LearnError::bad("network", architecture.describe(), "a network without norm and dropout"));
     }
+    if architecture.features.model.is_table() {
+        let shown = architecture.features.model.as_str();
+        return Err(LearnError::bad("the network's model", shown, "a network of prices"));
+    }
     if architecture.depth < 2 {
         let allowed = "2 or more: the first hidden layer and the last stay f32, those between are quantised";
         return Err(LearnError::bad("network.depth", architecture.depth, allowed));

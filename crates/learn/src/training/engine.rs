@@ -43,6 +43,11 @@ pub trait Engine {
         self.gradient(weights, batch, scales, step, gradient)
     }
 
+    /// Prices alone, where nobody asks for derivatives: all that a network of a table has.
+    ///
+    /// Errors: of a device.
+    fn prices(&mut self, weights: (&[f32], &[f32]), inputs: &[f64], prices: &mut [f64]) -> Result<(), LearnError>;
+
     /// Prices, and derivatives by the inputs row by row.
     ///
     /// Errors: of a device.
@@ -88,6 +93,16 @@ impl Engine for Native {
         into: (&mut [f32], &mut Ready<'_>),
     ) -> Result<Loss, LearnError> {
         Ok(Native::gradient_from_the_end(self, parameters, batch, scales, into))
+    }
+
+    fn prices(
+        &mut self,
+        (parameters, _): (&[f32], &[f32]),
+        inputs: &[f64],
+        prices: &mut [f64],
+    ) -> Result<(), LearnError> {
+        Native::prices(self, parameters, inputs, prices);
+        Ok(())
     }
 
     fn differentials(

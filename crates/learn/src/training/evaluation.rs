@@ -9,7 +9,7 @@ use crate::data::Rows;
 use crate::network::{Architecture, value};
 
 /// Errors on held-out rows. Prices are over the strike; delta by the forward. Of implied volatilities the price's are the volatility's, and
-/// delta's those of its derivative by the moneyness.
+/// delta's those of its derivative by the moneyness; of a table they are the target's, in its deviations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Rows that were priced.
@@ -58,9 +58,13 @@ pub fn evaluate(
     gamma_rows: usize,
 ) -> Result<Evaluation, LearnError> {
     let count = rows.len();
-    let inputs = architecture.features.model.input_names().len();
-    let (mut prices, mut differentials) = (vec![0.0; count], vec![0.0; count * inputs]);
-    engine.differentials((parameters, statistics), &rows.inputs, (&mut prices, &mut differentials))?;
+    let inputs = architecture.features.inputs();
+    let (mut prices, mut differentials) = (vec![0.0; count], vec![0.0; rows.differentials.len()]);
+    let weights = (parameters, statistics);
+    match rows.differentials.is_empty() {
+        true => engine.prices(weights, &rows.inputs, &mut prices)?,
+        false => engine.differentials(weights, &rows.inputs, (&mut prices, &mut differentials))?,
+    }
     let errors = |found: &[f64], labels: &[f64], first: usize, step: usize| {
         let pairs = || found.iter().skip(first).step_by(step).zip(labels.iter().skip(first).step_by(step));
         let squares: f64 = pairs().map(|(found, label)| (found - label).powi(2)).sum();

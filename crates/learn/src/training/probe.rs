@@ -25,14 +25,14 @@ impl Trainer {
 
     fn measure(&mut self, profiler: &Profiler) -> Result<Probe, LearnError> {
         let Self { config, architecture, engine, source, scales, state, .. } = self;
-        let inputs = config.data.model.input_names().len();
+        let inputs = config.data.inputs();
         let size = config.training.batch;
         let mut rows = Rows::zeros(size, inputs);
         let drawn = state.standing.drawn;
         let labels = least(profiler, || source.draw(drawn, &mut rows))?;
         let mut statistics = state.statistics.clone();
         let mut gradient = vec![0.0; state.parameters.len()];
-        let whole = rows.batch(config.data.differentials);
+        let whole = rows.batch(config.data.learns_differentials());
         let part_rows = (size / PART).max(1);
         let differentials = &whole.differentials[..(part_rows * inputs).min(whole.differentials.len())];
         let part =

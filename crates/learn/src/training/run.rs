@@ -15,9 +15,10 @@ use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
-use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS};
+use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS, OutputTransform, TableColumns};
 use crate::parallel::{Group, Said};
 use crate::profiling::{Profiler, Span, Stage};
+use crate::table::{Assessment, Parts, assess};
 
 /// Rows on which gamma is looked at when training is done.
 const GAMMA_ROWS: usize = 16_384;
@@ -134,10 +135,19 @@ impl Trainer {
     /// in a group, those of the first rank on every rank, and [`LearnError::RankLost`].
     pub fn new(config: TrainConfig, start: Start, make: &MakeEngine) -> Result<Self, LearnError> {
         let Start { folder, resume, mut group, place, checkpoints } = start;
-        let source = Source::open(&config.data, config.training.seed, place)?;
-        let fitted = source.fitted()?;
-        let kinds = config.network.features(&config.data);
-        let features = Features::unscaled(config.data.model, kinds).fit(&fitted.inputs);
+        let mut source = Source::open(&config.data, config.training.seed, place)?;
+        let mut fitted = source.fitted()?;
+        let features = match (&config.data.table, source.shards()) {
+            (Some(table), Some(shards)) => {
+                let is_positive = config.network.output == OutputTransform::Positive;
+                let rows = (&fitted.inputs[..], &fitted.prices[..]);
+                let columns = TableColumns::fit(table, rows, shards.bounds(), is_positive)?;
+                source.scale_target(columns.target.clone());
+                fitted = source.fitted()?;
+                Features::of_table(columns)
+            }
+            _ => Features::unscaled(config.data.model, config.network.features(&config.data)).fit(&fitted.inputs),
+        };
         let architecture = Architecture::new(&config.network, features);
         let is_first = group.is_first();
         let mut note = None;
@@ -194,7 +204,7 @@ impl Trainer {
         if self.source.shards().is_none() {
             return self.source.first(count);
         }
-        let inputs = self.config.data.model.input_names().len();
+        let inputs = self.config.data.inputs();
         let held_out = self.source.held_out_rows()?;
         let mut rows = held_out.clone();
         while rows.len() < count {
@@ -202,6 +212,23 @@ impl Trainer {
         }
         rows.resize(count, inputs);
         Ok(rows)
+    }
+
+    /// What a network of a table is given and says, with the scales.
+    pub fn columns(&self) -> Option<&TableColumns> {
+        self.architecture.features.table.as_ref()
+    }
+
+    /// What a network of a table is worth beside a mean and a line, on rows that nobody looked at before the end; none of a network of prices.
+    ///
+    /// Errors: of the engine's device.
+    pub fn assess(&mut self, network: &TrainedNetwork) -> Result<Option<Assessment>, LearnError> {
+        let Self { source, engine, architecture, held_out, .. } = self;
+        let Some(columns) = &architecture.features.table else { return Ok(None) };
+        let (fitted, tested) = (source.fitted()?, source.tested_rows()?.0);
+        let parts = Parts { fitted: &fitted, held_out, tested: &tested };
+        let weights = (&network.parameters[..], &network.statistics[..]);
+        assess(columns, &parts, &mut |inputs, out| engine.prices(weights, inputs, out)).map(Some)
     }
 
     /// Where the run stands.
@@ -233,7 +260,7 @@ impl Trainer {
         let (begun, before) = (watch.seconds(), self.state.standing.seconds);
         let count = self.architecture.layout().parameters();
         let training = self.config.training.clone();
-        let inputs = self.config.data.model.input_names().len();
+        let inputs = self.config.data.inputs();
         let shard = self.group.shard(training.batch);
         let mut rows = Rows::zeros(shard.rows, inputs);
         let mut next = Rows::zeros(shard.rows, inputs);
@@ -351,7 +378,7 @@ impl Trainer {
         let (mut drawn, mut statistics) = (state.standing.drawn, state.statistics.clone());
         for batch in 0..accumulate {
             drawn += batch_rows as u64;
-            let labelled = rows.batch(config.data.differentials);
+            let labelled = rows.batch(config.data.learns_differentials());
             let place = if batch == 0 { &mut *gradient } else { &mut *part };
             let step = (state.standing.step * accumulate as u64 + batch as u64) * ranks + rank;
             let weights = (&state.parameters[..], &mut statistics[..]);
@@ -552,14 +579,15 @@ impl Fresh<'_> {
 
 /// Weights of the errors: each derivative's in its own mean square over rows to learn from, all together the config's weight.
 fn scales(config: &TrainConfig, fitted: &Rows) -> LossScales {
-    let inputs = config.data.model.input_names().len();
+    let inputs = config.data.inputs();
     let mut squares = [0.0; MOST_INPUTS];
     for row in fitted.differentials.chunks_exact(inputs) {
         squares.iter_mut().zip(row).for_each(|(square, x)| *square += x * x / fitted.len() as f64);
     }
     let weight = config.training.differential_weight / inputs as f64;
     LossScales {
-        by_total_volatility: config.training.price_scale == PriceScale::TotalVolatility,
+        by_total_volatility: config.training.price_scale == PriceScale::TotalVolatility
+            && !config.data.model.is_table(),
         differentials: squares.map(|square| if square > 0.0 { weight / square } else { 0.0 }),
     }
 }

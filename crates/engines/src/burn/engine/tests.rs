@@ -1,8 +1,10 @@
 use burn::backend::Flex;
 
-use zomma_learn::config::{NetworkConfig, Normalisation, PricingModel};
+use zomma_learn::config::{NetworkConfig, Normalisation, PricingModel, TableConfig};
 use zomma_learn::data::uniform;
-use zomma_learn::network::{Activation, Features, MOST_INPUTS, Native, OutputTransform, value};
+use zomma_learn::network::{
+    Activation, Features, MOST_INPUTS, Native, OutputTransform, TableColumns, value, value_alone,
+};
 
 use super::*;
 
@@ -25,7 +27,7 @@ fn scales() -> LossScales {
     }
 }
 
-fn norm(numbers: &[f32]) -> f32 {
+fn norm_of(numbers: &[f32]) -> f32 {
     numbers.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
@@ -55,9 +57,52 @@ fn loss_and_gradient_are_those_of_the_native_engine() {
                 let found = burn.gradient((&parameters, &mut []), &batch, &scales(), 0, &mut theirs).unwrap();
                 assert!((found.total() - loss.total()).abs() < 2e-5 * loss.total(), "{activation:?} {output:?}");
                 let difference: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-                let error = norm(&difference) / norm(&ours);
+                let error = norm_of(&difference) / norm_of(&ours);
                 assert!(error < 1e-4, "{activation:?} {output:?} {differentials}: {error}");
             }
+        }
+    }
+}
+
+/// More inputs than any pricing model has, scaled as columns of a table are.
+#[test]
+fn a_network_of_a_table_is_its_twin_with_the_gradient_of_the_native_engine() {
+    const INPUTS: usize = 17;
+    let inputs: Vec<f64> = (0..100 * INPUTS).map(|i| 30.0 * uniform(5, i as u64)).collect();
+    let targets: Vec<f64> = inputs.chunks_exact(INPUTS).map(|row| (row[0] * row[3]).sin()).collect();
+    let table = TableConfig {
+        inputs: (0..INPUTS).map(|j| format!("column {j}")).collect(),
+        target: "y".into(),
+        ..TableConfig::default()
+    };
+    let columns = TableColumns::fit(&table, (&inputs, &targets), &[[0.0, 30.0]; INPUTS], false).unwrap();
+    for (norm, output) in [
+        (Normalisation::None, OutputTransform::None),
+        (Normalisation::None, OutputTransform::Positive),
+        (Normalisation::Layer, OutputTransform::None),
+        (Normalisation::Batch, OutputTransform::None),
+    ] {
+        let config = NetworkConfig { width: 11, depth: 2, norm, output, ..NetworkConfig::default() };
+        let architecture = Architecture::new(&config, Features::of_table(columns.clone()));
+        let parameters = architecture.layout().first_parameters(1.0, 3);
+        let mut statistics = architecture.layout().first_statistics();
+        let mut burn = BurnEngine::<Flex>::new("burn", &architecture, 1, Default::default());
+        let mut found = vec![0.0; targets.len()];
+        burn.prices((&parameters, &statistics), &inputs, &mut found).unwrap();
+        for (row, found) in inputs.chunks_exact(INPUTS).zip(found) {
+            let wanted = value_alone(&architecture, &parameters, &statistics, row);
+            assert!((found - wanted).abs() < 5e-6, "{norm:?}: {found} {wanted}");
+        }
+        let batch = Batch { inputs: &inputs, prices: &targets, differentials: &[] };
+        let scales = LossScales { by_total_volatility: false, ..scales() };
+        let (mut ours, mut theirs) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+        let loss = burn.gradient((&parameters, &mut statistics), &batch, &scales, 0, &mut theirs).unwrap();
+        assert!(loss.total().is_finite() && norm_of(&theirs) > 0.0);
+        if norm == Normalisation::None {
+            let wanted = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut ours);
+            assert!((loss.total() - wanted.total()).abs() < 2e-5 * wanted.total());
+            let difference: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
+            assert!(norm_of(&difference) < 1e-4 * norm_of(&ours), "{output:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use zomma_storage::shards::Shard;
 
 use crate::LearnError;
-use crate::config::{DataConfig, Range};
+use crate::config::{DataConfig, Range, TableConfig};
 use crate::data::Rows;
 
 /// The column of the price.
@@ -19,8 +19,11 @@ pub fn differential_name(input: &str) -> String {
 /// The columns that are read: inputs, price, and what else of the labels is there.
 #[derive(Clone, Debug)]
 pub(super) struct ShardColumns {
-    inputs: &'static [&'static str],
+    inputs: Vec<String>,
+    /// What is learned: the price, or a table's target.
+    target: String,
     ranges: Vec<Range>,
+    table: Option<TableConfig>,
     differentials: Vec<String>,
     has_gamma: bool,
 }
@@ -28,6 +31,8 @@ pub(super) struct ShardColumns {
 /// The rows of a row group before they are told apart: as many numbers as columns, each row's beside each other's.
 pub(super) struct Group {
     columns: Vec<Vec<f64>>,
+    /// When each row is, where the parts are told apart by time.
+    pub times: Option<Vec<f64>>,
 }
 
 impl ShardColumns {
@@ -35,13 +40,20 @@ impl ShardColumns {
     ///
     /// Errors: [`LearnError::Storage`] for a column that must be there.
     pub(super) fn of(config: &DataConfig, first: &Shard) -> Result<Self, LearnError> {
-        let inputs = config.model.input_names();
-        let mut differentials: Vec<String> = inputs.iter().map(|name| differential_name(name)).collect();
+        let (inputs, target, mut differentials) = match &config.table {
+            Some(table) => (table.inputs.clone(), table.target.clone(), Vec::new()),
+            None => {
+                let inputs: Vec<String> = config.model.input_names().iter().map(|name| (*name).to_owned()).collect();
+                let differentials = inputs.iter().map(|name| differential_name(name)).collect();
+                (inputs, PRICE.to_owned(), differentials)
+            }
+        };
         let missing = |name: &str, why: &str| LearnError::Shard {
             path: first.path().to_owned(),
             reason: format!("has no column {name}{why}; it has {}", first.columns().join(", ")),
         };
-        for name in inputs.iter().copied().chain([PRICE]) {
+        let time = config.table.as_ref().and_then(|table| table.split_by.as_ref());
+        for name in inputs.iter().chain([&target]).chain(time) {
             if !first.has(name) {
                 return Err(missing(name, ""));
             }
@@ -53,7 +65,8 @@ impl ShardColumns {
             differentials.clear();
         }
         let has_gamma = !differentials.is_empty() && first.has(GAMMA);
-        Ok(Self { inputs, ranges: config.ordered_ranges(), differentials, has_gamma })
+        let ranges = config.ordered_ranges();
+        Ok(Self { inputs, target, ranges, table: config.table.clone(), differentials, has_gamma })
     }
 
     /// How many inputs a row has.
@@ -76,7 +89,8 @@ impl ShardColumns {
     fn names(&self) -> impl Iterator<Item = &str> {
         let gamma = self.has_gamma.then_some(GAMMA);
         let differentials = self.differentials.iter().map(String::as_str);
-        self.inputs.iter().copied().chain([PRICE]).chain(differentials).chain(gamma)
+        let inputs = self.inputs.iter().map(String::as_str);
+        inputs.chain([self.target.as_str()]).chain(differentials).chain(gamma)
     }
 
     /// Decodes a row group.
@@ -84,15 +98,39 @@ impl ShardColumns {
     /// Errors: [`LearnError::Storage`] for a column that is missing or cannot be read.
     pub(super) fn decode(&self, shard: &Shard, group: usize) -> Result<Group, LearnError> {
         let columns = self.names().map(|name| shard.numbers(group, name)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Group { columns })
+        Ok(Group { columns, times: self.times(shard, group)? })
+    }
+
+    /// When each row of a row group is, where the parts are told apart by time.
+    ///
+    /// Errors: [`LearnError::Storage`] for a column that cannot be read.
+    pub(super) fn times(&self, shard: &Shard, group: usize) -> Result<Option<Vec<f64>>, LearnError> {
+        let time = self.table.as_ref().and_then(|table| table.split_by.as_deref());
+        Ok(time.map(|name| shard.numbers(group, name)).transpose()?)
+    }
+
+    /// What a table's row has in a column that cannot be scaled as it shall, and why.
+    fn unscaled(&self, group: &Group, row: usize) -> Option<(&str, f64, &'static str)> {
+        let table = self.table.as_ref()?;
+        self.inputs.iter().zip(&group.columns).find_map(|(name, column)| {
+            table.scaling(name).fault(column[row]).map(|why| (name.as_str(), column[row], why))
+        })
     }
 
     /// What is wrong with a row: the first column that is no number or, of the inputs, outside its range.
     pub(super) fn fault(&self, group: &Group, row: usize) -> Option<String> {
         let numbers = || group.columns.iter().map(|column| column[row]);
         if let Some((name, value)) = self.names().zip(numbers()).find(|(_, value)| !value.is_finite()) {
-            let what = if value.is_nan() { "empty or NaN".to_owned() } else { value.to_string() };
-            return Some(format!("column {name} is {what}"));
+            return Some(format!("column {name} is {}", shown(value)));
+        }
+        let name = self.table.as_ref().and_then(|table| table.split_by.as_deref());
+        if let (Some(name), Some(times)) = (name, &group.times)
+            && !times[row].is_finite()
+        {
+            return Some(format!("column {name} is {}", shown(times[row])));
+        }
+        if let Some((name, value, why)) = self.unscaled(group, row) {
+            return Some(format!("column {name} is {value}; {why}"));
         }
         let inputs = self.inputs.iter().zip(numbers()).zip(&self.ranges);
         inputs.into_iter().find(|((_, value), range)| !(range.min..=range.max).contains(value)).map(
@@ -105,8 +143,16 @@ impl ShardColumns {
     /// Whether a row can be learned; the same as [`Self::fault`] finding nothing.
     pub(super) fn is_sound(&self, group: &Group, row: usize) -> bool {
         let is_within = |(column, range): (&Vec<f64>, &Range)| (range.min..=range.max).contains(&column[row]);
+        let checked = if self.table.is_some() { 0 } else { self.inputs() };
         group.columns.iter().zip(&self.ranges).all(is_within)
-            && group.columns[self.inputs()..].iter().all(|column| column[row].is_finite())
+            && group.columns[checked..].iter().all(|column| column[row].is_finite())
+            && group.times.as_ref().is_none_or(|times| times[row].is_finite())
+            && self.unscaled(group, row).is_none()
+    }
+
+    /// A row's inputs.
+    pub(super) fn inputs_of<'a>(&self, group: &'a Group, row: usize) -> impl Iterator<Item = f64> + use<'a> {
+        group.columns.iter().take(self.inputs()).map(move |column| column[row])
     }
 
     /// Adds a row of a group to rows.
@@ -117,4 +163,9 @@ impl ShardColumns {
         rows.differentials.extend(numbers.by_ref().take(self.differentials.len()));
         rows.gammas.extend(numbers);
     }
+}
+
+/// A number that is none.
+fn shown(value: f64) -> String {
+    if value.is_nan() { "empty or NaN".to_owned() } else { value.to_string() }
 }

@@ -41,6 +41,8 @@ pub(super) struct Inspection {
     pub fitted: Rows,
     /// The first bad row: its shard, its row from 1, and what is wrong.
     pub first_bad: Option<String>,
+    /// Least and greatest of each input among the rows to learn from.
+    pub bounds: Vec<[f64; 2]>,
     /// By shard.
     pub checksums: Vec<String>,
     pub identity: String,
@@ -51,6 +53,12 @@ struct Found {
     counts: Counts,
     parts: [Rows; 3],
     first_bad: Option<(u64, String)>,
+    bounds: Vec<[f64; 2]>,
+}
+
+/// Bounds within which there is nothing yet.
+fn no_bounds(inputs: usize) -> Vec<[f64; 2]> {
+    vec![[f64::INFINITY, f64::NEG_INFINITY]; inputs]
 }
 
 impl Inspection {
@@ -68,6 +76,7 @@ impl Inspection {
             tested: columns.rows(0),
             fitted: columns.rows(0),
             first_bad: None,
+            bounds: no_bounds(columns.inputs()),
             checksums: Vec::new(),
             identity: String::new(),
         };
@@ -93,7 +102,10 @@ impl Inspection {
     }
 
     fn add(&mut self, found: Found, shard: &Shard) {
-        let Found { counts, parts: [held_out, tested, fitted], first_bad } = found;
+        let Found { counts, parts: [held_out, tested, fitted], first_bad, bounds } = found;
+        for ([least, greatest], of_group) in self.bounds.iter_mut().zip(bounds) {
+            (*least, *greatest) = (least.min(of_group[0]), greatest.max(of_group[1]));
+        }
         let sum = &mut self.counts;
         sum.rows += counts.rows;
         sum.learned += counts.learned;
@@ -117,8 +129,12 @@ fn groups(shards: &[Shard], columns: &ShardColumns, first: usize, rule: &Rule) -
         .map(|(shard, group, begin)| {
             let decoded = columns.decode(&shards[shard], group)?;
             let rows = shards[shard].groups()[group];
-            let mut found =
-                Found { counts: Counts::default(), parts: [(); 3].map(|()| columns.rows(0)), first_bad: None };
+            let mut found = Found {
+                counts: Counts::default(),
+                parts: [(); 3].map(|()| columns.rows(0)),
+                first_bad: None,
+                bounds: no_bounds(columns.inputs()),
+            };
             found.counts.rows = rows as u64;
             for row in 0..rows {
                 let at = begin + row as u64;
@@ -130,7 +146,14 @@ fn groups(shards: &[Shard], columns: &ShardColumns, first: usize, rule: &Rule) -
                     continue;
                 }
                 let [held_out, tested, fitted] = &mut found.parts;
-                let (count, rows) = match rule.part(first + shard, at) {
+                let time = decoded.times.as_ref().map(|times| times[row]);
+                let part = rule.part_at(first + shard, at, time);
+                if matches!(part, Part::Learned | Part::Fitted) {
+                    for ([least, greatest], x) in found.bounds.iter_mut().zip(columns.inputs_of(&decoded, row)) {
+                        (*least, *greatest) = (least.min(x), greatest.max(x));
+                    }
+                }
+                let (count, rows) = match part {
                     Part::HeldOut => (&mut found.counts.held_out, Some(held_out)),
                     Part::Tested => (&mut found.counts.tested, Some(tested)),
                     Part::Fitted => (&mut found.counts.learned, Some(fitted)),

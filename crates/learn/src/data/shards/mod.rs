@@ -2,7 +2,8 @@
 //!
 //! Columns  the model's inputs by name; `price`, the undiscounted call over the strike; `price_by_<input>`, its derivatives; and
 //!          `price_by_moneyness_twice`, its gamma. See docs/training-data.md
-//! Parts    a row is held out, kept for the last word, or learned: by a hash of its shard and its row, or by named shards
+//!          Of a table: the columns that its config names
+//! Parts    a row is held out, kept for the last word, or learned: by a hash of its shard and its row, by named shards, or by time
 //! Order    see `order`: a function of the seed and the position alone, so that a run that is resumed goes on where it was
 
 mod columns;
@@ -22,7 +23,13 @@ pub use columns::{GAMMA, PRICE, differential_name};
 pub use inspection::Counts;
 pub use write::{LabelJob, Progress, Written, check, content, write_labels};
 
-use self::{columns::ShardColumns, inspection::Inspection, order::Order, prefetch::Reader, rule::Rule};
+use self::{
+    columns::ShardColumns,
+    inspection::Inspection,
+    order::Order,
+    prefetch::Reader,
+    rule::{Cuts, Rule},
+};
 use super::Rows;
 use crate::LearnError;
 use crate::config::DataConfig;
@@ -54,6 +61,7 @@ pub struct Shards {
     held_out: Rows,
     tested: Rows,
     fitted: Rows,
+    bounds: Vec<[f64; 2]>,
     counts: Counts,
     identity: String,
 }
@@ -72,7 +80,10 @@ impl Shards {
             .build()
             .map_err(|error| LearnError::Unreadable(format!("no threads to read shards: {error}")))?;
         let columns = ShardColumns::of(config, &block_on(set.fetch(&set.files()[0]))?)?;
-        let rule = Rule::new(config, &set)?;
+        let mut rule = Rule::new(config, &set)?;
+        if let Some(cuts) = cuts(config, &set, &columns)? {
+            rule = rule.by_time(cuts);
+        }
         let found = Inspection::of(&set, &columns, &rule, &pool)?;
         let allowed = config.bad_rows.unwrap_or(0.0);
         if let Some(first) = &found.first_bad
@@ -82,11 +93,11 @@ impl Shards {
             return Err(LearnError::BadRows { bad: found.counts.bad, rows: found.counts.rows, first, allowed });
         }
         rule.check(&found)?;
-        let Inspection { held_out, tested, fitted, counts, checksums, learned, identity, .. } = found;
+        let Inspection { held_out, tested, fitted, bounds, counts, checksums, learned, identity, .. } = found;
         let block = config.shuffle_rows.unwrap_or(SHUFFLE_ROWS) as u64;
         let order = Order::new(learned, block, order_seed);
         let plan = Arc::new(Plan { set, columns, rule, order, checksums, pool });
-        Ok(Self { plan, reader: Mutex::new(None), held_out, tested, fitted, counts, identity })
+        Ok(Self { plan, reader: Mutex::new(None), held_out, tested, fitted, bounds, counts, identity })
     }
 
     /// Fills `rows` with those after the first `drawn`. Rows that follow those of the call before are there already, and one rank of several
@@ -123,6 +134,11 @@ impl Shards {
         &self.fitted
     }
 
+    /// Least and greatest of each input among the rows to learn from.
+    pub fn bounds(&self) -> &[[f64; 2]] {
+        &self.bounds
+    }
+
     /// How many rows of each kind there are.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -138,4 +154,27 @@ impl Shards {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         reader.as_ref().map_or(0, Reader::waited_seconds)
     }
+}
+
+/// Where the parts begin in time, where a config tells them apart by it: reads that column of every shard.
+///
+/// Errors: [`LearnError::Storage`]; [`LearnError::BadValue`] where too few rows have a time.
+fn cuts(config: &DataConfig, set: &ShardSet, columns: &ShardColumns) -> Result<Option<Cuts>, LearnError> {
+    let Some((table, split_by)) = config.table.as_ref().and_then(|table| Some((table, table.split_by.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    let mut times = Vec::new();
+    for file in set.files() {
+        let shard = block_on(set.fetch(file))?;
+        for group in 0..shard.groups().len() {
+            times.extend(columns.times(&shard, group)?.into_iter().flatten());
+        }
+    }
+    let rows = times.len();
+    let cuts = Cuts::new(times, config.held_out, table.gap).ok_or_else(|| {
+        let allowed = format!("two parts of {} rows that have a time {split_by}, of {rows} rows", config.held_out);
+        LearnError::bad("data.held_out", config.held_out, allowed)
+    })?;
+    Ok(Some(cuts))
 }

@@ -151,7 +151,8 @@ impl Plan {
             let decoded = self.columns.decode(&shards[shard], group)?;
             let mut rows = self.columns.rows(0);
             for row in 0..shards[shard].groups()[group] {
-                let part = self.rule.part(indices[shard], begin + row as u64);
+                let time = decoded.times.as_ref().map(|times| times[row]);
+                let part = self.rule.part_at(indices[shard], begin + row as u64, time);
                 if matches!(part, Part::Learned | Part::Fitted) && self.columns.is_sound(&decoded, row) {
                     self.columns.push(&decoded, row, &mut rows);
                 }

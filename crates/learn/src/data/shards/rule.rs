@@ -2,7 +2,9 @@
 //!
 //! Rule  u is uniform(seed + (shard + 1)·0xd1b5…, row), shard and row counted from 0 in the order of the files; with h = held_out over the rows
 //!       that can be held out: u < h held out, u < 2h kept for the last word. Those are all rows, or those of `held_out_shards`, whose other
-//!       rows are then not learned either
+//!       rows are then not learned either.
+//!       By time: the last `held_out` rows are for the last word, as many before them are held out, and all before those are learned but for a
+//!       gap before either; rows of one time are on one side
 
 use zomma_storage::shards::ShardSet;
 
@@ -42,6 +44,40 @@ pub(super) struct Rule {
     fitted: f64,
     /// By shard, where shards are named.
     named: Vec<bool>,
+    /// Where the parts begin in time, where they are told apart by it.
+    cuts: Option<Cuts>,
+}
+
+/// Where the two parts that are held out begin in time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cuts {
+    held_out: f64,
+    tested: f64,
+    gap: f64,
+}
+
+impl Cuts {
+    /// So that each part has `held_out` rows, or some more where rows are of one time. Times that are no numbers count for nothing.
+    pub(super) fn new(mut times: Vec<f64>, held_out: usize, gap: f64) -> Option<Self> {
+        times.retain(|time| time.is_finite());
+        let mut from_the_end = |rows: usize| {
+            let at = times.len().checked_sub(rows)?;
+            (at < times.len()).then(|| *times.select_nth_unstable_by(at, f64::total_cmp).1)
+        };
+        let (tested, held) = (from_the_end(held_out)?, from_the_end(2 * held_out)?);
+        Some(Self { held_out: held, tested, gap })
+    }
+
+    /// Whether a row is left out, held out, kept for the last word, or to learn from.
+    fn part(self, time: f64) -> Option<Part> {
+        let Self { held_out, tested, gap } = self;
+        match time {
+            time if time >= tested => Some(Part::Tested),
+            time if time >= held_out => Some(if time >= tested - gap { Part::Unused } else { Part::HeldOut }),
+            time if time >= held_out - gap => Some(Part::Unused),
+            _ => None,
+        }
+    }
 }
 
 impl Rule {
@@ -77,12 +113,30 @@ impl Rule {
         }
         let share = config.held_out as f64 / can_be_held as f64;
         let fitted = (FITTED_ROWS / learned.max(1) as f64).min(1.0);
-        Ok(Self { seed: config.seed ^ 0x7368_6172_6473, wanted: config.held_out, share, fitted, named })
+        Ok(Self { seed: config.seed ^ 0x7368_6172_6473, wanted: config.held_out, share, fitted, named, cuts: None })
+    }
+
+    /// Tells the parts apart by time.
+    pub(super) fn by_time(self, cuts: Cuts) -> Self {
+        Self { cuts: Some(cuts), ..self }
+    }
+
+    /// What a row of a shard and a time is for.
+    pub(super) fn part_at(&self, shard: usize, row: u64, time: Option<f64>) -> Part {
+        let (Some(cuts), Some(time)) = (self.cuts, time) else { return self.part(shard, row) };
+        cuts.part(time).unwrap_or_else(|| match self.hash(shard, row) >= 1.0 - self.fitted {
+            true => Part::Fitted,
+            false => Part::Learned,
+        })
+    }
+
+    fn hash(&self, shard: usize, row: u64) -> f64 {
+        uniform(self.seed.wrapping_add((shard as u64 + 1).wrapping_mul(STRIDE)), row)
     }
 
     /// What a row of a shard is for.
-    pub(super) fn part(&self, shard: usize, row: u64) -> Part {
-        let u = uniform(self.seed.wrapping_add((shard as u64 + 1).wrapping_mul(STRIDE)), row);
+    fn part(&self, shard: usize, row: u64) -> Part {
+        let u = self.hash(shard, row);
         let can_be_held = self.named.get(shard).copied().unwrap_or(true);
         if can_be_held && u < 2.0 * self.share {
             return if u < self.share { Part::HeldOut } else { Part::Tested };
@@ -124,7 +178,7 @@ mod tests {
     use super::*;
 
     fn rule(named: Vec<bool>) -> Rule {
-        Rule { seed: 7, wanted: 1000, share: 0.1, fitted: 0.05, named }
+        Rule { seed: 7, wanted: 1000, share: 0.1, fitted: 0.05, named, cuts: None }
     }
 
     #[test]
@@ -146,5 +200,34 @@ mod tests {
         let rule = rule(vec![false, true]);
         assert!((0..1000).all(|row| matches!(rule.part(0, row), Part::Learned | Part::Fitted)));
         assert!((0..1000).all(|row| matches!(rule.part(1, row), Part::HeldOut | Part::Tested | Part::Unused)));
+    }
+
+    #[test]
+    fn by_time_the_last_rows_are_held_out_whatever_their_order_and_nothing_near_the_cut_is_learned() {
+        let times: Vec<f64> = (0..1000).map(|i| f64::from(i * 617 % 1000)).collect();
+        let cuts = Cuts::new([times.clone(), vec![f64::NAN; 7]].concat(), 100, 10.0).unwrap();
+        let rule = rule(Vec::new()).by_time(cuts);
+        let mut counts = [0; 4];
+        for (row, time) in times.iter().enumerate() {
+            let (part, wanted) = (rule.part_at(0, row as u64, Some(*time)), *time as usize);
+            let place = match part {
+                Part::Learned | Part::Fitted => 0,
+                Part::Unused => 1,
+                Part::HeldOut => 2,
+                Part::Tested => 3,
+            };
+            counts[place] += 1;
+            let by_hand = match wanted {
+                0..790 => 0,
+                790..800 | 890..900 => 1,
+                800..890 => 2,
+                _ => 3,
+            };
+            assert_eq!(place, by_hand, "time {time}");
+        }
+        assert_eq!(counts, [790, 20, 90, 100]);
+        // Rows of one time are never told apart, and too few cannot be cut.
+        assert_eq!(Cuts::new(vec![1.0; 50], 10, 0.0).unwrap().part(1.0), Some(Part::Tested));
+        assert_eq!(Cuts::new(vec![1.0; 15], 10, 0.0), None);
     }
 }

@@ -67,10 +67,10 @@ pub fn content(config: &DataConfig) -> Result<String, LearnError> {
 
 /// Whether a config's rows can be written.
 ///
-/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label.
+/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label, and for a table, which has its own.
 pub fn check(config: &DataConfig) -> Result<(), LearnError> {
-    let allowed = "a model of prices: labels of implied volatilities are made on the way";
-    match config.model.is_implied_volatility() {
+    let allowed = "a model of prices: labels of implied volatilities are made on the way, and a table has its own";
+    match config.model.is_implied_volatility() || config.model.is_table() {
         true => Err(LearnError::bad("data.model", config.model.as_str(), allowed)),
         false => Ok(()),
     }

@@ -15,6 +15,7 @@ fn ranges(model: PricingModel) -> &'static [[f64; 2]] {
             &[[0.5, 2.0], [0.02, 3.0], [0.01, 0.5], [0.3, 5.0], [0.01, 0.5], [0.1, 1.0], [-0.9, 0.5]]
         }
         PricingModel::BlackScholesImpliedVolatility => &[[0.5, 2.0], [0.02, 3.0], [0.001, 0.3]],
+        PricingModel::Table => &[],
     }
 }
 

@@ -20,6 +20,7 @@ fn network(
             &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3], [0.5, 4.0], [0.02, 0.3], [0.2, 0.9], [-0.9, 0.1]]
         }
         PricingModel::BlackScholesImpliedVolatility => &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3]],
+        PricingModel::Table => &[],
     };
     let inputs: Vec<f64> = (0..150 * ranges.len())
         .map(|i| {

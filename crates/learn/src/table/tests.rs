@@ -1,0 +1,291 @@
+//! A network of a table from its files to its predictions: which rows it learns, from what its scales come, what it says, and what is refused.
+
+use std::{fs, path::Path, sync::Arc};
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use zomma_storage::{Place, place::S3Settings};
+
+use super::*;
+use crate::LearnError;
+use crate::config::{TABLE_EXAMPLE, TrainConfig};
+use crate::data::{Rows, uniform};
+use crate::network::{Architecture, Native};
+use crate::parallel::Group;
+use crate::training::{Engine, Outcome, Progress, RunFolder, Start, TrainedNetwork, Trainer, Watch};
+
+const CONFIG: &str = r#"
+[network]
+width = 16
+depth = 2
+output = "none"
+[data]
+model = "table"
+shards = "table"
+held_out = 400
+[data.table]
+inputs = ["a", "b", "noise"]
+target = "y"
+split_by = "time"
+gap = 10.0
+[data.table.scaling_of]
+b = "robust"
+[training]
+steps = 400
+batch = 128
+learning_rate = 0.01
+warm_up = 20
+ema = 0.98
+evaluate_every = 50
+checkpoint_every = 50
+"#;
+
+fn config(changes: &[(&str, &str)]) -> TrainConfig {
+    let change = |text: String, (from, to): &(&str, &str)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    };
+    TrainConfig::parse(&changes.iter().fold(CONFIG.to_owned(), change)).unwrap()
+}
+
+fn refusal(changes: &[(&str, &str)]) -> String {
+    let change = |text: String, (from, to): &(&str, &str)| text.replacen(from, to, 1);
+    TrainConfig::parse(&changes.iter().fold(CONFIG.to_owned(), change)).unwrap_err().to_string()
+}
+
+fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    for at in (0..batch.num_rows()).step_by(700) {
+        writer.write(&batch.slice(at, 700.min(batch.num_rows() - at))).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+}
+
+/// Two files whose rows lie in no order of time: y = 5000·(ab − 1) of inputs that are even over −1 to 1, times a hundred in b; from time 3200 on `a` is
+/// greater by `shift`, so that scales that had seen the end would tell.
+fn folder(shift: f64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, rows) in [("first.parquet", 0..2500usize), ("second.parquet", 2500..4000)] {
+        let times: Vec<i64> = rows.map(|i| (i * 1237 % 4000) as i64).collect();
+        let number = |k: u64| times.iter().map(move |time| 2.0 * uniform(k, *time as u64) - 1.0).collect::<Vec<f64>>();
+        let (a, b) = (number(1), number(2));
+        let y = a.iter().zip(&b).map(|(a, b)| 5000.0 * (a * b - 1.0));
+        let late = |(a, time): (&f64, &i64)| if *time >= 3200 { a + shift } else { *a };
+        write(
+            &folder.path().join(file),
+            vec![
+                ("y", Arc::new(y.collect::<Float64Array>())),
+                ("noise", Arc::new(Float64Array::from(number(3)))),
+                ("b", Arc::new(b.iter().map(|b| 100.0 * b).collect::<Float64Array>())),
+                ("time", Arc::new(Int64Array::from(times.clone()))),
+                ("a", Arc::new(a.iter().zip(&times).map(late).collect::<Float64Array>())),
+            ],
+        );
+    }
+    folder
+}
+
+fn native(_: &TrainConfig, architecture: &Architecture) -> Result<Box<dyn Engine + Send>, LearnError> {
+    Ok(Box::new(Native::new(architecture.clone())))
+}
+
+/// Leaves after so many steps, where it says so.
+struct Eyes(u64, Option<u64>);
+
+impl Watch for Eyes {
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+
+    fn should_stop(&self) -> bool {
+        self.1.is_some_and(|steps| self.0 >= steps)
+    }
+
+    fn stepped(&mut self, progress: &Progress) {
+        self.0 = progress.step;
+    }
+
+    fn warn(&mut self, message: &str) {
+        panic!("{message}");
+    }
+}
+
+fn place(folder: &Path) -> Place {
+    Place::open(folder.to_str().unwrap(), &S3Settings::default()).unwrap()
+}
+
+fn trainer(config: &TrainConfig, table: &Path, run: &Path, resume: bool) -> Result<Trainer, LearnError> {
+    let folder = RunFolder::open(run).unwrap();
+    Trainer::new(config.clone(), Start { folder, resume, group: Group::alone(), place: Some(place(table)) }, &native)
+}
+
+fn train(trainer: &mut Trainer, leaves_after: Option<u64>) -> Outcome {
+    trainer.train(&mut Eyes(0, leaves_after)).unwrap()
+}
+
+#[test]
+fn a_product_is_learned_where_a_line_finds_nothing_and_noise_is_worth_nothing() {
+    let (table, run) = (folder(0.0), tempfile::tempdir().unwrap());
+    let config = config(&[("split_by = \"time\"\ngap = 10.0\n", "")]);
+    let mut trainer = trainer(&config, table.path(), run.path(), false).unwrap();
+    let network = train(&mut trainer, None).network.unwrap();
+    let found = trainer.assess(&network).unwrap().unwrap();
+    assert!(found.network.r2 > 0.95, "{found:?}");
+    // ab has a deviation of 1/3, and no line in it.
+    assert!((found.mean.rmse - 5000.0 / 3.0).abs() < 150.0, "{found:?}");
+    assert!(found.ridge.unwrap().errors.r2 < 0.1, "{found:?}");
+    let worth = |name: &str| found.importance.iter().find(|of| of.input == name).unwrap().rmse_increase;
+    assert!(worth("a") > 1000.0 && worth("b") > 1000.0 && worth("noise") < 100.0, "{:?}", found.importance);
+    assert!(network.evaluation.unwrap().price_rmse < 0.2);
+    // The file says the same as the network in memory, with the target in its own units.
+    let predictor = TablePredictor::new(TrainedNetwork::read(&run.path().join("network.bin")).unwrap()).unwrap();
+    let (mut out, mut status) = ([0.0; 3], [RowStatus::Ok; 3]);
+    predictor.predict(&[0.5, 50.0, 0.0, 0.9, -80.0, 0.3, 30.0, 1.0, 0.0], &mut out, &mut status);
+    assert!((out[0] + 3750.0).abs() < 500.0 && (out[1] + 8600.0).abs() < 500.0, "{out:?}");
+    assert_eq!(status, [RowStatus::Ok, RowStatus::Ok, RowStatus::Outside(0)]);
+}
+
+#[test]
+fn scales_and_bounds_are_of_the_rows_before_the_cut_alone() {
+    let (table, run) = (folder(7.0), tempfile::tempdir().unwrap());
+    let trainer = trainer(&config(&[]), table.path(), run.path(), false).unwrap();
+    let counts = trainer.counts().unwrap();
+    // Times are 0 to 3999, each once: the last 400 for the last word, ten less before each cut.
+    assert_eq!((counts.rows, counts.learned, counts.held_out, counts.tested), (4000, 3190, 390, 400));
+    let columns = trainer.columns().unwrap();
+    let [a, b, noise] = &columns.inputs[..] else { panic!("{columns:?}") };
+    // Of times up to 3189 no `a` is above 1.
+    assert!(
+        a.greatest <= 1.0 && a.least >= -1.0 && a.mean.abs() < 0.05 && (a.deviation - 1.0 / 3.0f64.sqrt()).abs() < 0.02
+    );
+    // Of an even distribution the interquartile range is half of the whole one.
+    assert!(b.mean.abs() < 5.0 && (b.deviation - 100.0 / 1.349).abs() < 4.0, "{b:?}");
+    assert_eq!(noise.name, "noise");
+    let by_hand: Vec<f64> = (0..3190)
+        .map(|time| 5000.0 * ((2.0 * uniform(1, time) - 1.0) * (2.0 * uniform(2, time) - 1.0) - 1.0))
+        .collect();
+    let mean = by_hand.iter().sum::<f64>() / by_hand.len() as f64;
+    assert!((columns.target.mean - mean).abs() < 1e-9 * mean.abs(), "{} {mean}", columns.target.mean);
+}
+
+#[test]
+fn a_run_that_was_stopped_ends_bit_for_bit_as_one_that_was_not() {
+    let (table, whole, parts) = (folder(7.0), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let config = config(&[("steps = 400", "steps = 120")]);
+    let wanted = train(&mut trainer(&config, table.path(), whole.path(), false).unwrap(), None).network.unwrap();
+    assert!(train(&mut trainer(&config, table.path(), parts.path(), false).unwrap(), Some(70)).network.is_none());
+    let found = train(&mut trainer(&config, table.path(), parts.path(), true).unwrap(), None).network.unwrap();
+    assert_eq!(found.parameters, wanted.parameters);
+    assert_eq!(found.architecture, wanted.architecture);
+    // Other scales are another network.
+    let other = TrainConfig { data: crate::config::DataConfig { seed: 9, ..config.data.clone() }, ..config.clone() };
+    let error = trainer(&other, table.path(), parts.path(), true).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("learned other data"), "{error}");
+}
+
+#[test]
+fn a_positive_target_is_scaled_without_its_mean_and_never_said_below_0() {
+    let (table, run) = (folder(7.0), tempfile::tempdir().unwrap());
+    let config = config(&[
+        ("output = \"none\"", "output = \"positive\""),
+        ("target = \"y\"", "target = \"time\""),
+        ("split_by = \"time\"\ngap = 10.0\n", ""),
+    ]);
+    let mut trainer = trainer(&config, table.path(), run.path(), false).unwrap();
+    let columns = trainer.columns().unwrap().clone();
+    assert!(columns.target.mean == 0.0 && columns.target.deviation > 2000.0, "{:?}", columns.target);
+    let network = train(&mut trainer, None).network.unwrap();
+    let predictor = TablePredictor::new(network).unwrap();
+    let rows: Vec<f64> = (0..300).map(|i| 40.0 * uniform(8, i) - 20.0).collect();
+    let (mut out, mut status) = (vec![0.0; 100], vec![RowStatus::Ok; 100]);
+    predictor.predict(&rows, &mut out, &mut status);
+    assert!(out.iter().all(|x| *x >= 0.0 && x.is_finite()), "{out:?}");
+}
+
+#[test]
+fn rows_that_cannot_be_learned_are_named_by_file_row_and_column() {
+    let table = tempfile::tempdir().unwrap();
+    let column = |bad: Option<(usize, f64)>| -> ArrayRef {
+        let mut numbers: Vec<Option<f64>> = (0..100).map(|i| Some(uniform(1, i))).collect();
+        if let Some((at, x)) = bad {
+            numbers[at] = (!x.is_nan()).then_some(x);
+        }
+        Arc::new(Float64Array::from(numbers))
+    };
+    let put = |a, noise, time| {
+        let columns = vec![
+            ("a", column(a)),
+            ("b", column(None)),
+            ("noise", column(noise)),
+            ("y", column(None)),
+            ("time", column(time)),
+        ];
+        write(&table.path().join("bad.parquet"), columns);
+    };
+    let held = [("held_out = 400", "held_out = 20"), ("gap = 10.0", "gap = 0.0"), ("b = \"robust\"", "a = \"log1p\"")];
+    let open = |config: &TrainConfig| {
+        let run = tempfile::tempdir().unwrap();
+        trainer(config, table.path(), run.path(), false).map(|trainer| trainer.counts().unwrap().bad)
+    };
+    for (a, noise, time, words) in [
+        (None, Some((41, f64::NAN)), None, "bad.parquet row 42: column noise is empty or NaN"),
+        (None, Some((0, f64::INFINITY)), None, "row 1: column noise is inf"),
+        (Some((7, -1.5)), None, None, "row 8: column a is -1.5; scaling log1p allows numbers above -1"),
+        (None, None, Some((99, f64::NAN)), "row 100: column time is empty or NaN"),
+    ] {
+        put(a, noise, time);
+        let error = open(&config(&held)).unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("1 of 100 rows"), "{error}");
+        let lenient = config(&[&held[..], &[("shards = \"table\"", "shards = \"table\"\nbad_rows = 0.02")]].concat());
+        assert_eq!(open(&lenient).unwrap(), 1);
+    }
+    let error = open(&config(&[&held[..], &[("\"noise\"]", "\"absent\"]")]].concat())).unwrap_err().to_string();
+    assert!(error.contains("no column absent; it has a, b, noise, y, time"), "{error}");
+    let error = open(&config(&[("held_out = 400", "held_out = 40")])).unwrap_err().to_string();
+    assert!(error.contains("data.held_out"), "{error}");
+    // A target that is the same everywhere teaches nothing.
+    let ones: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 100]));
+    write(
+        &table.path().join("bad.parquet"),
+        vec![("a", column(None)), ("b", column(None)), ("noise", column(None)), ("y", ones), ("time", column(None))],
+    );
+    let error = open(&config(&held)).unwrap_err().to_string();
+    assert!(error.contains("data.table.target: y") && error.contains("it is 1 in all"), "{error}");
+}
+
+#[test]
+fn configs_that_cannot_be_are_refused_by_key() {
+    assert!(TrainConfig::parse(TABLE_EXAMPLE).is_ok());
+    for (from, to, words) in [
+        ("inputs = [\"a\", \"b\", \"noise\"]", "inputs = []", "data.table.inputs: 0 columns"),
+        ("\"noise\"]", "\"a\"]", "data.table.inputs: \"a\""),
+        ("target = \"y\"", "target = \"b\"", "what is learned must not be given"),
+        ("b = \"robust\"", "c = \"robust\"", "data.table.scaling_of: c"),
+        ("b = \"robust\"", "b = \"rank\"", "unknown variant `rank`"),
+        ("split_by = \"time\"\n", "", "data.table.gap: 10"),
+        ("gap = 10.0", "gap = -1.0", "data.table.gap: -1"),
+        ("target = \"y\"", "target = \"y\"\nweights = \"w\"", "unknown field `weights`"),
+        ("shards = \"table\"\n", "", "data.shards is missing"),
+        ("output = \"none\"", "output = \"bounds\"", "network.output: bounds"),
+        ("output = \"none\"", "output = \"none\"\nfeatures = [\"kappa\"]", "network.features: kappa"),
+        ("model = \"table\"", "model = \"heston\"", "data.table"),
+        ("[training]", "[data.ranges]\nvolatility = { min = 0.1, max = 0.2 }\n[training]", "data.ranges: volatility"),
+        ("held_out = 400", "held_out = 400\nheld_out_shards = [\"x\"]", "split_by or held_out_shards"),
+        ("held_out = 400", "held_out = 400\nnoise_half_spread = 0.1", "data.noise_half_spread"),
+    ] {
+        let error = refusal(&[(from, to)]);
+        assert!(error.contains(words), "{to}: {error}");
+    }
+    let without = CONFIG.replace("[data.table]", "[data.ranges]").split("[data.ranges]").next().unwrap().to_owned();
+    let error = TrainConfig::parse(&(without + "[training]\nsteps = 1")).unwrap_err().to_string();
+    assert!(error.contains("data.table is missing"), "{error}");
+}
+
+#[test]
+fn rows_have_no_derivatives_to_be_learned() {
+    let config = config(&[]);
+    assert!(config.data.differentials && !config.data.learns_differentials());
+    assert!(Rows::zeros(3, config.data.inputs()).batch(config.data.learns_differentials()).differentials.is_empty());
+}
