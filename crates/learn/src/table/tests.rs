@@ -11,7 +11,6 @@ use crate::LearnError;
 use crate::config::{TABLE_EXAMPLE, TrainConfig};
 use crate::data::{Rows, uniform};
 use crate::network::{Architecture, Native};
-use crate::parallel::Group;
 use crate::training::{Engine, Outcome, Progress, RunFolder, Start, TrainedNetwork, Trainer, Watch};
 
 const CONFIG: &str = r#"
@@ -118,7 +117,7 @@ fn place(folder: &Path) -> Place {
 
 fn trainer(config: &TrainConfig, table: &Path, run: &Path, resume: bool) -> Result<Trainer, LearnError> {
     let folder = RunFolder::open(run).unwrap();
-    Trainer::new(config.clone(), Start { folder, resume, group: Group::alone(), place: Some(place(table)) }, &native)
+    Trainer::new(config.clone(), Start { resume, place: Some(place(table)), ..Start::alone(folder) }, &native)
 }
 
 fn train(trainer: &mut Trainer, leaves_after: Option<u64>) -> Outcome {
