@@ -12,13 +12,14 @@ use volsurf::{
     smile::{SabrSmile as PeerSabr, SmileSection, SviSmile as PeerSvi},
     surface::{EssviSurface as PeerEssvi, SsviSurface as PeerSsvi, SurfaceBuilder, VolSurface},
 };
+use zomma_base::Status;
 use zomma_pricing::{
     fourier::Heston,
     surface::{
         self, Clock, Forwards, SliceQuotes, Slices, Smile, Svi, VolatilitySurface,
-        calibration::{ModelSettings, Residual, Settings, Weights},
+        calibration::{Fit, ModelSettings, Residual, Settings, Weights},
         characteristic,
-        fitted::{SurfaceModel, fit_model},
+        fitted::{FittedSurface, Places, Quoted, SavedSurface, SurfaceModel, fit_model},
         price_spline, quality_of,
         sabr::{self, Sabr, SabrParameters, SabrSmile},
         ssvi_surface::{SsviLaw, fit_essvi, fit_ssvi},
@@ -285,6 +286,12 @@ fn vol_query(c: &mut Criterion) {
     let of_smile = |k: f64, _: f64| (smile.total_variance(k) / t).sqrt();
     rival(&mut group, "smile_by_log_moneyness", &moneyness, &of_smile);
     rival(&mut group, "surface_of_one", &points, &|strike: f64, _: f64| ours.implied_vol(at(strike), t));
+    rival(
+        &mut group,
+        "many_by_log_moneyness",
+        &moneyness,
+        &Many(|k: &[f64], t: &[f64], out: &mut [f64]| ours.implied_vols(k, t, out)),
+    );
     group.finish();
 
     let years = |day: &[SliceQuotes]| day.iter().map(|slice| slice.expiry_years).collect::<Vec<f64>>();
@@ -303,6 +310,15 @@ fn vol_query(c: &mut Criterion) {
     rival(&mut group, "peer volsurf", &points, &|strike: f64, t: f64| black_vol(&peer, strike, t));
     rival(&mut group, "implied_vol", &points, &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
     rival(&mut group, "implied_vol_by_log_moneyness", &moneyness, &|k: f64, t: f64| ours.implied_vol(k, t));
+    let many = |k: &[f64], t: &[f64], out: &mut [f64]| ours.implied_vols(k, t, out);
+    rival(&mut group, "many_by_log_moneyness", &moneyness, &Many(many));
+    let saved = described(FittedSurface::Svi(ours.clone()), &forwards);
+    let many = |strike: &[f64], t: &[f64], out: &mut [f64]| {
+        let none = [f64::NAN; POINTS];
+        let places = Places { strike, log_moneyness: &none, forward: &none, expiry_years: t };
+        saved.implied_vols_at(&places, out, &mut [Status::Ok; POINTS]);
+    };
+    rival(&mut group, "many", &points, &Many(many));
     group.finish();
 
     let peer = peer_ssvi(&one_tilt);
@@ -311,6 +327,15 @@ fn vol_query(c: &mut Criterion) {
     rival(&mut group, "peer volsurf", &points, &|strike: f64, t: f64| black_vol(&peer, strike, t));
     rival(&mut group, "implied_vol", &points, &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
     rival(&mut group, "implied_vol_by_log_moneyness", &moneyness, &|k: f64, t: f64| ours.implied_vol(k, t));
+    let many = |k: &[f64], t: &[f64], out: &mut [f64]| ours.implied_vols(k, t, out);
+    rival(&mut group, "many_by_log_moneyness", &moneyness, &Many(many));
+    let saved = described(FittedSurface::Ssvi(ours.clone()), &forwards);
+    let many = |strike: &[f64], t: &[f64], out: &mut [f64]| {
+        let none = [f64::NAN; POINTS];
+        let places = Places { strike, log_moneyness: &none, forward: &none, expiry_years: t };
+        saved.implied_vols_at(&places, out, &mut [Status::Ok; POINTS]);
+    };
+    rival(&mut group, "many", &points, &Many(many));
     group.finish();
 }
 
@@ -325,6 +350,26 @@ impl<F: Fn(f64, f64) -> f64> Volatility for F {
             *out = self(strike, t);
         }
     }
+}
+
+/// Volatilities of columns.
+struct Many<F>(F);
+
+impl<F: Fn(&[f64], &[f64], &mut [f64])> Volatility for Many<F> {
+    fn all(&self, points: &[[f64; 2]], out: &mut [f64]) {
+        let mut columns = [[0.0; POINTS]; 2];
+        for (i, point) in points.iter().enumerate() {
+            (columns[0][i], columns[1][i]) = (point[0], point[1]);
+        }
+        (self.0)(&columns[0], &columns[1], out);
+    }
+}
+
+/// A surface as it is saved.
+fn described(surface: FittedSurface, forwards: &Forwards) -> SavedSurface {
+    let settings = ModelSettings::default();
+    let quoted = Quoted { forwards: forwards.clone(), ..Quoted::default() };
+    quoted.describe(Fit::of(surface), &settings)
 }
 
 /// Expiries, forwards and (strike, volatility) of a day, as the peer takes them.

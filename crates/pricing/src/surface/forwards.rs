@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::slices::count_before;
+
 /// Forwards by expiry: between two of them, and from the spot to the first, ln F is linear in time (constant carry); past the last the
 /// carry of the last stretch goes on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,42 @@ impl Forwards {
     }
 }
 
+/// [`Forwards`] made ready for many expiries.
+#[derive(Clone, Debug)]
+pub(in crate::surface) struct ForwardCurve {
+    years: Vec<f64>,
+    /// (forward at the start, ln of its growth a year, start in years) of each stretch that ends at one of `years`, and of the one past the last.
+    stretches: Vec<[f64; 3]>,
+}
+
+impl ForwardCurve {
+    /// The curve of `forwards`.
+    pub(in crate::surface) fn new(forwards: &Forwards) -> Self {
+        let years: Vec<f64> = forwards.points.iter().map(|point| point[0]).collect();
+        let mut knots: Vec<[f64; 2]> = forwards.spot.map(|spot| [0.0, spot]).into_iter().collect();
+        knots.extend(&forwards.points);
+        let growth = |pair: &[[f64; 2]]| (pair[1][1] / pair[0][1]).ln() / (pair[1][0] - pair[0][0]);
+        let mut stretches: Vec<[f64; 3]> =
+            knots.windows(2).map(|pair| [pair[0][1], growth(pair), pair[0][0]]).collect();
+        let first = knots.first().map_or(f64::NAN, |knot| knot[1]);
+        if forwards.spot.is_none() && !years.is_empty() {
+            stretches.insert(0, [first, 0.0, 0.0]);
+        }
+        let last = knots.last().map_or([0.0, f64::NAN], |knot| *knot);
+        let rate = if knots.len() > 1 { stretches.last().map_or(0.0, |stretch| stretch[1]) } else { 0.0 };
+        stretches.push([last[1], rate, last[0]]);
+        Self { years, stretches }
+    }
+
+    /// A forward F₀ and a g with ln F(`expiry_years`) = ln F₀ + g: what the logarithm of a strike over the forward is made of without an
+    /// exponential. Wants an expiry above zero.
+    #[inline]
+    pub(in crate::surface) fn parts(&self, expiry_years: f64) -> [f64; 2] {
+        let [forward, rate, start] = self.stretches[count_before(self.years.len(), |i| self.years[i], expiry_years)];
+        [forward, rate * (expiry_years - start)]
+    }
+}
+
 /// The line through two points of ln F.
 fn along([t_low, low]: [f64; 2], [t_high, high]: [f64; 2], t: f64) -> f64 {
     low * ((high / low).ln() * (t - t_low) / (t_high - t_low)).exp()
@@ -74,6 +112,23 @@ mod tests {
             assert!((forwards.at(t) - at(t)).abs() < 1e-10, "{t}");
         }
         assert!(forwards.at(0.0).is_nan() && forwards.at(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn the_curve_is_the_forwards() {
+        let points = vec![[0.1, 101.0], [0.5, 103.0], [0.6, 99.0], [2.0, 120.0]];
+        for points in [points.clone(), points[..1].to_vec(), points[..2].to_vec(), vec![]] {
+            for spot in [None, Some(100.0)] {
+                let forwards = Forwards { spot, points: points.clone() };
+                let curve = ForwardCurve::new(&forwards);
+                for t in [1e-6, 0.05, 0.1, 0.3, 0.5, 0.55, 0.6, 1.0, 2.0, 2.1, 30.0] {
+                    let ([forward, growth], exact) = (curve.parts(t), forwards.at(t));
+                    let ours = forward * growth.exp();
+                    let agrees = (ours / exact - 1.0).abs() < 1e-13 || ours.is_nan() && exact.is_nan();
+                    assert!(agrees, "{ours} {exact} at {t} of {forwards:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod interpolation;
 mod jet;
 mod linear;
 mod local_volatility;
+mod many;
 mod maxima;
 mod neighbours;
 pub mod price_spline;

@@ -110,7 +110,14 @@ pub fn quality_of(
 ) -> (Vec<FitQuality>, FitQuality) {
     let one = |quotes: &SliceQuotes| {
         let t = positive_years(quotes.expiry_years);
-        count(quotes, |k| surface.total_variance(k, t))
+        let k = &quotes.log_moneyness[..quotes.len()];
+        let mut model = vec![0.0; k.len()];
+        surface.implied_vols(k, &vec![t; k.len()], &mut model);
+        let mut count = QualityCount::default();
+        for (i, model) in model.into_iter().enumerate() {
+            count.add(model, [quotes.bid_volatility[i], quotes.mid_volatility[i], quotes.ask_volatility[i]]);
+        }
+        count
     };
     let counts: Vec<QualityCount> = slices.iter().map(one).collect();
     (counts.iter().map(QualityCount::quality).collect(), of_all(counts))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::Clock,
+    many::{BLOCK, Join, join},
     smile::{Smile, Variance, VolatilitySurface},
 };
 
@@ -66,6 +67,16 @@ impl<S: Smile> VolatilitySurface for Slices<S> {
         between(&self.smiles, |i| self.expiry_years[i], &self.clock, k, expiry_years)
     }
 
+    fn total_variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        if self.smiles.is_empty() {
+            out.fill(f64::NAN);
+            return;
+        }
+        for ((out, k), expiry_years) in out.chunks_mut(BLOCK).zip(k.chunks(BLOCK)).zip(expiry_years.chunks(BLOCK)) {
+            self.block(k, expiry_years, out);
+        }
+    }
+
     fn total_variance(&self, k: f64, expiry_years: f64) -> f64 {
         if !is_inside(k, expiry_years) {
             return f64::NAN;
@@ -86,7 +97,69 @@ impl<S: Smile> VolatilitySurface for Slices<S> {
     }
 }
 
+impl<S: Smile> Slices<S> {
+    /// The total variances of at most [`BLOCK`] points, where there is a smile.
+    fn block(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        let n = out.len();
+        let (mut before, mut after) = ([0; BLOCK], [0; BLOCK]);
+        let mut joins = [Join::ONE; BLOCK];
+        let mut has_two = false;
+        for i in 0..n {
+            let (low, high, join) = self.join(k[i], expiry_years[i]);
+            (before[i], after[i], joins[i]) = (low as u32, high as u32, join);
+            has_two |= low != high;
+        }
+        S::total_variances_of(&self.smiles, &before[..n], k, out);
+        let mut high = [0.0; BLOCK];
+        if has_two {
+            S::total_variances_of(&self.smiles, &after[..n], k, &mut high[..n]);
+        } else {
+            high[..n].copy_from_slice(out);
+        }
+        join(&joins[..n], &high[..n], out);
+    }
+
+    /// The smiles before and after a point, and how they are joined there: [`VolatilitySurface::total_variance`] says what this adds up to.
+    #[inline]
+    fn join(&self, k: f64, expiry_years: f64) -> (usize, usize, Join) {
+        if !is_inside(k, expiry_years) {
+            return (0, 0, Join::NONE);
+        }
+        let time_of = |years: f64| if self.clock.is_calendar() { years } else { self.clock.at(years)[0] };
+        let next = count_before(self.smiles.len(), |i| self.expiry_years[i], expiry_years);
+        let time = time_of(expiry_years);
+        let last = self.smiles.len() - 1;
+        if next > last {
+            let last_time = time_of(self.expiry_years[last]);
+            let gain = self.smiles[last].total_variance(0.0) / last_time * (time - last_time);
+            return (last, last, Join { gain, ..Join::ONE });
+        }
+        let high_time = time_of(self.expiry_years[next]);
+        if next == 0 {
+            return (0, 0, Join { scale: time / high_time, ..Join::ONE });
+        }
+        if self.expiry_years[next] == expiry_years {
+            return (next, next, Join::ONE);
+        }
+        let low_time = time_of(self.expiry_years[next - 1]);
+        (next - 1, next, Join { passed: time - low_time, length: high_time - low_time, ..Join::ONE })
+    }
+}
+
+/// How many of `count` ascending expiries lie before `expiry_years`: without branches, of which half would be guessed wrong.
+#[inline]
+pub(super) fn count_before(count: usize, expiry: impl Fn(usize) -> f64, expiry_years: f64) -> usize {
+    let (mut from, mut length) = (0, count);
+    while length > 1 {
+        let half = length / 2;
+        from += if expiry(from + half - 1) < expiry_years { half } else { 0 };
+        length -= half;
+    }
+    from + usize::from(length == 1 && expiry(from) < expiry_years)
+}
+
 /// Whether a surface has a value at `k` and `expiry_years`.
+#[inline]
 fn is_inside(k: f64, expiry_years: f64) -> bool {
     expiry_years > 0.0 && expiry_years.is_finite() && k.is_finite()
 }
@@ -98,20 +171,20 @@ struct Neighbours<'a, S> {
     next: Option<(f64, &'a S)>,
 }
 
+#[inline]
 fn neighbours<'a, S>(
     smiles: &'a [S],
     expiry: impl Fn(usize) -> f64,
     clock: &Clock,
     expiry_years: f64,
 ) -> Neighbours<'a, S> {
-    let (mut after, mut end) = (0, smiles.len());
-    while after < end {
-        let middle = usize::midpoint(after, end);
-        if expiry(middle) < expiry_years { after = middle + 1 } else { end = middle }
-    }
-    let before = after.checked_sub(1).map(|i| (clock.at(expiry(i))[0], &smiles[i]));
-    let next = smiles.get(after).map(|smile| (clock.at(expiry(after))[0], smile));
-    Neighbours { time: clock.at(expiry_years), before, next }
+    let after = count_before(smiles.len(), &expiry, expiry_years);
+    let is_calendar = clock.is_calendar();
+    let time_of = |years: f64| if is_calendar { years } else { clock.at(years)[0] };
+    let before = after.checked_sub(1).map(|i| (time_of(expiry(i)), &smiles[i]));
+    let next = smiles.get(after).map(|smile| (time_of(expiry(after)), smile));
+    let time = if is_calendar { [expiry_years, 1.0] } else { clock.at(expiry_years) };
+    Neighbours { time, before, next }
 }
 
 /// The surface that `smiles` at the years `expiry` (ascending) span under `clock`, at one point.
@@ -166,7 +239,11 @@ pub(super) fn between<S: Smile>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::{Svi, smile::durrleman_g};
+    use crate::surface::{
+        Svi,
+        sabr::{Sabr, SabrParameters, SabrSmile},
+        smile::durrleman_g,
+    };
 
     fn surface(clock: Clock) -> Slices<Svi> {
         let smile = |level: f64| Svi { a: level, b: 0.1 * level.sqrt(), rho: -0.6, m: 0.01, sigma: 0.1 };
@@ -238,6 +315,54 @@ mod tests {
             for step in -200..=200 {
                 let k = 0.01 * f64::from(step);
                 assert!(durrleman_g(k, surface.variance(k, t).smile()) > 0.0, "{k} {t}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_points_are_as_one_by_one() {
+        let sabr = |expiry_years: f64| {
+            let sabr = Sabr { alpha: 0.2, beta: 1.0, rho: -0.5, nu: 0.9 };
+            SabrSmile::new(SabrParameters { expiry_years, sabr })
+        };
+        let expiry_years: Vec<f64> = (1..=41).map(|i| 0.05 * f64::from(i)).collect();
+        let of_sabr =
+            Slices { smiles: expiry_years.iter().map(|t| sabr(*t)).collect(), expiry_years, clock: Clock::default() };
+        let one = Slices {
+            expiry_years: vec![0.3],
+            smiles: surface(Clock::default()).smiles[..1].to_vec(),
+            ..surface(eventful())
+        };
+        let none = Slices::<Svi> { expiry_years: vec![], smiles: vec![], clock: Clock::default() };
+        let all: [&dyn VolatilitySurface; 5] =
+            [&surface(Clock::default()), &surface(eventful()), &of_sabr, &one, &none];
+        for surface in all {
+            // Scattered, and in runs of one expiry; outside on both ends; nothing at all in between.
+            let mut points: Vec<[f64; 2]> =
+                (0..300).map(|i| [f64::from(i * 37 % 100) / 80.0 - 0.7, f64::from(i * 59 % 127) / 50.0]).collect();
+            points.extend((0..150).map(|i| [0.01 * f64::from(i) - 0.9, if i < 70 { 0.25 } else { 0.7 }]));
+            points.extend([[f64::NAN, 1.0], [0.1, f64::NAN], [0.1, -1.0], [f64::INFINITY, 0.2], [0.0, f64::INFINITY]]);
+            let [k, t] = [0, 1].map(|j| points.iter().map(|point| point[j]).collect::<Vec<f64>>());
+            let (mut w, mut vols) = (vec![0.0; k.len()], vec![0.0; k.len()]);
+            surface.total_variances(&k, &t, &mut w);
+            surface.implied_vols(&k, &t, &mut vols);
+            for (i, (&w, &vol)) in w.iter().zip(&vols).enumerate() {
+                let (exact, exact_vol) = (surface.total_variance(k[i], t[i]), surface.implied_vol(k[i], t[i]));
+                let agree =
+                    |ours: f64, theirs: f64| (ours / theirs - 1.0).abs() < 1e-13 || ours.is_nan() && theirs.is_nan();
+                assert!(agree(w, exact) && agree(vol, exact_vol), "{w} {exact} at {} {}", k[i], t[i]);
+            }
+            surface.total_variances(&[], &[], &mut []);
+        }
+    }
+
+    #[test]
+    fn expiries_before_are_counted_as_a_search_does() {
+        for n in 0..45 {
+            let expiries: Vec<f64> = (0..n).map(f64::from).collect();
+            for step in -1..100 {
+                let t = 0.5 * f64::from(step);
+                assert_eq!(count_before(n as usize, |i| expiries[i], t), expiries.partition_point(|it| *it < t));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What every smile and every surface answers, whatever model it came from.
 
+use super::many;
 use crate::math::{Plain, normal_cdf, normal_pdf};
 
 /// Total variance w = σ²t by log-moneyness k = ln(strike/forward), at one expiry.
@@ -10,6 +11,19 @@ pub trait Smile: Send + Sync {
     /// w(k).
     fn total_variance(&self, k: f64) -> f64 {
         self.derivatives(k)[0]
+    }
+
+    /// w of `smiles[which[i]]` at `k[i]`, for every i of `out`; the columns are of one length.
+    ///
+    /// # Panics
+    /// Where `which` names a smile that there is not.
+    fn total_variances_of(smiles: &[Self], which: &[u32], k: &[f64], out: &mut [f64])
+    where
+        Self: Sized,
+    {
+        for ((out, which), k) in out.iter_mut().zip(which).zip(k) {
+            *out = smiles[*which as usize].total_variance(*k);
+        }
     }
 
     /// Durrleman's g(k), see [`durrleman_g`].
@@ -87,6 +101,27 @@ pub trait VolatilitySurface: Send + Sync {
     /// Black volatility √(w/t), per square root of a year.
     fn implied_vol(&self, k: f64, expiry_years: f64) -> f64 {
         (self.total_variance(k, expiry_years) / expiry_years).sqrt()
+    }
+
+    /// [`Self::variance`] at each `k[i]` and `expiry_years[i]`, to `out[i]`; the columns are of one length.
+    fn variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [Variance]) {
+        for ((out, k), t) in out.iter_mut().zip(k).zip(expiry_years) {
+            *out = self.variance(*k, *t);
+        }
+    }
+
+    /// [`Self::total_variance`] at each `k[i]` and `expiry_years[i]`, to `out[i]`; the columns are of one length. Slices of SVI and SABR and the
+    /// surfaces of SSVI take many points side by side, with the vectors of the machine.
+    fn total_variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        for ((out, k), t) in out.iter_mut().zip(k).zip(expiry_years) {
+            *out = self.total_variance(*k, *t);
+        }
+    }
+
+    /// [`Self::implied_vol`] at each `k[i]` and `expiry_years[i]`, to `out[i]`, as [`Self::total_variances`].
+    fn implied_vols(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        self.total_variances(k, expiry_years, out);
+        many::to_volatilities(expiry_years, out);
     }
 
     /// Risk-neutral density of ln(S_t/F_t) at `k`.

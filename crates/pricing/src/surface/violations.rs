@@ -12,8 +12,8 @@ use super::{
 /// Points of the grid over one smile, between which each local minimum is looked for.
 const POINTS: usize = 601;
 /// A smile is checked this share of its quoted span beyond its quotes, and this many deviations about the money at least.
-const BEYOND: f64 = 0.25;
-const DEVIATIONS: f64 = 3.0;
+pub(super) const BEYOND: f64 = 0.25;
+pub(super) const DEVIATIONS: f64 = 3.0;
 /// Durrleman's g may be below zero by this much, and total variance fall by this share: what rounding leaves.
 const SLACK_G: f64 = 1e-9;
 const SLACK_SHARE: f64 = 1e-10;

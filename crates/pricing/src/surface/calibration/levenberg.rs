@@ -51,6 +51,27 @@ impl<const N: usize> Normal<N> {
         self.add_weighted(weight, miss, by);
     }
 
+    /// Adds `count` misses under least squares by what they add up to: Σ miss², half its gradient, and the lower triangle of half its
+    /// Gauss–Newton Hessian.
+    pub(in crate::surface) fn add_squares(
+        &mut self,
+        count: usize,
+        squares: f64,
+        gradient: &[f64; N],
+        hessian: &[[f64; N]; N],
+    ) {
+        self.count += count;
+        self.squares += squares;
+        self.cost += squares;
+        self.weighted += squares;
+        for i in 0..N {
+            self.gradient[i] += gradient[i];
+            for j in 0..=i {
+                self.hessian[i][j] += hessian[i][j];
+            }
+        }
+    }
+
     /// Adds weight·miss² whatever the estimator: a pull towards a prior.
     pub fn pull(&mut self, weight: f64, miss: f64, by: &[f64; N]) {
         self.cost += weight * miss * miss;

@@ -1,6 +1,6 @@
 //! The usable quotes of a slice, and what a model's total variance at each of them costs.
 
-use crate::math::{Plain, normal_pdf};
+use crate::math::{Kernel, MultiplyAdd, Plain, Target, dispatch, normal_pdf};
 
 use super::{
     settings::{Residual, Settings, Weights},
@@ -44,8 +44,9 @@ impl Objective {
     pub fn new(quotes: &SliceQuotes, settings: &Settings) -> Self {
         let t = positive_years(quotes.expiry_years);
         let tick = (quotes.forward > 0.0 && quotes.forward.is_finite()).then(|| TICK / quotes.forward);
-        let mut objective = Self { expiry_years: t, residual: settings.residual, tick, points: Vec::new() };
-        let mut weights: Vec<f64> = Vec::new();
+        let mut objective =
+            Self { expiry_years: t, residual: settings.residual, tick, points: Vec::with_capacity(quotes.len()) };
+        let mut weights: Vec<f64> = Vec::with_capacity(quotes.len());
         for i in 0..quotes.len() {
             if !quotes.is_usable(i) {
                 continue;
@@ -62,13 +63,13 @@ impl Objective {
             let [centre, slope] = measure(settings.residual, k, total_variance[1], t);
             let by_volatility = slope * 2.0 * mid * t;
             let half_spread = (0.5 * (ask - bid)).max(LEAST_HALF_SPREAD * mid);
-            let open_interest = quotes.open_interest.get(i).copied().filter(|interest| *interest > 0.0).unwrap_or(0.0);
-            let vega = vega(k, total_variance[1]) * t.sqrt();
             weights.push(match (settings.weights, settings.residual) {
                 (Weights::BidAsk, _) => (by_volatility * half_spread).powi(-2),
                 (Weights::Vega, Residual::Price) => by_volatility.powi(-2),
-                (Weights::Vega, _) => vega * vega,
-                (Weights::OpenInterest, _) => 1.0 + open_interest,
+                (Weights::Vega, _) => (vega(k, total_variance[1]) * t.sqrt()).powi(2),
+                (Weights::OpenInterest, _) => {
+                    1.0 + quotes.open_interest.get(i).copied().filter(|interest| *interest > 0.0).unwrap_or(0.0)
+                }
                 (Weights::Uniform, _) => 1.0,
             });
             objective.points.push(Point { k, total_variance, centre, inverse_scale: by_volatility });
@@ -105,6 +106,29 @@ impl Objective {
         Row { miss, by: by.map(|by| slope * by), tick: self.tick(i) }
     }
 
+    /// Every quote as a fit sees it, whose total variance and its gradient at each are `values`.
+    pub fn rows<const N: usize>(&self, values: impl IntoIterator<Item = (f64, [f64; N])>) -> Vec<Row<N>> {
+        let ticks = self.ticks();
+        let row = |(i, (w, by)): (usize, (f64, [f64; N]))| {
+            let [miss, slope] = self.miss(i, w);
+            Row { miss, by: by.map(|by| slope * by), tick: ticks.as_ref().map(|ticks| ticks[i]) }
+        };
+        values.into_iter().enumerate().map(row).collect()
+    }
+
+    /// [`Self::tick`] of every quote.
+    fn ticks(&self) -> Option<Vec<f64>> {
+        let tick = self.tick?;
+        let column = |part: fn(&Point) -> f64| self.points.iter().map(part).collect::<Vec<f64>>();
+        let (k, w) = (column(|point| point.k), column(|point| point.total_variance[1]));
+        let inverse_scale = column(|point| point.inverse_scale);
+        let mut out = vec![0.0; k.len()];
+        let (residual, expiry_years) = (self.residual, self.expiry_years);
+        let columns = [&k[..], &w, &inverse_scale];
+        dispatch(Target::best(), Ticks { columns, residual, expiry_years, tick, out: &mut out });
+        Some(out)
+    }
+
     /// Change of the miss of quote `i` when its mid moves by one tick; none where the forward is not known.
     pub fn tick(&self, i: usize) -> Option<f64> {
         let point = &self.points[i];
@@ -116,6 +140,34 @@ impl Objective {
     /// Distinct strikes.
     pub fn strikes(&self) -> usize {
         usize::from(!self.points.is_empty()) + self.points.windows(2).filter(|pair| pair[1].k > pair[0].k).count()
+    }
+}
+
+/// ∂(miss)/∂w ∂w/∂(price) · tick at k, w and one over the scale of each quote.
+struct Ticks<'a> {
+    columns: [&'a [f64]; 3],
+    residual: Residual,
+    expiry_years: f64,
+    tick: f64,
+    out: &'a mut [f64],
+}
+
+impl Kernel for Ticks<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let Self { columns: [k, w, inverse_scale], residual, expiry_years, tick, out } = self;
+        let inverse_root = 1.0 / expiry_years.sqrt();
+        for (((out, k), w), inverse_scale) in out.iter_mut().zip(k).zip(w).zip(inverse_scale) {
+            let deviation = w.sqrt();
+            let vega = normal_pdf::<M>(-k / deviation + 0.5 * deviation);
+            // What the residual's quantity changes by the deviation.
+            let slope = match residual {
+                Residual::TotalVariance => 2.0 * deviation,
+                Residual::Volatility => inverse_root,
+                Residual::Price => vega,
+            };
+            *out = inverse_scale * tick * slope / vega;
+        }
     }
 }
 

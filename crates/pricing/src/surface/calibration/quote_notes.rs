@@ -61,7 +61,8 @@ struct Sides {
 
 impl Sides {
     fn new(quotes: &SliceQuotes, expiry_years: f64, usable: &[usize]) -> Self {
-        let mut sides = Self { expiry_years, bids: Vec::new(), asks: Vec::new() };
+        let [bids, asks] = [(); 2].map(|()| Vec::with_capacity(usable.len()));
+        let mut sides = Self { expiry_years, bids, asks };
         for &i in usable {
             let sound = |vol: f64| (vol > 0.0 && vol < 10.0).then_some(vol);
             let (bid, ask) = match (sound(quotes.bid_volatility[i]), sound(quotes.ask_volatility[i])) {

@@ -90,7 +90,8 @@ pub fn stability<const N: usize>(
         let square = few * few * scatter / mean * covariance.as_ref()?[i][i];
         (freedom > 0 && square >= 0.0 && square.is_finite()).then(|| square.sqrt())
     };
-    let response = inverse(&hessian(evidence, |quote| slopes[quote]));
+    // Under least squares all slopes are one.
+    let response = if spread == 0.0 { covariance } else { inverse(&hessian(evidence, |quote| slopes[quote])) };
     let tick_change = |i: usize| {
         let column = &response.as_ref()?[i];
         let change = |(row, slope): (&Row<N>, &f64)| {

@@ -51,6 +51,29 @@ fn every_residual_weight_and_estimator_finds_the_smile_that_made_the_quotes() {
 }
 
 #[test]
+fn all_rows_together_are_as_row_by_row() {
+    for residual in [Residual::Volatility, Residual::Price, Residual::TotalVariance] {
+        for forward in [100.0, f64::NAN] {
+            let quotes = SliceQuotes { forward, ..quotes(0.004) };
+            let objective = Objective::new(&quotes, &Settings { residual, ..Settings::default() });
+            let values: Vec<(f64, [f64; 2])> =
+                objective.points.iter().map(|point| (1.01 * point.total_variance[1], [1.0, point.k])).collect();
+            let rows = objective.rows(values.iter().copied());
+            assert_eq!(rows.len(), values.len());
+            for (i, (row, (w, by))) in rows.iter().zip(&values).enumerate() {
+                let alone = objective.row(i, *w, by);
+                assert_eq!((row.miss, row.by), (alone.miss, alone.by));
+                match (row.tick, alone.tick) {
+                    (Some(ours), Some(alone)) => assert!((ours / alone - 1.0).abs() < 1e-12, "{ours} {alone}"),
+                    (None, None) => assert!(forward.is_nan()),
+                    apart => panic!("{apart:?} at {forward}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_miss_of_half_a_spread_counts_one() {
     let quotes = quotes(0.004);
     let objective = Objective::new(&quotes, &Settings::default());

@@ -1,12 +1,14 @@
 //! Every model of a surface behind one door: fitted by its name, asked by one trait, saved and read back.
 
 mod model;
+mod places;
 mod point;
 mod quoted;
 mod saved;
 mod surface;
 
 pub use model::SurfaceModel;
+pub use places::Places;
 pub use point::{Answer, Place};
 pub use quoted::Quoted;
 pub use saved::{ReadError, SavedSlice, SavedSurface, VERSION, quotes_hash};

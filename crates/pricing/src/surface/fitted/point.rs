@@ -34,7 +34,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn none(status: Status) -> Self {
+    pub(super) fn none(status: Status) -> Self {
         let none = f64::NAN;
         Self { implied_volatility: none, total_variance: none, density: none, local_volatility: none, status }
     }
@@ -50,8 +50,12 @@ impl SavedSurface {
             Ok(k) => k,
             Err(status) => return Answer::none(status),
         };
-        let at: Variance = self.variance(k, place.expiry_years);
-        let implied_volatility = match volatility(at.total, place.expiry_years) {
+        self.answer(k, place.expiry_years, &self.variance(k, place.expiry_years))
+    }
+
+    /// What follows from the variance `at` a place.
+    pub(super) fn answer(&self, k: f64, expiry_years: f64, at: &Variance) -> Answer {
+        let implied_volatility = match checked_volatility(at.total, expiry_years) {
             Ok(volatility) => volatility,
             Err(status) => return Answer::none(status),
         };
@@ -85,31 +89,39 @@ impl SavedSurface {
     /// Volatility and total variance.
     fn values_at(&self, place: &Place) -> Result<[f64; 2], Status> {
         let total_variance = self.total_variance(self.log_moneyness(place)?, place.expiry_years);
-        Ok([volatility(total_variance, place.expiry_years)?, total_variance])
+        Ok([checked_volatility(total_variance, place.expiry_years)?, total_variance])
     }
 
     /// k of a place whose fields are sound, its expiry among them.
     fn log_moneyness(&self, place: &Place) -> Result<f64, Status> {
-        let t = place.expiry_years;
-        if !t.is_finite() {
-            return Err(Status::BadExpiry);
-        }
-        if t <= 0.0 {
-            return Err(Status::Expired);
-        }
+        checked_place(place)?;
         match (place.log_moneyness, place.strike) {
-            (Some(k), _) if k.is_finite() => Ok(k),
-            (Some(_), _) => Err(Status::BadLogMoneyness),
-            (None, Some(strike)) if strike > 0.0 && strike.is_finite() => {
-                let forward = place.forward.unwrap_or_else(|| self.forwards.at(t));
+            (None, Some(strike)) => {
+                let forward = place.forward.unwrap_or_else(|| self.forwards.at(place.expiry_years));
                 if forward > 0.0 && forward.is_finite() { Ok((strike / forward).ln()) } else { Err(Status::BadForward) }
             }
-            (None, _) => Err(Status::BadStrike),
+            (k, _) => k.ok_or(Status::BadStrike),
         }
     }
 }
 
-fn volatility(total_variance: f64, expiry_years: f64) -> Result<f64, Status> {
+/// Whether the fields of a place are sound, but for its forward.
+pub(super) fn checked_place(place: &Place) -> Result<(), Status> {
+    if !place.expiry_years.is_finite() {
+        return Err(Status::BadExpiry);
+    }
+    if place.expiry_years <= 0.0 {
+        return Err(Status::Expired);
+    }
+    match (place.log_moneyness, place.strike) {
+        (Some(k), _) if k.is_finite() => Ok(()),
+        (Some(_), _) => Err(Status::BadLogMoneyness),
+        (None, Some(strike)) if strike > 0.0 && strike.is_finite() => Ok(()),
+        (None, _) => Err(Status::BadStrike),
+    }
+}
+
+fn checked_volatility(total_variance: f64, expiry_years: f64) -> Result<f64, Status> {
     let volatility = (total_variance / expiry_years).sqrt();
     if volatility >= 0.0 && volatility.is_finite() { Ok(volatility) } else { Err(Status::NoSurface) }
 }

@@ -117,6 +117,14 @@ impl VolatilitySurface for FittedSurface {
         self.surface().total_variance(k, expiry_years)
     }
 
+    fn variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [Variance]) {
+        self.surface().variances(k, expiry_years, out);
+    }
+
+    fn total_variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        self.surface().total_variances(k, expiry_years, out);
+    }
+
     fn local_vol(&self, k: f64, expiry_years: f64) -> f64 {
         self.surface().local_vol(k, expiry_years)
     }

@@ -8,6 +8,16 @@ use crate::math::{Plain, ln};
 /// Terms of the series, and where it stands in for the closed form: 0.1²⁰ is below rounding.
 const TERMS: usize = 20;
 const SERIES_BELOW: f64 = 0.1;
+/// 1/(n + 1).
+const INVERSE: [f64; TERMS] = {
+    let mut inverse = [1.0; TERMS];
+    let mut n = 1;
+    while n < TERMS {
+        inverse[n] = 1.0 / (n + 1) as f64;
+        n += 1;
+    }
+    inverse
+};
 
 /// g(z) = x(z)/z and its derivatives g′(z), g″(z) and ∂g/∂ρ. |ρ| < 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,13 +46,12 @@ impl Distance {
         for n in 1..TERMS - 1 {
             let order = n as f64;
             // Bonnet's recursion, and (n + 1) Pₙ = P′ₙ₊₁ − ρ P′ₙ.
-            p[n + 1] = ((2.0 * order + 1.0) * rho * p[n] - order * p[n - 1]) / (order + 1.0);
+            p[n + 1] = ((2.0 * order + 1.0) * rho * p[n] - order * p[n - 1]) * INVERSE[n];
             slope[n + 1] = (order + 1.0) * p[n] + rho * slope[n];
         }
         for n in 0..TERMS {
-            let divisor = 1.0 / (n + 1) as f64;
-            p[n] *= divisor;
-            slope[n] *= divisor;
+            p[n] *= INVERSE[n];
+            slope[n] *= INVERSE[n];
         }
         Self { rho, series: p, series_by_rho: slope, inverse: [1.0 / (1.0 - rho), 1.0 / (1.0 + rho)] }
     }

@@ -222,10 +222,13 @@ fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator
     let natural: [f64; N] = std::array::from_fn(|i| x[i] / unit[i]);
     let mut values: Vec<(f64, [f64; N])> = Vec::new();
     let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
-    let row = |(i, (deviation, by)): (usize, &(f64, [f64; N]))| {
-        work.objective.row::<N>(i, deviation * deviation, &std::array::from_fn(|j| 2.0 * deviation * by[j] * unit[j]))
+    if !is_sound {
+        values.clear();
+    }
+    let of_variance = |(deviation, by): &(f64, [f64; N])| {
+        (deviation * deviation, std::array::from_fn(|j| 2.0 * deviation * by[j] * unit[j]))
     };
-    let rows: Vec<Row<N>> = values.iter().enumerate().filter(|_| is_sound).map(row).collect();
+    let rows: Vec<Row<N>> = work.objective.rows(values.iter().map(of_variance));
     let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
     let evidence = Evidence::of(rows, estimator, noise::square_scale_of(&squares, 1.0));
     let expiry_years = Some(work.expiry_years);

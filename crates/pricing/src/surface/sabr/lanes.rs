@@ -4,7 +4,7 @@ use super::curve::Curve;
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch, exp_moderate, ln};
 
 /// Quotes in one block.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 /// Terms of the series of x(z)/z, and where it stands in for the closed form. Rounding leaves 1e-14 of the value and 1e-11 of the gradient.
 pub(super) const TERMS: usize = 7;
 const SERIES_BELOW: f64 = 0.01;
@@ -40,16 +40,44 @@ pub(super) fn lognormal<const N: usize>(
     }
 }
 
-struct Columns {
-    k: [f64; BLOCK],
+/// Total variance at every `k`; the columns are of one length.
+pub(super) fn lognormal_total_variances(curve: &Curve, k: &[f64], out: &mut [f64]) {
+    let target = Target::best();
+    if curve.beta == 1.0 {
+        dispatch(target, Totals::<true> { curve, k, out });
+    } else {
+        dispatch(target, Totals::<false> { curve, k, out });
+    }
+}
+
+struct Totals<'a, const IS_LOGNORMAL: bool> {
+    curve: &'a Curve,
+    k: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl<const IS_LOGNORMAL: bool> Kernel for Totals<'_, IS_LOGNORMAL> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let lane = Lane::<IS_LOGNORMAL>::new(self.curve);
+        for (out, k) in self.out.iter_mut().zip(self.k) {
+            let deviation = lane.at::<M>(*k)[0];
+            *out = deviation * deviation;
+        }
+    }
+}
+
+/// A block of quotes and what the expansion says of them.
+pub(super) struct Columns {
+    pub(super) k: [f64; BLOCK],
     /// The deviation, and its derivatives.
-    values: [[f64; BLOCK]; 5],
+    pub(super) values: [[f64; BLOCK]; 5],
 }
 
 /// One block; β is 1 or not.
-struct Block<'a, const IS_LOGNORMAL: bool> {
-    curve: &'a Curve,
-    columns: &'a mut Columns,
+pub(super) struct Block<'a, const IS_LOGNORMAL: bool> {
+    pub(super) curve: &'a Curve,
+    pub(super) columns: &'a mut Columns,
 }
 
 impl<const IS_LOGNORMAL: bool> Kernel for Block<'_, IS_LOGNORMAL> {

@@ -16,6 +16,7 @@ mod fit;
 mod formula;
 mod jet;
 mod lanes;
+mod misses;
 mod no_arbitrage;
 mod normal;
 mod remarks;

@@ -5,6 +5,7 @@
 use super::{
     curve::{BETA, LEVEL, RHO, VOL_OF_VOL},
     family::Family,
+    misses::QuoteColumns,
 };
 use crate::surface::calibration::{Bounds, Objective, Settings, Solution, minimise};
 
@@ -62,11 +63,16 @@ pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions
             (bounds.low[i], bounds.high[i]) = (start[i], start[i]);
         }
     }
-    let quotes = objective.points.len();
-    let mut values: Vec<(f64, [f64; N])> = Vec::with_capacity(quotes + floor.points.len());
+    let columns = QuoteColumns::new(objective, settings);
+    let mut values: Vec<(f64, [f64; N])> = Vec::new();
     minimise(first(start), &bounds, settings.estimator, most_steps, |x, normal| {
-        let k = objective.points.iter().map(|point| point.k).chain(floor.points.iter().map(|point| point.0));
-        if !S::evaluate(all(x, start), k, &mut values) {
+        let here = all(x, start);
+        let is_sound = columns.as_ref().and_then(|columns| S::add_misses(here, columns, normal));
+        // One by one where they were not added together.
+        let points = if is_sound.is_none() { &objective.points[..] } else { &[] };
+        let quotes = points.len();
+        let k = points.iter().map(|point| point.k).chain(floor.points.iter().map(|point| point.0));
+        if is_sound == Some(false) || !S::evaluate(here, k, &mut values) {
             return false;
         }
         for (i, (deviation, by)) in values[..quotes].iter().enumerate() {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{curve::Curve, family::Family, formula::Sabr, jet::Jet, lanes};
-use crate::surface::{check::lowest, smile::Smile};
+use super::{curve::Curve, family::Family, formula::Sabr, jet::Jet, lanes, misses::QuoteColumns};
+use crate::surface::{calibration::Normal, check::lowest, smile::Smile};
 
 /// One expiry's smile under Hagan's lognormal expansion ([`Sabr::lognormal_volatility`]) for a forward of 1: α is in units of F^(1−β), so
 /// that at β = 1 it is a volatility whatever the forward.
@@ -118,6 +118,15 @@ impl Smile for SabrSmile {
         let deviation = self.curve.lognormal_deviation(k);
         deviation * deviation
     }
+
+    fn total_variances_of(smiles: &[Self], which: &[u32], k: &[f64], out: &mut [f64]) {
+        let mut from = 0;
+        for run in which.chunk_by(|one, other| one == other) {
+            let range = from..from + run.len();
+            from = range.end;
+            lanes::lognormal_total_variances(&smiles[run[0] as usize].curve, &k[range.clone()], &mut out[range]);
+        }
+    }
 }
 
 /// The total variance of a total deviation; NaN where that is not above zero.
@@ -138,6 +147,10 @@ impl Family for SabrSmile {
         out.clear();
         lanes::lognormal(&Curve::new(x), k, out);
         out.iter().all(|(deviation, _)| *deviation > 0.0 && *deviation < f64::INFINITY)
+    }
+
+    fn add_misses<const N: usize>(x: [f64; 4], quotes: &QuoteColumns, normal: &mut Normal<N>) -> Option<bool> {
+        Some(quotes.add(&Curve::new(x), normal))
     }
 }
 

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::{ParameterError, check_expiries},
-    smile::{Motion, SsviSmile, total_variance},
+    smile::{Columns, Motion, SsviSmile, total_variance},
     surface::{SLACK, is_inside},
     track::Track,
 };
 use crate::surface::{
     clock::Clock,
+    many::BLOCK,
     smile::{Variance, VolatilitySurface},
 };
 
@@ -126,6 +127,19 @@ impl VolatilitySurface for EssviSurface {
         }
         let (at, speed) = self.track.moving(expiry_years);
         Motion { at, speed, acceleration: [0.0; 3] }.variance(k)
+    }
+
+    fn total_variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        for ((out, k), expiry_years) in out.chunks_mut(BLOCK).zip(k.chunks(BLOCK)).zip(expiry_years.chunks(BLOCK)) {
+            let mut columns = Columns::EMPTY;
+            for (i, (k, t)) in k.iter().zip(expiry_years).enumerate() {
+                if !is_inside(*k, *t) {
+                    continue;
+                }
+                [columns.theta[i], columns.psi[i], columns.tilt[i]] = self.track.at(*t);
+            }
+            columns.total_variances(k, out);
+        }
     }
 
     #[inline]

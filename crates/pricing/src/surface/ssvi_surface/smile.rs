@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::joins::butterfly_room;
-use crate::surface::{
-    smile::{Smile, Variance},
-    svi::Svi,
+use crate::{
+    math::{Kernel, MultiplyAdd, Target, dispatch},
+    surface::{
+        many::BLOCK,
+        smile::{Smile, Variance},
+        svi::Svi,
+    },
 };
 
 /// An SSVI slice (Gatheral and Jacquier 2014, equation 4.1): w(k) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)) with ψ = θφ, so
@@ -80,10 +84,42 @@ impl Smile for SsviSmile {
 }
 
 /// w(k) of θ, ψ and ρψ.
-#[inline]
+#[inline(always)]
 pub(super) fn total_variance([theta, psi, tilt]: [f64; 3], k: f64) -> f64 {
     let root = (psi * psi * k * k + 2.0 * tilt * theta * k + theta * theta).sqrt();
     0.5 * (theta + tilt * k + root)
+}
+
+/// w at points each of which has its own θ, ψ and ρψ, by columns: of [`BLOCK`] points at most.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    pub(super) theta: [f64; BLOCK],
+    pub(super) psi: [f64; BLOCK],
+    pub(super) tilt: [f64; BLOCK],
+}
+
+impl Columns {
+    pub(super) const EMPTY: Self = Self { theta: [f64::NAN; BLOCK], psi: [0.0; BLOCK], tilt: [0.0; BLOCK] };
+
+    pub(super) fn total_variances(&self, k: &[f64], out: &mut [f64]) {
+        dispatch(Target::best(), Totals { columns: self, k, out });
+    }
+}
+
+struct Totals<'a> {
+    columns: &'a Columns,
+    k: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for Totals<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let Columns { theta, psi, tilt } = self.columns;
+        for ((((out, k), theta), psi), tilt) in self.out.iter_mut().zip(self.k).zip(theta).zip(psi).zip(tilt) {
+            *out = total_variance([*theta, *psi, *tilt], *k);
+        }
+    }
 }
 
 /// θ, ψ and ρψ at one time, and their first and second derivatives by years.

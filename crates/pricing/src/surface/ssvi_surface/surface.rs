@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     error::{ParameterError, check_expiries},
     phi::{Phi, PreparedPhi},
-    smile::{Motion, SsviSmile, total_variance},
+    smile::{Columns, Motion, SsviSmile, total_variance},
     track::Track,
 };
 use crate::surface::{
     clock::Clock,
+    many::BLOCK,
     smile::{Variance, VolatilitySurface},
 };
 
@@ -126,6 +127,21 @@ impl VolatilitySurface for SsviSurface {
             acceleration: [0.0, psi_acceleration, rho * psi_acceleration],
         }
         .variance(k)
+    }
+
+    fn total_variances(&self, k: &[f64], expiry_years: &[f64], out: &mut [f64]) {
+        for ((out, k), expiry_years) in out.chunks_mut(BLOCK).zip(k.chunks(BLOCK)).zip(expiry_years.chunks(BLOCK)) {
+            let mut columns = Columns::EMPTY;
+            for (i, (k, t)) in k.iter().zip(expiry_years).enumerate() {
+                if !is_inside(*k, *t) {
+                    continue;
+                }
+                let [theta] = self.levels.at(*t);
+                let psi = self.prepared.psi(theta);
+                (columns.theta[i], columns.psi[i], columns.tilt[i]) = (theta, psi, self.parameters.rho * psi);
+            }
+            columns.total_variances(k, out);
+        }
     }
 
     #[inline]

@@ -91,18 +91,17 @@ fn coarse_points(range: [f64; 2], vertices: &[(f64, f64)], grid: &mut Vec<f64>) 
     grid.clear();
     grid.extend((0..=16).map(|i| range[0] + (range[1] - range[0]) * f64::from(i) / 16.0));
     for &(m, sigma) in vertices {
-        let furthest = (range[1] - m).max(m - range[0]);
-        let mut push = |k: f64| {
-            if (range[0]..=range[1]).contains(&k) {
-                grid.push(k);
+        // One side after the other: what lies side by side is looked at together, and mostly far from any constraint together.
+        for side in [-1.0, 1.0] {
+            let furthest = if side < 0.0 { m - range[0] } else { range[1] - m };
+            let mut offset = if side < 0.0 { 0.25 * sigma } else { 0.0 };
+            while offset <= furthest {
+                let k = m + side * offset;
+                if (range[0]..=range[1]).contains(&k) {
+                    grid.push(k);
+                }
+                offset = if offset == 0.0 { 0.25 * sigma } else { offset * 1.3 + 0.1 * sigma };
             }
-        };
-        push(m);
-        let mut step = 0.25 * sigma;
-        while step < furthest {
-            push(m - step);
-            push(m + step);
-            step = step * 1.3 + 0.1 * sigma;
         }
     }
 }

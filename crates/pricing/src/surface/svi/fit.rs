@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::{
     Svi,
     constraints::{Member, Points},
+    held::Held,
     joint::{self, Reach},
     loss::{self, Loss},
     repair::{self, Repaired, repair},
@@ -153,6 +154,8 @@ fn start_of(starts: &[Option<Wings>], i: usize) -> Option<&Wings> {
 struct Frame {
     ssvi: Option<Ssvi>,
     backbone: Vec<Wings>,
+    held: Held,
+    /// The ranges at the backbone's levels.
     ranges: Vec<[f64; 2]>,
 }
 
@@ -168,7 +171,9 @@ impl Frame {
             .iter()
             .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
             .collect();
-        Self { ssvi, backbone, ranges: held_ranges(slices, &levels) }
+        let held = Held::new(slices);
+        let ranges = held.ranges(&levels);
+        Self { ssvi, backbone, held, ranges }
     }
 
     /// The slices of a joint fit, repaired, and a slice's own fit in its place where that `is_better` and may be.
@@ -179,8 +184,8 @@ impl Frame {
         is_better: impl Fn(usize, &Svi, &Svi) -> bool,
     ) -> Option<Repaired> {
         let own: Vec<Option<Svi>> = alone.iter().map(|alone| alone.as_ref().map(wings::to_svi)).collect();
-        let mut repaired = repair(fitted, &self.backbone, &self.ranges)?;
-        repair::adopt(&mut repaired, &own, &self.ranges, is_better);
+        let mut repaired = repair(fitted, &self.backbone, &self.held, &self.ranges)?;
+        repair::adopt(&mut repaired, &own, &self.held, is_better);
         Some(repaired)
     }
 
@@ -190,7 +195,7 @@ impl Frame {
             if alone.is_some() && share < 1.0 { SliceSource::Svi } else { SliceSource::Ssvi }
         };
         let shaped: Vec<(Svi, SliceSource)> = match repaired {
-            Some(Repaired { slices, shares }) => slices
+            Some(Repaired { slices, shares, .. }) => slices
                 .into_iter()
                 .zip(alone.iter().zip(shares))
                 .map(|(svi, (own, share))| (svi, source(own, share)))
@@ -327,29 +332,6 @@ fn shape_target(few: &Target, backbone: &Wings) -> Target {
     let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
     let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
     Target { expiry_years: few.expiry_years, k, centre, inverse_half, anchor: few.anchor, pull: None }
-}
-
-/// The log-moneyness over which each slice, and its rise to the next, is held: all that is quoted at any expiry, and what
-/// [`crate::surface::violations`] covers of the slice and its neighbours, a quarter of the quoted span beyond the quotes and three deviations about
-/// the money.
-fn held_ranges(slices: &[SliceQuotes], levels: &[f64]) -> Vec<[f64; 2]> {
-    const BEYOND: f64 = 0.26;
-    const DEVIATIONS: f64 = 3.1;
-    let union = |x: [f64; 2], y: [f64; 2]| [x[0].min(y[0]), x[1].max(y[1])];
-    let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(span::log_moneyness_range).collect();
-    let all = quoted.iter().flatten().fold([0.0; 2], |all, range| union(all, *range));
-    let widened: Vec<[f64; 2]> = quoted
-        .iter()
-        .zip(levels)
-        .map(|(range, level)| {
-            let Some([low, high]) = *range else { return all };
-            let (beyond, reach) = (BEYOND * (high - low), DEVIATIONS * level.sqrt());
-            union(all, [(low - beyond).min(-reach), (high + beyond).max(reach)])
-        })
-        .collect();
-    (0..slices.len())
-        .map(|i| (i.saturating_sub(1)..(i + 2).min(slices.len())).fold(all, |range, j| union(range, widened[j])))
-        .collect()
 }
 
 /// The surface with its check and its qualities.

@@ -6,14 +6,14 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    barrier::{Barrier, BarrierSum},
+    barrier::Barrier,
+    barrier_sums::{OwnDerivatives, OwnValue, PairDerivatives, PairValue},
     constraints::{self, Member, Points},
-    lanes::{LANES, Lanes},
     loss::{self, Loss, add_outer},
     slice::hold,
-    wings::{Curve, LaneCurve, Wings},
+    wings::{Curve, Wings},
 };
-use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
+use crate::math::{Target as Instructions, dispatch};
 use crate::surface::linear::{Block, solve_chain};
 
 /// How far a quote still draws the fit while the barriers fade.
@@ -68,12 +68,6 @@ const STAGES: [Stage; 7] = [
 const LAST: Stage = Stage { scale: 0.0, weight: 0.01, edge: 1e-6, steps: 6 };
 const LAST_ROUNDS: usize = 2;
 
-/// Total variance must rise from slice to slice by this share of the scale.
-const CALENDAR_MARGIN: f64 = 5e-6;
-/// Total variance must be at least this share of the scale.
-const LEAST_SHARE: f64 = 1e-3;
-/// Durrleman's g must be at least this.
-const G_MARGIN: f64 = 2e-5;
 /// Reach of the barriers on w and g of a slice, and on the rise of w (shares of the scale) and of the wing slopes (of SLOPE_UNIT).
 const SLICE_REACH: f64 = 0.02;
 const PAIR_REACH: f64 = 0.05;
@@ -112,269 +106,138 @@ fn barriers(stage: &Stage) -> (Barrier, Barrier) {
     (Barrier::new(SLICE_REACH, stage.edge), Barrier::new(PAIR_REACH, stage.edge))
 }
 
-/// The objective; +∞ where the total variance of a quote is not positive. `parts` gets what each slice answers for: its quotes, its own
-/// barriers, and half of those it shares with each neighbour.
-fn objective(members: &[Member], x: &[Wings], stage: &Stage, parts: &mut [f64]) -> f64 {
-    let (own, pair) = barriers(stage);
-    let loss = Loss::saturating(stage.scale);
-    for ((part, member), x) in parts.iter_mut().zip(members).zip(x) {
-        let curve = Curve::new(x);
-        let mut sum = 0.0;
-        dispatch(Instructions::best(), OwnValue { curve: &curve, points: &member.grid, barrier: own, sum: &mut sum });
-        *part = loss::objective(&member.target, x, loss) + stage.weight * sum;
+/// The objective by slices and by pairs of neighbours; +∞ where the total variance of a quote is not positive.
+#[derive(Clone)]
+struct Values {
+    /// Quotes and own barriers of each slice.
+    own: Vec<f64>,
+    /// Barriers between each slice and the next.
+    pair: Vec<f64>,
+}
+
+impl Values {
+    fn new(n: usize) -> Self {
+        Self { own: vec![0.0; n], pair: vec![0.0; n.saturating_sub(1)] }
     }
-    for i in 1..members.len() {
-        let (low, high) = (&x[i - 1], &x[i]);
-        let (curve, next) = (Curve::new(low), Curve::new(high));
-        let (mut sum, points) = (0.0, &members[i - 1].pair_grid);
-        dispatch(Instructions::best(), PairValue { low: &curve, high: &next, points, barrier: pair, sum: &mut sum });
-        for side in [1, 2] {
-            sum += SLOPE_WEIGHT * pair.value((high[side] - low[side]) / SLOPE_UNIT);
+
+    /// Lays them at `x`, where they are laid but for the slices that have `moved` since.
+    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
+        let (own, pair) = barriers(stage);
+        let loss = Loss::saturating(stage.scale);
+        for i in (0..members.len()).filter(|&i| moved[i]) {
+            let (curve, mut sum) = (Curve::new(&x[i]), 0.0);
+            let points = &members[i].grid;
+            dispatch(Instructions::best(), OwnValue { curve: &curve, points, barrier: own, sum: &mut sum });
+            self.own[i] = loss::objective(&members[i].target, &x[i], loss) + stage.weight * sum;
         }
-        parts[i - 1] += 0.5 * stage.weight * sum;
-        parts[i] += 0.5 * stage.weight * sum;
-    }
-    let sum: f64 = parts.iter().sum();
-    if sum.is_finite() { sum } else { f64::INFINITY }
-}
-
-/// Σ of the barriers on w and g of a slice.
-struct OwnValue<'a> {
-    curve: &'a Curve,
-    points: &'a Points,
-    barrier: Barrier,
-    sum: &'a mut f64,
-}
-
-impl Kernel for OwnValue<'_> {
-    #[inline(always)]
-    fn run<M: MultiplyAdd>(self) {
-        let curve = LaneCurve::new(self.curve);
-        let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        let mut sum = BarrierSum::new(self.barrier);
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
-            let w = curve.total_variance::<M>(k) * inverse_unit - share;
-            let g = curve.durrleman_g::<M>(k) - margin;
-            if self.barrier.reaches(w.least(g).min()) {
-                sum.add(w.where_there(there));
-                sum.add(g.where_there(there));
+        for i in (0..self.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
+            let (low, high) = (&x[i], &x[i + 1]);
+            let (curve, next) = (Curve::new(low), Curve::new(high));
+            let (mut sum, points) = (0.0, &members[i].pair_grid);
+            let kernel = PairValue { low: &curve, high: &next, points, barrier: pair, sum: &mut sum };
+            dispatch(Instructions::best(), kernel);
+            for side in [1, 2] {
+                sum += SLOPE_WEIGHT * pair.value((high[side] - low[side]) / SLOPE_UNIT);
             }
+            self.pair[i] = stage.weight * sum;
         }
-        *self.sum = sum.finish();
+    }
+
+    /// What slice `i` answers for: its quotes, its own barriers, and half of those it shares with each neighbour.
+    fn part(&self, i: usize) -> f64 {
+        let before = i.checked_sub(1).map_or(0.0, |before| self.pair[before]);
+        self.own[i] + 0.5 * (before + self.pair.get(i).unwrap_or(&0.0))
+    }
+
+    fn sum(&self) -> f64 {
+        let sum: f64 = self.own.iter().sum::<f64>() + self.pair.iter().sum::<f64>();
+        if sum.is_finite() { sum } else { f64::INFINITY }
     }
 }
 
-/// What is left of w and of g of a slice above their least, at each of its points.
-fn own_slacks(curve: &Curve, points: &Points, slack: &mut Vec<[f64; 2]>) {
-    slack.clear();
-    slack.resize(points.k.len().next_multiple_of(LANES), [f64::INFINITY; 2]);
-    dispatch(Instructions::best(), OwnSlacks { curve, points, slack });
+/// Half the gradient and half the Gauss–Newton Hessian of what one slice answers for alone.
+#[derive(Clone, Copy)]
+struct Own {
+    gradient: [f64; 5],
+    diagonal: Block,
+    /// The diagonal of the quotes' part alone: what damping is measured by, since barriers would make it stiff.
+    shape: Wings,
 }
 
-struct OwnSlacks<'a> {
-    curve: &'a Curve,
-    points: &'a Points,
-    slack: &'a mut [[f64; 2]],
-}
-
-impl Kernel for OwnSlacks<'_> {
-    #[inline(always)]
-    fn run<M: MultiplyAdd>(self) {
-        let curve = LaneCurve::new(self.curve);
-        let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        for (at, out) in (0..self.points.k.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
-            let [k, inverse_unit, _] = self.points.load(at);
-            let w = curve.total_variance::<M>(k) * inverse_unit - share;
-            let g = curve.durrleman_g::<M>(k) - margin;
-            for i in 0..LANES {
-                out[i] = [w.0[i], g.0[i]];
-            }
-        }
-    }
-}
-
-/// Σ of the barriers on the rise of w from a slice to the next.
-struct PairValue<'a> {
-    low: &'a Curve,
-    high: &'a Curve,
-    points: &'a Points,
-    barrier: Barrier,
-    sum: &'a mut f64,
-}
-
-impl Kernel for PairValue<'_> {
-    #[inline(always)]
-    fn run<M: MultiplyAdd>(self) {
-        let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
-        let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut sum = BarrierSum::new(self.barrier);
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
-            let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
-            if self.barrier.reaches(rise.min()) {
-                sum.add(rise.where_there(there));
-            }
-        }
-        *self.sum = sum.finish();
-    }
-}
-
-/// Adds half the gradient and half the Gauss–Newton Hessian of [`PairValue`] to those of the two slices.
-struct PairDerivatives<'a> {
-    low: &'a Curve,
-    high: &'a Curve,
-    points: &'a Points,
-    barrier: Barrier,
-    weight: f64,
-    gradient: [&'a mut [f64; 5]; 2],
-    diagonal: [&'a mut Block; 2],
-    coupling: &'a mut Block,
-}
-
-impl Kernel for PairDerivatives<'_> {
-    #[inline(always)]
-    fn run<M: MultiplyAdd>(self) {
-        let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
-        let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut first = [[Lanes::ZERO; 5]; 2];
-        let mut second = [[[Lanes::ZERO; 5]; 5]; 2];
-        let mut cross = [[Lanes::ZERO; 5]; 5];
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
-            let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
-            if !self.barrier.reaches(rise.min()) {
-                continue;
-            }
-            let (by_low, by_high) = (low.gradient::<M>(k).1, high.gradient::<M>(k).1);
-            let [slope, bend] = self.barrier.half_derivatives_of_lanes(rise);
-            let scale = there * inverse_unit * Lanes::splat(self.weight);
-            let (slope, bend) = (scale * slope, scale * inverse_unit * bend);
-            for r in 0..5 {
-                first[0][r] = first[0][r] - slope * by_low[r];
-                first[1][r] = slope.times_plus::<M>(by_high[r], first[1][r]);
-                let (bent_low, bent_high) = (bend * by_low[r], bend * by_high[r]);
-                for c in 0..=r {
-                    second[0][r][c] = bent_low.times_plus::<M>(by_low[c], second[0][r][c]);
-                    second[1][r][c] = bent_high.times_plus::<M>(by_high[c], second[1][r][c]);
-                }
-                for c in 0..5 {
-                    cross[r][c] = bent_low.times_plus::<M>(by_high[c], cross[r][c]);
-                }
-            }
-        }
-        let [low_diagonal, high_diagonal] = self.diagonal;
-        for r in 0..5 {
-            for side in 0..2 {
-                self.gradient[side][r] += first[side][r].sum();
-            }
-            for c in 0..=r {
-                low_diagonal[r][c] += second[0][r][c].sum();
-                high_diagonal[r][c] += second[1][r][c].sum();
-            }
-            for c in 0..5 {
-                self.coupling[r][c] -= cross[r][c].sum();
-            }
-        }
-    }
+/// The same of what two neighbours share.
+#[derive(Clone, Copy)]
+struct Pair {
+    gradient: [[f64; 5]; 2],
+    diagonal: [Block; 2],
+    /// Rows of the lower slice, columns of the upper one.
+    coupling: Block,
 }
 
 /// Half the gradient and half the Gauss–Newton Hessian of the objective.
 struct System {
+    own: Vec<Own>,
+    pairs: Vec<Pair>,
     gradient: Vec<[f64; 5]>,
     diagonal: Vec<Block>,
     /// Row block i, column block i + 1.
     coupling: Vec<Block>,
-    /// The diagonal of the quotes' part alone: what damping is measured by, since barriers would make it stiff.
-    shape: Vec<Wings>,
     /// The damped diagonal of a step.
     damped: Vec<Block>,
 }
 
+const NO_BLOCK: Block = [[0.0; 5]; 5];
+
 impl System {
     /// Of `n` slices, empty.
     fn new(n: usize) -> Self {
+        let joins = n.saturating_sub(1);
         Self {
+            own: vec![Own { gradient: [0.0; 5], diagonal: NO_BLOCK, shape: [0.0; 5] }; n],
+            pairs: vec![Pair { gradient: [[0.0; 5]; 2], diagonal: [NO_BLOCK; 2], coupling: NO_BLOCK }; joins],
             gradient: vec![[0.0; 5]; n],
-            diagonal: vec![[[0.0; 5]; 5]; n],
-            coupling: vec![[[0.0; 5]; 5]; n.saturating_sub(1)],
-            shape: vec![[0.0; 5]; n],
-            damped: vec![[[0.0; 5]; 5]; n],
+            diagonal: vec![NO_BLOCK; n],
+            coupling: vec![NO_BLOCK; joins],
+            damped: vec![NO_BLOCK; n],
         }
     }
 
-    /// Lays it at `x`.
-    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage) {
-        self.gradient.fill([0.0; 5]);
-        self.diagonal.fill([[0.0; 5]; 5]);
-        self.coupling.fill([[0.0; 5]; 5]);
+    /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since.
+    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
         let (own, pair) = barriers(stage);
         let loss = Loss::saturating(stage.scale);
-        let mut slack = Vec::new();
-        for (i, member) in members.iter().enumerate() {
-            let (gradient, diagonal) = (&mut self.gradient[i], &mut self.diagonal[i]);
-            loss::accumulate(&member.target, &x[i], loss, gradient, diagonal);
-            for j in 0..5 {
-                self.shape[i][j] = diagonal[j][j];
-            }
-            let curve = Curve::new(&x[i]);
-            own_slacks(&curve, &member.grid, &mut slack);
-            for ((&k, &inverse_unit), &[c, g]) in member.grid.k.iter().zip(&member.grid.inverse_unit).zip(&slack) {
-                if own.reaches(c) {
-                    let (first, second) = own.half_derivatives(c);
-                    let mut by = curve.gradient(k).1;
-                    by.iter_mut().for_each(|v| *v *= inverse_unit);
-                    add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
-                }
-                let c = g;
-                if own.reaches(c) && c.is_finite() {
-                    let (first, second) = own.half_derivatives(c);
-                    let by = curve.durrleman_gradient(k).1;
-                    add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
-                }
-            }
+        for i in (0..members.len()).filter(|&i| moved[i]) {
+            let (mut gradient, mut diagonal) = ([0.0; 5], NO_BLOCK);
+            loss::accumulate(&members[i].target, &x[i], loss, &mut gradient, &mut diagonal);
+            let shape = std::array::from_fn(|j| diagonal[j][j]);
+            let derivatives = OwnDerivatives {
+                curve: &Curve::new(&x[i]),
+                points: &members[i].grid,
+                barrier: own,
+                weight: stage.weight,
+                gradient: &mut gradient,
+                diagonal: &mut diagonal,
+            };
+            dispatch(Instructions::best(), derivatives);
+            self.own[i] = Own { gradient, diagonal, shape };
         }
-        for i in 1..members.len() {
-            let (low, high) = (&x[i - 1], &x[i]);
-            let (curve, next) = (Curve::new(low), Curve::new(high));
-            let (gradients, after) = self.gradient.split_at_mut(i);
-            let (diagonals, diagonal_after) = self.diagonal.split_at_mut(i);
-            dispatch(
-                Instructions::best(),
-                PairDerivatives {
-                    low: &curve,
-                    high: &next,
-                    points: &members[i - 1].pair_grid,
-                    barrier: pair,
-                    weight: stage.weight,
-                    gradient: [&mut gradients[i - 1], &mut after[0]],
-                    diagonal: [&mut diagonals[i - 1], &mut diagonal_after[0]],
-                    coupling: &mut self.coupling[i - 1],
-                },
-            );
-            for side in [1, 2] {
-                let c = (high[side] - low[side]) / SLOPE_UNIT;
-                if pair.reaches(c) {
-                    let mut by = [0.0; 5];
-                    by[side] = 1.0 / SLOPE_UNIT;
-                    let weight = SLOPE_WEIGHT * stage.weight;
-                    self.add_pair(i, &by.map(|v| -v), &by, weight, pair.half_derivatives(c));
+        for i in (0..self.pairs.len()).filter(|&i| moved[i] || moved[i + 1]) {
+            self.pairs[i] = pair_at(&members[i].pair_grid, [&x[i], &x[i + 1]], pair, stage.weight);
+        }
+        for (i, own) in self.own.iter().enumerate() {
+            (self.gradient[i], self.diagonal[i]) = (own.gradient, own.diagonal);
+        }
+        for (i, pair) in self.pairs.iter().enumerate() {
+            for side in 0..2 {
+                for r in 0..5 {
+                    self.gradient[i + side][r] += pair.gradient[side][r];
+                    for c in 0..5 {
+                        self.diagonal[i + side][r][c] += pair.diagonal[side][r][c];
+                    }
                 }
             }
+            self.coupling[i] = pair.coupling;
         }
         self.hold(members, x);
-    }
-
-    /// Adds a barrier between slices i − 1 and i.
-    fn add_pair(&mut self, i: usize, by_low: &Wings, by_high: &Wings, weight: f64, (first, second): (f64, f64)) {
-        let (first, second) = (weight * first, weight * second);
-        add_outer(by_low, second, first, &mut self.gradient[i - 1], &mut self.diagonal[i - 1]);
-        add_outer(by_high, second, first, &mut self.gradient[i], &mut self.diagonal[i]);
-        for r in 0..5 {
-            for c in 0..5 {
-                self.coupling[i - 1][r][c] += second * by_low[r] * by_high[c];
-            }
-        }
     }
 
     /// Takes the parameters that sit at a bound out of the system.
@@ -398,42 +261,92 @@ impl System {
         self.damped.copy_from_slice(&self.diagonal);
         for (i, member) in members.iter().enumerate() {
             for j in 0..5 {
-                self.damped[i][j][j] += damping[i] * self.shape[i][j] + member.bounds.floor[j];
+                self.damped[i][j][j] += damping[i] * self.own[i].shape[j] + member.bounds.floor[j];
             }
         }
         solve_chain(&self.damped, &self.coupling, &self.gradient)
     }
 }
 
+/// The barriers between two neighbours.
+fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weight: f64) -> Pair {
+    let mut pair = Pair { gradient: [[0.0; 5]; 2], diagonal: [NO_BLOCK; 2], coupling: NO_BLOCK };
+    let ([of_low, of_high], [diagonal_low, diagonal_high]) = (&mut pair.gradient, &mut pair.diagonal);
+    dispatch(
+        Instructions::best(),
+        PairDerivatives {
+            low: &Curve::new(low),
+            high: &Curve::new(high),
+            points,
+            barrier,
+            weight,
+            gradient: [&mut *of_low, &mut *of_high],
+            diagonal: [&mut *diagonal_low, &mut *diagonal_high],
+            coupling: &mut pair.coupling,
+        },
+    );
+    for side in [1, 2] {
+        let c = (high[side] - low[side]) / SLOPE_UNIT;
+        if barrier.reaches(c) {
+            let (first, second) = barrier.half_derivatives(c);
+            let mut by = [0.0; 5];
+            by[side] = 1.0 / SLOPE_UNIT;
+            let (first, second) = (SLOPE_WEIGHT * weight * first, SLOPE_WEIGHT * weight * second);
+            add_outer(&by.map(|v| -v), second, first, of_low, diagonal_low);
+            add_outer(&by, second, first, of_high, diagonal_high);
+            pair.coupling[side][side] -= second * by[side] * by[side];
+        }
+    }
+    pair
+}
+
 /// Tries of a step before the stage ends.
 const TRIES: usize = 30;
+/// A stage ends where a step gains no more than this share of the objective.
+const LEAST_GAIN: f64 = 1e-5;
+/// All slices together may leave this share of the objective to be gained by a step: those to which it promises no more than their part of
+/// that stay where they are, and nothing of them is computed anew.
+const IDLE: f64 = 1e-6;
 
 /// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
 fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut System) {
     let n = members.len();
-    let (mut parts, mut trial_parts) = (vec![0.0; n], vec![0.0; n]);
-    let mut value = objective(members, x, stage, &mut parts);
+    let mut moved = vec![true; n];
+    let mut values = Values::new(n);
+    values.lay(members, x, stage, &moved);
+    let mut value = values.sum();
     let mut damping = vec![1e-4; n];
-    let mut trial = x.to_vec();
+    let (mut trial, mut trial_values) = (x.to_vec(), values.clone());
     for _ in 0..stage.steps {
-        system.lay(members, x, stage);
+        system.lay(members, x, stage, &moved);
         let mut gain = None;
         for _ in 0..TRIES {
             let Some(step) = system.solve(members, &damping) else {
                 damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
                 continue;
             };
+            // A start without a value has all to gain.
+            let idle = if value.is_finite() { IDLE * value / n as f64 } else { 0.0 };
             for i in 0..n {
-                for j in 0..5 {
-                    trial[i][j] = x[i][j] - step[i][j];
+                let promised: f64 = (0..5).map(|j| system.gradient[i][j] * step[i][j]).sum();
+                moved[i] = promised.abs() > idle || promised.is_nan();
+                trial[i] = x[i];
+                if moved[i] {
+                    (0..5).for_each(|j| trial[i][j] -= step[i][j]);
+                    members[i].bounds.clamp(&mut trial[i]);
                 }
-                members[i].bounds.clamp(&mut trial[i]);
             }
-            let trial_value = objective(members, &trial, stage, &mut trial_parts);
+            if !moved.contains(&true) {
+                break;
+            }
+            trial_values.clone_from(&values);
+            trial_values.lay(members, &trial, stage, &moved);
+            let trial_value = trial_values.sum();
             let better = trial_value < value;
             let mut worse = false;
             for i in 0..n {
-                if trial_parts[i] > parts[i] || trial_parts[i].is_nan() {
+                let (part, trial_part) = (values.part(i), trial_values.part(i));
+                if trial_part > part || trial_part.is_nan() {
                     damping[i] = (damping[i] * 8.0).max(1e-6);
                     worse = true;
                 } else if better {
@@ -451,8 +364,8 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut Syst
         }
         let Some(gain) = gain else { break };
         x.copy_from_slice(&trial);
-        std::mem::swap(&mut parts, &mut trial_parts);
-        if gain <= 1e-5 * value {
+        std::mem::swap(&mut values, &mut trial_values);
+        if gain <= LEAST_GAIN * value {
             break;
         }
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::surface::smile::Smile;
+use crate::{
+    math::{Kernel, MultiplyAdd, Target, dispatch},
+    surface::smile::Smile,
+};
 
 /// w(k) = a + b (ρ(k − m) + √((k − m)² + σ²)), total variance by log-moneyness.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +53,7 @@ impl Svi {
     }
 
     /// Total variance at log-moneyness `k`.
-    #[inline]
+    #[inline(always)]
     pub fn total_variance(&self, k: f64) -> f64 {
         let x = k - self.m;
         self.a + self.b * (self.rho * x + (x * x + self.sigma * self.sigma).sqrt())
@@ -80,5 +83,60 @@ impl Smile for Svi {
     #[inline]
     fn total_variance(&self, k: f64) -> f64 {
         Self::total_variance(self, k)
+    }
+
+    fn total_variances_of(smiles: &[Self], which: &[u32], k: &[f64], out: &mut [f64]) {
+        let Some(&first) = which.first() else { return };
+        if which.iter().all(|it| *it == first) {
+            dispatch(Target::best(), OfOne { svi: smiles[first as usize], k, out });
+        } else {
+            dispatch(Target::best(), OfMany { smiles, which, k, out });
+        }
+    }
+}
+
+/// w of one smile.
+struct OfOne<'a> {
+    svi: Svi,
+    k: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for OfOne<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        for (out, k) in self.out.iter_mut().zip(self.k) {
+            *out = self.svi.total_variance(*k);
+        }
+    }
+}
+
+/// w of a smile that each point names.
+struct OfMany<'a> {
+    smiles: &'a [Svi],
+    which: &'a [u32],
+    k: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for OfMany<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        // The parameters are gathered to columns first, so that the roots are taken side by side.
+        const LANES: usize = 8;
+        let Self { smiles, which, k, out } = self;
+        for ((out, k), which) in out.chunks_mut(LANES).zip(k.chunks(LANES)).zip(which.chunks(LANES)) {
+            let [mut a, mut b, mut rho, mut m, mut sigma, mut at] = [[0.0; LANES]; 6];
+            for (i, (which, k)) in which.iter().zip(k).enumerate() {
+                let svi = &smiles[*which as usize];
+                (a[i], b[i], rho[i], m[i], sigma[i], at[i]) = (svi.a, svi.b, svi.rho, svi.m, svi.sigma, *k);
+            }
+            let mut w = [0.0; LANES];
+            for i in 0..LANES {
+                let svi = Svi { a: a[i], b: b[i], rho: rho[i], m: m[i], sigma: sigma[i] };
+                w[i] = svi.total_variance(at[i]);
+            }
+            out.copy_from_slice(&w[..out.len()]);
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! The last word on arbitrage: what the fit leaves is lifted away, and a slice that lifting does not mend moves towards the backbone
 //! until it is free.
 
+use std::ops::Range;
+
 use super::{
     Svi,
+    held::Held,
     rise::is_rise_certain,
     wings::{self, Wings},
 };
@@ -23,10 +26,13 @@ pub(super) struct Repaired {
     pub(super) slices: Vec<Svi>,
     /// The share of the backbone in each.
     pub(super) shares: Vec<f64>,
+    /// Over which each slice, and its rise to the next, is free.
+    ranges: Vec<[f64; 2]>,
 }
 
-/// A surface free of arbitrage on the dense grid near `fitted`. None where even the backbone is not free.
-pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) -> Option<Repaired> {
+/// A surface near `fitted` that is free of arbitrage over `ranges` and over what its own levels ask to be `held`: a fit may lie above the
+/// backbone, at whose levels `ranges` are. None where even the backbone is not free.
+pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: &[[f64; 2]]) -> Option<Repaired> {
     let mut shares = vec![0.0_f64; fitted.len()];
     let mut levels = vec![0.0; fitted.len()];
     let mut grids = Grids::new(ranges);
@@ -52,45 +58,64 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) 
                 }
             }
         }
+        let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
+        // Where it grows, the next round mends what there is to mend.
+        grids.widen(&held.ranges(&levels_of(&slices)));
         // Levels and slopes leave the grids, which lie round the vertices, as they are.
         if moved {
-            grids = Grids::new(ranges);
+            grids = Grids::new(&grids.ranges);
         }
-        if mended {
-            let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-            if is_free(&slices, &mut grids) {
-                return Some(Repaired { slices, shares });
-            }
+        if mended && is_free(&slices, &mut grids) {
+            return Some(Repaired { slices, shares, ranges: grids.ranges });
         }
     }
     let mut slices = backbone.to_vec();
     grids = Grids::new(ranges);
     lift(&mut slices, &mut grids);
     let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-    is_free(&slices, &mut grids).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
+    grids.widen(&held.ranges(&levels_of(&slices)));
+    let shares = vec![1.0; backbone.len()];
+    is_free(&slices, &mut grids).then(|| Repaired { slices, shares, ranges: grids.ranges })
+}
+
+/// Total variance at the money.
+fn levels_of(slices: &[Svi]) -> Vec<f64> {
+    slices.iter().map(|svi| svi.total_variance(0.0)).collect()
 }
 
 /// Puts a slice's own fit in its place where that meets more of its quotes and breaks no rule beside the neighbours as they are.
 pub(super) fn adopt(
     repaired: &mut Repaired,
     own: &[Option<Svi>],
-    ranges: &[[f64; 2]],
+    held: &Held,
     is_better: impl Fn(usize, &Svi, &Svi) -> bool,
 ) {
-    let Repaired { slices, shares } = repaired;
+    let Repaired { slices, shares, ranges } = repaired;
     for i in 0..slices.len() {
         let Some(candidate) = own[i] else { continue };
         let window = i.saturating_sub(1)..(i + 2).min(slices.len());
         let before = std::mem::replace(&mut slices[i], candidate);
-        let is_adopted = are_ends_free(&slices[window.clone()])
-            && is_better(i, &candidate, &before)
-            && is_free(&slices[window.clone()], &mut Grids::new(&ranges[window]));
-        if is_adopted {
+        let is_worth_it = are_ends_free(&slices[window.clone()]) && is_better(i, &candidate, &before);
+        if is_worth_it && is_free_with(slices, window, held, ranges) {
             shares[i] = 0.0;
         } else {
             slices[i] = before;
         }
     }
+}
+
+/// Whether the slices are free of arbitrage over `ranges`, to which is added what their levels ask to be `held`, where only those of the
+/// `window` are not known to be.
+fn is_free_with(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &mut Vec<[f64; 2]>) -> bool {
+    let mut grids = Grids::new(ranges);
+    // A level may ask for more of slices beyond the window.
+    let window = if grids.widen(&held.ranges(&levels_of(slices))) { 0..slices.len() } else { window };
+    let mut of_window = Grids::new(&grids.ranges[window.clone()]);
+    let is_free = is_free(&slices[window], &mut of_window);
+    if is_free {
+        *ranges = grids.ranges;
+    }
+    is_free
 }
 
 /// Flat slices of rising total variance at the levels of `backbone`.
@@ -148,15 +173,28 @@ fn lift(slices: &mut [Wings], grids: &mut Grids) {
 }
 
 /// The dense grid of each slice and its rise to the next, made where it is asked for: most slices are certainly free without.
-struct Grids<'a> {
-    ranges: &'a [[f64; 2]],
+struct Grids {
+    ranges: Vec<[f64; 2]>,
     grids: Vec<Vec<f64>>,
     values: Vec<f64>,
 }
 
-impl<'a> Grids<'a> {
-    fn new(ranges: &'a [[f64; 2]]) -> Self {
-        Self { ranges, grids: vec![Vec::new(); ranges.len()], values: Vec::new() }
+impl Grids {
+    fn new(ranges: &[[f64; 2]]) -> Self {
+        Self { ranges: ranges.to_vec(), grids: vec![Vec::new(); ranges.len()], values: Vec::new() }
+    }
+
+    /// Adds `ranges` to its own; whether any grew.
+    fn widen(&mut self, ranges: &[[f64; 2]]) -> bool {
+        let mut grew = false;
+        for ((own, grid), [low, high]) in self.ranges.iter_mut().zip(&mut self.grids).zip(ranges) {
+            if *low < own[0] || *high > own[1] {
+                *own = [own[0].min(*low), own[1].max(*high)];
+                grid.clear();
+                grew = true;
+            }
+        }
+        grew
     }
 
     /// The grid of slice `i`, and room for values on it.
@@ -200,4 +238,94 @@ fn is_free(slices: &[Svi], grids: &mut Grids) -> bool {
             }
             holds
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::{Clock, SliceQuotes, Slices, Ssvi, coverage, violations};
+
+    const LOW: Svi = Svi { a: 0.01, b: 0.1, rho: -0.6, m: 0.02, sigma: 0.05 };
+
+    #[test]
+    fn slices_too_close_for_the_certificate_are_told_apart_on_the_grid() {
+        let ranges = [[-3.0, 1.0]; 2];
+        let pair = |gap: f64| [LOW, Svi { a: LOW.a + gap, ..LOW }];
+        for (gap, is_above) in [(1e-9, true), (-1e-9, false)] {
+            let [low, high] = pair(gap);
+            assert!(!is_rise_certain(&low, &high, ranges[0]), "{gap}");
+            let mut grids = Grids::new(&ranges);
+            assert_eq!(is_free(&[low, high], &mut grids), is_above, "{gap}");
+            assert!(!grids.grids[0].is_empty(), "the grid was asked");
+            // And lifted no further than by what is missing.
+            let mut slices = [low, high].map(|svi| wings::from_svi(&svi));
+            lift(&mut slices, &mut Grids::new(&ranges));
+            let [low, lifted] = slices.map(|x| wings::to_svi(&x));
+            assert!(is_free(&[low, lifted], &mut Grids::new(&ranges)), "{gap}");
+            let (rise, most) = (lifted.a - high.a, if is_above { 1e-15 } else { 1.1e-9 });
+            assert!((0.0..=most).contains(&rise), "{rise} at {gap}");
+        }
+    }
+
+    /// Two expiries quoted next to the money only, with their backbone at a volatility of about 10 %.
+    fn narrow() -> (Vec<SliceQuotes>, Held, [Wings; 2], Vec<[f64; 2]>) {
+        let quotes = |expiry_years: f64| SliceQuotes {
+            expiry_years,
+            log_moneyness: vec![-0.05, 0.0, 0.05],
+            bid_volatility: vec![0.1; 3],
+            mid_volatility: vec![0.1; 3],
+            ask_volatility: vec![0.1; 3],
+            ..SliceQuotes::default()
+        };
+        let quotes: Vec<SliceQuotes> = [1.0, 1.1].map(quotes).to_vec();
+        let held = Held::new(&quotes);
+        let levels = [0.01, 0.011];
+        let backbone = levels.map(|level| wings::from_svi(&Ssvi { rho: -0.5, eta: 1.0, gamma: 0.4 }.slice(level)));
+        let ranges = held.ranges(&levels);
+        (quotes, held, backbone, ranges)
+    }
+
+    fn seen(quotes: &[SliceQuotes], slices: &[Svi]) -> Vec<f64> {
+        let expiry_years = quotes.iter().map(|it| it.expiry_years).collect();
+        let surface = Slices { expiry_years, smiles: slices.to_vec(), clock: Clock::default() };
+        violations(&surface, &coverage(quotes)).1.iter().map(|violation| violation.log_moneyness).collect()
+    }
+
+    #[test]
+    fn a_fit_far_above_the_backbone_is_free_wherever_a_check_looks() {
+        let (quotes, held, backbone, ranges) = narrow();
+        // Moved to the left and up: above the lower one over the ranges of the backbone's levels, and below it further left.
+        let (low, high) = ([-0.01, 0.3, 0.05, 0.0, 0.3_f64.ln()], [0.003_37, 0.3, 0.05, -0.05, 0.3_f64.ln()]);
+        let fitted = [low, high];
+        let before = fitted.map(|x| wings::to_svi(&x));
+        assert!(is_free(&before, &mut Grids::new(&ranges)));
+        let outside = seen(&quotes, &before);
+        assert!(!outside.is_empty() && outside.iter().all(|k| *k < ranges[0][0]), "{outside:?} {ranges:?}");
+        let repaired = repair(&fitted, &backbone, &held, &ranges).expect("the backbone is free");
+        assert_eq!(seen(&quotes, &repaired.slices), Vec::<f64>::new());
+        assert_eq!(repaired.shares, [0.0; 2], "raising its level is enough");
+    }
+
+    #[test]
+    fn a_slice_of_its_own_is_adopted_only_where_it_is_free_wherever_a_check_looks() {
+        let (quotes, held, backbone, ranges) = narrow();
+        let slices = backbone.map(|x| wings::to_svi(&x)).to_vec();
+        let mut repaired = Repaired { slices: slices.clone(), shares: vec![1.0; 2], ranges: ranges.clone() };
+        // Its vertex is below the slice before, left of where the backbone's levels ask for.
+        let m = -0.45;
+        let dip = |by: f64| {
+            let x = [0.0, slices[1].wing_slopes()[0] + 0.01, 0.3, m, 0.02_f64.ln()];
+            let svi = wings::to_svi(&x);
+            Svi { a: slices[0].total_variance(m) - svi.total_variance(m) + by, ..svi }
+        };
+        let below = dip(-1e-3);
+        assert!(is_free(&[slices[0], below], &mut Grids::new(&ranges)));
+        assert!(!seen(&quotes, &[slices[0], below]).is_empty());
+        adopt(&mut repaired, &[None, Some(below)], &held, |_, _, _| true);
+        assert_eq!((&repaired.slices, &repaired.shares), (&slices, &vec![1.0; 2]));
+        let above = dip(1e-2);
+        adopt(&mut repaired, &[None, Some(above)], &held, |_, _, _| true);
+        assert_eq!(repaired.slices[1], above);
+        assert_eq!(seen(&quotes, &repaired.slices), Vec::<f64>::new());
+    }
 }

@@ -10,8 +10,8 @@ use super::{
 use crate::surface::{
     SliceQuotes, SliceSource, Slices,
     calibration::{
-        Evidence, Fit, FitError, ModelSettings, Note, Objective, Point, Reason, Residual, Settings, Stability, moved,
-        noise, quote_notes, stability,
+        Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Residual, Settings, Stability, moved, noise,
+        quote_notes, stability,
     },
     span::positive_years,
 };
@@ -183,11 +183,7 @@ fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.
 fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stability {
     let objective = Objective::new(quotes, settings);
-    let row = |(i, point): (usize, &Point)| {
-        let (w, by) = gradient(svi, point.k);
-        objective.row(i, w, &by)
-    };
-    let rows = objective.points.iter().enumerate().map(row).collect();
+    let rows = objective.rows(objective.points.iter().map(|point| gradient(svi, point.k)));
     let scale = noise_scale(&objective, svi, 1.0);
     let evidence = Evidence::of(rows, settings.estimator, scale * scale);
     let values = [svi.a, svi.b, svi.rho, svi.m, svi.sigma];

@@ -66,7 +66,8 @@ impl Curve {
         (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
     }
 
-    /// g(k) and its gradient by a, p, q, m, ln σ. Wants w > 0.
+    /// g(k) and its gradient by a, p, q, m, ln σ: what [`LaneCurve::both_gradients`] is held against. Wants w > 0.
+    #[cfg(test)]
     pub(super) fn durrleman_gradient(&self, k: f64) -> (f64, Wings) {
         let x = k - self.m;
         let s2 = self.sigma2;
@@ -149,6 +150,48 @@ impl LaneCurve {
         out
     }
 
+    /// w(k) and g(k) with their gradients by a, p, q, m, ln σ. g means nothing where w ≤ 0, and is finite there.
+    #[inline(always)]
+    pub(super) fn both_gradients<M: MultiplyAdd>(&self, k: Lanes) -> [(Lanes, [Lanes; 5]); 2] {
+        let (half, quarter) = (Lanes::splat(0.5), Lanes::splat(0.25));
+        let (two, three) = (Lanes::splat(2.0), Lanes::splat(3.0));
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        let inverse = Lanes::ONE / root;
+        let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        let mut positive = w;
+        for i in 0..LANES {
+            positive.0[i] = if w.0[i] > 0.0 { w.0[i] } else { 1.0 };
+        }
+        let inverse_w = Lanes::ONE / positive;
+        let bent = self.half_sum * inverse;
+        let slope = bent.times_plus::<M>(x, self.tilt);
+        let square = inverse * inverse;
+        let wide = self.sigma2 * square;
+        let bend = bent * wide;
+        let by_sigma = bent * self.sigma2;
+        let [up, down] = [half * (root + x), half * (root - x)];
+        let of_w = [Lanes::ONE, down, up, -slope, by_sigma];
+
+        let lead = Lanes::ONE - half * k * slope * inverse_w;
+        let g = lead * lead - quarter * slope * slope * (inverse_w + quarter) + half * bend;
+        let by_w = slope * (lead * k + quarter * slope) * inverse_w * inverse_w;
+        let by_slope = -lead * k * inverse_w - half * slope * (inverse_w + quarter);
+        let half_turn = half * x * inverse;
+        let quarter_bend = quarter * wide * inverse;
+        // The third derivative of w is −3 bend x/root².
+        let by_m = -by_w * slope - by_slope * bend + half * three * bend * x * square;
+        let by_width = by_w * by_sigma - by_slope * bend * x + half * bend * (two - three * wide);
+        let of_g = [
+            by_w,
+            by_w * down + by_slope * (half_turn - half) + quarter_bend,
+            by_w * up + by_slope * (half_turn + half) + quarter_bend,
+            by_m,
+            by_width,
+        ];
+        [(w, of_w), (g, of_g)]
+    }
+
     /// w(k) and its gradient by a, p, q, m, ln σ.
     #[inline(always)]
     pub(super) fn gradient<M: MultiplyAdd>(&self, k: Lanes) -> (Lanes, [Lanes; 5]) {
@@ -160,5 +203,33 @@ impl LaneCurve {
         let bent = self.half_sum * inverse;
         let by_m = -bent.times_plus::<M>(x, self.tilt);
         (w, [Lanes::ONE, half * (root - x), half * (root + x), by_m, bent * self.sigma2])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{Fused, Plain};
+
+    #[test]
+    fn eight_strikes_at_a_time_are_as_one_by_one() {
+        let k = Lanes([-1.3, -0.4, -0.11, -1e-3, 0.0, 0.03, 0.25, 0.9]);
+        for x in [[0.01, 0.12, 0.05, 0.02, -3.0], [-0.004, 0.3, 0.2, -0.1, -2.0], [0.02, 1.1, 0.9, 0.05, -6.0_f64]] {
+            let (curve, lanes) = (Curve::new(&x), LaneCurve::new(&Curve::new(&x)));
+            for both in [lanes.both_gradients::<Plain>(k), lanes.both_gradients::<Fused>(k)] {
+                for i in 0..LANES {
+                    let exact = [curve.gradient(k.0[i]), curve.durrleman_gradient(k.0[i])];
+                    for ((value, by), (exact, exact_by)) in both.iter().zip(exact) {
+                        let near = |x: f64, y: f64| assert!((x - y).abs() < 1e-11 * (1.0 + y.abs()), "{x} {y} {i}");
+                        near(value.0[i], exact);
+                        (0..5).for_each(|j| near(by[j].0[i], exact_by[j]));
+                    }
+                }
+            }
+        }
+        // No variance at all at some strikes: what is said of g there is finite.
+        let below = LaneCurve::new(&Curve::new(&[-0.05, 0.3, 0.2, 0.0, -2.0]));
+        let [(w, _), (g, by)] = below.both_gradients::<Plain>(k);
+        assert!(w.min() < 0.0 && g.0.iter().chain(by.iter().flat_map(|by| &by.0)).all(|value| value.is_finite()));
     }
 }
