@@ -16,6 +16,7 @@
 
 pub mod broker;
 pub mod config;
+pub mod cuda_source;
 pub mod group;
 pub mod health;
 pub mod inventory;
@@ -35,6 +36,7 @@ mod lanes;
 mod pools;
 mod request;
 mod session;
+mod stuck;
 mod vulkan;
 
 pub use compute::{Compute, Job, MemoryUse};
@@ -45,3 +47,4 @@ pub use failure::log_panics;
 pub use fault::{BadFaultPlan, FaultAt, FaultKind, FaultPlan};
 pub use request::DeviceRequest;
 pub use session::Session;
+pub use stuck::is_driver_stuck;

@@ -2,13 +2,13 @@
 //!
 //! Drivers are asked on a thread with a time limit: one that hangs costs that long, and hides no GPU.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::device::{Device, DeviceClass, DeviceKind};
 use crate::vulkan::Described;
-use crate::{cuda, vulkan};
+use crate::{cuda, stuck, vulkan};
 
 use super::bus::{self, Seen};
 use super::{BackEnd, Driver, Vendor};
@@ -50,9 +50,13 @@ fn within<T: Send + 'static>(
         let _ = answer.send(work());
     });
     spawned.map_err(|error| format!("{name}: no thread to ask from: {error}"))?;
-    answered
-        .recv_timeout(limit)
-        .map_err(|_| format!("{name}: the driver gave no answer within {} ms", limit.as_millis()))
+    answered.recv_timeout(limit).map_err(|ended| {
+        // A panic ends the thread as well, and leaves nothing behind.
+        if ended == RecvTimeoutError::Timeout {
+            stuck::give_up();
+        }
+        format!("{name}: the driver gave no answer within {} ms", limit.as_millis())
+    })
 }
 
 /// Joins the drivers' devices with the GPUs seen, lists those that only Vulkan knows, and says of each GPU what can drive it.

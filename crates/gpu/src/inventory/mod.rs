@@ -10,10 +10,10 @@ mod bus;
 mod intel;
 mod level_zero;
 mod library;
-mod models;
+pub(crate) mod models;
 mod nvidia;
 mod pci;
-mod sysfs;
+pub(crate) mod sysfs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -57,7 +57,7 @@ const AMD: &[(u16, &str)] = &[
 ];
 
 /// A model's name.
-pub(super) fn name(vendor: u16, model: u16) -> Option<&'static str> {
+pub(crate) fn name(vendor: u16, model: u16) -> Option<&'static str> {
     match vendor {
         0x8086 => intel(model).map(|intel| intel.name),
         0x1002 => AMD.iter().find(|(number, _)| *number == model).map(|(_, name)| *name),

@@ -33,12 +33,12 @@ pub(super) fn line(path: &Path) -> Option<String> {
 }
 
 /// A file that holds one number, decimal or `0x` hexadecimal.
-pub(super) fn number(path: &Path) -> Option<u64> {
+pub(crate) fn number(path: &Path) -> Option<u64> {
     parse_number(&text(path)?)
 }
 
 /// A number as sysfs writes it.
-pub(super) fn parse_number(text: &str) -> Option<u64> {
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
@@ -57,7 +57,7 @@ pub(super) fn properties(path: &Path) -> Option<BTreeMap<String, u64>> {
 }
 
 /// The entries of a folder whose names begin so and end in a number, in the order of those numbers.
-pub(super) fn numbered(folder: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
+pub(crate) fn numbered(folder: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
     let mut found: Vec<(u32, PathBuf)> = entries(folder)
         .into_iter()
         .filter_map(|(name, path)| {

@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::stuck;
+
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Silence {
@@ -120,7 +122,10 @@ impl<S: 'static> Door<S> {
         match answer.recv_timeout(limit) {
             Ok(Ok(())) => Ok(Self { questions: Some(questions), shared, next_ticket: AtomicU64::new(0), limit }),
             Ok(Err(refusal)) => Err(Closed::Refused(refusal)),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(Closed::Hangs),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                stuck::give_up();
+                Err(Closed::Hangs)
+            }
         }
     }
 
@@ -168,6 +173,7 @@ impl<S: 'static> Door<S> {
         let stuck_in = match desk.busy.as_mut() {
             Some(busy) if busy.ticket == ticket || busy.since.elapsed() >= waited => {
                 busy.hangs = true;
+                stuck::give_up();
                 Some((busy.ticket, busy.call))
             }
             _ => None,

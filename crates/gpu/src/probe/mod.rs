@@ -62,3 +62,42 @@ pub enum ProbeError {
     #[error("{0}")]
     Unavailable(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda_source::{NotCompiled, Source, compile_all};
+    use crate::{Device, DeviceKind};
+
+    struct Emit;
+
+    impl Job for Emit {
+        type Output = Vec<Source>;
+
+        fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<Self::Output, GpuError> {
+            let mut sources = Vec::new();
+            network::sources(session, &mut sources);
+            rolling::sources(session, &mut sources);
+            stream::sources(session, &mut sources);
+            Ok(sources)
+        }
+    }
+
+    #[test]
+    fn nvidias_compiler_takes_every_kernel() {
+        let device = crate::list(DeviceKind::Vulkan).unwrap_or_default().into_iter().find(Device::has_f64);
+        let Some(compute) = device.and_then(|device| device.open().unwrap()) else {
+            return zomma_testkit::skip("no device");
+        };
+        let sources = compute.run(Emit).unwrap();
+        match compile_all(&sources, None) {
+            Ok(()) => {}
+            Err(NotCompiled::NoCompiler(why)) => zomma_testkit::skip(why),
+            Err(NotCompiled::Refused(words)) => panic!("{words}"),
+        }
+        let broken = [("broken".to_owned(), "extern \"C\" __global__ void f( {".to_owned())];
+        assert!(
+            matches!(compile_all(&broken, None), Err(NotCompiled::Refused(words)) if words.starts_with("broken for sm_80"))
+        );
+    }
+}

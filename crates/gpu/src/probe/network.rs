@@ -321,6 +321,18 @@ fn bias_and_activation(
     }
 }
 
+/// The CUDA sources of this file's kernel, by activation.
+#[cfg(test)]
+pub(super) fn sources<R: Runtime>(session: &Session<'_, R>, out: &mut Vec<crate::cuda_source::Source>) {
+    use crate::cuda_source::{array, settings, source};
+    for (name, relu, gelu) in [("bias", false, false), ("bias_relu", true, false), ("bias_gelu", false, true)] {
+        let (settings, client) = (settings(BLOCK_THREADS), session.client().clone());
+        let kernel =
+            bias_and_activation::BiasAndActivation::<R>::new(settings, client, array(), array(), (), (), relu, gelu);
+        out.push((name.into(), source(kernel).unwrap()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,6 +102,22 @@ fn windows(values: &Array<f64>, mean: &mut Array<f64>, deviation: &mut Array<f64
     }
 }
 
+/// The CUDA source of this file's kernel.
+#[cfg(test)]
+pub(super) fn sources<R: Runtime>(session: &Session<'_, R>, out: &mut Vec<crate::cuda_source::Source>) {
+    use crate::cuda_source::{array, settings, source};
+    let kernel = windows::Windows::<R>::new(
+        settings(BLOCK_THREADS),
+        session.client().clone(),
+        array(),
+        array(),
+        array(),
+        (),
+        (),
+    );
+    out.push(("windows".into(), source(kernel).unwrap()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::element::uniform;

@@ -155,6 +155,19 @@ fn triad(a: &mut Array<f64>, b: &Array<f64>, c: &Array<f64>, scalar: f64, count:
     }
 }
 
+/// The CUDA sources of these passes.
+#[cfg(test)]
+pub(super) fn sources<R: Runtime>(session: &Session<'_, R>, out: &mut Vec<crate::cuda_source::Source>) {
+    use crate::cuda_source::{array, settings, source};
+    let (settings, client) = (|| settings(BLOCK_THREADS), || session.client().clone());
+    let made = [
+        ("fill", source(fill::Fill::<R>::new(settings(), client(), array(), (), ()))),
+        ("copy", source(copy::Copy::<R>::new(settings(), client(), array(), array(), ()))),
+        ("triad", source(triad::Triad::<R>::new(settings(), client(), array(), array(), array(), (), ()))),
+    ];
+    out.extend(made.map(|(name, source)| (name.into(), source.unwrap())));
+}
+
 /// Copies values to the device and waits until they are there.
 ///
 /// # Errors

@@ -125,7 +125,7 @@ mod tests {
         let identity = found[0].identity();
         assert_eq!(identity.vendor, Vendor::Amd);
         assert_eq!(identity.name.as_deref(), Some("AMD Instinct MI300X OAM"));
-        assert_eq!(identity.uuid.as_deref(), Some("8a1c3e5f70924b6d"));
+        assert_eq!(identity.uuid.as_deref(), Some("GPU-8a1c3e5f70924b6d"));
         assert_eq!(identity.minor_number, Some(1));
         let sample = read(&found[0]);
         assert_eq!(sample.failures, []);

@@ -77,6 +77,7 @@ pub(crate) const PVC_XE: Tree = &[
     ("bus/pci/devices/0000:29:00.0/current_link_width", "16"),
     ("bus/pci/devices/0000:29:00.0/drm/card0/dev", "226:0"),
     ("bus/pci/devices/0000:29:00.0/tile0/physical_vram_size_bytes", "68719476736"),
+    ("bus/pci/devices/0000:29:00.0/tile1/physical_vram_size_bytes", "68719476736"),
     ("bus/pci/devices/0000:29:00.0/tile0/gt0/freq0/act_freq", "1600"),
     ("bus/pci/devices/0000:29:00.0/hwmon/hwmon2/name", "xe"),
     ("bus/pci/devices/0000:29:00.0/hwmon/hwmon2/energy1_input", "1234500000"),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::sample::{GpuSample, ThrottleReason};
 use super::sysfs::{PciGpu, Reader, labelled};
+use crate::inventory::sysfs;
 
 /// What is remembered from one look to the next: energy is counted, and power is what it grew by.
 #[derive(Debug, Default)]
@@ -39,14 +40,12 @@ pub(super) fn read(gpu: &PciGpu, meter: &mut EnergyMeter, now: Instant) -> GpuSa
         let older = |reader: &mut Reader| clock(reader, &card.join("gt_act_freq_mhz"));
         sample.sm_clock_hertz = sample.sm_clock_hertz.or_else(|| newer(&mut reader)).or_else(|| older(&mut reader));
         sample.throttle = throttle(&mut reader, &card.join("gt/gt0"), "throttle_reason_");
-        sample.memory_total_bytes = reader.number("memory", &card.join("lmem_total_bytes"));
-        sample.memory_free_bytes = reader.number("memory", &card.join("lmem_avail_bytes"));
+        sample.memory_total_bytes = reader.bytes("memory", &card.join("lmem_total_bytes"));
+        sample.memory_free_bytes = reader.bytes("memory", &card.join("lmem_avail_bytes"));
     }
     let of_xe = |reader: &mut Reader| throttle(reader, &gpu.folder.join("tile0/gt0/freq0/throttle"), "reason_");
     sample.throttle = sample.throttle.or_else(|| of_xe(&mut reader));
-    sample.memory_total_bytes = sample
-        .memory_total_bytes
-        .or_else(|| reader.number("memory", &gpu.folder.join("tile0/physical_vram_size_bytes")));
+    sample.memory_total_bytes = sample.memory_total_bytes.or_else(|| memory_of_tiles(&mut reader, &gpu.folder));
     let used = |(total, free): (u64, u64)| total.checked_sub(free);
     sample.memory_used_bytes = sample.memory_total_bytes.zip(sample.memory_free_bytes).and_then(used);
     if let Some(sensors) = gpu.sensors() {
@@ -54,6 +53,16 @@ pub(super) fn read(gpu: &PciGpu, meter: &mut EnergyMeter, now: Instant) -> GpuSa
         sample.power_watts = sample.energy_joules.and_then(|energy| meter.power_watts(now, energy));
     }
     GpuSample { failures: reader.failures, ..sample }
+}
+
+/// Bytes of the memory of all tiles that xe shows; none where one of them does not say.
+fn memory_of_tiles(reader: &mut Reader, folder: &Path) -> Option<u64> {
+    let tiles = sysfs::numbered(folder, "tile");
+    let sum = tiles.iter().try_fold(0_u64, |sum, (_, tile)| {
+        let places = ["physical_vram_size_bytes", "memory/physical_vram_size_bytes"];
+        sum.checked_add(places.iter().find_map(|place| reader.bytes("memory", &tile.join(place)))?)
+    });
+    sum.filter(|&bytes| bytes > 0)
 }
 
 /// What the drivers say holds clocks down, and what that is called here. PL1, PL2 and PL4 are limits of average, burst and peak power,
@@ -118,13 +127,31 @@ mod tests {
         assert_eq!((first.energy_joules, first.power_watts), (Some(1234.5), None));
         assert_eq!((first.temperature_celsius, first.memory_temperature_celsius), (Some(39.0), Some(36.0)));
         assert_eq!(first.sm_clock_hertz, Some(1.6e9));
-        assert_eq!(first.memory_total_bytes, Some(68_719_476_736));
+        assert_eq!(first.memory_total_bytes, Some(2 * 68_719_476_736), "of both tiles");
+        assert_eq!(found[0].identity().name.as_deref(), Some("Intel Data Center GPU Max 1550"));
         fs::write(found[0].sensors().unwrap().join("energy1_input"), "1834500000\n").unwrap();
         let second = read(&found[0], &mut meter, start + Duration::from_secs(2));
         assert_eq!(second.power_watts, Some(300.0));
         // The counter starts anew after a reset.
         fs::write(found[0].sensors().unwrap().join("energy1_input"), "5\n").unwrap();
         assert_eq!(read(&found[0], &mut meter, start + Duration::from_secs(4)).power_watts, None);
+    }
+
+    #[test]
+    fn memory_is_of_all_tiles_or_none() {
+        let root = tree(PVC_XE);
+        let gpu = gpus(root.path()).remove(0);
+        let memory = || {
+            let sample = read(&gpu, &mut EnergyMeter::default(), Instant::now());
+            (sample.memory_total_bytes, sample.failures.len())
+        };
+        let of_second = gpu.folder.join("tile1/physical_vram_size_bytes");
+        fs::write(&of_second, "0x1000000000\n").unwrap();
+        assert_eq!(memory(), (Some(128 << 30), 0));
+        fs::write(&of_second, "much\n").unwrap();
+        assert_eq!(memory(), (None, 1), "half a card is no answer");
+        fs::remove_file(&of_second).unwrap();
+        assert_eq!(memory(), (None, 0));
     }
 
     #[test]

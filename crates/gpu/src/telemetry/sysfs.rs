@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::sample::{GpuIdentity, GpuSample, ReadFailure};
-use crate::inventory::{Driver, PciAddress, Vendor};
+use crate::inventory::{Driver, PciAddress, Vendor, models, sysfs};
 
 /// A GPU on the PCI bus, with the driver that has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,11 +80,14 @@ impl PciGpu {
     /// What can be said of it without asking its driver.
     pub(super) fn identity(&self) -> GpuIdentity {
         let unique = text(&self.folder.join("unique_id"));
+        let id = |file| sysfs::number(&self.folder.join(file)).and_then(|number| u16::try_from(number).ok());
+        let model = || models::name(id("vendor")?, id("device")?).map(str::to_owned);
         GpuIdentity {
             index: 0,
             vendor: self.vendor,
-            name: text(&self.folder.join("product_name")),
-            uuid: unique.map(|id| id.strip_prefix("0x").unwrap_or(&id).to_string()),
+            name: text(&self.folder.join("product_name")).or_else(model),
+            // amdgpu's alone, as `zomma gpu list` and ROCm write it.
+            uuid: unique.map(|id| format!("GPU-{}", id.strip_prefix("0x").unwrap_or(&id))),
             pci: Some(self.pci),
             driver: self.driver.clone().map(|name| Driver { name, version: self.driver_version.clone() }),
             minor_number: self.card().and_then(|card| card.file_name()?.to_str()?.strip_prefix("card")?.parse().ok()),
@@ -147,6 +150,17 @@ impl Reader {
             self.failures.push(ReadFailure { field, message });
         }
         number
+    }
+
+    /// A file that holds a size in bytes, decimal or `0x` hexadecimal.
+    pub(super) fn bytes(&mut self, field: &'static str, path: &Path) -> Option<u64> {
+        let text = self.text(field, path)?;
+        let bytes = sysfs::parse_number(&text);
+        if bytes.is_none() {
+            let message = format!("{}: {text:?} is no number", path.display());
+            self.failures.push(ReadFailure { field, message });
+        }
+        bytes
     }
 
     /// A number divided by what makes it a base unit: 1000 for thousandths.

@@ -335,3 +335,29 @@ pub(super) fn update(
         out[flows + comptime!(flow_levels as usize) * n + i] = present;
     }
 }
+
+/// The CUDA sources of the kernel: books with flows of all their levels, and deeper ones without.
+#[cfg(test)]
+pub(super) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut Vec<zomma_gpu::cuda_source::Source>) {
+    use zomma_gpu::cuda_source::{array, settings, source};
+    for (name, levels, flow_levels) in [("books_5_flows", 5, 5), ("books_20", 20, 0)] {
+        let kernel = update::Update::<R>::new(
+            settings(super::launch::BLOCK_THREADS),
+            session.client().clone(),
+            array(),
+            array(),
+            array(),
+            array(),
+            array(),
+            array(),
+            array(),
+            (),
+            (),
+            (),
+            (),
+            levels,
+            flow_levels,
+        );
+        out.push((name.into(), source(kernel).unwrap()));
+    }
+}

@@ -8,7 +8,7 @@ use zomma_gpu::{Compute, GpuError, Job, Session};
 use super::{arrays::BookArrays, batch::UpdateBatch, kernel::update, plan::Plan};
 
 /// Threads of a block: a multiple of every vendor's warp.
-const BLOCK_THREADS: u32 = 64;
+pub(super) const BLOCK_THREADS: u32 = 64;
 
 /// The arrays of some instruments on a device. Their memory is given back when they are dropped.
 pub(super) struct Resident {

@@ -2,8 +2,13 @@
 //!
 //! The devices are the CPU's arrays, and the first Vulkan device with f64 (Mesa's lavapipe on most machines). Floats are compared bit for bit.
 
+use std::path::PathBuf;
+
+use cubecl::prelude::Runtime;
 use zomma_gpu::{
-    Device, DeviceKind, FaultPlan, list,
+    Device, DeviceKind, FaultPlan, GpuError, Job, Session,
+    cuda_source::{NotCompiled, Source, compile_all},
+    list,
     recovery::{Runner, RunnerConfig},
 };
 
@@ -375,5 +380,28 @@ fn real_itch_features_of_all_stocks_are_the_streams() {
     for device in devices {
         let (found, _) = by_grid(FEATURES, &events, instruments, &runner(vec![device], None));
         assert_same(&found, &wanted, FEATURES);
+    }
+}
+
+struct Emit;
+
+impl Job for Emit {
+    type Output = Vec<Source>;
+
+    fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<Self::Output, GpuError> {
+        let mut sources = Vec::new();
+        super::kernel::sources(session, &mut sources);
+        Ok(sources)
+    }
+}
+
+#[test]
+fn nvidias_compiler_takes_the_kernel() {
+    let Some(compute) = vulkan().and_then(|device| device.open().unwrap()) else { return };
+    let folder = std::env::var_os("ZOMMA_CUDA_SOURCES").map(PathBuf::from);
+    match compile_all(&compute.run(Emit).unwrap(), folder.as_deref()) {
+        Ok(()) => {}
+        Err(NotCompiled::NoCompiler(why)) => zomma_testkit::skip(why),
+        Err(NotCompiled::Refused(words)) => panic!("{words}"),
     }
 }
