@@ -47,6 +47,13 @@ pub fn table(report: &Report<'_>) -> String {
         samples_per_second / 1e3,
         progress.skipped
     );
+    if let Some(scale) = progress.loss_scale {
+        let (value, overflows) = (scale.value(), scale.overflows());
+        let _ = writeln!(
+            text,
+            "loss scale {value} at the end; {overflows} steps skipped since their gradient overflowed at theirs"
+        );
+    }
     if let Some(found) = &network.evaluation {
         let _ = writeln!(text, "\n  errors on {} rows that were never seen        rmse       worst", found.rows);
         let is_implied = model.is_implied_volatility();
@@ -117,6 +124,8 @@ pub fn json(report: &Report<'_>) -> Value {
         "seconds": progress.seconds,
         "samples_per_second": samples_per_second,
         "skipped_steps": progress.skipped,
+        "loss_scale": progress.loss_scale.map(|scale| scale.value()),
+        "overflowed_steps": progress.loss_scale.map_or(0, |scale| scale.overflows()),
         "parameters": network.parameters.len(),
         "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
         "test_rows": found.rows,
