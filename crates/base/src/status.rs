@@ -119,11 +119,27 @@ pub enum Status {
     Arbitrage,
     /// Fewer quotes at different strikes than the shape has parameters.
     TooFewQuotes,
+    /// The payoff is not among those known, or its model or the verb does not know it.
+    BadPayoff,
+    /// The kind of barrier is not among those known, or its payoff has no barrier.
+    BadBarrierType,
+    /// The observation dates are no whole number above zero, or absent where the payoff needs them.
+    BadObservationDates,
+    /// The exercise times of a Bermudan option are absent, cannot be read, or are not between now and expiry.
+    BadExerciseTimes,
+    /// The extreme so far of a lookback is not a finite number above zero, or is given where it cannot be used.
+    BadExtreme,
+    /// The amount of a cash-or-nothing option is not finite or below zero.
+    BadCash,
+    /// A cash dividend of the row's own falls at or after its expiry.
+    DividendAfterExpiry,
+    /// The cash dividends before expiry are worth the spot or more.
+    DividendAboveSpot,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 63] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -179,6 +195,14 @@ impl Status {
         Self::BadLogMoneyness,
         Self::Arbitrage,
         Self::TooFewQuotes,
+        Self::BadPayoff,
+        Self::BadBarrierType,
+        Self::BadObservationDates,
+        Self::BadExerciseTimes,
+        Self::BadExtreme,
+        Self::BadCash,
+        Self::DividendAfterExpiry,
+        Self::DividendAboveSpot,
     ];
 
     /// The code that outputs print.
@@ -239,6 +263,14 @@ impl Status {
             Self::BadLogMoneyness => "bad_log_moneyness",
             Self::Arbitrage => "arbitrage",
             Self::TooFewQuotes => "too_few_quotes",
+            Self::BadPayoff => "bad_payoff",
+            Self::BadBarrierType => "bad_barrier_type",
+            Self::BadObservationDates => "bad_observation_dates",
+            Self::BadExerciseTimes => "bad_exercise_times",
+            Self::BadExtreme => "bad_extreme",
+            Self::BadCash => "bad_cash",
+            Self::DividendAfterExpiry => "dividend_after_expiry",
+            Self::DividendAboveSpot => "dividend_above_spot",
         }
     }
 
@@ -264,6 +296,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::TooFewQuotes), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::DividendAboveSpot), "the last one of the enumeration");
     }
 }

@@ -131,8 +131,8 @@ impl Sink for Timed {
     }
 
     #[inline]
-    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
-        self.books.ahead(step, instrument, order_id);
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        self.books.ahead(step, instrument, known)
     }
 
     #[inline]
@@ -188,10 +188,12 @@ fn read(path: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(bytes)
 }
 
-/// The processor time of this thread, in nanoseconds, as Linux tells it; 0 where the system does not.
+/// The processor time of this thread, in nanoseconds.
 fn processor_ns() -> u64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    told.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes the time to where it is told, which is ours.
+    let outcome = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    if outcome == 0 { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 } else { 0 }
 }
 
 /// Runs something, and gives how long this thread was at it.

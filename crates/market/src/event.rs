@@ -195,11 +195,13 @@ pub trait Sink {
         false
     }
 
-    /// Told what a later message will probably be of, so that memory can be fetched until then; once for each [`Step`], in their order. It may be
-    /// wrong, and nothing but time may depend on it.
+    /// Told what a later message will probably be of, so that memory can be fetched until then; once for each [`Step`], in their order. `known` is the
+    /// order's number at the first step, and at each other one what the sink gave for the message at the step before. It may be wrong, and nothing
+    /// but time may depend on it.
     #[inline]
-    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
-        let _ = (step, instrument, order_id);
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        let _ = (step, instrument);
+        known
     }
 }
 

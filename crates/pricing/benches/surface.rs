@@ -254,20 +254,22 @@ fn points() -> Vec<[f64; 2]> {
     (0..POINTS as u64).map(point).collect()
 }
 
-/// Volatilities at pseudo-random points, by strike: the forward and the logarithm are in the time on both sides.
+/// Volatilities at pseudo-random points, by strike: the forward and the logarithm are in the time on both sides. `by_log_moneyness` is the
+/// same without them, as a desk asks that keeps its options by log-moneyness.
 fn vol_query(c: &mut Criterion) {
     let points = points();
     let (mut out, mut peers) = (vec![0.0; POINTS], vec![0.0; POINTS]);
-    let mut rival = |group: &mut BenchmarkGroup<'_, WallTime>, name: &str, volatility: &dyn Volatility| {
-        volatility.all(&points, &mut out);
-        if name.starts_with("peer") {
-            peers.copy_from_slice(&out);
-        }
-        let apart = out.iter().zip(&peers).map(|(one, other)| (one - other).powi(2)).sum::<f64>() / POINTS as f64;
-        assert!(100.0 * apart.sqrt() < FAIR, "{name} and the peer are {} vol points apart", 100.0 * apart.sqrt());
-        group.throughput(Throughput::Elements(POINTS as u64));
-        group.bench_function(name, |b| b.iter(|| volatility.all(black_box(&points), &mut out)));
-    };
+    let mut rival =
+        |group: &mut BenchmarkGroup<'_, WallTime>, name: &str, points: &[[f64; 2]], volatility: &dyn Volatility| {
+            volatility.all(points, &mut out);
+            if name.starts_with("peer") {
+                peers.copy_from_slice(&out);
+            }
+            let apart = out.iter().zip(&peers).map(|(one, other)| (one - other).powi(2)).sum::<f64>() / POINTS as f64;
+            assert!(100.0 * apart.sqrt() < FAIR, "{name} and the peer are {} vol points apart", 100.0 * apart.sqrt());
+            group.throughput(Throughput::Elements(POINTS as u64));
+            group.bench_function(name, |b| b.iter(|| volatility.all(black_box(points), &mut out)));
+        };
 
     let (today, one_tilt) = (day(TODAY, 1), day(ONE_TILT, 2));
     let slice = &today[EXPIRIES / 2];
@@ -275,16 +277,21 @@ fn vol_query(c: &mut Criterion) {
     let peer = PeerSvi::calibrate(own_forward, t, &pairs(slice)).expect("the peer fits");
     let ours = one_slice(t, fit_slice(slice, &SliceSettings::default(), None).expect("the slice has quotes"));
     let mut group = c.benchmark_group("vol_query/svi");
-    rival(&mut group, "peer volsurf", &|strike: f64, _: f64| vol(&peer, strike));
+    rival(&mut group, "peer volsurf", &points, &|strike: f64, _: f64| vol(&peer, strike));
     let smile = ours.smiles[0];
-    rival(&mut group, "smile", &|strike: f64, _: f64| (smile.total_variance((strike / own_forward).ln()) / t).sqrt());
-    rival(&mut group, "surface_of_one", &|strike: f64, _: f64| ours.implied_vol((strike / own_forward).ln(), t));
+    let at = |strike: f64| (strike / own_forward).ln();
+    let moneyness: Vec<[f64; 2]> = points.iter().map(|&[strike, _]| [at(strike), t]).collect();
+    rival(&mut group, "smile", &points, &|strike: f64, _: f64| (smile.total_variance(at(strike)) / t).sqrt());
+    let of_smile = |k: f64, _: f64| (smile.total_variance(k) / t).sqrt();
+    rival(&mut group, "smile_by_log_moneyness", &moneyness, &of_smile);
+    rival(&mut group, "surface_of_one", &points, &|strike: f64, _: f64| ours.implied_vol(at(strike), t));
     group.finish();
 
     let years = |day: &[SliceQuotes]| day.iter().map(|slice| slice.expiry_years).collect::<Vec<f64>>();
     let forwards =
         Forwards { spot: Some(forward(0.0)), points: today.iter().map(|it| [it.expiry_years, it.forward]).collect() };
     let at = |strike: f64, t: f64| (strike / forwards.at(t)).ln();
+    let moneyness: Vec<[f64; 2]> = points.iter().map(|&[strike, t]| [at(strike, t), t]).collect();
     let peer = peer_slices(&today);
     let ours = surface::fit(&today);
     let ours = Slices {
@@ -293,15 +300,17 @@ fn vol_query(c: &mut Criterion) {
         clock: Clock::default(),
     };
     let mut group = c.benchmark_group("vol_query/svi_surface");
-    rival(&mut group, "peer volsurf", &|strike: f64, t: f64| black_vol(&peer, strike, t));
-    rival(&mut group, "implied_vol", &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
+    rival(&mut group, "peer volsurf", &points, &|strike: f64, t: f64| black_vol(&peer, strike, t));
+    rival(&mut group, "implied_vol", &points, &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
+    rival(&mut group, "implied_vol_by_log_moneyness", &moneyness, &|k: f64, t: f64| ours.implied_vol(k, t));
     group.finish();
 
     let peer = peer_ssvi(&one_tilt);
     let ours = fit_ssvi(&one_tilt, SsviLaw::PowerLaw, &ModelSettings::default(), None).expect("it fits").surface;
     let mut group = c.benchmark_group("vol_query/ssvi_surface");
-    rival(&mut group, "peer volsurf", &|strike: f64, t: f64| black_vol(&peer, strike, t));
-    rival(&mut group, "implied_vol", &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
+    rival(&mut group, "peer volsurf", &points, &|strike: f64, t: f64| black_vol(&peer, strike, t));
+    rival(&mut group, "implied_vol", &points, &|strike: f64, t: f64| ours.implied_vol(at(strike, t), t));
+    rival(&mut group, "implied_vol_by_log_moneyness", &moneyness, &|k: f64, t: f64| ours.implied_vol(k, t));
     group.finish();
 }
 

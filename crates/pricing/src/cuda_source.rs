@@ -14,7 +14,7 @@ use cudarc::nvrtc::{result as nvrtc, sys};
 use zomma_gpu::{Compute, Device, DeviceKind, GpuError, Job, Session, list};
 
 use crate::math::grid::BLOCK_THREADS;
-use crate::{black, implied_vol, monte_carlo, portfolio, surface};
+use crate::{american, black, implied_vol, monte_carlo, portfolio, surface};
 
 /// Compute capabilities that the sources are compiled for, as CubeCL names them to NVRTC: A100, H100 and H200.
 const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90a"];
@@ -30,6 +30,7 @@ impl Job for Emit {
 
     fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<Self::Output, GpuError> {
         let mut sources = Vec::new();
+        american::device::sources(session, &mut sources);
         black::kernel::sources(session, &mut sources);
         implied_vol::kernel::sources(session, &mut sources);
         portfolio::kernel::sources(session, &mut sources);

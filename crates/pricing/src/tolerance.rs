@@ -125,3 +125,8 @@ pub const DEVICE_SURFACE_MISS: f64 = 1e-4;
 pub const DEVICE_SURFACE_RMS: f64 = 1e-8;
 /// The same of the least Durrleman g. Measured: 1.2e-6.
 pub const DEVICE_SURFACE_G: f64 = 1e-4;
+/// `american::device` on a device against the twin: share of the greater of spot and strike. Measured: 7e-17, but where the last Newton step
+/// is near its limit a side may take more of them.
+pub const DEVICE_AMERICAN: f64 = 1e-13;
+/// The same of Greeks by `Accuracy::accurate`: share of the greater of the Greek and 1, strike 100. Measured: 7e-11 (vera, a second difference).
+pub const DEVICE_AMERICAN_GREEKS: f64 = 1e-9;

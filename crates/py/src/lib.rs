@@ -17,6 +17,7 @@ mod rows;
 mod surface;
 mod table;
 mod threads;
+mod valuation;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -54,6 +55,8 @@ mod _zomma {
     use crate::surface::{FittedSurface, surface_models, surface_row_rule};
     #[pymodule_export]
     use crate::table::Table;
+    #[pymodule_export]
+    use crate::valuation::{valuation_rows, valuation_words};
     #[pymodule_export]
     use crate::{rule, statuses};
     use pyo3::prelude::*;

@@ -78,8 +78,30 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
         Status::BadJumpDownRate => (Some("jump_down_rate"), "must be finite and above 0"),
         Status::BadVgTheta => (Some("vg_theta"), "must be finite, with vg_nu (vg_theta + volatility² / 2) below 1"),
         Status::BadVgNu => (Some("vg_nu"), "must be finite and not below 0"),
-        Status::BadBarrier => (Some("barrier"), "must be finite and above 0"),
-        Status::BadRebate => (Some("rebate"), "must be finite and not below 0"),
+        Status::BadDisplacement => {
+            (Some("displacement"), "must be finite, and leave forward and strike plus it above 0")
+        }
+        Status::BadBarrier => (Some("barrier"), "must be finite and above 0, and the lower of two below the upper"),
+        Status::BarrierHit => (Some("barrier"), "the spot is there or beyond already"),
+        Status::BadBarrierType => {
+            (Some("barrier_type"), "not known, absent beside a barrier, or not valued with these terms")
+        }
+        Status::BadPayoff => (Some("payoff"), "not known, or not valued with these terms"),
+        Status::BadCash => (Some("cash_amount"), "must be finite and not below 0"),
+        Status::BadObservationDates => {
+            (Some("observation_dates"), "must be a whole number above 0, and is needed here")
+        }
+        Status::BadExtreme => (Some("extreme"), "must be finite and above 0, of a lookback that is watched always"),
+        Status::BadExerciseTimes => {
+            (Some("exercise_times"), "must be years from now up to expiry, of a Bermudan option")
+        }
+        Status::BadDividend => {
+            (Some("dividends"), "must be times and amounts not below 0, on a spot, of what pays by the spot")
+        }
+        Status::DividendAfterExpiry => (Some("dividends"), "one falls at or after expiry"),
+        Status::DividendAboveSpot => (Some("dividends"), "are worth the spot or more"),
+        Status::BadMethod => (None, "is not valued by this method"),
+        Status::BadRebate => (Some("rebate"), "must be finite and not below 0, and 0 at a knock-out that is simulated"),
         Status::TwoBoundaries => (None, "is exercised between two boundaries: accuracy='fast' takes a tree there"),
         Status::NotConverged => (None, "does not converge: its terms are far outside the usual"),
         Status::Overflow => (None, "a result leaves the range of float64"),

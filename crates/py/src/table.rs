@@ -122,6 +122,34 @@ impl Table {
         Ok(PyArray1::from_vec(py, places))
     }
 
+    /// Where a column has no cell, which is not where it has a NaN.
+    fn absent<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArray1<bool>>> {
+        let mut absent = Vec::with_capacity(self.__len__());
+        for piece in self.pieces(name)? {
+            // A column of Arrow's null type has no cell at all, and no mask either.
+            let nulls = piece.logical_nulls();
+            absent.extend((0..piece.len()).map(|row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))));
+        }
+        Ok(PyArray1::from_vec(py, absent))
+    }
+
+    /// A column of text; None where a cell is absent.
+    fn texts(&self, name: &str) -> PyResult<Vec<Option<String>>> {
+        let mut texts = Vec::with_capacity(self.__len__());
+        for piece in self.pieces(name)? {
+            let kind = piece.data_type();
+            if !matches!(
+                kind,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null | DataType::Dictionary(..)
+            ) {
+                return Err(PyTypeError::new_err(format!("column {name} is of type {kind}: text is allowed")));
+            }
+            let piece = arrow_cast::cast(piece, &DataType::Utf8).map_err(error)?;
+            texts.extend(piece.as_string::<i32>().iter().map(|text| text.map(str::to_owned)));
+        }
+        Ok(texts)
+    }
+
     /// The table with results behind its columns, in the place of columns of the same name; `results` are columns of float64, whose
     /// NaN are absent cells, and `status` numbers of zomma.Status.
     fn with_results(

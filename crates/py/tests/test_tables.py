@@ -77,14 +77,14 @@ def test_rows_keep_their_order_and_say_what_is_wrong(make):
     table = make(
         {
             "model": ["bsm", None, "BLACK76", "", "sabr", "bsm", "bsm", "bsm"],
-            "exercise_style": ["european", None, "", "European", "european", "bermudan", "european", "european"],
+            "exercise_style": ["european", None, "", "European", "european", "quarterly", "european", "european"],
             "option_type": ["call", "P", " put ", "C", "call", "call", None, "call"],
             "spot": [100.0, None, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0],
             "forward": [None, 100.0, 101.0, None, None, None, None, None],
             "strike": [100, 100, 100, 100, 100, 100, 100, -1],
             "expiry_years": [1.0] * 8,
             "risk_free_rate": [0.05] * 8,
-            "dividend_yield": [0.02, 0.02, None, None, None, None, None, None],
+            "dividend_yield": [0.02, 0.02, *[0.0] * 6],
             "volatility": [0.2] * 8,
         }
     )
@@ -181,7 +181,7 @@ def test_what_is_missing_or_wrong_is_named():
         zomma.price(table.drop("option_type"))
     with pytest.raises(ValueError, match="missing column price"):
         zomma.implied_volatility(table)
-    with pytest.raises(TypeError, match="vol: no such column is read: allowed are dividend_yield"):
+    with pytest.raises(TypeError, match="vol: no such column is read: allowed are barrier, barrier_type"):
         zomma.price(table, vol=0.2)
     with pytest.raises(TypeError, match="column strike is of type Utf8View: numbers are allowed"):
         zomma.price(table.with_columns(strike=polars.lit("x")))

@@ -114,8 +114,10 @@ fn add_sums(positions: &Positions, totals: &Totals, scenario: &Scenario, outcome
         // A sum that is no number has left their range.
         outcome.value[group] += sums.get(Greek::Price).unwrap_or(f64::NAN);
     }
-    for (&status, &rows) in totals.total.failed().iter().filter(|(status, _)| **status != Status::Expired) {
-        outcome.fail(status, rows as usize);
+    for (group, sums) in totals.groups.iter().enumerate() {
+        for (&status, &rows) in sums.failed().iter().filter(|(status, _)| **status != Status::Expired) {
+            outcome.fail(group as u32, status, rows as usize);
+        }
     }
     for (i, _) in positions.expiry_years.iter().enumerate().filter(|(_, expiry)| **expiry - scenario.years() <= 0.0) {
         let spot = positions.spot[i] * (1.0 + scenario.spot_change);

@@ -26,6 +26,20 @@ pub(crate) struct Part {
     pub row: Vec<usize>,
 }
 
+impl Part {
+    /// The part without some of its rows, which are told by their place in it.
+    pub fn without(&self, gone: &[bool]) -> Self {
+        let kept: Vec<usize> = (0..self.row.len()).filter(|&i| !gone[i]).collect();
+        Self {
+            kind: self.kind,
+            table: self.table.gather(&kept),
+            shares: kept.iter().map(|&i| self.shares[i]).collect(),
+            group: kept.iter().map(|&i| self.group[i]).collect(),
+            row: kept.iter().map(|&i| self.row[i]).collect(),
+        }
+    }
+}
+
 impl Portfolio {
     /// Of a table, its quantities (contracts, below zero where short), multipliers (shares of a contract, above zero) and groups, from
     /// 0 to `groups`. Each row is valued once; what cannot be valued is left out and kept in [`Portfolio::failed`].

@@ -11,7 +11,7 @@ use zomma_pricing::{
 use crate::{
     Portfolio, Scenario, VOLATILITY_FLOOR,
     portfolio::Part,
-    shock::{settled, shifted, shock},
+    shock::{ended, settled, shifted, shock, without_barriers},
 };
 
 /// What became of the portfolio in one scenario.
@@ -19,15 +19,20 @@ use crate::{
 pub struct Outcome {
     /// Σ shares × value by group, of the rows that have one.
     pub value: Vec<f64>,
-    /// Rows that have no value in this scenario though they have one in the market as it is.
-    pub rows_failed: usize,
+    /// Rows of each group that have no value in this scenario though they have one in the market as it is.
+    pub rows_failed: Vec<usize>,
     /// What was wrong with the first of them.
     pub fault: Status,
 }
 
 impl Outcome {
-    fn zero(groups: usize) -> Self {
-        Self { value: vec![0.0; groups], rows_failed: 0, fault: Status::Ok }
+    pub(crate) fn zero(groups: usize) -> Self {
+        Self { value: vec![0.0; groups], rows_failed: vec![0; groups], fault: Status::Ok }
+    }
+
+    /// Rows of all groups that have no value.
+    pub fn all_failed(&self) -> usize {
+        self.rows_failed.iter().sum()
     }
 
     /// Adds a row's value, or counts it where it has none.
@@ -35,16 +40,16 @@ impl Outcome {
         if status.is_ok() {
             self.value[group as usize] += shares * value;
         } else {
-            self.fail(status, 1);
+            self.fail(group, status, 1);
         }
     }
 
     /// Counts rows that have no value.
-    pub(crate) fn fail(&mut self, status: Status, rows: usize) {
-        if self.rows_failed == 0 {
+    pub(crate) fn fail(&mut self, group: u32, status: Status, rows: usize) {
+        if self.fault.is_ok() {
             self.fault = status;
         }
-        self.rows_failed += rows;
+        self.rows_failed[group as usize] += rows;
     }
 }
 
@@ -104,15 +109,35 @@ pub(crate) fn add_part(part: &Part, scenario: &Scenario, floor: f64, outcome: &m
 }
 
 /// The value of one share of each row of a part.
-fn part_values(part: &Part, scenario: &Scenario, floor: f64) -> (Vec<f64>, Vec<Status>) {
+pub(crate) fn part_values(part: &Part, scenario: &Scenario, floor: f64) -> (Vec<f64>, Vec<Status>) {
     let mut moved = part.table.clone();
     shock(&part.table, scenario, floor, &mut moved);
     let mut results = valuation::evaluate_kind(part.kind, &moved, Order::None, &Settings::default());
     let mut value = results.columns.swap_remove(0);
+    let mut started = Vec::new();
     for (i, status) in results.status.iter_mut().enumerate() {
-        if *status == Status::Expired && moved.expiry_years[i].is_finite() {
-            value[i] = settled(&moved, i);
-            *status = Status::Ok;
+        let known = match *status {
+            Status::Expired if moved.expiry_years[i].is_finite() => settled(&moved, i),
+            Status::BarrierHit => match ended(&moved, i) {
+                None => {
+                    started.push(i);
+                    None
+                }
+                rebate => rebate,
+            },
+            _ => None,
+        };
+        if let Some(known) = known {
+            (value[i], *status) = (known, Status::Ok);
+        }
+    }
+    // An option that the move has started is one without a barrier.
+    if !started.is_empty() {
+        let mut rows = moved.gather(&started);
+        without_barriers(&mut rows);
+        let found = valuation::evaluate(&rows, Order::None, &Settings::default());
+        for (at, i) in started.into_iter().enumerate() {
+            (value[i], results.status[i]) = (found.columns[0][at], found.status[at]);
         }
     }
     (value, results.status)

@@ -4,12 +4,14 @@
 //!           shift of volatility, t the years that pass, r the shift of rate
 //! Method    central differences of full revaluations, so that they are those of any model; steps by the smoothness of its engine
 
+use std::cell::Cell;
+
 use zomma_pricing::valuation::Kind;
 
 use crate::{
     Portfolio, Scenario,
     portfolio::Part,
-    revalue::{Outcome, add_part},
+    revalue::{Outcome, add_part, part_values},
 };
 
 /// Derivatives of the value of one group of positions by the moves of a [`Scenario`].
@@ -31,6 +33,8 @@ pub struct Sensitivities {
     pub cash_charm: f64,
     /// By the shift of every rate, per 1.00.
     pub rho: f64,
+    /// Rows that are in no figure: a step of the differences leaves them without a value.
+    pub rows_failed: usize,
 }
 
 /// Steps of the differences: spot, volatility; then years and rate.
@@ -49,7 +53,38 @@ impl Steps {
             _ => Self { spot: 5e-3, volatility: 2e-3, days: 0.2, rate: 5e-4 },
         }
     }
+
+    /// So many steps of spot, volatility, days and rate.
+    fn scenario(&self, [spot, volatility, days, rate]: [f64; 4]) -> Scenario {
+        Scenario {
+            spot_change: spot * self.spot,
+            volatility_shift: volatility * self.volatility,
+            rate_shift: rate * self.rate,
+            days: days * self.days,
+        }
+    }
 }
+
+/// Every step of the differences: spot, volatility, days, rate.
+const STEPS: [[f64; 4]; 17] = [
+    [0.0, 0.0, 0.0, 0.0],
+    [1.0, 0.0, 0.0, 0.0],
+    [-1.0, 0.0, 0.0, 0.0],
+    [0.0, 1.0, 0.0, 0.0],
+    [0.0, -1.0, 0.0, 0.0],
+    [1.0, 1.0, 0.0, 0.0],
+    [1.0, -1.0, 0.0, 0.0],
+    [-1.0, 1.0, 0.0, 0.0],
+    [-1.0, -1.0, 0.0, 0.0],
+    [0.0, 0.0, 1.0, 0.0],
+    [0.0, 0.0, -1.0, 0.0],
+    [1.0, 0.0, 1.0, 0.0],
+    [1.0, 0.0, -1.0, 0.0],
+    [-1.0, 0.0, 1.0, 0.0],
+    [-1.0, 0.0, -1.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0],
+    [0.0, 0.0, 0.0, -1.0],
+];
 
 impl Sensitivities {
     /// Of each group of a portfolio.
@@ -63,18 +98,35 @@ impl Sensitivities {
         all
     }
 
+    /// Of a part. A row that a step of the differences leaves without a value is left out of every step: a difference of a value and of
+    /// nothing would be as large as the value.
     fn of_part(part: &Part, groups: usize) -> Vec<Self> {
+        let failed = Cell::new(false);
+        let found = Self::differences(part, groups, &failed);
+        if !failed.get() {
+            return found;
+        }
+        let mut gone = vec![false; part.row.len()];
+        for scenario in STEPS.map(|step| Steps::of(part.kind).scenario(step)) {
+            for (gone, status) in gone.iter_mut().zip(part_values(part, &scenario, 0.0).1) {
+                *gone |= !status.is_ok();
+            }
+        }
+        let mut found = Self::differences(&part.without(&gone), groups, &failed);
+        for (&group, _) in part.group.iter().zip(&gone).filter(|(_, gone)| **gone) {
+            found[group as usize].rows_failed += 1;
+        }
+        found
+    }
+
+    /// `failed` is set where a row has no value at a step.
+    fn differences(part: &Part, groups: usize, failed: &Cell<bool>) -> Vec<Self> {
         let steps = Steps::of(part.kind);
         let at = |spot: f64, volatility: f64, days: f64, rate: f64| {
-            let mut outcome = Outcome { value: vec![0.0; groups], rows_failed: 0, fault: zomma_base::Status::Ok };
-            let scenario = Scenario {
-                spot_change: spot * steps.spot,
-                volatility_shift: volatility * steps.volatility,
-                rate_shift: rate * steps.rate,
-                days: days * steps.days,
-            };
+            let mut outcome = Outcome::zero(groups);
             // Derivatives know no floor but zero: one above would stop the step down.
-            add_part(part, &scenario, 0.0, &mut outcome);
+            add_part(part, &steps.scenario([spot, volatility, days, rate]), 0.0, &mut outcome);
+            failed.set(failed.get() || outcome.all_failed() > 0);
             outcome.value
         };
         let here = at(0.0, 0.0, 0.0, 0.0);
@@ -103,6 +155,7 @@ impl Sensitivities {
                     theta: slope(&time, t),
                     cash_charm: cross(&spot_and_time, x, t),
                     rho: slope(&rate, r),
+                    rows_failed: 0,
                 }
             })
             .collect()
@@ -117,6 +170,7 @@ impl Sensitivities {
         self.theta += other.theta;
         self.cash_charm += other.cash_charm;
         self.rho += other.rho;
+        self.rows_failed += other.rows_failed;
     }
 
     /// The profit that the Greeks give for a scenario.

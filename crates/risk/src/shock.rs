@@ -1,6 +1,8 @@
 //! A position in the moved market.
 
-use zomma_pricing::valuation::{ModelName, Parameter, Table};
+use std::sync::Arc;
+
+use zomma_pricing::valuation::{ModelName, Parameter, PayoffName, Table, Terms};
 
 use crate::Scenario;
 
@@ -15,6 +17,17 @@ pub(crate) fn shifted(volatility: f64, shift: f64, floor: f64) -> f64 {
     if shift < 0.0 && moved < floor { floor } else { moved }
 }
 
+/// The dates of a contract `years` later; dividends that are paid and exercise dates that are past are gone. Observation dates and averages
+/// begin anew: what was seen on the way is not known.
+fn later(terms: &Terms, years: f64) -> Terms {
+    let mut dividends = terms.dividends.to_vec();
+    dividends.iter_mut().for_each(|dividend| dividend.time_years -= years);
+    dividends.retain(|dividend| dividend.time_years >= 0.0);
+    let times = terms.exercise_times.as_ref();
+    let exercise_times = times.map(|times| times.iter().map(|time| time - years).filter(|&time| time >= 0.0).collect());
+    Terms { dividends: dividends.into(), exercise_times, ..terms.clone() }
+}
+
 /// Puts the rows of `table`, moved, into `out`, which holds a copy of them.
 ///
 /// A shift of volatility is one of Black's, at the money: a normal volatility moves by the shift times the forward's size, a displaced one
@@ -24,6 +37,13 @@ pub(crate) fn shock(table: &Table, scenario: &Scenario, floor: f64, out: &mut Ta
     let factor = 1.0 + scenario.spot_change;
     let years = scenario.years();
     let shift = scenario.volatility_shift;
+    if years != 0.0 {
+        for terms in out.terms.iter_mut().flatten() {
+            if !terms.dividends.is_empty() || terms.exercise_times.is_some() {
+                *terms = Arc::new(later(terms, years));
+            }
+        }
+    }
     for row in 0..table.len() {
         out.spot[row] = table.spot[row] * factor;
         out.expiry_years[row] = table.expiry_years[row] - years;
@@ -51,7 +71,41 @@ pub(crate) fn shock(table: &Table, scenario: &Scenario, floor: f64, out: &mut Ta
     }
 }
 
-/// Value of a row whose expiry has passed: that of exercise at the moved spot.
-pub(crate) fn settled(moved: &Table, row: usize) -> f64 {
-    (moved.option_type[row].sign() * (moved.spot[row] - moved.strike[row])).max(0.0)
+/// Value of a row whose expiry has passed: that of exercise at the moved spot, if its barrier lets it; none where it hangs on the way
+/// there.
+pub(crate) fn settled(moved: &Table, row: usize) -> Option<f64> {
+    let (spot, strike) = (moved.spot[row], moved.strike[row]);
+    let inside = moved.option_type[row].sign() * (spot - strike);
+    let Some(terms) = moved.terms_of(row) else { return Some(inside.max(0.0)) };
+    let exercised = match terms.payoff {
+        PayoffName::Vanilla => inside.max(0.0),
+        PayoffName::CashOrNothing if inside > 0.0 => terms.cash,
+        PayoffName::AssetOrNothing if inside > 0.0 => spot,
+        PayoffName::CashOrNothing | PayoffName::AssetOrNothing => 0.0,
+        PayoffName::ArithmeticAsian
+        | PayoffName::GeometricAsian
+        | PayoffName::FixedLookback
+        | PayoffName::FloatingLookback => return None,
+    };
+    let Some(barrier) = &terms.barrier else { return Some(exercised) };
+    let touched = match (barrier.kind.is_double(), barrier.kind.is_up()) {
+        (true, _) => spot <= barrier.level || spot >= barrier.upper,
+        (false, true) => spot >= barrier.level,
+        (false, false) => spot <= barrier.level,
+    };
+    // Out and touched, or in and never: the rebate.
+    Some(if touched == barrier.kind.is_out() { barrier.rebate } else { exercised })
+}
+
+/// What a row is worth whose barrier the moved spot has touched: the rebate of one that ends; none of one that starts.
+pub(crate) fn ended(moved: &Table, row: usize) -> Option<f64> {
+    let barrier = moved.terms_of(row)?.barrier?;
+    barrier.kind.is_out().then_some(barrier.rebate)
+}
+
+/// Takes the barriers away.
+pub(crate) fn without_barriers(table: &mut Table) {
+    for terms in table.terms.iter_mut().flatten() {
+        *terms = Arc::new(Terms { barrier: None, ..Terms::clone(terms) });
+    }
 }

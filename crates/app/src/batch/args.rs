@@ -1,6 +1,9 @@
 //! The arguments that the batch verbs share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, ValueEnum};
 use zomma_base::ExerciseStyle;
@@ -11,7 +14,7 @@ use zomma_pricing::{
     valuation::{Accuracy, Method, ModelName, Settings},
 };
 
-use super::{ByNetwork, Verb, engine::Engine, expiry, fields::Defaults};
+use super::{ByNetwork, Verb, engine::Engine, expiry, fields::Defaults, schedule::Schedule};
 use crate::{commands, failure::BadArguments, gpu_config::GpuConfigArgs};
 
 /// Units of the Greeks.
@@ -87,6 +90,22 @@ pub struct BatchArgs {
     pub json: bool,
 }
 
+/// Where the cash dividends stand.
+#[derive(Debug, Args)]
+pub struct DividendArgs {
+    /// Cash dividends of rows that have none of their own: a table underlying, ex_date or time_years, amount (currency per share); without
+    /// the column underlying, of every row.
+    #[arg(long, value_name = "FILE")]
+    dividends: Option<PathBuf>,
+}
+
+impl DividendArgs {
+    /// Reads the file, where one is given.
+    pub fn schedule(&self, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Option<Arc<Schedule>>> {
+        self.dividends.as_deref().map(|path| Schedule::read(path, valuation_time).map(Arc::new)).transpose()
+    }
+}
+
 /// A model by its name.
 pub fn parse_model(text: &str) -> Result<ModelName, String> {
     ModelName::parse(text).ok_or_else(|| format!("allowed: {}", ModelName::ALL.map(ModelName::as_str).join(", ")))
@@ -99,7 +118,8 @@ pub struct MethodArgs {
     /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
     method: Method,
-    /// Accuracy of American prices, as a share of strike: fast (1e-8), accurate (1e-10), high_precision (1e-12).
+    /// Accuracy of American prices, as a share of strike: fast (1e-8), accurate (1e-10), high_precision (1e-12). On a grid each has twice the
+    /// cells and steps of the one before.
     #[arg(long, value_name = "ACCURACY", default_value = "fast", value_parser = parse_accuracy)]
     accuracy: Accuracy,
     /// Paths of a simulation.
@@ -181,6 +201,8 @@ pub struct Plan {
     pub engine: Engine,
     /// The surface that is asked, under [`Verb::Query`].
     pub surface: Option<SavedSurface>,
+    /// The result column in which engines state their errors.
+    pub error_column: Option<&'static str>,
     /// The network that prices, in the place of `settings`.
     pub network: Option<ByNetwork>,
 }
@@ -191,8 +213,10 @@ impl BatchArgs {
         let format = self.output_format()?;
         commands::use_threads(self.threads)?;
         let engine = Engine::choose(&self.gpu.load()?)?;
-        let defaults = Defaults { model: self.model, exercise: self.exercise, valuation_time: self.valuation_time };
-        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface: None, network: None })
+        let (model, exercise) = (self.model, self.exercise);
+        let defaults = Defaults { model, exercise, valuation_time: self.valuation_time, dividends: None };
+        let (error_column, surface, network) = (None, None, None);
+        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface, error_column, network })
     }
 
     /// The input in messages.

@@ -159,6 +159,8 @@ impl Reader {
             let model = match kind {
                 Ok(Kind::Black(model)) => Ok(model),
                 Ok(Kind::American(_)) => Err(Status::BadExerciseStyle),
+                Ok(Kind::CashDividends(_)) => Err(Status::BadDividend),
+                Ok(Kind::Contract(..)) => Err(Status::BadPayoff),
                 Ok(_) => Err(Status::BadModel),
                 Err(status) => Err(status),
             };

@@ -47,6 +47,8 @@ impl ByNetwork {
             Status::BadRhoV => "rho_v",
             Status::BadModel => return Some(format!("the network learned {}", self.learned().as_str())),
             Status::BadExerciseStyle => return Some("the network learned European options".into()),
+            Status::BadPayoff => return Some("the network learned vanilla options".into()),
+            Status::BadDividend => return Some("the network learned options without cash dividends".into()),
             _ => return None,
         };
         let at = self.learned().input_names().iter().position(|name| *name == input)?;
@@ -87,6 +89,9 @@ impl ByNetwork {
         };
         if !fits {
             return Err(Status::BadModel);
+        }
+        if let Some(terms) = table.terms_of(row) {
+            return Err(if terms.dividends.is_empty() { Status::BadPayoff } else { Status::BadDividend });
         }
         if table.exercise[row] != ExerciseStyle::European {
             return Err(Status::BadExerciseStyle);

@@ -1,10 +1,13 @@
-//! Values a request: Black's formulae on the device that was chosen, what has no kernel on the processor.
+//! Values a request: Black's formulae and American exercise on the device that was chosen, what has no kernel on the processor.
+
+use std::ops::Range;
 
 use zomma_base::Status;
-use zomma_gpu::recovery::Place;
+use zomma_gpu::{GpuError, recovery::Place};
 use zomma_pricing::{
+    american::{self, Accuracy, device},
     black::{self, Greek, GreekColumns, Model, RowColumns},
-    valuation::{self, Kind, Order, Results, Table},
+    valuation::{self, American, Kind, Method, Order, Results, Table},
 };
 
 use super::{
@@ -26,8 +29,10 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
         (None, Some((order, units))) => {
             let mut results = values(&request.table, order, plan)?;
             in_units(&mut results, order, units);
-            if plan.settings.method.error_column().is_some() {
-                let error = std::mem::take(&mut results.error);
+            if plan.error_column.is_some() {
+                let mut error = std::mem::take(&mut results.error);
+                // Where no row's engine states one.
+                error.resize(results.status.len(), f64::NAN);
                 results.columns.push(error);
             }
             results
@@ -46,6 +51,11 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
 fn values(table: &Table, order: Order, plan: &Plan) -> anyhow::Result<Results> {
     valuation::evaluate_with(table, order, &plan.settings, |kind, part| match kind {
         Kind::Black(model) => black_rows(part, model, order, &plan.engine),
+        Kind::American(underlying) if plan.settings.method != Method::Tree => {
+            valuation::evaluate_american(underlying, part, order, &plan.settings, |rows, accuracy, wanted, status| {
+                american_rows(rows, accuracy, wanted, status, &plan.engine)
+            })
+        }
         _ => Ok(valuation::evaluate_kind(kind, part, order, &plan.settings)),
     })
 }
@@ -60,6 +70,55 @@ fn black_rows(table: &Table, model: Model, order: Order, engine: &Engine) -> any
         order.quantities().map(|greek| std::mem::take(&mut all.columns_mut()[greek as usize])).collect()
     };
     Ok(Results { columns, status, error: Vec::new() })
+}
+
+fn american_rows(
+    rows: &RowColumns<'_>,
+    accuracy: &Accuracy,
+    wanted: American<'_>,
+    status: &mut [Status],
+    engine: &Engine,
+) -> anyhow::Result<()> {
+    let count = status.len();
+    match wanted {
+        American::Price(out) => engine.compute(count, device::price_bytes_per_row(accuracy), |place, at| {
+            let (rows, out, status) = (rows.part(at.clone()), &mut out[at.clone()], &mut status[at]);
+            match place {
+                Place::Cpu => american::price_batch(&rows, accuracy, out, status),
+                Place::Device(compute) => device::price(compute, &rows, accuracy, out, status)?,
+            }
+            Ok(())
+        }),
+        American::Greeks(greeks) => engine.compute(count, device::greeks_bytes_per_row(accuracy), |place, at| {
+            let (rows, status) = (rows.part(at.clone()), &mut status[at.clone()]);
+            in_place(greeks, count, at, |out| {
+                match place {
+                    Place::Cpu => american::greeks_batch(&rows, accuracy, out, status),
+                    Place::Device(compute) => device::greeks(compute, &rows, accuracy, out, status)?,
+                }
+                Ok(())
+            })
+        }),
+    }
+}
+
+/// Lets `fill` write the rows `at` of `greeks`, which has `count`: a batch that went whole, as nearly all do, is written where it belongs, a
+/// piece is copied there.
+fn in_place(
+    greeks: &mut GreekColumns,
+    count: usize,
+    at: Range<usize>,
+    fill: impl FnOnce(&mut GreekColumns) -> Result<(), GpuError>,
+) -> Result<(), GpuError> {
+    if at.len() == count {
+        return fill(greeks);
+    }
+    let mut piece = GreekColumns::zeros(at.len());
+    fill(&mut piece)?;
+    for (whole, part) in greeks.columns_mut().iter_mut().zip(piece.columns_mut()) {
+        whole[at.clone()].copy_from_slice(part);
+    }
+    Ok(())
 }
 
 fn price(rows: &RowColumns<'_>, model: Model, engine: &Engine, status: &mut [Status]) -> anyhow::Result<Vec<f64>> {
@@ -79,20 +138,14 @@ fn greeks(rows: &RowColumns<'_>, model: Model, engine: &Engine, status: &mut [St
     let count = status.len();
     let mut greeks = GreekColumns::zeros(count);
     engine.compute(count, bytes_per_row(Greek::ALL.len()), |place, at| {
-        let rows = rows.part(at.clone());
-        // A batch that went whole, as nearly all do, is written where it belongs; a piece is copied there.
-        let mut piece = (at.len() < count).then(|| GreekColumns::zeros(at.len()));
-        let out = piece.as_mut().unwrap_or(&mut greeks);
-        match place {
-            Place::Cpu => black::greeks(&rows, model, out, &mut status[at.clone()]),
-            Place::Device(compute) => black::launch::greeks(compute, &rows, model, out, &mut status[at.clone()])?,
-        }
-        if let Some(mut piece) = piece {
-            for (whole, part) in greeks.columns_mut().iter_mut().zip(piece.columns_mut()) {
-                whole[at.clone()].copy_from_slice(part);
+        let (rows, status) = (rows.part(at.clone()), &mut status[at.clone()]);
+        in_place(&mut greeks, count, at, |out| {
+            match place {
+                Place::Cpu => black::greeks(&rows, model, out, status),
+                Place::Device(compute) => black::launch::greeks(compute, &rows, model, out, status)?,
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })?;
     Ok(greeks)
 }

@@ -1,10 +1,12 @@
 //! Which column of the input is which field, and what is said where one is missing.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 use zomma_base::ExerciseStyle;
 use zomma_pricing::valuation::{ModelName, Parameter};
 
-use super::Verb;
+use super::{Verb, schedule::Schedule};
 use crate::failure::{BadArguments, shown};
 
 /// The fields that the verbs read, by their column names.
@@ -23,12 +25,23 @@ pub enum Field {
     Volatility,
     Price,
     LogMoneyness,
+    Payoff,
+    CashAmount,
+    BarrierType,
+    Barrier,
+    BarrierUpper,
+    Rebate,
+    ObservationDates,
+    Extreme,
+    ExerciseTimes,
+    Dividends,
+    Underlying,
     /// What a model reads beside these.
     Parameter(Parameter),
 }
 
 /// The fields that are no parameters of a model.
-const OF_EVERY_MODEL: [Field; 13] = [
+const OF_EVERY_MODEL: [Field; 24] = [
     Field::Model,
     Field::OptionType,
     Field::ExerciseStyle,
@@ -42,7 +55,20 @@ const OF_EVERY_MODEL: [Field; 13] = [
     Field::Volatility,
     Field::Price,
     Field::LogMoneyness,
+    Field::Payoff,
+    Field::CashAmount,
+    Field::BarrierType,
+    Field::Barrier,
+    Field::BarrierUpper,
+    Field::Rebate,
+    Field::ObservationDates,
+    Field::Extreme,
+    Field::ExerciseTimes,
+    Field::Dividends,
+    Field::Underlying,
 ];
+/// Those that say of a contract what is not of every option.
+const OF_TERMS: [Field; 4] = [Field::Payoff, Field::BarrierType, Field::ExerciseTimes, Field::Dividends];
 /// How many fields there are.
 const COUNT: usize = OF_EVERY_MODEL.len() + Parameter::ALL.len();
 
@@ -68,6 +94,17 @@ impl Field {
             Self::Volatility => 10,
             Self::Price => 11,
             Self::LogMoneyness => 12,
+            Self::Payoff => 13,
+            Self::CashAmount => 14,
+            Self::BarrierType => 15,
+            Self::Barrier => 16,
+            Self::BarrierUpper => 17,
+            Self::Rebate => 18,
+            Self::ObservationDates => 19,
+            Self::Extreme => 20,
+            Self::ExerciseTimes => 21,
+            Self::Dividends => 22,
+            Self::Underlying => 23,
             Self::Parameter(parameter) => OF_EVERY_MODEL.len() + parameter as usize,
         }
     }
@@ -88,6 +125,17 @@ impl Field {
             Self::Volatility => "volatility",
             Self::Price => "price",
             Self::LogMoneyness => "log_moneyness",
+            Self::Payoff => "payoff",
+            Self::CashAmount => "cash_amount",
+            Self::BarrierType => "barrier_type",
+            Self::Barrier => "barrier",
+            Self::BarrierUpper => "barrier_upper",
+            Self::Rebate => "rebate",
+            Self::ObservationDates => "observation_dates",
+            Self::Extreme => "extreme",
+            Self::ExerciseTimes => "exercise_times",
+            Self::Dividends => "dividends",
+            Self::Underlying => "underlying",
             Self::Parameter(parameter) => parameter.as_str(),
         }
     }
@@ -97,23 +145,63 @@ impl Field {
         match self {
             Self::Model => "bsm, black76, bachelier, displaced, heston, bates, merton, kou, variance_gamma",
             Self::OptionType => "call, put",
-            Self::ExerciseStyle => "european; american under bsm and black76",
+            Self::ExerciseStyle => {
+                "european; american and bermudan under bsm, black76 and heston, of vanilla and digital payoffs without a barrier that starts them"
+            }
             Self::Spot | Self::Forward | Self::Strike | Self::ExpiryYears => "a finite number above zero",
             Self::Expiry => "an ISO date or date-time after the valuation time",
             Self::RiskFreeRate | Self::DividendYield | Self::LogMoneyness => "a finite number",
             Self::Volatility | Self::Price => "a finite number at or above zero",
+            Self::Payoff => {
+                "vanilla; cash_or_nothing, asset_or_nothing, geometric_asian, arithmetic_asian, fixed_lookback, floating_lookback under bsm, \
+                 black76 and, where they can be simulated or solved, heston, bates, merton (docs/valuation.md)"
+            }
+            Self::BarrierType => {
+                "down_and_out, down_and_in, up_and_out, up_and_in, double_out, double_in, of vanilla and digital payoffs under bsm, black76, \
+                 heston; single ones under bates and merton"
+            }
+            Self::CashAmount => "a finite number at or above zero",
+            Self::Rebate => "a finite number at or above zero; none at a knock-out that is simulated",
+            Self::Barrier | Self::BarrierUpper => {
+                "a finite number above zero, barrier below barrier_upper, and the spot not there yet"
+            }
+            Self::ObservationDates => {
+                "a whole number from 1 to 16384; arithmetic_asian needs it, and so do Asians and lookbacks that are simulated"
+            }
+            Self::Extreme => "a finite number above zero, where the lookback is watched always",
+            Self::ExerciseTimes => "years from now up to expiry, apart by semicolons (0.25;0.5), of a bermudan row",
+            Self::Dividends => {
+                "time_years:amount, apart by semicolons (0.25:1.2;0.5:1.2), before expiry, on a spot, worth less than it"
+            }
+            Self::Underlying => "a name of the dividends file",
             Self::Parameter(parameter) => parameter.allowed(),
         }
     }
 
     /// Whether the cells are numbers.
     pub fn is_number(self) -> bool {
-        !matches!(self, Self::Model | Self::OptionType | Self::ExerciseStyle | Self::Expiry)
+        !matches!(
+            self,
+            Self::Model
+                | Self::OptionType
+                | Self::ExerciseStyle
+                | Self::Expiry
+                | Self::Payoff
+                | Self::BarrierType
+                | Self::ExerciseTimes
+                | Self::Dividends
+                | Self::Underlying
+        )
     }
 }
 
+/// Whether columns of these names say of contracts what is not of every option: some of their rows are valued on a grid.
+pub fn names_terms(names: &[String]) -> bool {
+    OF_TERMS.iter().any(|field| names.iter().any(|name| name == field.as_str()))
+}
+
 /// What the user said for rows that do not say it themselves.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Defaults {
     /// The model.
     pub model: Option<ModelName>,
@@ -121,6 +209,8 @@ pub struct Defaults {
     pub exercise: Option<ExerciseStyle>,
     /// Instant of valuation.
     pub valuation_time: Option<jiff::Timestamp>,
+    /// Cash dividends of rows that have none of their own.
+    pub dividends: Option<Arc<Schedule>>,
 }
 
 /// Column names listed in a message.
@@ -170,6 +260,12 @@ impl Layout {
         Field::all().any(|field| field.is_number() && self.column(field) == Some(column))
     }
 
+    /// Whether a column says of contracts what is not of every option.
+    pub fn has_terms(&self) -> bool {
+        // A level without a side is a fault that is to be found.
+        OF_TERMS.iter().chain(&[Field::Barrier, Field::BarrierUpper]).any(|&field| self.has(field))
+    }
+
     fn has(&self, field: Field) -> bool {
         self.column(field).is_some()
     }
@@ -179,6 +275,10 @@ impl Layout {
             if verb == Verb::Query { self.missing_points() } else { self.missing_options(verb, defaults) };
         if !self.has(Field::ExpiryYears) && !self.has(Field::Expiry) {
             missing.push("expiry_years or expiry");
+        }
+        if defaults.dividends.as_ref().is_some_and(|schedule| schedule.by_underlying()) && !self.has(Field::Underlying)
+        {
+            missing.push("underlying (which --dividends names)");
         }
         if !missing.is_empty() {
             let hint = self.delimiter_hint();

@@ -90,6 +90,8 @@ impl Reader<'_> {
                 Some((Status::BadQuantity, "quantity", "a finite number, below zero where short"))
             } else if !(multiplier.is_finite() && multiplier > 0.0) {
                 Some((Status::BadMultiplier, "multiplier", "a finite number above zero"))
+            } else if !(quantity * multiplier).is_finite() {
+                Some((Status::Overflow, "quantity", "quantity times multiplier must be a number that a float holds"))
             } else {
                 None
             };
@@ -97,7 +99,12 @@ impl Reader<'_> {
             let example = match of_shares {
                 Some((fault, name, allowed)) if status.is_ok() => {
                     *status = fault;
-                    format!("row {place}, {name} is empty or no such number; allowed: {allowed}")
+                    match fault {
+                        Status::Overflow => {
+                            format!("row {place}, {quantity} contracts of {multiplier} shares: {allowed}")
+                        }
+                        _ => format!("row {place}, {name} is empty or no such number; allowed: {allowed}"),
+                    }
                 }
                 _ if status.is_ok() => continue,
                 _ => format!("row {place}, {}", tally::example(*status, row, cells, &self.layout, self.verb)),

@@ -1,11 +1,9 @@
-//! The volatilities of a request's prices: European ones on the device that was chosen, American ones on the processor.
+//! The volatilities of a request's prices: European ones on the device that was chosen, others on the processor.
 
 use zomma_base::Status;
 use zomma_gpu::recovery::Place;
 use zomma_pricing::{
-    american,
     black::{Model, RowColumns},
-    displaced::Underlying,
     implied_vol::{self, BsmPriceColumns, PriceColumns},
     valuation::{self, Kind, Order, Results, Settings, Table},
 };
@@ -22,11 +20,7 @@ pub(super) fn evaluate(request: &Request, engine: &Engine) -> anyhow::Result<Res
         let column = match kind {
             Kind::Black(Model::Bsm) => on_spot(&rows, engine, &mut status)?,
             Kind::Black(Model::Black76) => on_forward(&rows, engine, &mut status)?,
-            Kind::American(underlying) => american_rows(&rows, underlying, &mut status),
-            _ => {
-                status.fill(Status::BadModel);
-                vec![f64::NAN; part.len()]
-            }
+            _ => return Ok(valuation::implied_volatility_kind(kind, part)),
         };
         Ok(Results { columns: vec![column], status, error: Vec::new() })
     })
@@ -83,18 +77,4 @@ fn on_forward(rows: &RowColumns<'_>, engine: &Engine, status: &mut [Status]) -> 
         }
     }
     Ok(volatility)
-}
-
-fn american_rows(rows: &RowColumns<'_>, underlying: Underlying, status: &mut [Status]) -> Vec<f64> {
-    let mut volatility = vec![f64::NAN; status.len()];
-    let rows = match underlying {
-        Underlying::Spot => *rows,
-        Underlying::Forward => RowColumns { dividend_yield: rows.risk_free_rate, ..*rows },
-    };
-    american::implied_volatility_batch(&rows, rows.volatility, &mut volatility, status);
-    if underlying == Underlying::Forward {
-        // The spot was made of the forward that the user gave.
-        status.iter_mut().filter(|status| **status == Status::BadSpot).for_each(|status| *status = Status::BadForward);
-    }
-    volatility
 }

@@ -19,12 +19,14 @@ mod numbers;
 mod pipeline;
 mod query;
 mod request;
+mod schedule;
 mod sink;
 mod source;
 mod tally;
+mod terms;
 mod timed;
 
-pub use args::{BatchArgs, Format, MethodArgs, Precision, Units, parse_model};
+pub use args::{BatchArgs, DividendArgs, Format, MethodArgs, Precision, Units, parse_model};
 pub use arrow_cells::{append_line, append_rows, cells};
 pub use book::{Book, read as read_book};
 pub use by_network::ByNetwork;
@@ -35,7 +37,7 @@ pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
 pub use query::{ask as ask_surface, columns as query_columns};
-pub use source::open;
+pub use source::{not_text, open};
 pub use timed::{TimedColumns, read as read_timed};
 
 use std::time::Instant;
@@ -45,7 +47,7 @@ use args::Plan;
 use zomma_pricing::{
     black::Greek,
     surface::fitted::SavedSurface,
-    valuation::{Order, Settings},
+    valuation::{Method, Order, Settings},
 };
 
 /// What is computed for every row.
@@ -92,34 +94,43 @@ impl Verb {
 }
 
 /// Runs a verb over a table.
-pub fn run(verb: Verb, args: &BatchArgs, settings: Settings) -> anyhow::Result<()> {
-    run_plan(args, &args.plan(verb, settings)?)
+pub fn run(verb: Verb, args: &BatchArgs, settings: Settings, dividends: &DividendArgs) -> anyhow::Result<()> {
+    let mut plan = args.plan(verb, settings)?;
+    plan.defaults.dividends = dividends.schedule(args.valuation_time)?;
+    run_plan(args, plan)
 }
 
 /// Prices a table by a network. The rows' model is the network's.
 pub fn run_by_network(args: &BatchArgs, network: ByNetwork) -> anyhow::Result<()> {
     let mut plan = args.plan(Verb::Price(Order::None, Units::Raw), Settings::default())?;
     plan.defaults.model = network.model();
-    run_plan(args, &Plan { network: Some(network), ..plan })
+    run_plan(args, Plan { network: Some(network), ..plan })
 }
 
 /// Asks a surface at the points of a table.
 pub fn run_query(args: &BatchArgs, surface: SavedSurface) -> anyhow::Result<()> {
     let plan = args.plan(Verb::Query, Settings::default())?;
-    run_plan(args, &Plan { surface: Some(surface), ..plan })
+    run_plan(args, Plan { surface: Some(surface), ..plan })
 }
 
-fn run_plan(args: &BatchArgs, plan: &Plan) -> anyhow::Result<()> {
+fn run_plan(args: &BatchArgs, mut plan: Plan) -> anyhow::Result<()> {
     let (started, verb) = (Instant::now(), plan.verb);
     let source = source::open(&args.input)?;
     let name = args.input_name();
     let mut results = verb.result_columns();
-    results.extend(plan.settings.method.error_column());
+    if verb.order().is_some() && plan.network.is_none() {
+        // Without a named method, contracts with terms of their own may go to engines that state an error.
+        let terms = plan.defaults.dividends.is_some() || fields::names_terms(source.columns());
+        let mixed = (plan.settings.method == Method::Auto && terms).then_some("error_estimate");
+        plan.error_column = plan.settings.method.error_column().or(mixed);
+    }
+    results.extend(plan.error_column);
     results.extend(plan.surface.as_ref().and_then(query::error_column));
     let layout = fields::Layout::of(source.columns(), verb, results, &plan.defaults).with_context(|| name.clone())?;
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }
+    let plan = &plan;
     let sink = sink::create(&args.output, plan.format, &source, &layout, plan)?;
     let done = pipeline::run(source, &name, sink, &layout, plan, args.progress());
     // Said once, and before whatever the run ended with.

@@ -6,6 +6,7 @@ use zomma_pricing::valuation::{ModelName, Parameter, Table};
 use super::{
     expiry::ExpiryReader,
     fields::{Defaults, Field, Layout},
+    terms::{self, Named},
 };
 
 /// A column of numbers; NaN stands for a cell that is not one, and `absent` tells the empty ones.
@@ -59,7 +60,7 @@ impl Request {
             status[row] = Status::BadRow;
         }
         let option_type = read_option_types(cells, layout, &mut status);
-        let exercise = read_exercise_styles(cells, layout, defaults, &mut status);
+        let (exercise, named) = read_exercise_styles(cells, layout, defaults, &mut status);
         let mut spot = numbers(Field::Spot);
         let forward = numbers(Field::Forward);
         let model = read_models(cells, layout, defaults, &spot, &forward, &mut status);
@@ -83,6 +84,9 @@ impl Request {
         let parameters = Parameter::ALL.map(|parameter| {
             layout.column(Field::Parameter(parameter)).map_or(Vec::new(), |at| cells.numbers(at).value)
         });
+        let expiry_years = read_expiries(cells, layout, defaults.valuation_time, numbers(Field::ExpiryYears));
+        let of_terms = terms::Rows { expiry_years: &expiry_years, on_forward: &on_forward, named: &named };
+        let terms = terms::read(cells, layout, defaults, &of_terms, &mut status);
         let table = Table {
             model,
             exercise,
@@ -90,11 +94,12 @@ impl Request {
             on_forward,
             spot: spot.value,
             strike: numbers(Field::Strike).value,
-            expiry_years: read_expiries(cells, layout, defaults.valuation_time, numbers(Field::ExpiryYears)),
+            expiry_years,
             risk_free_rate: numbers(Field::RiskFreeRate).value,
             dividend_yield: dividend_yield.value,
             volatility: if of_prices { vec![f64::NAN; rows] } else { numbers(Field::Volatility).value },
             parameters,
+            terms,
             status,
         };
         let price = if of_prices { numbers(Field::Price).value } else { Vec::new() };
@@ -130,27 +135,32 @@ fn parse_option_type(text: &str) -> Option<OptionType> {
     }
 }
 
-/// The style that a row names; where it names none, the user's, else European.
+/// The style of each row, and what it says itself; where it names none, the user's, else European. A Bermudan one is European but for the
+/// times among its terms.
 fn read_exercise_styles(
     cells: &dyn Cells,
     layout: &Layout,
     defaults: &Defaults,
     status: &mut [Status],
-) -> Vec<ExerciseStyle> {
+) -> (Vec<ExerciseStyle>, Vec<Named>) {
     let mut exercise = vec![defaults.exercise.unwrap_or(ExerciseStyle::European); cells.rows()];
+    let mut named = vec![Named::Nothing; cells.rows()];
     if let Some(column) = layout.column(Field::ExerciseStyle) {
         let parse = |text: &str| {
             [ExerciseStyle::European, ExerciseStyle::American]
                 .into_iter()
                 .find(|style| text.eq_ignore_ascii_case(style.as_str()))
         };
-        cells.texts(column, &mut |row, text| match text.map(parse) {
+        cells.texts(column, &mut |row, text| match text.map(|text| (text, parse(text))) {
             None => {}
-            Some(Some(found)) => exercise[row] = found,
-            Some(None) => mark(&mut status[row], Status::BadExerciseStyle),
+            Some((_, Some(found))) => (exercise[row], named[row]) = (found, Named::EuropeanOrAmerican),
+            Some((text, None)) if text.eq_ignore_ascii_case("bermudan") => {
+                (exercise[row], named[row]) = (ExerciseStyle::European, Named::Bermudan);
+            }
+            Some((_, None)) => mark(&mut status[row], Status::BadExerciseStyle),
         });
     }
-    exercise
+    (exercise, named)
 }
 
 /// The model that a row names; where it names none, the user's, else Black-76 for a forward without a spot and Black-Scholes-Merton

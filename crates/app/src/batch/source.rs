@@ -136,12 +136,28 @@ fn csv(mut input: Box<dyn Read + Send>) -> anyhow::Result<Source> {
     if header.trim_ascii().is_empty() {
         bail!("is empty: a header with column names is needed");
     }
-    if header.contains(&0) {
-        bail!("is not text (its first line holds a zero byte): CSV in UTF-8, Parquet or Arrow IPC is needed");
+    if let Some(problem) = not_text(&pending, header_bytes) {
+        bail!("is not text ({problem}): CSV in UTF-8, Parquet or Arrow IPC is needed");
     }
     let columns = split_record(header);
     pending.drain(..header_bytes);
     Ok(Source { columns, reader: Reader::Csv { input, pending, ended }, progress: (0, None) })
+}
+
+/// Why bytes are no text, where they are not: zero bytes, or control characters in a first line that is no UTF-8 either.
+pub fn not_text(bytes: &[u8], first_line: usize) -> Option<String> {
+    /// So many bytes are looked at.
+    const SAMPLE_BYTES: usize = 4096;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Some("UTF-16; save it as UTF-8".to_owned());
+    }
+    let first_is_utf8 = std::str::from_utf8(bytes.get(..first_line).unwrap_or(bytes)).is_ok();
+    let is_control = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0x7f;
+    let sample = bytes.iter().take(SAMPLE_BYTES.max(first_line)).enumerate();
+    let found = sample
+        .into_iter()
+        .find(|(at, byte)| **byte == 0 || (!first_is_utf8 && *at < first_line && is_control(**byte)))?;
+    Some(format!("byte 0x{:02x} at offset {}", found.1, found.0))
 }
 
 /// End of the first record, where it is whole: a line feed in quotes does not end it.

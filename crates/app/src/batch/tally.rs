@@ -160,6 +160,18 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
             &[Field::Strike, Field::LogMoneyness, Field::ExpiryYears, Field::Expiry]
         }
         Status::BadMethod => &[Field::Model, Field::ExerciseStyle],
+        Status::BadPayoff => &[Field::Payoff, Field::Model],
+        Status::BadBarrierType => &[Field::BarrierType, Field::Payoff, Field::Model],
+        Status::BadBarrier => &[Field::Barrier, Field::BarrierUpper],
+        Status::BarrierHit => &[Field::Barrier, Field::BarrierUpper, Field::Spot, Field::Forward],
+        Status::BadRebate => &[Field::Rebate],
+        Status::BadCash => &[Field::CashAmount],
+        Status::BadObservationDates => &[Field::ObservationDates, Field::Payoff],
+        Status::BadExtreme => &[Field::Extreme, Field::ObservationDates],
+        Status::BadExerciseTimes => &[Field::ExerciseTimes, Field::ExpiryYears, Field::Expiry],
+        Status::BadDividend | Status::DividendAfterExpiry | Status::DividendAboveSpot => {
+            &[Field::Dividends, Field::Underlying, Field::Model, Field::Payoff]
+        }
         Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
             if verb == Verb::ImpliedVolatility =>
         {
@@ -192,6 +204,9 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::Arbitrage => format!("{shown}: the surface has arbitrage there, so no local volatility or density"),
         Status::BadMethod => format!("{shown}: --method does not value this model and exercise style"),
         Status::BadModel if verb == Verb::ImpliedVolatility => format!("{shown}; allowed: bsm, black76"),
+        Status::BadPayoff | Status::BadBarrierType if verb == Verb::ImpliedVolatility => {
+            format!("{shown}; allowed: vanilla options without a barrier")
+        }
         _ => format!("{shown}; allowed: {}", fields[0].allowed()),
     }
 }

@@ -9,6 +9,7 @@ use arrow_array::{
 use arrow_schema::DataType;
 
 use super::{
+    book::found,
     csv_cells::CsvCells,
     request::Cells,
     source::{Chunk, Source},
@@ -51,7 +52,7 @@ pub fn read(mut source: Source) -> anyhow::Result<TimedColumns> {
         bail!("column {} stands twice in the header (the second is column {})", shown(name), at + 1);
     }
     let Some(time) = header.iter().position(|name| name == TIME) else {
-        bail!("has no column {TIME} (nanoseconds since the Unix epoch); found [{}]", header.join(", "));
+        bail!("has no column {TIME} (nanoseconds since the Unix epoch); found [{}]", found(&header));
     };
     let mut columns: Vec<Reading> = header
         .iter()
@@ -67,7 +68,7 @@ pub fn read(mut source: Source) -> anyhow::Result<TimedColumns> {
         }
     }
     if times_ns.is_empty() {
-        bail!("has a header and no rows; found [{}]", header.join(", "));
+        bail!("has a header and no rows; found [{}]", found(&header));
     }
     let mut read = TimedColumns { times_ns, ..TimedColumns::default() };
     for Reading { name, values, numbers, fault, .. } in columns {

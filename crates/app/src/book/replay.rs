@@ -101,8 +101,8 @@ impl Sink for Replay {
     }
 
     #[inline]
-    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
-        self.books.ahead(step, instrument, order_id);
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        self.books.ahead(step, instrument, known)
     }
 }
 

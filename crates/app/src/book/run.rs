@@ -46,6 +46,8 @@ pub struct Job<'a> {
     pub is_checked: bool,
     /// Whether large books lie on huge pages, where the system has them.
     pub on_huge_pages: bool,
+    /// Whether large books fetch memory ahead of what will be applied.
+    pub fetches_ahead: bool,
     /// Whether a progress bar may show.
     pub progress: bool,
 }
@@ -105,7 +107,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     }
     let day_ns = if counts_from_midnight { Some(session.midnight_ns) } else { job.date.map(utc_midnight_ns) };
     let moments = Moments::new(job.moments, day_ns);
-    let books = Books::with_room(Limits::default(), 0, job.on_huge_pages);
+    let books = Books::with_room(Limits::default(), 0, job.on_huge_pages).fetching_ahead(job.fetches_ahead);
     let mut replay = Replay::new(books, rows, moments, job.is_checked);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));

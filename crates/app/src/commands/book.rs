@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use zomma_market::format::Format;
+use zomma_market::{format::Format, placement::Node};
 
 use crate::{
     book::{self, Job, Moment, parse_moment},
@@ -82,6 +83,12 @@ pub struct ReplayArgs {
     /// Leave large books on the system's small pages: they are slower, and memory grows in smaller steps.
     #[arg(long)]
     no_huge_pages: bool,
+    /// Fetch no memory ahead of what the next messages will change: large books are slower.
+    #[arg(long)]
+    no_prefetch: bool,
+    /// Run on the processors of this memory node (NUMA), and keep the books in its memory; `lscpu` lists nodes. Else Linux chooses.
+    #[arg(long, value_name = "NODE")]
+    numa_node: Option<u32>,
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,
@@ -99,6 +106,10 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
         return Err(BadArguments("-o -: rows go to a file, since the report goes to standard output".into()).into());
     }
     let instrument = args.instrument.as_deref();
+    if let Some(number) = args.numa_node {
+        let node = Node::find(number).map_err(|error| BadArguments(format!("--numa-node: {error}")))?;
+        node.bind().context("--numa-node")?;
+    }
     interrupt::watch();
     let outcome = book::run(&Job {
         path: &args.file,
@@ -111,6 +122,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
         moments: &args.time,
         is_checked: args.check,
         on_huge_pages: !args.no_huge_pages,
+        fetches_ahead: !args.no_prefetch,
         progress: true,
     })?;
     let printed = if args.json {

@@ -8,7 +8,9 @@ use std::{
 use anyhow::bail;
 use clap::Args;
 use jiff::{Span, civil::Date};
+use zomma_gpu::DeviceRequest;
 use zomma_market::{
+    device::Plan,
     features::{
         Times,
         registry::{BOOK_FEATURES, features},
@@ -17,9 +19,11 @@ use zomma_market::{
 };
 
 use crate::{
+    batch::Engine,
     commands,
     failure::{BadArguments, ExitWith},
     features::{Job, Outcome, run as run_job},
+    gpu_config::{GpuConfigArgs, GpuSettingsArgs},
     interrupt,
 };
 
@@ -31,12 +35,15 @@ of what happened up to t, windows of time running on also where nothing happens.
 columns are time_ns (nanoseconds since the Unix epoch) and the features as they were named; a value that is not there yet is empty. Times are
 the exchange's, or with --times receive those of receipt: what a strategy knew at that moment. --list prints every feature with its parameters
 and their defaults, unit, window and source; values in ticks and lots are in the feed's own, and the report says what they are worth.
+With --device and --every the books of all instruments are kept on a device (docs/market-data.md) and the features that have a form there are found
+there, the same to the last digit; without --instrument the rows are of every instrument, with a column symbol, to the end of the feed.
 Parameters can be told otherwise: vpin:250units (shares, contracts, coins), vpin:1000000value (of the currency), microprice:10:5:0.01price.
 
 Example:
   $ zomma features --list
   $ zomma features day.itch50.gz --date 2012-06-21 --instrument AMZN --features mid,spread,imbalance:5,ofi:10s -o amzn.parquet
-  $ zomma features btcusdt.gz --features mid,imbalance:5,vpin:10units --every 1s --times receive -o btc.csv";
+  $ zomma features btcusdt.gz --features mid,imbalance:5,vpin:10units --every 1s --times receive -o btc.csv
+  $ zomma features day.itch50.gz --date 2012-06-21 --device vulkan --every 1s --features mid,imbalance:5,ofi:10s -o all.parquet";
 
 /// Arguments of `zomma features`.
 #[derive(Debug, Args)]
@@ -76,6 +83,12 @@ pub struct FeaturesArgs {
     /// Where the rows go: .parquet or .csv, or - for CSV on standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "list")]
     output: Option<PathBuf>,
+    /// Keep the books on a device and find the features there, for rows at the pace of --every: auto, cpu, cuda[:n] or vulkan[:n]; without
+    /// --instrument the rows are of every instrument, each with its symbol.
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceRequest>,
+    #[command(flatten)]
+    gpu: GpuSettingsArgs,
     /// Report what was written as JSON: on standard output, or on standard error where the rows go there.
     #[arg(long)]
     json: bool,
@@ -90,19 +103,32 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
         bail!(BadArguments("FILE and -o are needed, or --list".into()));
     };
     interrupt::watch();
+    let engine = match args.device {
+        Some(_) => {
+            let gpu = GpuConfigArgs { device: args.device, settings: args.gpu.clone() };
+            Some(Engine::choose(&gpu.load()?)?)
+        }
+        None => None,
+    };
+    // What is not asked for by name is what the device has a form of.
+    let default = if engine.is_some() { Plan::of_those_with_a_form(BOOK_FEATURES) } else { BOOK_FEATURES.to_owned() };
     let outcome = run_job(&Job {
         path,
         format: args.format,
         schema: args.schema.as_deref(),
         date: args.date,
         instrument: args.instrument.as_deref(),
-        features: args.features.as_deref().unwrap_or(BOOK_FEATURES),
+        features: args.features.as_deref().unwrap_or(&default),
         levels: args.levels,
         every_ns: args.every,
         times: args.times,
         output,
+        engine: engine.as_ref(),
         progress: true,
     })?;
+    for note in engine.iter().flat_map(Engine::notes) {
+        eprintln!("zomma features: {note}");
+    }
     let report = if args.json { json(&outcome)? } else { text(path, &outcome) };
     if output == Path::new("-") {
         eprint!("{report}");

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::batch::{self, BatchArgs, MethodArgs, Units, Verb};
+use crate::batch::{self, BatchArgs, DividendArgs, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -25,6 +25,8 @@ pub struct GreeksArgs {
     #[command(flatten)]
     batch: BatchArgs,
     #[command(flatten)]
+    dividends: DividendArgs,
+    #[command(flatten)]
     method: MethodArgs,
     /// Units of the Greeks.
     #[arg(long, value_enum, default_value_t = Units::Raw)]
@@ -33,5 +35,5 @@ pub struct GreeksArgs {
 
 /// Runs it.
 pub fn run(args: &GreeksArgs) -> anyhow::Result<()> {
-    batch::run(Verb::Greeks(args.units), &args.batch, args.method.settings())
+    batch::run(Verb::Greeks(args.units), &args.batch, args.method.settings(), &args.dividends)
 }

@@ -3,13 +3,14 @@
 use clap::Args;
 use zomma_pricing::valuation::Settings;
 
-use crate::batch::{self, BatchArgs, Verb};
+use crate::batch::{self, BatchArgs, DividendArgs, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, price, and spot (with
 dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides,
-and exercise_style (european|american) is the row's own.
+and exercise_style (european|american) is the row's own. Cash dividends: dividends (time_years:amount;time_years:amount)
+or --dividends FILE.
 Columns out: the input's, then implied_volatility, status. A price that no volatility gives, or that does not
 determine one, has an empty cell and a status: below_intrinsic, above_maximum, undetermined.
 
@@ -25,9 +26,11 @@ Example:
 pub struct IvArgs {
     #[command(flatten)]
     batch: BatchArgs,
+    #[command(flatten)]
+    dividends: DividendArgs,
 }
 
 /// Runs it.
 pub fn run(args: &IvArgs) -> anyhow::Result<()> {
-    batch::run(Verb::ImpliedVolatility, &args.batch, Settings::default())
+    batch::run(Verb::ImpliedVolatility, &args.batch, Settings::default(), &args.dividends)
 }

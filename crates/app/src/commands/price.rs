@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use zomma_pricing::valuation::Order;
 
-use crate::batch::{self, BatchArgs, ByNetwork, MethodArgs, Units, Verb};
+use crate::batch::{self, BatchArgs, ByNetwork, DividendArgs, MethodArgs, Units, Verb};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -15,6 +15,11 @@ variance_gamma), displacement, v0 kappa theta_v sigma_v rho_v (heston, bates), j
 merton), jump_intensity jump_up_probability jump_up_rate jump_down_rate (kou), vg_theta vg_nu (variance_gamma). A row may
 name its model and exercise_style (european|american); else --model and --exercise do, else it is European, bsm on a
 spot and black76 on a forward. docs/valuation.md says which method values what.
+A row may pay cash dividends before expiry (dividends, time_years:amount;time_years:amount, or --dividends FILE); be
+exercised at exercise_times (0.25;0.5; exercise_style bermudan); have a barrier_type (down_and_out|down_and_in|up_and_out|
+up_and_in|double_out|double_in) with barrier (and barrier_upper), rebate, observation_dates (how many, equally spaced; always
+where empty); and a payoff (vanilla|cash_or_nothing with cash_amount|asset_or_nothing|geometric_asian|arithmetic_asian|
+fixed_lookback|floating_lookback with extreme). Then a column error_estimate says how exact grid and simulation are.
 Columns out: the input's, then price, the Greeks that --greeks asks for, status.
 
 Example:
@@ -25,6 +30,14 @@ Example:
   option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,price,status
   call,100,105,0.25,0.03,0.01,0.2,2.217680903055785,ok
 
+  $ cat exotics.csv
+  option_type,payoff,barrier_type,barrier,dividends,spot,strike,expiry_years,risk_free_rate,volatility
+  call,,down_and_out,90,,100,100,0.5,0.03,0.2
+  put,cash_or_nothing,,,,100,100,0.5,0.03,0.2
+  call,,,,0.25:1.5,100,100,0.5,0.03,0.2
+  $ zomma price exotics.csv --greeks first
+  $ zomma price options.csv --dividends dividends.csv --valuation-time 2025-01-02 --exercise american
+
   $ zomma price options.parquet -o priced.parquet --exercise american --greeks second --threads 8
   $ zomma price options.parquet -o priced.parquet --network runs/heston/network.bin";
 
@@ -34,6 +47,8 @@ Example:
 pub struct PriceArgs {
     #[command(flatten)]
     batch: BatchArgs,
+    #[command(flatten)]
+    dividends: DividendArgs,
     #[command(flatten)]
     method: MethodArgs,
     /// Greeks beside the price: none, first (delta, vega, theta, rho, phi, dual_delta, lambda), second (and gamma, vanna,
@@ -50,6 +65,7 @@ pub struct PriceArgs {
         value_name = "NETWORK",
         conflicts_with_all = [
             "greeks", "units", "model", "exercise", "method", "accuracy", "paths", "steps_per_year", "seed", "sampling",
+            "dividends",
         ]
     )]
     network: Option<PathBuf>,
@@ -80,5 +96,5 @@ pub fn run(args: &PriceArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.network {
         return batch::run_by_network(&args.batch, ByNetwork::open(path)?);
     }
-    batch::run(Verb::Price(args.greeks.into(), args.units), &args.batch, args.method.settings())
+    batch::run(Verb::Price(args.greeks.into(), args.units), &args.batch, args.method.settings(), &args.dividends)
 }

@@ -1,5 +1,6 @@
 //! `zomma features`: features of a recorded feed, a row after each book or at a steady pace.
 
+mod grid;
 mod lobster;
 mod output;
 mod pace;
@@ -10,6 +11,7 @@ use std::{io::Read, path::Path, time::Instant};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use zomma_market::{
+    device::{FeatureGrid, Plan},
     features::{FeatureSet, Times, Units},
     feed::Counts,
     format::Format,
@@ -19,10 +21,11 @@ use zomma_market::{
 pub use output::Output;
 
 use crate::{
-    batch::LateBar,
+    batch::{Engine, LateBar},
     failure::BadArguments,
     feed::{Feed, Opened, Orderbook, is_apart, names, open, play, schema_of, session_of, shown},
 };
+use grid::GridRows;
 use pace::Pace;
 use rows::{FeatureRows, Wanted};
 
@@ -48,6 +51,8 @@ pub struct Job<'a> {
     pub times: Times,
     /// Where the rows go.
     pub output: &'a Path,
+    /// What keeps the books and finds the features, where a device was asked for.
+    pub engine: Option<&'a Engine>,
     /// Whether a progress bar may show.
     pub progress: bool,
 }
@@ -86,6 +91,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let columns: Vec<(String, &'static str)> =
         set.names().map(str::to_owned).zip(set.infos().map(|info| info.unit)).collect();
     let levels = levels_of(job, &set)?;
+    let on_device = job.engine.map(|engine| planned(job, engine)).transpose()?;
     is_apart(job.output, &[job.path])?;
     let mut opened = open(job.path, job.format)?;
     let name = shown(job.path);
@@ -94,6 +100,9 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     if job.times == Times::Receive && !opened.format.has_receive_times() {
         let problem = format!("--times receive: {} does not tell when its messages were received", opened.format);
         return Err(BadArguments(problem).into());
+    }
+    if let Some(on_device) = on_device {
+        return of_device(job, opened, &session, schema, on_device);
     }
     if opened.format == Format::Lobster {
         let set = parsed(job.features, Units::default())?;
@@ -132,6 +141,84 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
         events,
         instrument: instrument.unwrap_or_default(),
         columns,
+        tick_and_lot_nanos: definition.map(|it| (it.tick_nanos, it.lot_nanos)),
+        counts: played.counts,
+        faults: faults.iter().map(|(fault, count)| (fault.name(), count)).collect(),
+        unbelieved_times,
+        busy_seconds: played.busy.as_secs_f64(),
+        broken: played.broken,
+    })
+}
+
+/// What a run on a device needs beside the job.
+struct OnDevice<'a> {
+    engine: &'a Engine,
+    plan: Plan,
+    every_ns: u64,
+}
+
+fn planned<'a>(job: &Job<'_>, engine: &'a Engine) -> anyhow::Result<OnDevice<'a>> {
+    let Some(every_ns) = job.every_ns else {
+        return Err(BadArguments("--device: needs --every, the pace of the rows that it finds".into()).into());
+    };
+    let plan = Plan::parse(job.features, every_ns);
+    let plan = plan.map_err(|error| BadArguments(format!("--device, --features: {error}")))?;
+    Ok(OnDevice { engine, plan, every_ns })
+}
+
+/// The features of one instrument, or of all of the feed, from books on a device.
+fn of_device(
+    job: &Job<'_>,
+    mut opened: Opened,
+    session: &Session,
+    schema: Option<std::sync::Arc<zomma_market::sbe::Schema>>,
+    on_device: OnDevice<'_>,
+) -> anyhow::Result<Outcome> {
+    let OnDevice { engine, plan, every_ns } = on_device;
+    let name = shown(job.path);
+    if opened.format == Format::Lobster {
+        let problem =
+            "--device: LOBSTER tells whole books, which have no form for a device; allowed: feeds of orders or levels";
+        return Err(BadArguments(problem.into()).into());
+    }
+    if let Some(levels) = job.levels.filter(|levels| *levels != plan.levels()) {
+        let problem =
+            format!("--levels {levels}: a device keeps as many levels as the features look at, {}", plan.levels());
+        return Err(BadArguments(problem).into());
+    }
+    let columns: Vec<String> = plan.names().map(str::to_owned).collect();
+    let of_output = columns.iter().map(String::as_str);
+    let output = match job.instrument {
+        Some(_) => Output::create(job.output, of_output)?,
+        None => Output::of_several(job.output, of_output)?,
+    };
+    let units = parsed(job.features, Units::default())?;
+    let units: Vec<&'static str> = units.infos().map(|info| info.unit).collect();
+    let grid = FeatureGrid::new(engine.runner(), plan, every_ns, job.times);
+    let mut rows = GridRows::new(grid, job.instrument, every_ns, job.times, output);
+    let mut bar = LateBar::new(job.progress, opened.length);
+    let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
+    let played = play(Feed { format: opened.format, session, schema }, bytes, &mut rows, &mut bar);
+    let instruments = &played.instruments;
+    if let Some(symbol) = job.instrument
+        && instruments.find(symbol).is_none()
+    {
+        let known = names(instruments);
+        return Err(BadArguments(format!("--instrument {symbol}: not in the feed, which has {known}")).into());
+    }
+    let (events, faults, unbelieved_times) = (rows.events(), rows.faults(), rows.unbelieved_times());
+    let finished = rows.finish()?;
+    if finished.rows == 0 {
+        let why = played.broken.unwrap_or_else(|| format!("{events} events, and none left a book or a quote"));
+        bail!("{name}: not one row: {why}");
+    }
+    let definition = job.instrument.and_then(|symbol| instruments.latest(instruments.find(symbol)?));
+    let columns = columns.into_iter().zip(units).zip(finished.present);
+    Ok(Outcome {
+        rows: finished.rows,
+        events,
+        instrument: job.instrument.map_or_else(|| names(instruments), str::to_owned),
+        columns: columns.map(|((name, unit), present)| (name, unit, present)).collect(),
         tick_and_lot_nanos: definition.map(|it| (it.tick_nanos, it.lot_nanos)),
         counts: played.counts,
         faults: faults.iter().map(|(fault, count)| (fault.name(), count)).collect(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::{
     arrow::ArrowWriter,
@@ -24,6 +24,8 @@ use crate::{
 const BATCH_ROWS: usize = 1 << 16;
 /// The first column.
 const TIME: &str = "time_ns";
+/// The second, where rows are of several instruments.
+const SYMBOL: &str = "symbol";
 
 /// Rows on their way out.
 pub struct Output {
@@ -31,6 +33,8 @@ pub struct Output {
     shown: String,
     schema: SchemaRef,
     times_ns: Vec<i64>,
+    /// Whose each row is, where they are of several instruments.
+    symbols: Option<Vec<String>>,
     values: Vec<Vec<Option<f64>>>,
     rows: u64,
     present: Vec<u64>,
@@ -53,11 +57,21 @@ pub struct Finished {
 impl Output {
     /// Opens the output, so that what cannot be written is found now, with a column for each name.
     pub fn create<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> anyhow::Result<Self> {
+        Self::create_with(path, false, names)
+    }
+
+    /// The same, with a column for the instrument of each row.
+    pub fn of_several<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> anyhow::Result<Self> {
+        Self::create_with(path, true, names)
+    }
+
+    fn create_with<'a>(path: &Path, has_symbols: bool, names: impl Iterator<Item = &'a str>) -> anyhow::Result<Self> {
         let shown = format!("-o {}", path.display());
         let time = Field::new(TIME, DataType::Int64, false);
-        let fields: Vec<Field> =
-            std::iter::once(time).chain(names.map(|name| Field::new(name, DataType::Float64, true))).collect();
-        let columns = fields.len() - 1;
+        let symbol = has_symbols.then(|| Field::new(SYMBOL, DataType::Utf8, false));
+        let of_features: Vec<Field> = names.map(|name| Field::new(name, DataType::Float64, true)).collect();
+        let columns = of_features.len();
+        let fields: Vec<Field> = std::iter::once(time).chain(symbol).chain(of_features).collect();
         let schema = Arc::new(Schema::new(fields));
         let file = || AtomicFile::create(path).with_context(|| shown.clone());
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
@@ -80,6 +94,7 @@ impl Output {
             shown,
             schema,
             times_ns: Vec::new(),
+            symbols: has_symbols.then(Vec::new),
             values: vec![Vec::new(); columns],
             rows: 0,
             present: vec![0; columns],
@@ -114,11 +129,21 @@ impl Output {
         if self.times_ns.len() < BATCH_ROWS { Ok(()) } else { self.flush() }
     }
 
+    /// Adds a row of one of several instruments.
+    pub fn row_of(&mut self, time_ns: u64, symbol: &str, values: &[Option<f64>]) -> anyhow::Result<()> {
+        if let Some(symbols) = &mut self.symbols {
+            symbols.push(symbol.to_owned());
+        }
+        self.row(time_ns, values)
+    }
+
     fn flush(&mut self) -> anyhow::Result<()> {
+        let symbols = self.symbols.as_mut().map(std::mem::take);
         let times_ns = std::mem::take(&mut self.times_ns);
         let values: Vec<Vec<Option<f64>>> = self.values.iter_mut().map(std::mem::take).collect();
         if let Writer::Parquet(writer) = &mut self.writer {
             let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(times_ns))];
+            columns.extend(symbols.map(|symbols| Arc::new(StringArray::from(symbols)) as ArrayRef));
             columns.extend(values.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef));
             let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
             return writer.write(&batch).with_context(|| self.shown.clone());
@@ -127,6 +152,10 @@ impl Output {
         for (row, time_ns) in times_ns.iter().enumerate() {
             // Writing to memory does not fail.
             let _ = write!(text, "{time_ns}");
+            if let Some(symbols) = &symbols {
+                text.push(b',');
+                text.extend(quoted(&symbols[row]).as_bytes());
+            }
             for column in &values {
                 text.push(b',');
                 if let Some(value) = column[row] {
@@ -152,5 +181,14 @@ impl Output {
         };
         finished.with_context(|| shown)?;
         Ok(Finished { rows, present })
+    }
+}
+
+/// A cell of CSV: in quotes where its text would be read as more than one.
+fn quoted(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\"")).into()
+    } else {
+        text.into()
     }
 }

@@ -21,7 +21,8 @@ use zomma_storage::{
 use zomma_strategy::analysis::quote_instant;
 
 use super::{
-    analysed, clock, digest, own_columns,
+    analysed, clock, digest, own_columns, row_schema,
+    row_schema::RowSchema,
     row_writer::{Root, RowWriter, Sent},
     ticks::TickWriter,
 };
@@ -48,6 +49,8 @@ pub struct Job<'a> {
     pub chains: ReadOptions,
     /// New York time of a chain's quotes.
     pub quote_time: Option<Time>,
+    /// What the columns of files of rows are, where the user said it.
+    pub schema: Option<&'a RowSchema>,
     /// The writer's name, where the user named it.
     pub writer: Option<&'a str>,
     /// Whether a progress bar may show.
@@ -85,7 +88,7 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
         return Err(BadArguments(format!("--writer NAME is needed for -: {why}")).into());
     }
     for path in job.files {
-        let is_own = path != Path::new("-") && path.is_file() && job.format.is_none() && own_columns::are_in(path)?;
+        let is_own = is_of_rows(job, path)?;
         match job.table {
             _ if is_own => reports.push(of_own_columns(root, job, path)?),
             Table::Ticks => reports.push(of_feed(root, job, path)?),
@@ -93,6 +96,7 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
             Table::Surfaces => reports.push(of_surface(root, job, path)?),
             Table::Greeks if path.is_file() && analysed::is_one(path) => reports.push(of_analysis(root, job, path)?),
             Table::Bars | Table::Greeks => {
+                own_columns::can_be_rows(path)?;
                 let names: Vec<_> = job.table.columns().iter().map(|column| column.name).collect();
                 let other = if job.table == Table::Greeks { "; or quotes.parquet of zomma analyze" } else { "" };
                 bail!(
@@ -105,6 +109,28 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
         }
     }
     Ok(())
+}
+
+/// Whether a file is read as rows of the table, not as a feed, a chain or a surface.
+fn is_of_rows(job: &Job<'_>, path: &Path) -> anyhow::Result<bool> {
+    if job.schema.is_some() {
+        return Ok(true);
+    }
+    if path == Path::new("-") {
+        let has_no_other = matches!(job.table, Table::Bars | Table::Greeks);
+        return Ok(job.format.is_none() && (has_no_other || own_columns::is_arrow_on_stdin()?));
+    }
+    Ok(path.is_file() && job.format.is_none() && own_columns::are_in(path)?)
+}
+
+/// A template of `--schema` for a table and a file's columns.
+///
+/// # Errors
+///
+/// Where the file cannot be read.
+pub fn schema_template(path: &Path, table: Table) -> anyhow::Result<String> {
+    let names = own_columns::names(path).with_context(|| shown(path))?;
+    Ok(row_schema::template(table, &shown(path), &names))
 }
 
 /// A writer under the name that the user gave, which counts on; else under one that stands for the input, which replaces what it wrote before.
@@ -122,7 +148,7 @@ fn writer(
 
 fn of_own_columns(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
     let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
-    own_columns::read(path, job.table, |rows| Ok(writer.append(job.table, rows)?))?;
+    own_columns::read(path, job.table, job.schema, |rows| Ok(writer.append(job.table, rows)?))?;
     let read_as = format!("rows of {}", job.table);
     let (written, sent) = writer.finish()?;
     Ok(FileReport { file: shown(path), read_as, writer: name, written, sent, ..FileReport::default() })

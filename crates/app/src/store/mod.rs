@@ -4,10 +4,13 @@ mod analysed;
 mod digest;
 mod ingest;
 mod own_columns;
+mod row_schema;
+mod row_types;
 mod row_writer;
 mod ticks;
 
-pub use ingest::{FileReport, Job, run as ingest};
+pub use ingest::{FileReport, Job, run as ingest, schema_template};
+pub use row_schema::RowSchema;
 pub use row_writer::{Root, SpoolArgs, sink};
 
 use std::{path::Path, sync::Arc};

@@ -18,7 +18,15 @@ pub fn read(path: &Path) -> anyhow::Result<SavedSurface> {
     let text = if path == Path::new("-") {
         std::io::read_to_string(std::io::stdin()).context("standard input")?
     } else {
-        fs::read_to_string(path).with_context(|| format!("{name}"))?
+        let bytes = fs::read(path).with_context(|| format!("{name}"))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let byte = error.as_bytes()[at];
+                bail!("{name}: is not text (byte 0x{byte:02x} at offset {at}): JSON of `zomma surface fit` is needed");
+            }
+        }
     };
     parse(&text).with_context(|| format!("{name}"))
 }

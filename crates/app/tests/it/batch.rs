@@ -271,6 +271,37 @@ fn one_file_may_be_input_and_output() {
 }
 
 #[test]
+fn a_vulkan_device_gives_the_american_numbers_of_the_cpu() {
+    let request = "vulkan".parse().unwrap();
+    if zomma_gpu::choose(&request).is_err() {
+        return zomma_testkit::skip("no device");
+    }
+    // Puts and calls with yields on both sides of the rate; two boundaries, and a volatility beyond the boundary's method, are the tree's.
+    let rows: String = (0..60)
+        .map(|i| format!("{i},{},100,,{},0.5,0.03,0.0{},0.2\n", ["put", "call"][i % 2], 80 + i, i % 6))
+        .collect();
+    let text = format!(
+        "{HEADER}{rows}60,put,100,,95,0.5,-0.01,-0.05,0.2\n61,put,100,,95,0.5,0.03,0.01,9\n62,put,-1,,95,0.5,0.03,0,0.2\n"
+    );
+    for (arguments, names) in
+        [(&["price"][..], &["price"][..]), (&["price", "--greeks", "second"], &["price", "delta", "vega"])]
+    {
+        let on = |device: &str| {
+            let all = [&arguments[..1], &["-", "--exercise", "american", "--device", device], &arguments[1..]].concat();
+            let run = run_with_input(&all, text.as_bytes()).ok();
+            table(&run.out)
+        };
+        for (cpu, gpu) in on("cpu").iter().zip(on("vulkan")) {
+            assert_eq!(cpu["status"], gpu["status"]);
+            for name in names.iter().filter(|name| !cpu[**name].is_empty()) {
+                let (cpu, gpu) = (number(&cpu[*name]), number(&gpu[*name]));
+                assert!((cpu - gpu).abs() <= 1e-8 * cpu.abs().max(1.0), "{name}: {cpu} {gpu}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_vulkan_device_gives_the_numbers_of_the_cpu() {
     let request = "vulkan".parse().unwrap();
     if zomma_gpu::choose(&request).is_err() {

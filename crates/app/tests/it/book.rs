@@ -323,3 +323,28 @@ fn real_feeds_agree_with_what_comes_with_them() {
     let checked = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).ok().out);
     assert_eq!((checked["events"].as_u64(), &checked["check"]["right"]), (Some(16), &Value::Null), "{checked}");
 }
+
+#[test]
+fn switches_of_memory_change_no_book_and_a_node_that_there_is_not_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = written(folder.path(), "day.itch50", itch());
+    let (at, rows) = (written(folder.path(), "at.txt", "2\n3\n5\n"), folder.path().join("rows.csv"));
+    let replay = |switches: &[&str]| {
+        let all = ["book", "replay", arg(&feed), "--instrument", "ACME", "--at", arg(&at), "-o", arg(&rows)];
+        run(&[&all, switches].concat())
+    };
+    replay(&[]).ok();
+    let plain = fs::read(&rows).unwrap();
+    replay(&["--no-huge-pages", "--no-prefetch"]).ok();
+    assert_eq!(fs::read(&rows).unwrap(), plain);
+    if cfg!(target_os = "linux") {
+        // A container may forbid it, which is told and is no crash.
+        let bound = replay(&["--numa-node", "0"]);
+        if bound.code == 0 {
+            assert_eq!(fs::read(&rows).unwrap(), plain);
+        } else {
+            bound.refused(1, &["--numa-node", "memory node 0"]);
+        }
+    }
+    replay(&["--numa-node", "4000"]).refused(2, &["--numa-node", "memory node 4000", "allowed: 0"]);
+}

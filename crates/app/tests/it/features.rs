@@ -9,7 +9,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 use zomma_testkit::real_data;
 
-use crate::program::{arg, run, table};
+use crate::program::{arg, run, run_env, table};
 
 /// Two minutes of a LOBSTER day: an ask, then bids that come and go.
 const MESSAGES: &str = "\
@@ -165,5 +165,138 @@ fn a_run_that_is_ended_by_a_signal_leaves_no_file() {
         let status = child.wait().unwrap();
         assert_eq!((status.signal(), files()), (Some(signal.as_raw()), 0), "{signal:?}");
         drop(input);
+    }
+}
+
+/// Features that have a form for a device.
+const ON_DEVICE: &str = "mid,spread,relative_spread,imbalance:1,imbalance:5,weighted_mid,bid_depth:5,ask_depth_within:2000:5,bid_wall:5,\
+                         ask_wall_size:5,ofi:10s,ofi_level:1m:3";
+
+/// Whether there is a Vulkan device.
+fn has_vulkan() -> bool {
+    let found = "vulkan".parse().is_ok_and(|request| zomma_gpu::choose(&request).is_ok_and(|device| device.has_f64()));
+    if !found {
+        zomma_testkit::skip("no device");
+    }
+    found
+}
+
+/// A capture of levels of two coins, as Tardis gives it: half a minute, in which levels come and go.
+fn tardis_day(folder: &Path) -> PathBuf {
+    let mut text = String::from("exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n");
+    let mut state = 7_u64;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    for step in 0..3_000_u64 {
+        let time_us = 1_700_000_000_000_000 + step * 10_000;
+        let symbol = if below(2) == 0 { "BTCUSD" } else { "ETHUSD" };
+        let away = below(12) as i64;
+        let (side, price) = if below(2) == 0 { ("bid", 999 - away) } else { ("ask", 1_001 + away) };
+        let amount = if below(3) == 0 { 0 } else { 1 + below(50) };
+        text += &format!("x,{symbol},{time_us},{time_us},false,{side},{price},{amount}\n");
+    }
+    let path = folder.join("levels.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_device_gives_the_file_that_the_cpu_gives_and_all_instruments_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = tardis_day(folder.path());
+    let rows = |name: &str, more: &[&str], environment: &[(&str, &str)]| {
+        let path = folder.path().join(name);
+        let base = ["features", arg(&feed), "--features", ON_DEVICE, "--every", "1s", "-o", arg(&path)];
+        let ran = run_env(&[&base[..], more].concat(), b"", environment).ok();
+        (fs::read_to_string(&path).unwrap(), ran.err)
+    };
+    let mut devices = vec!["cpu"];
+    if has_vulkan() {
+        devices.push("vulkan");
+    }
+    for symbol in ["BTCUSD", "ETHUSD"] {
+        let (wanted, _) = rows("stream.csv", &["--instrument", symbol], &[]);
+        assert!(wanted.lines().count() > 25, "{wanted}");
+        for device in &devices {
+            let (found, _) = rows("device.csv", &["--instrument", symbol, "--device", device], &[]);
+            assert!(found == wanted, "{symbol} on {device}:\n{found}\nfor\n{wanted}");
+            // Without --instrument the same rows have the symbol behind the time.
+            let (all, _) = rows("all.csv", &["--device", device], &[]);
+            assert!(all.starts_with("time_ns,symbol,mid,"), "{all}");
+            let cut = |line: &str| line.replacen(&format!(",{symbol},"), ",", 1);
+            let of_it: Vec<String> = all.lines().filter(|line| line.contains(symbol)).map(cut).collect();
+            let wanted: Vec<&str> = wanted.lines().skip(1).collect();
+            assert_eq!(of_it[..wanted.len()], wanted, "{symbol} on {device}");
+            assert!(of_it.len() <= wanted.len() + 1);
+        }
+    }
+    if devices.len() > 1 {
+        let args = ["--instrument", "BTCUSD", "--device", "vulkan"];
+        let (wanted, _) = rows("stream.csv", &args[..2], &[]);
+        for fault in ["lost@9", "oom@12", "oom>2000"] {
+            let (found, said) = rows("device.csv", &args, &[("ZOMMA_FAULT", fault)]);
+            assert!(found == wanted, "{fault}");
+            assert!(said.contains("done again"), "{fault}: {said}");
+        }
+    }
+    let parquet = folder.path().join("all.parquet");
+    run(&["features", arg(&feed), "--device", "cpu", "--every", "1s", "-o", arg(&parquet)]).ok();
+    let reader = SerializedFileReader::new(fs::File::open(&parquet).unwrap()).unwrap();
+    assert_eq!(reader.metadata().file_metadata().schema().get_fields()[1].name(), "symbol");
+}
+
+#[test]
+fn what_a_device_does_not_find_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = tardis_day(folder.path());
+    let rows = folder.path().join("rows.csv");
+    let base = ["features", arg(&feed), "--device", "cpu", "-o", arg(&rows)];
+    let refused = |more: &[&str], code, words: &[&str]| {
+        run(&[&base[..], more].concat()).refused(code, words);
+        assert!(!rows.exists(), "{more:?} left a file");
+    };
+    refused(&[], 2, &["--device: needs --every"]);
+    refused(
+        &["--every", "1s", "--features", "mid,microprice:10:5"],
+        2,
+        &["microprice:10:5: has no form for a device", "mid, spread"],
+    );
+    refused(&["--every", "3s", "--features", "ofi:10s"], 2, &["ofi:10s", "whole multiples of the rows' pace"]);
+    refused(&["--every", "1s", "--features", "mid", "--levels", "9"], 2, &["--levels 9"]);
+    refused(&["--every", "1s", "--features", "mid", "--instrument", "XRPUSD"], 2, &["XRPUSD", "BTCUSD"]);
+    let day = lobster_day(folder.path());
+    run(&["features", arg(&day), "--device", "cpu", "--every", "1s", "--features", "mid", "-o", arg(&rows)])
+        .refused(2, &["LOBSTER"]);
+}
+
+#[test]
+fn real_features_of_a_device_are_the_streams() {
+    let Some(data) = real_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let feed = data.join("books/itch/lobster_20120621_AAPL_AMZN_GOOG.itch50.bin.gz");
+    let rows = |more: &[&str]| {
+        let path = folder.path().join("rows.csv");
+        let base = [
+            "features",
+            arg(&feed),
+            "--date",
+            "2012-06-21",
+            "--instrument",
+            "AMZN",
+            "--every",
+            "10s",
+            "-o",
+            arg(&path),
+        ];
+        run(&[&base[..], &["--features", ON_DEVICE], more].concat()).ok();
+        fs::read_to_string(&path).unwrap()
+    };
+    let wanted = rows(&[]);
+    assert!(wanted.lines().count() > 2_000);
+    assert!(rows(&["--device", "cpu"]) == wanted);
+    if has_vulkan() {
+        assert!(rows(&["--device", "vulkan"]) == wanted);
     }
 }

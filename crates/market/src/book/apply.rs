@@ -29,23 +29,27 @@ impl Books {
     /// Applies events in turn, as [`apply`](Self::apply) does each: memory that later ones will touch is fetched while earlier ones are applied,
     /// which pays where the books are larger than the processor's cache.
     pub fn apply_all(&mut self, events: &[Event]) {
+        if !self.fetches_ahead {
+            for event in events {
+                self.apply(event);
+            }
+            return;
+        }
         let of = |event: &Event| (event.instrument.0, Self::looks_for(event));
         let mut kept = [(0, 0); KEPT];
         let mut later = events.iter();
         for (far, event) in later.by_ref().take(AHEAD[0]).enumerate() {
-            kept[far] = of(event);
-            self.fetch(Step::Far, kept[far].0, kept[far].1);
+            let (instrument, order_id) = of(event);
+            kept[far] = (instrument, self.fetch(Step::Far, instrument, order_id));
         }
         for (place, event) in events.iter().enumerate() {
             if let Some(event) = later.next() {
-                let far = &mut kept[(place + AHEAD[0]) % KEPT];
-                *far = of(event);
-                let (instrument, order_id) = *far;
-                self.fetch(Step::Far, instrument, order_id);
+                let (instrument, order_id) = of(event);
+                kept[(place + AHEAD[0]) % KEPT] = (instrument, self.fetch(Step::Far, instrument, order_id));
             }
             for (step, away) in [(Step::Near, AHEAD[1]), (Step::Next, AHEAD[2])] {
-                let (instrument, order_id) = kept[(place + away) % KEPT];
-                self.fetch(step, instrument, order_id);
+                let (instrument, known) = &mut kept[(place + away) % KEPT];
+                *known = self.fetch(step, *instrument, *known);
             }
             self.apply(event);
         }
@@ -320,26 +324,31 @@ impl Books {
     }
 
     /// Fetches what an event of this order will touch, as far as it can be told without knowing what kind of event it is: no branch here depends on
-    /// that, since nothing foretells it.
+    /// that, since nothing foretells it. `known` is the order's number, then its hash, then its likely place: each step gives what the next is to be told.
     #[inline(always)]
-    pub(super) fn fetch(&self, step: Step, instrument: u32, order_id: u64) {
-        let hash = hash(instrument, order_id);
+    pub(super) fn fetch(&self, step: Step, instrument: u32, known: u64) -> u64 {
         match step {
             Step::Far => {
+                let hash = hash(instrument, known);
                 super::pool::prefetch(&self.heads, instrument as usize);
                 self.table.prefetch(hash);
+                u64::from(hash)
             }
             Step::Near => {
-                self.orders.prefetch(self.table.likely(hash));
+                let place = self.table.likely(known as u32);
+                self.orders.prefetch(place);
                 if let Some(head) = self.heads.get(instrument as usize) {
                     head.ladders.iter().for_each(Ladder::prefetch);
                 }
+                u64::from(place)
             }
             Step::Next => {
-                let Some(order) = self.orders.peek(self.table.likely(hash)) else { return };
-                self.levels.prefetch(order.level);
-                self.orders.prefetch(order.before);
-                self.orders.prefetch(order.after);
+                if let Some(order) = self.orders.peek(known as u32) {
+                    self.levels.prefetch(order.level);
+                    self.orders.prefetch(order.before);
+                    self.orders.prefetch(order.after);
+                }
+                known
             }
         }
     }

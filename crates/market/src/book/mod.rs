@@ -117,6 +117,7 @@ pub struct Books {
     levels: Pool<Level>,
     faults: FaultCounts,
     limits: Limits,
+    fetches_ahead: bool,
 }
 
 impl Books {
@@ -143,7 +144,14 @@ impl Books {
             levels: Pool::with_capacity(0, on_huge_pages),
             faults: FaultCounts::default(),
             limits,
+            fetches_ahead: true,
         }
+    }
+
+    /// The same books, which fetch memory ahead of what will be applied, or do not: they do unless this says otherwise. What they hold does not depend on it.
+    pub fn fetching_ahead(mut self, is_wanted: bool) -> Self {
+        self.fetches_ahead = is_wanted;
+        self
     }
 
     /// One instrument's book; an empty one where nothing was told of it yet.
@@ -182,11 +190,11 @@ impl Sink for Books {
     /// Where the books are so large that they do not stay near the processor: elsewhere fetching ahead costs more than it saves.
     #[inline]
     fn looks_ahead(&self) -> bool {
-        self.orders() >= MANY_ORDERS
+        self.fetches_ahead && self.orders() >= MANY_ORDERS
     }
 
     #[inline(always)]
-    fn ahead(&self, step: Step, instrument: InstrumentId, order_id: u64) {
-        self.fetch(step, instrument.0, order_id);
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        self.fetch(step, instrument.0, known)
     }
 }

@@ -204,7 +204,8 @@ fn fetching_ahead_reads_nothing_that_is_not_there() {
         }
         for step in [Step::Far, Step::Near, Step::Next] {
             for instrument in [0, 1, u32::MAX] {
-                (0..200).for_each(|order_id| books.ahead(step, InstrumentId(instrument), order_id));
+                let known = (0..200).chain([u64::from(u32::MAX), u64::MAX]);
+                known.for_each(|known| _ = books.ahead(step, InstrumentId(instrument), known));
             }
         }
     }
@@ -252,6 +253,30 @@ fn books_of_many_orders_are_the_same_whether_they_look_ahead_or_not() {
         other.feed(chunk, &mut alone).unwrap();
     }
     assert!(looked > 50, "{looked} pieces were looked ahead in");
+    assert!(!looking.clone().fetching_ahead(false).looks_ahead());
     assert_eq!((looking.faults().total(), looking.orders()), (0, alone.0.orders()));
     assert!(checkpoint_of(&looking) == checkpoint_of(&alone.0));
+}
+
+#[test]
+fn what_every_event_of_an_instrument_touches_is_one_cache_line() {
+    assert_eq!((size_of::<Head>(), align_of::<Head>()), (64, 64));
+    assert_eq!(std::mem::offset_of!(Head, ladders), 0);
+}
+
+#[test]
+fn events_at_once_are_applied_the_same_without_fetching_ahead() {
+    let event = |sequence, body| {
+        let (instrument, flags) = (InstrumentId(sequence as u32 % 5), Flags::LAST);
+        Event { exchange_ns: sequence, receive_ns: sequence, sequence, instrument, flags, body }
+    };
+    let adds = (0..500).map(|order_id| {
+        event(order_id, Body::Add { order_id, side: Side::Bid, price_ticks: (order_id % 17) as i64, size: 9 })
+    });
+    let takes = (0..500).step_by(3).map(|order_id| event(order_id, Body::Cancel { order_id, size: order_id % 10 + 1 }));
+    let events: Vec<Event> = adds.chain(takes).collect();
+    let (mut fetching, mut plain) = (Books::new(), Books::new().fetching_ahead(false));
+    fetching.apply_all(&events);
+    plain.apply_all(&events);
+    assert!(checkpoint_of(&fetching) == checkpoint_of(&plain));
 }

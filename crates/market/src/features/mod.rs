@@ -9,14 +9,17 @@
 //! the latest time seen.
 
 mod arguments;
+mod clock;
 pub mod correlation;
 pub mod depth;
+mod depths;
 mod error;
 pub mod hawkes;
 pub mod impact;
 pub mod indicators;
 pub mod integrated_ofi;
 pub mod kyle;
+pub mod liquidity;
 mod matrix;
 pub mod microprice;
 pub mod ofi;
@@ -24,6 +27,7 @@ pub mod realised;
 pub mod realised_kernel;
 pub mod registry;
 mod registry_bars;
+mod registry_liquidity;
 pub mod regression;
 pub mod returns;
 pub mod set;
@@ -38,12 +42,16 @@ pub mod window;
 #[cfg(test)]
 mod lobster;
 
+pub use depths::{DepthStream, Next, Times};
 pub use error::FeatureError;
 pub use set::FeatureSet;
-pub use stream::{FeatureStream, Times};
+pub use stream::FeatureStream;
 pub use units::{Lots, Units};
 
 use crate::event::Side;
+
+pub(crate) use clock::{Clock, is_of_book};
+pub(crate) use shared::{Form, OfBook};
 
 /// What rests at one price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use super::{
     kyle::{KyleLambda, SignedVolume},
     microprice::{MicropriceStates, StreamingMicroprice},
     realised::{Realised, RollingRealised},
-    registry_bars,
+    registry_bars, registry_liquidity,
     set::{Asked, Book, Feature, Moment},
     shared::{Form, OfBook},
     spread::{EffectiveSpread, RealisedSpread},
@@ -71,7 +71,7 @@ impl std::fmt::Debug for FeatureInfo {
 
 /// Every feature.
 pub fn features() -> impl Iterator<Item = &'static FeatureInfo> {
-    FEATURES.iter().chain(&registry_bars::FEATURES)
+    FEATURES.iter().chain(&registry_liquidity::FEATURES).chain(&registry_bars::FEATURES)
 }
 
 /// The feature of a name.

@@ -2,7 +2,7 @@
 
 pub use super::shared::{Asked, Book, Moment};
 use super::{
-    Depth, FeatureError, Trade, Units,
+    Depth, FeatureError, Next, Trade, Units,
     arguments::Arguments,
     registry,
     shared::{Form, OfBook, Shared},
@@ -92,6 +92,15 @@ impl FeatureSet {
     ///
     /// Those of [`FeatureSet::parse`].
     pub fn parse_in(features: &str, units: Units) -> Result<Self, FeatureError> {
+        Self::of(Self::made(features, units)?)
+    }
+
+    /// How each of the features named is found, with its name as it was written.
+    pub(crate) fn forms(features: &str, units: Units) -> Result<Vec<(String, Form)>, FeatureError> {
+        Ok(Self::made(features, units)?.into_iter().map(|(member, form)| (member.name, form)).collect())
+    }
+
+    fn made(features: &str, units: Units) -> Result<Vec<(Member, Form)>, FeatureError> {
         let mut members: Vec<(Member, Form)> = Vec::new();
         for written in features.split(',').map(str::trim) {
             let (name, mut arguments) = Arguments::split(written, units);
@@ -105,7 +114,7 @@ impl FeatureSet {
             }
             members.push((Member { name: written.to_owned(), info }, form));
         }
-        Self::of(members)
+        Ok(members)
     }
 
     fn of(made: Vec<(Member, Form)>) -> Result<Self, FeatureError> {
@@ -170,6 +179,17 @@ impl FeatureSet {
         for (place, feature) in own {
             values[*place] = feature.on_book(&book);
         }
+    }
+
+    /// Takes what came next of a [`DepthStream`](super::DepthStream); whether it brought the values up to date.
+    #[inline]
+    pub fn take(&mut self, next: Next<'_>) -> bool {
+        match next {
+            Next::Break => self.on_break(),
+            Next::Trade(trade) => self.on_trade(&trade),
+            Next::Book(depth) => self.on_depth(&depth),
+        }
+        matches!(next, Next::Book(_))
     }
 
     /// Moves on to a time at which nothing is told: windows of time run on, and intervals and bars that are over by then end. Trades that were given

@@ -3,6 +3,7 @@
 use super::{
     Depth, FeatureError, Level,
     depth::{MOST_LEVELS, weighted_mid_ticks},
+    liquidity::{depth_within, liquidity_level},
     ofi::OrderFlow,
     set::Feature,
     spread::{relative_spread, spread_ticks},
@@ -154,6 +155,13 @@ fn cumulate(side: &[Level], depths: &mut [f64]) {
     beyond.fill(sum);
 }
 
+fn side_of<'a>(depth: &Depth<'a>, side: Side) -> &'a [Level] {
+    match side {
+        Side::Bid => depth.bids,
+        Side::Ask => depth.asks,
+    }
+}
+
 /// A whole number as a real one; nearly all fit in 63 bits, which is faster.
 #[inline(always)]
 fn real(lots: u64) -> f64 {
@@ -161,7 +169,7 @@ fn real(lots: u64) -> f64 {
 }
 
 /// How a feature is found: as a value of the book now, or from a state of its own.
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Of the book now.
     OfBook(OfBook),
     /// The sum of the flow at a level (from 0) over a window.
@@ -182,8 +190,8 @@ impl Form {
 }
 
 /// A value of the book now.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum OfBook {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfBook {
     Mid,
     Spread,
     RelativeSpread,
@@ -193,6 +201,19 @@ pub(super) enum OfBook {
         levels: usize,
     },
     Imbalance {
+        levels: usize,
+    },
+    DepthWithin {
+        side: Side,
+        ticks: u64,
+        levels: usize,
+    },
+    WallDistance {
+        side: Side,
+        levels: usize,
+    },
+    WallSize {
+        side: Side,
         levels: usize,
     },
     /// By its place in [`Shared`].
@@ -222,6 +243,15 @@ impl OfBook {
             Self::Imbalance { levels } => {
                 let (bids, asks) = (book.side_depth(Side::Bid, levels)?, book.side_depth(Side::Ask, levels)?);
                 (bids + asks > 0.0).then(|| (bids - asks) / (bids + asks))
+            }
+            Self::DepthWithin { side, ticks, levels } => {
+                Some(real(depth_within(side_of(book.depth, side), ticks, levels)))
+            }
+            Self::WallDistance { side, levels } => {
+                liquidity_level(side_of(book.depth, side), levels).map(|(distance_ticks, _)| real(distance_ticks))
+            }
+            Self::WallSize { side, levels } => {
+                liquidity_level(side_of(book.depth, side), levels).map(|(_, size)| real(size))
             }
             Self::FlowSum { place } => book.sums.get(place).copied(),
         }

@@ -1,161 +1,63 @@
 //! Features of one instrument, from the events of a feed.
 
-use super::{Depth, FeatureSet, Level, Trade};
+use super::{
+    FeatureSet,
+    depths::{DepthStream, Times},
+};
 use crate::{
     book::Books,
-    event::{Body, Event, Flags, InstrumentId, NO_PRICE, Side},
+    event::{Event, InstrumentId},
 };
 
 /// Keeps the book of one instrument, and gives it and its trades to a set of features.
 ///
-/// A trade is given before the book that it left behind. Executions that the venue reports again in bulk ([`Flags::NON_PRINTABLE`]) change the book and
-/// are no trades. A book is given when the venue's message that changed it has ended ([`Flags::LAST`]), with its best levels.
+/// A trade is given before the book that it left behind. Executions that the venue reports again in bulk
+/// ([`Flags::NON_PRINTABLE`](crate::event::Flags::NON_PRINTABLE)) change the book and are no trades. A book is given when the venue's message that
+/// changed it has ended ([`Flags::LAST`](crate::event::Flags::LAST)), with its best levels.
 ///
-/// Where the feed lost something ([`Flags::GAP`]) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
+/// Where the feed lost something ([`Flags::GAP`](crate::event::Flags::GAP)) or fills the book anew from a snapshot, what changed since the last book is no flow, return or step
 /// of one event: features of differences begin anew there, and keep their windows.
 ///
 /// Time never steps back, and one event cannot move it on by more than a day: such a time counts as that of the event before, until the next event
 /// that tells a time confirms it with one within a day of it.
 pub struct FeatureStream {
-    books: Books,
+    depths: DepthStream,
     set: FeatureSet,
-    instrument: InstrumentId,
-    levels: usize,
-    sides: [Vec<Level>; 2],
-    /// The latest time that was told, and that is believed.
-    told_ns: Option<u64>,
-    /// The last event's time, where it is not believed yet.
-    doubted_ns: Option<u64>,
-    unbelieved_times: u64,
-    times: Times,
 }
-
-/// Which times of its events a stream runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Times {
-    /// When the exchange says that it happened.
-    #[default]
-    Exchange,
-    /// When it was received: a strategy knew it then and not before.
-    Receive,
-}
-
-impl Times {
-    /// The time of an event; `None` where it does not say ([`Flags::BAD_TIME`]).
-    pub fn of(self, event: &Event) -> Option<u64> {
-        match self {
-            Self::Exchange => (!event.flags.contains(Flags::BAD_TIME)).then_some(event.exchange_ns),
-            Self::Receive => Some(event.receive_ns),
-        }
-    }
-}
-
-/// The longest step forward that one event's time is believed for.
-const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
 
 impl FeatureStream {
     /// Features of an instrument, from so many levels of its book.
     pub fn new(set: FeatureSet, instrument: InstrumentId, levels: usize) -> Self {
-        let sides = [Vec::with_capacity(levels), Vec::with_capacity(levels)];
-        Self {
-            books: Books::new(),
-            set,
-            instrument,
-            levels,
-            sides,
-            told_ns: None,
-            doubted_ns: None,
-            unbelieved_times: 0,
-            times: Times::Exchange,
-        }
+        Self { depths: DepthStream::new(instrument, levels), set }
     }
 
     /// The same, on these times.
-    pub fn on(mut self, times: Times) -> Self {
-        self.times = times;
-        self
+    pub fn on(self, times: Times) -> Self {
+        Self { depths: self.depths.on(times), ..self }
     }
 
     /// Takes the next event; whether it brought the values up to date.
     pub fn event(&mut self, event: &Event) -> bool {
-        if event.instrument != self.instrument {
-            return false;
-        }
-        if let Some(time_ns) = self.times.of(event) {
-            self.told_ns = Some(self.believed_ns(time_ns));
-        }
-        let time_ns = self.told_ns.unwrap_or(event.exchange_ns);
-        let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
-        if is_refill || event.flags.contains(Flags::GAP) {
-            self.set.on_break();
-        }
-        if let Some(trade) = self.trade(event, time_ns) {
-            self.set.on_trade(&trade);
-        }
-        self.books.apply(event);
-        let book = self.books.book(self.instrument);
-        let has_levels = book.depth(Side::Bid) + book.depth(Side::Ask) > 0;
-        let is_of_book = match event.body {
-            Body::Quote { .. } => !has_levels,
-            Body::Definition | Body::Status(_) => false,
-            _ => true,
-        };
-        if !is_of_book || !event.flags.contains(Flags::LAST) {
-            return false;
-        }
-        for side in [Side::Bid, Side::Ask] {
-            let levels = &mut self.sides[side as usize];
-            levels.clear();
-            let best = book.levels(side).take(self.levels);
-            levels.extend(best.map(|level| Level { price_ticks: level.price_ticks, size: level.size }));
-            if !has_levels {
-                levels.extend(book.quote(side).map(|(price_ticks, size)| Level { price_ticks, size }));
-            }
-        }
-        let [bids, asks] = &self.sides;
-        self.set.on_depth(&Depth { time_ns, bids, asks });
-        true
+        let Self { depths, set } = self;
+        let mut is_up_to_date = false;
+        depths.event(event, &mut |next| is_up_to_date |= set.take(next));
+        is_up_to_date
     }
 
     /// Moves on to a time at which nothing was told ([`FeatureSet::advance`]).
     pub fn advance(&mut self, time_ns: u64) {
-        self.told_ns = self.told_ns.max(Some(time_ns));
+        self.depths.advance(time_ns);
         self.set.advance(time_ns);
-    }
-
-    /// The time that an event which tells one is taken to have.
-    fn believed_ns(&mut self, time_ns: u64) -> u64 {
-        let Some(latest_ns) = self.told_ns else { return time_ns };
-        let is_confirmed = self.doubted_ns.take().is_some_and(|doubted| time_ns.abs_diff(doubted) <= LONGEST_STEP_NS);
-        if time_ns.saturating_sub(latest_ns) <= LONGEST_STEP_NS || is_confirmed {
-            return latest_ns.max(time_ns);
-        }
-        self.doubted_ns = Some(time_ns);
-        self.unbelieved_times += 1;
-        latest_ns
     }
 
     /// The time of the values: the latest that was told, and that is believed.
     pub fn time_ns(&self) -> Option<u64> {
-        self.told_ns
+        self.depths.time_ns()
     }
 
     /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
     pub fn unbelieved_times(&self) -> u64 {
-        self.unbelieved_times
-    }
-
-    /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
-    fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
-        match event.body {
-            Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
-            Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
-                let (side, order_ticks, left) = self.books.book(self.instrument).order(order_id)?;
-                let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
-                Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
-            }
-            _ => None,
-        }
+        self.depths.unbelieved_times()
     }
 
     /// The features.
@@ -165,13 +67,17 @@ impl FeatureStream {
 
     /// The book.
     pub fn books(&self) -> &Books {
-        &self.books
+        self.depths.books()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        event::{Body, Flags, NO_PRICE, Side},
+        features::Trade,
+    };
 
     fn tell(stream: &mut FeatureStream, flags: Flags, body: Body) -> bool {
         stream.event(&Event { exchange_ns: 5, receive_ns: 5, sequence: 1, instrument: InstrumentId(3), flags, body })
@@ -212,15 +118,15 @@ mod tests {
         };
         let trade = |price_ticks, resting_side| Some(Trade { time_ns: 5, price_ticks, size: 10, resting_side });
         let execute = |order_id, price_ticks| Body::Execute { order_id, size: 10, price_ticks };
-        let of_order = stream.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
+        let of_order = stream.depths.trade(&event(Flags::LAST, execute(2, NO_PRICE)), 5);
         assert_eq!(of_order, trade(104, Some(Side::Bid)));
-        assert_eq!(stream.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, execute(1, 99)), 5), trade(99, Some(Side::Bid)));
         let too_much = Body::Execute { order_id: 1, size: u64::MAX, price_ticks: NO_PRICE };
         let left = Trade { time_ns: 5, price_ticks: 100, size: 30, resting_side: Some(Side::Bid) };
-        assert_eq!(stream.trade(&event(Flags::LAST, too_much), 5), Some(left));
-        assert_eq!(stream.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, too_much), 5), Some(left));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST | Flags::NON_PRINTABLE, execute(1, 90)), 5), None);
         let told = Body::Trade { resting_side: None, price_ticks: 101, size: 10 };
-        assert_eq!(stream.trade(&event(Flags::LAST, told), 5), trade(101, None));
+        assert_eq!(stream.depths.trade(&event(Flags::LAST, told), 5), trade(101, None));
     }
 
     #[test]

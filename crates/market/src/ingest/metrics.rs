@@ -44,6 +44,10 @@ pub struct ReaderMetrics {
     pub silences: Counter,
     /// When something was received last, in nanoseconds since the Unix epoch; 0 for never.
     pub last_receive_ns: Counter,
+    /// Reads and datagrams whose time of receipt is the kernel's; of those that neither this nor the next counts it is the reader's.
+    pub kernel_stamps: Counter,
+    /// Reads and datagrams whose time of receipt is the network card's.
+    pub hardware_stamps: Counter,
 }
 
 /// What a channel of events has counted, on cache lines of its own.

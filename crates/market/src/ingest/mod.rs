@@ -4,7 +4,7 @@
 //! ([`StreamHandler`]), or ITCH over MoldUDP64 ([`MoldHandler`]) or SoupBinTCP ([`SoupHandler`], which goes on from the next number).
 //! [`SoupServer`] is the other side of it. Handlers give events to the [`Sender`] of a [`channel`], whose rule says what
 //! happens when its ring is full. [`Merge`] makes one stream of several feeds by time; [`pipelined`] decodes on one core what another keeps
-//! books of.
+//! books of, and [`pipelined_features`] computes features on another core than the books'. [`UdpSender`] sends packets many with one call.
 //!
 //! ```
 //! use zomma_market::event::{Body, Event, Flags, InstrumentId, Side, Sink as _};
@@ -61,32 +61,42 @@
 //! decoded from a file read into memory first           11.9
 //! ```
 //!
-//! So a second core is no gain for ITCH: decoding is a fifth of the work, and passing an event on costs more than decoding it. On busier cores it was
+//! So a second core is no gain for ITCH books: decoding is a fifth of the work, and passing an event on costs more than decoding it. On busier cores it was
 //! worse (76 against 130 and 624 in another run): a ring that is full or empty for long costs a turn of the scheduler, which a larger ring makes rarer.
+//! With features behind the books it is a gain of a quarter where the books stay with the decoder ([`pipelined_features`]; docs/performance.md).
 
 mod channel;
 mod conflate;
+mod feature_pipeline;
 mod file;
 mod handlers;
+#[cfg(test)]
+mod held_up;
+mod inbox;
 mod merge;
 pub mod metrics;
+mod outbox;
 mod pipeline;
 mod reader;
 pub mod ring;
 mod soup;
 mod soup_server;
+mod stamps;
 mod tcp;
 mod udp;
 
 pub use channel::{Outlet, Receiver, Sender, UnknownRule, WhenFull, channel};
 pub use conflate::Conflator;
+pub use feature_pipeline::pipelined_features;
 pub use file::FileBytes;
 pub use handlers::{MoldHandler, StreamHandler};
 pub use merge::{Merge, Merged, Source};
+pub use outbox::UdpSender;
 pub use pipeline::pipelined;
 pub use reader::{Clock, Handler, Origin, Reader};
 pub use soup::SoupHandler;
 pub use soup_server::{ServerMetrics, SoupServer, SoupServerSettings};
+pub use stamps::ReceiveTime;
 pub use tcp::{Backoff, TcpSettings, read_tcp};
 pub use udp::{UdpLine, UdpSettings, read_udp};
 

@@ -3,17 +3,18 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use super::metrics::ReaderMetrics;
+use super::{metrics::ReaderMetrics, stamps::Stamp};
 
-/// Gives the time in nanoseconds since the Unix epoch. It is asked right after a read has returned, so a time of receipt includes how long the
-/// kernel and the scheduler took.
+/// Gives the time in nanoseconds since the Unix epoch. Where the kernel stamps what it receives ([`ReceiveTime`](super::ReceiveTime)), this is for the time
+/// that passes in silence alone, and must be the system's clock; else it is asked right after a read has returned, so that a time of receipt includes how
+/// long the kernel and the scheduler took.
 pub type Clock = fn() -> u64;
 
 /// A reader looks at least this often whether it is to stop, and tells its handler the time.
@@ -69,6 +70,7 @@ pub struct Reader<H> {
     thread: JoinHandle<H>,
     stop: Arc<AtomicBool>,
     metrics: Arc<ReaderMetrics>,
+    refusal: Arc<Mutex<Option<String>>>,
 }
 
 /// What the thread of a reader has.
@@ -77,6 +79,7 @@ pub(super) struct Turns {
     stop: Arc<AtomicBool>,
     pub metrics: Arc<ReaderMetrics>,
     pub clock: Clock,
+    refusal: Arc<Mutex<Option<String>>>,
 }
 
 impl Turns {
@@ -84,13 +87,24 @@ impl Turns {
         self.stop.load(Relaxed)
     }
 
-    /// Counts what was received, and gives the time.
-    pub fn received(&self, bytes: usize) -> u64 {
-        let now_ns = (self.clock)();
+    /// Counts what was received, and gives the time of receipt: the stamp's, or now where there is none.
+    pub fn received(&self, bytes: usize, stamp: Option<Stamp>) -> u64 {
+        let received_ns = match stamp {
+            Some(Stamp { ns, is_of_card }) => {
+                if is_of_card { &self.metrics.hardware_stamps } else { &self.metrics.kernel_stamps }.add(1);
+                ns
+            }
+            None => (self.clock)(),
+        };
         self.metrics.bytes.add(bytes as u64);
         self.metrics.reads.add(1);
-        self.metrics.last_receive_ns.set(now_ns);
-        now_ns
+        self.metrics.last_receive_ns.set(received_ns);
+        received_ns
+    }
+
+    /// Keeps that the kernel gives no stamps, and why.
+    pub fn refused(&self, refusal: String) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
     }
 
     pub fn fault_if<T>(&self, outcome: &Result<T, String>) {
@@ -117,13 +131,14 @@ impl<H: Handler + 'static> Reader<H> {
         run: impl FnOnce(&Turns, &mut H) + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, metrics) = (Arc::new(AtomicBool::new(false)), Arc::new(ReaderMetrics::default()));
-        let turns = Turns { stop: stop.clone(), metrics: metrics.clone(), clock };
+        let refusal = Arc::new(Mutex::new(None));
+        let turns = Turns { stop: stop.clone(), metrics: metrics.clone(), clock, refusal: refusal.clone() };
         let mut handler = handler;
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
             run(&turns, &mut handler);
             handler
         })?;
-        Ok(Self { thread, stop, metrics })
+        Ok(Self { thread, stop, metrics, refusal })
     }
 
     /// Asks the reader to stop, which takes it 20 ms where its handler waits for nothing. A handler that waits for room in a ring goes on when the
@@ -149,5 +164,11 @@ impl<H: Handler + 'static> Reader<H> {
     /// What has been counted.
     pub fn metrics(&self) -> &Arc<ReaderMetrics> {
         &self.metrics
+    }
+
+    /// Why the kernel gives no stamps, with the address of which it would not, where they were asked for and refused: times of receipt there are the
+    /// reader's. (A card's stamps are not refused: where it takes none, the kernel's come, and the metrics say so.)
+    pub fn stamps_refused(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::{
     event::{Body, Event, Flags},
-    ingest::{Backoff, Reader, SoupHandler, TcpSettings, read_tcp, tcp::tests::until, test_clock as clock},
+    ingest::{
+        Backoff, Reader, ReceiveTime, SoupHandler, TcpSettings, read_tcp, tcp::tests::until, test_clock as clock,
+    },
     itch::{
         Header, Message,
         frame::{
@@ -46,6 +48,7 @@ fn listen(server: SocketAddr, login: Login) -> Reader<SoupHandler<Vec<Event>>> {
         reconnect: Some(Backoff { first: Duration::from_millis(2), most: Duration::from_millis(20) }),
         silent_after: Some(Duration::from_secs(15)),
         receive_buffer_bytes: None,
+        receive_time: ReceiveTime::default(),
         clock,
     };
     read_tcp(settings, SoupHandler::new(login, 0, Vec::new())).unwrap()

@@ -1,14 +1,18 @@
 //! Reads a TCP connection in a thread, and connects again when it is lost.
 
 use std::{
-    io::{self, ErrorKind, Read as _, Write as _},
+    io::{self, ErrorKind, Write as _},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::reader::{Clock, Handler, Origin, Reader, TURN, Turns};
+use super::{
+    inbox::receive_bytes,
+    reader::{Clock, Handler, Origin, Reader, TURN, Turns},
+    stamps::{self, ReceiveTime},
+};
 
 /// What is read at once at most.
 const READ_BYTES: usize = 64 << 10;
@@ -46,6 +50,8 @@ pub struct TcpSettings {
     pub silent_after: Option<Duration>,
     /// The kernel's receive buffer in bytes (the kernel may grant less); `None` leaves it as it is.
     pub receive_buffer_bytes: Option<usize>,
+    /// Who says when bytes were received: those of one read have the time of the latest segment among them.
+    pub receive_time: ReceiveTime,
     /// What time it is.
     pub clock: Clock,
 }
@@ -66,6 +72,9 @@ fn run(settings: &TcpSettings, turns: &Turns, handler: &mut impl Handler) {
         match connect(settings) {
             Ok(stream) => {
                 turns.metrics.connections.add(1);
+                if let Err(error) = stamps::ask(&stream, settings.receive_time) {
+                    turns.refused(format!("{}: {error}", settings.server));
+                }
                 let was_of_use = converse(settings, stream, turns, handler, &mut buffer);
                 turns.fault_if(&handler.end());
                 if let Some(backoff) = settings.reconnect.filter(|_| was_of_use) {
@@ -111,11 +120,11 @@ fn converse(
         if !send(&mut stream, &mut reply, turns) {
             break;
         }
-        match stream.read(buffer) {
-            Ok(0) => break,
-            Ok(length) => {
-                let now_ns = turns.received(length);
-                let outcome = handler.receive(Origin::Line(0), now_ns, &buffer[..length], &mut reply);
+        match receive_bytes(&stream, buffer) {
+            Ok((0, _)) => break,
+            Ok((length, stamp)) => {
+                let received_ns = turns.received(length, stamp);
+                let outcome = handler.receive(Origin::Line(0), received_ns, &buffer[..length], &mut reply);
                 turns.fault_if(&outcome);
                 if outcome.is_err() {
                     break;

@@ -1,9 +1,9 @@
-use std::{net::TcpListener, thread, time::Instant};
+use std::{io::Read as _, net::TcpListener, thread, time::Instant};
 
 use super::*;
 use crate::{
     event::{Event, Flags},
-    ingest::{StreamHandler, WhenFull, channel, test_clock as clock},
+    ingest::{StreamHandler, WhenFull, channel, held_up::HeldUp, test_clock as clock},
     itch::{self, Header, encode_framed, message::OrderDelete},
 };
 
@@ -14,6 +14,7 @@ fn settings(server: SocketAddr, reconnect: Option<Backoff>) -> TcpSettings {
         reconnect,
         silent_after: None,
         receive_buffer_bytes: Some(1 << 18),
+        receive_time: ReceiveTime::default(),
         clock,
     }
 }
@@ -188,4 +189,27 @@ fn a_server_that_speaks_now_and_then_is_kept() {
     assert!(until(|| reader.is_finished()));
     assert_eq!((reader.metrics().silences.get(), reader.metrics().connections.get()), (0, 1));
     assert_eq!(reader.join().unwrap().into_parts().1.len(), 4);
+}
+
+#[test]
+fn the_time_of_receipt_of_bytes_is_the_kernels_and_not_that_of_a_reader_who_was_busy() {
+    for (receive_time, is_of_kernel) in [(ReceiveTime::Kernel, cfg!(target_os = "linux")), (ReceiveTime::Reader, false)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (handler, held) = HeldUp::new();
+        let settings = TcpSettings { receive_time, ..settings(listener.local_addr().unwrap(), None) };
+        let reader = read_tcp(settings, handler).unwrap();
+        let mut server = listener.accept().unwrap().0;
+        server.write_all(b"first").unwrap();
+        held.wait();
+        server.write_all(b"second").unwrap();
+        let released_ns = held.release();
+        assert!(until(|| reader.metrics().reads.get() == 2));
+        drop(server);
+        let metrics = reader.metrics().clone();
+        let handler = reader.join().unwrap();
+        assert_eq!(handler.lengths, [5, 6]);
+        assert_eq!(handler.times_ns[1] < released_ns, is_of_kernel, "{receive_time:?}");
+        assert_eq!(metrics.kernel_stamps.get() > 0, is_of_kernel, "{receive_time:?}");
+    }
 }

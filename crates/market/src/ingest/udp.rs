@@ -8,10 +8,12 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::reader::{Clock, Handler, Origin, Reader, TURN, Turns};
+use super::{
+    inbox::{AT_ONCE, Inbox},
+    reader::{Clock, Handler, Origin, Reader, TURN, Turns},
+    stamps::{self, ReceiveTime},
+};
 
-/// No UDP datagram is longer, so none is cut.
-const LONGEST_DATAGRAM: usize = 65_535;
 /// So many datagrams are taken of one line before the others have their turn.
 const MOST_IN_A_TURN: usize = 64;
 
@@ -34,6 +36,8 @@ pub struct UdpSettings {
     pub requests_to: Option<SocketAddr>,
     /// The kernel's receive buffer of each socket in bytes (the kernel may grant less); `None` leaves it as it is.
     pub receive_buffer_bytes: Option<usize>,
+    /// Who says when a datagram was received.
+    pub receive_time: ReceiveTime,
     /// What time it is.
     pub clock: Clock,
 }
@@ -49,7 +53,19 @@ pub fn read_udp<H: Handler + 'static>(settings: &UdpSettings, handler: H) -> io:
     let lines = settings.lines.iter().map(open_line).collect::<io::Result<Vec<_>>>()?;
     let requests =
         settings.requests_to.map(|server| request_socket(server).map_err(|error| named(server, &error))).transpose()?;
+    // Before the first datagram is read; the answers to requests have the time of their reading where this is refused.
+    let refusals: Vec<String> = settings
+        .lines
+        .iter()
+        .map(|line| line.address)
+        .zip(&lines)
+        .chain(settings.requests_to.into_iter().zip(&requests))
+        .filter_map(|(address, socket)| {
+            Some(named(address, &stamps::ask(socket, settings.receive_time).err()?).to_string())
+        })
+        .collect();
     Reader::spawn("feed udp", settings.clock, handler, move |turns, handler| {
+        refusals.into_iter().for_each(|refusal| turns.refused(refusal));
         run(&lines, requests.as_ref(), turns, handler)
     })
 }
@@ -90,7 +106,7 @@ fn request_socket(server: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn run(lines: &[UdpSocket], requests: Option<&UdpSocket>, turns: &Turns, handler: &mut impl Handler) {
-    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    let mut inbox = Inbox::new();
     let mut reply = Vec::new();
     let numbered = lines.iter().enumerate().map(|(number, socket)| (Origin::Line(number), socket));
     let sockets: Vec<(Origin, &UdpSocket)> = numbered.chain(requests.map(|socket| (Origin::Reply, socket))).collect();
@@ -106,7 +122,7 @@ fn run(lines: &[UdpSocket], requests: Option<&UdpSocket>, turns: &Turns, handler
         }
         for ((origin, socket), polled) in sockets.iter().zip(&polled) {
             if !polled.revents().is_empty() {
-                drain(socket, *origin, turns, handler, &mut buffer, &mut reply);
+                drain(socket, *origin, turns, handler, &mut inbox, &mut reply);
             }
         }
         handler.idle((turns.clock)(), &mut reply);
@@ -125,14 +141,19 @@ fn drain(
     origin: Origin,
     turns: &Turns,
     handler: &mut impl Handler,
-    buffer: &mut [u8],
+    inbox: &mut Inbox,
     reply: &mut Vec<u8>,
 ) {
-    for _ in 0..MOST_IN_A_TURN {
-        match socket.recv(buffer) {
-            Ok(length) => {
-                let now_ns = turns.received(length);
-                turns.fault_if(&handler.receive(origin, now_ns, &buffer[..length], reply));
+    for _ in 0..MOST_IN_A_TURN / AT_ONCE {
+        match inbox.receive(socket) {
+            Ok(count) => {
+                for (datagram, stamp) in inbox.datagrams() {
+                    let received_ns = turns.received(datagram.len(), stamp);
+                    turns.fault_if(&handler.receive(origin, received_ns, datagram, reply));
+                }
+                if count < AT_ONCE {
+                    return;
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -6,7 +6,7 @@ use std::{
 use super::*;
 use crate::{
     event::{Body, Event},
-    ingest::{MoldHandler, test_clock as clock},
+    ingest::{MoldHandler, held_up::HeldUp, test_clock as clock},
     itch::{
         Header, Message,
         frame::{
@@ -58,7 +58,8 @@ fn handler() -> MoldHandler<Vec<Event>> {
 
 fn settings(lines: &[SocketAddr], requests_to: Option<SocketAddr>) -> UdpSettings {
     let lines = lines.iter().map(|address| UdpLine { address: *address, interface: LO }).collect();
-    UdpSettings { lines, requests_to, receive_buffer_bytes: Some(1 << 20), clock }
+    let receive_time = ReceiveTime::default();
+    UdpSettings { lines, requests_to, receive_buffer_bytes: Some(1 << 20), receive_time, clock }
 }
 
 /// The orders deleted, once so many datagrams have come.
@@ -142,4 +143,62 @@ fn a_line_that_cannot_be_opened_is_named() {
     let error = read_udp(&settings(&[taken], None), handler()).err().unwrap();
     assert!(error.to_string().starts_with(&taken.to_string()), "{error}");
     drop(holder);
+}
+
+#[test]
+fn the_time_of_receipt_is_the_kernels_and_not_that_of_a_reader_who_was_busy() {
+    for (receive_time, is_of_kernel) in
+        [(ReceiveTime::Kernel, true), (ReceiveTime::Hardware, true), (ReceiveTime::Reader, false)]
+    {
+        if is_of_kernel && !cfg!(target_os = "linux") {
+            continue;
+        }
+        let line = SocketAddr::from((LO, free_port()));
+        let (handler, held) = HeldUp::new();
+        let settings = UdpSettings { receive_time, ..settings(&[line], None) };
+        let reader = read_udp(&settings, handler).unwrap();
+        let sender = UdpSocket::bind((LO, 0)).unwrap();
+        let before_ns = clock();
+        sender.send_to(b"first", line).unwrap();
+        held.wait();
+        sender.send_to(b"second", line).unwrap();
+        let released_ns = held.release();
+        assert!(until(|| reader.metrics().reads.get() == 2));
+        let metrics = reader.metrics().clone();
+        assert_eq!(reader.stamps_refused(), None);
+        reader.stop();
+        let times_ns = reader.join().unwrap().times_ns;
+        assert!(times_ns[0] >= before_ns && times_ns[0] < released_ns, "{receive_time:?}");
+        assert_eq!(times_ns[1] < released_ns, is_of_kernel, "{receive_time:?}");
+        // No card is behind the loopback interface.
+        assert_eq!((metrics.kernel_stamps.get(), metrics.hardware_stamps.get()), (if is_of_kernel { 2 } else { 0 }, 0));
+    }
+}
+
+#[test]
+fn a_refusal_of_stamps_is_named() {
+    let no_socket = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    assert!(stamps::ask(&no_socket, ReceiveTime::Reader).is_ok());
+    let refusal = stamps::ask(&no_socket, ReceiveTime::Kernel).unwrap_err().to_string();
+    let told = refusal.clone();
+    let reader = Reader::spawn("test", clock, handler(), move |turns, _| turns.refused(told)).unwrap();
+    assert!(until(|| reader.is_finished()));
+    assert_eq!(reader.stamps_refused(), Some(refusal));
+}
+
+#[test]
+fn more_datagrams_than_one_call_takes_come_all_and_in_order() {
+    let line = SocketAddr::from((LO, free_port()));
+    let (handler, held) = HeldUp::new();
+    let reader = read_udp(&settings(&[line], None), handler).unwrap();
+    let mut sender = crate::ingest::UdpSender::new(line, LO, 64).unwrap();
+    let lengths: Vec<usize> = (0..150).map(|number| 1 + number * 9).collect();
+    lengths.iter().for_each(|length| sender.push(&vec![7; *length]).unwrap());
+    sender.flush().unwrap();
+    held.release();
+    assert!(until(|| reader.metrics().reads.get() == 150), "{}", reader.metrics().reads.get());
+    reader.stop();
+    let taken = reader.join().unwrap();
+    assert_eq!(taken.lengths, lengths);
+    assert!(taken.times_ns.windows(2).all(|pair| pair[0] <= pair[1]));
 }

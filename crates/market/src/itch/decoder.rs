@@ -104,14 +104,13 @@ impl Decoder {
             while told < taken + AHEAD[0]
                 && let Some((message, behind)) = split_frame(later)
             {
-                let of = self.normaliser.likely(message);
-                sink.ahead(Step::Far, of.0, of.1);
-                kept[told % KEPT] = of;
+                let (instrument, order_id) = self.normaliser.likely(message);
+                kept[told % KEPT] = (instrument, sink.ahead(Step::Far, instrument, order_id));
                 (told, later) = (told + 1, behind);
             }
             for (step, away) in [(Step::Near, AHEAD[1]), (Step::Next, AHEAD[2])] {
-                let (instrument, order_id) = kept[(taken + away) % KEPT];
-                sink.ahead(step, instrument, order_id);
+                let (instrument, known) = &mut kept[(taken + away) % KEPT];
+                *known = sink.ahead(step, *instrument, *known);
             }
             let Some((message, behind)) = split_frame(rest) else { break };
             self.message(message, sink);

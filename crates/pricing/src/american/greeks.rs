@@ -14,7 +14,7 @@ use zomma_base::{OptionType, Status};
 
 use super::accuracy::Accuracy;
 use super::batch::{CHUNK_ROWS, Room, assert_lengths, checked, with_room};
-use super::lanes::Answer;
+use super::lanes::{Answer, Job};
 use super::put::{Early, Valued, value};
 use crate::black::{Greek, GreekColumns, Model, Row, RowColumns, scalar};
 use crate::math::Target;
@@ -30,7 +30,10 @@ const MIXED_STEP: f64 = 0.002;
 pub fn greeks_with(row: &Row, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
     match checked(row)? {
         Valued::European(_) => scalar::greeks(row, Model::Bsm),
-        Valued::Early(option) => with_room(|room| greeks_of(room, row, &option, accuracy)),
+        Valued::Early(option) => {
+            let bumped = Bumped::new(row, option)?;
+            with_room(|room| greeks_of(room, &bumped, accuracy))
+        }
     }
 }
 
@@ -68,25 +71,54 @@ struct Share {
     gamma: f64,
 }
 
-fn greeks_of(room: &mut Room, row: &Row, option: &Early, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
-    let bumps = Bumps::new(row);
-    let mut jobs = Vec::with_capacity(bumps.rows.len());
-    for bumped in &bumps.rows {
-        match value(bumped)? {
-            Valued::Early(option) => jobs.push(option.job),
-            Valued::European(_) => return Err(Status::NotConverged),
+/// Premiums that the Greeks of a row are made of.
+pub(super) const JOBS_PER_ROW: usize = 25;
+
+/// A row with the puts whose premiums its Greeks are made of.
+pub(super) struct Bumped {
+    row: Row,
+    option: Early,
+    bumps: Bumps,
+    /// The row's own put first; [`JOBS_PER_ROW`] in all.
+    pub jobs: Vec<Job>,
+}
+
+impl Bumped {
+    /// Errors: `NotConverged` where a change of the row has no boundary, or one out of reach.
+    pub fn new(row: &Row, option: Early) -> Result<Self, Status> {
+        let bumps = Bumps::new(row);
+        let mut jobs = Vec::with_capacity(bumps.rows.len());
+        for bumped in &bumps.rows {
+            match value(bumped)? {
+                Valued::Early(option) => jobs.push(option.job),
+                Valued::European(_) => return Err(Status::NotConverged),
+            }
         }
+        Ok(Self { row: *row, option, bumps, jobs })
     }
-    let mut answers = vec![Answer::default(); jobs.len()];
-    room.answer(Target::best(), accuracy, &jobs, &mut answers);
-    let price = option.price(&answers[0])?;
-    if option.is_exercised(&answers[0]) {
-        return Ok(exercised(row));
+
+    /// The Greeks from the answers to the jobs.
+    pub fn greeks(&self, answers: &[Answer]) -> Result<[f64; 19], Status> {
+        let price = self.option.price(&answers[0])?;
+        if self.option.is_exercised(&answers[0]) {
+            return Ok(exercised(&self.row));
+        }
+        if answers.iter().any(|answer| !answer.is_converged) {
+            return Err(Status::NotConverged);
+        }
+        held(&self.row, price, &self.bumps, answers)
     }
-    if answers.iter().any(|answer| !answer.is_converged) {
-        return Err(Status::NotConverged);
-    }
-    let premiums: Vec<Share> = bumps.rows.iter().zip(&answers).map(|(row, answer)| in_money(row, answer)).collect();
+}
+
+fn greeks_of(room: &mut Room, bumped: &Bumped, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
+    let mut answers = vec![Answer::default(); bumped.jobs.len()];
+    room.answer(Target::best(), accuracy, &bumped.jobs, &mut answers);
+    bumped.greeks(&answers)
+}
+
+/// The Greeks of an option that is held.
+fn held(row: &Row, price: f64, bumps: &Bumps, answers: &[Answer]) -> Result<[f64; 19], Status> {
+    let premiums: Vec<Share> = bumps.rows.iter().zip(answers).map(|(row, answer)| in_money(row, answer)).collect();
     let european = scalar::greeks(row, Model::Bsm)?;
     let values: Vec<f64> = premiums.iter().map(|premium| premium.value).collect();
     let deltas: Vec<f64> = premiums.iter().map(|premium| premium.delta).collect();

@@ -42,6 +42,8 @@ pub(super) struct Scratch {
     right: Vec<Lane>,
     /// By point: H, then the derivative by it.
     points: Vec<Lane>,
+    /// e^(−qs) at the points of the boundary's integrals, by node: no step changes it.
+    carried: Vec<Lane>,
 }
 
 /// Values jobs that share their tables.
@@ -125,6 +127,7 @@ impl Group {
         scratch.matrix.resize(n * n, [0.0; LANES]);
         scratch.points.resize(tables.integral.sin.len().max(tables.premium.sin.len()), [0.0; LANES]);
         self.guess::<M>(tables, &mut scratch.y[..n]);
+        self.carried::<M>(tables, &mut scratch.carried);
         let (mut greatest, mut sum) = ([0.0; LANES], [0.0; LANES]);
         for _ in 0..steps {
             square(&scratch.y, &mut scratch.squares, n);
@@ -154,6 +157,20 @@ impl Group {
             let (v, y) = (self.deviation[lane], last[lane]);
             sum[lane].is_finite() && greatest[lane] <= tables.settled * if v < y { v } else { y }
         })
+    }
+
+    #[inline(always)]
+    fn carried<M: MultiplyAdd>(&self, tables: &Tables, carried: &mut Vec<Lane>) {
+        let sin = &tables.integral.sin;
+        carried.resize(tables.root.len() * sin.len(), [0.0; LANES]);
+        for (root, carried) in tables.root.iter().zip(carried.chunks_exact_mut(sin.len())) {
+            for (sin, carried) in sin.iter().zip(carried) {
+                let s = root * root * sin * sin;
+                for (carried, dividend) in carried.iter_mut().zip(&self.dividend) {
+                    *carried = exp_at_least::<M>(-dividend * s);
+                }
+            }
+        }
     }
 
     /// Row i of Newton's matrix and its right side; see the twin.
@@ -190,6 +207,7 @@ impl Group {
             let s = time * sin * sin;
             let one_over_sin = 1.0 / sin;
             let point = &mut scratch.points[k];
+            let carried = &scratch.carried[i * count + k];
             for lane in 0..LANES {
                 let (rate, dividend) = (self.rate[lane], self.dividend[lane]);
                 let floor = FLOOR_SHARE * cos * y[lane];
@@ -209,8 +227,7 @@ impl Group {
                 // One division for Mills' ratio and for 1/inner.
                 let quotient = 1.0 / (parts.q * inner);
                 let tail = density * ratio * (parts.p * quotient * inner);
-                let carried = exp_at_least::<M>(-dividend * s);
-                let part = if d_plus > 0.0 { carried - tail } else { tail };
+                let part = if d_plus > 0.0 { carried[lane] - tail } else { tail };
                 sum[lane] += M::multiply_add(-dividend * share, part, gain);
                 let slope = gain * d_minus * one_over_v;
                 let still = if moves { 0.0 } else { slope * FLOOR_SHARE * cos };

@@ -11,6 +11,7 @@
 mod accuracy;
 mod batch;
 mod boundary;
+pub mod device;
 mod greeks;
 mod implied;
 mod lanes;

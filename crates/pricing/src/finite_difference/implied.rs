@@ -1,4 +1,4 @@
-//! The volatility of an American price on a share that pays cash dividends.
+//! The volatility of an American or European price on a share that pays cash dividends.
 //!
 //! Method    Secant steps inside a bracket that every value narrows, from the volatility of the European option on the spot less the
 //!           dividends' present value, first on half the cells and steps; the grid stands still while the volatility is near the one it was made for, so that the value is
@@ -8,11 +8,10 @@
 use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
 
-use super::contract::{CashDividend, Contract};
-use super::dividends::american_with_dividends;
+use super::contract::{CashDividend, Contract, Exercise};
 use super::lanes::{self, LANES};
 use super::settings::Settings;
-use super::solve::{BETWEEN_GRIDS, Estimate, solve_checked, with_scratch};
+use super::solve::{BETWEEN_GRIDS, Estimate, solve, solve_checked, with_scratch};
 use crate::black::{Row, RowColumns};
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 use crate::math::Target;
@@ -44,13 +43,35 @@ pub fn implied_volatility_with_dividends(
     price: f64,
     settings: &Settings,
 ) -> Result<f64, Status> {
-    let mut search = Search::new(row_without_vol, dividends, price, settings)?;
+    search_alone(row_without_vol, (Exercise::American, dividends), price, settings)
+}
+
+/// The same of a European option: the volatility at which
+/// [`european_with_dividends`](super::european_with_dividends) gives `price`. Its certain value, below which is `BelowIntrinsic`, is the
+/// discounted payoff on the path without volatility.
+pub fn european_implied_volatility_with_dividends(
+    row_without_vol: &Row,
+    dividends: &[CashDividend],
+    price: f64,
+    settings: &Settings,
+) -> Result<f64, Status> {
+    search_alone(row_without_vol, (Exercise::European, dividends), price, settings)
+}
+
+fn search_alone(
+    row_without_vol: &Row,
+    (exercise, dividends): (Exercise<'_>, &[CashDividend]),
+    price: f64,
+    settings: &Settings,
+) -> Result<f64, Status> {
+    let mut search = Search::new(row_without_vol, (exercise, dividends), price, settings)?;
     with_scratch(|scratch| {
         let coarse = coarser(settings);
         loop {
             let (row, shape) = search.trial();
             let settings = if search.coarse { &coarse } else { settings };
-            let estimate = solve_checked(&Contract::american(row, dividends), settings, &shape, scratch);
+            let contract = Contract { exercise, dividends, ..Contract::european(row) };
+            let estimate = solve_checked(&contract, settings, &shape, scratch);
             if let Some(result) = search.learn(estimate) {
                 return result;
             }
@@ -124,7 +145,7 @@ fn search_lanes(
         while pools[0].len() < LANES
             && let Some(i) = waiting.next()
         {
-            match Search::new(&row(i), dividends, price[i], settings) {
+            match Search::new(&row(i), (Exercise::American, dividends), price[i], settings) {
                 Ok(search) => pools[usize::from(!search.coarse)].push((i, search)),
                 Err(status) => done.push((i, Err(status))),
             }
@@ -176,9 +197,14 @@ struct Search {
 }
 
 impl Search {
-    fn new(row_without_vol: &Row, dividends: &[CashDividend], price: f64, settings: &Settings) -> Result<Self, Status> {
+    fn new(
+        row_without_vol: &Row,
+        (exercise, dividends): (Exercise<'_>, &[CashDividend]),
+        price: f64,
+        settings: &Settings,
+    ) -> Result<Self, Status> {
         let row = Row { volatility: 0.0, ..*row_without_vol };
-        let certain = american_with_dividends(&row, dividends, settings)?.value;
+        let certain = solve(&Contract { exercise, dividends, ..Contract::european(row) }, settings)?.value;
         if !(price.is_finite() && price >= 0.0) {
             return Err(Status::BadPrice);
         }
@@ -189,10 +215,13 @@ impl Search {
         if price <= certain + rounding {
             return Err(Status::Undetermined);
         }
-        let most = match row.option_type {
-            OptionType::Call => row.spot * (-row.dividend_yield * row.expiry_years).exp().max(1.0),
-            OptionType::Put => row.strike * (-row.risk_free_rate * row.expiry_years).exp().max(1.0),
+        let (paid, rate) = match row.option_type {
+            OptionType::Call => (row.spot, row.dividend_yield),
+            OptionType::Put => (row.strike, row.risk_free_rate),
         };
+        // An American one has the better of now and expiry.
+        let least = if exercise == Exercise::European { 0.0 } else { 1.0 };
+        let most = paid * (-rate * row.expiry_years).exp().max(least);
         if price >= most {
             return Err(Status::AboveMaximum);
         }

@@ -30,7 +30,9 @@ pub use batch::{EstimateColumns, SensitivityColumns, price_batch, sensitivities_
 pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolatility, Monitoring, Payoff};
 pub use dividends::{Sensitivities, american_with_dividends, european_with_dividends, sensitivities};
 pub use heston::{HestonEstimate, HestonReport, HestonSettings, report_heston, solve_heston};
-pub use implied::{implied_volatility_batch, implied_volatility_with_dividends};
+pub use implied::{
+    european_implied_volatility_with_dividends, implied_volatility_batch, implied_volatility_with_dividends,
+};
 pub use report::{Report, Stability, report};
 pub use settings::{AmericanMethod, FarBoundary, Scheme, Settings};
 pub use solve::{Estimate, solve};

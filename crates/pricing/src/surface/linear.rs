@@ -8,7 +8,7 @@ pub(super) type Block<const N: usize = 5> = [[f64; N]; N];
 /// A pivot of a matrix scaled to ones on its diagonal that is no more than this is what rounding left of nothing.
 const LEAST_SCALED_PIVOT: f64 = 1e-15;
 
-/// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read); None where a pivot is not above `least_pivot`: with 0, where
+/// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read), with one over its diagonal on the diagonal; None where a pivot is not above `least_pivot`: with 0, where
 /// it is not positive definite.
 fn cholesky<const N: usize>(matrix: &Block<N>, least_pivot: f64) -> Option<Block<N>> {
     let mut factor = [[0.0; N]; N];
@@ -22,9 +22,9 @@ fn cholesky<const N: usize>(matrix: &Block<N>, least_pivot: f64) -> Option<Block
                 if !(sum > least_pivot && sum.is_finite()) {
                     return None;
                 }
-                factor[i][i] = sum.sqrt();
+                factor[i][i] = 1.0 / sum.sqrt();
             } else {
-                factor[i][j] = sum / factor[j][j];
+                factor[i][j] = sum * factor[j][j];
             }
         }
     }
@@ -38,7 +38,7 @@ fn forward<const N: usize>(factor: &Block<N>, v: &[f64; N]) -> [f64; N] {
         for t in 0..i {
             y[i] -= factor[i][t] * y[t];
         }
-        y[i] /= factor[i][i];
+        y[i] *= factor[i][i];
     }
     y
 }
@@ -50,7 +50,7 @@ fn backward<const N: usize>(factor: &Block<N>, v: &[f64; N]) -> [f64; N] {
         for t in i + 1..N {
             y[i] -= factor[t][i] * y[t];
         }
-        y[i] /= factor[i][i];
+        y[i] *= factor[i][i];
     }
     y
 }
@@ -83,27 +83,39 @@ pub(super) fn solve_chain<const N: usize>(
 ) -> Option<Vec<[f64; N]>> {
     let n = diagonal.len();
     let mut factors = Vec::with_capacity(n);
-    // L⁻¹E of each link, kept by columns: row t holds L⁻¹ times column t of E.
+    // L⁻¹E of each link.
     let mut links: Vec<Block<N>> = Vec::with_capacity(n);
     let mut values: Vec<[f64; N]> = Vec::with_capacity(n);
     for i in 0..n {
         let mut block = diagonal[i];
         let mut value = right[i];
         if i > 0 {
-            let link: &Block<N> = &links[i - 1];
-            let before = values[i - 1];
-            for r in 0..N {
-                for c in 0..=r {
-                    block[r][c] -= (0..N).map(|t| link[r][t] * link[c][t]).sum::<f64>();
+            let (link, before) = (&links[i - 1], &values[i - 1]);
+            for t in 0..N {
+                for r in 0..N {
+                    for c in 0..N {
+                        block[r][c] -= link[t][r] * link[t][c];
+                    }
+                    value[r] -= link[t][r] * before[t];
                 }
-                value[r] -= (0..N).map(|t| link[r][t] * before[t]).sum::<f64>();
             }
         }
         let factor = cholesky(&block, 0.0)?;
         values.push(forward(&factor, &value));
         if i + 1 < n {
-            let e = &coupling[i];
-            links.push(std::array::from_fn(|c| forward(&factor, &std::array::from_fn(|r| e[r][c]))));
+            // All columns at once.
+            let mut link = coupling[i];
+            for r in 0..N {
+                for t in 0..r {
+                    for c in 0..N {
+                        link[r][c] -= factor[r][t] * link[t][c];
+                    }
+                }
+                for c in 0..N {
+                    link[r][c] *= factor[r][r];
+                }
+            }
+            links.push(link);
         }
         factors.push(factor);
     }
@@ -111,9 +123,9 @@ pub(super) fn solve_chain<const N: usize>(
     for i in (0..n).rev() {
         let mut value = values[i];
         if i + 1 < n {
-            for (c, link) in links[i].iter().enumerate() {
-                for r in 0..N {
-                    value[r] -= link[r] * solution[i + 1][c];
+            for r in 0..N {
+                for c in 0..N {
+                    value[r] -= links[i][r][c] * solution[i + 1][c];
                 }
             }
         }

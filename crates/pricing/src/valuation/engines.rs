@@ -1,12 +1,16 @@
 //! Rows of one kind, valued by its engine.
 
+use std::convert::Infallible;
+
 use rayon::prelude::*;
 use zomma_base::{ExerciseStyle, Status};
 
-use super::{Kind, Method, Order, Parameter, Results, Settings, Table, models};
+use super::{
+    Accuracy, Kind, Method, Order, Parameter, Results, Settings, Table, by_volatility, contracts, dividends, models,
+};
 use crate::{
     american,
-    black::{self, Greek, GreekColumns, Row},
+    black::{self, Greek, GreekColumns, Row, RowColumns},
     displaced::{self, Underlying},
     finite_difference::{self, Contract},
     fourier,
@@ -14,8 +18,8 @@ use crate::{
 };
 
 /// All quantities of a row, in the order of [`Greek::ALL`]; what its engine does not make is NaN.
-type Quantities = [f64; Greek::ALL.len()];
-const NOTHING: Quantities = [f64::NAN; Greek::ALL.len()];
+pub(super) type Quantities = [f64; Greek::ALL.len()];
+pub(super) const NOTHING: Quantities = [f64::NAN; Greek::ALL.len()];
 
 /// Values rows that are all of one kind, on the CPU.
 pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Settings) -> Results {
@@ -40,9 +44,27 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
                 price.map(price_alone).map_err(|fault| as_given(fault, underlying))
             });
         }
-        Kind::American(underlying) => american_rows(underlying, table, order, settings, &mut results),
+        Kind::American(underlying) => {
+            let engine = |rows: &RowColumns<'_>, accuracy: &_, wanted: American<'_>, status: &mut [Status]| {
+                match wanted {
+                    American::Price(out) => american::price_batch(rows, accuracy, out, status),
+                    American::Greeks(out) => american::greeks_batch(rows, accuracy, out, status),
+                }
+                Ok(())
+            };
+            let never: Result<Results, Infallible> = evaluate_american(underlying, table, order, settings, engine);
+            match never {
+                Ok(all) => results = all,
+            }
+        }
         Kind::FiniteDifference(exercise, underlying) => {
-            let row = |i| finite_difference_row(&row_of(table, i, underlying), exercise, underlying, order);
+            let grid = settings.accuracy.grid();
+            let row = |i| finite_difference_row(&row_of(table, i, underlying), (exercise, underlying), order, &grid);
+            with_errors(order, &mut results, row);
+        }
+        Kind::CashDividends(exercise) => dividends::dividend_rows(exercise, table, order, settings, &mut results),
+        Kind::Contract(engine, underlying) => {
+            let row = |i| contracts::contract_row((engine, underlying), table, i, order, settings);
             with_errors(order, &mut results, row);
         }
         Kind::MonteCarlo(underlying) => {
@@ -53,7 +75,7 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
 }
 
 /// A row on its spot; that of a forward is one whose yield is the rate.
-fn row_of(table: &Table, i: usize, underlying: Underlying) -> Row {
+pub(super) fn row_of(table: &Table, i: usize, underlying: Underlying) -> Row {
     let row = table.columns().row(i);
     match underlying {
         Underlying::Spot => row,
@@ -62,12 +84,12 @@ fn row_of(table: &Table, i: usize, underlying: Underlying) -> Row {
 }
 
 /// The fault of the field that the user gave.
-fn as_given(fault: Status, underlying: Underlying) -> Status {
+pub(super) fn as_given(fault: Status, underlying: Underlying) -> Status {
     if underlying == Underlying::Forward && fault == Status::BadSpot { Status::BadForward } else { fault }
 }
 
 /// Greeks of a forward: rate and yield move together, and there is no phi.
-fn as_of_forward(quantities: &mut Quantities, row: &Row, underlying: Underlying, european: bool) {
+pub(super) fn as_of_forward(quantities: &mut Quantities, row: &Row, underlying: Underlying, european: bool) {
     if underlying == Underlying::Spot {
         return;
     }
@@ -122,27 +144,17 @@ fn displaced_rows(model: displaced::Model, table: &Table, order: Order, results:
 }
 
 fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &mut Results) {
-    let model: Vec<fourier::Model> =
-        (0..table.len()).map(|row| models::by_characteristic_function(table, row)).collect();
-    let columns = fourier::Columns {
-        model: &model,
-        option_type: &table.option_type,
-        spot: &table.spot,
-        strike: &table.strike,
-        expiry_years: &table.expiry_years,
-        risk_free_rate: &table.risk_free_rate,
-        dividend_yield: match underlying {
-            Underlying::Spot => &table.dividend_yield,
-            Underlying::Forward => &table.risk_free_rate,
-        },
-    };
     if order == Order::None {
+        let model = fourier_models(table);
+        let columns = fourier_columns(underlying, table, &model);
         fourier::price_batch(&columns, &mut results.columns[0], &mut results.status);
     } else {
-        let mut all: Vec<Vec<f64>> = vec![vec![f64::NAN; table.len()]; Greek::ALL.len()];
-        let mut out = all.iter_mut();
-        let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
-        fourier::greeks_batch(&columns, out, &mut results.status);
+        let greeks = |table: &Table| fourier_greeks(underlying, table);
+        let (mut all, status) = greeks(table);
+        results.status = status;
+        if order >= Order::Second {
+            by_volatility::add(table, &mut all, greeks);
+        }
         let row = |(i, &status): (usize, &Status)| {
             let mut quantities: Quantities = std::array::from_fn(|greek| all[greek][i]);
             as_of_forward(&mut quantities, &row_of(table, i, underlying), underlying, true);
@@ -154,6 +166,36 @@ fn fourier_rows(underlying: Underlying, table: &Table, order: Order, results: &m
         }
     }
     results.status.iter_mut().for_each(|status| *status = as_given(*status, underlying));
+}
+
+fn fourier_models(table: &Table) -> Vec<fourier::Model> {
+    (0..table.len()).map(|row| models::by_characteristic_function(table, row)).collect()
+}
+
+fn fourier_columns<'a>(underlying: Underlying, table: &'a Table, model: &'a [fourier::Model]) -> fourier::Columns<'a> {
+    fourier::Columns {
+        model,
+        option_type: &table.option_type,
+        spot: &table.spot,
+        strike: &table.strike,
+        expiry_years: &table.expiry_years,
+        risk_free_rate: &table.risk_free_rate,
+        dividend_yield: match underlying {
+            Underlying::Spot => &table.dividend_yield,
+            Underlying::Forward => &table.risk_free_rate,
+        },
+    }
+}
+
+/// What the series makes, by quantity and row, and statuses.
+fn fourier_greeks(underlying: Underlying, table: &Table) -> (Vec<Vec<f64>>, Vec<Status>) {
+    let model = fourier_models(table);
+    let mut all: Vec<Vec<f64>> = vec![vec![f64::NAN; table.len()]; Greek::ALL.len()];
+    let mut status = vec![Status::Ok; table.len()];
+    let mut out = all.iter_mut();
+    let out = [(); Greek::ALL.len()].map(|()| out.next().map(Vec::as_mut_slice).unwrap_or_default());
+    fourier::greeks_batch(&fourier_columns(underlying, table, &model), out, &mut status);
+    (all, status)
 }
 
 fn integral(table: &Table, i: usize, underlying: Underlying, order: Order) -> Result<Quantities, Status> {
@@ -178,23 +220,44 @@ fn integral(table: &Table, i: usize, underlying: Underlying, order: Order) -> Re
 }
 
 /// A row of which only the price is made.
-fn price_alone(price: f64) -> Quantities {
+pub(super) fn price_alone(price: f64) -> Quantities {
     let mut quantities = NOTHING;
     quantities[Greek::Price as usize] = price;
     quantities
 }
 
-fn american_rows(underlying: Underlying, table: &Table, order: Order, settings: &Settings, results: &mut Results) {
+/// What is wanted of a batch of American options.
+#[derive(Debug)]
+pub enum American<'a> {
+    /// As [`american::price_batch`].
+    Price(&'a mut [f64]),
+    /// As [`american::greeks_batch`].
+    Greeks(&'a mut GreekColumns),
+}
+
+/// Values American rows; `engine` values a batch of them by the boundary, on the CPU or on a device. Under [`Method::Auto`] the tree gives
+/// prices where the boundary's method does not go.
+///
+/// # Errors
+/// The engine's.
+pub fn evaluate_american<E>(
+    underlying: Underlying,
+    table: &Table,
+    order: Order,
+    settings: &Settings,
+    engine: impl FnOnce(&RowColumns<'_>, &american::Accuracy, American<'_>, &mut [Status]) -> Result<(), E>,
+) -> Result<Results, E> {
+    let mut results = Results::empty(order, table.len());
     let mut rows = table.columns();
     if underlying == Underlying::Forward {
         rows.dividend_yield = rows.risk_free_rate;
     }
     let accuracy = settings.accuracy.scheme();
     if order == Order::None {
-        american::price_batch(&rows, accuracy, &mut results.columns[0], &mut results.status);
+        engine(&rows, accuracy, American::Price(&mut results.columns[0]), &mut results.status)?;
     } else {
         let mut all = GreekColumns::zeros(table.len());
-        american::greeks_batch(&rows, accuracy, &mut all, &mut results.status);
+        engine(&rows, accuracy, American::Greeks(&mut all), &mut results.status)?;
         let quantities = |i: usize| {
             let mut quantities: Quantities = Greek::ALL.map(|greek| all.column(greek)[i]);
             as_of_forward(&mut quantities, &rows.row(i), underlying, false);
@@ -206,49 +269,52 @@ fn american_rows(underlying: Underlying, table: &Table, order: Order, settings: 
         }
     }
     for (i, status) in results.status.iter_mut().enumerate() {
-        // Whoever names no method gets a price where the boundary's method does not go, by the tree, and no Greeks.
+        // Whoever names neither method nor accuracy gets a price where the boundary's method does not go, by the tree, and no Greeks: a tree
+        // is not as exact as the other accuracies say.
         let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
-        if beyond && settings.method == Method::Auto {
+        if beyond && settings.method == Method::Auto && settings.accuracy == Accuracy::Fast {
             let price = american::price(&rows.row(i));
             *status = price.err().unwrap_or(Status::Ok);
             results.columns[0][i] = price.unwrap_or(f64::NAN);
         }
         *status = as_given(*status, underlying);
     }
+    Ok(results)
 }
 
 fn finite_difference_row(
     row: &Row,
-    exercise: ExerciseStyle,
-    underlying: Underlying,
+    (exercise, underlying): (ExerciseStyle, Underlying),
     order: Order,
+    grid: &finite_difference::Settings,
 ) -> Result<(Quantities, f64), Status> {
     let contract = match exercise {
         ExerciseStyle::European => Contract::european(*row),
         ExerciseStyle::American => Contract::american(*row, &[]),
     };
-    let settings = finite_difference::Settings::default();
-    let mut quantities = NOTHING;
-    let mut set = |greek: Greek, x: f64| quantities[greek as usize] = x;
-    let estimate = if order == Order::None {
-        finite_difference::solve(&contract, &settings).map_err(|fault| as_given(fault, underlying))?
-    } else {
-        let all =
-            finite_difference::sensitivities(&contract, &settings).map_err(|fault| as_given(fault, underlying))?;
-        set(Greek::Vega, all.vega);
-        set(Greek::Rho, all.rho);
-        set(Greek::Phi, all.phi);
-        all.estimate
-    };
-    set(Greek::Price, estimate.value);
-    set(Greek::Delta, estimate.delta);
-    set(Greek::Gamma, estimate.gamma);
-    set(Greek::Theta, estimate.theta);
-    if estimate.value != 0.0 {
-        set(Greek::Lambda, row.spot * estimate.delta / estimate.value);
-    }
+    let found = dividends::one(&contract, order, grid).map_err(|fault| as_given(fault, underlying))?;
+    let mut quantities = dividends::quantities(&found, row, order);
     as_of_forward(&mut quantities, row, underlying, false);
-    Ok((quantities, estimate.error))
+    Ok((quantities, found.estimate.error))
+}
+
+/// The market of a row, as a simulation takes it.
+pub(super) fn market_of(row: &Row) -> Market {
+    Market {
+        spot: row.spot,
+        expiry_years: row.expiry_years,
+        risk_free_rate: row.risk_free_rate,
+        dividend_yield: row.dividend_yield,
+    }
+}
+
+/// Steps that a model needs to expiry.
+pub(super) fn steps_of(model: &monte_carlo::Model<'_>, expiry_years: f64, settings: &Settings) -> usize {
+    let in_steps = matches!(model, monte_carlo::Model::Heston(_) | monte_carlo::Model::Bates { .. });
+    let most = monte_carlo::MOST_STEPS as f64;
+    let steps = if in_steps { (settings.steps_per_year * expiry_years).ceil().clamp(1.0, most) } else { 1.0 };
+    // A clamped NaN is NaN, which becomes no step: the market's own fault is then the one that is named.
+    (steps as usize).max(1)
 }
 
 fn simulated_row(
@@ -259,16 +325,9 @@ fn simulated_row(
 ) -> Result<(Quantities, f64), Status> {
     let row = row_of(table, i, underlying);
     let model = models::simulated(table, i)?;
-    let market = Market {
-        spot: row.spot,
-        expiry_years: row.expiry_years,
-        risk_free_rate: row.risk_free_rate,
-        dividend_yield: row.dividend_yield,
-    };
-    let in_steps = matches!(model, monte_carlo::Model::Heston(_) | monte_carlo::Model::Bates { .. });
-    let steps = if in_steps { (settings.steps_per_year * row.expiry_years).ceil().clamp(1.0, 16_384.0) } else { 1.0 };
-    // A clamped NaN is NaN, which becomes no step: the market's own fault is then the one that is named.
-    let plan = Plan::new(settings.seed, settings.paths, (steps as usize).max(1)).sampled(settings.sampling);
+    let market = market_of(&row);
+    let plan = Plan::new(settings.seed, settings.paths, steps_of(&model, row.expiry_years, settings))
+        .sampled(settings.sampling);
     let payoff = Payoff::European { option_type: row.option_type, strike: row.strike };
     let estimate = monte_carlo::price(&market, &model, &payoff, &plan).map_err(|error| match error {
         MonteCarloError::Field(fault) => as_given(fault, underlying),

@@ -11,8 +11,8 @@ use crate::black::Greek;
 pub struct Results {
     /// By quantity, then row.
     pub columns: Vec<Vec<f64>>,
-    /// How far off the price may be, by row, under a method that states it ([`Method::error_column`](super::Method::error_column));
-    /// else empty.
+    /// How far off the price may be, by row, where an engine states it ([`Kind::states_error`]), NaN in the rows of others; empty where no
+    /// row's does.
     pub error: Vec<f64>,
     /// What became of each row.
     pub status: Vec<Status>,
@@ -84,7 +84,7 @@ pub fn evaluate_with<E>(
     }
     let mut results = Results::empty(order, rows);
     results.status = status;
-    if settings.method.error_column().is_some() {
+    if settings.method.error_column().is_some() || kinds.iter().any(|(kind, _)| kind.states_error()) {
         results.error = vec![f64::NAN; rows];
     }
     for (kind, picked) in kinds {

@@ -8,7 +8,8 @@ use crate::{
     monte_carlo,
 };
 
-fn heston(table: &Table, row: usize) -> Heston {
+/// The parameters of Heston's model.
+pub(super) fn heston(table: &Table, row: usize) -> Heston {
     let get = |parameter| table.parameter(parameter, row);
     Heston {
         v0: get(Parameter::V0),

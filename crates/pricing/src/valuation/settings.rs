@@ -1,6 +1,10 @@
 //! How rows are valued.
 
-use crate::{american, monte_carlo::Sampling};
+use crate::{
+    american,
+    finite_difference::{self, HestonSettings},
+    monte_carlo::Sampling,
+};
 
 /// How rows are valued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,7 +12,8 @@ pub enum Method {
     /// The best that there is for the row's model and style.
     #[default]
     Auto,
-    /// A formula: European options under bsm, black76, bachelier and displaced.
+    /// A formula: European options under bsm, black76, bachelier and displaced; barriers, digitals, geometric Asians and lookbacks under bsm
+    /// and black76.
     ClosedForm,
     /// The Fourier series of the characteristic function: heston, bates, merton, kou, variance_gamma.
     Series,
@@ -18,9 +23,9 @@ pub enum Method {
     Collocation,
     /// A Leisen–Reimer tree: the same, prices alone.
     Tree,
-    /// Finite differences: any style under bsm and black76.
+    /// Finite differences: any style under bsm, black76 and heston, with cash dividends, barriers and digital payoffs.
     FiniteDifference,
-    /// Simulation: European options under bsm, black76, heston, bates and merton.
+    /// Simulation: European options, barriers, digitals, Asians and lookbacks under bsm, black76, heston, bates and merton.
     MonteCarlo,
 }
 
@@ -61,7 +66,7 @@ impl Method {
     }
 }
 
-/// How exact American prices are; each also sets the steps of the tree.
+/// How exact American prices are; each also sets the steps of the tree and of the grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accuracy {
     /// 1e-8 of strike and better.
@@ -92,6 +97,36 @@ impl Accuracy {
             Self::Fast => american::Accuracy::fast(),
             Self::Accurate => american::Accuracy::accurate(),
             Self::HighPrecision => american::Accuracy::high_precision(),
+        }
+    }
+
+    /// The grid in spot and time: twice the cells and steps from one accuracy to the next, and a quarter of the error.
+    pub(super) fn grid(self) -> finite_difference::Settings {
+        let plain = finite_difference::Settings::default();
+        let finer = self.finer();
+        finite_difference::Settings {
+            space_steps: plain.space_steps * finer,
+            time_steps: plain.time_steps * finer,
+            ..plain
+        }
+    }
+
+    /// The same with a variance.
+    pub(super) fn heston_grid(self) -> HestonSettings {
+        let (plain, finer) = (HestonSettings::default(), self.finer());
+        HestonSettings {
+            space_steps: plain.space_steps * finer,
+            variance_steps: plain.variance_steps * finer,
+            time_steps: plain.time_steps * finer,
+            ..plain
+        }
+    }
+
+    fn finer(self) -> usize {
+        match self {
+            Self::Fast => 1,
+            Self::Accurate => 2,
+            Self::HighPrecision => 4,
         }
     }
 

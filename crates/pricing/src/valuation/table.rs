@@ -1,8 +1,10 @@
 //! The rows of a batch, in columns of their own.
 
+use std::sync::Arc;
+
 use zomma_base::{ExerciseStyle, OptionType, Status};
 
-use super::{ModelName, Parameter};
+use super::{ModelName, Parameter, Terms};
 use crate::black::RowColumns;
 
 /// Options of any model and style, as columns of one length. A row whose status is not `Ok` has placeholders and is not valued.
@@ -30,6 +32,8 @@ pub struct Table {
     pub volatility: Vec<f64>,
     /// By [`Parameter`]; a column that no row reads may be empty.
     pub parameters: [Vec<f64>; Parameter::ALL.len()],
+    /// What a contract says beyond these; empty where no row has any.
+    pub terms: Vec<Option<Arc<Terms>>>,
     /// What was wrong with a row before it was valued.
     pub status: Vec<Status>,
 }
@@ -48,6 +52,11 @@ impl Table {
     /// A parameter of a row; NaN where there is no such column.
     pub fn parameter(&self, parameter: Parameter, row: usize) -> f64 {
         self.parameters[parameter as usize].get(row).copied().unwrap_or(f64::NAN)
+    }
+
+    /// What the contract of a row says beyond option type, strike and style.
+    pub fn terms_of(&self, row: usize) -> Option<&Terms> {
+        self.terms.get(row).and_then(Option::as_deref)
     }
 
     /// The columns that every model reads.
@@ -77,6 +86,11 @@ impl Table {
         self.dividend_yield.append(&mut rows.dividend_yield);
         self.volatility.append(&mut rows.volatility);
         self.status.append(&mut rows.status);
+        if !(self.terms.is_empty() && rows.terms.is_empty()) {
+            self.terms.resize(before, None);
+            self.terms.append(&mut rows.terms);
+            self.terms.resize(after, None);
+        }
         for (column, more) in self.parameters.iter_mut().zip(&mut rows.parameters) {
             if !(column.is_empty() && more.is_empty()) {
                 column.resize(before, f64::NAN);
@@ -104,6 +118,10 @@ impl Table {
                 .parameters
                 .each_ref()
                 .map(|column| if column.is_empty() { Vec::new() } else { of(column) }),
+            terms: match self.terms.as_slice() {
+                [] => Vec::new(),
+                terms => rows.iter().map(|&row| terms[row].clone()).collect(),
+            },
             status: rows.iter().map(|&row| self.status[row]).collect(),
         }
     }

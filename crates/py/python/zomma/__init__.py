@@ -8,12 +8,28 @@
 array([0.1896, 0.1866, 0.1864])
 
 The modules are `zomma.black_scholes`, `zomma.american`, `zomma.heston`, `zomma.bates`, `zomma.merton`, `zomma.kou`,
-`zomma.variance_gamma` and `zomma.monte_carlo` (pricing), `zomma.surface` (volatility surfaces), and `zomma.gpu` (devices). `zomma.price`, `zomma.greeks` and
-`zomma.implied_volatility` take whole tables: pandas, Polars, PyArrow. `zomma.Array` and `zomma.from_dlpack` exchange
+`zomma.variance_gamma`, `zomma.bachelier`, `zomma.displaced`, `zomma.exotic` (barriers, digitals, Asians, lookbacks), `zomma.finite_difference`
+(cash dividends) and `zomma.monte_carlo` (pricing), `zomma.surface` (volatility surfaces), and `zomma.gpu` (devices). `zomma.price`,
+`zomma.greeks` and `zomma.implied_volatility` take whole tables, mixed by row: pandas, Polars, PyArrow. `zomma.Array` and `zomma.from_dlpack` exchange
 float64 memory with other frameworks without a copy.
 """
 
-from zomma import american, bates, black_scholes, gpu, heston, kou, merton, monte_carlo, surface, variance_gamma
+from zomma import (
+    american,
+    bachelier,
+    bates,
+    black_scholes,
+    displaced,
+    exotic,
+    finite_difference,
+    gpu,
+    heston,
+    kou,
+    merton,
+    monte_carlo,
+    surface,
+    variance_gamma,
+)
 from zomma._errors import DeviceError, MissingFramework, RowError
 from zomma._status import Status
 from zomma._tables import greeks, implied_volatility, price
@@ -28,8 +44,12 @@ __all__ = [
     "Table",
     "__version__",
     "american",
+    "bachelier",
     "bates",
     "black_scholes",
+    "displaced",
+    "exotic",
+    "finite_difference",
     "from_dlpack",
     "gpu",
     "greeks",

@@ -116,6 +116,22 @@ class Status(IntEnum):
     """The surface has arbitrage there: local volatility, or the density, is none."""
     TOO_FEW_QUOTES = 54
     """Fewer quotes at different strikes than a shape has parameters."""
+    BAD_PAYOFF = 55
+    """The payoff is not among those known, or its model or the verb does not know it."""
+    BAD_BARRIER_TYPE = 56
+    """The kind of barrier is not among those known, or its payoff has no barrier."""
+    BAD_OBSERVATION_DATES = 57
+    """The observation dates are no whole number above zero, or absent where the payoff needs them."""
+    BAD_EXERCISE_TIMES = 58
+    """The exercise times of a Bermudan option are absent, cannot be read, or are not between now and expiry."""
+    BAD_EXTREME = 59
+    """The extreme so far of a lookback is not a finite number above zero, or is given where it cannot be used."""
+    BAD_CASH = 60
+    """The amount of a cash-or-nothing option is not finite or below zero."""
+    DIVIDEND_AFTER_EXPIRY = 61
+    """A cash dividend of the row's own falls at or after its expiry."""
+    DIVIDEND_ABOVE_SPOT = 62
+    """The cash dividends before expiry are worth the spot or more."""
 
     def __str__(self) -> str:
         return self.name.lower()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zomma import american, bates, black_scholes, heston, kou, merton, variance_gamma
+from zomma import black_scholes
+from zomma._arguments import Accuracy, Method
 from zomma._errors import RowError
 from zomma._status import Status
+from zomma._valuation import GREEKS, NUMBERS, PARAMETERS, TEXTS, WORDS, evaluate, text_of
 from zomma._zomma import Table, rule
 
 _Numbers: TypeAlias = NDArray[np.float64]
@@ -20,49 +21,9 @@ _Results: TypeAlias = dict[str, _Numbers]
 
 # What Table.words gives for an empty cell, and for another word.
 _ABSENT, _UNKNOWN = 255, 254
-
-_EXERCISE_STYLES = ("european", "american")
-
-
-_GREEKS = (
-    *("price", "delta", "gamma", "vega", "theta", "rho", "phi", "vanna", "charm", "vomma", "veta", "vera", "speed", "zomma", "color"),
-    *("ultima", "dual_delta", "dual_gamma", "lambda"),
-)
-_OF_FOURIER = tuple(name for name in _GREEKS if name not in ("vomma", "veta", "ultima"))
-
-
-@dataclass(frozen=True)
-class _Method:
-    """How rows of one model and exercise style are valued."""
-
-    module: Any
-    parameters: tuple[str, ...] = ("volatility",)
-    """Columns of the model, beside those of every option."""
-    greeks: tuple[str, ...] = _GREEKS
-    underlying: str = "spot"
-    has_yield: bool = True
-    fixed: dict[str, str] = field(default_factory=dict)
-
-
-_VARIANCE = ("v0", "kappa", "theta_v", "sigma_v", "rho_v")
-_JUMPS = ("jump_intensity", "jump_mean", "jump_std")
-# By model and exercise style. The first model is that of a row which names none, the second that of one with a forward and no spot.
-_METHODS: dict[tuple[str, str], _Method] = {
-    ("bsm", "european"): _Method(black_scholes),
-    ("black76", "european"): _Method(black_scholes, underlying="forward", has_yield=False, fixed={"model": "black76"}),
-    ("bsm", "american"): _Method(american),
-    ("heston", "european"): _Method(heston, _VARIANCE, _OF_FOURIER),
-    ("bates", "european"): _Method(bates, (*_VARIANCE, *_JUMPS), _OF_FOURIER),
-    ("merton", "european"): _Method(merton, ("volatility", *_JUMPS), _OF_FOURIER),
-    ("kou", "european"): _Method(
-        kou, ("volatility", "jump_intensity", "jump_up_probability", "jump_up_rate", "jump_down_rate"), _OF_FOURIER
-    ),
-    ("variance_gamma", "european"): _Method(variance_gamma, ("volatility", "vg_theta", "vg_nu"), _OF_FOURIER),
-}
-_MODELS = tuple(dict.fromkeys(model for model, _ in _METHODS))
-_WORDS = ("option_type", "model", "exercise_style")
-_NUMBERS = ("spot", "forward", "strike", "expiry_years", "risk_free_rate", "dividend_yield", "price")
-_FIELDS = frozenset((*_WORDS, *_NUMBERS, *(name for method in _METHODS.values() for name in method.parameters)))
+_FIELDS = frozenset((*WORDS, *NUMBERS, *TEXTS))
+# Columns of contracts that engines with an error of their own may value.
+_OF_TERMS = ("payoff", "barrier_type", "exercise_times", "dividends")
 
 
 class _Columns:
@@ -72,6 +33,7 @@ class _Columns:
         unknown = next((name for name in given if name not in _FIELDS), None)
         if unknown is not None:
             raise TypeError(f"{unknown}: no such column is read: allowed are {', '.join(sorted(_FIELDS))}")
+        self.frame = table
         self.table = Table(table)
         self.rows = len(self.table)
         self.given = given
@@ -79,23 +41,37 @@ class _Columns:
     def has(self, name: str) -> bool:
         return name in self.given or name in self.table.names
 
-    def numbers(self, name: str) -> Any:
+    def numbers(self, name: str) -> _Numbers:
+        column = np.asarray(self.given[name] if name in self.given else self.table.numbers(name), dtype=np.float64)
+        if column.ndim > 1 or column.ndim == 1 and len(column) != self.rows:
+            raise ValueError(f"{name}: of shape {column.shape}: a number or {self.rows} of them are allowed")
+        return np.broadcast_to(column, (self.rows,))
+
+    def given_or_read(self, name: str) -> Any:
+        """A number for all rows, or the table's own memory."""
         return self.given[name] if name in self.given else self.table.numbers(name)
 
-    def present(self, name: str) -> NDArray[np.bool_]:
-        """Where a column has a number."""
-        if not self.has(name):
-            return np.zeros(self.rows, dtype=bool)
-        return np.broadcast_to(~np.isnan(np.asarray(self.numbers(name), dtype=np.float64)), (self.rows,))
+    def yields(self) -> _Numbers:
+        """The dividend yield, 0 where a cell is absent. A NaN is a number that is none, also in pandas's float columns, which know no other
+        hole: a yield that got lost is not one of 0."""
+        column = self.numbers("dividend_yield")
+        if "dividend_yield" in self.given or _is_float_of_pandas(self.frame, "dividend_yield"):
+            return column
+        absent = self.table.absent("dividend_yield")
+        return np.where(absent, 0.0, column) if absent.any() else column
 
     def words(self, name: str, words: Sequence[str]) -> NDArray[np.uint8]:
-        """The place of every row's word among `words`; all absent where there is no such column."""
+        """The place of every row's word among `words`."""
         if name not in self.given:
-            absent = np.full(self.rows, _ABSENT, dtype=np.uint8)
-            return self.table.words(name, list(words)) if name in self.table.names else absent
+            return self.table.words(name, list(words))
         if self.given[name] not in words:
             raise ValueError(f"{name}: {self.given[name]!r}: allowed are {', '.join(map(repr, words))}")
         return np.full(self.rows, words.index(self.given[name]), dtype=np.uint8)
+
+    def texts(self, name: str) -> list[str | None]:
+        if name in self.given:
+            return [text_of(name, self.given[name])] * self.rows
+        return self.table.texts(name)
 
     def require(self, names: Iterable[str]) -> None:
         missing = [name for name in names if not self.has(name)]
@@ -103,78 +79,92 @@ class _Columns:
             raise ValueError(f"missing column {', '.join(missing)}; found [{', '.join(self.table.names)}]")
 
 
-def _methods(columns: _Columns) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Model and exercise style of every row, and the status of rows whose words are not known."""
-    model = columns.words("model", _MODELS)
-    style = columns.words("exercise_style", _EXERCISE_STYLES)
-    status = np.zeros(columns.rows, dtype=np.uint8)
-    unnamed = model == _ABSENT
-    if unnamed.any():
-        if columns.has("forward"):
-            model = np.where(unnamed & columns.present("forward") & ~columns.present("spot"), 1, model).astype(np.uint8)
-        model[model == _ABSENT] = 0
-    style = np.where(style == _ABSENT, 0, style).astype(np.uint8)
-    status[style == _UNKNOWN] = Status.BAD_EXERCISE_STYLE
-    status[model == _UNKNOWN] = Status.BAD_MODEL
-    return model, style, status
+def _is_float_of_pandas(frame: Any, name: str) -> bool:
+    if type(frame).__module__.partition(".")[0] != "pandas" or name not in frame.columns:
+        return False
+    return isinstance(frame[name].dtype, np.dtype) and frame[name].dtype.kind == "f"
 
 
-def _option_types(columns: _Columns) -> NDArray[np.bytes_]:
+def _formula(
+    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None
+) -> tuple[_Results, NDArray[np.uint8]] | None:
+    """A table that is European, of one of Black's formulae throughout and without terms of its own, read where it lies; else None."""
+    if any(columns.has(name) for name in (*_OF_TERMS, "barrier", "barrier_upper")):
+        return None
+    if columns.has("exercise_style"):
+        style = columns.words("exercise_style", WORDS["exercise_style"])
+        if not ((style == 0) | (style == _ABSENT)).all():
+            return None
+    if model is None:
+        # Rows that name no model stand on a forward where there is no spot.
+        kind = "black76" if columns.has("forward") and not columns.has("spot") else None if columns.has("forward") else "bsm"
+    else:
+        kind = next((name for place, name in enumerate(WORDS["model"]) if (model == place).all()), None)
+    if kind not in ("bsm", "black76"):
+        return None
     letters = np.full(256, b"?", dtype="S1")
     letters[[0, 1, 2, 3]] = [b"c", b"p", b"c", b"p"]
-    columns.require(["option_type"])
-    return letters[columns.words("option_type", ("call", "put", "c", "p"))]
+    arguments: dict[str, Any] = {
+        "option_type": letters[columns.words("option_type", WORDS["option_type"])],
+        "spot": columns.given_or_read("spot" if kind == "bsm" else "forward"),
+        "model": kind,
+        "on_error": "status",
+    }
+    given = "price" if verb == "implied_volatility" else "volatility"
+    arguments |= {name: columns.given_or_read(name) for name in ("strike", "expiry_years", "risk_free_rate", given)}
+    if kind == "bsm" and columns.has("dividend_yield"):
+        arguments["dividend_yield"] = columns.yields()
+    results: _Results
+    if verb == "implied_volatility":
+        column, status = black_scholes.implied_volatility(**arguments)
+        results = {"implied_volatility": column}
+    elif list(names) == ["price"]:
+        column, status = black_scholes.price(**arguments)
+        results = {"price": column}
+    else:
+        made = [name for name in names if (kind, name) != ("black76", "phi")]
+        found, status = black_scholes.greeks(**arguments, names=made, units=units)
+        results = {name: found[name] if name in found else np.full(columns.rows, np.nan) for name in names}
+    if kind == "black76":
+        status[status == Status.BAD_SPOT] = Status.BAD_FORWARD
+    return results, status
 
 
 def _value(
-    columns: _Columns,
-    verb: str,
-    call: Callable[[_Method, dict[str, Any]], tuple[_Results, NDArray[np.uint8]]],
-    names: Sequence[str],
+    columns: _Columns, verb: str, names: Sequence[str], units: str, settings: dict[str, Any]
 ) -> tuple[_Results, NDArray[np.uint8]]:
-    """Every row by its method: `call` values rows of one."""
-    model, style, status = _methods(columns)
-    option_type = _option_types(columns)
-    kinds = model.astype(np.uint16) * 256 + style
-    first = kinds[0] if columns.rows else np.uint16(0)
-    present = [first] if (kinds == first).all() else np.unique(kinds)
-    whole = len(present) == 1
-    results: _Results = {name: np.full(0 if whole else columns.rows, np.nan) for name in names}
-    for kind in present:
-        model_place, style_place = int(kind) // 256, int(kind) % 256
-        if _UNKNOWN in (model_place, style_place):
-            continue
-        at = slice(None) if whole else np.flatnonzero(kinds == kind)
-        method = _METHODS.get((_MODELS[model_place], _EXERCISE_STYLES[style_place]))
-        if method is None or not hasattr(method.module, verb):
-            status[at] = Status.BAD_EXERCISE_STYLE if style_place else Status.BAD_MODEL
-            continue
-        parameters = ("price",) if verb == "implied_volatility" else method.parameters
-        needed = (method.underlying, "strike", "expiry_years", "risk_free_rate", *parameters)
-        columns.require(needed)
-
-        def rows(name: str, at: Any = at) -> Any:
-            column = columns.numbers(name)
-            return column if whole or np.ndim(column) == 0 else np.asarray(column)[at]
-
-        arguments = {name: rows(name) for name in needed}
-        arguments["spot"] = arguments.pop(method.underlying)
-        if method.has_yield and columns.has("dividend_yield"):
-            dividend_yield = rows("dividend_yield")
-            absent = np.isnan(dividend_yield)
-            arguments["dividend_yield"] = np.where(absent, 0.0, dividend_yield) if np.any(absent) else dividend_yield
-        values, codes = call(method, {"option_type": option_type[at], "on_error": "status"} | arguments | method.fixed)
-        if method.underlying == "forward":
-            codes[codes == Status.BAD_SPOT] = Status.BAD_FORWARD
-        status[at] = codes
-        for name, column in values.items():
-            if whole:
-                results[name] = column
-            else:
-                results[name][at] = column
-    for name in names:
-        if len(results[name]) != columns.rows:
-            results[name] = np.full(columns.rows, np.nan)
+    """Every row by its model, style and contract; what a row's engine states of its error is a column too where rows may have one."""
+    columns.require(("option_type",))
+    model = columns.words("model", WORDS["model"]) if columns.has("model") else None
+    named = {"bsm"} if model is None else {WORDS["model"][place] for place in np.unique(model) if place < _UNKNOWN}
+    if model is not None and (model == _ABSENT).any():
+        named.add("bsm")
+    # A row that names no model stands on its forward where it has no spot.
+    underlying = "forward" if named == {"black76"} else "spot"
+    needed = ["price"] if verb == "implied_volatility" else [name for model in sorted(named) for name in PARAMETERS[model]]
+    needs_underlying = named == {"black76"} or not columns.has("forward")
+    columns.require(((underlying,) if needs_underlying else ()) + ("strike", "expiry_years", "risk_free_rate", *dict.fromkeys(needed)))
+    # What is wrong with the settings is wrong whatever the rows are.
+    evaluate(verb, 0, ({}, {}, {}), settings, [], units)
+    if settings.get("method", "auto") in ("auto", "closed_form") and (found := _formula(columns, verb, names, units, model)):
+        return found
+    words = {name: columns.words(name, known) for name, known in WORDS.items() if name != "model" and columns.has(name)}
+    if model is not None:
+        words["model"] = model
+    unread = "volatility" if verb == "implied_volatility" else "price"
+    numbers = {
+        name: columns.yields() if name == "dividend_yield" else columns.numbers(name)
+        for name in NUMBERS
+        if name != unread and columns.has(name)
+    }
+    texts = {name: columns.texts(name) for name in TEXTS if columns.has(name)}
+    results, error, status = evaluate(verb, columns.rows, (words, numbers, texts), settings, names, units)
+    method = settings.get("method", "auto")
+    stated = {"finite_difference": "error_estimate", "monte_carlo": "standard_error"}.get(method)
+    if method == "auto" and any(columns.has(name) for name in _OF_TERMS):
+        stated = "error_estimate"
+    if verb != "implied_volatility" and stated is not None:
+        results[stated] = error
     return results, status
 
 
@@ -189,7 +179,7 @@ def _refuse(status: NDArray[np.uint8], columns: _Columns, on_error: str) -> None
     code = Status(int(status[row]))
     argument, words = rule(code)
     value = None
-    if argument is not None and columns.has(argument) and argument not in _WORDS:
+    if argument in NUMBERS and columns.has(argument):
         value = float(np.broadcast_to(columns.numbers(argument), (columns.rows,))[row])
     what = words if argument is None else f"{argument}: {words}" if value is None else f"{argument} is {value}: {words}"
     rest = f"{len(faulty)} of {columns.rows} rows have no answer: on_error='status' keeps the others"
@@ -219,28 +209,51 @@ def _source(table: Any) -> Any:
     return table[[name for name in table.columns if name in _FIELDS]]
 
 
-def price(table: Any, *, on_error: Literal["status", "raise"] = "status", **columns: Any) -> Any:
+def _settings(method: str, accuracy: str, simulation: dict[str, Any]) -> dict[str, Any]:
+    return {"method": method, "accuracy": accuracy} | {name: value for name, value in simulation.items() if value is not None}
+
+
+def price(
+    table: Any,
+    *,
+    method: Method = "auto",
+    accuracy: Accuracy = "fast",
+    paths: int | None = None,
+    seed: int | None = None,
+    steps_per_year: float | None = None,
+    on_error: Literal["status", "raise"] = "status",
+    **columns: Any,
+) -> Any:
     """The table with columns `price` and `status` behind it.
 
     `table` is whatever has the Arrow C stream interface: a pandas (2.2 or later) or Polars frame, a PyArrow table, a DuckDB relation.
     The answer is of the same kind, with every row in its order; a frame of another kind gives a zomma.Table.
 
-    ==================  ==================================================================================================
-    `option_type`       'call' or 'put', 'c' or 'p'
-    `spot`              price of the underlying; or `forward`, its forward to expiry
-    `strike`            in the currency of the underlying
-    `expiry_years`      years to the expiry instant, ACT/365F
-    `risk_free_rate`    continuously compounded, per year, as a decimal
-    `dividend_yield`    continuously compounded, per year; 0 where absent
-    `volatility`        per square root of a year, as a decimal
-    `model`             'bsm', 'black76', 'heston', 'bates', 'merton', 'kou' or 'variance_gamma', with their parameters as columns;
-                        where absent, 'black76' if there is a forward and no spot, else 'bsm'
-    `exercise_style`    'european', also where absent; 'american' under 'bsm' (by `zomma.american`)
-    ==================  ==================================================================================================
+    =====================  ===============================================================================================
+    `option_type`          'call' or 'put', 'c' or 'p'
+    `spot`                 price of the underlying; or `forward`, its forward to expiry
+    `strike`               in the currency of the underlying
+    `expiry_years`         years to the expiry instant, ACT/365F
+    `risk_free_rate`       continuously compounded, per year, as a decimal
+    `dividend_yield`       continuously compounded, per year; 0 where there is no column or no cell. A NaN is 'bad_yield'
+    `volatility`           per square root of a year, as a decimal; in currency under 'bachelier'
+    `model`                'bsm', 'black76', 'bachelier', 'displaced', 'heston', 'bates', 'merton', 'kou' or 'variance_gamma', with their
+                           parameters as columns; where absent, 'black76' if there is a forward and no spot, else 'bsm'
+    `exercise_style`       'european', also where absent; 'american', or 'bermudan' with `exercise_times` ('0.25;0.5')
+    `dividends`            cash dividends before expiry, '0.25:1.2;0.5:1.2' (years from now, currency a share); as a keyword also
+                           [(0.25, 1.2), (0.5, 1.2)]
+    `barrier_type`         'down_and_out', 'down_and_in', 'up_and_out', 'up_and_in', 'double_out' or 'double_in', with `barrier`,
+                           `barrier_upper` and `rebate`
+    `payoff`               'vanilla', 'cash_or_nothing' (with `cash_amount`), 'asset_or_nothing', 'geometric_asian', 'arithmetic_asian',
+                           'fixed_lookback' or 'floating_lookback' (with `extreme`)
+    `observation_dates`    how many, equally spaced and the last at expiry: of a barrier, average or extreme; always where absent
+    =====================  ===============================================================================================
 
-    A column may be given as a keyword, for all rows: price(table, risk_free_rate=0.03); it wins over the table's. float64 columns
-    without absent cells are read where they lie. A row without an answer has an absent price and its reason in `status`;
-    on_error='raise' is a RowError for the first of them.
+    A column may be given as a keyword, for all rows: price(table, risk_free_rate=0.03); it wins over the table's. A row without an answer
+    has an absent price and its reason in `status`; on_error='raise' is a RowError for the first of them.
+
+    `method`, `accuracy`, `paths`, `seed` and `steps_per_year` are those of the command line (docs/valuation.md). Where grid or simulation
+    may value rows, a column `error_estimate` (`standard_error` with method='monte_carlo') says how far off they may be.
 
     >>> import zomma, polars
     >>> table = polars.DataFrame({"option_type": ["call", "put"], "strike": [105.0, -1.0]})
@@ -249,12 +262,8 @@ def price(table: Any, *, on_error: Literal["status", "raise"] = "status", **colu
     ([4.581680167540003, None], ['ok', 'bad_strike'])
     """
     read = _Columns(_source(table), columns)
-
-    def call(method: _Method, arguments: dict[str, Any]) -> tuple[_Results, NDArray[np.uint8]]:
-        values, status = method.module.price(**arguments)
-        return {"price": values}, status
-
-    results, status = _value(read, "price", call, ["price"])
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    results, status = _value(read, "greeks", ["price"], "raw", settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
 
@@ -264,28 +273,28 @@ def greeks(
     *,
     names: Sequence[str] | None = None,
     units: Literal["raw", "trader"] = "raw",
+    method: Method = "auto",
+    accuracy: Accuracy = "fast",
+    paths: int | None = None,
+    seed: int | None = None,
+    steps_per_year: float | None = None,
     on_error: Literal["status", "raise"] = "status",
     **columns: Any,
 ) -> Any:
     """The table with `price`, the Greeks and `status` behind it; names=['delta', 'vega'] for those alone.
 
-    The columns are those of `zomma.price`, the Greeks and their units those of `zomma.black_scholes.greeks`. A Greek that a row's
-    model does not have is absent.
+    The columns and methods are those of `zomma.price`, the Greeks and their units those of `zomma.black_scholes.greeks`. A Greek that a
+    row's engine does not make is absent.
     """
     if names is not None and isinstance(names, str):
         raise TypeError(f"names: {names!r}: a list of names is allowed")
-    wanted = list(_GREEKS if names is None else names)
-    unknown = next((name for name in wanted if name not in _GREEKS), None)
+    wanted = list(GREEKS if names is None else names)
+    unknown = next((name for name in wanted if name not in GREEKS), None)
     if unknown is not None:
-        raise ValueError(f"names: {unknown!r}: allowed are {', '.join(_GREEKS)}")
+        raise ValueError(f"names: {unknown!r}: allowed are {', '.join(GREEKS)}")
     read = _Columns(_source(table), columns)
-
-    def call(method: _Method, arguments: dict[str, Any]) -> tuple[_Results, NDArray[np.uint8]]:
-        made = [name for name in wanted if name in method.greeks]
-        answer: tuple[_Results, NDArray[np.uint8]] = method.module.greeks(**arguments, units=units, names=made)
-        return answer
-
-    results, status = _value(read, "greeks", call, wanted)
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    results, status = _value(read, "greeks", wanted, units, settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
 
@@ -293,15 +302,9 @@ def greeks(
 def implied_volatility(table: Any, *, on_error: Literal["status", "raise"] = "status", **columns: Any) -> Any:
     """The table with columns `implied_volatility` and `status` behind it, from its column `price`.
 
-    The other columns are those of `zomma.price`.
+    The other columns are those of `zomma.price`; European and American rows under 'bsm' and 'black76', with cash dividends too.
     """
     read = _Columns(_source(table), columns)
-
-    def call(method: _Method, arguments: dict[str, Any]) -> tuple[_Results, NDArray[np.uint8]]:
-        values, status = method.module.implied_volatility(**arguments)
-        return {"implied_volatility": values}, status
-
-    results, status = _value(read, "implied_volatility", call, ["implied_volatility"])
+    results, status = _value(read, "implied_volatility", [], "raw", {})
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
-

@@ -79,15 +79,34 @@ impl Aggregate {
 ///
 /// Where the store fails. A day whose files cannot be read is in the report, and the others are aggregated.
 pub async fn downsample(place: &Place, rules: &Rules, now_ns: i64) -> Result<Vec<RuleReport>> {
+    run_all(place, rules, now_ns, false).await
+}
+
+/// What [`downsample`] would do: everything is read and folded, and nothing is written. A rule that reads the bars of another sees those that are
+/// there, not those that the other would make first.
+///
+/// # Errors
+///
+/// As [`downsample`].
+pub async fn downsample_dry_run(place: &Place, rules: &Rules, now_ns: i64) -> Result<Vec<RuleReport>> {
+    run_all(place, rules, now_ns, true).await
+}
+
+async fn run_all(place: &Place, rules: &Rules, now_ns: i64, dry_run: bool) -> Result<Vec<RuleReport>> {
     let mut reports = Vec::with_capacity(rules.aggregates.len());
     for rule in &rules.aggregates {
         let kept_ns = rules.retention_ns.get(&rule.from).copied();
-        reports.push(run(place, rule, kept_ns, now_ns).await?);
+        reports.push(run(place, rule, kept_ns, (now_ns, dry_run)).await?);
     }
     Ok(reports)
 }
 
-async fn run(place: &Place, rule: &Aggregate, kept_ns: Option<i64>, now_ns: i64) -> Result<RuleReport> {
+async fn run(
+    place: &Place,
+    rule: &Aggregate,
+    kept_ns: Option<i64>,
+    (now_ns, dry_run): (i64, bool),
+) -> Result<RuleReport> {
     let mut report = RuleReport { rule: rule.name(), ..RuleReport::default() };
     let mut state = State::read(place, rule).await?;
     let watermark_ns = now_ns.saturating_sub(rule.lag_ns).div_euclid(rule.interval_ns) * rule.interval_ns;
@@ -108,7 +127,16 @@ async fn run(place: &Place, rule: &Aggregate, kept_ns: Option<i64>, now_ns: i64)
             }
             continue;
         }
-        match of_date(place, rule, (*date, &sources), state.days.get(date), &day, &mut report).await {
+        let made = of_date(place, rule, (*date, &sources), state.days.get(date), &day, &mut report).await;
+        let made = match made {
+            Ok(Some(bars)) => put(place, rule, *date, bars, dry_run).await.map(|count| {
+                report.days.insert(*date, count);
+            }),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(()) if dry_run => {}
             Ok(()) => {
                 state.days.insert(*date, day);
                 state.write(place, rule).await?;
@@ -122,13 +150,19 @@ async fn run(place: &Place, rule: &Aggregate, kept_ns: Option<i64>, now_ns: i64)
     // Of days that are gone nothing needs to be remembered.
     let known = state.days.len();
     state.days.retain(|date, _| dates.contains(date));
-    if state.days.len() < known {
+    if state.days.len() < known && !dry_run {
         state.write(place, rule).await?;
     }
     Ok(report)
 }
 
-/// Brings the bars of a day up to date.
+/// The bars of a day, and when the last of the files that they are of was written.
+struct Bars {
+    rows: Vec<RecordBatch>,
+    written_ns: i64,
+}
+
+/// The bars that a day should have; none where they are what they should be.
 async fn of_date(
     place: &Place,
     rule: &Aggregate,
@@ -136,9 +170,9 @@ async fn of_date(
     known: Option<&Day>,
     day: &Day,
     report: &mut RuleReport,
-) -> Result<()> {
+) -> Result<Option<Bars>> {
     let begin = begin_ns(date);
-    let Some((from, to)) = stale(place, rule, (date, sources), known, day).await? else { return Ok(()) };
+    let Some((from, to)) = stale(place, rule, (date, sources), known, day).await? else { return Ok(None) };
     let mut fold = Fold::new(rule.interval_ns, rule.from_interval_ns);
     let mut bars = Vec::new();
     let sources: Vec<DataFile> = sources.iter().map(|file| (*file).clone()).collect();
@@ -163,9 +197,7 @@ async fn of_date(
             bars.push(filter_record_batch(&rows, &stays)?);
         }
     }
-    let bars = put(place, rule, (date, written_ns), &bars).await?;
-    report.days.insert(date, bars);
-    Ok(())
+    Ok(Some(Bars { rows: bars, written_ns }))
 }
 
 /// From when to when the bars of a day are not what they should be, in whole intervals; none where they all are.
@@ -198,10 +230,14 @@ async fn stale(
     Ok((range.0 < range.1).then_some(range))
 }
 
-/// Puts a day's bars into their file; how many they are. Without one there is no file.
-async fn put(place: &Place, rule: &Aggregate, (date, written_ns): (Date, i64), bars: &[RecordBatch]) -> Result<u64> {
+/// Puts a day's bars into their file, unless it is only told; how many they are. Without one there is no file.
+async fn put(place: &Place, rule: &Aggregate, date: Date, bars: Bars, dry_run: bool) -> Result<u64> {
+    let Bars { rows: bars, written_ns } = bars;
+    if dry_run {
+        return Ok(bars.iter().map(|rows| rows.num_rows() as u64).sum());
+    }
     let path = file_path(rule.to, date, &rule.writer(), 0);
-    let (rows, instruments) = sorted(&concat_batches(&rule.to.schema(), bars)?)?;
+    let (rows, instruments) = sorted(&concat_batches(&rule.to.schema(), &bars)?)?;
     if rows.num_rows() == 0 {
         place.delete(&path).await?;
         return Ok(0);

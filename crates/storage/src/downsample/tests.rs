@@ -94,6 +94,28 @@ fn later() -> i64 {
 }
 
 #[test]
+fn what_is_only_told_is_what_is_done_then_and_touches_nothing() {
+    let ground = Ground::new(RULES);
+    ground.ingest("feed", &[trade(0, 10.0, 1.0), trade(61, 11.0, 1.0)]);
+    let everything = || {
+        let listed = block_on(ground.place.list(&object_store::path::Path::from(""))).unwrap();
+        listed.into_iter().map(|meta| (meta.location, meta.last_modified, meta.size)).collect::<Vec<_>>()
+    };
+    let before = everything();
+    let told = || block_on(downsample_dry_run(&ground.place, &ground.rules, later())).unwrap();
+    let first = told();
+    assert_eq!((first[0].days[&DAY], first[0].rows_read), (2, 2));
+    assert_eq!((told(), everything()), (first.clone(), before));
+    assert_eq!(ground.run(later())[0], first[0]);
+    assert!(told()[0].days.is_empty());
+    // Late rows would change their bars alone; the others are counted with them.
+    ground.ingest("late", &[trade(62, 12.0, 1.0)]);
+    let late = told();
+    assert_eq!((late[0].days[&DAY], late[0].rows_read), (2, 2));
+    assert_eq!(ground.run(later())[0], late[0]);
+}
+
+#[test]
 fn bars_are_those_of_printed_trades() {
     let ground = Ground::new(RULES);
     let non_printable = i64::from(zomma_market::event::Flags::NON_PRINTABLE.0) | 1;

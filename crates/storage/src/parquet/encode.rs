@@ -26,6 +26,10 @@ pub(crate) const TABLE_KEY: &str = "zomma.table";
 pub(crate) const WRITTEN_KEY: &str = "zomma.written_ns";
 /// Names of the files whose rows the file has, as a JSON list.
 pub(crate) const REPLACES_KEY: &str = "zomma.replaces";
+/// Whether the file has each key once, in its metadata: [`KEYS_UNIQUE`] where it has.
+pub(crate) const KEYS_KEY: &str = "zomma.keys";
+/// The word for it.
+pub(crate) const KEYS_UNIQUE: &str = "unique";
 /// Fastest level: the others cost more time than they save room.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -40,7 +44,7 @@ pub(crate) struct About {
     pub replaces: Vec<String>,
 }
 
-/// A file that is being made in memory.
+/// A file that is being made in memory, of rows that have each key once.
 pub(crate) struct Encoder {
     writer: ArrowWriter<Vec<u8>>,
     table: Table,
@@ -85,8 +89,11 @@ fn failed(table: Table, error: ParquetError) -> StorageError {
 
 fn properties(about: &About, instruments: usize) -> Result<WriterProperties, ParquetError> {
     let entry = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-    let mut metadata =
-        vec![entry(TABLE_KEY, about.table.name().to_owned()), entry(WRITTEN_KEY, about.written_ns.to_string())];
+    let mut metadata = vec![
+        entry(TABLE_KEY, about.table.name().to_owned()),
+        entry(WRITTEN_KEY, about.written_ns.to_string()),
+        entry(KEYS_KEY, KEYS_UNIQUE.to_owned()),
+    ];
     if !about.replaces.is_empty() {
         let names = serde_json::to_string(&about.replaces).map_err(|error| ParquetError::External(error.into()))?;
         metadata.push(entry(REPLACES_KEY, names));

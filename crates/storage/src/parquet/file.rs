@@ -7,7 +7,11 @@ use arrow_select::filter::filter_record_batch;
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use parquet::{
-    arrow::{ParquetRecordBatchStreamBuilder, async_reader::ParquetRecordBatchStream},
+    arrow::{
+        ParquetRecordBatchStreamBuilder, ProjectionMask,
+        arrow_reader::{ArrowPredicateFn, RowFilter},
+        async_reader::ParquetRecordBatchStream,
+    },
     file::{
         metadata::{ParquetMetaData, RowGroupMetaData},
         statistics::Statistics,
@@ -16,7 +20,7 @@ use parquet::{
 
 use super::{
     check::{instruments, is_schema, times},
-    encode::{About, REPLACES_KEY, TABLE_KEY, WRITTEN_KEY},
+    encode::{About, KEYS_KEY, KEYS_UNIQUE, REPLACES_KEY, TABLE_KEY, WRITTEN_KEY},
     layout::DataFile,
     object::ObjectReader,
 };
@@ -85,6 +89,8 @@ pub(crate) struct OpenFile {
     pub metadata: Arc<ParquetMetaData>,
     /// Row groups that are read.
     pub groups_read: usize,
+    /// Bytes of the columns that are read in them.
+    pub bytes_read: u64,
     filter: Filter,
     stream: ParquetRecordBatchStream<ObjectReader>,
 }
@@ -92,8 +98,18 @@ pub(crate) struct OpenFile {
 impl OpenFile {
     /// Opens a file for the rows that are wanted: row groups that have none by their statistics or Bloom filters are left out.
     pub async fn open(place: &Place, file: &DataFile, filter: &Filter) -> Result<Self> {
+        Self::open_columns(place, file, filter, None).await
+    }
+
+    /// The same with some of the columns, by their place in the table: time and instrument, the first two, are among them. All where none are named.
+    pub async fn open_columns(
+        place: &Place,
+        file: &DataFile,
+        filter: &Filter,
+        columns: Option<&[usize]>,
+    ) -> Result<Self> {
         let path = place.path_shown(&file.meta.location);
-        match Self::try_open(place, file, filter, &path).await {
+        match Self::try_open(place, file, (filter, columns), &path).await {
             Ok(open) => Ok(open),
             Err(error) => match place.store().head(&file.meta.location).await {
                 Err(object_store::Error::NotFound { .. }) => {
@@ -106,7 +122,12 @@ impl OpenFile {
         }
     }
 
-    async fn try_open(place: &Place, file: &DataFile, filter: &Filter, path: &str) -> Result<Self> {
+    async fn try_open(
+        place: &Place,
+        file: &DataFile,
+        (filter, columns): (&Filter, Option<&[usize]>),
+        path: &str,
+    ) -> Result<Self> {
         let broken = |error: &dyn ToString| {
             StorageError::file(path, format!("cannot be read; is it whole? {}", error.to_string()))
         };
@@ -134,9 +155,31 @@ impl OpenFile {
             groups.push(index);
         }
         let groups_read = groups.len();
+        let is_read = |index: usize| columns.is_none_or(|columns| columns.contains(&index));
+        let bytes_of = |group: &usize| -> u64 {
+            let chunks = metadata.row_group(*group).columns().iter().enumerate();
+            chunks
+                .filter(|(index, _)| is_read(*index))
+                .map(|(_, chunk)| u64::try_from(chunk.compressed_size()).unwrap_or_default())
+                .sum()
+        };
+        let bytes_read = groups.iter().map(bytes_of).sum();
+        if let Some(columns) = columns {
+            let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
+        }
+        if filter.from_ns.is_some() || filter.to_ns.is_some() {
+            // Where few rows are wanted, most values of the other columns are not decoded.
+            let (wanted, mask) = (filter.clone(), ProjectionMask::roots(builder.parquet_schema(), [0]));
+            let predicate = ArrowPredicateFn::new(mask, move |rows: RecordBatch| {
+                let times = times(&rows).values().iter();
+                Ok(times.map(|time| Some(wanted.wants_times(*time, *time))).collect())
+            });
+            builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+        }
         let stream =
             builder.with_batch_size(BATCH_ROWS).with_row_groups(groups).build().map_err(|error| broken(&error))?;
-        Ok(Self { path: path.to_owned(), about, metadata, groups_read, filter: filter.clone(), stream })
+        Ok(Self { path: path.to_owned(), about, metadata, groups_read, bytes_read, filter: filter.clone(), stream })
     }
 
     /// Where it is, for messages.
@@ -189,6 +232,28 @@ fn may_have(group: &RowGroupMetaData, filter: &Filter) -> bool {
         _ => true,
     };
     may_be_time && may_be_name()
+}
+
+/// Whether a file has each key once: one that says so, and one of another program, which says nothing of itself.
+pub(crate) fn has_unique_keys(metadata: &ParquetMetaData) -> bool {
+    let entries = metadata.file_metadata().key_value_metadata();
+    let value = |key: &str| entries?.iter().find(|entry| entry.key == key)?.value.as_deref();
+    value(KEYS_KEY) == Some(KEYS_UNIQUE) || value(WRITTEN_KEY).is_none()
+}
+
+/// The least and the greatest instrument of a file by its statistics, where it has them and a row: bounds that may be wider than the names.
+pub(crate) fn instrument_range(metadata: &ParquetMetaData) -> Option<(Vec<u8>, Vec<u8>)> {
+    let groups = metadata.row_groups().iter().map(|group| match group.column(1).statistics() {
+        Some(Statistics::ByteArray(found)) => {
+            Some((found.min_opt()?.data().to_vec(), found.max_opt()?.data().to_vec()))
+        }
+        _ => None,
+    });
+    let join = |one: Option<(Vec<u8>, Vec<u8>)>, other: Option<(Vec<u8>, Vec<u8>)>| {
+        let (one, other) = (one?, other?);
+        Some((one.0.min(other.0), one.1.max(other.1)))
+    };
+    groups.reduce(join).flatten()
 }
 
 /// The least and the greatest time of a file by its statistics, where it has them and a row.

@@ -10,11 +10,12 @@ use super::{
     check::{instruments, times},
     file::{Filter, OpenFile},
     layout::DataFile,
+    newest::further_key_columns,
 };
 use crate::{
     error::{Result, StorageError},
     place::Place,
-    table::{INSTRUMENT, TIME, Table},
+    table::Table,
 };
 
 /// Rows that are given at once.
@@ -22,12 +23,11 @@ const BATCH_ROWS: usize = 1 << 14;
 
 /// Rows of several files, one batch after the other.
 pub(crate) struct Merged {
-    table: Table,
     /// From the file that was written first to the last.
     sources: Vec<Source>,
     /// The next row of each file that has one.
     heap: BinaryHeap<Next>,
-    /// The columns of the key beside instrument and time.
+    /// The columns of the key beside instrument and time, by their place among those that are read.
     key_columns: Vec<usize>,
     converter: RowConverter,
     /// Rows read so far, with those that were dropped.
@@ -110,21 +110,32 @@ impl Eq for Next {}
 impl Merged {
     /// Opens files of one partition for the rows that are wanted.
     pub async fn open(place: &Place, table: Table, files: &[DataFile], filter: &Filter) -> Result<Self> {
+        let all: Vec<usize> = (0..table.columns().len()).collect();
+        Self::open_columns(place, table, files, filter, &all).await
+    }
+
+    /// The same with some of the columns, in order and with those of the key among them.
+    pub async fn open_columns(
+        place: &Place,
+        table: Table,
+        files: &[DataFile],
+        filter: &Filter,
+        columns: &[usize],
+    ) -> Result<Self> {
         let mut sources = Vec::with_capacity(files.len());
         for file in files {
-            let open = OpenFile::open(place, file, filter).await?;
+            let open = OpenFile::open_columns(place, file, filter, Some(columns)).await?;
             sources.push((open.about.written_ns, file.name().to_owned(), open));
         }
         sources.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
         let sources = sources.into_iter().map(|(_, _, file)| Source { file, current: None, row: 0 }).collect();
-        let schema = table.schema();
-        let mut key_columns = Vec::new();
-        for name in table.key().iter().filter(|name| ![INSTRUMENT, TIME].contains(name)) {
-            key_columns.push(schema.index_of(name)?);
-        }
+        let schema = table.schema().project(columns)?;
+        let further = further_key_columns(table);
+        let is_further = |index: &usize| further.contains(&columns[*index]);
+        let key_columns: Vec<usize> = (0..columns.len()).filter(is_further).collect();
         let fields = key_columns.iter().map(|index| SortField::new(schema.field(*index).data_type().clone()));
         let converter = RowConverter::new(fields.collect())?;
-        let mut merged = Self { table, sources, heap: BinaryHeap::new(), key_columns, converter, rows_read: 0 };
+        let mut merged = Self { sources, heap: BinaryHeap::new(), key_columns, converter, rows_read: 0 };
         for source in 0..merged.sources.len() {
             merged.push(source).await?;
         }
@@ -134,6 +145,14 @@ impl Merged {
     /// When the last of the files was written, and the names of files whose rows they have.
     pub fn written_ns(&self) -> i64 {
         self.sources.iter().map(|source| source.file.about.written_ns).max().unwrap_or(i64::MIN)
+    }
+
+    /// Row groups of the files, those that are read, and the bytes of their columns that are.
+    pub fn groups(&self) -> (usize, usize, u64) {
+        let groups = self.sources.iter().map(|source| &source.file);
+        groups.fold((0, 0, 0), |(all, read, bytes), file| {
+            (all + file.metadata.num_row_groups(), read + file.groups_read, bytes + file.bytes_read)
+        })
     }
 
     /// The names of the files that these files have replaced before.
@@ -190,9 +209,7 @@ impl Merged {
             return Ok(None);
         }
         let batches: Vec<&RecordBatch> = chosen.batches.iter().map(|batch| &batch.rows).collect();
-        let rows = interleave_record_batch(&batches, &chosen.rows)?;
-        debug_assert_eq!(rows.schema(), self.table.schema());
-        Ok(Some(rows))
+        Ok(Some(interleave_record_batch(&batches, &chosen.rows)?))
     }
 }
 
@@ -219,22 +236,23 @@ fn last_of_each(group: &mut Vec<Next>) {
 #[derive(Default)]
 struct Chosen {
     batches: Vec<Arc<Batch>>,
-    of: HashMap<*const Batch, usize>,
+    /// Where each batch stands among them, by its address: it lives as long as they do.
+    of: HashMap<usize, usize>,
     rows: Vec<(usize, usize)>,
-    last: Option<(*const Batch, usize)>,
+    last: Option<(usize, usize)>,
 }
 
 impl Chosen {
     fn add(&mut self, next: Next) {
-        let pointer = Arc::as_ptr(&next.batch);
+        let address = Arc::as_ptr(&next.batch).addr();
         let index = match self.last {
-            Some((last, index)) if last == pointer => index,
-            _ => *self.of.entry(pointer).or_insert_with(|| {
+            Some((last, index)) if last == address => index,
+            _ => *self.of.entry(address).or_insert_with(|| {
                 self.batches.push(next.batch);
                 self.batches.len() - 1
             }),
         };
-        self.last = Some((pointer, index));
+        self.last = Some((address, index));
         self.rows.push((index, next.row));
     }
 }

@@ -22,8 +22,8 @@
 //! # Which row is the last
 //!
 //! Each file's metadata has `zomma.written_ns`, when its writer began it. Of two rows with the same [`Table::key`](crate::table::Table::key) the
-//! one of the later file counts ((`written_ns`, file name) decides), and within a file the later row. A file that replaces others has their names in
-//! `zomma.replaces`, and the latest of their times.
+//! one of the later file counts ((`written_ns`, file name) decides). Within a file each key is there once, which `zomma.keys` = `unique` says: a writer
+//! drops the earlier rows. A file that replaces others has their names in `zomma.replaces`, and the latest of their times.
 
 pub(crate) mod check;
 pub(crate) mod encode;
@@ -31,6 +31,7 @@ pub(crate) mod file;
 pub(crate) mod layout;
 mod listing;
 pub(crate) mod merge;
+pub(crate) mod newest;
 pub(crate) mod object;
 mod read;
 mod replace;

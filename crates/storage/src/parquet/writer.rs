@@ -16,6 +16,7 @@ use super::{
     encode::{About, Encoder},
     layout::{DAY_NS, DataFile, REPLACER, RULE_WRITER, date_at, file_path, is_writer_name},
     listing::files,
+    newest::newest,
     sort::sorted,
 };
 use crate::{
@@ -77,6 +78,8 @@ impl fmt::Debug for WriterSettings {
 pub struct Written {
     /// Rows in files.
     pub rows: u64,
+    /// Rows that were left out, since a later one of the same file has their key.
+    pub replaced: u64,
     /// Files.
     pub files: u64,
     /// Bytes of files.
@@ -219,6 +222,8 @@ impl Writer {
 
     async fn write_file(&mut self, (table, date): (Table, Date), rows: &RecordBatch) -> Result<()> {
         let (rows, instruments) = sorted(rows)?;
+        let given = rows.num_rows();
+        let rows = newest(table, rows)?;
         let about = About { table, written_ns: (self.settings.clock)(), replaces: Vec::new() };
         let mut encoder = Encoder::new(&about, instruments)?;
         encoder.write(&rows)?;
@@ -234,6 +239,7 @@ impl Writer {
             }
         }
         self.written.rows += rows.num_rows() as u64;
+        self.written.replaced += (given - rows.num_rows()) as u64;
         self.written.files += 1;
         self.written.bytes += bytes.len() as u64;
         Ok(())

@@ -43,6 +43,19 @@ type Ranges = Vec<(i64, i64)>;
 ///
 /// Where the database fails or has not been migrated. What a rule had done before is kept.
 pub async fn aggregate(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec<Aggregated>> {
+    aggregate_or_tell(database, rules, now_ns, false).await
+}
+
+/// What [`aggregate`] would do, rule after rule as it would: it is done in one transaction, which is taken back. Others that make bars wait for it.
+///
+/// # Errors
+///
+/// As [`aggregate`].
+pub async fn aggregate_dry_run(database: &Database, rules: &Rules, now_ns: i64) -> Result<Vec<Aggregated>> {
+    aggregate_or_tell(database, rules, now_ns, true).await
+}
+
+async fn aggregate_or_tell(database: &Database, rules: &Rules, now_ns: i64, dry_run: bool) -> Result<Vec<Aggregated>> {
     let failed = |error| database.failed("making bars", error);
     let Some(layout) = database.layout().await? else {
         return Err(StorageError::Place {
@@ -51,10 +64,26 @@ pub async fn aggregate(database: &Database, rules: &Rules, now_ns: i64) -> Resul
         });
     };
     let mut connection = database.connection().await?;
-    take_changes(&mut connection, rules, layout).await.map_err(failed)?;
+    if !dry_run {
+        return run_all(&mut connection, rules, layout, now_ns).await.map_err(failed);
+    }
+    // Transactions within this one are savepoints of it.
+    let mut outer = connection.begin().await.map_err(failed)?;
+    let done = run_all(&mut outer, rules, layout, now_ns).await.map_err(failed)?;
+    outer.rollback().await.map_err(failed)?;
+    Ok(done)
+}
+
+async fn run_all(
+    connection: &mut PgConnection,
+    rules: &Rules,
+    layout: Layout,
+    now_ns: i64,
+) -> sqlx::Result<Vec<Aggregated>> {
+    take_changes(connection, rules, layout).await?;
     let mut done = Vec::new();
     for rule in &rules.aggregates {
-        done.push(run(&mut connection, rule, rules, layout, now_ns).await.map_err(failed)?);
+        done.push(run(connection, rule, rules, layout, now_ns).await?);
     }
     Ok(done)
 }

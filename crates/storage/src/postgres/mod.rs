@@ -35,7 +35,7 @@ mod tests;
 mod timescale;
 mod writer;
 
-pub use aggregate::{Aggregated, aggregate};
+pub use aggregate::{Aggregated, aggregate, aggregate_dry_run};
 pub use connect::{Database, Settings, is_postgres};
 pub use explain::{Plan, explain};
 pub use layout::{Layout, Partition, partitions};

@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::{
     bounds::Bounds,
     error::SqlError,
+    newest::{self, NewestScan},
     place_table::{Picked, PlaceTable},
     postgres_table::PostgresTable,
     session::running,
@@ -174,8 +175,29 @@ fn visit(step: &Arc<dyn ExecutionPlan>, scanned: &mut BTreeMap<(String, String),
             }
         }
     }
+    if let Some(scan) = step.downcast_ref::<NewestScan>() {
+        add_newest(scan, step, scanned);
+    }
     for below in step.children() {
         visit(below, scanned);
+    }
+}
+
+/// Adds what reading files together came to, to what the scan of the same table's other files did.
+fn add_newest(scan: &NewestScan, step: &Arc<dyn ExecutionPlan>, scanned: &mut BTreeMap<(String, String), Scanned>) {
+    let sums = scanned.entry((scan.url().to_string(), scan.table().name().to_owned())).or_default();
+    sums.files.extend(scan.files().map(|file| file.meta.location.to_string()));
+    sums.is_parquet = true;
+    for metric in step.metrics().iter().flat_map(|metrics| metrics.iter()) {
+        match metric.value() {
+            MetricValue::Count { name, count } if name == newest::ROW_GROUPS => sums.row_groups += count.value(),
+            MetricValue::Count { name, count } if name == newest::ROW_GROUPS_LEFT_OUT => {
+                sums.row_groups_left_out += count.value();
+            }
+            MetricValue::Count { name, count } if name == newest::BYTES => sums.bytes += count.value(),
+            MetricValue::OutputRows(count) => sums.rows += count.value(),
+            _ => {}
+        }
     }
 }
 

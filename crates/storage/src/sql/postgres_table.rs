@@ -84,7 +84,7 @@ impl TableProvider for PostgresTable {
 }
 
 /// The instruments that predicates, all of which must hold, name one by one; none where they name none.
-fn instruments(predicates: &[Expr]) -> Vec<String> {
+pub(super) fn instruments(predicates: &[Expr]) -> Vec<String> {
     predicates.iter().find_map(named).unwrap_or_default()
 }
 

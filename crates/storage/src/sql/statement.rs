@@ -61,15 +61,22 @@ pub(super) fn parse(sql: &str) -> Result<Asked, SqlError> {
 /// Refuses what does not only read.
 fn check(statement: &Statement) -> Result<(), SqlError> {
     let reads = match statement {
-        Statement::Statement(statement) => matches!(
-            statement.as_ref(),
-            ast::Statement::Query(_)
-                | ast::Statement::ShowTables { .. }
-                | ast::Statement::ShowColumns { .. }
-                | ast::Statement::ShowVariable { .. }
-                | ast::Statement::ShowFunctions { .. }
-                | ast::Statement::ExplainTable { .. }
-        ),
+        Statement::Statement(statement) => match statement.as_ref() {
+            // DESCRIBE of a query tells its columns.
+            ast::Statement::Explain { describe_alias, statement, .. } => {
+                let is_describe = matches!(describe_alias, ast::DescribeAlias::Describe | ast::DescribeAlias::Desc);
+                is_describe && matches!(statement.as_ref(), ast::Statement::Query(_))
+            }
+            other => matches!(
+                other,
+                ast::Statement::Query(_)
+                    | ast::Statement::ShowTables { .. }
+                    | ast::Statement::ShowColumns { .. }
+                    | ast::Statement::ShowVariable { .. }
+                    | ast::Statement::ShowFunctions { .. }
+                    | ast::Statement::ExplainTable { .. }
+            ),
+        },
         Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Explain(_) | Statement::Reset(_) => false,
     };
     if reads { Ok(()) } else { Err(refused(&name(statement))) }
@@ -101,6 +108,8 @@ mod tests {
             "values (1), (2)",
             "show tables",
             "describe quotes",
+            "describe select 1",
+            "desc select bid from quotes",
         ] {
             assert_eq!(parse(sql).unwrap().explain, None, "{sql}");
         }
@@ -122,6 +131,7 @@ mod tests {
             ("set datafusion.execution.batch_size = 1", "SET"),
             ("truncate table quotes", "TRUNCATE TABLE"),
             ("explain insert into quotes values (1)", "INSERT INTO"),
+            ("describe insert into quotes values (1)", "DESCRIBE INSERT INTO"),
         ] {
             let error = parse(sql).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("SELECT"), "{sql}: {error}");

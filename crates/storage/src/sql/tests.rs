@@ -237,6 +237,8 @@ fn faults_are_shown_where_they_are_with_what_was_meant() {
         let error = fault(sql);
         assert!(error.is_query && error.message.contains("only reads"), "{sql}: {error}");
     }
+    let columns = rows(&session, "DESCRIBE SELECT bid, time FROM quotes").unwrap();
+    assert_eq!(columns.column(0).as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["bid", "time"]);
     // What goes wrong on the way is no fault of the query's text.
     let error = fault("SELECT CAST(instrument AS INT) FROM quotes");
     assert!(!error.is_query, "{error}");

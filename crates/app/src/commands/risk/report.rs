@@ -37,6 +37,11 @@ pub fn books(findings: &Findings) -> Vec<Book<'_>> {
 }
 
 impl Book<'_> {
+    /// Its positions that have no value in a case.
+    pub fn lost(&self, case: &Case) -> usize {
+        self.groups.iter().map(|&group| case.outcome.rows_failed[group]).sum()
+    }
+
     /// Whether the Greeks fail in a case.
     pub fn fails(&self, profit: f64, by_greeks: f64) -> bool {
         let off = (by_greeks - profit).abs();
@@ -90,6 +95,10 @@ fn write_greeks(findings: &Findings, book: &Book<'_>, out: &mut String) -> std::
     for (what, profit) in lines {
         writeln!(out, "  {what:<24}{:>16}", amount(profit))?;
     }
+    let failed: usize = book.groups.iter().map(|&group| findings.sensitivities[group].rows_failed).sum();
+    if failed > 0 {
+        writeln!(out, "  [without {failed} rows: a small move leaves them without a value]")?;
+    }
     writeln!(out)
 }
 
@@ -133,7 +142,7 @@ fn write_worst(findings: &Findings, book: &Book<'_>, out: &mut String) -> std::f
     for &at in order.iter().take(findings.worst) {
         let (case, profit, _) = book.cases[at];
         let name = case.stress.map_or(String::new(), |stress| format!("  ({})", stress.name));
-        let lost = lost(case);
+        let lost = lost(book, case);
         writeln!(out, "  {:>16}  {}{name}{lost}", amount(profit), moves(&case.scenario))?;
     }
     let (case, profit, _) = book.cases[order[0]];
@@ -187,7 +196,7 @@ fn write_stresses(book: &Book<'_>, out: &mut String) -> std::fmt::Result {
     writeln!(out, "Stresses:")?;
     for (stress, (case, profit, by_greeks)) in stresses {
         let mark = if book.fails(*profit, *by_greeks) { "*" } else { " " };
-        let lost = lost(case);
+        let lost = lost(book, case);
         writeln!(out, "  {:>16}{mark} {:<20} {}{lost}", amount(*profit), stress.name, stress.description)?;
     }
     writeln!(out)
@@ -224,7 +233,7 @@ fn write_failures(book: &Book<'_>, out: &mut String) -> std::fmt::Result {
 
 /// `!` where rows have no value in the case, `*` where the Greeks fail.
 fn mark(book: &Book<'_>, case: &Case, profit: f64, by_greeks: f64) -> &'static str {
-    match (case.outcome.rows_failed > 0, book.fails(profit, by_greeks)) {
+    match (book.lost(case) > 0, book.fails(profit, by_greeks)) {
         (true, _) => "!",
         (false, true) => "*",
         (false, false) => " ",
@@ -232,8 +241,8 @@ fn mark(book: &Book<'_>, case: &Case, profit: f64, by_greeks: f64) -> &'static s
 }
 
 /// What is missing in a case.
-fn lost(case: &Case) -> String {
-    match case.outcome.rows_failed {
+fn lost(book: &Book<'_>, case: &Case) -> String {
+    match book.lost(case) {
         0 => String::new(),
         rows => format!("  [without {rows} rows: {}]", case.outcome.fault),
     }

@@ -23,7 +23,7 @@ use super::{
     report, table,
 };
 use crate::{
-    batch::{self, Defaults, Engine, Holdings, LateBar},
+    batch::{self, Defaults, DividendArgs, Engine, Holdings, LateBar},
     commands,
     failure::BadArguments,
     gpu_config::GpuConfigArgs,
@@ -96,6 +96,8 @@ pub struct ScenariosArgs {
     /// Threads that compute; as many as cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
+    #[command(flatten)]
+    dividends: DividendArgs,
     #[command(flatten)]
     gpu: GpuConfigArgs,
     /// Print everything as JSON.
@@ -173,7 +175,12 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let engine = Engine::choose(&args.gpu.load()?)?;
     let name = if args.input == Path::new("-") { "standard input".into() } else { args.input.display().to_string() };
-    let defaults = Defaults { model: args.model, exercise: args.exercise, valuation_time: args.valuation_time };
+    let defaults = Defaults {
+        model: args.model,
+        exercise: args.exercise,
+        valuation_time: args.valuation_time,
+        dividends: args.dividends.schedule(args.valuation_time)?,
+    };
     let source = batch::open(&args.input)?;
     let holdings = batch::read_holdings(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
     let found = find(args, holdings, &engine);
@@ -240,7 +247,7 @@ fn find(args: &ScenariosArgs, holdings: Holdings, engine: &Engine) -> anyhow::Re
         .zip(scenarios)
         .zip(outcomes)
         .map(|((stress, scenario), outcome)| Case {
-            profit: match outcome.rows_failed {
+            profit: match outcome.all_failed() {
                 0 => outcome.value.iter().zip(&value).map(|(then, now)| then - now).collect(),
                 _ => profit_of_the_rest(&portfolio, &scenario, &holdings.group),
             },

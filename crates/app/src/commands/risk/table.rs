@@ -48,7 +48,7 @@ fn csv(findings: &Findings) -> Vec<u8> {
             let mut cells = key.clone();
             cells.push(case.stress.map_or("", |stress| stress.name).to_owned());
             cells.extend(numbers.map(number));
-            cells.push(case.outcome.rows_failed.to_string());
+            cells.push(case.outcome.rows_failed[group].to_string());
             batch::append_line(cells.iter().map(String::as_str), &mut out);
         }
     }
@@ -89,7 +89,7 @@ fn book_json(findings: &Findings, book: &report::Book<'_>) -> Value {
             "profit": profit,
             "profit_by_greeks": by_greeks,
             "greeks_fail": book.fails(*profit, *by_greeks),
-            "rows_failed": case.outcome.rows_failed,
+            "rows_failed": book.lost(case),
         })
     };
     let mut worst: Vec<_> = book.cases.iter().collect();
@@ -106,6 +106,7 @@ fn book_json(findings: &Findings, book: &report::Book<'_>) -> Value {
             "theta": of(|s| s.theta),
             "cash_charm": of(|s| s.cash_charm),
             "rho": of(|s| s.rho),
+            "rows_failed": book.groups.iter().map(|&group| findings.sensitivities[group].rows_failed).sum::<usize>(),
         },
         "cases": book.cases.iter().map(case).collect::<Vec<_>>(),
         "worst": worst.into_iter().take(findings.worst).map(case).collect::<Vec<_>>(),

@@ -1,6 +1,10 @@
 //! `zomma store ingest`: files into a table.
 
-use std::{fmt::Write, path::PathBuf, time::Instant};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
 use jiff::civil::{Date, Time};
@@ -14,7 +18,7 @@ use crate::{
         chain_args::{parse_map, parse_time},
     },
     failure::ExitWith,
-    store::{self, FileReport, Job, Root},
+    store::{self, FileReport, Job, Root, RowSchema},
 };
 
 /// Worked example of `--help`.
@@ -25,7 +29,8 @@ postgres://user@host/database, that `zomma store migrate` has been to. With --sp
 
 What a file may be: for ticks a recorded feed of any format that `zomma book replay` reads; for quotes an option chain that
 `zomma analyze` reads (a file, a folder, a tar); for greeks quotes.parquet of `zomma analyze`; for surfaces a file of `zomma surface fit`; for
-every table CSV or Parquet with columns time, instrument and others of the table. What may not be kept (an absent time, a price that is no number) is named with its row, and
+every table CSV, Parquet or Arrow IPC (file or stream, also on standard input) with columns time, instrument and others of the table, or
+with others that --schema says what they are: `--schema show` prints a template for it. What may not be kept (an absent time, a price that is no number) is named with its row, and
 stops its file.
 
 The same file again, finished or not, replaces what it wrote before: its writer is named by its content. With --writer files are
@@ -33,7 +38,9 @@ added under that name instead, whatever is there.
 
 Example:
   $ zomma store ingest tables day.itch50.gz --table ticks --date 2012-06-21
-  $ zomma store ingest s3://desk/tables chains/ --table quotes --underlying SPX";
+  $ zomma store ingest s3://desk/tables chains/ --table quotes --underlying SPX
+  $ zomma store ingest tables mine.arrow --table quotes --schema show > quotes.toml    (then edit it)
+  $ zomma store ingest tables mine.arrow --table quotes --schema quotes.toml";
 
 /// Arguments of `zomma store ingest`.
 #[derive(Debug, Args)]
@@ -66,6 +73,9 @@ pub struct IngestArgs {
     /// New York time of a chain's quotes.
     #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
     quote_time: Option<Time>,
+    /// What the columns of one's own files are: a TOML file, or `show`, which prints one for the first file and writes nothing.
+    #[arg(long, value_name = "FILE.toml|show", conflicts_with_all = ["format", "map", "underlying", "quote_time"])]
+    schema: Option<PathBuf>,
     /// Add files under this writer's name, instead of replacing what the same input wrote before.
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
@@ -78,6 +88,10 @@ pub struct IngestArgs {
 
 /// Runs it.
 pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
+    if args.schema.as_deref() == Some(Path::new("show")) {
+        return commands::print(&store::schema_template(&args.files[0], args.table)?);
+    }
+    let schema = args.schema.as_ref().map(|path| RowSchema::open(path, args.table)).transpose()?;
     let spool = args.spool.spool();
     let root = Root::create(&args.root, spool.as_ref())?;
     let job = Job {
@@ -88,6 +102,7 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
         instrument: args.instrument.as_deref(),
         chains: ReadOptions { column_map: args.map.clone(), underlying: args.underlying.clone() },
         quote_time: args.quote_time,
+        schema: schema.as_ref(),
         writer: args.writer.as_deref(),
         progress: true,
     };
@@ -135,6 +150,10 @@ fn text(table: Table, reports: &[FileReport], seconds: f64) -> String {
                 writeln!(text, " in {} files, {} (writer {})", written.files, bytes_text(written.bytes), report.writer)
             }
         };
+        if written.replaced > 0 {
+            let _ =
+                writeln!(text, "  {} rows were left out: a later row of the same file has their key", written.replaced);
+        }
         if written.files_removed > 0 {
             let _ = writeln!(text, "  {} files of an earlier run are gone", written.files_removed);
         }

@@ -194,12 +194,17 @@ pub fn list(root: &str, tables: &[Table], json: bool) -> anyhow::Result<()> {
 }
 
 /// Aggregates.
-pub fn downsample(root: &str, rules: &Rules, now_ns: i64, json: bool) -> anyhow::Result<()> {
-    let done = block_on(postgres::aggregate(&store::database(root)?, rules, now_ns))?;
+pub fn downsample(root: &str, rules: &Rules, now_ns: i64, (dry_run, json): (bool, bool)) -> anyhow::Result<()> {
+    let database = store::database(root)?;
+    let done = match dry_run {
+        true => block_on(postgres::aggregate_dry_run(&database, rules, now_ns))?,
+        false => block_on(postgres::aggregate(&database, rules, now_ns))?,
+    };
     if json {
         return commands::print(&(serde_json::to_string(&done)? + "\n"));
     }
-    let lines = done.iter().map(|rule| format!("{}: {} bars made of {} days\n", rule.name, rule.bars, rule.days));
+    let what = if dry_run { "would be made" } else { "made" };
+    let lines = done.iter().map(|rule| format!("{}: {} bars {what} of {} days\n", rule.name, rule.bars, rule.days));
     commands::print(&lines.collect::<String>())
 }
 

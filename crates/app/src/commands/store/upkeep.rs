@@ -44,10 +44,11 @@ fn example(text: &str) -> String {
 #[command(after_help = example("\
 Bars are of trades: executions (those that are not printed count no volume: their cross tells it) and trades. An interval is aggregated
 once it is over. Only days with new files, and in them only the intervals that have new rows, are made again: running it twice changes
-nothing, and late rows change the bars that they are of.
+nothing, and late rows change the bars that they are of. --dry-run reads and folds the same and writes nothing, so that its counts are those
+of a run; only a rule that reads another's bars sees those that are there (on a server, those that would be).
 
 Example:
-  $ zomma store downsample tables --rules rules.toml"))]
+  $ zomma store downsample tables --rules rules.toml --dry-run"))]
 pub struct DownsampleArgs {
     /// Where the tables are: a folder, s3://bucket/prefix or postgres://user@host/database.
     #[arg(value_name = "ROOT")]
@@ -57,6 +58,9 @@ pub struct DownsampleArgs {
     rules: PathBuf,
     #[command(flatten)]
     now: NowArgs,
+    /// Tell what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -145,10 +149,13 @@ pub struct RetainArgs {
 /// Aggregates.
 pub fn downsample(args: &DownsampleArgs) -> anyhow::Result<()> {
     if is_postgres(&args.root) {
-        return server::downsample(&args.root, &store::rules(&args.rules)?, args.now.ns(), args.json);
+        return server::downsample(&args.root, &store::rules(&args.rules)?, args.now.ns(), (args.dry_run, args.json));
     }
     let (place, rules) = (store::open(&args.root)?, store::rules(&args.rules)?);
-    let reports = block_on(aggregate::downsample(&place, &rules, args.now.ns()))?;
+    let reports = match args.dry_run {
+        true => block_on(aggregate::downsample_dry_run(&place, &rules, args.now.ns()))?,
+        false => block_on(aggregate::downsample(&place, &rules, args.now.ns()))?,
+    };
     if args.json {
         commands::print(&(serde_json::to_string(&reports)? + "\n"))?;
     } else {
@@ -157,7 +164,13 @@ pub fn downsample(args: &DownsampleArgs) -> anyhow::Result<()> {
         for report in &reports {
             let bars: u64 = report.days.values().sum();
             let (rule, days, rows) = (&report.rule, report.days.len(), report.rows_read);
-            let _ = writeln!(text, "{rule}: {days} days changed, {bars} bars in them, {rows} rows read");
+            let what = if args.dry_run { "would change" } else { "changed" };
+            let _ = writeln!(text, "{rule}: {days} days {what}, {bars} bars in them, {rows} rows read");
+            if args.dry_run {
+                for (date, bars) in &report.days {
+                    let _ = writeln!(text, "  {date}: would have {bars} bars");
+                }
+            }
             if report.unpriced > 0 {
                 let _ = writeln!(
                     text,

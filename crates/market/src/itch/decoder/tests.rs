@@ -70,8 +70,9 @@ impl Sink for Foretold {
         true
     }
 
-    fn ahead(&self, step: Step, _: InstrumentId, order_id: u64) {
-        self.told.borrow_mut().push((step, order_id));
+    fn ahead(&self, step: Step, _: InstrumentId, known: u64) -> u64 {
+        self.told.borrow_mut().push((step, known));
+        known
     }
 }
 

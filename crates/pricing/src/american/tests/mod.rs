@@ -9,19 +9,26 @@ use super::{Accuracy, european_price, implied_volatility, price, price_with, tre
 use crate::black::{Row, RowColumns};
 use crate::tolerance;
 
-fn row(option_type: OptionType, spot: f64, strike: f64, expiry_years: f64, rates: [f64; 2], volatility: f64) -> Row {
+pub(super) fn row(
+    option_type: OptionType,
+    spot: f64,
+    strike: f64,
+    expiry_years: f64,
+    rates: [f64; 2],
+    volatility: f64,
+) -> Row {
     let [risk_free_rate, dividend_yield] = rates;
     Row { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
 }
 
 /// Columns of some rows.
-struct Columns {
+pub(super) struct Columns {
     option_type: Vec<OptionType>,
     numbers: [Vec<f64>; 6],
 }
 
 impl Columns {
-    fn of(rows: &[Row]) -> Self {
+    pub fn of(rows: &[Row]) -> Self {
         let column = |field: fn(&Row) -> f64| rows.iter().map(field).collect();
         let numbers = [
             column(|row| row.spot),
@@ -34,7 +41,7 @@ impl Columns {
         Self { option_type: rows.iter().map(|row| row.option_type).collect(), numbers }
     }
 
-    fn rows(&self) -> RowColumns<'_> {
+    pub fn rows(&self) -> RowColumns<'_> {
         let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = &self.numbers;
         let option_type = &self.option_type;
         RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
@@ -48,7 +55,7 @@ fn next(state: &mut u64) -> f64 {
 }
 
 /// Options over the ranges of Andersen, Lake and Offengenden (2016), section 6, strike 100.
-fn published_ranges(count: usize) -> Vec<Row> {
+pub(super) fn published_ranges(count: usize) -> Vec<Row> {
     let mut state = 11;
     let mut pick = |low: f64, high: f64| low + (high - low) * next(&mut state);
     (0..count)

@@ -29,11 +29,14 @@ impl Points {
     #[inline(always)]
     pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
         let last = self.k.last().copied().unwrap_or(0.0);
-        let there = |i: usize| if at + i < self.k.len() { 1.0 } else { 0.0 };
+        let mut there = Lanes::ONE;
+        for i in 0..LANES {
+            there.0[i] = if at + i < self.k.len() { 1.0 } else { 0.0 };
+        }
         [
             lanes::load(&self.k, at, last),
             lanes::load(&self.inverse_unit, at, self.inverse_unit.last().copied().unwrap_or(1.0)),
-            Lanes(std::array::from_fn(there)),
+            there,
         ]
     }
 }
@@ -186,7 +189,8 @@ struct SlackOfRise<'a> {
 impl Kernel for SlackOfRise<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let [low, high, unit] = self.curves.map(LaneCurve::new);
+        let [low, high, unit] = self.curves;
+        let (low, high, unit) = (LaneCurve::new(low), LaneCurve::new(high), LaneCurve::new(unit));
         let last = self.points.last().copied().unwrap_or(0.0);
         let least = Lanes::splat(1e-14);
         for (at, out) in (0..self.points.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {

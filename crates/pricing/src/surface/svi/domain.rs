@@ -27,6 +27,8 @@ const COEFFICIENTS: usize = DEGREE + 1;
 const ROUNDING: f64 = 1e-12;
 /// Halvings of an interval before it counts as undecided.
 const MOST_HALVINGS: u32 = 60;
+/// The same where a quick answer is asked for.
+const CERTAIN_HALVINGS: usize = 14;
 /// Points at which the least g is looked for, evenly in u up to this.
 const POINTS: usize = 257;
 const REACH: f64 = 9.0;
@@ -55,6 +57,42 @@ impl Svi {
                 || (self.sigma > 0.0
                     && self.wing_slopes().into_iter().all(|slope| slope <= 2.0)
                     && is_not_negative(&self.polynomial())))
+    }
+
+    /// Whether g is certainly above zero from log-moneyness `low` to `high`: by the same polynomial, on that part of the line. Where it is
+    /// not, g may still be nowhere below zero: it comes close, or the halvings were too few to tell.
+    pub(super) fn is_g_certainly_positive(&self, [low, high]: [f64; 2]) -> bool {
+        let is_sound = self.least_total_variance() > 0.0 && self.sigma > 0.0 && self.b > 0.0 && low < high;
+        // t = y/(1 + y) of y = eᵘ, sinh u = (k − m)/σ; 1/y where y is small, so that neither end loses its digits.
+        let share = |k: f64| {
+            let x = (k - self.m) / self.sigma;
+            let far = x.abs() + x.hypot(1.0);
+            if x < 0.0 { 1.0 / (1.0 + far) } else { far / (1.0 + far) }
+        };
+        let (low, high) = (share(low), share(high));
+        if !(is_sound && high > low) {
+            return false;
+        }
+        let [_, right] = divided(&bernstein(&self.polynomial()), low);
+        let [part, _] = divided(&right, (high - low) / (1.0 - low));
+        let mut open = [(part, 0); CERTAIN_HALVINGS + 2];
+        let mut count = 1;
+        while count > 0 {
+            count -= 1;
+            let (part, halvings) = open[count];
+            let most = part.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+            if part.iter().all(|v| *v > ROUNDING * most) {
+                continue;
+            }
+            let is_ended = part[0] > ROUNDING * most && part[DEGREE] > ROUNDING * most;
+            if !is_ended || halvings == CERTAIN_HALVINGS {
+                return false;
+            }
+            let [left, right] = halved(&part);
+            (open[count], open[count + 1]) = ((left, halvings + 1), (right, halvings + 1));
+            count += 2;
+        }
+        true
     }
 
     /// The least g over strikes out to e⁹σ, by golden sections round the least of a grid; at the wings' limit 1/4 − s²/16 where that is
@@ -86,56 +124,55 @@ impl Svi {
     fn polynomial(&self) -> [f64; COEFFICIENTS] {
         let Self { a, b, rho, m, sigma } = *self;
         // Laurent polynomials by coefficients of y⁻¹, 1, y.
-        let sinh = [-0.5, 0.0, 0.5];
-        let cosh = [0.5, 0.0, 0.5];
-        let sum =
-            |s: f64, x: &[f64; 3], t: f64, y: &[f64; 3]| -> [f64; 3] { std::array::from_fn(|i| s * x[i] + t * y[i]) };
-        let plus = |x: [f64; 3], constant: f64| [x[0], x[1] + constant, x[2]];
+        let sum = |s: f64, t: f64, constant: f64| Laurent::new([0.5 * (t - s), constant, 0.5 * (t + s)]);
+        let cosh = sum(0.0, 1.0, 0.0);
         // w, w′ cosh u and k.
-        let w = plus(sum(b * rho * sigma, &sinh, b * sigma, &cosh), a);
-        let slope = sum(b * rho, &cosh, b, &sinh);
-        let k = plus(sinh.map(|v| sigma * v), m);
+        let w = sum(b * rho * sigma, b * sigma, a);
+        let slope = Laurent::new([0.5 * (b * rho - b), 0.0, 0.5 * (b * rho + b)]);
+        let k = sum(sigma, 0.0, m);
         // 4 cosh u (2w cosh u − k·slope)² − cosh u·slope²(4w + w²) + 8 b w²/σ.
-        let lead = minus(&product(&scaled(&w, 2.0), &cosh), &product(&k, &slope));
-        let first = scaled(&product(&cosh, &product(&lead, &lead)), 4.0);
-        let w_square = product(&w, &w);
-        let inner = {
-            let mut inner = w_square.clone();
-            for (i, v) in w.iter().enumerate() {
-                inner[i + 1] += 4.0 * v;
-            }
-            inner
-        };
-        let second = product(&cosh, &product(&product(&slope, &slope), &inner));
-        let third = scaled(&w_square, 8.0 * b / sigma);
-        let mut out = [0.0; COEFFICIENTS];
-        for part in [&first, &scaled(&second, -1.0), &third] {
-            // Each is symmetric about y⁰, which sits in its middle.
-            let offset = (COEFFICIENTS - part.len()) / 2;
-            for (i, v) in part.iter().enumerate() {
-                out[offset + i] += v;
-            }
-        }
-        out
+        let lead = w.times(&cosh).scaled(2.0).plus(&k.times(&slope).scaled(-1.0));
+        let w_square = w.times(&w);
+        let inner = w_square.plus(&w.scaled(4.0));
+        let first = cosh.times(&lead.times(&lead)).scaled(4.0);
+        let second = cosh.times(&slope.times(&slope).times(&inner)).scaled(-1.0);
+        first.plus(&second).plus(&w_square.scaled(8.0 * b / sigma)).of
     }
 }
 
-fn product(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; x.len() + y.len() - 1];
-    for (i, x) in x.iter().enumerate() {
-        for (j, y) in y.iter().enumerate() {
-            out[i + j] += x * y;
-        }
+/// A Laurent polynomial of y: `of[DEGREE / 2 + i]` belongs to yⁱ, and those beyond ±`reach` are zero.
+struct Laurent {
+    of: [f64; COEFFICIENTS],
+    reach: usize,
+}
+
+const MIDDLE: usize = DEGREE / 2;
+
+impl Laurent {
+    fn new([below, constant, above]: [f64; 3]) -> Self {
+        let mut of = [0.0; COEFFICIENTS];
+        (of[MIDDLE - 1], of[MIDDLE], of[MIDDLE + 1]) = (below, constant, above);
+        Self { of, reach: 1 }
     }
-    out
-}
 
-fn scaled(x: &[f64], by: f64) -> Vec<f64> {
-    x.iter().map(|v| by * v).collect()
-}
+    fn times(&self, other: &Self) -> Self {
+        let reach = (self.reach + other.reach).min(MIDDLE);
+        let mut of = [0.0; COEFFICIENTS];
+        for i in MIDDLE - self.reach..=MIDDLE + self.reach {
+            for j in MIDDLE - other.reach..=MIDDLE + other.reach {
+                of[i + j - MIDDLE] += self.of[i] * other.of[j];
+            }
+        }
+        Self { of, reach }
+    }
 
-fn minus(x: &[f64], y: &[f64]) -> Vec<f64> {
-    x.iter().zip(y).map(|(x, y)| x - y).collect()
+    fn plus(&self, other: &Self) -> Self {
+        Self { of: std::array::from_fn(|i| self.of[i] + other.of[i]), reach: self.reach.max(other.reach) }
+    }
+
+    fn scaled(&self, by: f64) -> Self {
+        Self { of: self.of.map(|v| by * v), reach: self.reach }
+    }
 }
 
 /// The least of `f` between `low` and `high`, and where.
@@ -153,13 +190,7 @@ fn golden(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
 /// Whether Σ cᵢ yⁱ is nowhere negative on y > 0: the Bernstein coefficients in t = y/(1 + y) are cᵢ over the binomials, and a part of
 /// the line where none of them is negative is decided.
 fn is_not_negative(coefficients: &[f64; COEFFICIENTS]) -> bool {
-    let mut binomial = 1.0;
-    let mut bernstein = [0.0; COEFFICIENTS];
-    for i in 0..COEFFICIENTS {
-        bernstein[i] = coefficients[i] / binomial;
-        binomial *= (DEGREE - i) as f64 / (i + 1) as f64;
-    }
-    let mut open = vec![(bernstein, 0)];
+    let mut open = vec![(bernstein(coefficients), 0)];
     while let Some((part, halvings)) = open.pop() {
         let most = part.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
         if part.iter().all(|v| *v >= -ROUNDING * most) {
@@ -176,15 +207,31 @@ fn is_not_negative(coefficients: &[f64; COEFFICIENTS]) -> bool {
     true
 }
 
+/// The Bernstein coefficients of Σ cᵢ yⁱ in t = y/(1 + y).
+fn bernstein(coefficients: &[f64; COEFFICIENTS]) -> [f64; COEFFICIENTS] {
+    let mut binomial = 1.0;
+    let mut out = [0.0; COEFFICIENTS];
+    for i in 0..COEFFICIENTS {
+        out[i] = coefficients[i] / binomial;
+        binomial *= (DEGREE - i) as f64 / (i + 1) as f64;
+    }
+    out
+}
+
 /// De Casteljau's division of an interval in the middle.
 fn halved(part: &[f64; COEFFICIENTS]) -> [[f64; COEFFICIENTS]; 2] {
+    divided(part, 0.5)
+}
+
+/// De Casteljau's division of an interval at the share `t`.
+fn divided(part: &[f64; COEFFICIENTS], t: f64) -> [[f64; COEFFICIENTS]; 2] {
     let mut row = *part;
     let (mut left, mut right) = ([0.0; COEFFICIENTS], [0.0; COEFFICIENTS]);
     for level in 0..COEFFICIENTS {
         left[level] = row[0];
         right[DEGREE - level] = row[DEGREE - level];
         for i in 0..DEGREE - level {
-            row[i] = 0.5 * (row[i] + row[i + 1]);
+            row[i] += t * (row[i + 1] - row[i]);
         }
     }
     [left, right]
@@ -287,6 +334,17 @@ mod tests {
         assert!(!ssvi(theta, phi, rho).butterfly().is_free);
     }
 
+    #[test]
+    fn only_the_part_of_the_line_that_is_asked_for_must_be_free() {
+        // Vogt's g is below zero from about k = 0.65 to 1.25.
+        assert!(VOGT.is_g_certainly_positive([-1.0, 0.6]) && VOGT.is_g_certainly_positive([1.3, 2.0]));
+        assert!(!VOGT.is_g_certainly_positive([-1.0, 0.9]) && !VOGT.is_g_certainly_positive([0.85, 0.9]));
+        assert!(
+            !VOGT.is_g_certainly_positive([0.9, 0.9])
+                && !Svi { a: f64::NAN, ..VOGT }.is_g_certainly_positive([0.0, 0.1])
+        );
+    }
+
     proptest! {
         #[test]
         fn the_decision_agrees_with_a_fine_grid(
@@ -304,6 +362,22 @@ mod tests {
             if least > 1e-6 && svi.wing_slopes().into_iter().all(|slope| slope < 2.0 - 1e-3) {
                 prop_assert!(found.is_free, "{svi:?} {found:?} {least}");
             }
+        }
+
+        #[test]
+        fn what_is_certain_is_so_on_a_fine_grid(
+            b in 0.005_f64..1.2, rho in -0.99_f64..0.99, m in -0.5_f64..0.5, sigma in 0.003_f64..1.0, level in 1e-3_f64..0.3,
+            low in -4.0_f64..0.5, span in 0.1_f64..4.0
+        ) {
+            let svi = Svi { a: level - b * sigma * (1.0 - rho * rho).sqrt(), b, rho, m, sigma };
+            let range = [low, low + span];
+            let u = range.map(|k| ((k - m) / sigma).asinh());
+            let least = (0..=20_000)
+                .map(|i| svi.durrleman_g(m + sigma * (u[0] + (u[1] - u[0]) * f64::from(i) / 20_000.0).sinh()))
+                .fold(f64::INFINITY, f64::min);
+            let is_certain = svi.is_g_certainly_positive(range);
+            prop_assert!(least > 0.0 || !is_certain, "{svi:?} {range:?} {least}");
+            prop_assert!(least < 1e-3 || is_certain, "{svi:?} {range:?} {least}");
         }
 
         #[test]

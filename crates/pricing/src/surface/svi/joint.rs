@@ -165,6 +165,35 @@ impl Kernel for OwnValue<'_> {
     }
 }
 
+/// What is left of w and of g of a slice above their least, at each of its points.
+fn own_slacks(curve: &Curve, points: &Points, slack: &mut Vec<[f64; 2]>) {
+    slack.clear();
+    slack.resize(points.k.len().next_multiple_of(LANES), [f64::INFINITY; 2]);
+    dispatch(Instructions::best(), OwnSlacks { curve, points, slack });
+}
+
+struct OwnSlacks<'a> {
+    curve: &'a Curve,
+    points: &'a Points,
+    slack: &'a mut [[f64; 2]],
+}
+
+impl Kernel for OwnSlacks<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let curve = LaneCurve::new(self.curve);
+        let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
+        for (at, out) in (0..self.points.k.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
+            let [k, inverse_unit, _] = self.points.load(at);
+            let w = curve.total_variance::<M>(k) * inverse_unit - share;
+            let g = curve.durrleman_g::<M>(k) - margin;
+            for i in 0..LANES {
+                out[i] = [w.0[i], g.0[i]];
+            }
+        }
+    }
+}
+
 /// Σ of the barriers on the rise of w from a slice to the next.
 struct PairValue<'a> {
     low: &'a Curve,
@@ -177,7 +206,7 @@ struct PairValue<'a> {
 impl Kernel for PairValue<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let [low, high] = [self.low, self.high].map(LaneCurve::new);
+        let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
         let mut sum = BarrierSum::new(self.barrier);
         for at in (0..self.points.k.len()).step_by(LANES) {
@@ -206,18 +235,18 @@ struct PairDerivatives<'a> {
 impl Kernel for PairDerivatives<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let [low, high] = [self.low, self.high].map(LaneCurve::new);
+        let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
         let mut first = [[Lanes::ZERO; 5]; 2];
         let mut second = [[[Lanes::ZERO; 5]; 5]; 2];
         let mut cross = [[Lanes::ZERO; 5]; 5];
         for at in (0..self.points.k.len()).step_by(LANES) {
             let [k, inverse_unit, there] = self.points.load(at);
-            let ((w_low, by_low), (w_high, by_high)) = (low.gradient::<M>(k), high.gradient::<M>(k));
-            let rise = (w_high - w_low) * inverse_unit - margin;
+            let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
             if !self.barrier.reaches(rise.min()) {
                 continue;
             }
+            let (by_low, by_high) = (low.gradient::<M>(k).1, high.gradient::<M>(k).1);
             let [slope, bend] = self.barrier.half_derivatives_of_lanes(rise);
             let scale = there * inverse_unit * Lanes::splat(self.weight);
             let (slope, bend) = (scale * slope, scale * inverse_unit * bend);
@@ -285,17 +314,19 @@ impl System {
         for (i, member) in members.iter().enumerate() {
             let (gradient, diagonal) = (&mut self.gradient[i], &mut self.diagonal[i]);
             loss::accumulate(&member.target, &x[i], loss, gradient, diagonal);
-            self.shape[i] = std::array::from_fn(|j| diagonal[j][j]);
+            for j in 0..5 {
+                self.shape[i][j] = diagonal[j][j];
+            }
             let curve = Curve::new(&x[i]);
-            constraints::slack_of_g(&curve, &member.grid.k, &mut slack);
-            for ((&k, &inverse_unit), &g) in member.grid.k.iter().zip(&member.grid.inverse_unit).zip(&slack) {
-                let c = curve.total_variance(k) * inverse_unit - LEAST_SHARE;
+            own_slacks(&curve, &member.grid, &mut slack);
+            for ((&k, &inverse_unit), &[c, g]) in member.grid.k.iter().zip(&member.grid.inverse_unit).zip(&slack) {
                 if own.reaches(c) {
                     let (first, second) = own.half_derivatives(c);
-                    let by = curve.gradient(k).1.map(|v| v * inverse_unit);
+                    let mut by = curve.gradient(k).1;
+                    by.iter_mut().for_each(|v| *v *= inverse_unit);
                     add_outer(&by, stage.weight * second, stage.weight * first, gradient, diagonal);
                 }
-                let c = g - G_MARGIN;
+                let c = g;
                 if own.reaches(c) && c.is_finite() {
                     let (first, second) = own.half_derivatives(c);
                     let by = curve.durrleman_gradient(k).1;
@@ -393,7 +424,9 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut Syst
                 continue;
             };
             for i in 0..n {
-                trial[i] = std::array::from_fn(|j| x[i][j] - step[i][j]);
+                for j in 0..5 {
+                    trial[i][j] = x[i][j] - step[i][j];
+                }
                 members[i].bounds.clamp(&mut trial[i]);
             }
             let trial_value = objective(members, &trial, stage, &mut trial_parts);

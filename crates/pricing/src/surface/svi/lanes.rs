@@ -1,5 +1,6 @@
 //! Eight values side by side: what one 512-bit vector, two 256-bit or four 128-bit ones hold. Loops over them are unrolled and vectorised
-//! with the instructions of the kernel that they are inlined into (see [`crate::math::dispatch`]).
+//! with the instructions of the kernel that they are inlined into (see [`crate::math::dispatch`]). Loops, not `map` and `from_fn` of arrays:
+//! those stay calls, round which every vector register is saved.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -40,7 +41,11 @@ impl Neg for Lanes {
 
     #[inline(always)]
     fn neg(self) -> Self {
-        Self(self.0.map(|v| -v))
+        let mut out = self;
+        for i in 0..LANES {
+            out.0[i] = -self.0[i];
+        }
+        out
     }
 }
 
@@ -112,7 +117,13 @@ impl Lanes {
     /// The least of the eight.
     #[inline(always)]
     pub(super) fn min(self) -> f64 {
-        self.0.into_iter().fold(f64::INFINITY, |least, v| if v < least { v } else { least })
+        let lesser = |one: f64, other: f64| if one < other { one } else { other };
+        let v = self.0;
+        let mut half = [0.0; LANES / 2];
+        for i in 0..LANES / 2 {
+            half[i] = lesser(v[i], v[i + LANES / 2]);
+        }
+        lesser(lesser(half[0], half[2]), lesser(half[1], half[3]))
     }
 }
 

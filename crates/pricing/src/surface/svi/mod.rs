@@ -6,7 +6,7 @@
 //! - What is minimised: `target` (quotes as intervals of total variance), `wings` (the coordinates of the fits), `loss` (what a miss costs),
 //!   `lanes` (eight values side by side).
 //! - The fit: `slice` (one expiry by itself), `constraints` and `barrier` (where and how arbitrage is kept out), `joint` (all expiries at
-//!   once), `repair` (the last word on arbitrage), `fit` (stage by stage).
+//!   once), `rise` and `repair` (the last word on arbitrage), `fit` (stage by stage).
 //! - What comes of it: `query` (what the surface of an analysis answers), `surface` (SVI as one of the models, under any settings).
 
 mod barrier;
@@ -20,6 +20,7 @@ pub(super) mod loss;
 mod query;
 mod raw;
 mod repair;
+mod rise;
 pub(super) mod slice;
 pub(super) mod ssvi;
 pub mod surface;

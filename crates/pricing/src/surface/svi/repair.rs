@@ -3,6 +3,7 @@
 
 use super::{
     Svi,
+    rise::is_rise_certain,
     wings::{self, Wings},
 };
 use crate::surface::check::{dense_grid, lowest_g, lowest_rise};
@@ -28,8 +29,7 @@ pub(super) struct Repaired {
 pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) -> Option<Repaired> {
     let mut shares = vec![0.0_f64; fitted.len()];
     let mut levels = vec![0.0; fitted.len()];
-    let mut grids: Vec<Vec<f64>> = Vec::new();
-    let mut values = Vec::new();
+    let mut grids = Grids::new(ranges);
     for round in 0..ROUNDS {
         let mut slices: Vec<Wings> = (0..fitted.len())
             .map(|i| {
@@ -38,14 +38,10 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) 
                 x
             })
             .collect();
-        // Levels and slopes leave the grids, which lie round the vertices, as they are.
-        if grids.is_empty() {
-            grids = dense_grids(&slices, ranges);
-        }
-        lift(&mut slices, &grids, &mut values);
+        lift(&mut slices, &mut grids);
         let (mut mended, mut moved) = (true, false);
         for i in 0..slices.len() {
-            let missing = shortfall(&slices[i], &grids[i], &mut values);
+            let missing = shortfall(i, &slices, &mut grids);
             if missing > 0.0 {
                 mended = false;
                 if round < EASES {
@@ -56,21 +52,22 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], ranges: &[[f64; 2]]) 
                 }
             }
         }
+        // Levels and slopes leave the grids, which lie round the vertices, as they are.
         if moved {
-            grids.clear();
+            grids = Grids::new(ranges);
         }
         if mended {
             let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-            if is_free(&slices, &grids, &mut values) {
+            if is_free(&slices, &mut grids) {
                 return Some(Repaired { slices, shares });
             }
         }
     }
     let mut slices = backbone.to_vec();
-    grids = dense_grids(&slices, ranges);
-    lift(&mut slices, &grids, &mut values);
+    grids = Grids::new(ranges);
+    lift(&mut slices, &mut grids);
     let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
-    is_free(&slices, &grids, &mut values).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
+    is_free(&slices, &mut grids).then(|| Repaired { slices, shares: vec![1.0; backbone.len()] })
 }
 
 /// Puts a slice's own fit in its place where that meets more of its quotes and breaks no rule beside the neighbours as they are.
@@ -81,13 +78,14 @@ pub(super) fn adopt(
     is_better: impl Fn(usize, &Svi, &Svi) -> bool,
 ) {
     let Repaired { slices, shares } = repaired;
-    let mut values = Vec::new();
     for i in 0..slices.len() {
-        let Some(candidate) = own[i].filter(|own| is_better(i, own, &slices[i])) else { continue };
+        let Some(candidate) = own[i] else { continue };
         let window = i.saturating_sub(1)..(i + 2).min(slices.len());
         let before = std::mem::replace(&mut slices[i], candidate);
-        let beside: Vec<Wings> = slices[window.clone()].iter().map(wings::from_svi).collect();
-        if is_free(&slices[window.clone()], &dense_grids(&beside, &ranges[window]), &mut values) {
+        let is_adopted = are_ends_free(&slices[window.clone()])
+            && is_better(i, &candidate, &before)
+            && is_free(&slices[window.clone()], &mut Grids::new(&ranges[window]));
+        if is_adopted {
             shares[i] = 0.0;
         } else {
             slices[i] = before;
@@ -107,14 +105,18 @@ pub(super) fn flat(backbone: &[Wings]) -> Vec<Svi> {
 
 /// How far the level of a slice whose w or g is negative somewhere should rise to mend it; zero where neither is. Near the money the
 /// negative term of g is about w′²/4w, so its shortfall is undone by about the same share of w.
-fn shortfall(slice: &Wings, grid: &[f64], values: &mut Vec<f64>) -> f64 {
-    let svi = wings::to_svi(slice);
+fn shortfall(i: usize, slices: &[Wings], grids: &mut Grids) -> f64 {
+    let svi = wings::to_svi(&slices[i]);
     let at_the_money = svi.total_variance(0.0).abs().max(1e-14);
     let least = svi.least_total_variance();
     if least <= 0.0 {
         return 1e-3 * at_the_money - least;
     }
+    if svi.is_g_certainly_positive(grids.ranges[i]) {
+        return 0.0;
+    }
     let mut worst = (0.0, 0.0);
+    let (grid, values) = grids.of(i, &svi, &wings::to_svi(slices.get(i + 1).unwrap_or(&slices[i])));
     lowest_g(&svi, grid, values, |k, g| {
         if g < worst.0 {
             worst = (g, k);
@@ -124,7 +126,7 @@ fn shortfall(slice: &Wings, grid: &[f64], values: &mut Vec<f64>) -> f64 {
 }
 
 /// Lifts each slice over the one before: wing slopes first, then the level by the deepest shortfall on the grid.
-fn lift(slices: &mut [Wings], grids: &[Vec<f64>], values: &mut Vec<f64>) {
+fn lift(slices: &mut [Wings], grids: &mut Grids) {
     for i in 1..slices.len() {
         let (before, after) = slices.split_at_mut(i);
         let (low, high) = (&before[i - 1], &mut after[0]);
@@ -135,42 +137,67 @@ fn lift(slices: &mut [Wings], grids: &[Vec<f64>], values: &mut Vec<f64>) {
         }
         let (low, svi) = (wings::to_svi(low), wings::to_svi(high));
         let lifted = Svi { a: low.a * (1.0 + LIFT), b: low.b * (1.0 + LIFT), ..low };
+        if is_rise_certain(&lifted, &svi, grids.ranges[i - 1]) {
+            continue;
+        }
         let mut short = 0.0_f64;
-        lowest_rise(&lifted, &svi, &grids[i - 1], values, |_, rise| short = short.max(-rise));
+        let (grid, values) = grids.of(i - 1, &low, &svi);
+        lowest_rise(&lifted, &svi, grid, values, |_, rise| short = short.max(-rise));
         high[0] += short;
     }
 }
 
-/// The dense grid of each slice and its rise to the next.
-fn dense_grids(slices: &[Wings], ranges: &[[f64; 2]]) -> Vec<Vec<f64>> {
-    let one = |(i, range): (usize, &[f64; 2])| {
-        let mut grid = Vec::new();
-        let next = slices.get(i + 1).unwrap_or(&slices[i]);
-        dense_grid(*range, &wings::to_svi(&slices[i]), &wings::to_svi(next), &mut grid);
-        grid
-    };
-    ranges.iter().enumerate().map(one).collect()
+/// The dense grid of each slice and its rise to the next, made where it is asked for: most slices are certainly free without.
+struct Grids<'a> {
+    ranges: &'a [[f64; 2]],
+    grids: Vec<Vec<f64>>,
+    values: Vec<f64>,
 }
 
-/// Whether the slices are free of arbitrage on the dense grid, more strictly than the report asks.
-fn is_free(slices: &[Svi], grids: &[Vec<f64>], values: &mut Vec<f64>) -> bool {
-    slices.iter().zip(grids).enumerate().all(|(i, (svi, grid))| {
-        let next = slices.get(i + 1).unwrap_or(svi);
-        let ([p, q], [p_next, q_next]) = (svi.wing_slopes(), next.wing_slopes());
-        // b(1 ± ρ) of a slope of zero is zero to rounding only.
-        const ROUNDING: f64 = 1e-14;
-        let mut holds = (-ROUNDING..=2.0).contains(&p)
+impl<'a> Grids<'a> {
+    fn new(ranges: &'a [[f64; 2]]) -> Self {
+        Self { ranges, grids: vec![Vec::new(); ranges.len()], values: Vec::new() }
+    }
+
+    /// The grid of slice `i`, and room for values on it.
+    fn of(&mut self, i: usize, svi: &Svi, next: &Svi) -> (&[f64], &mut Vec<f64>) {
+        if self.grids[i].is_empty() {
+            dense_grid(self.ranges[i], svi, next, &mut self.grids[i]);
+        }
+        (&self.grids[i], &mut self.values)
+    }
+}
+
+/// b(1 ± ρ) of a slope of zero is zero to rounding only.
+const ROUNDING: f64 = 1e-14;
+
+/// Whether w is positive and wing slopes are within Lee's bound and do not fall: what needs no grid.
+fn are_ends_free(slices: &[Svi]) -> bool {
+    slices.iter().enumerate().all(|(i, svi)| {
+        let ([p, q], [p_next, q_next]) = (svi.wing_slopes(), slices.get(i + 1).unwrap_or(svi).wing_slopes());
+        (-ROUNDING..=2.0).contains(&p)
             && (-ROUNDING..=2.0).contains(&q)
             && svi.least_total_variance() > 0.0
             && p_next >= p - ROUNDING
-            && q_next >= q - ROUNDING;
-        // NaN is not free either.
-        if holds {
-            lowest_g(svi, grid, values, |_, g| holds &= g >= 0.0);
-        }
-        if holds {
-            lowest_rise(svi, next, grid, values, |_, rise| holds &= rise >= 0.0);
-        }
-        holds
+            && q_next >= q - ROUNDING
     })
+}
+
+/// Whether the slices are free of arbitrage, certainly or on the dense grid, more strictly than the report asks.
+fn is_free(slices: &[Svi], grids: &mut Grids) -> bool {
+    are_ends_free(slices)
+        && slices.iter().enumerate().all(|(i, svi)| {
+            let next = slices.get(i + 1).unwrap_or(svi);
+            // NaN is not free either.
+            let mut holds = true;
+            if !svi.is_g_certainly_positive(grids.ranges[i]) {
+                let (grid, values) = grids.of(i, svi, next);
+                lowest_g(svi, grid, values, |_, g| holds &= g >= 0.0);
+            }
+            if holds && i + 1 < slices.len() && !is_rise_certain(svi, next, grids.ranges[i]) {
+                let (grid, values) = grids.of(i, svi, next);
+                lowest_rise(svi, next, grid, values, |_, rise| holds &= rise >= 0.0);
+            }
+            holds
+        })
 }

@@ -165,7 +165,11 @@ impl Kernel for Grid<'_> {
                     sums[8] = by_centre.times_plus::<M>(root, sums[8]);
                     sums[9] = by_centre.times_plus::<M>(centre, sums[9]);
                 }
-                let candidate = explicit(sums.map(Lanes::sum), m, sigma);
+                let mut summed = [0.0; 10];
+                for (summed, lanes) in summed.iter_mut().zip(sums) {
+                    *summed = lanes.sum();
+                }
+                let candidate = explicit(summed, m, sigma);
                 if candidate.0 < best.0 {
                     *best = candidate;
                 }
@@ -235,7 +239,10 @@ pub(super) fn descend(
             }
             continue;
         };
-        let mut trial: Wings = std::array::from_fn(|i| x[i] - step[i]);
+        let mut trial = x;
+        for i in 0..5 {
+            trial[i] -= step[i];
+        }
         bounds.clamp(&mut trial);
         let (mut trial_gradient, mut trial_hessian) = ([0.0; 5], [[0.0; 5]; 5]);
         let trial_value = loss::accumulate(target, &trial, loss, &mut trial_gradient, &mut trial_hessian);

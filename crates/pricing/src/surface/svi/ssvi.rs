@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Svi,
+    lanes::{LANES, Lanes},
     loss::{self, Loss},
     target::{FEWEST_QUOTES, Target},
     wings::Curve,
 };
+use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 use crate::surface::linear::solve_small;
 
 /// Quotes a slice that the fit looks at.
@@ -118,40 +120,38 @@ fn fit_level(target: &Target, shape: &Ssvi, start: f64, loss: Loss) -> f64 {
         } else if right < best {
             (best, centre) = (right, centre + step);
         } else {
-            step *= 0.3;
+            // The parabola through the three: its vertex is within half a step.
+            let bend = left - 2.0 * best + right;
+            let vertex = centre + if bend > 0.0 { 0.5 * step * (left - right) / bend } else { 0.0 };
+            let at_vertex = value(vertex);
+            if at_vertex < best {
+                (best, centre) = (at_vertex, vertex);
+            }
+            step *= 0.1;
         }
     }
     centre.exp()
 }
 
-/// Gauss–Newton with damping over the three shape coordinates, by differences.
+/// Gauss–Newton with damping over the three shape coordinates.
 fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3], loss: Loss) -> [f64; 3] {
     let mut value = total(targets, theta, &Ssvi::from_free(&free), loss);
     let mut damping = 1e-2;
     for _ in 0..12 {
-        const STEP: f64 = 1e-5;
         let mut matrix = [[0.0; 3]; 3];
         let mut right = [0.0; 3];
-        let shapes: [Ssvi; 3] = std::array::from_fn(|i| {
-            let mut moved = free;
-            moved[i] += STEP;
-            Ssvi::from_free(&moved)
-        });
-        let here = Ssvi::from_free(&free);
+        let (here, chain) = (Ssvi::from_free(&free), Chain::new(&free));
         for (target, theta) in targets.iter().zip(theta) {
             let Some(theta) = *theta else { continue };
-            let slice = here.slice(theta);
-            let moved = shapes.map(|shape| shape.slice(theta));
-            for ((&k, &centre), &inverse_half) in target.k.iter().zip(&target.centre).zip(&target.inverse_half) {
-                let w = slice.total_variance(k);
-                let r = (w - centre) * inverse_half;
-                let weight = loss.weight(r * r);
-                let by = moved.map(|moved| (moved.total_variance(k) - w) * inverse_half / STEP);
-                for i in 0..3 {
-                    right[i] += weight * by[i] * r;
-                    for j in 0..3 {
-                        matrix[i][j] += weight * by[i] * by[j];
-                    }
+            let mut sums = [0.0; 5];
+            let at = [here.rho, theta, here.phi(theta)];
+            dispatch(Instructions::best(), ByShape { target, at, loss, sums: &mut sums });
+            let [by_rho, by_phi] = chain.at(theta, at[2]);
+            for i in 0..3 {
+                right[i] += by_rho[i] * sums[3] + by_phi[i] * sums[4];
+                let (rho, phi) = (by_rho[i] * sums[0] + by_phi[i] * sums[1], by_rho[i] * sums[1] + by_phi[i] * sums[2]);
+                for j in 0..3 {
+                    matrix[i][j] += rho * by_rho[j] + phi * by_phi[j];
                 }
             }
         }
@@ -178,6 +178,71 @@ fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3], loss
         }
     }
     free
+}
+
+/// How ρ, and φ at a level, move with the free coordinates.
+struct Chain {
+    rho: f64,
+    /// Of ln η by the first two.
+    eta: [f64; 2],
+    gamma: f64,
+}
+
+impl Chain {
+    /// The derivatives of [`Ssvi::from_free`].
+    fn new(free: &[f64; 3]) -> Self {
+        let turn = free[0].tanh();
+        let (rho, by_free) = (0.999 * turn, 0.999 * (1.0 - turn * turn));
+        let [eta, gamma] = [1, 2].map(|i| 1.0 / (1.0 + (-free[i]).exp()));
+        let by_rho = -0.5 * rho.signum() / (1.0 + rho.abs());
+        Self { rho: by_free, eta: [by_rho * by_free, 1.0 - eta], gamma: 0.48 * gamma * (1.0 - gamma) }
+    }
+
+    /// Of ρ, and of φ at the level `theta`, by each coordinate.
+    fn at(&self, theta: f64, phi: f64) -> [[f64; 3]; 2] {
+        let by_gamma = phi * (theta.ln_1p() - theta.ln()) * self.gamma;
+        [[self.rho, 0.0, 0.0], [phi * self.eta[0], phi * self.eta[1], by_gamma]]
+    }
+}
+
+/// Weighted sums over the quotes of one slice: of the products of the derivatives of the misses by ρ and φ (ρρ, ρφ, φφ), and of each with
+/// the miss. `at` is ρ, θ, φ.
+struct ByShape<'a> {
+    target: &'a Target,
+    at: [f64; 3],
+    loss: Loss,
+    sums: &'a mut [f64; 5],
+}
+
+impl Kernel for ByShape<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [rho, theta, phi] = self.at;
+        let (half, rest) = (Lanes::splat(0.5 * theta), Lanes::splat(1.0 - rho * rho));
+        let (rho, phi) = (Lanes::splat(rho), Lanes::splat(phi));
+        let mut sums = [Lanes::ZERO; 5];
+        for start in (0..self.target.len()).step_by(LANES) {
+            let [k, centre, inverse_half] = self.target.load(start);
+            let x = phi.times_plus::<M>(k, rho);
+            let root = x.times_plus::<M>(x, rest).sqrt();
+            let inverse = Lanes::ONE / root;
+            let along = phi * k;
+            let w = half * (rho.times_plus::<M>(along, Lanes::ONE) + root);
+            let r = (w - centre) * inverse_half;
+            let weight = self.loss.weights(r * r);
+            let by_rho = half * inverse_half * along * (Lanes::ONE + inverse);
+            let by_phi = half * inverse_half * k * x.times_plus::<M>(inverse, rho);
+            let (weighted_rho, weighted_phi) = (weight * by_rho, weight * by_phi);
+            sums[0] = weighted_rho.times_plus::<M>(by_rho, sums[0]);
+            sums[1] = weighted_rho.times_plus::<M>(by_phi, sums[1]);
+            sums[2] = weighted_phi.times_plus::<M>(by_phi, sums[2]);
+            sums[3] = weighted_rho.times_plus::<M>(r, sums[3]);
+            sums[4] = weighted_phi.times_plus::<M>(r, sums[4]);
+        }
+        for (sum, lanes) in self.sums.iter_mut().zip(sums) {
+            *sum = lanes.sum();
+        }
+    }
 }
 
 fn sum(target: &Target, svi: &Svi, loss: Loss) -> f64 {

@@ -1,5 +1,5 @@
 use super::{
-    super::{Request, Writer, aggregate, retain, thin},
+    super::{Request, Writer, aggregate, aggregate_dry_run, retain, thin},
     writing::rows,
     *,
 };
@@ -174,7 +174,10 @@ async fn both_back_ends_make_the_same_bars() {
     }
     files.finish().await.unwrap();
     downsample(&place, &rules, now).await.unwrap();
-    aggregate(&database, &rules, now).await.unwrap();
+    // What is only told is what is done then, chained rules too, and nothing is there before.
+    let told = aggregate_dry_run(&database, &rules, now).await.unwrap();
+    assert!(bars(&database).await.is_empty());
+    assert_eq!(aggregate(&database, &rules, now).await.unwrap(), told);
     let (of_files, _) = parquet::read(&place, Table::Bars, &parquet::Filter::default()).await.unwrap();
     let sorted = |batches: &[RecordBatch]| -> Vec<String> {
         let whole = arrow_select::concat::concat_batches(&Table::Bars.schema(), batches).unwrap();

@@ -1,0 +1,189 @@
+//! The best levels of many books as a structure of arrays, and how a batch changes them: what the kernel does, on the CPU.
+
+use std::ops::Range;
+
+use super::{
+    batch::{ASKS, CHANGE, END, NO_FLOW, SET, UpdateBatch},
+    plan::Plan,
+};
+use crate::event::Side;
+use crate::features::{
+    Level,
+    ofi::{ask_flow, bid_flow},
+};
+
+/// In [`BookArrays::flags`]: the book has been whole once.
+pub(super) const TOLD: u32 = 1;
+
+/// The best levels of a side, best first, of some instruments. Neighbours in memory are the same level of neighbouring instruments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookArrays {
+    pub(super) instruments: usize,
+    pub(super) levels: usize,
+    /// Prices in ticks, [side][level][instrument], bids first.
+    pub(super) prices: Vec<i64>,
+    /// Sizes in lots, the same.
+    pub(super) sizes: Vec<u64>,
+    /// How many levels there are, [side][instrument], then flags, [instrument].
+    pub(super) heads: Vec<u32>,
+}
+
+impl BookArrays {
+    /// Empty books.
+    pub fn new(instruments: usize, levels: usize) -> Self {
+        let cells = 2 * levels * instruments;
+        Self { instruments, levels, prices: vec![0; cells], sizes: vec![0; cells], heads: vec![0; 3 * instruments] }
+    }
+
+    /// Bytes of one instrument.
+    pub(super) fn bytes_per_instrument(levels: usize) -> usize {
+        2 * levels * (size_of::<i64>() + size_of::<u64>()) + 3 * size_of::<u32>()
+    }
+
+    /// The instruments of a range, or as many as there are, the others empty.
+    pub(super) fn part(&self, range: &Range<usize>) -> Self {
+        let mut part = Self::new(range.len(), self.levels);
+        part.copy_from(self, range.start, 0, range.len().min(self.instruments.saturating_sub(range.start)));
+        part
+    }
+
+    /// Takes over `count` instruments of others with as many levels.
+    pub(super) fn copy_from(&mut self, other: &Self, from: usize, to: usize, count: usize) {
+        let copied = |row: usize, width: usize, at: usize| row * width + at..row * width + at + count;
+        for row in 0..2 * self.levels {
+            let (here, there) = (copied(row, self.instruments, to), copied(row, other.instruments, from));
+            self.prices[here.clone()].copy_from_slice(&other.prices[there.clone()]);
+            self.sizes[here].copy_from_slice(&other.sizes[there]);
+        }
+        for row in 0..3 {
+            let (here, there) = (copied(row, self.instruments, to), copied(row, other.instruments, from));
+            self.heads[here].copy_from_slice(&other.heads[there]);
+        }
+    }
+
+    /// How many levels an instrument's side has here.
+    pub fn depth(&self, side: Side, instrument: usize) -> usize {
+        self.heads[side as usize * self.instruments + instrument] as usize
+    }
+
+    /// A level, from 0, of those that there are.
+    pub fn level(&self, side: Side, level: usize, instrument: usize) -> Level {
+        let place = self.place(side, level, instrument);
+        Level { price_ticks: self.prices[place], size: self.sizes[place] }
+    }
+
+    pub(super) fn flags(&self, instrument: usize) -> u32 {
+        self.heads[2 * self.instruments + instrument]
+    }
+
+    fn place(&self, side: Side, level: usize, instrument: usize) -> usize {
+        (side as usize * self.levels + level) * self.instruments + instrument
+    }
+
+    /// Applies the changes of the instruments `first..` that these are; `flow` [level][instrument] is the flow of them, and `has_overflown`
+    /// [instrument] says where a sum did not fit.
+    pub(super) fn apply(&mut self, batch: &UpdateBatch, first: usize, flow: &mut [i64], has_overflown: &mut [bool]) {
+        let n = self.instruments;
+        let starts = batch.starts_of(&(first..first + n));
+        let words = batch.words_of(&starts);
+        let flow_levels = flow.len() / n.max(1);
+        let mut before = [vec![Level::default(); flow_levels], vec![Level::default(); flow_levels]];
+        for instrument in 0..n {
+            let range = starts[instrument] - starts[0]..starts[instrument + 1] - starts[0];
+            if range.is_empty() {
+                continue;
+            }
+            self.top(instrument, &mut before);
+            for change in words[range.start as usize * CHANGE..range.end as usize * CHANGE].chunks_exact(CHANGE) {
+                let (what, price_ticks, size) = (change[0], change[1] as i64, change[2]);
+                if what & SET != 0 {
+                    let side = if what & ASKS == 0 { Side::Bid } else { Side::Ask };
+                    self.set(side, instrument, price_ticks, size);
+                }
+                if what & END == 0 {
+                    continue;
+                }
+                self.heads[2 * n + instrument] |= TOLD;
+                let mut now = before.clone();
+                self.top(instrument, &mut now);
+                if what & NO_FLOW == 0 {
+                    for level in 0..flow_levels {
+                        let of_event =
+                            bid_flow(before[0][level], now[0][level]) - ask_flow(before[1][level], now[1][level]);
+                        let sum = &mut flow[level * n + instrument];
+                        let (added, overflow) = sum.overflowing_add(of_event);
+                        *sum = added;
+                        has_overflown[instrument] |= overflow;
+                    }
+                }
+                before = now;
+            }
+        }
+    }
+
+    /// The best levels of an instrument; those that there are not count as of size 0 at the worst of prices.
+    fn top(&self, instrument: usize, out: &mut [Vec<Level>; 2]) {
+        for (side, worst) in [(Side::Bid, i64::MIN), (Side::Ask, i64::MAX)] {
+            let depth = self.depth(side, instrument);
+            for (level, out) in out[side as usize].iter_mut().enumerate() {
+                let none = Level { price_ticks: worst, size: 0 };
+                *out = if level < depth { self.level(side, level, instrument) } else { none };
+            }
+        }
+    }
+
+    /// Sets, adds or takes away a level; the last one is dropped where one too many is added.
+    fn set(&mut self, side: Side, instrument: usize, price_ticks: i64, size: u64) {
+        let n = self.instruments;
+        let depth = self.depth(side, instrument);
+        let better = |there: i64| if side == Side::Bid { there > price_ticks } else { there < price_ticks };
+        let base = self.place(side, 0, instrument);
+        let mut at = 0;
+        while at < depth && better(self.prices[base + at * n]) {
+            at += 1;
+        }
+        let is_there = at < depth && self.prices[base + at * n] == price_ticks;
+        let mut depth_after = depth;
+        if is_there && size == 0 {
+            for level in at + 1..depth {
+                self.prices[base + (level - 1) * n] = self.prices[base + level * n];
+                self.sizes[base + (level - 1) * n] = self.sizes[base + level * n];
+            }
+            depth_after -= 1;
+        } else if is_there {
+            self.sizes[base + at * n] = size;
+        } else if size > 0 && at < self.levels {
+            depth_after = (depth + 1).min(self.levels);
+            for level in (at + 1..depth_after).rev() {
+                self.prices[base + level * n] = self.prices[base + (level - 1) * n];
+                self.sizes[base + level * n] = self.sizes[base + (level - 1) * n];
+            }
+            self.prices[base + at * n] = price_ticks;
+            self.sizes[base + at * n] = size;
+        }
+        self.heads[side as usize * n + instrument] = depth_after as u32;
+    }
+}
+
+/// What a batch and the books after it come to, as a device gives it: [feature][instrument] bits of f64, then [level][instrument] flows, then
+/// [instrument] a bit for each feature that has a value and those of [`TOLD_BIT`] and [`OVERFLOW_BIT`].
+pub(super) fn on_cpu(arrays: &mut BookArrays, batch: &UpdateBatch, first: usize, plan: &Plan) -> Vec<u64> {
+    let n = arrays.instruments;
+    let mut flow = vec![0; plan.flow_levels * n];
+    let mut has_overflown = vec![false; n];
+    arrays.apply(batch, first, &mut flow, &mut has_overflown);
+    let mut out = super::columns::features(arrays, plan);
+    let (_, present) = out.split_at_mut(plan.features() * n);
+    let (flows, present) = present.split_at_mut(plan.flow_levels * n);
+    flows.iter_mut().zip(&flow).for_each(|(out, flow)| *out = *flow as u64);
+    for (instrument, present) in present.iter_mut().enumerate() {
+        *present |= u64::from(arrays.flags(instrument) & TOLD) << TOLD_BIT;
+        *present |= u64::from(has_overflown[instrument]) << OVERFLOW_BIT;
+    }
+    out
+}
+
+/// The bit that says that the book has been whole once.
+pub(super) const TOLD_BIT: u32 = 62;
+/// The bit that says that a flow did not fit in 64 bits.
+pub(super) const OVERFLOW_BIT: u32 = 63;

@@ -1,0 +1,68 @@
+//! The time that one instrument's events are taken to have, which never steps back and does not leap on one event's word, and whether a book is
+//! given after them.
+
+use super::Times;
+use crate::event::{Body, Event, Flags};
+
+/// The longest step forward that one event's time is believed for.
+const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
+
+/// The time of one instrument's events.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Clock {
+    /// The latest time that was told, and that is believed.
+    told_ns: Option<u64>,
+    /// The last event's time, where it is not believed yet.
+    doubted_ns: Option<u64>,
+    unbelieved_times: u64,
+}
+
+impl Clock {
+    /// The time that the next event is taken to have.
+    #[inline]
+    pub fn at(&mut self, event: &Event, times: Times) -> u64 {
+        if let Some(time_ns) = times.of(event) {
+            self.told_ns = Some(self.believed_ns(time_ns));
+        }
+        self.told_ns.unwrap_or(event.exchange_ns)
+    }
+
+    /// Moves on to a time.
+    pub fn advance(&mut self, time_ns: u64) {
+        self.told_ns = self.told_ns.max(Some(time_ns));
+    }
+
+    /// The time now; `None` where nothing told any.
+    pub fn told_ns(&self) -> Option<u64> {
+        self.told_ns
+    }
+
+    /// How many times were not believed.
+    pub fn unbelieved_times(&self) -> u64 {
+        self.unbelieved_times
+    }
+
+    /// The time that an event which tells one is taken to have.
+    fn believed_ns(&mut self, time_ns: u64) -> u64 {
+        let Some(latest_ns) = self.told_ns else { return time_ns };
+        let is_confirmed = self.doubted_ns.take().is_some_and(|doubted| time_ns.abs_diff(doubted) <= LONGEST_STEP_NS);
+        if time_ns.saturating_sub(latest_ns) <= LONGEST_STEP_NS || is_confirmed {
+            return latest_ns.max(time_ns);
+        }
+        self.doubted_ns = Some(time_ns);
+        self.unbelieved_times += 1;
+        latest_ns
+    }
+}
+
+/// Whether a book is given after an event: the venue's message has ended with it, and it is of the book. `has_levels` says whether the book has any,
+/// beside which quotes are not the book.
+#[inline]
+pub(crate) fn is_of_book(event: &Event, has_levels: bool) -> bool {
+    let is_of_book = match event.body {
+        Body::Quote { .. } => !has_levels,
+        Body::Definition | Body::Status(_) => false,
+        _ => true,
+    };
+    is_of_book && event.flags.contains(Flags::LAST)
+}

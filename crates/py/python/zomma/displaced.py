@@ -1,0 +1,76 @@
+"""Options under a displaced diffusion: spot or forward plus `displacement` is lognormal, on NumPy arrays.
+
+`volatility` is relative to the displaced forward. `underlying` is 'spot', with `dividend_yield`, or
+'forward': S-derivatives are then F-derivatives, rho = −T·V and phi is NaN. The other arguments, their units, broadcasting and `on_error` are
+those of `zomma.black_scholes`. Formulae and accuracy: docs/valuation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from zomma._arguments import Answer, Column, OnError, Units, Words
+from zomma._valuation import GREEKS, call
+
+__all__ = ["greeks", "price"]
+
+
+def price(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    displacement: Column,
+    *,
+    dividend_yield: Column | None = None,
+    underlying: Literal["spot", "forward"] = "spot",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price of European options, in the currency of spot and strike.
+
+    >>> import zomma
+    >>> round(zomma.displaced.price("call", -5.0, 10.0, 0.5, 0.03, 0.5, displacement=15.0, underlying="forward"), 6)
+    0.00817
+    """
+    numbers = dict(
+        strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
+        dividend_yield=dividend_yield,
+    )  # fmt: skip
+    numbers[_side(underlying)] = spot
+    words: dict[str, Any] = {"option_type": option_type, "model": "displaced"}
+    return call("greeks", words, numbers, {}, settings={}, names=None, on_error=on_error)
+
+
+def greeks(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    volatility: Column,
+    displacement: Column,
+    *,
+    dividend_yield: Column | None = None,
+    underlying: Literal["spot", "forward"] = "spot",
+    names: Sequence[str] | None = None,
+    units: Units = "raw",
+    on_error: OnError = "raise",
+) -> Answer:
+    """Price and Greeks as a dict by name, or those of `names`: names and units are those of `zomma.black_scholes.greeks`."""
+    numbers = dict(
+        strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
+        dividend_yield=dividend_yield,
+    )  # fmt: skip
+    numbers[_side(underlying)] = spot
+    words: dict[str, Any] = {"option_type": option_type, "model": "displaced"}
+    wanted = list(GREEKS if names is None else names)
+    return call("greeks", words, numbers, {}, settings={}, names=wanted, units=units, on_error=on_error)
+
+
+def _side(underlying: str) -> str:
+    if underlying not in ("spot", "forward"):
+        raise ValueError(f"underlying: {underlying!r}: allowed are 'spot' and 'forward'")
+    return underlying
