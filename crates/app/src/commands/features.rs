@@ -83,8 +83,8 @@ pub struct FeaturesArgs {
     /// Where the rows go: .parquet or .csv, or - for CSV on standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "list")]
     output: Option<PathBuf>,
-    /// Keep the books on a device and find the features there, for rows at the pace of --every: auto, cpu, cuda[:n] or vulkan[:n]; without
-    /// --instrument the rows are of every instrument, each with its symbol.
+    /// Keep the books on a device and find the features there, for rows at the pace of --every: auto, cpu, cuda, cuda:1, vulkan, vulkan:1
+    /// and so on; without --instrument the rows are of every instrument, each with its symbol.
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceRequest>,
     #[command(flatten)]

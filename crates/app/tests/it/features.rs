@@ -191,11 +191,13 @@ fn tardis_day(folder: &Path) -> PathBuf {
     };
     for step in 0..3_000_u64 {
         let time_us = 1_700_000_000_000_000 + step * 10_000;
+        // Another time than the exchange's, or the row is taken to have none of the exchange.
+        let received_us = time_us + 150;
         let symbol = if below(2) == 0 { "BTCUSD" } else { "ETHUSD" };
         let away = below(12) as i64;
         let (side, price) = if below(2) == 0 { ("bid", 999 - away) } else { ("ask", 1_001 + away) };
         let amount = if below(3) == 0 { 0 } else { 1 + below(50) };
-        text += &format!("x,{symbol},{time_us},{time_us},false,{side},{price},{amount}\n");
+        text += &format!("x,{symbol},{time_us},{received_us},false,{side},{price},{amount}\n");
     }
     let path = folder.join("levels.csv");
     fs::write(&path, text).unwrap();

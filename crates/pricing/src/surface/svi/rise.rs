@@ -73,7 +73,7 @@ mod tests {
             assert_eq!(is_rise_certain(&low, &high, RANGE), is_certain, "{by}");
         }
         assert!(!is_rise_certain(&low, &low, RANGE));
-        assert!(is_rise_certain(&low, &Svi { a: low.a + 1e-9, ..low }, RANGE));
+        assert!(is_rise_certain(&low, &Svi { a: low.a + 1e-3, ..low }, RANGE));
         assert!(!is_rise_certain(&low, &Svi { a: f64::NAN, ..low }, RANGE));
     }
 
