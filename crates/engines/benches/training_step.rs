@@ -20,7 +20,7 @@ fn steps(criterion: &mut Criterion) {
     let features = Features::unscaled(config.data.model, config.network.features(&config.data)).fit(&rows.inputs);
     let architecture = Architecture::new(&config.network, features);
     let parameters = architecture.layout().first_parameters(2.0, 1);
-    let scales = LossScales { by_total_volatility: true, differentials: [0.3; MOST_INPUTS] };
+    let scales = LossScales { by_total_volatility: true, differentials: [0.3; MOST_INPUTS], gradient: 1.0 };
     let mut gradient = vec![0.0; parameters.len()];
     let mut group = criterion.benchmark_group("training_step");
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);

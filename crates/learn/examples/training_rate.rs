@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let squares = rows.differentials.iter().skip(j).step_by(inputs).map(|x| x * x).sum::<f64>();
         *weight = batch as f64 / (inputs as f64 * squares);
     }
-    let scales = LossScales { by_total_volatility: true, differentials: weights };
+    let scales = LossScales { by_total_volatility: true, differentials: weights, gradient: 1.0 };
     write(folder, "parameters", first.iter().map(|x| f64::from(*x)))?;
     write(folder, "inputs", rows.inputs.iter().copied())?;
     write(folder, "prices", rows.prices.iter().copied())?;

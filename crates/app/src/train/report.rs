@@ -50,6 +50,13 @@ pub fn table(report: &Report<'_>) -> String {
         samples_per_second / 1e3,
         progress.skipped
     );
+    if let Some(scale) = progress.loss_scale {
+        let (value, overflows) = (scale.value(), scale.overflows());
+        let _ = writeln!(
+            text,
+            "loss scale {value} at the end; {overflows} steps skipped since their gradient overflowed at theirs"
+        );
+    }
     if let Some(found) = assessment {
         text.push_str(&table_report::text(found));
         return text;
@@ -124,6 +131,8 @@ pub fn json(report: &Report<'_>) -> Value {
         "seconds": progress.seconds,
         "samples_per_second": samples_per_second,
         "skipped_steps": progress.skipped,
+        "loss_scale": progress.loss_scale.map(|scale| scale.value()),
+        "overflowed_steps": progress.loss_scale.map_or(0, |scale| scale.overflows()),
         "parameters": network.parameters.len(),
         "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
         "test_rows": found.rows,

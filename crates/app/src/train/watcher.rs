@@ -62,11 +62,12 @@ impl Watcher {
     }
 
     fn line(&self, progress: &Progress) -> String {
-        let Progress { step, seconds, learning_rate, loss, skipped, .. } = progress;
+        let Progress { step, seconds, learning_rate, loss, skipped, loss_scale, .. } = progress;
         let rate = self.samples_per_second(progress) / 1e3;
         let skipped = if *skipped > 0 { format!(", {skipped} steps skipped") } else { String::new() };
+        let scale = loss_scale.map_or_else(String::new, |scale| format!(", loss scale {}", scale.value()));
         format!(
-            "step {step}, {seconds:.0} s, {rate:.0} thousand rows/s, rate {learning_rate:.1e}, loss {:.2e}{}{skipped}",
+            "step {step}, {seconds:.0} s, {rate:.0} thousand rows/s, rate {learning_rate:.1e}, loss {:.2e}{}{skipped}{scale}",
             loss.total(),
             self.held_out
         )

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use zomma_learn::LearnError;
-use zomma_learn::network::{Architecture, Batch, Layout, Loss, LossScales};
+use zomma_learn::network::{Architecture, Batch, Layout, Loss, LossScales, Precision};
 use zomma_learn::profiling::{Profiler, Span, Stage};
 use zomma_learn::training::Engine;
 
@@ -24,6 +24,8 @@ pub(crate) struct BurnEngine<B: Backend> {
     architecture: Architecture,
     layout: Layout,
     seed: u64,
+    /// Of a gradient's products.
+    precision: Precision,
     device: B::Device,
     profiler: Option<Arc<Profiler>>,
 }
@@ -57,7 +59,13 @@ impl<B: Backend> BurnEngine<B> {
     /// `seed` is dropout's.
     pub(crate) fn new(name: &str, architecture: &Architecture, seed: u64, device: B::Device) -> Self {
         let layout = architecture.layout();
-        Self { name: name.into(), architecture: architecture.clone(), layout, seed, device, profiler: None }
+        let precision = Precision::F32;
+        Self { name: name.into(), architecture: architecture.clone(), layout, seed, precision, device, profiler: None }
+    }
+
+    /// With gradients in another precision, which the device must have. Prices and derivatives are f32's in each of them.
+    pub(crate) fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 }
 
@@ -83,10 +91,11 @@ impl<B: Backend> Engine for BurnEngine<B> {
         gradient: &mut [f32],
     ) -> Result<Loss, LearnError> {
         let weights = (parameters, &*statistics);
-        let Self { architecture, layout, device, profiler, .. } = self;
+        let Self { architecture, layout, precision, device, profiler, .. } = self;
         let profiler = profiler.as_deref();
         let upload = stretch::<B>(profiler, device, Stage::Upload);
-        let network = BurnNetwork::<Autodiff<B>>::new(architecture, layout, weights, device, Tensor::require_grad);
+        let network = BurnNetwork::<Autodiff<B>>::new(architecture, layout, weights, device, Tensor::require_grad)
+            .in_precision(*precision);
         let shown = Shown::new(architecture, batch.inputs, device);
         drop(upload);
         let mode = Mode::Training(self.seed.wrapping_add(step));
@@ -97,7 +106,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
         let total = differential.clone().map_or(price.clone(), |differential| differential + price.clone());
         drop(forward);
         let backward = stretch::<B>(profiler, device, Stage::Backward);
-        let gradients = total.backward();
+        let gradients = (total * scales.gradient).backward();
         for (place, parameter) in layout.places().into_iter().zip(network.parameters()) {
             match parameter.grad(&gradients) {
                 Some(found) => place.of_mut(gradient).copy_from_slice(&numbers(found)),

@@ -6,12 +6,12 @@
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 
 use zomma_learn::config::Normalisation;
 use zomma_learn::data::uniform;
 use zomma_learn::network::{
-    Activation, Architecture, Batch, Layout, LossScales, MOST_INPUTS, NORM_EPSILON, OutputTransform, Place,
+    Activation, Architecture, Batch, Layout, LossScales, MOST_INPUTS, NORM_EPSILON, OutputTransform, Place, Precision,
 };
 
 /// Rows as tensors: what the features are, and how prices hang on them.
@@ -135,6 +135,8 @@ pub(super) struct BurnNetwork<B: Backend> {
     hidden: Vec<Hidden<B>>,
     out_weight: Tensor<B, 2>,
     out_bias: Tensor<B, 2>,
+    /// What matrix products are given, and what they make.
+    precision: Precision,
     device: B::Device,
 }
 
@@ -163,8 +165,23 @@ impl<B: Backend> BurnNetwork<B> {
             out_weight: of(&layout.out_weight),
             out_bias: of(&layout.out_bias),
             architecture: architecture.clone(),
+            precision: Precision::F32,
             device: device.clone(),
         }
+    }
+
+    /// With matrix products, forward and back, of another precision.
+    pub(super) fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    fn product(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 2> {
+        let half = match self.precision {
+            Precision::F32 => return a.matmul(b),
+            Precision::Bf16 => FloatDType::BF16,
+            Precision::F16 => FloatDType::F16,
+        };
+        a.cast(half).matmul(b.cast(half)).cast(FloatDType::F32)
     }
 
     /// The parameters' tensors in the order of the layout.
@@ -182,7 +199,7 @@ impl<B: Backend> BurnNetwork<B> {
         let mut traces = Vec::new();
         let mut statistics = Vec::new();
         for (layer, hidden) in self.hidden.iter().enumerate() {
-            let sums = activations.clone().matmul(hidden.weight.clone()) + hidden.bias.clone();
+            let sums = self.product(activations.clone(), hidden.weight.clone()) + hidden.bias.clone();
             let (sums, normalised) = self.normalise(hidden, sums, mode, &mut statistics);
             let (mut values, mut slope) = activate(self.architecture.activation, sums);
             if let Some(kept) = self.kept(mode, layer, values.dims()) {
@@ -195,7 +212,7 @@ impl<B: Backend> BurnNetwork<B> {
             activations = values;
             traces.push(Trace { slope, normalised });
         }
-        let last = activations.matmul(self.out_weight.clone()) + self.out_bias.clone();
+        let last = self.product(activations, self.out_weight.clone()) + self.out_bias.clone();
         let by_features = differentials.then(|| self.backward(traces));
         let (prices, differentials) = transform(self.architecture.output, last, by_features, shown);
         Prices { prices, differentials, statistics }
@@ -253,7 +270,7 @@ impl<B: Backend> BurnNetwork<B> {
                 }
                 by_sums = by_sums * inverse;
             }
-            let below = by_sums.matmul(hidden.weight.clone().transpose());
+            let below = self.product(by_sums, hidden.weight.clone().transpose());
             by_activations = if self.architecture.is_residual(layer) { below + by_activations } else { below };
         }
         by_activations

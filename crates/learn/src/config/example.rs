@@ -51,6 +51,9 @@ keep_best = 1
 bad_steps = 20              # steps in a row without a finite gradient before training stops
 seed = 1
 engine = "auto"             # auto, native, burn_cpu, burn_vulkan, burn_cuda
+precision = "f32"           # or bf16, f16: what a step's matrix products are given; weights, sums and the network that is kept are f32
+# loss_scale = 65536.0      # of f16: what the first gradients are multiplied by; halves where one overflows
+# loss_scale_growth_steps = 2000    # good steps in a row after which it doubles
 
 [tracking]                  # the run's folder has everything; who else is told of it
 experiment = "zomma"

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Normalisation, TrainConfig, number, whole};
 use crate::LearnError;
+use crate::network::Precision;
+use crate::training::GREATEST_LOSS_SCALE;
 
 /// Which rule turns gradients into steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +113,15 @@ pub struct TrainingConfig {
     /// What computes.
     #[serde(default)]
     pub engine: EngineKind,
+    /// What a step's matrix products are given.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The first loss scale, a power of two; 65,536 for f16 and none for bf16 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+    /// Good steps in a row after which the loss scale doubles.
+    #[serde(default = "default_every")]
+    pub loss_scale_growth_steps: u64,
 }
 
 fn default_batch() -> usize {
@@ -154,6 +165,28 @@ fn default_seed() -> u64 {
 }
 
 impl TrainingConfig {
+    /// The loss scale of the first step, where the precision wants one: bf16 has f32's range and does without.
+    pub fn first_loss_scale(&self) -> Option<f64> {
+        self.loss_scale.or((self.precision == Precision::F16).then_some(65_536.0))
+    }
+
+    fn check_precision(&self) -> Result<(), LearnError> {
+        let Some(scale) = self.loss_scale else { return Ok(()) };
+        if self.precision == Precision::F32 {
+            return Err(LearnError::bad("training.loss_scale", scale, "only with precision = \"f16\" or \"bf16\""));
+        }
+        number("training.loss_scale", scale, 1.0, GREATEST_LOSS_SCALE)?;
+        // Of a power of two the mantissa's bits are 0.
+        if scale.to_bits() << 12 != 0 {
+            return Err(LearnError::bad(
+                "training.loss_scale",
+                scale,
+                "a power of two, so that scaling rounds nothing",
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn check(&self, config: &TrainConfig) -> Result<(), LearnError> {
         whole("training.batch", self.batch, 1, 1 << 22)?;
         match (self.steps, self.minutes) {
@@ -186,6 +219,7 @@ impl TrainingConfig {
             ("training.evaluate_every", self.evaluate_every),
             ("training.checkpoint_every", self.checkpoint_every),
             ("training.bad_steps", self.bad_steps),
+            ("training.loss_scale_growth_steps", self.loss_scale_growth_steps),
             ("training.early_stopping", self.early_stopping.unwrap_or(1)),
         ] {
             if every == 0 {
@@ -196,6 +230,7 @@ impl TrainingConfig {
             return Err(LearnError::bad("training.checkpoints", "\"\"", "a folder, or s3://bucket/prefix"));
         }
         whole("training.keep_best", self.keep_best, 1, 100)?;
+        self.check_precision()?;
         let network = &config.network;
         let plain = network.norm == Normalisation::None && network.dropout == 0.0;
         if self.engine == EngineKind::Native && !plain {

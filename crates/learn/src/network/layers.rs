@@ -3,7 +3,7 @@
 use super::features::Shown;
 use super::gemm::{Matrix, product};
 use super::native::{Batch, Loss, LossScales, ROWS, last, weights};
-use super::{Architecture, Layout, MOST_INPUTS, Partials};
+use super::{Architecture, Layout, MOST_INPUTS, Partials, Precision};
 use crate::profiling::{Laps, Profiler, Stage};
 
 /// A network at some parameters.
@@ -12,6 +12,8 @@ pub(super) struct Network<'a> {
     pub architecture: &'a Architecture,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
+    /// What the products are given; the weights among the parameters are of it already.
+    pub precision: Precision,
     /// Who takes the time, where anyone does.
     pub profiler: Option<&'a Profiler>,
 }
@@ -177,9 +179,10 @@ impl Workspace {
 
     /// Activations of every layer, with the derivatives of `f` that are asked for, and r.
     fn forward(&mut self, network: Network<'_>, rows: usize, orders: Orders) {
-        let Network { architecture, layout, parameters, profiler } = network;
+        let Network { architecture, layout, parameters, precision, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let mut laps = Laps::begin(profiler, Stage::Forward);
+        precision.round(&mut self.features[..architecture.layer_inputs(0) * rows]);
         for l in 0..architecture.depth {
             let (before, here) = self.layers.split_at_mut(l);
             let here = &mut here[0];
@@ -201,6 +204,7 @@ impl Workspace {
             if architecture.is_residual(l) {
                 add(sums, &before[l - 1].activations[..used]);
             }
+            precision.round(sums);
             laps.rest(l);
         }
         let activations = &self.layers[architecture.depth - 1].activations;
@@ -211,7 +215,7 @@ impl Workspace {
 
     /// ∂r/∂a_l, ∂r/∂z_l of every layer, and ∂r/∂features.
     fn backward_of_last(&mut self, network: Network<'_>, rows: usize) {
-        let Network { architecture, layout, parameters, profiler } = network;
+        let Network { architecture, layout, parameters, precision, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let top = architecture.depth - 1;
         let mut laps = Laps::begin(profiler, Stage::Derivatives);
@@ -222,6 +226,7 @@ impl Workspace {
             let (before, here) = self.layers.split_at_mut(l);
             let here = &mut here[0];
             multiply(&mut here.by_sums[..used], &here.by_activations[..used], &here.first[..used]);
+            precision.round(&mut here.by_sums[..used]);
             let below = before.last_mut().map_or(&mut self.by_features, |layer| &mut layer.by_activations);
             if architecture.is_residual(l) {
                 below[..used].copy_from_slice(&here.by_activations[..used]);
@@ -261,21 +266,21 @@ impl Workspace {
                 let weight = scales.price(s);
                 let error = weight * (partials.price - batch.prices[i]);
                 loss.price += share * error * error;
-                self.last[i] = (2.0 * share * weight * error * partials.r) as f32;
+                self.last[i] = (scales.gradient * 2.0 * share * weight * error * partials.r) as f32;
                 continue;
             }
             let (partials, by_input, r_by) = self.row(network, i, row);
             let weight = scales.price(self.shown[i].total_volatility);
             let error = weight * (partials.price - batch.prices[i]);
             loss.price += share * error * error;
-            let mut by_r = 2.0 * share * weight * error * partials.r;
+            let mut by_r = scales.gradient * 2.0 * share * weight * error * partials.r;
             let mut adjoints = [0.0; MOST_INPUTS];
             let shown = &self.shown[i];
             for (j, label) in batch.differentials[i * inputs..(i + 1) * inputs].iter().enumerate() {
                 let error = by_input[j] - label;
                 let weight = scales.differentials[j];
                 loss.differential += share * weight * error * error;
-                let adjoint = 2.0 * share * weight * error;
+                let adjoint = scales.gradient * 2.0 * share * weight * error;
                 let direct = if j == 0 { partials.rm } else { 0.0 };
                 by_r += adjoint * (partials.rr * r_by[j] + partials.rs * shown.total_volatility_by[j] + direct);
                 adjoints[j] = adjoint * partials.r;
@@ -291,10 +296,11 @@ impl Workspace {
 
     /// The adjoints of ∂r/∂a_l from below: their part of the gradient, and what they add to ∂/∂z_l.
     fn forward_of_adjoints(&mut self, network: Network<'_>, rows: usize, gradient: &mut [f32]) {
-        let Network { architecture, layout, parameters, profiler } = network;
+        let Network { architecture, layout, parameters, precision, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let [lower, upper] = &mut self.spare;
         let mut laps = Laps::begin(profiler, Stage::Adjoints);
+        precision.round(&mut self.by_features[..architecture.layer_inputs(0) * rows]);
         for l in 0..architecture.depth {
             let here = &mut self.layers[l];
             let given = if l == 0 { &self.by_features } else { &*lower };
@@ -308,6 +314,7 @@ impl Workspace {
             if architecture.is_residual(l) {
                 add(&mut upper[..used], &lower[..used]);
             }
+            precision.round(&mut upper[..used]);
             laps.rest(l);
             std::mem::swap(lower, upper);
         }
@@ -326,9 +333,10 @@ impl Workspace {
         gradient: &mut [f32],
         final_from: &mut dyn FnMut(&[f32], usize),
     ) {
-        let Network { architecture, layout, parameters, profiler } = network;
+        let Network { architecture, layout, parameters, precision, profiler } = network;
         let (width, used) = (architecture.width, architecture.width * rows);
         let mut laps = Laps::begin(profiler, Stage::Backward);
+        precision.round(&mut self.last[..rows]);
         let by_last = &self.last[..rows];
         layout.out_bias.of_mut(gradient)[0] += by_last.iter().sum::<f32>();
         let top = Matrix::new(&self.layers[architecture.depth - 1].activations, width, rows);
@@ -347,6 +355,7 @@ impl Workspace {
             if with_extra {
                 add(by_sums, &here.extra[..used]);
             }
+            precision.round(by_sums);
             let bias = layout.hidden[l].bias.of_mut(gradient);
             for column in by_sums.chunks_exact(width) {
                 add(bias, column);

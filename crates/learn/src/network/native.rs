@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::gemm::{Matrix, product};
 use super::layers::{Network, Workspace};
 use super::workspaces::Workspaces;
-use super::{Architecture, Layout, MOST_INPUTS};
+use super::{Architecture, Layout, MOST_INPUTS, Precision};
 use crate::profiling::Profiler;
 
 /// Rows of a part.
@@ -67,6 +67,8 @@ pub struct LossScales {
     pub by_total_volatility: bool,
     /// Weight of the square of each derivative's error, the share of the whole included; 0 where it is not learned.
     pub differentials: [f64; MOST_INPUTS],
+    /// What the gradient is multiplied by, so that its parts stay above what [`Precision::F16`] tells from 0; the loss itself is not.
+    pub gradient: f64,
 }
 
 impl LossScales {
@@ -82,6 +84,10 @@ impl LossScales {
 pub struct Native {
     architecture: Architecture,
     layout: Layout,
+    /// What the products of a gradient are given.
+    precision: Precision,
+    /// The parameters with weights of that precision; empty for f32.
+    rounded: Vec<f32>,
     gradients: Vec<f32>,
     workspaces: Workspaces,
     /// Who takes the time, where anyone does.
@@ -92,7 +98,36 @@ impl Native {
     /// Of a plain network: no norm and no dropout (see [`Architecture::is_plain`]).
     pub fn new(architecture: Architecture) -> Self {
         let layout = architecture.layout();
-        Self { architecture, layout, gradients: Vec::new(), workspaces: Workspaces::default(), profiler: None }
+        Self {
+            architecture,
+            layout,
+            precision: Precision::F32,
+            rounded: Vec::new(),
+            gradients: Vec::new(),
+            workspaces: Workspaces::default(),
+            profiler: None,
+        }
+    }
+
+    /// With gradients in another precision. Prices and derivatives without a gradient are f32's in each of them.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What the products of a gradient are given.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The parameters for a gradient's products: the weights rounded, the biases as they are.
+    fn round_weights(&mut self, parameters: &[f32]) {
+        self.rounded.clear();
+        if self.precision == Precision::F32 {
+            return;
+        }
+        self.rounded.extend_from_slice(parameters);
+        let weights = self.layout.hidden.iter().map(|hidden| &hidden.weight).chain([&self.layout.out_weight]);
+        weights.for_each(|weight| self.precision.round(weight.of_mut(&mut self.rounded)));
     }
 
     #[cfg(test)]
@@ -114,6 +149,7 @@ impl Native {
         gradient: &mut [f32],
     ) -> Loss {
         let parts = batch.prices.len().div_ceil(ROWS);
+        self.round_weights(parameters);
         self.parts(parameters, batch, scales, gradient, parts)
     }
 
@@ -131,10 +167,13 @@ impl Native {
         if parts < 2 || rayon::current_num_threads() > 1 {
             return self.gradient(parameters, batch, scales, gradient);
         }
+        self.round_weights(parameters);
         let first = self.parts(parameters, batch, scales, gradient, parts - 1);
-        let Self { architecture, layout, gradients, workspaces, profiler } = self;
+        let Self { architecture, layout, precision, rounded, gradients, workspaces, profiler } = self;
         let inputs = architecture.features.inputs();
-        let network = Network { architecture, layout, parameters, profiler: profiler.as_deref() };
+        let parameters = if rounded.is_empty() { parameters } else { rounded };
+        let network =
+            Network { architecture, layout, parameters, precision: *precision, profiler: profiler.as_deref() };
         let part = &mut gradients[..layout.parameters()];
         part.fill(0.0);
         let mut unsummed = part.len();
@@ -149,7 +188,7 @@ impl Native {
         Loss { price: first.price + last.price, differential: first.differential + last.differential }
     }
 
-    /// The loss and the gradient of the first so many parts of a batch.
+    /// The loss and the gradient of the first so many parts of a batch, with the weights that [`Self::round_weights`] left.
     fn parts(
         &mut self,
         parameters: &[f32],
@@ -158,12 +197,14 @@ impl Native {
         gradient: &mut [f32],
         parts: usize,
     ) -> Loss {
-        let Self { architecture, layout, gradients, workspaces, profiler } = self;
+        let Self { architecture, layout, precision, rounded, gradients, workspaces, profiler } = self;
+        let parameters = if rounded.is_empty() { parameters } else { rounded };
         let (count, inputs) = (layout.parameters(), architecture.features.inputs());
         let rows = batch.prices.len();
         gradients.resize(rows.div_ceil(ROWS) * count, 0.0);
         let share = 1.0 / rows as f64;
-        let network = Network { architecture, layout, parameters, profiler: profiler.as_deref() };
+        let network =
+            Network { architecture, layout, parameters, precision: *precision, profiler: profiler.as_deref() };
         let losses: Vec<Loss> = gradients[..parts * count]
             .par_chunks_mut(count)
             .enumerate()
@@ -190,7 +231,7 @@ impl Native {
     /// Prices of rows of inputs.
     pub fn prices(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64]) {
         let Self { architecture, layout, workspaces, .. } = self;
-        let network = Network { architecture, layout, parameters, profiler: None };
+        let network = Network { architecture, layout, parameters, precision: Precision::F32, profiler: None };
         let count = architecture.features.inputs();
         prices.par_chunks_mut(ROWS).zip(inputs.par_chunks(ROWS * count)).for_each_init(
             || workspaces.borrow(architecture),
@@ -201,7 +242,7 @@ impl Native {
     /// Prices, and derivatives by the inputs row by row.
     pub fn differentials(&self, parameters: &[f32], inputs: &[f64], prices: &mut [f64], differentials: &mut [f64]) {
         let Self { architecture, layout, workspaces, .. } = self;
-        let network = Network { architecture, layout, parameters, profiler: None };
+        let network = Network { architecture, layout, parameters, precision: Precision::F32, profiler: None };
         let count = architecture.features.inputs();
         let outputs = prices.par_chunks_mut(ROWS).zip(differentials.par_chunks_mut(ROWS * count));
         outputs.zip(inputs.par_chunks(ROWS * count)).for_each_init(

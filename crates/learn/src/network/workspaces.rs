@@ -60,7 +60,7 @@ mod tests {
         let features = Features::unscaled(config.data.model, config.network.features(&config.data)).fit(&rows.inputs);
         let mut native = Native::new(Architecture::new(&config.network, features));
         let parameters = native.architecture().layout().first_parameters(1.0, 1);
-        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS] };
+        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: 1.0 };
         let (mut first, mut second) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
         native.gradient(&parameters, &rows.batch(true), &scales, &mut first);
         let kept = |native: &Native| native.workspaces().0.lock().unwrap().len();

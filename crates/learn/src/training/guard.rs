@@ -11,7 +11,7 @@ const HIGH_STEPS: u64 = 300;
 /// What was seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Guard {
-    /// Steps skipped because the loss or the gradient was no number.
+    /// Steps skipped because the loss or the gradient was no number. What a loss scale does to a gradient is not counted here.
     pub skipped: u64,
     skipped_in_a_row: u64,
     nothing_in_a_row: u64,

@@ -9,6 +9,7 @@ mod evaluation;
 mod folder;
 mod guard;
 mod implied_volatility;
+mod loss_scale;
 mod metrics;
 mod mirror;
 #[cfg(test)]
@@ -28,7 +29,12 @@ pub use evaluation::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use implied_volatility::Quotes;
 pub use mirror::holds_run;
+pub(crate) use loss_scale::GREATEST as GREATEST_LOSS_SCALE;
+pub use loss_scale::LossScale;
 pub use model_file::{TrainedNetwork, checksum};
 pub use run::{Ending, Outcome, Progress, Start, Trainer, Watch};
 pub use schedule::learning_rate;
 pub use state::State;
+
+#[cfg(test)]
+mod tests;

@@ -10,12 +10,12 @@ use super::metrics::Metrics;
 use super::mirror::{self, Mirror};
 use super::rescue::rescue;
 use super::state::Kept;
-use super::{Engine, Evaluation, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
+use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
 use crate::config::{PriceScale, TrainConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
-use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS, OutputTransform, TableColumns};
+use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS, OutputTransform, Precision, TableColumns};
 use crate::parallel::{Group, Said};
 use crate::profiling::{Profiler, Span, Stage};
 use crate::table::{Assessment, Parts, assess};
@@ -54,6 +54,8 @@ pub struct Progress {
     pub gradient_norm: f64,
     /// Steps skipped so far.
     pub skipped: u64,
+    /// The loss scale of 16-bit training and the steps skipped for it so far.
+    pub loss_scale: Option<LossScale>,
     /// Errors on the held-out rows, where they were looked at after this step.
     pub evaluation: Option<Evaluation>,
 }
@@ -308,6 +310,7 @@ impl Trainer {
                 samples: self.state.standing.drawn,
                 seconds: self.state.standing.seconds,
                 skipped: self.state.standing.guard.skipped,
+                loss_scale: self.state.standing.loss_scale,
                 evaluation: None,
                 ..progress
             };
@@ -346,6 +349,7 @@ impl Trainer {
             seconds: standing.seconds,
             samples: standing.drawn,
             skipped,
+            loss_scale: standing.loss_scale,
             done,
             ..Progress::default()
         }
@@ -371,6 +375,7 @@ impl Trainer {
         mut said: Said,
     ) -> Result<Said, LearnError> {
         let Self { source, engine, state, scales, config, group, profiler, .. } = self;
+        scales.gradient = state.standing.loss_scale.map_or(1.0, |scale| scale.value());
         let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
         let first = group.shard(batch_rows).first as u64;
         let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
@@ -422,13 +427,29 @@ impl Trainer {
     fn step(&mut self, loss: Loss, gradient: &mut [f32], learning_rate: f64) -> Result<f64, LearnError> {
         let optimiser = span(&self.profiler, Stage::Optimiser);
         let training = &self.config.training;
-        let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
         let standing = &mut self.state.standing;
+        if let Some(scale) = standing.loss_scale {
+            // A power of two: nothing is rounded.
+            let inverse = scale.value().recip() as f32;
+            gradient.iter_mut().for_each(|g| *g *= inverse);
+        }
+        let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
+        if loss.total().is_finite()
+            && !norm.is_finite()
+            && standing.loss_scale.as_mut().is_some_and(LossScale::overflowed)
+        {
+            standing.step += 1;
+            return Ok(norm);
+        }
+        let precision = training.precision;
         let allowed = standing.guard.allows(loss.total(), norm, training.bad_steps);
         let step = standing.step;
         standing.step += 1;
-        if !allowed.map_err(|diagnosis| LearnError::Diverged { step, diagnosis })? {
+        if !allowed.map_err(|diagnosis| LearnError::Diverged { step, diagnosis: in_precision(diagnosis, precision) })? {
             return Ok(norm);
+        }
+        if let Some(scale) = &mut standing.loss_scale {
+            scale.succeeded(training.loss_scale_growth_steps);
         }
         if let Some(most) = training.clip_norm.filter(|most| norm > *most) {
             let scale = (most / norm) as f32;
@@ -548,11 +569,17 @@ impl Fresh<'_> {
         let state = if resume {
             let checkpoint = Checkpoint::read(&path)?;
             checkpoint.continues(&path, &architecture, config, shards)?;
-            checkpoint.state
+            let mut state = checkpoint.state;
+            // The precision may be another from here on.
+            let kept = state.standing.loss_scale.filter(|_| training.precision == checkpoint.config.training.precision);
+            state.standing.loss_scale =
+                kept.or_else(|| LossScale::first(training)).filter(|_| training.first_loss_scale().is_some());
+            state
         } else {
             let (layout, gain) = (architecture.layout(), architecture.activation.gain());
             let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
             state.standing.shards = shards.map(str::to_owned);
+            state.standing.loss_scale = LossScale::first(training);
             state
         };
         let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
@@ -577,6 +604,16 @@ impl Fresh<'_> {
     }
 }
 
+/// Why training ends, with what 16 bits may have to do with it.
+fn in_precision(diagnosis: String, precision: Precision) -> String {
+    match precision {
+        Precision::F32 => diagnosis,
+        Precision::Bf16 | Precision::F16 => {
+            format!("{diagnosis}; with training.precision = \"{}\": see whether \"f32\" trains", precision.as_str())
+        }
+    }
+}
+
 /// Weights of the errors: each derivative's in its own mean square over rows to learn from, all together the config's weight.
 fn scales(config: &TrainConfig, fitted: &Rows) -> LossScales {
     let inputs = config.data.inputs();
@@ -589,5 +626,6 @@ fn scales(config: &TrainConfig, fitted: &Rows) -> LossScales {
         by_total_volatility: config.training.price_scale == PriceScale::TotalVolatility
             && !config.data.model.is_table(),
         differentials: squares.map(|square| if square > 0.0 { weight / square } else { 0.0 }),
+        gradient: 1.0,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adam, guard::Guard};
+use super::{Adam, LossScale, guard::Guard};
 use crate::network::Layout;
 
 /// A network that was kept for its held-out error.
@@ -25,6 +25,9 @@ pub struct Standing {
     pub seconds: f64,
     /// What was watched.
     pub guard: Guard,
+    /// The loss scale, where the precision wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
     /// The best networks, best first.
     pub best: Vec<Kept>,
     /// Looks at the held-out rows since the best network got better.

@@ -3,7 +3,7 @@ use burn::backend::Flex;
 use zomma_learn::config::{NetworkConfig, Normalisation, PricingModel, TableConfig};
 use zomma_learn::data::uniform;
 use zomma_learn::network::{
-    Activation, Features, MOST_INPUTS, Native, OutputTransform, TableColumns, value, value_alone,
+    Activation, Features, MOST_INPUTS, Native, OutputTransform, Precision, TableColumns, value, value_alone,
 };
 
 use super::*;
@@ -24,6 +24,7 @@ fn scales() -> LossScales {
     LossScales {
         by_total_volatility: true,
         differentials: std::array::from_fn(|j| if j < MOST_INPUTS { 0.4 } else { 0.0 }),
+        gradient: 1.0,
     }
 }
 
@@ -164,4 +165,32 @@ fn running_statistics_go_to_those_of_the_batch_and_dropout_depends_on_the_step_a
     let mean = sums.iter().sum::<f64>() / 100.0;
     let variance = sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / 99.0;
     assert!((f64::from(statistics[0]) - mean).abs() < 1e-4 && (f64::from(statistics[6]) - variance).abs() < 1e-4);
+}
+
+/// One rule, two implementations: products of numbers rounded to 16 bits. Burn rounds what products make as well, so that they differ by roundoffs.
+#[test]
+fn gradients_in_16_bits_are_those_of_the_native_engine_within_a_few_roundoffs() {
+    for precision in [Precision::Bf16, Precision::F16] {
+        for differentials in [false, true] {
+            let config = NetworkConfig { width: 24, depth: 3, residual: true, ..NetworkConfig::default() };
+            let (architecture, parameters, inputs) = network(&config);
+            let prices = vec![0.3; 100];
+            let labels = if differentials { &inputs[..] } else { &[] };
+            let batch = Batch { inputs: &inputs, prices: &prices, differentials: labels };
+            let scales = LossScales { gradient: 256.0, ..scales() };
+            let [mut ours, mut theirs, mut in_f32] = [(); 3].map(|()| vec![0.0; parameters.len()]);
+            let mut native = Native::new(architecture.clone()).in_precision(precision);
+            let loss = native.gradient(&parameters, &batch, &scales, &mut ours);
+            let mut burn =
+                BurnEngine::<Flex>::new("burn", &architecture, 1, Default::default()).in_precision(precision);
+            let found = burn.gradient((&parameters, &mut []), &batch, &scales, 0, &mut theirs).unwrap();
+            Native::new(architecture).gradient(&parameters, &batch, &scales, &mut in_f32);
+            let off = |a: &[f32], b: &[f32]| {
+                f64::from(norm_of(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>()) / norm_of(b))
+            };
+            let (u, error) = (precision.unit_roundoff(), off(&theirs, &ours));
+            assert!(error < 8.0 * u && off(&theirs, &in_f32) > 0.05 * u, "{precision:?} {differentials}: {error:e}");
+            assert!((found.total() - loss.total()).abs() < 8.0 * u * loss.total(), "{found:?} {loss:?}");
+        }
+    }
 }

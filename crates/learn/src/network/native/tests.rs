@@ -131,7 +131,7 @@ proptest! {
         let prices: Vec<f64> = (0..rows).map(|i| 0.2 + 0.3 * uniform(8, i as u64)).collect();
         let labels: Vec<f64> = (0..inputs.len()).map(|i| uniform(9, i as u64) - 0.5).collect();
         let batch = Batch { inputs: &inputs, prices: &prices, differentials: if differentials { &labels } else { &[] } };
-        let scales = LossScales { by_total_volatility, differentials: std::array::from_fn(|j| 0.5 + 0.1 * j as f64) };
+        let scales = LossScales { by_total_volatility, differentials: std::array::from_fn(|j| 0.5 + 0.1 * j as f64), gradient: 1.0 };
         let mut native = Native::new(architecture.clone());
         let mut gradient = vec![0.0; parameters.len()];
         let loss = native.gradient(&parameters, &batch, &scales, &mut gradient);
@@ -160,7 +160,7 @@ fn the_gradient_does_not_depend_on_the_number_of_threads() {
         network(PricingModel::BlackScholes, Activation::Silu, false, OutputTransform::Bounds);
     let prices = vec![0.3; inputs.len() / 3];
     let batch = Batch { inputs: &inputs, prices: &prices, differentials: &inputs };
-    let scales = LossScales { by_total_volatility: true, differentials: [1.0; MOST_INPUTS] };
+    let scales = LossScales { by_total_volatility: true, differentials: [1.0; MOST_INPUTS], gradient: 1.0 };
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut gradient = vec![0.0; parameters.len()];
@@ -181,7 +181,7 @@ fn a_gradient_told_from_its_end_has_the_same_bits_and_is_final_where_it_says() {
         let inputs: Vec<f64> = inputs.iter().cycle().take(300 * count).copied().collect();
         let labels: Vec<f64> = (0..300).map(|i| 0.1 + 1e-3 * uniform(7, i)).collect();
         let batch = Batch { inputs: &inputs, prices: &labels, differentials: &inputs };
-        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS] };
+        let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: 1.0 };
         let (mut whole, mut told) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
         let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut whole);
         let mut heard = Vec::new();
@@ -195,5 +195,53 @@ fn a_gradient_told_from_its_end_has_the_same_bits_and_is_final_where_it_says() {
         });
         let layers: Vec<usize> = architecture.layout().hidden.iter().rev().map(|layer| layer.weight.offset).collect();
         assert_eq!((found, told, heard), (loss, whole, layers), "{model:?}");
+    }
+}
+
+/// Rounding is at work, moves the gradient by a few roundoffs a layer and no more, and the loss scale moves it by itself alone.
+#[test]
+fn gradients_in_16_bits_are_those_of_f32_within_the_rounding_of_their_operands() {
+    for model in MODELS {
+        for differentials in [false, true] {
+            let (architecture, parameters, inputs) = network(model, Activation::Silu, true, OutputTransform::Bounds);
+            let count = model.input_names().len();
+            let rows = inputs.len() / count;
+            let prices: Vec<f64> = (0..rows).map(|i| 0.2 + 0.3 * uniform(8, i as u64)).collect();
+            let labels = if differentials { &inputs[..] } else { &[] };
+            let batch = Batch { inputs: &inputs, prices: &prices, differentials: labels };
+            let gradient = |precision: Precision, scale: f64| {
+                let scales =
+                    LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: scale };
+                let mut gradient = vec![0.0; parameters.len()];
+                let mut native = Native::new(architecture.clone()).in_precision(precision);
+                let loss = native.gradient(&parameters, &batch, &scales, &mut gradient).total();
+                (loss, gradient.iter().map(|g| f64::from(*g) / scale).collect::<Vec<f64>>())
+            };
+            let norm = |numbers: &[f64]| numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let off = |a: &[f64], b: &[f64]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>()) / norm(b);
+            let (wanted_loss, wanted) = gradient(Precision::F32, 1.0);
+            // A power of two changes no bit in f32.
+            assert_eq!(gradient(Precision::F32, 1024.0), (wanted_loss, wanted.clone()));
+            for precision in [Precision::Bf16, Precision::F16] {
+                let u = precision.unit_roundoff();
+                let (loss, found) = gradient(precision, 1024.0);
+                let error = off(&found, &wanted);
+                // Two operands a product, four products on the way of a layer and back, one more for the last layer.
+                let most = 2.0 * u * (4 * architecture.depth + 1) as f64;
+                assert!(
+                    0.05 * u < error && error < most,
+                    "{model:?} {precision:?} {differentials}: {error:e} of {most:e}"
+                );
+                assert!(
+                    (loss - wanted_loss).abs() < most * wanted_loss,
+                    "{model:?} {precision:?}: {loss} {wanted_loss}"
+                );
+            }
+            // Without a scale f16 loses what is small: a thousandth of a thousandth of the gradient is not to be told from 0.
+            let tiny = off(&gradient(Precision::F16, 2f64.powi(-20)).1, &wanted);
+            assert!(tiny > 0.01, "{model:?}: {tiny:e}");
+            let overflowed = gradient(Precision::F16, 2f64.powi(40));
+            assert!(overflowed.0.is_finite() && overflowed.1.iter().any(|g| !g.is_finite()), "{model:?}");
+        }
     }
 }
