@@ -8,14 +8,14 @@ use zomma_base::Status;
 use zomma_pricing::surface::{
     VolatilityRows,
     calibration::ModelSettings,
-    fitted::{Answer, Place, Quoted, SavedSurface, SurfaceModel},
+    fitted::{Answer, Places, Quoted, SavedSurface, SurfaceModel},
     slices_of, violations,
 };
 
 use crate::threads;
 
 /// Points that one task of the pool asks.
-const POINTS_PER_TASK: usize = 256;
+const POINTS_PER_TASK: usize = 4096;
 
 /// Columns of float64, contiguous; none where the table has no such column.
 type Column<'py> = Option<PyReadonlyArray1<'py, f64>>;
@@ -103,8 +103,8 @@ impl FittedSurface {
         forward: PyReadonlyArray1<'py, f64>,
         expiry_years: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Answers<'py>> {
-        let answers: Vec<Answer> =
-            each(py, [&strike, &log_moneyness, &forward, &expiry_years], |place| self.saved.at(place))?;
+        let columns = [&strike, &log_moneyness, &forward, &expiry_years];
+        let answers: Vec<Answer> = each(py, columns, |places| self.saved.answers_at(places))?;
         let column = |get: fn(&Answer) -> f64| PyArray1::from_iter(py, answers.iter().map(get));
         let columns = [
             column(|answer| answer.implied_volatility),
@@ -125,7 +125,12 @@ impl FittedSurface {
         expiry_years: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
-        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.implied_vol_at(place).0)?))
+        let ask = |places: &Places<'_>| {
+            let (mut values, mut status) = (vec![0.0; places.len()], vec![Status::Ok; places.len()]);
+            self.saved.implied_vols_at(places, &mut values, &mut status);
+            values
+        };
+        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
     }
 
     /// The total variance of [`Self::at`] alone.
@@ -138,7 +143,12 @@ impl FittedSurface {
         expiry_years: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
-        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.total_variance_at(place).0)?))
+        let ask = |places: &Places<'_>| {
+            let (mut values, mut status) = (vec![0.0; places.len()], vec![Status::Ok; places.len()]);
+            self.saved.total_variances_at(places, &mut values, &mut status);
+            values
+        };
+        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
     }
 
     /// Standard error of the volatility of [`Self::at`], of a model that has one.
@@ -155,7 +165,10 @@ impl FittedSurface {
             return Err(PyValueError::new_err(format!("{model}: has no standard error; kriging has")));
         }
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
-        Ok(PyArray1::from_vec(py, each(py, columns, |place| self.saved.standard_error_at(place))?))
+        let ask = |places: &Places<'_>| {
+            (0..places.len()).map(|row| self.saved.standard_error_at(&places.place(row))).collect()
+        };
+        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
     }
 
     /// Static arbitrage, as JSON.
@@ -182,32 +195,27 @@ impl FittedSurface {
     }
 }
 
-/// What `ask` says at each point of columns of one length: strike, log-moneyness, forward and years to expiry, NaN where one is not given.
+/// What `ask` says of the points of columns of one length, task by task: strike, log-moneyness, forward and years to expiry, NaN where one is
+/// not given.
 fn each<T: Send>(
     py: Python<'_>,
     columns: [&PyReadonlyArray1<'_, f64>; 4],
-    ask: impl Fn(&Place) -> T + Sync,
+    ask: impl Fn(&Places<'_>) -> Vec<T> + Sync,
 ) -> PyResult<Vec<T>> {
     let mut numbers: [&[f64]; 4] = [&[]; 4];
     for (numbers, column) in numbers.iter_mut().zip(columns) {
         *numbers = column.as_slice()?;
     }
-    let [strike, log_moneyness, forward, expiry_years] = numbers;
     let rows = numbers.map(<[f64]>::len);
     if rows.iter().any(|&length| length != rows[0]) {
         return Err(PyValueError::new_err(format!("columns of lengths {rows:?}: one length is needed")));
     }
-    let given = |number: f64| Some(number).filter(|number| !number.is_nan());
-    let ask = |row: usize| {
-        ask(&Place {
-            strike: given(strike[row]),
-            log_moneyness: given(log_moneyness[row]),
-            forward: given(forward[row]),
-            expiry_years: expiry_years[row],
-        })
-    };
+    let [strike, log_moneyness, forward, expiry_years] = numbers;
+    let places = Places { strike, log_moneyness, forward, expiry_years };
+    let ask = |start: usize| ask(&places.rows(start, (start + POINTS_PER_TASK).min(rows[0])));
     let pool = threads::pool(py)?;
-    Ok(py.detach(|| pool.install(|| (0..rows[0]).into_par_iter().with_min_len(POINTS_PER_TASK).map(ask).collect())))
+    let starts: Vec<usize> = (0..rows[0]).step_by(POINTS_PER_TASK).collect();
+    Ok(py.detach(|| pool.install(|| starts.into_par_iter().flat_map_iter(ask).collect())))
 }
 
 /// The argument that a row's status is about, in a table of volatilities.

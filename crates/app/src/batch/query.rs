@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use zomma_base::Status;
 use zomma_pricing::{
-    surface::fitted::{Answer, Place, SavedSurface},
+    surface::fitted::{Answer, Place, Places, SavedSurface},
     valuation::Results,
 };
 
@@ -50,23 +50,28 @@ impl Points {
 
 /// Asks the surface. Where it has arbitrage, the row has its volatility and the status says that there is no local volatility.
 pub fn evaluate(surface: &SavedSurface, points: &Points) -> Results {
-    let of_row = |row: usize| {
-        if !points.status[row].is_ok() {
-            return ([f64::NAN; 5], points.status[row]);
-        }
-        let cell = |numbers: &Numbers| (!numbers.absent[row]).then(|| numbers.value[row]);
-        ask(
-            surface,
-            &Place {
-                strike: cell(&points.strike),
-                log_moneyness: cell(&points.log_moneyness),
-                forward: cell(&points.forward),
-                expiry_years: points.expiry_years[row],
-            },
-        )
+    // To a surface NaN is what is not given. A cell that is no number was given, and is as bad as infinity.
+    let column = |numbers: &Numbers| -> Vec<f64> {
+        let cells = numbers.value.iter().zip(&numbers.absent);
+        cells.map(|(value, absent)| if value.is_nan() && !absent { f64::INFINITY } else { *value }).collect()
     };
-    let answers: Vec<([f64; 5], Status)> =
-        (0..points.status.len()).into_par_iter().with_min_len(POINTS_PER_TASK).map(of_row).collect();
+    let [strike, log_moneyness, forward] = [&points.strike, &points.log_moneyness, &points.forward].map(column);
+    let places = Places {
+        strike: &strike,
+        log_moneyness: &log_moneyness,
+        forward: &forward,
+        expiry_years: &points.expiry_years,
+    };
+    let ask = |start: usize| {
+        let places = places.rows(start, (start + POINTS_PER_TASK).min(places.len()));
+        let answers = surface.answers_at(&places);
+        (0..answers.len()).map(|row| told(surface, &answers[row], &places.place(row))).collect::<Vec<_>>()
+    };
+    let starts: Vec<usize> = (0..places.len()).step_by(POINTS_PER_TASK).collect();
+    let mut answers: Vec<([f64; 5], Status)> = starts.into_par_iter().flat_map_iter(ask).collect();
+    for (answer, status) in answers.iter_mut().zip(&points.status).filter(|(_, status)| !status.is_ok()) {
+        *answer = ([f64::NAN; 5], *status);
+    }
     Results {
         columns: (0..columns(surface).len())
             .map(|column| answers.iter().map(|(values, _)| values[column]).collect())
@@ -88,7 +93,11 @@ pub fn error_column(surface: &SavedSurface) -> Option<&'static str> {
 
 /// What the surface says, in the order of [`columns`], NaN past their end.
 pub fn ask(surface: &SavedSurface, place: &Place) -> ([f64; 5], Status) {
-    let Answer { implied_volatility, total_variance, density, local_volatility, status } = surface.at(place);
+    told(surface, &surface.at(place), place)
+}
+
+fn told(surface: &SavedSurface, answer: &Answer, place: &Place) -> ([f64; 5], Status) {
+    let Answer { implied_volatility, total_variance, density, local_volatility, status } = *answer;
     let standard_error = surface.standard_error_at(place);
     ([implied_volatility, total_variance, density, local_volatility, standard_error], status)
 }

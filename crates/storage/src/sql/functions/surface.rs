@@ -3,7 +3,8 @@
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
-use zomma_pricing::surface::fitted::{Place, SavedSurface};
+use zomma_base::Status;
+use zomma_pricing::surface::fitted::{Places, SavedSurface};
 
 use super::{
     FunctionInfo, Shape,
@@ -41,18 +42,20 @@ fn volatilities(rows: &Rows) -> Result<Vec<f64>> {
     let texts = rows.column(0).as_string_view();
     let (strikes, years) = (rows.numbers(1), rows.numbers(2));
     let mut values = vec![f64::NAN; rows.len()];
-    // A surface is read once for all rows in a row that ask it.
-    let mut read: Option<(&str, SavedSurface)> = None;
-    for row in (0..rows.len()).filter(|&row| rows.nulls().is_none_or(|nulls| nulls.is_valid(row))) {
-        let text = texts.value(row);
-        let surface = match read.take() {
-            Some((last, surface)) if last == text => surface,
-            _ => SavedSurface::from_json(text)
-                .map_err(|error| exec_datafusion_err!("surface_volatility: the text {error}"))?,
-        };
-        let place = Place { strike: Some(strikes[row]), expiry_years: years[row], ..Place::default() };
-        values[row] = surface.implied_vol_at(&place).0;
-        read = Some((text, surface));
+    let asked: Vec<usize> =
+        (0..rows.len()).filter(|&row| rows.nulls().is_none_or(|nulls| nulls.is_valid(row))).collect();
+    // A surface is read once for all rows in a row that ask it, and asked for them together.
+    for run in asked.chunk_by(|&one, &next| texts.value(one) == texts.value(next)) {
+        let surface = SavedSurface::from_json(texts.value(run[0]))
+            .map_err(|error| exec_datafusion_err!("surface_volatility: the text {error}"))?;
+        let of = |column: &[f64]| run.iter().map(|&row| column[row]).collect::<Vec<f64>>();
+        let (strike, expiry_years, none) = (of(strikes), of(years), vec![f64::NAN; run.len()]);
+        let places = Places { strike: &strike, log_moneyness: &none, forward: &none, expiry_years: &expiry_years };
+        let (mut volatilities, mut status) = (vec![f64::NAN; run.len()], vec![Status::Ok; run.len()]);
+        surface.implied_vols_at(&places, &mut volatilities, &mut status);
+        for (row, volatility) in run.iter().zip(volatilities) {
+            values[*row] = volatility;
+        }
     }
     Ok(values)
 }
