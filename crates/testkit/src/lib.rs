@@ -12,6 +12,7 @@ pub mod mock_sysfs;
 pub mod onnx_python;
 pub mod postgres;
 pub mod s3_server;
+pub mod timescale;
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -19,6 +19,8 @@ use super::table::{Table, of_file};
 pub struct Job<'a> {
     /// The table.
     pub path: &'a Path,
+    /// Whose rows, where the table has several's.
+    pub instrument: Option<&'a str>,
     /// The price's column.
     pub price: &'a str,
     /// The signals' columns; all others where absent.
@@ -111,7 +113,7 @@ pub struct CombinedReport {
 ///
 /// Where the table cannot be read, a column is not there, times step back, a price is not above 0, or no signal can be judged.
 pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
-    let table = Table::open(job.path)?;
+    let table = Table::open(job.path, job.instrument)?;
     let price = table.asked("--price", job.price)?;
     let prices = of_file(Prices::new(&table.read.times_ns, price, LONGEST_SILENCE_NS), &table)?;
     let returns: Vec<(i64, ForwardReturns)> = job

@@ -140,7 +140,7 @@ fn into_table(
     joined: &Joined<'_>,
     job: &SentimentJob<'_>,
 ) -> anyhow::Result<String> {
-    let table = Table::open(joined.table)?;
+    let table = Table::open_for(joined.table, joined.instrument)?;
     if table.column(COLUMN).is_some() {
         bail!("{}: has a column {COLUMN} already", table.name);
     }

@@ -22,6 +22,8 @@ const JOHANSEN_LAGS: usize = 1;
 pub struct SignalsJob<'a> {
     /// The table.
     pub path: &'a Path,
+    /// Whose rows, where the table has several's.
+    pub instrument: Option<&'a str>,
     /// The price's column.
     pub price: &'a str,
     /// Where the rows go.
@@ -80,7 +82,7 @@ pub struct SignalsOutcome {
 /// Regimes and a pair that cannot be fitted leave their columns empty and say why.
 pub fn run(job: &SignalsJob<'_>) -> anyhow::Result<SignalsOutcome> {
     is_apart(job.output, &[job.path])?;
-    let table = Table::open(job.path)?;
+    let table = Table::open(job.path, job.instrument)?;
     let prices = table.asked("--price", job.price)?;
     let other = job.pair.map(|name| table.asked("--pair", name)).transpose()?;
     let times_ns = &table.read.times_ns;

@@ -19,18 +19,73 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads the file.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    /// Reads the file: of one with rows of several instruments (a column `symbol` or `instrument`) those of the one that is asked for.
+    ///
+    /// Several of them in one series would be returns from one's price to another's: without a name that is refused.
+    pub fn open(path: &Path, instrument: Option<&str>) -> anyhow::Result<Self> {
+        Self::open_if(path, |_| instrument)
+    }
+
+    /// Reads the file for an instrument: its rows alone where the table says whose each row is.
+    pub fn open_for(path: &Path, instrument: &str) -> anyhow::Result<Self> {
+        Self::open_if(path, |read| read.symbols.as_ref().map(|_| instrument))
+    }
+
+    fn open_if<'a>(path: &Path, instrument: impl FnOnce(&TimedColumns) -> Option<&'a str>) -> anyhow::Result<Self> {
         let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
         let read = batch::open(path).and_then(batch::read_timed);
         let read = read.map_err(|error| anyhow::anyhow!("{}", of_source(&name, &error)))?;
-        let table = Self { name, read };
+        let mut table = Self { name, read };
+        table.keep(instrument(&table.read))?;
         let times_ns = &table.read.times_ns;
         if let Some(above) = times_ns.windows(2).position(|pair| pair[1] < pair[0]) {
             let (time_ns, above_ns) = (times_ns[above + 1], times_ns[above]);
             return Err(table.fault(AlphaError::TimeStepsBack { row: above + 2, time_ns, above_ns }));
         }
         Ok(table)
+    }
+
+    /// Keeps the rows of an instrument.
+    fn keep(&mut self, instrument: Option<&str>) -> anyhow::Result<()> {
+        let wrong = |problem: String| Err(BadArguments(problem).into());
+        let Some(symbols) = &self.read.symbols else {
+            return match instrument {
+                Some(asked) => {
+                    wrong(format!("--instrument {}: {} has no column symbol or instrument", shown(asked), self.name))
+                }
+                None => Ok(()),
+            };
+        };
+        let known = || {
+            let more = if symbols.names.len() > 20 { ", …" } else { "" };
+            symbols.names.iter().take(20).map(|name| shown(name)).collect::<Vec<_>>().join(", ") + more
+        };
+        let place = match instrument {
+            Some(asked) => match symbols.names.iter().position(|name| name == asked) {
+                Some(place) => place,
+                None => {
+                    return wrong(format!(
+                        "--instrument {}: not in {}, which has {}",
+                        shown(asked),
+                        self.name,
+                        known()
+                    ));
+                }
+            },
+            None if symbols.names.len() > 1 => {
+                return wrong(format!(
+                    "--instrument is needed: rows of {} are of {} (column {})",
+                    self.name,
+                    known(),
+                    symbols.column
+                ));
+            }
+            None => 0,
+        };
+        if symbols.names.len() > 1 {
+            self.read.keep(place);
+        }
+        Ok(())
     }
 
     /// An error of the library, of this file.

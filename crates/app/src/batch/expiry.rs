@@ -8,7 +8,9 @@ use zomma_base::{
 
 /// Reads `2019-04-25T15:45` (New York) or a date-time with an offset or `Z`. A date alone is that day's close in New York.
 pub fn parse_instant(text: &str) -> Result<Timestamp, String> {
-    Expiry::parse(text).map(|expiry| expiry.instant(Settlement::Pm)).map_err(|error| error.to_string())
+    const ALLOWED: &str =
+        "a date (2019-04-26), a New York date-time (2019-04-26T16:00) or an instant (2019-04-26T20:00:00Z)";
+    Expiry::parse(text).map(|expiry| expiry.instant(Settlement::Pm)).map_err(|_| format!("allowed: {ALLOWED}"))
 }
 
 /// Reads a column of expiries, most of which repeat the one before.

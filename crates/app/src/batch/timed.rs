@@ -18,6 +18,8 @@ use crate::failure::shown;
 
 /// The column of times.
 const TIME: &str = "time_ns";
+/// Columns that say whose a row is.
+const SYMBOLS: [&str; 2] = ["symbol", "instrument"];
 
 /// Columns of one length.
 #[derive(Debug, Default)]
@@ -30,6 +32,44 @@ pub struct TimedColumns {
     pub columns: Vec<Vec<Option<f64>>>,
     /// Columns that hold no number at all though they hold something, and were left out.
     pub left_out: Vec<String>,
+    /// Of a table with a column `symbol` or `instrument` of text: whose each row is.
+    pub symbols: Option<Symbols>,
+}
+
+/// Whose each row of a table is.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    /// The column.
+    pub column: String,
+    /// Who there is, in the order of their first rows.
+    pub names: Vec<String>,
+    /// The place among the names of each row's.
+    pub rows: Vec<usize>,
+}
+
+impl Symbols {
+    fn take(&mut self, name: &str) {
+        // Rows come in runs or in turn of a few: the last names are the likeliest.
+        let known = self.names.iter().rposition(|known| known == name);
+        self.rows.push(known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        }));
+    }
+}
+
+impl TimedColumns {
+    /// Keeps the rows of one of the symbols.
+    pub fn keep(&mut self, symbol: usize) {
+        let Some(symbols) = self.symbols.take() else { return };
+        let stays = |row: usize| symbols.rows.get(row) == Some(&symbol);
+        let mut row = 0..;
+        self.times_ns.retain(|_| row.next().is_some_and(stays));
+        for column in &mut self.columns {
+            let mut row = 0..;
+            column.retain(|_| row.next().is_some_and(stays));
+        }
+    }
 }
 
 /// A column as it is read.
@@ -60,11 +100,26 @@ pub fn read(mut source: Source) -> anyhow::Result<TimedColumns> {
         .filter(|(place, _)| *place != time)
         .map(|(place, name)| Reading { name: name.clone(), place, values: Vec::new(), numbers: 0, fault: None })
         .collect();
+    let symbol = SYMBOLS.iter().find_map(|name| header.iter().position(|column| column == name));
+    let mut symbols = symbol.map(|place| Symbols { column: header[place].clone(), ..Symbols::default() });
     let mut times_ns = Vec::new();
     while let Some(chunk) = source.next_chunk()? {
         match chunk {
-            Chunk::Csv(bytes) => take_csv(&CsvCells::split(bytes, header.len()), time, &mut times_ns, &mut columns)?,
-            Chunk::Arrow(batch) => take_arrow(&batch, time, &mut times_ns, &mut columns)?,
+            Chunk::Csv(bytes) => {
+                let cells = CsvCells::split(bytes, header.len());
+                take_csv(&cells, time, &mut times_ns, &mut columns)?;
+                if let (Some(place), Some(symbols)) = (symbol, &mut symbols) {
+                    cells.texts(place, &mut |_, text| symbols.take(text.unwrap_or_default()));
+                }
+            }
+            Chunk::Arrow(batch) => {
+                take_arrow(&batch, time, &mut times_ns, &mut columns)?;
+                if let (Some(place), Some(symbols)) = (symbol, &mut symbols) {
+                    let texts = arrow_cast::cast(batch.column(place), &DataType::Utf8)
+                        .with_context(|| format!("column {}", symbols.column))?;
+                    texts.as_string::<i32>().iter().for_each(|text| symbols.take(text.unwrap_or_default()));
+                }
+            }
         }
     }
     if times_ns.is_empty() {
@@ -81,6 +136,8 @@ pub fn read(mut source: Source) -> anyhow::Result<TimedColumns> {
             Some(fault) => bail!("{fault}; allowed: a finite number, or an empty cell"),
         }
     }
+    // A column of numbers of that name is a signal as any other.
+    read.symbols = symbols.filter(|symbols| read.left_out.contains(&symbols.column));
     Ok(read)
 }
 

@@ -66,7 +66,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "SYMBOL")]
     instrument: Option<String>,
     /// Levels in a row of --at.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_levels)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_levels, requires = "at")]
     levels: usize,
     /// Write a row after each message count that this file lists.
     #[arg(long, value_name = "COUNTS", requires = "output")]

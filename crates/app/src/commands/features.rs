@@ -89,7 +89,7 @@ pub struct FeaturesArgs {
     device: Option<DeviceRequest>,
     #[command(flatten)]
     gpu: GpuSettingsArgs,
-    /// Report what was written as JSON: on standard output, or on standard error where the rows go there.
+    /// Report what was written as JSON: on standard output, or on standard error where the rows go there. With --list, that as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -97,7 +97,7 @@ pub struct FeaturesArgs {
 /// Runs it.
 pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
     if args.list {
-        return commands::print(&listed());
+        return commands::print(&if args.json { listed_json()? } else { listed() });
     }
     let (Some(path), Some(output)) = (&args.file, &args.output) else {
         bail!(BadArguments("FILE and -o are needed, or --list".into()));
@@ -209,17 +209,37 @@ fn json(outcome: &Outcome) -> anyhow::Result<String> {
     Ok(serde_json::to_string(&value)? + "\n")
 }
 
-/// Every feature, a line each.
+/// Every feature, a line each, in columns as wide as what is in them.
 fn listed() -> String {
-    let mut text = format!("{:<20} {:<44} {:<16} {:<36} about\n", "name", "parameters", "unit", "window");
-    for info in features() {
-        let _ = writeln!(
-            text,
-            "{:<20} {:<44} {:<16} {:<36} {}",
-            info.name, info.parameters, info.unit, info.window, info.about
-        );
+    let rows = features().map(|info| [info.name, info.parameters, info.unit, info.window, info.about]);
+    let rows: Vec<[&str; 5]> = std::iter::once(["name", "parameters", "unit", "window", "about"]).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [0, 1, 2, 3].map(width);
+    let mut text = String::new();
+    for row in &rows {
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(text, "{cell:<width$}  ");
+        }
+        text += row[4];
+        text.push('\n');
     }
     text
+}
+
+/// Every feature as JSON.
+fn listed_json() -> anyhow::Result<String> {
+    let features: Vec<_> = features()
+        .map(|info| {
+            serde_json::json!({
+                "name": info.name,
+                "parameters": info.parameters,
+                "unit": info.unit,
+                "window": info.window,
+                "about": info.about,
+            })
+        })
+        .collect();
+    Ok(serde_json::to_string(&features)? + "\n")
 }
 
 fn parse_times(text: &str) -> Result<Times, String> {

@@ -89,6 +89,7 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
     }
     for path in job.files {
         let is_own = is_of_rows(job, path)?;
+        refuse_unused(job, path, is_own)?;
         match job.table {
             _ if is_own => reports.push(of_own_columns(root, job, path)?),
             Table::Ticks => reports.push(of_feed(root, job, path)?),
@@ -109,6 +110,28 @@ pub fn run(root: &Root, job: &Job<'_>, reports: &mut Vec<FileReport>) -> anyhow:
         }
     }
     Ok(())
+}
+
+/// What is asked for and would change nothing of how this file is read is refused: who asked would think that it did.
+fn refuse_unused(job: &Job<'_>, path: &Path, is_own: bool) -> anyhow::Result<()> {
+    let (is_feed, is_chain) = (job.table == Table::Ticks && !is_own, job.table == Table::Quotes && !is_own);
+    let options = [
+        ("--format", job.format.is_some(), is_feed, "feeds"),
+        ("--date", job.date.is_some(), is_feed, "feeds"),
+        ("--instrument", job.instrument.is_some(), is_feed, "feeds"),
+        ("--map", !job.chains.column_map.is_empty(), is_chain, "option chains"),
+        ("--underlying", job.chains.underlying.is_some(), is_chain, "option chains"),
+        ("--quote-time", job.quote_time.is_some(), is_chain, "option chains"),
+    ];
+    let Some((option, _, _, of)) = options.into_iter().find(|(_, is_given, is_used, _)| *is_given && !is_used) else {
+        return Ok(());
+    };
+    let read_as = if is_own { "is read as rows with columns of" } else { "goes into" };
+    bail!(BadArguments(format!(
+        "{option}: of {of} alone; {} {read_as} {} (its columns are told by --schema)",
+        shown(path),
+        job.table
+    )))
 }
 
 /// Whether a file is read as rows of the table, not as a feed, a chain or a surface.

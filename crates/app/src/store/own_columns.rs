@@ -293,7 +293,11 @@ impl<'a> Cells<'a> {
                 }
                 Builder::Times(times, unit_ns) => {
                     let allowed = "nanoseconds since the Unix epoch, or a date-time such as 2026-01-02T15:30:00Z";
-                    times.push(given.map(|text| time_ns(text, *unit_ns).ok_or_else(|| wrong(allowed))).transpose()?);
+                    let time = given.map(|text| time_ns(text, *unit_ns).ok_or_else(|| wrong(allowed))).transpose()?;
+                    if time.is_some_and(|time| is_of_another_unit(time, *unit_ns)) {
+                        return Err(wrong(NOT_NANOSECONDS));
+                    }
+                    times.push(time);
                 }
             }
         }
@@ -316,6 +320,16 @@ impl<'a> Cells<'a> {
         let named = self.sources.iter().map(|source| source.column.name).zip(finished);
         Ok(RecordBatch::try_from_iter_with_nullable(named.map(|(name, values)| (name, values, true)))?)
     }
+}
+
+/// What is allowed where a whole number is most likely of another unit.
+pub const NOT_NANOSECONDS: &str = "nanoseconds since the Unix epoch from 1973 on (a smaller number is most likely of s, ms or us, as --schema can say)";
+
+/// Whether a whole number that is read as nanoseconds is most likely of another unit: seconds, milliseconds or microseconds of any day up to 5138 are
+/// nanoseconds before March 1973.
+pub fn is_of_another_unit(time_ns: i64, unit_ns: i64) -> bool {
+    const MARCH_1973_NS: i64 = 100_000_000_000_000_000;
+    unit_ns == 1 && (1..MARCH_1973_NS).contains(&time_ns)
 }
 
 /// A time of text: a whole number of a unit, or a date-time.

@@ -12,7 +12,7 @@ use arrow_schema::DataType;
 use zomma_storage::table::{Kind, Table};
 
 use super::{
-    own_columns::time_ns,
+    own_columns::{NOT_NANOSECONDS, is_of_another_unit, time_ns},
     row_schema::{Origin, Source},
 };
 use crate::failure::shown;
@@ -141,7 +141,12 @@ impl Wanted<'_> {
                     anyhow::anyhow!("row {row}: column {name} = {number}; allowed: a time before the year 2262")
                 })
             });
-            times.push(time.transpose()?);
+            let time = time.transpose()?;
+            if let Some(time) = time.filter(|time| is_of_another_unit(*time, unit_ns)) {
+                let (row, name) = (self.row(row), shown(self.name));
+                bail!("row {row}: column {name} = {time}; allowed: {NOT_NANOSECONDS}");
+            }
+            times.push(time);
         }
         Ok(Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")))
     }

@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use super::{
     conflate::Conflator,
+    event_ring::{EventConsumer, EventProducer, event_ring},
     metrics::ChannelMetrics,
-    ring::{Consumer, Producer, ring},
 };
 use crate::{
     event::{Body, Event, Flags, InstrumentId, Sink},
@@ -134,7 +134,7 @@ struct Definitions {
 /// Events are collected into batches; [`Outlet::flush`] sends what there is, and is called after each read of a socket. Dropping it sends the rest.
 #[derive(Debug)]
 pub struct Sender {
-    producer: Producer<Event>,
+    producer: EventProducer,
     when_full: WhenFull,
     conflator: Option<Conflator>,
     collected: Vec<Event>,
@@ -151,7 +151,7 @@ pub struct Sender {
 /// The receiving end.
 #[derive(Debug)]
 pub struct Receiver {
-    consumer: Consumer<Event>,
+    consumer: EventConsumer,
     instruments: Instruments,
     definitions: Arc<Definitions>,
     definitions_seen: u64,
@@ -160,7 +160,7 @@ pub struct Receiver {
 
 /// A channel with room for so many events, at least 1.
 pub fn channel(capacity: usize, when_full: WhenFull) -> (Sender, Receiver) {
-    let (producer, consumer) = ring(capacity);
+    let (producer, consumer) = event_ring(capacity);
     let (definitions, metrics) = (Arc::new(Definitions::default()), Arc::new(ChannelMetrics::default()));
     let sender = Sender {
         producer,

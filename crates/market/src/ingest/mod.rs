@@ -67,6 +67,7 @@
 
 mod channel;
 mod conflate;
+pub mod event_ring;
 mod feature_pipeline;
 mod file;
 mod handlers;
@@ -76,6 +77,7 @@ mod inbox;
 mod merge;
 pub mod metrics;
 mod outbox;
+mod packed;
 mod pipeline;
 mod reader;
 pub mod ring;
@@ -87,7 +89,7 @@ mod udp;
 
 pub use channel::{Outlet, Receiver, Sender, UnknownRule, WhenFull, channel};
 pub use conflate::Conflator;
-pub use feature_pipeline::pipelined_features;
+pub use feature_pipeline::{PipelineError, pipelined_features};
 pub use file::FileBytes;
 pub use handlers::{MoldHandler, StreamHandler};
 pub use merge::{Merge, Merged, Source};

@@ -7,8 +7,7 @@ use sqlx::{AssertSqlSafe, query_scalar};
 
 use super::{
     connect::Database,
-    layout::partition_name,
-    layout::{date_of, partition_days},
+    layout::{Layout, date_of, day_relations},
     scan::Request,
 };
 use crate::error::Result;
@@ -34,7 +33,7 @@ impl Plan {
     }
 }
 
-/// Asks the server how it would answer, without doing it. A hypertable's chunks are in the text alone.
+/// Asks the server how it would answer, without doing it.
 ///
 /// # Errors
 ///
@@ -46,9 +45,10 @@ pub async fn explain(database: &Database, request: &Request) -> Result<Plan> {
     let lines: Vec<String> =
         query_scalar(AssertSqlSafe(format!("EXPLAIN {sql}"))).fetch_all(&mut connection).await.map_err(failed)?;
     let text = lines.join("\n");
-    let days = partition_days(&mut connection, request.table).await.map_err(failed)?;
+    let layout = Layout::read(&mut connection).await.map_err(failed)?.unwrap_or(Layout::Partitions);
+    let days = day_relations(&mut connection, layout, request.table).await.map_err(failed)?;
     let words: BTreeSet<_> = text.split_whitespace().map(|word| word.trim_matches('"')).collect();
-    let is_read = |day: &i64| words.contains(partition_name(request.table, *day).as_str());
-    let days_read = days.iter().copied().filter(is_read).map(date_of).collect();
+    let is_read = |(_, name): &&(i64, String)| words.contains(name.as_str());
+    let days_read = days.iter().filter(is_read).map(|(day, _)| date_of(*day)).collect();
     Ok(Plan { sql, text, days_read, days: days.len() })
 }

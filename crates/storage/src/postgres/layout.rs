@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar, raw_sql};
 
-use super::connect::Database;
+use super::{connect::Database, timescale};
 use crate::{
     error::Result,
     table::{Column, Kind, Table},
@@ -223,12 +223,27 @@ pub(super) async fn partition_days(connection: &mut PgConnection, table: Table) 
     Ok(names.iter().filter_map(|name| day_of_partition(table, name)).collect())
 }
 
+/// The days that a table has, in order, each with the name of its partition or chunk.
+pub(super) async fn day_relations(
+    connection: &mut PgConnection,
+    layout: Layout,
+    table: Table,
+) -> sqlx::Result<Vec<(i64, String)>> {
+    match layout {
+        Layout::Hypertables => timescale::chunks(connection, table).await,
+        Layout::Partitions => {
+            let days = partition_days(connection, table).await?;
+            Ok(days.into_iter().map(|day| (day, partition_name(table, day))).collect())
+        }
+    }
+}
+
 /// A partition, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Partition {
     /// The table.
     pub table: Table,
-    /// The UTC day; `None` for the whole of a hypertable.
+    /// The UTC day; `None` for a partition that is none of ours.
     pub date: Option<Date>,
     /// Rows, as the server last counted them; `None` where it has not yet.
     pub rows_about: Option<u64>,
@@ -236,28 +251,33 @@ pub struct Partition {
     pub bytes: u64,
 }
 
-/// Every partition of every table, in order.
+/// The partitions of a table with their rows, as the server last counted them, and their bytes.
+const PARTITION_SIZES: &str = "SELECT c.relname::text, c.reltuples::bigint, pg_total_relation_size(c.oid) FROM pg_inherits i \
+     JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::regclass ORDER BY 1";
+
+/// Every partition of every table, in order; of hypertables every chunk.
 ///
 /// # Errors
 ///
 /// Where the database fails or has not been migrated.
 pub async fn partitions(database: &Database) -> Result<Vec<Partition>> {
     let failed = |error| database.failed("listing partitions", error);
+    let layout = database.layout().await?.unwrap_or(Layout::Partitions);
     let mut found = Vec::new();
     for table in Table::ALL {
-        let rows = query(
-            "SELECT c.relname::text, c.reltuples::bigint, pg_total_relation_size(c.oid) FROM pg_inherits i \
-             JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::regclass ORDER BY 1",
-        )
-        .bind(full_name(table))
-        .fetch_all(database.pool())
-        .await
-        .map_err(failed)?;
+        let (statement, name) = match layout {
+            Layout::Hypertables => (timescale::chunk_sizes_sql(), table.name().to_owned()),
+            Layout::Partitions => (PARTITION_SIZES.to_owned(), full_name(table)),
+        };
+        let rows = query(AssertSqlSafe(statement)).bind(name).fetch_all(database.pool()).await.map_err(failed)?;
         for row in rows {
-            let name: String = row.try_get(0).map_err(failed)?;
+            let day = match layout {
+                Layout::Hypertables => Some(day_of(row.try_get(0).map_err(failed)?)),
+                Layout::Partitions => day_of_partition(table, row.try_get(0).map_err(failed)?),
+            };
             let (rows, bytes): (i64, i64) = (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
-            let date = day_of_partition(table, &name).map(date_of);
-            found.push(Partition { table, date, rows_about: rows.try_into().ok(), bytes: bytes.unsigned_abs() });
+            let (date, rows_about) = (day.map(date_of), rows.try_into().ok());
+            found.push(Partition { table, date, rows_about, bytes: bytes.unsigned_abs() });
         }
     }
     Ok(found)

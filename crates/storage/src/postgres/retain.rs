@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql
 
 use super::{
     connect::Database,
-    layout::{DAY_NS, Layout, Lock, SCHEMA, date_of, day_start_ns, full_name, partition_days, partition_name, quoted},
+    layout::{DAY_NS, Layout, Lock, SCHEMA, date_of, day_relations, day_start_ns, full_name, quoted},
     timescale,
 };
 use crate::{
@@ -25,12 +25,10 @@ pub struct Retained {
     pub dropped: Vec<(Table, Date)>,
     /// Days that are old enough but stay, since bars are yet to be made of rows that came for them: aggregate first.
     pub held: Vec<(Table, Date)>,
-    /// Tables whose old chunks TimescaleDB drops from now on, by a policy.
-    pub policies: Vec<Table>,
 }
 
-/// Drops the partitions whose whole day is older than its table's retention, and forgets names of batches after 30 days. Where TimescaleDB holds
-/// the tables, sets its policies instead, and takes those of other tables away.
+/// Drops the partitions, or TimescaleDB's chunks, whose whole day is older than its table's retention, and forgets names of batches after 30 days. A policy
+/// by which TimescaleDB would drop chunks of our tables itself is taken away: it knows nothing of bars that are yet to be made.
 ///
 /// `dry_run` tells what would go.
 ///
@@ -43,21 +41,13 @@ pub async fn retain(database: &Database, rules: &Rules, now_ns: i64, dry_run: bo
     let mut connection = database.connection().await?;
     let mut done = Retained::default();
     for table in Table::ALL {
-        let keep_ns = rules.retention_ns.get(&table).copied();
-        match (layout, keep_ns) {
-            (Layout::Hypertables, _) => {
-                if !dry_run {
-                    let statement = timescale::retention_sql(table, keep_ns);
-                    raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.map_err(failed)?;
-                }
-                done.policies.extend(keep_ns.map(|_| table));
-            }
-            (Layout::Partitions, None) => {}
-            (Layout::Partitions, Some(keep_ns)) => {
-                let is_read = rules.aggregates.iter().any(|aggregate| aggregate.from == table);
-                let old = OldDays { table, keep_ns, now_ns, is_read, dry_run };
-                old.drop(&mut connection, &mut done).await.map_err(failed)?;
-            }
+        if layout == Layout::Hypertables && !dry_run {
+            raw_sql(AssertSqlSafe(timescale::no_policy_sql(table))).execute(&mut connection).await.map_err(failed)?;
+        }
+        if let Some(keep_ns) = rules.retention_ns.get(&table).copied() {
+            let is_read = rules.aggregates.iter().any(|aggregate| aggregate.from == table);
+            let old = OldDays { table, layout, keep_ns, now_ns, is_read, dry_run };
+            old.drop(&mut connection, &mut done).await.map_err(failed)?;
         }
     }
     if !dry_run {
@@ -73,6 +63,7 @@ pub async fn retain(database: &Database, rules: &Rules, now_ns: i64, dry_run: bo
 /// The days of a table that are to go.
 struct OldDays {
     table: Table,
+    layout: Layout,
     keep_ns: i64,
     now_ns: i64,
     is_read: bool,
@@ -81,7 +72,7 @@ struct OldDays {
 
 impl OldDays {
     async fn drop(&self, connection: &mut PgConnection, done: &mut Retained) -> sqlx::Result<()> {
-        for day in partition_days(connection, self.table).await? {
+        for (day, name) in day_relations(connection, self.layout, self.table).await? {
             if !is_older(day, self.keep_ns, self.now_ns) {
                 continue;
             }
@@ -92,9 +83,9 @@ impl OldDays {
             if !self.dry_run {
                 // Nobody writes meanwhile, so that no row comes between the look and the end. Dropping needs this lock anyway. Where a long question
                 // holds the table it is better to tell than to stop everybody who waits behind us.
-                let name = full_name(self.table);
+                let table = full_name(self.table);
                 let statement =
-                    format!("SET LOCAL lock_timeout = '10s'; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE;");
+                    format!("SET LOCAL lock_timeout = '10s'; LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;");
                 raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
             }
             if self.is_read && has_changes(&mut transaction, self.table, day).await? {
@@ -102,8 +93,11 @@ impl OldDays {
                 continue;
             }
             if !self.dry_run {
-                let name = quoted(&partition_name(self.table, day));
-                raw_sql(AssertSqlSafe(format!("DROP TABLE {SCHEMA}.{name}"))).execute(&mut *transaction).await?;
+                let statement = match self.layout {
+                    Layout::Hypertables => timescale::drop_sql(self.table, day),
+                    Layout::Partitions => format!("DROP TABLE {SCHEMA}.{}", quoted(&name)),
+                };
+                raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
                 query(
                     "INSERT INTO zomma.settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value \
                      WHERE settings.value::bigint < excluded.value::bigint",
@@ -152,18 +146,19 @@ async fn has_changes(connection: &mut PgConnection, table: Table, day: i64) -> s
 }
 
 /// Thins what is old, by each rule: of each instrument and interval the last row stays. Gives the rows that went, or with `dry_run` would go. Twice
-/// gives the same. A hypertable's chunks are not thinned.
+/// gives the same.
 ///
 /// # Errors
 ///
 /// Where the database fails or has not been migrated.
 pub async fn thin(database: &Database, rules: &Rules, now_ns: i64, dry_run: bool) -> Result<Vec<(Table, u64)>> {
     let failed = |error| database.failed("thinning", error);
+    let layout = database.layout().await?.unwrap_or(Layout::Partitions);
     let mut connection = database.connection().await?;
     let mut done = Vec::new();
     for rule in &rules.thin {
         let mut gone = 0;
-        for day in partition_days(&mut connection, rule.table).await.map_err(failed)? {
+        for (day, _) in day_relations(&mut connection, layout, rule.table).await.map_err(failed)? {
             if is_older(day, rule.after_ns, now_ns) {
                 let statement = AssertSqlSafe(thin_sql(rule, day, dry_run));
                 gone += match dry_run {

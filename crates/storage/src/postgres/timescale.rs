@@ -1,8 +1,8 @@
-//! What TimescaleDB does where its extension is in the database: chunks instead of partitions, and its own jobs.
+//! What TimescaleDB does where its extension is in the database: chunks instead of partitions.
 
-use sqlx::{PgConnection, query_scalar};
+use sqlx::{PgConnection, Row, query, query_scalar};
 
-use super::layout::{DAY_NS, SCHEMA, full_name};
+use super::layout::{DAY_NS, SCHEMA, day_of, day_start_ns, full_name};
 use crate::table::Table;
 
 /// Whether the extension is in this database.
@@ -27,20 +27,45 @@ pub(super) fn hypertable_sql(table: Table) -> String {
     )
 }
 
-/// The policy that drops chunks older than this, in place of the one that was; `None` takes it away.
-pub(super) fn retention_sql(table: Table, keep_ns: Option<i64>) -> String {
-    let name = full_name(table);
-    let remove = format!("SELECT remove_retention_policy('{name}', if_exists => true);\n");
-    let add =
-        keep_ns.map(|keep_ns| format!("SELECT add_retention_policy('{name}', drop_after => {keep_ns}::bigint);\n"));
-    remove + &add.unwrap_or_default()
+/// The chunks of a hypertable, a day each: the day, and the name of the relation.
+pub(super) async fn chunks(connection: &mut PgConnection, table: Table) -> sqlx::Result<Vec<(i64, String)>> {
+    let rows = query(
+        "SELECT range_start_integer, chunk_name::text FROM timescaledb_information.chunks \
+         WHERE hypertable_schema = $1 AND hypertable_name = $2 ORDER BY 1",
+    )
+    .bind(SCHEMA)
+    .bind(table.name())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((day_of(row.try_get(0)?), row.try_get(1)?))).collect()
+}
+
+/// The chunks with their rows, as the server last counted them, and their bytes.
+pub(super) fn chunk_sizes_sql() -> String {
+    format!(
+        "SELECT c.range_start_integer, k.reltuples::bigint, pg_total_relation_size(k.oid) \
+         FROM timescaledb_information.chunks c \
+         JOIN pg_class k ON k.oid = format('%I.%I', c.chunk_schema, c.chunk_name)::regclass \
+         WHERE c.hypertable_schema = '{SCHEMA}' AND c.hypertable_name = $1 ORDER BY 1"
+    )
+}
+
+/// Drops a day's chunk.
+pub(super) fn drop_sql(table: Table, day: i64) -> String {
+    let (name, from, to) = (full_name(table), day_start_ns(day), day_start_ns(day + 1));
+    format!("SELECT drop_chunks('{name}', older_than => {to}::bigint, newer_than => {from}::bigint)")
+}
+
+/// Takes away the policy by which an earlier version had old chunks dropped: it knew nothing of bars that were yet to be made of them.
+pub(super) fn no_policy_sql(table: Table) -> String {
+    format!("SELECT remove_retention_policy('{}', if_exists => true);\n", full_name(table))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // No server with the extension is at hand: its statements are compared with the manual's forms.
+    // The tests that run them need a server with the extension (`tests/timescale.rs`).
     #[test]
     fn statements_have_the_forms_of_the_manual() {
         let hypertable = hypertable_sql(Table::Ticks);
@@ -49,9 +74,10 @@ mod tests {
                 .contains("create_hypertable('zomma.\"ticks\"', 'time', chunk_time_interval => 86400000000000::bigint")
         );
         assert!(hypertable.contains("set_integer_now_func('zomma.\"ticks\"', 'zomma.now_ns')"));
-        let policy = retention_sql(Table::Ticks, Some(30 * DAY_NS));
-        assert!(policy.contains("remove_retention_policy('zomma.\"ticks\"', if_exists => true)"));
-        assert!(policy.contains("add_retention_policy('zomma.\"ticks\"', drop_after => 2592000000000000::bigint)"));
-        assert!(!retention_sql(Table::Ticks, None).contains("add_retention_policy"));
+        assert_eq!(
+            drop_sql(Table::Ticks, 1),
+            "SELECT drop_chunks('zomma.\"ticks\"', older_than => 172800000000000::bigint, newer_than => 86400000000000::bigint)"
+        );
+        assert!(no_policy_sql(Table::Bars).contains("remove_retention_policy('zomma.\"bars\"', if_exists => true)"));
     }
 }

@@ -35,6 +35,9 @@ pub struct ReportArgs {
     /// The table: Parquet, Arrow IPC or CSV; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The instrument, where the table has rows of several (a column symbol or instrument).
+    #[arg(long, value_name = "SYMBOL")]
+    instrument: Option<String>,
     /// The column of the price.
     #[arg(long, value_name = "COLUMN", default_value = "mid")]
     price: String,
@@ -51,16 +54,16 @@ pub struct ReportArgs {
     #[arg(long, value_name = "HOW")]
     combine: Option<Combine>,
     /// Share of the rows that is for training alone.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, requires = "combine")]
     train_fraction: f64,
     /// How often the weights are fitted anew behind it.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "combine")]
     folds: usize,
     /// Penalty of the ridge on weights of standardised signals.
-    #[arg(long, value_name = "PENALTY", default_value_t = 0.1)]
+    #[arg(long, value_name = "PENALTY", default_value_t = 0.1, requires = "combine")]
     ridge_penalty: f64,
     /// How fast online weights learn.
-    #[arg(long, value_name = "RATE", default_value_t = OnlineGradient::default().learning_rate)]
+    #[arg(long, value_name = "RATE", default_value_t = OnlineGradient::default().learning_rate, requires = "combine")]
     learning_rate: f64,
     /// Print the report as JSON.
     #[arg(long)]
@@ -105,6 +108,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let split = Split { train_fraction: share, folds: args.folds };
     let outcome = alpha::run(&Job {
         path: &args.file,
+        instrument: args.instrument.as_deref(),
         price: &args.price,
         signals: args.signals.as_deref(),
         horizons_ns: &horizons_ns,

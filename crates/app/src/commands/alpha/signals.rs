@@ -33,6 +33,9 @@ pub struct SignalsArgs {
     /// The table: Parquet, Arrow IPC or CSV; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The instrument, where the table has rows of several (a column symbol or instrument).
+    #[arg(long, value_name = "SYMBOL")]
+    instrument: Option<String>,
     /// The column of the price.
     #[arg(long, value_name = "COLUMN", default_value = "mid")]
     price: String,
@@ -88,6 +91,7 @@ pub fn run(args: &SignalsArgs) -> anyhow::Result<()> {
     }
     let outcome = run_signals(&SignalsJob {
         path: &args.file,
+        instrument: args.instrument.as_deref(),
         price: &args.price,
         output: &args.output,
         momentum: TimeSeriesMomentum {

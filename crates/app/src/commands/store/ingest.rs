@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use jiff::civil::{Date, Time};
 use zomma_market::{chain::ReadOptions, format::Format};
-use zomma_storage::table::Table;
+use zomma_storage::{postgres::is_postgres, table::Table};
 
 use super::{bytes_text, server};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         self,
         chain_args::{parse_map, parse_time},
     },
-    failure::ExitWith,
+    failure::{BadArguments, ExitWith},
     store::{self, FileReport, Job, Root, RowSchema},
 };
 
@@ -93,6 +93,14 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
     }
     let schema = args.schema.as_ref().map(|path| RowSchema::open(path, args.table)).transpose()?;
     let spool = args.spool.spool();
+    if spool.is_some() && !is_postgres(&args.root) {
+        let root = &args.root;
+        let why = "rows wait for a PostgreSQL server alone";
+        return Err(BadArguments(format!(
+            "--spool: {why}, and ROOT is {root}; allowed: postgres://user@host/database"
+        ))
+        .into());
+    }
     let root = Root::create(&args.root, spool.as_ref())?;
     let job = Job {
         files: &args.files,

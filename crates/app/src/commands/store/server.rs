@@ -186,7 +186,7 @@ pub fn list(root: &str, tables: &[Table], json: bool) -> anyhow::Result<()> {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{:<10} {:<10} {:>12} {:>10}", "table", "day", "about rows", "bytes");
     for day in &found {
-        let date = day.date.map_or_else(|| "all".to_owned(), |date| date.to_string());
+        let date = day.date.map_or_else(|| "-".to_owned(), |date| date.to_string());
         let rows = day.rows_about.map_or_else(|| "not counted".to_owned(), |rows| rows.to_string());
         let _ = writeln!(text, "{:<10} {date:<10} {rows:>12} {:>10}", day.table, bytes_text(day.bytes));
     }
@@ -229,9 +229,6 @@ pub fn retain(root: &str, rules: &Rules, now_ns: i64, (dry_run, json): (bool, bo
     }
     let what = if dry_run { "would go" } else { "is gone" };
     let mut text: String = done.dropped.iter().map(|(table, date)| format!("{table} {date}: {what}\n")).collect();
-    for table in &done.policies {
-        let _ = writeln!(text, "{table}: TimescaleDB drops what is old, by a policy");
-    }
     for (table, date) in &done.held {
         let _ = writeln!(text, "{table} {date}: stays: bars are yet to be made of it; downsample first");
     }

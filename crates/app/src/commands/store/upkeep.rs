@@ -160,6 +160,9 @@ pub fn downsample(args: &DownsampleArgs) -> anyhow::Result<()> {
         commands::print(&(serde_json::to_string(&reports)? + "\n"))?;
     } else {
         let mut text = String::new();
+        if reports.is_empty() {
+            text = format!("{}: no rule of aggregation in it\n", args.rules.display());
+        }
         // Writing to a string does not fail.
         for report in &reports {
             let bars: u64 = report.days.values().sum();
@@ -263,7 +266,8 @@ pub fn retain(args: &RetainArgs) -> anyhow::Result<()> {
         .dropped
         .iter()
         .map(|day| format!("{} {}: {what}: {} files, {}\n", day.table, day.date, day.files, bytes_text(day.bytes)));
-    let mut text = or_nothing(dropped.collect(), "nothing is old enough");
+    let nothing = if report.left_alone.is_empty() { "nothing is old enough" } else { "nothing goes" };
+    let mut text = or_nothing(dropped.collect(), nothing);
     for line in left_alone(&report.left_alone) {
         let _ = writeln!(text, "{line}");
     }

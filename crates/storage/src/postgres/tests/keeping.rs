@@ -158,6 +158,10 @@ async fn bars_over_many_minutes_are_those_of_a_plain_loop() {
 #[tokio::test]
 async fn both_back_ends_make_the_same_bars() {
     let Some((_server, database, _)) = migrated().await else { return };
+    same_bars(&database).await;
+}
+
+pub(super) async fn same_bars(database: &Database) {
     let text = "[[aggregate]]\nfrom='ticks'\nto='bars'\ninterval='1s'\n\
                 [[aggregate]]\nfrom='bars'\nfrom_interval='1s'\nto='bars'\ninterval='10s'\nlag='2s'";
     let (rules, now) = (rules(text), DAY + 25_000_000_000);
@@ -175,9 +179,9 @@ async fn both_back_ends_make_the_same_bars() {
     files.finish().await.unwrap();
     downsample(&place, &rules, now).await.unwrap();
     // What is only told is what is done then, chained rules too, and nothing is there before.
-    let told = aggregate_dry_run(&database, &rules, now).await.unwrap();
-    assert!(bars(&database).await.is_empty());
-    assert_eq!(aggregate(&database, &rules, now).await.unwrap(), told);
+    let told = aggregate_dry_run(database, &rules, now).await.unwrap();
+    assert!(bars(database).await.is_empty());
+    assert_eq!(aggregate(database, &rules, now).await.unwrap(), told);
     let (of_files, _) = parquet::read(&place, Table::Bars, &parquet::Filter::default()).await.unwrap();
     let sorted = |batches: &[RecordBatch]| -> Vec<String> {
         let whole = arrow_select::concat::concat_batches(&Table::Bars.schema(), batches).unwrap();
@@ -186,7 +190,7 @@ async fn both_back_ends_make_the_same_bars() {
         rows.sort_unstable();
         rows
     };
-    let of_server = rows(&database, &Request::of(Table::Bars)).await;
+    let of_server = rows(database, &Request::of(Table::Bars)).await;
     // 25 seconds and two whole tens, of three instruments.
     assert_eq!(of_server.num_rows(), (25 + 2) * 3);
     assert_eq!(sorted(&[of_server]), sorted(&of_files));
@@ -195,6 +199,10 @@ async fn both_back_ends_make_the_same_bars() {
 #[tokio::test]
 async fn old_days_go_when_their_bars_are_made_and_bars_stay() {
     let Some((_server, database, _)) = migrated().await else { return };
+    old_days_go(&database).await;
+}
+
+pub(super) async fn old_days_go(database: &Database) {
     let mut writer = Writer::new(database.clone());
     let kept = rules(&format!("[retention]\nticks = \"2d\"\n{BARS}"));
     let day = |n: i64| DAY + n * DAY_NS + 30 * MINUTE;
@@ -206,28 +214,32 @@ async fn old_days_go_when_their_bars_are_made_and_bars_stay() {
     }
     let now = DAY + 4 * DAY_NS;
     // No bars have been made of them: they stay.
-    let done = retain(&database, &kept, now, false).await.unwrap();
+    let done = retain(database, &kept, now, false).await.unwrap();
     assert_eq!((done.dropped.len(), done.held.len()), (0, 2));
-    aggregate(&database, &kept, now).await.unwrap();
-    let would = retain(&database, &kept, now, true).await.unwrap();
+    aggregate(database, &kept, now).await.unwrap();
+    let would = retain(database, &kept, now, true).await.unwrap();
     let dates: Vec<_> = would.dropped.iter().map(|(table, date)| format!("{table} {date}")).collect();
     assert_eq!(dates, ["ticks 2026-01-02", "ticks 2026-01-03"]);
-    assert_eq!(number(&database, "SELECT count(*) FROM zomma.ticks").await, 4);
-    assert_eq!(retain(&database, &kept, now, false).await.unwrap().dropped, would.dropped);
-    assert_eq!(number(&database, "SELECT count(*) FROM zomma.ticks").await, 2);
-    assert_eq!(retain(&database, &kept, now, false).await.unwrap().dropped, []);
+    assert_eq!(number(database, "SELECT count(*) FROM zomma.ticks").await, 4);
+    assert_eq!(retain(database, &kept, now, false).await.unwrap().dropped, would.dropped);
+    assert_eq!(number(database, "SELECT count(*) FROM zomma.ticks").await, 2);
+    assert_eq!(retain(database, &kept, now, false).await.unwrap().dropped, []);
     // One that comes for a day that is gone must not make the day's bar of itself alone; the day goes again.
-    let before = bars(&database).await;
+    let before = bars(database).await;
     assert_eq!(before.len(), 8);
     writer.append(Table::Ticks, &trades(&[(day(0) + 1, 9, 1.0, Some(1.0))]), "late").await.unwrap();
-    aggregate(&database, &kept, now).await.unwrap();
-    assert_eq!(bars(&database).await, before);
-    assert_eq!(retain(&database, &kept, now, false).await.unwrap().dropped.len(), 1);
+    aggregate(database, &kept, now).await.unwrap();
+    assert_eq!(bars(database).await, before);
+    assert_eq!(retain(database, &kept, now, false).await.unwrap().dropped.len(), 1);
 }
 
 #[tokio::test]
 async fn of_old_quotes_the_last_of_an_interval_stays() {
     let Some((_server, database, _)) = migrated().await else { return };
+    old_quotes_are_thinned(&database).await;
+}
+
+pub(super) async fn old_quotes_are_thinned(database: &Database) {
     let at = |minutes: i64| DAY + minutes * MINUTE;
     let sent = [
         (at(0), 1.0),
@@ -242,10 +254,10 @@ async fn of_old_quotes_the_last_of_an_interval_stays() {
     let rules = rules("[[thin]]\ntable = \"quotes\"\ninterval = \"1m\"\nafter = \"7d\"");
     // The second day is not old enough yet.
     let now = DAY + 8 * DAY_NS;
-    assert_eq!(thin(&database, &rules, now, true).await.unwrap(), [(Table::Quotes, 2)]);
-    assert_eq!(thin(&database, &rules, now, false).await.unwrap(), [(Table::Quotes, 2)]);
+    assert_eq!(thin(database, &rules, now, true).await.unwrap(), [(Table::Quotes, 2)]);
+    assert_eq!(thin(database, &rules, now, false).await.unwrap(), [(Table::Quotes, 2)]);
     let expected = [sent[1], sent[2], sent[4], sent[5], sent[6]];
-    assert_eq!(rows(&database, &Request::of(Table::Quotes)).await, quotes(&expected));
-    assert_eq!(thin(&database, &rules, now, false).await.unwrap(), [(Table::Quotes, 0)]);
-    assert_eq!(thin(&database, &rules, now + DAY_NS, false).await.unwrap(), [(Table::Quotes, 1)]);
+    assert_eq!(rows(database, &Request::of(Table::Quotes)).await, quotes(&expected));
+    assert_eq!(thin(database, &rules, now, false).await.unwrap(), [(Table::Quotes, 0)]);
+    assert_eq!(thin(database, &rules, now + DAY_NS, false).await.unwrap(), [(Table::Quotes, 1)]);
 }

@@ -5,6 +5,7 @@ mod faults;
 mod keeping;
 mod reading;
 mod replica;
+mod timescale;
 mod writing;
 
 use std::sync::Arc;

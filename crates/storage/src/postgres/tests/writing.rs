@@ -47,6 +47,10 @@ async fn every_value_comes_back_as_it_went_in() {
 #[tokio::test]
 async fn a_row_of_the_same_key_replaces_the_other_and_the_last_of_a_batch_counts() {
     let Some((_server, database, _)) = migrated().await else { return };
+    the_last_row_of_a_key_counts(&database).await;
+}
+
+pub(super) async fn the_last_row_of_a_key_counts(database: &Database) {
     let mut writer = Writer::new(database.clone());
     writer.append(Table::Quotes, &quotes(&[(DAY, 1.0), (DAY + 1, 2.0)]), "a").await.unwrap();
     // One row is there, one is twice in the batch, one is new.
@@ -59,13 +63,13 @@ async fn a_row_of_the_same_key_replaces_the_other_and_the_last_of_a_batch_counts
         rows.sort_unstable();
         rows
     };
-    assert_eq!(bids(&rows(&database, &Request::of(Table::Quotes)).await), bids(&expected));
+    assert_eq!(bids(&rows(database, &Request::of(Table::Quotes)).await), bids(&expected));
     // Ticks without side and order are told apart by the rest of their key.
     let ten = ticks(0, 10);
     for id in ["c", "d", "e"] {
         writer.append(Table::Ticks, &ten, id).await.unwrap();
     }
-    assert_eq!(number(&database, "SELECT count(*) FROM zomma.ticks").await, 10);
+    assert_eq!(number(database, "SELECT count(*) FROM zomma.ticks").await, 10);
 }
 
 #[tokio::test]
