@@ -1,6 +1,6 @@
 //! How a command fails: 1 where the work failed, 2 where the arguments were wrong, 0 where the reader of our output went away.
 
-use std::{fmt, io, path::Path, process::ExitCode};
+use std::{fmt, io, path::Path};
 
 use zomma_learn::LearnError;
 
@@ -118,15 +118,15 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Prints the error with its causes on one line and gives the exit code.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+pub fn report(error: &anyhow::Error) -> u8 {
     if is_closed_pipe(error) {
-        return ExitCode::SUCCESS;
+        return 0;
     }
     let exit = error.downcast_ref::<ExitWith>();
     if exit.is_none_or(|exit| exit.message.is_some()) {
         eprintln!("zomma: {}", words(error));
     }
-    ExitCode::from(exit.map_or_else(|| exit_code(error), |exit| exit.code))
+    exit.map_or_else(|| exit_code(error), |exit| exit.code)
 }
 
 /// Whether the arguments were wrong.

@@ -32,7 +32,7 @@ mod train;
 mod tune;
 mod watch;
 
-use std::process::ExitCode;
+use std::{io::Write, path::Path, process::ExitCode};
 
 use clap::Parser;
 
@@ -45,16 +45,29 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     zomma_gpu::log_panics();
     let level = std::env::var_os(logging::VARIABLE).map(|level| level.to_string_lossy().into_owned());
-    match logging::install(level.as_deref()).map_err(Into::into).and_then(|()| commands::run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match logging::install(level.as_deref()).map_err(Into::into).and_then(|()| commands::run(cli)) {
+        Ok(()) => 0,
         Err(error) => failure::report(&error),
+    };
+    if zomma_gpu::is_driver_stuck() {
+        leave(code);
     }
+    ExitCode::from(code)
 }
 
-/// Mesa's device-select layer asks the desktop for its GPU, and complains on standard error where there is no desktop to ask.
+/// Ends the program without the exit handlers of the libraries that it loaded: they may wait for a call that never comes back.
+fn leave(code: u8) -> ! {
+    // Standard error is not buffered; where standard output is gone there is nobody to tell.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(i32::from(code))
+}
+
+/// Mesa's device-select layer asks the desktop for its GPU, and complains on standard error where there is no desktop to ask: where
+/// `XDG_RUNTIME_DIR` is no absolute path, as Wayland's library has it.
 fn quiet_device_select() {
     let absent = |name| std::env::var_os(name).is_none();
-    if ["XDG_RUNTIME_DIR", "NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"].into_iter().all(absent) {
+    let has_desktop = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());
+    if !has_desktop && ["NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"].into_iter().all(absent) {
         // SAFETY: the program has one thread yet, so that nobody reads the environment meanwhile.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }

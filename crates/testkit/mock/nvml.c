@@ -8,6 +8,7 @@
  *   devices                         how many there are: device.0 … device.(devices-1)
  *   fault.FUNCTION[.N] = CODE       FUNCTION (for device N) returns this nvmlReturn_t; nvmlInit_v2 too
  *   hang.FUNCTION[.N] = MS          FUNCTION takes this long, or until the line is gone
+ *   hang.unload = MS                taking the library out of the process takes this long
  *   event.K = N XID                 the K-th event that a wait gives: device N, XID code (K from 0, in order)
  *   topology.I.J = LEVEL            nvmlGpuTopologyLevel_t of devices I < J; else 40 on the same NUMA node and 50 across
  *
@@ -233,6 +234,9 @@ static int enter(const char *function, nvmlDevice_t device) {
     snprintf(key, KEY, "device.%d.lost", n);
     return n >= 0 && look_up(key, value) && strcmp(value, "0") ? GPU_IS_LOST : OK;
 }
+
+/* Taken out of the process: takes as long as hang.unload says, as a library does whose handler waits for a call in progress. */
+__attribute__((destructor)) static void unload(void) { enter("unload", NULL); }
 
 #define API __attribute__((visibility("default"))) nvmlReturn_t
 #define ENTER(device) do { int code_ = enter(__func__, (device)); if (code_ != OK) return code_; } while (0)

@@ -3,19 +3,22 @@
 
 use zomma_base::{OptionType, Status};
 use zomma_gpu::probe::element::uniform;
-use zomma_pricing::black::{self, Greek, GreekColumns, Model, Row, RowColumns, scalar};
+use zomma_pricing::black::{self, Greek, GreekColumns, Model, RowColumns, scalar};
 use zomma_pricing::implied_vol::{self, BsmPriceColumns};
-use zomma_pricing::monte_carlo::{self, Draws, Estimate, Gbm};
-use zomma_pricing::portfolio::{self, Positions, Shock, Totals};
 
-use super::Section;
+use super::books::{self, Known};
 use super::task::{Bench, TaskName};
+use super::{Section, paths};
 
 /// Rows of each result that are checked against the scalar twin.
 const SAMPLES: usize = 1000;
+/// Underlyings of the large book.
+const UNDERLYINGS: usize = 100;
+/// Rows of a small book.
+const SMALL_BOOK: usize = 100;
 /// What a quantity may be off, relative to itself and to the mean size of its column: near a zero of a Greek only that means anything.
 /// The contract of the pricing crate is far tighter; this tells right from wrong.
-const TOLERANCE: f64 = 1e-10;
+pub(super) const TOLERANCE: f64 = 1e-10;
 
 /// Measures price, Greeks and implied volatility on the same rows.
 pub fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
@@ -34,26 +37,31 @@ pub fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let there = |task| TaskName { section: Section::Kernels, task, size: &size, unit: "Mrow/s" };
     greeks_there(bench, there("18 Greeks, data there"), &market)?;
     implied_volatility_there(bench, there("implied vols, data there"), &market)?;
-    book_there(bench, there("sums of a book, data there"), &market)?;
+    books::there(bench, there("sums of a book, data there"), &market, UNDERLYINGS, Known::Volatilities)?;
+    books::there(bench, there("sums from quotes, data there"), &market, UNDERLYINGS, Known::Quotes)?;
 
-    let count = bench.size(1 << 22, 1 << 14);
-    let size = format!("{count} paths");
-    ends(bench, TaskName { section: Section::Kernels, task: "price by paths", size: &size, unit: "Mpath/s" }, count)
+    // Each alone would be a launch of its own that leaves most of a device idle: they go as groups of one.
+    let count = bench.size(1000, 80);
+    let market = Market::new(count * SMALL_BOOK);
+    let size = format!("{count} x {SMALL_BOOK} rows");
+    let small = TaskName { section: Section::Kernels, task: "small books, data there", size: &size, unit: "Mrow/s" };
+    books::there(bench, small, &market, count, Known::Volatilities)?;
+    paths::run(bench)
 }
 
 /// Rows whose prices determine their volatility: within two standard deviations of the money.
-struct Market {
-    option_type: Vec<OptionType>,
-    spot: Vec<f64>,
-    strike: Vec<f64>,
-    expiry_years: Vec<f64>,
-    risk_free_rate: Vec<f64>,
-    dividend_yield: Vec<f64>,
-    volatility: Vec<f64>,
+pub(super) struct Market {
+    pub(super) option_type: Vec<OptionType>,
+    pub(super) spot: Vec<f64>,
+    pub(super) strike: Vec<f64>,
+    pub(super) expiry_years: Vec<f64>,
+    pub(super) risk_free_rate: Vec<f64>,
+    pub(super) dividend_yield: Vec<f64>,
+    pub(super) volatility: Vec<f64>,
 }
 
 impl Market {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         let column = |seed: u64, low: f64, high: f64| -> Vec<f64> {
             uniform::<f64>(count, seed).iter().map(|x| low + (high - low) * 0.5 * (x + 1.0)).collect()
         };
@@ -72,11 +80,11 @@ impl Market {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.spot.len()
     }
 
-    fn rows(&self) -> RowColumns<'_> {
+    pub(super) fn rows(&self) -> RowColumns<'_> {
         RowColumns {
             option_type: &self.option_type,
             spot: &self.spot,
@@ -100,7 +108,7 @@ impl Market {
         }
     }
 
-    fn millions(&self) -> f64 {
+    pub(super) fn millions(&self) -> f64 {
         self.len() as f64 / 1e6
     }
 
@@ -229,93 +237,6 @@ fn implied_volatility_there(bench: &mut Bench<'_>, name: TaskName<'_>, market: &
             out.fill(f64::NAN);
             resident.download(&mut out, &mut status)?;
             Ok((speed, agrees(&out, &status)))
-        })
-    })
-}
-
-/// Value and Greeks of a book of 100 underlyings, from volatilities; only sums come back.
-fn book_there(bench: &mut Bench<'_>, name: TaskName<'_>, market: &Market) -> anyhow::Result<()> {
-    const UNDERLYINGS: usize = 100;
-    let n = market.len();
-    bench.task(name, market.millions(), n * 15 * size_of::<f64>(), |task| {
-        let quantity: Vec<f64> = (0..n).map(|i| (i % 21) as f64 - 10.0).collect();
-        let book = Positions {
-            model: vec![Model::Bsm; n],
-            option_type: market.option_type.clone(),
-            spot: market.spot.clone(),
-            strike: market.strike.clone(),
-            expiry_years: market.expiry_years.clone(),
-            risk_free_rate: market.risk_free_rate.clone(),
-            dividend_yield: market.dividend_yield.clone(),
-            given: market.volatility.clone(),
-            prices: false,
-            quantity,
-            multiplier: vec![100.0; n],
-            group: (0..n).map(|i| (i % UNDERLYINGS) as u32).collect(),
-        };
-        let mut totals = Totals::zero(UNDERLYINGS);
-        task.on_host(|_| totals = portfolio::sums(&book.columns(), UNDERLYINGS, Shock::NONE))?;
-        // One group by the scalar twin, and how large its terms are.
-        let group = UNDERLYINGS / 2;
-        let (mut value, mut vega, mut sizes) = (0.0, 0.0, [0.0; 2]);
-        for i in (group..n).step_by(UNDERLYINGS) {
-            let Ok(twin) = scalar::greeks(&market.rows().row(i), Model::Bsm) else { continue };
-            let terms = [Greek::Price, Greek::Vega].map(|greek| 100.0 * book.quantity[i] * twin[greek as usize]);
-            value += terms[0];
-            vega += terms[1];
-            sizes.iter_mut().zip(terms).for_each(|(size, term)| *size += term.abs());
-        }
-        let near = |found: Option<f64>, wanted: f64, size: f64| {
-            found.is_some_and(|found| (found - wanted).abs() <= TOLERANCE * size)
-        };
-        let agrees = |totals: &Totals| {
-            let sums = &totals.groups[group];
-            totals.total.rows_ok() == n as u64
-                && near(sums.get(Greek::Price), value, sizes[0])
-                && near(sums.get(Greek::Vega), vega, sizes[1])
-        };
-        task.check("cpu", agrees(&totals));
-        task.on_device(|compute, timer| {
-            let resident = portfolio::Resident::upload(compute, book.clone(), UNDERLYINGS)?;
-            let mut totals = Totals::zero(UNDERLYINGS);
-            let speed = timer.measure(|| {
-                totals = resident.sums(Shock::NONE)?;
-                Ok(())
-            })?;
-            Ok((speed, agrees(&totals)))
-        })
-    })
-}
-
-/// A European option by antithetic paths, which live in registers; checked against the closed form.
-fn ends(bench: &mut Bench<'_>, name: TaskName<'_>, paths: usize) -> anyhow::Result<()> {
-    bench.task(name, paths as f64 / 1e6, 0, |task| {
-        let unusable = |status| anyhow::anyhow!("{status}");
-        let row = Row {
-            option_type: OptionType::Put,
-            spot: 100.0,
-            strike: 95.0,
-            expiry_years: 0.5,
-            risk_free_rate: 0.04,
-            dividend_yield: 0.01,
-            volatility: 0.2,
-        };
-        let gbm = Gbm::new(row.spot, row.expiry_years, row.risk_free_rate, row.dividend_yield, row.volatility);
-        let (gbm, closed) = (gbm.map_err(unusable)?, scalar::greeks(&row, Model::Bsm).map_err(unusable)?);
-        let draws = Draws { seed: 7, paths, antithetic: true };
-        let agrees = |estimate: Option<Estimate>| {
-            estimate.is_some_and(|it| (it.price - closed[Greek::Price as usize]).abs() <= 5.0 * it.standard_error)
-        };
-        let mut estimate = None;
-        task.on_host(|_| estimate = monte_carlo::european(&gbm, &draws, row.option_type, row.strike))?;
-        task.check("cpu", agrees(estimate));
-        task.on_device(|compute, timer| {
-            let mut there = None;
-            let speed = timer.measure(|| {
-                there = monte_carlo::launch::european(compute, &gbm, &draws, row.option_type, row.strike)?;
-                Ok(())
-            })?;
-            Ok((speed, agrees(there)))
         })
     })
 }

@@ -3,6 +3,7 @@
 //! Each section measures its tasks through a [`Bench`], which times, checks the memory first, and collects [`Line`]s. A task is run on
 //! one core, on all cores and on the device, as far as each can do it, and what it computed is checked against an independent result.
 
+mod books;
 mod compare;
 mod data;
 mod kernels;
@@ -10,6 +11,7 @@ mod machine;
 mod matmul;
 mod memory;
 mod network;
+mod paths;
 mod quotes;
 mod stop;
 mod table;
@@ -39,7 +41,7 @@ pub enum Section {
     Data,
     /// Bandwidth of host and device memory, and of the copies between them.
     Memory,
-    /// Black-Scholes price, Greeks, implied volatility.
+    /// Black-Scholes price, Greeks, implied volatility, sums of books, paths.
     Kernels,
 }
 

@@ -45,6 +45,19 @@ fn every_section_runs_on_the_processor_and_agrees_with_the_independent_result() 
     assert!(lines.iter().all(|line| line["one_core"].is_object() && line["all_cores"].is_object()), "{lines:?}");
     check_lines(&report, "one_core");
     check_lines(&report, "all_cores");
+    let tasks: Vec<&str> = lines.iter().map(|line| line["task"].as_str().unwrap()).collect();
+    for kernel in [
+        "Black-Scholes price",
+        "price and 18 Greeks",
+        "implied volatility",
+        "sums of a book, data there",
+        "sums from quotes, data there",
+        "small books, data there",
+        "price by paths",
+        "paths, to the host",
+    ] {
+        assert!(tasks.contains(&kernel), "{kernel} is not in {tasks:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `zomma gpu list` through the binary: machines by their trees of sysfs and the mock NVML, and every way in which a driver fails.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use zomma_testkit::mock_nvml::{self, Mock, Scenario};
@@ -108,6 +109,29 @@ fn a_call_that_hangs_ends_with_the_other_gpus_listed() {
 }
 
 #[test]
+fn a_library_whose_own_end_waits_for_the_call_that_hangs_does_not_keep_the_program() {
+    let tree = Sysfs::mi300x(1);
+    for call in ["nvmlInit_v2", "nvmlDeviceGetPciInfo_v3"] {
+        let mut scenario = Scenario::h200(1);
+        let Some(mock) = Mock::new(scenario.hang(call, 3_600_000).hang("unload", 3_600_000)) else { return };
+        let mut command = zomma();
+        command.args(["gpu", "list", "--json", "--timeout", "1", "--sysfs", arg(tree.root())]);
+        mock.lend_to(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(120);
+        while child.try_wait().unwrap().is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+        }
+        let ended = Run::of(&child.wait_with_output().unwrap()).ok();
+        assert!(notes(&ended).contains("no answer within 1000 ms"), "{call}: {}", notes(&ended));
+        assert!(ended.out.ends_with("}\n"), "{call}: the answer is whole");
+    }
+}
+
+#[test]
 fn a_machine_without_a_gpu_gets_help_and_exit_code_0() {
     let tree = Sysfs::new();
     assert!(hardware(&list(&tree, None, &["--json"]).ok()).is_empty());
@@ -143,4 +167,6 @@ fn the_configuration_says_how_long_a_question_may_take_where_the_flag_does_not()
 fn without_a_desktop_session_nothing_but_the_answer_is_said() {
     let quiet = finish(zomma().args(["gpu", "list", "--json"]).env_remove("XDG_RUNTIME_DIR")).ok();
     assert_eq!(quiet.err, "");
+    let empty = finish(zomma().args(["gpu", "list", "--json"]).env("XDG_RUNTIME_DIR", "")).ok();
+    assert_eq!(empty.err, "");
 }
