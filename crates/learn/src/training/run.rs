@@ -140,11 +140,13 @@ impl Trainer {
             let reason = format!("rank {} finds other shards in {place} than rank 0", group.rank());
             return Err(LearnError::RanksDiffer { reason });
         }
-        Ok(Self {
+        let trainer = Self {
             engine: make(&config, &architecture)?,
             held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
-            metrics: is_first.then(|| Metrics::open(&folder.metrics(), state.standing.step)).transpose()?,
+            metrics: is_first
+                .then(|| Metrics::open(&folder.metrics(), state.standing.step, config.data.model))
+                .transpose()?,
             config,
             architecture,
             source,
@@ -152,7 +154,18 @@ impl Trainer {
             folder,
             group,
             profiler: None,
-        })
+        };
+        if is_first {
+            trainer.write_config()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Keeps the config in the folder; not before all of it is known to do.
+    fn write_config(&self) -> Result<(), LearnError> {
+        let path = self.folder.config();
+        let text = serde_json::to_string_pretty(&self.config).map_err(|error| LearnError::file(&path, error))?;
+        write_whole(&path, text.as_bytes())
     }
 
     /// Has the time of its stages taken.
@@ -466,7 +479,7 @@ impl Trainer {
     }
 }
 
-/// Where a run begins, or goes on; its config is written into its folder.
+/// Where a run begins, or goes on.
 fn begin(
     config: &TrainConfig,
     architecture: Architecture,
@@ -493,8 +506,6 @@ fn begin(
         state.standing.shards = shards.map(str::to_owned);
         state
     };
-    let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
-    write_whole(&folder.config(), text.as_bytes())?;
     Ok(Checkpoint { architecture, config: config.clone(), state })
 }
 
