@@ -25,6 +25,14 @@ pub fn not_over_itself(read: &Path, written: &Path) -> Result<(), BadArguments> 
     }
 }
 
+/// Refuses a file where the folder of a run or a search is to be.
+pub fn not_a_file(folder: &Path) -> Result<(), BadArguments> {
+    match folder.exists() && !folder.is_dir() {
+        true => Err(BadArguments(format!("-o {}: is a file; allowed: a folder", folder.display()))),
+        false => Ok(()),
+    }
+}
+
 /// What `learn` refuses of a file that the user named: bad arguments where a value in it is not allowed, failed work otherwise.
 pub fn refused(file: &Path, error: LearnError) -> anyhow::Error {
     match error {

@@ -10,6 +10,7 @@ mod chain_days;
 mod chain_reader;
 mod cli;
 mod commands;
+mod config_file;
 mod failure;
 mod features;
 mod feed;

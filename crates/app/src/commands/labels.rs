@@ -1,6 +1,6 @@
 //! `zomma labels`: labelled rows of a training config's domain, into shards.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,7 +12,7 @@ use zomma_learn::{
 use zomma_storage::shards::MANIFEST;
 
 use crate::{
-    commands,
+    commands, config_file,
     failure::{BadArguments, ExitWith, refused},
     long_run::{StopWish, bar},
     store,
@@ -62,7 +62,7 @@ pub struct LabelsArgs {
 /// Runs it.
 pub fn run(args: &LabelsArgs) -> anyhow::Result<()> {
     let shown = args.config.display();
-    let text = fs::read_to_string(&args.config).with_context(|| format!("{shown}: cannot be read"))?;
+    let text = config_file::read(&args.config)?;
     let config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     commands::use_threads(args.threads)?;
     check(&config.data).map_err(|error| refused(&args.config, error))?;

@@ -1,6 +1,6 @@
 //! `zomma train pinn`: a network that solves a pricing equation, from its config.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -10,8 +10,8 @@ use zomma_learn::{
 };
 
 use crate::{
-    commands,
-    failure::{BadArguments, ExitWith},
+    commands, config_file,
+    failure::{BadArguments, ExitWith, not_a_file, refused},
     output_file,
     pinn::{Report, Watcher, json, measure, study, svg, table},
     train::ranks,
@@ -65,16 +65,18 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     ranks::refuse("a physics-informed network")?;
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let text = config_file::read(path)?;
     let config = PinnConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     commands::use_threads(args.threads)?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
+    not_a_file(&folder)?;
     let held = RunFolder::open(&folder)?;
     let mut watcher = Watcher::new().context("signals")?;
-    let mut trainer = PinnTrainer::new(config.clone(), Some(held), args.resume)?;
+    let trainer = PinnTrainer::new(config.clone(), Some(held), args.resume);
+    let mut trainer = trainer.map_err(|error| refused(path, error))?;
     eprintln!("{}: {}", folder.display(), trainer.describe());
     let outcome = trainer.train(&mut watcher);
     watcher.end();

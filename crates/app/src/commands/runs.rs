@@ -1,11 +1,11 @@
 //! `zomma runs`: what runs there are, which is the best, and what its servers do not know yet.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use zomma_learn::tracking::Told;
+use zomma_learn::tracking::{RunRecord, Told};
 
 use crate::{
     commands,
@@ -85,6 +85,7 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
             if runs.is_empty() {
                 bail!("{}: no runs here: allowed is a folder with runs of zomma train", folder.display());
             }
+            warn_of_damage(&runs);
             let comparison = Comparison::new(&runs);
             show(&comparison, &comparison.list(), *json)
         }
@@ -100,8 +101,8 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
             if runs.len() < 2 {
                 bail!(BadArguments("compare: two runs or more are needed".into()));
             }
-            let rank = |run: &KnownRun| run.price_rmse().unwrap_or(f64::INFINITY);
-            runs.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+            runs.sort_by(KnownRun::by_error);
+            warn_of_damage(&runs);
             let comparison = Comparison::new(&runs);
             if let Some(html) = html {
                 let page = comparison_page(&comparison)?;
@@ -111,6 +112,7 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
         }
         Verb::Sync { run, mlflow, json } => {
             let told = sync(run, mlflow.as_deref())?;
+            warn_of_lines(run, RunRecord::damaged_lines(run)?);
             let why: Vec<String> =
                 told.iter().filter_map(|one| Some(format!("{}: {}", one.sink, one.told.as_ref().err()?))).collect();
             // They begin with the sink's name.
@@ -137,8 +139,24 @@ pub fn run(args: &RunsArgs) -> anyhow::Result<()> {
         }
         Verb::Report { run } => {
             write_report(run, None)?;
+            warn_of_lines(run, RunRecord::damaged_lines(run)?);
             commands::print(&format!("{}\n", run.join("report.html").display()))
         }
+    }
+}
+
+/// Says which spools are damaged, and by how many lines.
+fn warn_of_damage(runs: &[KnownRun]) {
+    for run in runs {
+        warn_of_lines(&run.record.folder, run.record.damaged);
+    }
+}
+
+fn warn_of_lines(folder: &Path, damaged: usize) {
+    if damaged > 0 {
+        let lines = if damaged == 1 { "line is" } else { "lines are" };
+        let log = folder.join("tracking/events.log");
+        eprintln!("zomma runs: {}: {damaged} {lines} damaged and left out", log.display());
     }
 }
 

@@ -1,6 +1,6 @@
 //! `zomma train`: a network from its config; `zomma train pinn` one that solves an equation.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,7 +16,8 @@ use zomma_learn::{
 
 use crate::{
     commands::{self, pinn},
-    failure::{BadArguments, ExitWith, refused},
+    config_file,
+    failure::{BadArguments, ExitWith, not_a_file, refused},
     output_file,
     runs::{Session, Tracked},
     store,
@@ -128,7 +129,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let text = config_file::read(path)?;
     let mut config = TrainConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     if args.mlflow.is_some() {
         config.tracking.mlflow.clone_from(&args.mlflow);
@@ -139,6 +140,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
+    not_a_file(&folder)?;
     let refused = |error: LearnError| refused(path, error);
     let transport = match args.collective {
         CollectiveName::Tcp => Transport::Tcp,
@@ -177,7 +179,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         eprintln!("{}: {}{from}", folder.display(), trainer.describe());
         Session::begin(&folder, &config, path, resume.then_some(step))?
     } else {
-        Session::of_another_rank(&folder)
+        Session::of_another_rank(&folder, &config)
     };
     let profiler = (args.profile && is_first).then(|| profile::begin(&mut trainer));
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });
@@ -205,6 +207,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     // The first rank tells what came of it.
     let Some(network) = &outcome.network else { return Ok(()) };
+    let speed = measure(&config, &trainer, network).unwrap_or_else(|error| {
+        // What was trained is worth more than how fast it is.
+        eprintln!("zomma: what an option costs is not known: {error:#}");
+        None
+    });
+    let assessment = match trainer.assess(network) {
+        Ok(assessment) => assessment,
+        Err(error) => {
+            session.end(RunState::Failed, BTreeMap::new());
+            return Err(error.into());
+        }
+    };
     let report = Report {
         model: config.data.model,
         folder: &folder,
@@ -212,15 +226,22 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         network,
         progress: &outcome.progress,
         samples_per_second: watcher.samples_per_second(&outcome.progress),
-        speed: measure(&config, &trainer, network)?,
-        assessment: trainer.assess(network)?,
+        speed,
+        assessment,
     };
-    let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
-    let report_path = folder.join("report.json");
-    output_file::write(&report_path, for_programs.as_bytes())
-        .with_context(|| format!("{}: cannot be written", report_path.display()))?;
-    session.end(RunState::Finished, summary(&report));
+    let written = write(&report);
+    // Whatever becomes of the report, the run's end is told.
+    session.end(if written.is_ok() { RunState::Finished } else { RunState::Failed }, summary(&report));
+    let for_programs = written?;
     commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+}
+
+/// Writes report.json; its text.
+fn write(report: &Report<'_>) -> anyhow::Result<String> {
+    let text = serde_json::to_string_pretty(&json(report))? + "\n";
+    let path = report.folder.join("report.json");
+    output_file::write(&path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))?;
+    Ok(text)
 }
 
 /// Seconds within which ranks must hear of one another.

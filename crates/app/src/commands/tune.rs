@@ -1,23 +1,22 @@
 //! `zomma tune`: a search of hyperparameters.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     thread,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use zomma_learn::search::{TUNE_EXAMPLE, TuneConfig};
 use zomma_storage::{
     block_on,
-    studies::{Direction, Studies},
+    studies::{Direction, Studies, check_address},
 };
 
 use crate::{
-    commands,
-    failure::{BadArguments, ExitWith},
-    tune::{self, Job},
+    commands, config_file,
+    failure::{BadArguments, ExitWith, not_a_file},
+    tune::{self, Found, Job},
 };
 
 /// Worked example of `--help`.
@@ -90,32 +89,46 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let text = config_file::read(path)?;
     let config = TuneConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),
     };
-    fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-    let address = args.study.clone().unwrap_or_else(|| in_folder(&folder));
+    not_a_file(&folder)?;
+    if let Some(study) = &args.study {
+        check_address(study).map_err(|error| BadArguments(format!("--study {error}")))?;
+    }
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-    let summary = tune::run(&Job { config: &config, address: &address, folder: &folder, threads })?;
+    let summary = tune::run(&Job { config: &config, address: args.study.as_deref(), folder: &folder, threads })?;
     if summary.stopped {
         let message = "stopped; what is told stands: the same command goes on".to_owned();
         bail!(ExitWith { code: 130, message: Some(message) });
     }
-    print(&folder.display().to_string(), &config.search.name, Direction::Minimize, &summary.trials, args.json)
+    let found = Found {
+        place: &folder.display().to_string(),
+        name: &config.search.name,
+        direction: Direction::Minimize,
+        trials: &summary.trials,
+        folder: Some(&folder),
+    };
+    print(&found, args.json)
 }
 
 fn report(args: &ReportArgs) -> anyhow::Result<()> {
-    let address = match args.place.contains("://") {
-        true => args.place.clone(),
+    let (address, folder) = match args.place.contains("://") {
+        true => {
+            check_address(&args.place).map_err(|error| BadArguments(error.to_string()))?;
+            // The folder of a search that keeps its study in it.
+            let file = args.place.strip_prefix("sqlite://").map(|file| file.split('?').next().unwrap_or(file));
+            (args.place.clone(), file.and_then(|file| Path::new(file).parent()))
+        }
         false => {
-            let database = Path::new(&args.place).join("study.db");
-            if !database.is_file() {
+            let folder = Path::new(&args.place);
+            if !folder.join("study.db").is_file() {
                 bail!("{}: no study here: allowed are a search's folder, sqlite://FILE, postgres://…", args.place);
             }
-            in_folder(Path::new(&args.place))
+            (tune::in_folder(folder), Some(folder))
         }
     };
     let studies = block_on(Studies::open(&address, 1))?;
@@ -128,23 +141,13 @@ fn report(args: &ReportArgs) -> anyhow::Result<()> {
         },
     };
     let (study, direction) = block_on(studies.study(&name))?;
-    print(&args.place, &name, direction, &block_on(studies.trials(study))?, args.json)
+    let trials = block_on(studies.trials(study))?;
+    print(&Found { place: &args.place, name: &name, direction, trials: &trials, folder }, args.json)
 }
 
-fn in_folder(folder: &Path) -> String {
-    format!("sqlite://{}", folder.join("study.db").display())
-}
-
-fn print(
-    place: &str,
-    name: &str,
-    direction: Direction,
-    trials: &[zomma_storage::studies::Trial],
-    as_json: bool,
-) -> anyhow::Result<()> {
+fn print(found: &Found<'_>, as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        let text = serde_json::to_string_pretty(&tune::json(place, name, direction, trials))? + "\n";
-        return commands::print(&text);
+        return commands::print(&(serde_json::to_string_pretty(&tune::json(found))? + "\n"));
     }
-    commands::print(&tune::table(place, name, direction, trials))
+    commands::print(&tune::table(found))
 }

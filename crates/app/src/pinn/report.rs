@@ -82,16 +82,31 @@ pub fn table(report: &Report<'_>) -> String {
     );
     let _ = writeln!(
         text,
-        "\n  {:>10}{:>10}{:>8}{:>7}{:>12}{:>12}{:>12} ± {:<9}{:>7}{:>12}",
-        "spot", "strike", "years", "vol", "network", "reference", "Monte Carlo", "s.e.", "s.e.s", "grid"
+        "\n  {:<5}{:>9}{:>10}{:>8}{:>8}{:>8}{:>7}{:>12}{:>12}{:>12} ± {:<9}{:>7}{:>12}",
+        "type",
+        "spot",
+        "strike",
+        "years",
+        "rate",
+        "yield",
+        "vol",
+        "network",
+        "reference",
+        "Monte Carlo",
+        "s.e.",
+        "s.e.s",
+        "grid"
     );
     for one in compared {
         let _ = writeln!(
             text,
-            "  {:>10.3}{:>10.3}{:>8.3}{:>7.3}{:>12.5}{:>12.5}{:>12.5} ± {:<9.5}{:>7.2}{:>12.5}",
+            "  {:<5}{:>9.3}{:>10.3}{:>8.3}{:>8.4}{:>8.4}{:>7.3}{:>12.5}{:>12.5}{:>12.5} ± {:<9.5}{:>7.2}{:>12.5}",
+            one.option_type.as_str(),
             one.spot,
             one.strike,
             one.expiry_years,
+            one.risk_free_rate,
+            one.dividend_yield,
             one.volatility,
             one.pinn,
             one.reference,

@@ -1,7 +1,6 @@
 //! Runs side by side: in what their configs differ, and what came of each.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use serde_json::{Map, Value, json as object};
 
@@ -24,12 +23,13 @@ pub struct Comparison<'a> {
 /// A row of results: its title, and a run's cell.
 type Row = (&'static str, fn(&KnownRun) -> Option<String>);
 
-const RESULTS: [Row; 8] = [
+const RESULTS: [Row; 9] = [
     ("state", |run| Some(run.state.to_owned())),
-    ("price error, rmse of strike", |run| error(run.results.get("price_rmse").copied())),
-    ("price error, worst", |run| error(run.results.get("price_max").copied())),
-    ("delta error, rmse", |run| error(run.results.get("delta_rmse").copied())),
-    ("best held-out price error", |run| error(run.best_held_out())),
+    ("error of", |run| Some(error_of(run))),
+    ("test error", |run| error(run.test_error())),
+    ("test error, worst row", |run| error(run.results.get(run.measure.worst_name()).copied())),
+    ("test error of delta", |run| error(run.delta_error())),
+    ("best held-out error", |run| error(run.held_out_error())),
     ("steps", |run| run.steps().map(|steps| steps.to_string())),
     ("minutes", |run| run.seconds().map(|seconds| format!("{:.2}", seconds / 60.0))),
     ("commit", |run| {
@@ -39,6 +39,11 @@ const RESULTS: [Row; 8] = [
         Some(format!("{commit}{dirty}"))
     }),
 ];
+
+/// Of what a run's errors are, and how they are measured.
+fn error_of(run: &KnownRun) -> String {
+    format!("{}, {}", run.measure.quantity(), run.measure.words())
+}
 
 fn error(value: Option<f64>) -> Option<String> {
     value.map(|value| format!("{value:.3e}"))
@@ -55,20 +60,19 @@ impl<'a> Comparison<'a> {
 
     /// A run in a line, the best first.
     pub fn list(&self) -> String {
-        let mut rows =
-            vec![["run", "state", "price rmse", "delta rmse", "steps", "minutes", "differs in"].map(str::to_owned)];
+        let titles = ["run", "state", "error of", "test", "held out", "delta, test", "steps", "minutes", "differs in"];
+        let mut rows = vec![titles.map(str::to_owned)];
         for run in self.runs {
-            let differs: Vec<String> = self
-                .keys
-                .iter()
-                .filter_map(|key| Some(format!("{} {}", short(key), cut(run.parameters.get(key)?))))
-                .collect();
+            let differs: Vec<String> =
+                self.keys.iter().filter_map(|key| Some(format!("{key} = {}", cut(run.parameters.get(key)?)))).collect();
             let none = || "–".to_owned();
             rows.push([
                 run.record.folder.display().to_string(),
                 run.state.to_owned(),
-                error(run.price_rmse()).unwrap_or_else(none),
-                error(run.results.get("delta_rmse").copied()).unwrap_or_else(none),
+                error_of(run),
+                error(run.test_error()).unwrap_or_else(none),
+                error(run.held_out_error()).unwrap_or_else(none),
+                error(run.delta_error()).unwrap_or_else(none),
                 run.steps().map_or_else(none, |steps| steps.to_string()),
                 run.seconds().map_or_else(none, |seconds| format!("{:.2}", seconds / 60.0)),
                 differs.join(", "),
@@ -104,9 +108,11 @@ impl<'a> Comparison<'a> {
                 "name": run.name(),
                 "experiment": run.record.started.experiment,
                 "state": run.state,
-                "price_rmse": run.results.get("price_rmse"),
-                "delta_rmse": run.results.get("delta_rmse"),
-                "best_held_out_price_rmse": run.best_held_out(),
+                "error": run.measure.name(),
+                "test_error": run.test_error(),
+                "worst_test_error": run.results.get(run.measure.worst_name()),
+                "delta_test_error": run.delta_error(),
+                "best_held_out_error": run.held_out_error(),
                 "steps": run.steps(),
                 "seconds": run.seconds(),
                 "tags": run.record.started.tags,
@@ -114,7 +120,14 @@ impl<'a> Comparison<'a> {
                 "damaged_lines": run.record.damaged,
             })
         });
-        object!({ "best": self.runs.first().filter(|run| run.price_rmse().is_some()).map(|run| &run.record.folder), "runs": runs.collect::<Vec<Value>>() })
+        object!({ "best": self.best().map(|run| &run.record.folder), "runs": runs.collect::<Vec<Value>>() })
+    }
+
+    /// The best run; none where errors of different things stand beside each other, or nobody has one.
+    fn best(&self) -> Option<&KnownRun> {
+        let first = self.runs.first()?;
+        let are_alike = self.runs.iter().all(|run| run.measure == first.measure);
+        (are_alike && first.test_error().or_else(|| first.held_out_error()).is_some()).then_some(first)
     }
 }
 
@@ -133,13 +146,15 @@ pub fn comparison_page(comparison: &Comparison<'_>) -> anyhow::Result<Vec<u8>> {
         }],
         "layout": { "title": { "text": "In what they differ, and what came of it" } },
     });
-    let curve = |title: &str, name: &str| {
+    let quantities: BTreeSet<&str> = comparison.runs.iter().map(|run| run.measure.quantity()).collect();
+    let of = quantities.into_iter().collect::<Vec<_>>().join(" or ");
+    let curve = |title: &str, name: &dyn Fn(&KnownRun) -> Option<&'static str>| {
         let data: Vec<Value> = comparison
             .runs
             .iter()
-            .map(|run| {
-                let (steps, values): (Vec<u64>, Vec<f64>) = run.record.series(name).into_iter().unzip();
-                object!({ "type": "scatter", "mode": "lines", "name": run.name(), "x": steps, "y": values })
+            .filter_map(|run| {
+                let (steps, values): (Vec<u64>, Vec<f64>) = run.record.series(name(run)?).into_iter().unzip();
+                Some(object!({ "type": "scatter", "mode": "lines", "name": run.name(), "x": steps, "y": values }))
             })
             .collect();
         object!({
@@ -152,17 +167,16 @@ pub fn comparison_page(comparison: &Comparison<'_>) -> anyhow::Result<Vec<u8>> {
     };
     let figures = [
         table,
-        curve("Held-out price error (root mean square, of the strike)", "held_out_price_rmse"),
-        curve("Held-out delta error (root mean square)", "held_out_delta_rmse"),
-        curve("Loss", "loss"),
+        curve(&format!("Held-out {of} error (root mean square; of prices over the strike)"), &|run| {
+            run.measure.held_out().map(|(error, _)| error)
+        }),
+        curve("Held-out error of the slope by the moneyness (root mean square; delta of prices)", &|run| {
+            run.measure.held_out().map(|(_, slope)| slope)
+        }),
+        curve("Loss", &|_| Some("loss")),
     ];
-    let best = comparison.runs.first().map_or_else(String::new, |run| format!("; the best is {}", run.name()));
+    let best = comparison.best().map_or_else(String::new, |run| format!("; the best is {}", run.name()));
     report::figures_page("Runs compared", &format!("{} runs{best}", comparison.runs.len()), &figures)
-}
-
-/// The last part of a key.
-fn short(key: &str) -> &str {
-    key.rsplit_once('.').map_or(key, |(_, last)| last)
 }
 
 fn cut(text: &str) -> String {
@@ -188,8 +202,11 @@ fn columns(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use zomma_learn::tracking::RunRecord;
+    use crate::runs::Measure;
+    use zomma_learn::tracking::{Point, RunRecord};
 
     fn run(name: &str, width: &str, rmse: f64) -> KnownRun {
         let mut record = RunRecord { folder: name.into(), ..RunRecord::default() };
@@ -199,6 +216,7 @@ mod tests {
             record,
             parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             results: [("price_rmse".to_owned(), rmse)].into(),
+            measure: Measure::Price,
             state: "finished",
         }
     }
@@ -212,8 +230,55 @@ mod tests {
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!((&lines[0][..], &lines[1][..]), (&["a", "b"][..], &["network.width", "8", "16"][..]));
         assert!(
-            comparison.list().lines().nth(1).is_some_and(|line| line.contains("1.000e-4") && line.ends_with("width 8"))
+            comparison
+                .list()
+                .lines()
+                .nth(1)
+                .is_some_and(|line| line.contains("1.000e-4") && line.ends_with("network.width = 8"))
         );
         assert_eq!(comparison.json()["best"], "a");
+    }
+
+    /// As a run that looks at held-out rows: its steps and what it saw.
+    fn seen(mut run: KnownRun, name: &str, errors: &[f64]) -> KnownRun {
+        for (step, error) in errors.iter().enumerate() {
+            let values = [(name.to_owned(), *error)].into();
+            run.record.points.push(Point { at_ms: 1, step: step as u64, values });
+        }
+        run
+    }
+
+    #[test]
+    fn held_out_and_test_errors_stand_apart_and_different_measures_are_not_ranked_together() {
+        let untested = KnownRun { results: BTreeMap::new(), state: "running", ..run("d", "8", 0.0) };
+        let of = |measure: Measure, name: &str, error: f64| {
+            let results = [(measure.name().to_owned(), error)].into();
+            KnownRun { results, measure, ..run(name, "8", 0.0) }
+        };
+        let mut runs = vec![
+            of(Measure::Solution, "f", 1e-7),
+            seen(of(Measure::Volatility, "e", 1e-6), "held_out_volatility_rmse", &[3e-6, 2e-6]),
+            seen(untested, "held_out_price_rmse", &[5e-4, 1e-5, 2e-5]),
+            seen(run("b", "8", 2e-4), "held_out_price_rmse", &[3e-4]),
+            run("a", "8", 1e-4),
+        ];
+        runs.sort_by(KnownRun::by_error);
+        let names: Vec<String> = runs.iter().map(KnownRun::name).collect();
+        assert_eq!(names, ["a", "b", "d", "e", "f"]);
+        let comparison = Comparison::new(&runs);
+        let list = comparison.list();
+        let cells: Vec<Vec<&str>> = list
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+            .collect();
+        assert_eq!(&cells[0][2..5], ["error of", "test", "held out"]);
+        assert_eq!(&cells[2][2..5], ["price, rmse of strike", "2.000e-4", "3.000e-4"]);
+        assert_eq!(&cells[3][2..5], ["price, rmse of strike", "–", "1.000e-5"]);
+        assert_eq!(&cells[4][2..5], ["volatility, rmse", "1.000e-6", "2.000e-6"]);
+        assert_eq!(&cells[5][2..5], ["price, relative L2", "1.000e-7", "–"]);
+        assert!(comparison.json()["best"].is_null());
+        assert_eq!(comparison.json()["runs"][3]["error"], "volatility_rmse");
+        assert_eq!(Comparison::new(&runs[..3]).json()["best"], "a");
+        assert!(!list.contains("d  finished"));
     }
 }

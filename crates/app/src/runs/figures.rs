@@ -26,13 +26,23 @@ pub const FIGURES: [Figure; 5] = [
     Figure {
         name: "held_out",
         title: "Errors on held-out rows",
-        series: &[("held_out_price_rmse", "price, of strike"), ("held_out_delta_rmse", "delta")],
+        series: &[
+            ("held_out_price_rmse", "price, of strike"),
+            ("held_out_delta_rmse", "delta"),
+            ("held_out_volatility_rmse", "volatility"),
+            ("held_out_slope_rmse", "slope"),
+        ],
         is_logarithmic: true,
     },
     Figure {
         name: "loss",
         title: "Loss of a step",
-        series: &[("loss", "all"), ("loss_price", "price"), ("loss_differential", "derivatives")],
+        series: &[
+            ("loss", "all"),
+            ("loss_price", "price"),
+            ("loss_volatility", "volatility"),
+            ("loss_differential", "derivatives"),
+        ],
         is_logarithmic: true,
     },
     Figure {

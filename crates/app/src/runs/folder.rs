@@ -1,6 +1,7 @@
 //! Runs as they are found in folders.
 
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -12,6 +13,8 @@ use zomma_learn::{
     training::RunFolder,
 };
 
+use super::Measure;
+
 /// Folders within folders that are looked into.
 const DEPTH: usize = 4;
 
@@ -21,8 +24,10 @@ pub struct KnownRun {
     pub record: RunRecord,
     /// The config by its keys.
     pub parameters: BTreeMap<String, String>,
-    /// The numbers of `report.json`, or of the run's end where there is none.
+    /// The numbers of the run's end, or of `report.json` where it told none.
     pub results: BTreeMap<String, f64>,
+    /// What its errors are of.
+    pub measure: Measure,
     /// `running`, `finished`, `failed`, `stopped`, or `killed`: by whoever could not ask.
     pub state: &'static str,
 }
@@ -37,7 +42,7 @@ impl KnownRun {
         let json =
             |name: &str| -> Option<Value> { serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok() };
         let report = json("report.json");
-        let (record, state) = match RunRecord::read(folder)? {
+        let (mut record, state) = match RunRecord::read(folder)? {
             Some(record) => {
                 let state = match record.state {
                     RunState::Running if !RunFolder::is_held(folder) => "killed",
@@ -49,7 +54,8 @@ impl KnownRun {
                 let Some(config) = json("config.json").filter(|config| config["training"].is_object()) else {
                     return Ok(None);
                 };
-                let mut record = RunRecord { folder: folder.into(), ..RunRecord::default() };
+                let damaged = RunRecord::damaged_lines(folder)?;
+                let mut record = RunRecord { folder: folder.into(), damaged, ..RunRecord::default() };
                 record.started.config = config;
                 let state = match report {
                     Some(_) => "finished",
@@ -59,13 +65,15 @@ impl KnownRun {
                 (record, state)
             }
         };
-        let mut results = record.summary.clone();
-        if results.is_empty()
-            && let Some(Value::Object(report)) = &report
-        {
-            results.extend(report.iter().filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))));
+        let measure = Measure::of(&record.started.config);
+        if measure == Measure::Volatility {
+            measure.rename(&mut record);
         }
-        Ok(Some(Self { parameters: record.parameters(), record, results, state }))
+        let mut results = record.summary.clone();
+        if let Some(report) = report.filter(|_| results.is_empty()) {
+            results = measure.results(&report);
+        }
+        Ok(Some(Self { parameters: record.parameters(), record, results, measure, state }))
     }
 
     /// What one calls it: its name, or its folder's.
@@ -76,14 +84,31 @@ impl KnownRun {
         }
     }
 
-    /// The least held-out price error that it met.
-    pub fn best_held_out(&self) -> Option<f64> {
-        self.record.series("held_out_price_rmse").into_iter().map(|(_, value)| value).min_by(f64::total_cmp)
+    /// The error on rows that nobody had looked at; none before the run's end.
+    pub fn test_error(&self) -> Option<f64> {
+        self.results.get(self.measure.name()).copied()
     }
 
-    /// What runs are ranked by: the price error on rows that nobody had looked at, or the least held-out one of a run that has no end.
-    pub fn price_rmse(&self) -> Option<f64> {
-        self.results.get("price_rmse").copied().or_else(|| self.best_held_out())
+    /// The least error on held-out rows that it met. It is no test error: the network was chosen by it.
+    pub fn held_out_error(&self) -> Option<f64> {
+        let (series, _) = self.measure.held_out()?;
+        self.record.series(series).into_iter().map(|(_, value)| value).min_by(f64::total_cmp)
+    }
+
+    /// The error of delta, where it has one.
+    pub fn delta_error(&self) -> Option<f64> {
+        self.results.get(self.measure.delta_name()?).copied()
+    }
+
+    /// The order of runs: those of one measure together, by the test error, then those that have none by the held-out error.
+    pub fn by_error(&self, other: &Self) -> Ordering {
+        let rank = |run: &Self| {
+            let error = run.test_error().or_else(|| run.held_out_error()).unwrap_or(f64::INFINITY);
+            (run.measure, run.test_error().is_none(), error)
+        };
+        let ((measure, untested, error), (other_measure, other_untested, other_error)) = (rank(self), rank(other));
+        let first = (measure, untested).cmp(&(other_measure, other_untested));
+        first.then(error.total_cmp(&other_error)).then_with(|| self.record.folder.cmp(&other.record.folder))
     }
 
     /// Seconds of training.
@@ -107,8 +132,7 @@ impl KnownRun {
 pub fn find(folder: &Path) -> anyhow::Result<Vec<KnownRun>> {
     let mut runs = Vec::new();
     walk(folder, DEPTH, &mut runs)?;
-    let rank = |run: &KnownRun| run.price_rmse().unwrap_or(f64::INFINITY);
-    runs.sort_by(|a, b| rank(a).total_cmp(&rank(b)).then_with(|| a.record.folder.cmp(&b.record.folder)));
+    runs.sort_by(KnownRun::by_error);
     Ok(runs)
 }
 

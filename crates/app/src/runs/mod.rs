@@ -4,12 +4,14 @@ mod compare;
 mod facts;
 mod figures;
 mod folder;
+mod measure;
 mod page;
 mod session;
 mod sinks;
 
 pub use compare::{Comparison, comparison_page};
 pub use folder::{KnownRun, find};
+use measure::Measure;
 pub use page::write_report;
 pub use session::{Session, Tracked};
 pub use sinks::sync;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::{Timestamp, tz::TimeZone};
 use zomma_learn::tracking::{RunRecord, RunState};
 
-use super::{KnownRun, figures::FIGURES};
+use super::{KnownRun, Measure, figures::FIGURES};
 use crate::{
     output_file,
     report::{escaped, filled},
@@ -87,28 +87,28 @@ fn page(run: &KnownRun, figures: String) -> Vec<u8> {
     filled(FRAME, &parts)
 }
 
-/// The four numbers that one looks for first.
+/// The numbers that one looks for first.
 fn cards(run: &KnownRun) -> String {
     let minutes = run.seconds().map(|seconds| format!("{:.2} min", seconds / 60.0));
     let error = |value: Option<f64>| value.map(|value| format!("{value:.2e}"));
+    let (quantity, words) = (run.measure.quantity(), run.measure.words());
+    let delta = if run.measure == Measure::Solution { words } else { "rmse" };
     let cards = [
+        (format!("{quantity} error"), error(run.test_error()), format!("{words}, rows never seen")),
+        // Of a run that has ended it would stand beside the one that counts.
         (
-            "price error",
-            error(run.price_rmse()),
-            if run.results.contains_key("price_rmse") {
-                "rmse of strike, rows never seen"
-            } else {
-                "best rmse of strike, held out"
-            },
+            format!("held-out {quantity} error"),
+            error(run.held_out_error().filter(|_| run.test_error().is_none())),
+            format!("{words}, the best so far"),
         ),
-        ("delta error", error(run.results.get("delta_rmse").copied()), "rmse, rows never seen"),
+        ("delta error".into(), error(run.delta_error()), format!("{delta}, rows never seen")),
         (
-            "gamma error",
+            "gamma error".into(),
             run.results.get("gamma_rmse").map(|gamma| format!("{:.2} %", 100.0 * gamma)),
-            "rmse, of at-the-money gamma",
+            "rmse, of at-the-money gamma".into(),
         ),
-        ("steps", run.steps().map(|steps| steps.to_string()), "done"),
-        ("training", minutes, "all sittings together"),
+        ("steps".into(), run.steps().map(|steps| steps.to_string()), "done".into()),
+        ("training".into(), minutes, "all sittings together".into()),
     ];
     let mut text = String::new();
     for (title, value, hint) in cards {
@@ -147,10 +147,30 @@ mod tests {
             record,
             parameters: [("a".to_owned(), "</td><img src=x>".to_owned())].into(),
             results: BTreeMap::new(),
+            measure: Measure::Price,
             state: "finished",
         };
         let page = String::from_utf8(page(&run, String::new())).unwrap();
         assert!(page.contains("<h1>&lt;script&gt;</h1>") && !page.contains("<img") && !page.contains("<script"));
         assert!(!page.contains("{{"), "{page}");
+    }
+
+    #[test]
+    fn the_page_of_a_network_of_volatilities_says_volatility_and_that_of_an_unfinished_run_held_out() {
+        let mut run = KnownRun {
+            record: RunRecord::default(),
+            parameters: BTreeMap::new(),
+            results: [("volatility_rmse".to_owned(), 1e-4)].into(),
+            measure: Measure::Volatility,
+            state: "finished",
+        };
+        let text = |run: &KnownRun| cards(run);
+        assert!(text(&run).contains("volatility error") && !text(&run).contains("price"), "{}", text(&run));
+        run.results.clear();
+        let values = [("held_out_volatility_rmse".to_owned(), 3e-4)].into();
+        run.record.points.push(zomma_learn::tracking::Point { at_ms: 1, step: 5, values });
+        let shown = text(&run);
+        assert!(shown.contains("held-out volatility error") && shown.contains("3.00e-4"), "{shown}");
+        assert!(!shown.contains("never seen"), "{shown}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use zomma_learn::{
-    config::TrainConfig,
+    config::{PricingModel, TrainConfig},
     tracking::{Artefact, RunState, Started, Tracker, point},
     training::{Progress, Watch},
 };
@@ -20,6 +20,7 @@ pub struct Session {
     tracker: Option<Tracker>,
     folder: PathBuf,
     every: u64,
+    model: PricingModel,
 }
 
 impl Session {
@@ -41,12 +42,12 @@ impl Session {
         };
         let warn: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|message: &str| eprintln!("zomma: {message}"));
         let tracker = Tracker::begin(folder, started, step, sinks(folder, tracking)?, &warn)?;
-        Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every })
+        Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every, model: config.data.model })
     }
 
     /// Of a rank that is not its group's first, which tells of them all: nothing is told here.
-    pub fn of_another_rank(folder: &Path) -> Self {
-        Self { tracker: None, folder: folder.into(), every: 1 }
+    pub fn of_another_rank(folder: &Path, config: &TrainConfig) -> Self {
+        Self { tracker: None, folder: folder.into(), every: 1, model: config.data.model }
     }
 
     /// After a step: told where it is one of the config's, or one at which the held-out rows were looked at.
@@ -59,7 +60,7 @@ impl Session {
             return Ok(());
         }
         let Some(tracker) = &mut self.tracker else { return Ok(()) };
-        tracker.metrics(point(facts::now_ms(), progress)).map_err(|error| {
+        tracker.metrics(point(facts::now_ms(), progress, self.model)).map_err(|error| {
             self.tracker = None;
             format!("{error}; the run goes on, and nothing more is told of it")
         })

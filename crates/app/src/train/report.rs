@@ -23,7 +23,7 @@ pub struct Report<'a> {
     pub network: &'a TrainedNetwork,
     /// Where training ended.
     pub progress: &'a Progress,
-    /// Rows a second of this sitting.
+    /// Rows a second of this sitting; of all where this one only told again what came of them.
     pub samples_per_second: f64,
     /// What an option costs.
     pub speed: Option<Speed>,

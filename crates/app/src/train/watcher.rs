@@ -54,11 +54,13 @@ impl Watcher {
         }
     }
 
-    /// Rows a second since the first step of this sitting.
+    /// Rows a second since the first step of this sitting; of all sittings where this one has no two steps.
     pub fn samples_per_second(&self, progress: &Progress) -> f64 {
-        let Some((seconds, samples)) = self.first else { return 0.0 };
-        let elapsed = progress.seconds - seconds;
-        if elapsed > 0.0 { (progress.samples - samples) as f64 / elapsed } else { 0.0 }
+        let of = |(seconds, samples): (f64, u64)| {
+            let elapsed = progress.seconds - seconds;
+            (elapsed > 0.0 && progress.samples > samples).then(|| (progress.samples - samples) as f64 / elapsed)
+        };
+        self.first.and_then(of).or_else(|| of((0.0, 0))).unwrap_or(0.0)
     }
 
     fn line(&self, progress: &Progress) -> String {

@@ -4,5 +4,5 @@ mod report;
 mod run;
 mod watcher;
 
-pub use report::{json, table};
-pub use run::{Job, run};
+pub use report::{Found, json, table};
+pub use run::{Job, in_folder, run};

@@ -1,6 +1,9 @@
 //! A study as a table and as JSON.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json as object};
 use zomma_storage::studies::{Direction, Parameter, Trial, TrialState};
@@ -40,8 +43,36 @@ fn counts(trials: &[Trial]) -> impl Iterator<Item = (TrialState, usize)> {
     STATES.into_iter().map(|state| (state, trials.iter().filter(|trial| trial.state == state).count()))
 }
 
+/// What a study found.
+pub struct Found<'a> {
+    /// Where it lies, as the user said it.
+    pub place: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Which values are better.
+    pub direction: Direction,
+    /// Its trials.
+    pub trials: &'a [Trial],
+    /// Where the trials' folders are, where that is known.
+    pub folder: Option<&'a Path>,
+}
+
+/// A trial's network within the folder of the search that tried it.
+fn network(trial: &Trial) -> PathBuf {
+    PathBuf::from(format!("trial-{}", trial.number)).join("network.bin")
+}
+
+impl Found<'_> {
+    /// The best trial's network, where it is here.
+    fn best_network(&self) -> Option<PathBuf> {
+        let (best, _) = *ranked(self.trials, self.direction).first()?;
+        self.folder.map(|folder| folder.join(network(best))).filter(|path| path.is_file())
+    }
+}
+
 /// The study for a reader.
-pub fn table(place: &str, name: &str, direction: Direction, trials: &[Trial]) -> String {
+pub fn table(found: &Found<'_>) -> String {
+    let Found { place, name, direction, trials, .. } = *found;
     let counted: Vec<String> = counts(trials)
         .filter(|(_, count)| *count > 0)
         .map(|(state, count)| format!("{count} {}", state.name().to_lowercase()))
@@ -57,11 +88,19 @@ pub fn table(place: &str, name: &str, direction: Direction, trials: &[Trial]) ->
     if ranked.len() > BEST {
         let _ = writeln!(text, "      and {} more that are complete", ranked.len() - BEST);
     }
+    let _ = match (found.best_network(), ranked.first()) {
+        (Some(path), _) => writeln!(text, "The best network is {}", path.display()),
+        (None, Some((best, _))) => {
+            writeln!(text, "The best network is {} in the folder of the search that tried it", network(best).display())
+        }
+        (None, None) => Ok(()),
+    };
     text
 }
 
 /// The study for programs.
-pub fn json(place: &str, name: &str, direction: Direction, trials: &[Trial]) -> Value {
+pub fn json(found: &Found<'_>) -> Value {
+    let Found { place, name, direction, trials, .. } = *found;
     let counted: Map<String, Value> =
         counts(trials).map(|(state, count)| (state.name().to_lowercase(), count.into())).collect();
     let all: Vec<Value> = trials
@@ -89,6 +128,7 @@ pub fn json(place: &str, name: &str, direction: Direction, trials: &[Trial]) -> 
         "direction": direction.name().to_lowercase(),
         "counts": counted,
         "best": ranked(trials, direction).first().map(|(trial, _)| trial.number),
+        "best_network": found.best_network(),
         "trials": all,
     })
 }

@@ -1,6 +1,6 @@
 //! Workers on a study.
 
-use std::{path::Path, sync::Mutex, thread};
+use std::{fs, path::Path, sync::Mutex, thread};
 
 use anyhow::Context;
 use jiff::Span;
@@ -11,14 +11,14 @@ use zomma_storage::{
 };
 
 use super::watcher::Watcher;
-use crate::store;
+use crate::{failure::BadArguments, store};
 
 /// A search to be run.
 pub struct Job<'a> {
     /// What is searched.
     pub config: &'a TuneConfig,
-    /// The study's address.
-    pub address: &'a str,
+    /// The study's address, where it does not lie in the folder.
+    pub address: Option<&'a str>,
     /// Where the trials' folders are.
     pub folder: &'a Path,
     /// Threads of all workers together.
@@ -33,12 +33,36 @@ pub struct Summary {
     pub stopped: bool,
 }
 
+/// The address of the study of a search's folder.
+pub fn in_folder(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("study.db").display())
+}
+
 /// Works on the study until it has its trials.
+///
+/// # Errors
+///
+/// [`BadArguments`] for a space that the study cannot go on with; a study, shards or a folder that cannot be used.
 pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
     let search = &job.config.search;
     let watcher = Watcher::new().context("signals")?;
-    let studies = block_on(Studies::open(job.address, search.workers as u32 + 1))?;
+    let place = job.config.shards().map(store::open).transpose()?;
+    let make_folder =
+        || fs::create_dir_all(job.folder).with_context(|| format!("{}: cannot be made", job.folder.display()));
+    let address = match job.address {
+        Some(address) => address.to_owned(),
+        None => {
+            make_folder()?;
+            in_folder(job.folder)
+        }
+    };
+    let studies = block_on(Studies::open(&address, search.workers as u32 + 1))?;
     let study = block_on(studies.create(&search.name, Direction::Minimize))?;
+    let changed = search.space.continues(&block_on(studies.trials(study))?);
+    for change in changed.map_err(|error| BadArguments(format!("search.space: study {}: {error}", search.name)))? {
+        watcher.warn(&format!("search.space: {change}; trials outside of it guide nothing"));
+    }
+    make_folder()?;
     let (silent_minutes, now) = (search.silent_minutes, watcher.now());
     let before = now.saturating_sub(Span::new().minutes(i64::from(silent_minutes)));
     for number in block_on(studies.fail_silent(study, silent_minutes.saturating_mul(60), before, now))? {
@@ -48,7 +72,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         config: job.config,
         studies: &studies,
         study,
-        place: job.config.shards().map(store::open).transpose()?,
+        place,
         folder: job.folder,
         observer: &watcher,
         make_engine: &zomma_engines::engine,

@@ -323,6 +323,22 @@ fn shards_of_a_set_that_are_missing_cut_off_or_damaged_are_refused_by_name() {
     let arguments = ["labels", arg(&path), "-o", arg(&shards), "--rows", "4000", "--shard-rows", "500", "--resume"];
     assert!(run(&arguments).ok().out.contains("3500 of them were there"));
     assert_eq!(fs::read(&third).unwrap(), whole);
+    // So can a manifest that a copy broke off from.
+    let manifest = shards.join("manifest.json");
+    let text = fs::read(&manifest).unwrap();
+    for length in [0, 10, text.len() / 2] {
+        fs::write(&manifest, &text[..length]).unwrap();
+        train(&path, &output, &[]).refused(1, &["manifest.json", "is no manifest", "--resume"]);
+        assert!(run(&arguments).ok().out.contains("4000 of them were there"));
+        assert_eq!(fs::read(&manifest).unwrap(), text, "{length}");
+    }
+    // One of somebody else's is not written over.
+    fs::write(&manifest, b"{ \"format\": \"another\"").unwrap();
+    run(&arguments).refused(1, &["manifest.json", "is no manifest"]);
+    fs::write(&manifest, &text).unwrap();
+    let taken = folder.path().join("taken");
+    fs::write(&taken, b"x").unwrap();
+    run(&["labels", arg(&path), "-o", arg(&taken), "--rows", "10"]).refused(2, &["taken"]);
     train(&path, &output, &[]).ok();
     let named = config(folder.path(), arg(&shards), &[("held_out = 300", "held_out_shards = [\"x.parquet\"]")]);
     train(&named, &folder.path().join("named"), &[])

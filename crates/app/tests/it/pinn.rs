@@ -69,7 +69,21 @@ fn a_tiny_network_solves_the_equation_and_says_how_well() {
     }
     // The same again is refused; its figures can be had again, as a table and with the study.
     pinn(&path, &output, &[]).refused(1, &["checkpoint.bin", "--resume"]);
+    let fewer = config(folder.path(), &TINY.replace("rounds = 3\n", "rounds = 2\n"));
+    pinn(&fewer, &output, &["--resume"]).refused(2, &["training.rounds: 2", "4 or more"]);
+    config(folder.path(), TINY);
+    // It is listed with its errors, which are none of the others' kind.
+    let listed: Value = serde_json::from_str(&run(&["runs", "list", arg(&output), "--json"]).ok().out).unwrap();
+    let listed = &listed["runs"][0];
+    assert_eq!(listed["error"], "price_relative_l2");
+    assert_eq!(listed["test_error"], found["validation"]["trained"]["price"]);
+    assert_eq!(listed["delta_test_error"], found["validation"]["trained"]["delta"]);
     let shown = pinn(&path, &output, &["--resume", "--study"]).ok();
+    let header: Vec<&str> =
+        shown.out.lines().find(|line| line.contains("Monte Carlo")).unwrap().split_whitespace().collect();
+    assert_eq!(header[..7], ["type", "spot", "strike", "years", "rate", "yield", "vol"]);
+    let of_kind = |kind: &str| shown.out.lines().filter(|line| line.trim_start().starts_with(kind)).count();
+    assert_eq!(of_kind("call ") + of_kind("put "), 3, "{}", shown.out);
     for words in [
         "untrained",
         "time value",

@@ -99,7 +99,7 @@ fn runs_are_kept_listed_compared_and_shown() {
     let compared = run(&["runs", "compare", arg(&wide), arg(&runs.join("narrow")), "--html", arg(&page)]).ok().out;
     let rows: Vec<Vec<&str>> = compared.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!((&rows[0][..], &rows[1][..]), (&["wide", "narrow"][..], &["network.width", "16", "2"][..]));
-    assert!(fs::read_to_string(&page).unwrap().contains("Held-out price error"));
+    assert!(fs::read_to_string(&page).unwrap().contains("Held-out price error"), "the page's title");
     let report = fs::read_to_string(wide.join("report.html")).unwrap();
     for words in ["<h1>wide</h1>", "finished", "Errors on held-out rows", "<svg", "training.learning_rate", "host.cpu"]
     {
@@ -130,6 +130,57 @@ fn a_run_that_was_killed_is_known_as_such_and_its_numbers_are_all_there() {
     assert_eq!(found.out.lines().nth(1), Some(count.to_string().as_str()));
     let list: Value = serde_json::from_str(&run(&["runs", "list", arg(&output), "--json"]).ok().out).unwrap();
     assert_eq!(list["runs"][0]["state"], "killed");
+}
+
+#[test]
+fn a_damaged_spool_is_said_by_every_verb_and_a_network_of_volatilities_is_none_of_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    let prices = config(folder.path(), "prices.toml", TINY);
+    run(&["train", arg(&prices), "-o", arg(&runs.join("prices"))]).ok();
+    let text = TINY
+        .replace("depth = 2", "depth = 2\noutput = \"scaled\"")
+        .replace("\"black_scholes\"", "\"black_scholes_implied_volatility\"");
+    let path = config(folder.path(), "volatilities.toml", &text);
+    let volatilities = runs.join("volatilities");
+    run(&["train", arg(&path), "-o", arg(&volatilities)]).ok();
+    let report = fs::read_to_string(volatilities.join("report.html")).unwrap();
+    assert!(report.contains("volatility error") && !report.contains("price error"), "{report}");
+    let metrics = fs::read_to_string(volatilities.join("metrics.csv")).unwrap();
+    assert!(metrics.lines().next().unwrap().contains("held_out_volatility_rmse"), "{metrics}");
+    assert!(told(&volatilities).contains_key("held_out_volatility_rmse"));
+    let list: Value = serde_json::from_str(&run(&["runs", "list", arg(&runs), "--json"]).ok().out).unwrap();
+    let listed = list["runs"].as_array().unwrap();
+    let of = |name: &str| listed.iter().find(|run| run["name"] == name).unwrap();
+    assert_eq!(
+        (of("prices")["error"].as_str(), of("volatilities")["error"].as_str()),
+        (Some("price_rmse"), Some("volatility_rmse"))
+    );
+    for name in ["prices", "volatilities"] {
+        let (test, held_out) =
+            (of(name)["test_error"].as_f64().unwrap(), of(name)["best_held_out_error"].as_f64().unwrap());
+        assert!(test > 0.0 && held_out > 0.0 && test != held_out, "{list}");
+    }
+    assert!(list["best"].is_null(), "errors of different things have no best: {list}");
+
+    // A line whose letters no longer fit its checksum.
+    let log = volatilities.join("tracking/events.log");
+    let whole = fs::read_to_string(&log).unwrap();
+    fs::write(&log, whole.replacen("\"step\":20", "\"step\":21", 1)).unwrap();
+    let both = [arg(&runs.join("prices")).to_owned(), arg(&volatilities).to_owned()];
+    for arguments in [
+        &["runs", "list", arg(&runs)][..],
+        &["runs", "compare", &both[0], &both[1]],
+        &["runs", "sync", &both[1]],
+        &["runs", "report", &both[1]],
+    ] {
+        let said = run(arguments).ok();
+        assert!(
+            said.err.contains("volatilities/tracking/events.log: 1 line is damaged"),
+            "{arguments:?}: {}",
+            said.err
+        );
+    }
 }
 
 fn start(config: &Path, output: &Path, more: &[&str]) -> Child {

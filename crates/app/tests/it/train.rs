@@ -90,6 +90,13 @@ fn a_tiny_network_learns_and_says_how_well() {
     train(&path, &output, &[]).refused(1, &["checkpoint.bin", "--resume"]);
     let again = figures(train(&path, &output, &["--resume"]));
     assert_eq!(again["parameters_checksum"], found["parameters_checksum"]);
+    // It trained nothing more, and has not become slower by that.
+    let rate = |run: &Value| run["samples_per_second"].as_f64().unwrap();
+    assert!(rate(&again) > 0.0 && rate(&found) > 0.0, "{again}");
+    let fewer = config(folder.path(), &TINY.replace("steps = 600", "steps = 500"));
+    train(&fewer, &output, &["--resume"])
+        .refused(2, &["tiny.toml", "training.steps: 500", "600 or more", "checkpoint.bin"]);
+    config(folder.path(), TINY);
     let shown = run(&["train", arg(&path), "-o", arg(&output), "--resume"]).ok();
     for words in ["price, of the strike", "delta", "gamma", "an option costs", "closed form"] {
         assert!(shown.out.contains(words), "{words}: {}", shown.out);
@@ -128,6 +135,43 @@ fn a_run_that_was_killed_and_one_that_was_stopped_end_bit_for_bit_as_one_that_wa
             assert_eq!(rows(&output), rows(&name("whole")), "{signal}");
         }
     }
+}
+
+#[test]
+fn a_run_whose_report_cannot_be_written_is_told_as_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, output) = (config(folder.path(), TINY), folder.path().join("run"));
+    fs::create_dir_all(output.join("report.json")).unwrap();
+    train(&path, &output, &[]).refused(1, &["report.json: cannot be written"]);
+    let listed: Value = serde_json::from_str(&run(&["runs", "list", arg(&output), "--json"]).ok().out).unwrap();
+    let listed = &listed["runs"][0];
+    // What came of it is known all the same.
+    assert_eq!((listed["state"].as_str(), listed["steps"].as_u64()), (Some("failed"), Some(600)), "{listed}");
+    assert!(listed["test_error"].as_f64().is_some_and(|error| error < 5e-3), "{listed}");
+}
+
+#[test]
+fn what_is_refused_leaves_no_folder_and_a_file_is_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("runs/a/b");
+    let path = config(folder.path(), &TINY.replace("held_out = 2000", "held_out = 2000\nshards = \"no-such-shards\""));
+    train(&path, &output, &[]).refused(2, &["no-such-shards"]);
+    let path = config(folder.path(), TINY);
+    train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "cannot be read"]);
+    assert!(!folder.path().join("runs").exists());
+    for verb in [&["train"][..], &["train", "pinn"], &["tune"]] {
+        let text = run(&[verb, &["--example"]].concat()).ok().out;
+        fs::write(&path, text).unwrap();
+        let taken = folder.path().join("taken");
+        fs::write(&taken, b"x").unwrap();
+        run(&[verb, &[arg(&path), "-o", arg(&taken)]].concat()).refused(2, &["taken", "is a file", "a folder"]);
+        // What is no text is said by its byte, whatever reads it.
+        fs::write(&path, b"\x7fELF\x02\x01\x01\0\0").unwrap();
+        run(&[verb, &[arg(&path), "-o", arg(&output)]].concat())
+            .refused(2, &["tiny.toml: is not text", "byte 0x00 at offset 7", "TOML or JSON"]);
+    }
+    run(&["labels", arg(&path), "-o", arg(&output), "--rows", "10"]).refused(2, &["tiny.toml: is not text"]);
+    assert!(!folder.path().join("runs").exists());
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl PinnTrainer {
     /// Of a checked config: from the beginning, or from the folder's checkpoint where `resume`. Without a folder nothing is written.
     ///
     /// Errors: [`LearnError::File`] for a folder that holds a run and is not to be resumed, and for a checkpoint that is absent, damaged,
-    /// or of another problem, network, loss or sampling.
+    /// or of another problem, network, loss or sampling; [`LearnError::BadValue`] where the config asks for fewer rounds than are done.
     pub fn new(config: PinnConfig, folder: Option<RunFolder>, resume: bool) -> Result<Self, LearnError> {
         let network = network_of(&config);
         let problem = Problem::new(&config);
@@ -118,6 +118,12 @@ impl PinnTrainer {
                 if !same {
                     let reason = "is of another run: [problem], [network], [loss] or [sampling] of the config differs";
                     return Err(LearnError::file(&path, reason));
+                }
+                let (done, wanted) =
+                    (standing.rounds.len() as u64, config.training.adam_rounds + config.training.rounds);
+                if wanted < done {
+                    let allowed = format!("{done} or more with training.adam_rounds, as {} has done", path.display());
+                    return Err(LearnError::bad("training.rounds", config.training.rounds, allowed));
                 }
                 if let Ok([parameters, best, mean, square]) = <[Vec<f64>; 4]>::try_from(vectors) {
                     state = Some(State { parameters, best, moments: Moments { mean, square }, standing });

@@ -98,12 +98,18 @@ pub struct Coverage {
 /// One option by the network, Monte Carlo and finite differences.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Compared {
+    /// Call or put.
+    pub option_type: OptionType,
     /// S
     pub spot: f64,
     /// K
     pub strike: f64,
     /// τ
     pub expiry_years: f64,
+    /// r
+    pub risk_free_rate: f64,
+    /// q
+    pub dividend_yield: f64,
     /// σ
     pub volatility: f64,
     /// By the network.
@@ -438,9 +444,12 @@ pub fn validate(solution: &Solution) -> Validation {
             let simulated = simulated(config, row, config.sampling.seed.wrapping_add(i as u64))?;
             let found = finite_difference_value(config, row, (160, 40)).ok()?;
             Some(Compared {
+                option_type: row.option_type,
                 spot: row.spot,
                 strike: row.strike,
                 expiry_years: row.expiry_years,
+                risk_free_rate: row.risk_free_rate,
+                dividend_yield: row.dividend_yield,
                 volatility: row.volatility,
                 pinn: pinn?.price,
                 reference: reference.as_ref()?.price,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use zomma_storage::studies::{Distribution, Parameter};
+use zomma_storage::studies::{Distribution, Parameter, Trial};
 
 /// The parameters of a search, in order of their names.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -63,6 +63,46 @@ impl Space {
         &self.0
     }
 
+    /// Holds the space against the parameters of the trials that a study has, as Optuna does: a parameter may get other bounds and steps, come
+    /// or go, which is said in the answer. Trials that the space does not hold guide nothing.
+    ///
+    /// Errors: a parameter that was of another kind, in logarithms where it is not now or the other way, or one of other choices.
+    pub fn continues(&self, trials: &[Trial]) -> Result<Vec<String>, SpaceError> {
+        // Of the newest trial that has it: whoever went on before was told then.
+        let before = |name: &str| {
+            trials.iter().rev().find_map(|trial| {
+                let parameter = trial.parameters.iter().find(|parameter| parameter.name == name)?;
+                Some((trial.number, &parameter.distribution))
+            })
+        };
+        let mut said = Vec::new();
+        for (name, now) in &self.0 {
+            let Some((number, then)) = before(name) else {
+                if trials.iter().any(|trial| !trial.parameters.is_empty()) {
+                    said.push(format!("{name} is new, {}", shown(now)));
+                }
+                continue;
+            };
+            if !compatible(then, now) {
+                let what = format!(
+                    "is {} now and was {} in trial {number}; a study goes on with other bounds and steps only: name another study",
+                    shown(now),
+                    shown(then)
+                );
+                return Err(SpaceError { name: name.clone(), what });
+            }
+            if then != now {
+                said.push(format!("{name} is {} now and was {}", shown(now), shown(then)));
+            }
+        }
+        if let Some(last) = trials.iter().rev().find(|trial| !trial.parameters.is_empty()) {
+            let gone =
+                last.parameters.iter().filter(|parameter| self.0.iter().all(|(name, _)| *name != parameter.name));
+            said.extend(gone.map(|parameter| format!("{} is searched no longer", parameter.name)));
+        }
+        Ok(said)
+    }
+
     /// Parameters of these kept values, one for each of the space.
     pub(super) fn with(&self, kept: &[f64]) -> Vec<Parameter> {
         let pairs = self.0.iter().zip(kept);
@@ -90,6 +130,36 @@ impl TryFrom<std::collections::BTreeMap<String, Written>> for Space {
             };
             (name, distribution)
         }))
+    }
+}
+
+/// Whether a parameter may go from the one to the other (Optuna's `check_distribution_compatibility`).
+fn compatible(then: &Distribution, now: &Distribution) -> bool {
+    match (then, now) {
+        (Distribution::Float { log: then, .. }, Distribution::Float { log: now, .. })
+        | (Distribution::Integer { log: then, .. }, Distribution::Integer { log: now, .. }) => then == now,
+        (Distribution::Categorical { choices: then }, Distribution::Categorical { choices: now }) => then == now,
+        _ => false,
+    }
+}
+
+/// A distribution in words.
+fn shown(distribution: &Distribution) -> String {
+    let words = |low: String, high: String, step: Option<String>, log: bool| {
+        let step = step.map_or(String::new(), |step| format!(" by {step}"));
+        format!("{low} to {high}{step}{}", if log { " in logarithms" } else { "" })
+    };
+    match distribution {
+        Distribution::Float { step, low, high, log } => {
+            let (low, high) = (Value::from(*low).to_string(), Value::from(*high).to_string());
+            words(low, high, step.map(|step| step.to_string()), *log)
+        }
+        Distribution::Integer { log, step, low, high } => {
+            words(low.to_string(), high.to_string(), (*step != 1).then(|| step.to_string()), *log)
+        }
+        Distribution::Categorical { choices } => {
+            format!("one of {}", choices.iter().map(Value::to_string).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -219,6 +289,47 @@ mod tests {
         ] {
             let error = space(toml).unwrap_err();
             assert!(error.contains(named), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_study_goes_on_with_other_bounds_and_not_with_other_choices_kinds_or_logarithms() {
+        use zomma_storage::studies::{TrialId, TrialState};
+        let before = space(
+            "rate = { low = 1e-4, high = 0.1, log = true }\nwidth = { low = 16, high = 64, step = 16 }\nkind = [\"silu\", 3]",
+        );
+        let before = before.unwrap();
+        let trials = [Trial {
+            id: TrialId(1),
+            number: 4,
+            state: TrialState::Complete,
+            parameters: before.with(&[0.0, 1e-3, 32.0]),
+            value: Some(1.0),
+            reported: Default::default(),
+            begun: None,
+            ended: None,
+        }];
+        assert_eq!(before.continues(&trials), Ok(vec![]));
+        assert_eq!(space("other = { low = 1, high = 2 }").unwrap().continues(&[]), Ok(vec![]));
+        let wider = space(
+            "rate = { low = 1e-5, high = 0.1, log = true }\nwidth = { low = 16, high = 64, step = 8 }\ndepth = { low = 1, high = 2 }",
+        );
+        let said = wider.unwrap().continues(&trials).unwrap();
+        let wanted = [
+            "depth is new, 1 to 2",
+            "rate is 1e-5 to 0.1 in logarithms now and was 0.0001 to 0.1 in logarithms",
+            "width is 16 to 64 by 8 now and was 16 to 64 by 16",
+            "kind is searched no longer",
+        ];
+        assert_eq!(said, wanted);
+        for (toml, named, was) in [
+            ("kind = [\"silu\", \"tanh\"]", "kind", "one of \"silu\", 3 in trial 4"),
+            ("rate = { low = 1e-4, high = 0.1 }", "rate", "in logarithms in trial 4"),
+            ("width = { low = 16.0, high = 64.0 }", "width", "16 to 64 by 16 in trial 4"),
+            ("width = [16, 32]", "width", "is one of 16, 32 now"),
+        ] {
+            let error = space(toml).unwrap().continues(&trials).unwrap_err();
+            assert!(error.name == named && error.what.contains(was), "{toml}: {error}");
         }
     }
 

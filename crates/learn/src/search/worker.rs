@@ -113,8 +113,9 @@ impl Search<'_> {
         }
         let next = trials.len() as i64;
         let parameters = search.sampler.suggest(&search.space, Direction::Minimize, &trials, next, search.seed);
-        let (trial, number) = block_on(self.studies.ask(self.study, &parameters, self.observer.now()))?;
-        Ok(Some((trial, number, parameters)))
+        // Another process may have asked meanwhile: the study counts for all.
+        let asked = self.studies.ask_up_to(self.study, &parameters, self.observer.now(), search.trials);
+        Ok(block_on(asked)?.map(|(trial, number)| (trial, number, parameters)))
     }
 
     fn try_out(

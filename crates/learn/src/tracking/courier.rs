@@ -17,7 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, FOLDER, Point, RunState, Sink, SinkError, Spool, Started,
+    Artefact, Event, FOLDER, Point, RunState, Sink, SinkError, Spool, Started,
     spool::{checksum_before, read_from},
 };
 use crate::{
@@ -30,6 +30,17 @@ const POINTS: usize = 100;
 /// Before a delivery is tried again; doubled each time, to the longest.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// How often a file is tried on which the other side fails, each time by another process.
+const FILE_TRIES: u32 = 5;
+
+/// A file that is to be tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Untold {
+    file: Artefact,
+    /// Tries that failed.
+    tries: u32,
+}
 
 /// How far a sink is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +62,9 @@ struct Position {
     /// Whether what follows in the spool may be there already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     doubtful: bool,
+    /// Files that are passed by for now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<Untold>,
 }
 
 /// One sink's way through one spool.
@@ -141,6 +155,39 @@ impl Courier {
         Ok(reached)
     }
 
+    /// Tries the files again that were passed by; each so often, and then no more.
+    pub(super) fn files_again(&mut self) -> Result<(), SinkError> {
+        let mut left = std::mem::take(&mut self.position.files).into_iter();
+        if left.len() == 0 {
+            return Ok(());
+        }
+        while let Some(Untold { file, tries }) = left.next() {
+            let (name, path) = (self.sink.name(), &file.path);
+            match self.sink.artefact(&file) {
+                Ok(()) => {}
+                // Nobody is there: that was no try.
+                Err(error @ SinkError::Away(_)) => {
+                    self.position.files.push(Untold { file, tries });
+                    self.position.files.extend(left);
+                    return Err(error);
+                }
+                Err(SinkError::Failing(why)) if tries + 1 < FILE_TRIES => {
+                    self.notes.push(format!("{name}: {path}: {why}; tried {} of {FILE_TRIES} times", tries + 1));
+                    self.position.files.push(Untold { file, tries: tries + 1 });
+                }
+                Err(SinkError::Failing(why) | SinkError::Refused(why)) => {
+                    self.notes.push(format!("{name}: {path}: {why}; it is tried no more"));
+                }
+            }
+        }
+        self.keep(self.position.offset)
+    }
+
+    /// Files that are not told and will be tried again, by their paths.
+    pub(super) fn untold(&self) -> Vec<&str> {
+        self.position.files.iter().map(|untold| untold.file.path.as_str()).collect()
+    }
+
     fn points(&mut self, points: &mut Vec<Point>, behind: u64) -> Result<(), SinkError> {
         if let Some(last) = points.last().map(|point| point.step) {
             let told = self.sink.metrics(points, self.again || self.position.doubtful);
@@ -176,6 +223,16 @@ impl Courier {
                 Err(SinkError::Refused(why)) => {
                     self.again = false;
                     self.notes.push(format!("{}: {}: {why}; the rest of the run is told", self.name(), file.path));
+                }
+                // It may be refused for ever, or be taken when the server's own store is back.
+                Err(SinkError::Failing(why)) => {
+                    self.again = false;
+                    self.notes.push(format!(
+                        "{}: {}: {why}; the rest of the run is told; zomma runs sync tries it again",
+                        self.name(),
+                        file.path
+                    ));
+                    self.position.files.push(Untold { file: file.clone(), tries: 1 });
                 }
                 told => self.told(told)?,
             },
@@ -351,7 +408,7 @@ pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn
             Err(SinkError::Away(why)) if !is_away => {
                 warn(&format!("{}: {why}; the run goes on, and it is tried again", courier.name()));
             }
-            Err(SinkError::Refused(why)) => {
+            Err(SinkError::Refused(why) | SinkError::Failing(why)) => {
                 warn(&format!("{}: {why}; it is told nothing more of this run", courier.name()));
             }
             _ => {}
@@ -386,7 +443,7 @@ pub(super) fn work(mut courier: Courier, number: usize, board: &Arc<Board>, warn
                     return;
                 }
             }
-            Err(SinkError::Refused(why)) => {
+            Err(SinkError::Refused(why) | SinkError::Failing(why)) => {
                 known.couriers[number].1 = Some(why);
                 board.changed.notify_all();
                 return;

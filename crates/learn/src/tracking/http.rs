@@ -95,18 +95,16 @@ impl Http {
 
     /// What a server that is there says; whoever is not, or says that he is busy, is [`SinkError::Away`].
     fn ask(&self, request: RequestBuilder) -> Result<Answer, SinkError> {
-        block_on(async {
-            let away = |error: reqwest::Error| SinkError::Away(format!("{}: {}", self.shown, reason(error)));
-            let answer = request.send().await.map_err(away)?;
-            let status = answer.status();
-            let text = answer.text().await.map_err(away)?;
-            if status.is_server_error()
-                || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-            {
-                return Err(SinkError::Away(format!("{}: {status}", self.shown)));
-            }
-            Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
-        })
+        let (status, text) =
+            send(request).map_err(|error| SinkError::Away(format!("{}: {}", self.shown, reason(error))))?;
+        self.answer(status, &text)
+    }
+
+    fn answer(&self, status: StatusCode, text: &str) -> Result<Answer, SinkError> {
+        if status.is_server_error() || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+            return Err(SinkError::Away(format!("{}: {status}", self.shown)));
+        }
+        Ok(Answer { status, body: serde_json::from_str(text).unwrap_or(Value::Null) })
     }
 
     /// GET with these parameters.
@@ -120,10 +118,25 @@ impl Http {
         self.ask(request.body(body.to_string()))
     }
 
-    /// PUT of bytes.
+    /// PUT of bytes. A server that is there and breaks down over them is [`SinkError::Failing`]: it may do so for ever.
     pub(super) fn put(&self, path: &str, body: Vec<u8>) -> Result<Answer, SinkError> {
-        self.ask(self.request(Method::PUT, path).timeout(UPLOAD).body(body))
+        let sent = send(self.request(Method::PUT, path).timeout(UPLOAD).body(body));
+        let (status, text) = sent.map_err(|error| match error.is_connect() {
+            true => SinkError::Away(format!("{}: {}", self.shown, reason(error))),
+            false => SinkError::Failing(format!("{}: {}", self.shown, reason(error))),
+        })?;
+        if status.is_server_error() {
+            return Err(SinkError::Failing(format!("{}: {status}", self.shown)));
+        }
+        self.answer(status, &text)
     }
+}
+
+fn send(request: RequestBuilder) -> Result<(StatusCode, String), reqwest::Error> {
+    block_on(async {
+        let answer = request.send().await?;
+        Ok((answer.status(), answer.text().await?))
+    })
 }
 
 /// The innermost words: "connection refused" and not "error sending request".
@@ -194,5 +207,32 @@ mod tests {
             Err(SinkError::Away(why)) => assert!(why.contains("refused"), "{why}"),
             _ => panic!("somebody answers"),
         }
+    }
+
+    /// A server that answers one request with this.
+    fn server(answer: &'static str) -> String {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        address
+    }
+
+    #[test]
+    fn a_server_that_breaks_down_over_a_file_is_not_away_and_over_another_request_it_is() {
+        let failed = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let http = |answer| Http::new(&server(answer), Secret::None).unwrap();
+        match http(failed).put("x", b"abc".to_vec()) {
+            Err(SinkError::Failing(why)) => assert!(why.contains("500"), "{why}"),
+            other => panic!("{:?}", other.map(|answer| answer.status)),
+        }
+        // Nothing is answered at all.
+        assert!(matches!(http("").put("x", b"abc".to_vec()), Err(SinkError::Failing(_))));
+        assert!(matches!(http(failed).get("x", &[]), Err(SinkError::Away(_))));
     }
 }

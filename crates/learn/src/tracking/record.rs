@@ -40,6 +40,13 @@ impl RunRecord {
         Ok((!lines.events.is_empty()).then_some(record))
     }
 
+    /// Lines of a folder's spool that cannot be read.
+    ///
+    /// Errors: [`LearnError::File`] for a spool that cannot be read at all.
+    pub fn damaged_lines(folder: &Path) -> Result<usize, LearnError> {
+        Ok(read_from(&Spool::path_in(folder), 0)?.damaged)
+    }
+
     /// Goes on by an event.
     pub fn apply(&mut self, event: &Event) {
         match event {

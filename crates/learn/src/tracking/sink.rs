@@ -8,6 +8,9 @@ pub enum SinkError {
     /// Nobody is there, or he is busy: later it may go.
     #[error("{0}")]
     Away(String),
+    /// Somebody is there, and fails on this: it may be for ever.
+    #[error("{0}")]
+    Failing(String),
     /// It will not go, however often it is tried.
     #[error("{0}")]
     Refused(String),
@@ -55,7 +58,8 @@ pub trait Sink: Send {
 
     /// A file of the run's folder.
     ///
-    /// Errors: where nobody is there it is called again; a file that is refused is said and passed by.
+    /// Errors: where nobody is there it is called again; a file that is refused is said and passed by, one that the other side fails on too, and
+    /// is tried again by the next process, a few times.
     fn artefact(&mut self, file: &Artefact) -> Result<(), SinkError>;
 
     /// Nothing more comes for now, of a run that may have no end: what is only in memory is written.

@@ -126,7 +126,13 @@ pub fn sync(folder: &Path, sinks: Vec<Box<dyn Sink>>) -> Result<Vec<Told>, Learn
     for sink in sinks {
         let mut courier = Courier::new(folder, sink)?;
         let left = courier.left();
-        let told = courier.deliver_last().map(|_| left).map_err(|error| error.to_string());
+        let told = courier.files_again().and_then(|()| courier.deliver_last());
+        let told = told.map(|_| left).map_err(|error| error.to_string());
+        let told = match (told, courier.untold()) {
+            (Ok(left), files) if files.is_empty() => Ok(left),
+            (Ok(_), files) => Err(format!("all but {}, tried again the next time", files.join(", "))),
+            (away, _) => away,
+        };
         all.push(Told { sink: courier.name(), told, notes: courier.notes() });
     }
     Ok(all)
@@ -150,6 +156,9 @@ mod tests {
         files: Vec<String>,
         /// A file that is too long for it.
         refuses: Option<&'static str>,
+        /// A file on which it breaks down, and how often it did.
+        fails: Option<&'static str>,
+        failed: usize,
     }
 
     #[derive(Clone, Default)]
@@ -206,8 +215,15 @@ mod tests {
         }
 
         fn artefact(&mut self, file: &Artefact) -> Result<(), SinkError> {
-            if self.0.lock().unwrap().refuses == Some(file.path.as_str()) {
-                return Err(SinkError::Refused("413 Payload Too Large".into()));
+            {
+                let mut heard = self.0.lock().unwrap();
+                if heard.refuses == Some(file.path.as_str()) {
+                    return Err(SinkError::Refused("413 Payload Too Large".into()));
+                }
+                if heard.fails == Some(file.path.as_str()) {
+                    heard.failed += 1;
+                    return Err(SinkError::Failing("500 Internal Server Error".into()));
+                }
             }
             self.call(|told| told.files.push(file.path.clone()))
         }
@@ -430,5 +446,42 @@ mod tests {
             (&heard.files[..], &heard.ends[..]),
             (&["config.json".into(), "report.html".into()][..], &[RunState::Finished][..])
         );
+    }
+
+    #[test]
+    fn a_file_on_which_the_server_fails_is_named_tried_a_few_times_and_keeps_nothing_else_from_it() {
+        for mended in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let sink = Fragile::default();
+            sink.0.lock().unwrap().fails = Some("network.bin");
+            let sinks = || -> Vec<Box<dyn Sink>> { vec![Box::new(sink.clone())] };
+            let mut tracker = unheard(folder.path(), "a", 3);
+            for path in ["network.bin", "report.html"] {
+                tracker.artefact(Artefact { at_ms: 4, path: path.into() }).unwrap();
+            }
+            tracker.end(5, RunState::Finished, BTreeMap::new(), PATIENCE).unwrap();
+            let one = || sync(folder.path(), sinks()).unwrap().remove(0);
+            let tried = || sink.0.lock().unwrap().failed;
+            let found = one();
+            assert!(found.told.as_ref().is_err_and(|why| why.contains("all but network.bin")), "{found:?}");
+            assert!(found.notes[0].contains("network.bin: 500") && found.notes.len() == 1, "{found:?}");
+            assert_eq!(sink.0.lock().unwrap().ends, [RunState::Finished]);
+            assert_eq!(sink.0.lock().unwrap().files, ["report.html"]);
+            if mended {
+                sink.0.lock().unwrap().fails = None;
+                assert_eq!([one()], told(0));
+                assert_eq!(sink.0.lock().unwrap().files, ["report.html", "network.bin"]);
+                continue;
+            }
+            for tries in 2..5 {
+                let found = one();
+                assert!(found.told.is_err() && found.notes[0].contains(&format!("{tries} of 5")), "{found:?}");
+            }
+            let found = one();
+            assert_eq!((found.told, found.notes.len(), tried()), (Ok(0), 1, 5));
+            assert!(found.notes[0].contains("network.bin") && found.notes[0].contains("tried no more"));
+            assert_eq!(sync(folder.path(), sinks()).unwrap(), told(0));
+            assert_eq!(tried(), 5);
+        }
     }
 }

@@ -92,7 +92,8 @@ impl Checkpoint {
 
     /// Whether a run of `architecture` and `config` may go on from here; `shards` is what tells its shards' rows from others.
     ///
-    /// Errors: [`LearnError::File`] with what differs: the network, the data, or whether an average is kept.
+    /// Errors: [`LearnError::File`] with what differs: the network, the data, or whether an average is kept; [`LearnError::BadValue`] where
+    /// the config asks for fewer steps than are done.
     pub fn continues(
         &self,
         path: &Path,
@@ -118,6 +119,11 @@ impl Checkpoint {
         }
         if self.state.averaged.is_empty() != config.training.ema.is_none() {
             return Err(LearnError::file(path, "training.ema was set in one of the config and the checkpoint only"));
+        }
+        let done = self.state.standing.step;
+        if let Some(steps) = config.training.steps.filter(|steps| *steps < done) {
+            let allowed = format!("{done} or more, the steps that {} has done", path.display());
+            return Err(LearnError::bad("training.steps", steps, allowed));
         }
         Ok(())
     }

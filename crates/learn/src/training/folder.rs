@@ -9,6 +9,8 @@ use std::{
 
 use crate::LearnError;
 
+/// The file that is locked.
+const LOCK: &str = "run.lock";
 /// How often a folder that is held is tried again, and how far apart: whoever asks [`RunFolder::is_held`] holds it for an instant.
 const TRIES: u32 = 30;
 const APART: Duration = Duration::from_millis(10);
@@ -18,20 +20,27 @@ const APART: Duration = Duration::from_millis(10);
 pub struct RunFolder {
     path: PathBuf,
     lock: Option<File>,
+    /// What was made for it, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl RunFolder {
-    /// Makes the folder where it is not there, and locks it.
+    /// Makes the folder where it is not there, and locks it. One that was made and has nothing in it when it is dropped, as of a config that
+    /// is refused, goes again.
     ///
     /// Errors: [`LearnError::Locked`] where another process holds it for longer than it takes to ask for it; [`LearnError::File`].
     pub fn open(path: &Path) -> Result<Self, LearnError> {
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = path.ancestors().take_while(is_missing).map(PathBuf::from).collect();
         fs::create_dir_all(path).map_err(|error| LearnError::file(path, format!("cannot be made: {error}")))?;
-        let lock_path = path.join("run.lock");
+        let lock_path = path.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| LearnError::file(&lock_path, error))?;
         for tries_left in (0..TRIES).rev() {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.into(), lock: Some(lock) }),
+                // Another process may have taken it away, having made it for nothing.
+                Ok(()) if !lock_path.exists() => return Self::open(path),
+                Ok(()) => return Ok(Self { path: path.into(), lock: Some(lock), made }),
                 Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(APART),
                 Err(TryLockError::WouldBlock) => break,
                 Err(TryLockError::Error(error)) => {
@@ -44,13 +53,13 @@ impl RunFolder {
 
     /// Whether a process holds the folder now.
     pub fn is_held(path: &Path) -> bool {
-        let lock = File::open(path.join("run.lock"));
+        let lock = File::open(path.join(LOCK));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The folder of a run whose first rank is another process, which holds it.
     pub fn of_another_rank(path: &Path) -> Self {
-        Self { path: path.into(), lock: None }
+        Self { path: path.into(), lock: None, made: Vec::new() }
     }
 
     /// Whether it is this process's.
@@ -102,16 +111,46 @@ impl RunFolder {
     }
 }
 
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        if self.lock.is_none() || self.made.is_empty() {
+            return;
+        }
+        let mut within = fs::read_dir(&self.path).into_iter().flatten();
+        let is_unused = within.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK));
+        // What cannot be removed is in nobody's way.
+        if is_unused && fs::remove_file(self.path.join(LOCK)).is_ok() {
+            let _ = self.made.iter().try_for_each(fs::remove_dir);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_was_made_for_nothing_goes_again_and_one_with_a_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs/a");
+        drop(RunFolder::open(&path).unwrap());
+        assert!(!folder.path().join("runs").exists() && folder.path().exists());
+        let held = RunFolder::open(&path).unwrap();
+        fs::write(held.config(), "{}").unwrap();
+        drop(held);
+        assert!(path.join("config.json").exists());
+        // One that was there is nobody's to take away, empty or not.
+        fs::remove_file(path.join("config.json")).unwrap();
+        drop(RunFolder::open(&path).unwrap());
+        assert!(path.exists());
+    }
 
     #[test]
     fn a_folder_that_is_asked_about_can_be_opened_and_one_that_is_held_cannot() {
         let folder = tempfile::tempdir().unwrap();
         drop(RunFolder::open(folder.path()).unwrap());
         // As another process holds it that asks whether it is held.
-        let asked = File::open(folder.path().join("run.lock")).unwrap();
+        let asked = File::open(folder.path().join(LOCK)).unwrap();
         asked.lock_shared().unwrap();
         let asking = thread::spawn(move || {
             thread::sleep(4 * APART);

@@ -7,10 +7,18 @@ use std::{
 };
 
 use super::{Progress, container::write_whole};
-use crate::LearnError;
+use crate::{LearnError, config::PricingModel};
 
 const HEADER: &str = "step,seconds,samples,learning_rate,loss,loss_price,loss_differential,gradient_norm,skipped_steps,\
                       held_out_price_rmse,held_out_price_max,held_out_delta_rmse\n";
+
+/// The header: what a network of implied volatilities says is none of a price.
+fn header(model: PricingModel) -> String {
+    match model.is_implied_volatility() {
+        true => HEADER.replace("price", "volatility").replace("delta", "slope"),
+        false => HEADER.to_owned(),
+    }
+}
 
 /// The table's file.
 #[derive(Debug)]
@@ -21,13 +29,13 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Opens the table; rows after `step` (of steps that will be done again) are taken out.
-    pub(super) fn open(path: &Path, step: u64) -> Result<Self, LearnError> {
+    pub(super) fn open(path: &Path, step: u64, model: PricingModel) -> Result<Self, LearnError> {
         let before = fs::read_to_string(path).unwrap_or_default();
         let is_done =
             |line: &&str| line.split(',').next().and_then(|cell| cell.parse().ok()).is_some_and(|at: u64| at <= step);
         // A last line without its end was cut off.
         let whole = before.rfind('\n').map_or("", |end| &before[..=end]);
-        let mut text = HEADER.to_owned();
+        let mut text = header(model);
         whole.lines().skip(1).filter(is_done).filter(|_| step > 0).for_each(|line| {
             text.push_str(line);
             text.push('\n');

@@ -164,13 +164,15 @@ impl Trainer {
             let reason = format!("rank {} finds other shards in {place} than rank 0", group.rank());
             return Err(LearnError::RanksDiffer { reason });
         }
-        Ok(Self {
+        let trainer = Self {
             engine: make(&config, &architecture)?,
             held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
             mirror: checkpoints.map(|place| Mirror::start(&folder, place)).transpose()?,
             note,
-            metrics: is_first.then(|| Metrics::open(&folder.metrics(), state.standing.step)).transpose()?,
+            metrics: is_first
+                .then(|| Metrics::open(&folder.metrics(), state.standing.step, config.data.model))
+                .transpose()?,
             config,
             architecture,
             source,
@@ -178,7 +180,18 @@ impl Trainer {
             folder,
             group,
             profiler: None,
-        })
+        };
+        if is_first {
+            trainer.write_config()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Keeps the config in the folder; not before all of it is known to do.
+    fn write_config(&self) -> Result<(), LearnError> {
+        let path = self.folder.config();
+        let text = serde_json::to_string_pretty(&self.config).map_err(|error| LearnError::file(&path, error))?;
+        write_whole(&path, text.as_bytes())
     }
 
     /// Has the time of its stages taken.
@@ -561,7 +574,7 @@ struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// Where a run begins, or goes on; its config is written into its folder.
+    /// Where a run begins, or goes on.
     fn begin(self, folder: &RunFolder, resume: bool) -> Result<Checkpoint, LearnError> {
         let Self { config, architecture, shards } = self;
         let path = folder.checkpoint();
@@ -582,8 +595,6 @@ impl Fresh<'_> {
             state.standing.loss_scale = LossScale::first(training);
             state
         };
-        let text = serde_json::to_string_pretty(config).map_err(|error| LearnError::file(&folder.config(), error))?;
-        write_whole(&folder.config(), text.as_bytes())?;
         Ok(Checkpoint { architecture, config: config.clone(), state })
     }
 

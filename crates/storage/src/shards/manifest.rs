@@ -88,6 +88,22 @@ impl Manifest {
         Ok(Some(found))
     }
 
+    /// Whether what lies in a manifest's place is the beginning of one, as a copy that broke off leaves it.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn is_cut_off(place: &Place) -> Result<bool> {
+        let bytes = match place.get(&Path::from(MANIFEST)).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let head = format!("{{\n  \"format\": {FORMAT:?},");
+        let is_ours = bytes.starts_with(head.as_bytes()) || head.as_bytes().starts_with(&bytes);
+        Ok(is_ours && serde_json::from_slice::<Self>(&bytes).is_err_and(|error| error.is_eof()))
+    }
+
     /// Writes it, whole or not at all.
     ///
     /// # Errors

@@ -19,6 +19,23 @@ use super::{
     schema::{self, Dialect},
 };
 
+/// Whether studies can lie at an address; nobody is asked.
+///
+/// # Errors
+///
+/// [`StudyError::Address`].
+pub fn check_address(address: &str) -> Result<(), StudyError> {
+    dialect(address).map(drop)
+}
+
+fn dialect(address: &str) -> Result<Dialect, StudyError> {
+    match address.split_once("://").map(|(scheme, _)| scheme) {
+        Some("sqlite") => Ok(Dialect::Sqlite),
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
+        _ => Err(StudyError::Address(without_password(address))),
+    }
+}
+
 /// A study's identity in its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StudyId(i64);
@@ -52,12 +69,10 @@ impl Studies {
     /// `connections` is how many may be open at once.
     pub async fn open(address: &str, connections: u32) -> Result<Self, StudyError> {
         install_default_drivers();
-        let place = without_password(address);
-        let (dialect, address) = match address.split_once("://").map(|(scheme, _)| scheme) {
-            Some("sqlite") if address.contains('?') => (Dialect::Sqlite, address.to_owned()),
-            Some("sqlite") => (Dialect::Sqlite, format!("{address}?mode=rwc")),
-            Some("postgres" | "postgresql") => (Dialect::Postgres, address.to_owned()),
-            _ => return Err(StudyError::Address(place)),
+        let (place, dialect) = (without_password(address), dialect(address)?);
+        let address = match dialect {
+            Dialect::Sqlite if !address.contains('?') => format!("{address}?mode=rwc"),
+            Dialect::Sqlite | Dialect::Postgres => address.to_owned(),
         };
         let failed = |source| StudyError::Database { place: place.clone(), source: Arc::new(source) };
         // A pool tries again and again what this tells at once.
@@ -150,12 +165,50 @@ impl Studies {
         now: DateTime,
     ) -> Result<(TrialId, i64), StudyError> {
         let mut transaction = self.begin().await?;
+        self.turn(&mut transaction, study).await?;
+        let asked = self.insert(&mut transaction, study, parameters, now).await?;
+        transaction.commit().await.map_err(|source| self.failed(source))?;
+        Ok(asked)
+    }
+
+    /// As [`Self::ask`], unless the study has `most` trials already, failed ones not counted: however many processes ask, it gets no more.
+    pub async fn ask_up_to(
+        &self,
+        study: StudyId,
+        parameters: &[Parameter],
+        now: DateTime,
+        most: usize,
+    ) -> Result<Option<(TrialId, i64)>, StudyError> {
+        let mut transaction = self.begin().await?;
+        self.turn(&mut transaction, study).await?;
+        let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM trials WHERE study_id = $1 AND CAST(state AS TEXT) <> 'FAIL'";
+        let counted =
+            query(sql).bind(study.0).fetch_one(&mut *transaction).await.map_err(|source| self.failed(source))?;
+        if self.integer(&counted, 0)? >= i64::try_from(most).unwrap_or(i64::MAX) {
+            return Ok(None);
+        }
+        let asked = self.insert(&mut transaction, study, parameters, now).await?;
+        transaction.commit().await.map_err(|source| self.failed(source))?;
+        Ok(Some(asked))
+    }
+
+    /// Nobody else asks until the transaction ends, so that no two trials have one number. In SQLite a transaction has that already.
+    async fn turn(&self, transaction: &mut Transaction<'static, Any>, study: StudyId) -> Result<(), StudyError> {
+        if self.dialect == Dialect::Postgres {
+            let lock = query("SELECT CAST(study_id AS BIGINT) FROM studies WHERE study_id = $1 FOR UPDATE");
+            lock.bind(study.0).execute(&mut **transaction).await.map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    async fn insert(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        study: StudyId,
+        parameters: &[Parameter],
+        now: DateTime,
+    ) -> Result<(TrialId, i64), StudyError> {
         let asked = async {
-            if self.dialect == Dialect::Postgres {
-                // So that no two trials have one number.
-                let lock = query("SELECT CAST(study_id AS BIGINT) FROM studies WHERE study_id = $1 FOR UPDATE");
-                lock.bind(study.0).execute(&mut *transaction).await?;
-            }
             let (time, state) = (self.dialect.time("$2"), self.dialect.of_type("'RUNNING'", "trialstate"));
             let sql = format!(
                 "INSERT INTO trials (number, study_id, state, datetime_start) \
@@ -163,7 +216,7 @@ impl Studies {
                  RETURNING CAST(trial_id AS BIGINT), CAST(number AS BIGINT)"
             );
             // Made of constants: values are bound.
-            let row = query(AssertSqlSafe(sql)).bind(study.0).bind(written(now)).fetch_one(&mut *transaction).await?;
+            let row = query(AssertSqlSafe(sql)).bind(study.0).bind(written(now)).fetch_one(&mut **transaction).await?;
             let trial: i64 = row.try_get(0)?;
             for parameter in parameters {
                 // A distribution of numbers and JSON values always has a JSON form.
@@ -172,13 +225,11 @@ impl Studies {
                     "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES ($1, $2, $3, $4)",
                 );
                 let insert = insert.bind(trial).bind(parameter.name.as_str()).bind(parameter.kept).bind(json);
-                insert.execute(&mut *transaction).await?;
+                insert.execute(&mut **transaction).await?;
             }
             Ok((TrialId(trial), row.try_get(1)?))
         };
-        let asked = asked.await.map_err(|source| self.failed(source))?;
-        transaction.commit().await.map_err(|source| self.failed(source))?;
-        Ok(asked)
+        asked.await.map_err(|source| self.failed(source))
     }
 
     /// Reports a value on the way, and that the trial is alive. A second value of one step replaces the first.

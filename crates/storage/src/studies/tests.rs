@@ -129,6 +129,38 @@ fn the_tables_have_optunas_shape() {
 }
 
 #[test]
+fn however_many_ask_at_once_a_study_gets_no_more_trials_than_it_wants() {
+    let places = Places::new();
+    for address in places.addresses() {
+        run(async {
+            // As many processes have it: each with a pool of its own.
+            let mut workers = tokio::task::JoinSet::new();
+            for _ in 0..6 {
+                let studies = Studies::open(&address, 1).await.unwrap();
+                let study = studies.create("exact", Direction::Minimize).await.unwrap();
+                workers.spawn(async move {
+                    let mut asked = Vec::new();
+                    while let Some((trial, number)) = studies.ask_up_to(study, &parameters(), now(), 10).await.unwrap()
+                    {
+                        // One fails: another may be tried in its place.
+                        let state = if number == 3 { TrialState::Fail } else { TrialState::Pruned };
+                        studies.tell(Finish { trial, state, value: None }, now()).await.unwrap();
+                        asked.push(number);
+                    }
+                    asked
+                });
+            }
+            let mut all = Vec::new();
+            while let Some(worker) = workers.join_next().await {
+                all.extend(worker.unwrap());
+            }
+            all.sort_unstable();
+            assert_eq!(all, (0..11).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
 fn many_workers_ask_and_tell_and_no_number_is_there_twice() {
     let places = Places::new();
     for address in places.addresses() {

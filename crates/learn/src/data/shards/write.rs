@@ -158,7 +158,13 @@ pub fn write_labels(
 /// The manifest, where the same rows were finished before.
 fn is_there(job: &LabelJob<'_>, place: &Place, writer: &ShardWriter) -> Result<Option<Manifest>, LearnError> {
     let refused = |reason: String| LearnError::Shard { path: place.shown().to_owned(), reason };
-    let Some(manifest) = block_on(Manifest::read(place))? else {
+    let read = block_on(Manifest::read(place));
+    let read = match read {
+        // The shards say what they are of: it is made again of those that are whole.
+        Err(_) if job.resume && block_on(Manifest::is_cut_off(place))? => None,
+        read => read?,
+    };
+    let Some(manifest) = read else {
         if job.resume {
             block_on(writer.sweep())?;
         } else if block_on(writer.has_shards())? {
