@@ -7,6 +7,7 @@ mod batch;
 mod bench;
 mod book;
 mod browser;
+mod by_network;
 mod contract;
 mod deploy;
 mod exotics;
