@@ -203,7 +203,7 @@ pub struct Plan {
     pub surface: Option<SavedSurface>,
     /// The result column in which engines state their errors.
     pub error_column: Option<&'static str>,
-    /// The network that prices, in the place of `settings`.
+    /// The network that says prices or volatilities, in the place of `settings`.
     pub network: Option<ByNetwork>,
 }
 

@@ -25,7 +25,7 @@ pub(super) const fn bytes_per_row(results: usize) -> usize {
 /// Values every row of a request.
 pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
     let mut results = match (&plan.network, plan.verb.order()) {
-        (Some(network), _) => network.evaluate(&request.table),
+        (Some(network), _) => network.evaluate(request),
         (None, Some((order, units))) => {
             let mut results = values(&request.table, order, plan)?;
             in_units(&mut results, order, units);

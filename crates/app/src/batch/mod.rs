@@ -100,9 +100,13 @@ pub fn run(verb: Verb, args: &BatchArgs, settings: Settings, dividends: &Dividen
     run_plan(args, plan)
 }
 
-/// Prices a table by a network. The rows' model is the network's.
+/// Prices a table by a network, or takes its implied volatilities of one. The rows' model is the network's.
 pub fn run_by_network(args: &BatchArgs, network: ByNetwork) -> anyhow::Result<()> {
-    let mut plan = args.plan(Verb::Price(Order::None, Units::Raw), Settings::default())?;
+    let verb = match network {
+        ByNetwork::Prices(_) | ByNetwork::Equation(_) => Verb::Price(Order::None, Units::Raw),
+        ByNetwork::Volatilities(_) => Verb::ImpliedVolatility,
+    };
+    let mut plan = args.plan(verb, Settings::default())?;
     plan.defaults.model = network.model();
     run_plan(args, Plan { network: Some(network), ..plan })
 }
@@ -127,6 +131,9 @@ fn run_plan(args: &BatchArgs, mut plan: Plan) -> anyhow::Result<()> {
     results.extend(plan.error_column);
     results.extend(plan.surface.as_ref().and_then(query::error_column));
     let layout = fields::Layout::of(source.columns(), verb, results, &plan.defaults).with_context(|| name.clone())?;
+    if let Some(network) = &plan.network {
+        network.check(&layout)?;
+    }
     for name in &layout.replaced {
         eprintln!("zomma {}: the input's column {name} is replaced by the result", verb.as_str());
     }

@@ -39,7 +39,8 @@ Example:
   $ zomma price options.csv --dividends dividends.csv --valuation-time 2025-01-02 --exercise american
 
   $ zomma price options.parquet -o priced.parquet --exercise american --greeks second --threads 8
-  $ zomma price options.parquet -o priced.parquet --network runs/heston/network.bin";
+  $ zomma price options.parquet -o priced.parquet --network runs/heston/network.bin
+  $ zomma price options.csv --network runs/pinn/network.bin";
 
 /// Arguments of `zomma price`.
 #[derive(Debug, Args)]
@@ -58,8 +59,8 @@ pub struct PriceArgs {
     /// Units of the Greeks.
     #[arg(long, value_enum, default_value_t = Units::Raw)]
     units: Units,
-    /// Price by a network that `zomma train` or `zomma quantize` wrote, which says the rows' model; rows outside of what it
-    /// learned get the status of the field at fault.
+    /// Price by a network that `zomma train`, `zomma train pinn` or `zomma quantize` wrote, which says the rows' model; rows
+    /// outside of what it learned get the status of the field at fault.
     #[arg(
         long,
         value_name = "NETWORK",
@@ -94,7 +95,7 @@ impl From<GreekOrder> for Order {
 /// Runs it.
 pub fn run(args: &PriceArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.network {
-        return batch::run_by_network(&args.batch, ByNetwork::open(path)?);
+        return batch::run_by_network(&args.batch, ByNetwork::of_prices(path)?);
     }
     batch::run(Verb::Price(args.greeks.into(), args.units), &args.batch, args.method.settings(), &args.dividends)
 }

@@ -8,6 +8,7 @@ mod bench;
 mod book;
 mod browser;
 mod checkpoints;
+mod by_network;
 mod contract;
 mod deploy;
 mod exotics;

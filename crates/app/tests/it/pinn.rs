@@ -67,6 +67,17 @@ fn a_tiny_network_solves_the_equation_and_says_how_well() {
     for words in ["Held-out residual", "Price of a call", "Gamma", "closed form"] {
         assert!(drawn.contains(words), "{words}");
     }
+    // It prices a table, near the closed form, and a checkpoint does not.
+    let options = folder.path().join("options.csv");
+    let text = "option_type,spot,strike,expiry_years,risk_free_rate,volatility\ncall,100,105,1,0.06,0.2\nput,100,90,0.5,0.06,0.4\n";
+    fs::write(&options, text).unwrap();
+    let priced = table(&run(&["price", arg(&options), "--network", arg(&output.join("network.bin"))]).ok().out);
+    for (row, wanted) in priced.iter().zip(table(&run(&["price", arg(&options)]).ok().out)) {
+        let [found, wanted] = [row, &wanted].map(|row| row["price"].parse::<f64>().unwrap());
+        assert!((found - wanted).abs() < 1.0, "{found} {wanted}");
+    }
+    run(&["price", arg(&options), "--network", arg(&output.join("checkpoint.bin"))])
+        .refused(1, &["checkpoint.bin", "has vectors"]);
     // The same again is refused; its figures can be had again, as a table and with the study.
     pinn(&path, &output, &[]).refused(1, &["checkpoint.bin", "--resume"]);
     let fewer = config(folder.path(), &TINY.replace("rounds = 3\n", "rounds = 2\n"));

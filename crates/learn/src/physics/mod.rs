@@ -7,6 +7,7 @@
 mod activation;
 pub mod ansatz;
 mod config;
+mod domain;
 mod estimate;
 mod example;
 pub mod jets;

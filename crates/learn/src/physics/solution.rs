@@ -47,7 +47,7 @@ impl Solution {
     }
 
     /// Prices and Greeks of rows; None for a row that is not of the model's world (see [`Problem::of_row`]). Nothing keeps a row within
-    /// the domain of the config: outside, the network guesses.
+    /// the domain of the config, which [`Self::status`] knows: outside, the network guesses.
     pub fn price(&self, rows: &[Row]) -> Vec<Option<Priced>> {
         let (problem, network) = (self.problem(), self.network());
         let order = problem.order();
@@ -74,12 +74,21 @@ impl Solution {
         state::write(path, &self.config, &self.standing, &[&self.parameters])
     }
 
+    /// Whether a file is of a network that solves an equation, or of a run that trains one.
+    pub fn is_at(path: &Path) -> bool {
+        state::is_at(path)
+    }
+
     /// Reads one.
     ///
-    /// Errors: [`LearnError::File`] with what is wrong with it.
+    /// Errors: [`LearnError::File`] with what is wrong with it, parameters that are no numbers among it.
     pub fn read(path: &Path) -> Result<Self, LearnError> {
         let (config, standing, mut vectors) = state::read(path, 1, |config| network_of(config).parameters())?;
-        Ok(Self { config, standing, parameters: vectors.swap_remove(0) })
+        let parameters = vectors.swap_remove(0);
+        if let Some(bad) = parameters.iter().find(|x| !x.is_finite()) {
+            return Err(LearnError::file(path, format!("has a parameter that is no number ({bad})")));
+        }
+        Ok(Self { config, standing, parameters })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::PinnConfig;
 use crate::LearnError;
@@ -91,6 +91,24 @@ struct File {
     config: PinnConfig,
     standing: Standing,
     vectors: Vec<Vec<u64>>,
+}
+
+/// As much of a file's header as tells it from those of other networks.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "config")]
+    _config: KindOfConfig,
+}
+
+#[derive(Deserialize)]
+struct KindOfConfig {
+    #[serde(rename = "problem")]
+    _problem: IgnoredAny,
+}
+
+/// Whether a file is one of these.
+pub(super) fn is_at(path: &Path) -> bool {
+    container::read::<Kind>(path).is_ok()
 }
 
 /// Writes vectors with what they belong to, whole or not at all.

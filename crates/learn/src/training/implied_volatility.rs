@@ -69,7 +69,8 @@ impl TrainedNetwork {
     ///
     /// Statuses: `BadForward`, `BadStrike`, `BadExpiry`, `Expired`, `BadPrice`; `BelowIntrinsic` and `AboveMaximum` for prices outside of
     /// their bounds; `Undetermined` where the price is the intrinsic value or the vega of what the network says is below the least that it
-    /// was taught; `NotConverged` outside of the domain that it was taught, where its number is nobody's.
+    /// was taught. Outside of the domain that it was taught, where its number is nobody's: `BadStrike` for the moneyness, `BadExpiry`, and
+    /// `BadPrice` for a price whose volatility lies outside.
     ///
     /// Errors: [`LearnError::BadValue`] where the network says no volatilities, or is one that only Burn computes.
     ///
@@ -114,15 +115,19 @@ impl TrainedNetwork {
                 let s = *volatility * root;
                 let d = row[0].ln() / s - 0.5 * s;
                 let vega = root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt();
-                if !(is_in(row[0], 0) && is_in(row[1], 1) && volatility.is_finite()) {
-                    *status = Status::NotConverged;
+                if !is_in(row[0], 0) {
+                    *status = Status::BadStrike;
+                } else if !is_in(row[1], 1) {
+                    *status = Status::BadExpiry;
+                } else if !volatility.is_finite() {
+                    *status = Status::Overflow;
                 } else if vega < taught.least_vega {
                     *status = Status::Undetermined;
                 } else if ranges.get(2).is_none_or(|range| {
                     // The network's own error is no reason to refuse the range's ends.
                     !(0.98 * range.min..=1.02 * range.max).contains(volatility)
                 }) {
-                    *status = Status::NotConverged;
+                    *status = Status::BadPrice;
                 }
             }
             if *status != Status::Ok {
@@ -173,9 +178,9 @@ mod tests {
             (Call, 100.0, 100.0, 1.0, 100.0, Status::AboveMaximum),
             (Put, 100.0, 90.0, 1.0, 91.0, Status::AboveMaximum),
             (Call, 120.0, 100.0, 1.0, 20.0, Status::Undetermined),
-            (Call, 300.0, 100.0, 1.0, 201.0, Status::NotConverged),
-            (Call, 100.0, 100.0, 10.0, 8.0, Status::NotConverged),
-            (Call, 100.0, 100.0, 1.0, 60.0, Status::NotConverged),
+            (Call, 300.0, 100.0, 1.0, 201.0, Status::BadStrike),
+            (Call, 100.0, 100.0, 10.0, 8.0, Status::BadExpiry),
+            (Call, 100.0, 100.0, 1.0, 60.0, Status::BadPrice),
             (Call, 1e300, 1e-300, 1.0, 1e300 / 3.0, Status::BelowIntrinsic),
         ];
         let quotes = Quotes {

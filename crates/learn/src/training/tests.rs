@@ -81,24 +81,33 @@ fn trained(more: &str) -> (f64, State, Vec<f64>) {
     (network.evaluation.unwrap().price_rmse, state, scales)
 }
 
+/// What a run of a seed comes to in 16 bits is what it comes to in f32, but for noise. Over eight seeds the errors differed by factors up to 6
+/// from seed to seed, and of one seed the logarithm of bf16's over f32's had a deviation of 0.06, f16's of 0.02: the mean of three seeds is within
+/// 0.04, and the limit, a quarter, is six times that.
 #[test]
-fn sixteen_bits_learn_nearly_what_32_do_with_differentials_and_without() {
+fn sixteen_bits_learn_what_32_do_with_differentials_and_without() {
     for differentials in [true, false] {
         let text = TINY.replace("held_out = 2000", &format!("held_out = 2000\ndifferentials = {differentials}"));
-        let rmse = |precision: &str| {
+        let learned = |text: &str, seed: u64, precision: &str| {
             let folder = tempfile::tempdir().unwrap();
-            let config = TrainConfig::parse(&format!("{text}precision = \"{precision}\"")).unwrap();
-            let (outcome, state, _) = run(config, folder.path(), false, None);
+            let text = format!("{text}seed = {seed}\nprecision = \"{precision}\"");
+            let (outcome, state, _) = run(TrainConfig::parse(&text).unwrap(), folder.path(), false, None);
             (outcome.network.unwrap().evaluation.unwrap().price_rmse, state)
         };
-        let (in_f32, of_f32) = rmse("f32");
-        for precision in ["bf16", "f16"] {
-            let (found, state) = rmse(precision);
-            // Other bits, so that 16 bits were at work, and the same network to learn.
-            assert_ne!(state.parameters, of_f32.parameters);
-            assert!(found < 3e-3 && found < 1.5 * in_f32, "{precision} {differentials}: {found:e} against {in_f32:e}");
-            assert_eq!(state.standing.guard.skipped, 0);
+        let untrained = learned(&text.replace("steps = 600", "steps = 1"), 1, "f32").0;
+        let mut logarithms = [0.0; 2];
+        for seed in 1..=3 {
+            let (in_f32, of_f32) = learned(&text, seed, "f32");
+            assert!(in_f32 < 0.1 * untrained, "{differentials} {seed}: {in_f32:e} of {untrained:e}");
+            for (sum, precision) in logarithms.iter_mut().zip(["bf16", "f16"]) {
+                let (found, state) = learned(&text, seed, precision);
+                // Other bits: 16 were at work.
+                assert_ne!(state.parameters, of_f32.parameters);
+                assert_eq!(state.standing.guard.skipped, 0);
+                *sum += (found / in_f32).ln() / 3.0;
+            }
         }
+        assert!(logarithms.iter().all(|mean| mean.abs() < 1.25f64.ln()), "{differentials}: {logarithms:?}");
     }
 }
 

@@ -167,7 +167,12 @@ fn running_statistics_go_to_those_of_the_batch_and_dropout_depends_on_the_step_a
     assert!((f64::from(statistics[0]) - mean).abs() < 1e-4 && (f64::from(statistics[6]) - variance).abs() < 1e-4);
 }
 
-/// One rule, two implementations: products of numbers rounded to 16 bits. Burn rounds what products make as well, so that they differ by roundoffs.
+/// One rule, two implementations: products of numbers rounded to 16 bits. Burn rounds what a product makes as well.
+///
+/// How far they may be apart: to first order a norm moves with each of `products` products on the way from a number to its gradient by one
+/// rounding of the result, and by two operands that are rounded to other neighbours in either engine, since they differ already: five roundings
+/// of random sign, each of 0.39 u in norm (evenly within half a unit of the last place, mantissas even in their logarithm: u/√3 over √(1.5/ln 2)).
+/// That is 0.39·√(5·products) u where nothing cancels; the limit is three times as much.
 #[test]
 fn gradients_in_16_bits_are_those_of_the_native_engine_within_a_few_roundoffs() {
     for precision in [Precision::Bf16, Precision::F16] {
@@ -188,9 +193,16 @@ fn gradients_in_16_bits_are_those_of_the_native_engine_within_a_few_roundoffs() 
             let off = |a: &[f32], b: &[f32]| {
                 f64::from(norm_of(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>()) / norm_of(b))
             };
-            let (u, error) = (precision.unit_roundoff(), off(&theirs, &ours));
-            assert!(error < 8.0 * u && off(&theirs, &in_f32) > 0.05 * u, "{precision:?} {differentials}: {error:e}");
-            assert!((found.total() - loss.total()).abs() < 8.0 * u * loss.total(), "{found:?} {loss:?}");
+            // The hidden layers and the last one, the hidden ones again for the derivatives, and the way back through each.
+            let products = 2 * (config.depth + 1 + if differentials { config.depth } else { 0 });
+            let u = precision.unit_roundoff();
+            let most = 3.0 * 0.39 * (5.0 * products as f64).sqrt() * u;
+            let error = off(&theirs, &ours);
+            let named = format!("{precision:?} {differentials}: {:.2} of {:.2} u", error / u, most / u);
+            // 16 bits are at work in both: either is off f32 by more than half of one rounding.
+            assert!(off(&theirs, &in_f32) > 0.2 * u && off(&ours, &in_f32) > 0.2 * u, "{named}");
+            assert!(error < most, "{named}");
+            assert!((found.total() - loss.total()).abs() < most * loss.total(), "{named}: {found:?} {loss:?}");
         }
     }
 }

@@ -1,36 +1,42 @@
-//! Values a request by a trained network instead of the models' own methods: forwards and discount factors here, the rest is the network's.
+//! Prices by a network of `zomma train` or `zomma quantize`.
 
-use anyhow::Context;
 use std::path::Path;
-use zomma_base::{ExerciseStyle, OptionType, Status};
-use zomma_learn::{config::PricingModel, inference::Pricer};
-use zomma_pricing::valuation::{ModelName, Parameter, Results, Table};
+
+use zomma_base::{OptionType, Status};
+use zomma_learn::{LearnError, config::PricingModel, inference::Pricer, physics::problem::forward};
+use zomma_pricing::{
+    black::Row,
+    valuation::{ModelName, Parameter, Results, Table},
+};
+
+use super::{european, is_black_scholes, unvalued};
 
 /// The parameters of a Heston network's inputs, in their order.
 const HESTON: [Parameter; 5] = [Parameter::V0, Parameter::Kappa, Parameter::ThetaV, Parameter::SigmaV, Parameter::RhoV];
 
-/// A network that prices rows.
+/// A network that learned prices.
 #[derive(Debug)]
-pub struct ByNetwork {
+pub struct ByPrices {
     pricer: Pricer,
 }
 
-impl ByNetwork {
+impl ByPrices {
     /// Reads a network's file, quantised or not.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self { pricer: Pricer::read(path).context("--network")? })
+    pub fn open(path: &Path) -> Result<Self, LearnError> {
+        Ok(Self { pricer: Pricer::read(path)? })
     }
 
-    /// The model of rows that name none; a Black–Scholes network leaves it to the columns, whether bsm or black76.
-    pub fn model(&self) -> Option<ModelName> {
-        match self.learned() {
-            // A pricer has no network of implied volatilities or of a table.
-            PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => None,
-            PricingModel::Heston => Some(ModelName::Heston),
-        }
+    /// Whether its rows are Heston's.
+    pub fn is_heston(&self) -> bool {
+        self.model() == PricingModel::Heston
     }
 
-    fn learned(&self) -> PricingModel {
+    /// What it learned, by name.
+    pub fn learned(&self) -> &'static str {
+        self.model().as_str()
+    }
+
+    fn model(&self) -> PricingModel {
         self.pricer.architecture().features.model
     }
 
@@ -45,13 +51,9 @@ impl ByNetwork {
             Status::BadThetaV => "theta_v",
             Status::BadSigmaV => "sigma_v",
             Status::BadRhoV => "rho_v",
-            Status::BadModel => return Some(format!("the network learned {}", self.learned().as_str())),
-            Status::BadExerciseStyle => return Some("the network learned European options".into()),
-            Status::BadPayoff => return Some("the network learned vanilla options".into()),
-            Status::BadDividend => return Some("the network learned options without cash dividends".into()),
             _ => return None,
         };
-        let at = self.learned().input_names().iter().position(|name| *name == input)?;
+        let at = self.model().input_names().iter().position(|name| *name == input)?;
         let [least, most] = self.pricer.domain().bounds()[at];
         let shown = if input == "moneyness" { "forward over strike" } else { input };
         Some(format!("the network prices {shown} from {least} to {most}"))
@@ -59,8 +61,7 @@ impl ByNetwork {
 
     /// The price of every row.
     pub fn evaluate(&self, table: &Table) -> Results {
-        let mut results =
-            Results { columns: vec![vec![f64::NAN; table.len()]], status: table.status.clone(), error: Vec::new() };
+        let mut results = unvalued(table);
         let mut rows = Vec::new();
         let mut inputs = Vec::new();
         for row in 0..table.len() {
@@ -82,41 +83,23 @@ impl ByNetwork {
 
     /// Adds a row's inputs, and says what makes its price of the network's.
     fn row(&self, table: &Table, row: usize, inputs: &mut Vec<f64>) -> Result<Market, Status> {
-        let fits = match (self.learned(), table.model[row]) {
-            (PricingModel::BlackScholes, ModelName::Bsm | ModelName::Black76) => true,
-            (PricingModel::Heston, model) => model == ModelName::Heston,
-            _ => false,
-        };
-        if !fits {
-            return Err(Status::BadModel);
-        }
-        if let Some(terms) = table.terms_of(row) {
-            return Err(if terms.dividends.is_empty() { Status::BadPayoff } else { Status::BadDividend });
-        }
-        if table.exercise[row] != ExerciseStyle::European {
-            return Err(Status::BadExerciseStyle);
-        }
-        let above_zero = |x: f64, fault: Status| if x > 0.0 && x.is_finite() { Ok(x) } else { Err(fault) };
-        let finite = |x: f64, fault: Status| if x.is_finite() { Ok(x) } else { Err(fault) };
-        let on_forward = table.on_forward[row];
-        let spot = above_zero(table.spot[row], if on_forward { Status::BadForward } else { Status::BadSpot })?;
-        let strike = above_zero(table.strike[row], Status::BadStrike)?;
-        let expiry = finite(table.expiry_years[row], Status::BadExpiry)?;
-        above_zero(expiry, Status::Expired)?;
-        let rate = finite(table.risk_free_rate[row], Status::BadRate)?;
-        let carry = if on_forward { 0.0 } else { rate - finite(table.dividend_yield[row], Status::BadYield)? };
-        let moneyness = spot * (carry * expiry).exp() / strike;
-        inputs.extend([moneyness, expiry]);
-        match self.learned() {
+        let model = table.model[row];
+        let fits = if self.is_heston() { model == ModelName::Heston } else { is_black_scholes(model) };
+        let option = european(table, row, fits)?;
+        let Row { strike, expiry_years, risk_free_rate, .. } = option;
+        let moneyness = forward(&option) / strike;
+        inputs.extend([moneyness, expiry_years]);
+        match self.model() {
+            // A pricer has no network of implied volatilities or of a table.
             PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => {
-                inputs.push(table.volatility[row]);
+                inputs.push(option.volatility);
             }
             PricingModel::Heston => inputs.extend(
                 // An absent column is no number, and refused as such.
                 HESTON.map(|parameter| table.parameters[parameter as usize].get(row).copied().unwrap_or(f64::NAN)),
             ),
         }
-        Ok(Market { moneyness, discounted_strike: strike * (-rate * expiry).exp() })
+        Ok(Market { moneyness, discounted_strike: strike * (-risk_free_rate * expiry_years).exp() })
     }
 }
 
