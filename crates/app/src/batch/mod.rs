@@ -104,6 +104,7 @@ pub fn run(verb: Verb, args: &BatchArgs, settings: Settings, dividends: &Dividen
 pub fn run_by_network(args: &BatchArgs, network: ByNetwork) -> anyhow::Result<()> {
     let mut plan = args.plan(Verb::Price(Order::None, Units::Raw), Settings::default())?;
     plan.defaults.model = network.model();
+    plan.defaults.exercise = network.exercise();
     run_plan(args, Plan { network: Some(network), ..plan })
 }
 

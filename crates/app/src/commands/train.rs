@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
+    config::{AMERICAN_EXAMPLE, EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TrainConfig},
     data::shards::Counts,
     parallel::Group,
     tracking::RunState,
@@ -38,6 +38,7 @@ Example:
   $ zomma train black_scholes.toml -o runs/black_scholes --resume
   $ zomma train --example heston > heston.toml
   $ zomma train --example implied_volatility > implied_volatility.toml
+  $ zomma train --example american > american.toml
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
@@ -52,6 +53,8 @@ enum ExampleConfig {
     Heston,
     /// The volatility that a price implies.
     ImpliedVolatility,
+    /// American options under Black–Scholes.
+    American,
 }
 
 /// Arguments of `zomma train`.
@@ -107,6 +110,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             ExampleConfig::BlackScholes => BLACK_SCHOLES,
             ExampleConfig::Heston => HESTON_EXAMPLE,
             ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
+            ExampleConfig::American => AMERICAN_EXAMPLE,
         });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };

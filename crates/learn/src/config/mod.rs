@@ -9,7 +9,7 @@ mod training;
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
-pub use example::{EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE};
+pub use example::{AMERICAN_EXAMPLE, EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE};
 pub use network::{NetworkConfig, Normalisation};
 pub use tracking::TrackingConfig;
 pub use training::{EngineKind, OptimiserKind, PriceScale, TrainingConfig};
