@@ -140,7 +140,7 @@ impl ByNetwork {
             let (spot, unit) = if is_put { (strike, spot) } else { (spot, strike) };
             let (rate, dividend) = if is_put { (dividend, rate) } else { (rate, dividend) };
             inputs.extend([spot / unit, expiry, table.volatility[row], rate, dividend]);
-            return Ok(Market::American { unit, is_put });
+            return Ok(Market::American { unit, exercise: spot - unit, is_put });
         }
         let carry = if on_forward { 0.0 } else { rate - finite(table.dividend_yield[row], Status::BadYield)? };
         let moneyness = spot * (carry * expiry).exp() / strike;
@@ -163,7 +163,7 @@ enum Market {
     /// Of the undiscounted call over the strike.
     European { moneyness: f64, discounted_strike: f64 },
     /// Of an American call over its strike, which is a put's spot.
-    American { unit: f64, is_put: bool },
+    American { unit: f64, exercise: f64, is_put: bool },
 }
 
 impl Market {
@@ -179,7 +179,11 @@ impl Market {
     /// NaN where the status is not ok, or becomes it.
     fn price(&self, option_type: OptionType, call: f64, status: &mut Status) -> f64 {
         let price = match *self {
-            Self::American { unit, .. } => call * unit,
+            // What exercise pays is not lost to rounding; NaN stays NaN.
+            Self::American { unit, exercise, .. } => {
+                let price = call * unit;
+                if price < exercise { exercise } else { price }
+            }
             Self::European { moneyness, discounted_strike } => {
                 let unit = match option_type {
                     OptionType::Call => call,

@@ -75,7 +75,7 @@ fn american_options_are_learned_and_priced_by_the_network() {
         assert!((found - wanted).abs() < 0.6, "row {row}: {found} {wanted}");
     }
     // Exercise is the least that it is worth.
-    assert!(price(&rows[3]) >= 25.0 - 1e-12 && rows[1]["price"] == rows[2]["price"]);
+    assert!(price(&rows[3]) >= 25.0 && rows[1]["price"] == rows[2]["price"]);
     for words in [
         "the network learned American options",
         "the network prices risk_free_rate from 0 to 0.08 of calls, from 0 to 0.1 of puts",
