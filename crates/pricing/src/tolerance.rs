@@ -67,6 +67,8 @@ pub const AMERICAN_TREE: f64 = 2e-5;
 pub const AMERICAN_GREEKS: f64 = 1e-6;
 /// The same of vanna, charm, veta and vera, whose oracle is a difference of second order. Measured: 2e-5.
 pub const AMERICAN_GREEKS_MIXED: f64 = 1e-4;
+/// `american::gradient_batch` against `american::greeks_with`, both by `Accuracy::accurate`: shares of the same scales. Measured: 1.9e-7.
+pub const AMERICAN_GRADIENT: f64 = 1e-6;
 /// `american::implied_volatility` at `american::price`, relative, where the price determines it. Measured: 1e-9.
 pub const AMERICAN_IMPLIED_VOLATILITY: f64 = 1e-6;
 /// `monte_carlo::price` under Heston against Lewis's values: what the quadratic-exponential scheme is off beside chance, times steps a year,

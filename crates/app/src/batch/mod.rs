@@ -108,6 +108,7 @@ pub fn run_by_network(args: &BatchArgs, network: ByNetwork) -> anyhow::Result<()
     };
     let mut plan = args.plan(verb, Settings::default())?;
     plan.defaults.model = network.model();
+    plan.defaults.exercise = network.exercise();
     run_plan(args, Plan { network: Some(network), ..plan })
 }
 

@@ -7,7 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use zomma_gpu::group::preflight::Transport;
 use zomma_learn::{
     LearnError,
-    config::{EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE, TrainConfig},
+    config::{
+        AMERICAN_EXAMPLE, EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE,
+        TrainConfig,
+    },
     data::shards::Counts,
     parallel::Group,
     tracking::RunState,
@@ -41,6 +44,7 @@ Example:
   $ zomma train --example heston > heston.toml
   $ zomma train --example implied_volatility > implied_volatility.toml
   $ zomma train --example table > table.toml
+  $ zomma train --example american > american.toml
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
@@ -57,6 +61,8 @@ enum ExampleConfig {
     ImpliedVolatility,
     /// A column of a table of one's own.
     Table,
+    /// American options under Black–Scholes.
+    American,
 }
 
 /// Arguments of `zomma train`.
@@ -125,6 +131,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             ExampleConfig::Heston => HESTON_EXAMPLE,
             ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
             ExampleConfig::Table => TABLE_EXAMPLE,
+            ExampleConfig::American => AMERICAN_EXAMPLE,
         });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };

@@ -41,11 +41,13 @@ pub fn text(exported: &Exported<'_>) -> String {
     let nodes: usize = exported.operators().values().sum();
     let precision = metadata(model, "zomma.precision").unwrap_or_default();
     let mut text = String::new();
+    let is_american = network.architecture.features.model.is_american();
+    let call = if is_american { "American call" } else { "undiscounted call" };
     // Writing to a string does not fail.
     let _ = writeln!(
         text,
         "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
-         [batch, 1]: the undiscounted call over the strike",
+         [batch, 1]: the {call} over the strike",
         path.display(),
         network.architecture.features.model.as_str(),
         network.architecture.describe(),

@@ -105,7 +105,8 @@ fn inputs(bytes: &[u8]) -> anyhow::Result<(&'static [&'static str], Domain)> {
     let Some(names) = onnx::metadata(&model, INPUTS_KEY) else {
         bail!("names no inputs (its metadata have no {INPUTS_KEY}): a model of `zomma export` is needed");
     };
-    let known = [PricingModel::BlackScholes, PricingModel::Heston].map(PricingModel::input_names);
+    let known =
+        [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American].map(PricingModel::input_names);
     let found = known.into_iter().find(|known| known.join(",") == names);
     let found = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
     let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(Domain::new()), serde_json::from_str);
@@ -132,11 +133,16 @@ fn price(
     batch: usize,
 ) -> anyhow::Result<(Vec<Option<f64>>, Vec<String>, f64)> {
     let rows = columns.first().map_or(0, Vec::len);
-    // What cannot be, or is beyond what the network learned, is not shown to it; a correlation is the only input that need not be above 0.
+    // What cannot be, or is beyond what the network learned, is not shown to it; a correlation, a rate and a
+    // yield are the only inputs that need not be above 0.
     let fault = |row: usize| {
         let bad = |(name, column): &(&&str, &Vec<f64>)| {
             let x = column[row];
-            let is_good = if **name == "rho_v" { x.abs() <= 1.0 } else { x > 0.0 && x.is_finite() };
+            let is_good = match **name {
+                "rho_v" => x.abs() <= 1.0,
+                "risk_free_rate" | "dividend_yield" => x >= 0.0 && x.is_finite(),
+                _ => x > 0.0 && x.is_finite(),
+            };
             let is_learned = domain.get(**name).is_none_or(|range| (range.min..=range.max).contains(&x));
             !(is_good && is_learned)
         };

@@ -114,6 +114,7 @@ fn usual_domain(model: PricingModel) -> anyhow::Result<DataConfig> {
         "v0" | "theta_v" => [0.01, 0.5],
         "kappa" => [0.1, 5.0],
         "sigma_v" => [0.1, 1.0],
+        "risk_free_rate" | "dividend_yield" => [0.0, 0.1],
         _ => [-0.9, 0.3],
     };
     let ranges: Vec<String> = model
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_model_has_a_usual_domain() {
-        for model in [PricingModel::BlackScholes, PricingModel::Heston] {
+        for model in [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American] {
             assert_eq!(usual_domain(model).unwrap().ordered_ranges().len(), model.input_names().len());
         }
     }

@@ -81,9 +81,23 @@ pub fn table(report: &Report<'_>) -> String {
         for (name, rmse) in model.input_names().iter().zip(&found.by_input_rmse).skip(usize::from(!is_implied)) {
             line(&format!("derivative of the {said} by {name}"), *rmse, None);
         }
+        if let Some(exercise) = &found.exercise {
+            line("price where the option is held", exercise.held_price_rmse, None);
+            if let Some(delta) = exercise.held_delta_rmse {
+                line("delta there", delta, None);
+            }
+        }
         if let Some(gamma) = &found.gamma {
             line("gamma, of the at-the-money gamma of the row", gamma.rmse, Some(gamma.max));
             line("  99 of 100 rows are within", gamma.percentile_99, None);
+        }
+        if let Some(exercise) = &found.exercise {
+            let share = |rows: usize| 100.0 * rows as f64 / found.rows.max(1) as f64;
+            let (exercised, misjudged) = (share(exercise.exercised_rows), share(exercise.misjudged_rows));
+            let _ = writeln!(
+                text,
+                "  exercise now is best in {exercised:.1} % of the rows; the network says the other of {misjudged:.2} %"
+            );
         }
         if is_implied {
             let share = 100.0 * excluded_share(found);
@@ -146,6 +160,9 @@ pub fn json(report: &Report<'_>) -> Value {
         "network_ns": speed.map(|speed| speed.network_ns),
         "teacher_ns": speed.map(|speed| speed.teacher_ns),
     });
+    if let (Some(exercise), Some(told)) = (&found.exercise, told.as_object_mut()) {
+        told.insert("exercise".into(), value!(exercise));
+    }
     if model.is_implied_volatility()
         && let Some(told) = told.as_object_mut()
     {

@@ -11,6 +11,7 @@ use zomma_learn::{
     training::{Quotes, TrainedNetwork, Trainer},
 };
 use zomma_pricing::{
+    american::{self, Accuracy},
     black::{self, RowColumns},
     fourier::{self, Columns, Heston, Model},
     implied_vol::{self, PriceColumns},
@@ -83,6 +84,19 @@ pub fn measure(config: &TrainConfig, trainer: &Trainer, network: &TrainedNetwork
                 dividend_yield: &zeros,
             };
             ("Fourier series", least(|| fourier::price_batch(&columns, &mut prices, &mut status)))
+        }
+        PricingModel::American => {
+            let [risk_free_rate, dividend_yield] = [3, 4].map(column);
+            let rows = RowColumns {
+                option_type: &calls,
+                spot: &spot,
+                strike: &ones,
+                expiry_years: &expiry_years,
+                risk_free_rate: &risk_free_rate,
+                dividend_yield: &dividend_yield,
+                volatility: &volatility,
+            };
+            ("collocation", least(|| american::price_batch(&rows, Accuracy::fast(), &mut prices, &mut status)))
         }
         PricingModel::BlackScholesImpliedVolatility => {
             let option_type: Vec<OptionType> =

@@ -2,6 +2,7 @@
 
 mod alpha;
 mod alpha_options;
+mod american_network;
 mod analyze;
 mod batch;
 mod bench;

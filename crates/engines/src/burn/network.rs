@@ -11,8 +11,12 @@ use burn::tensor::{FloatDType, Tensor, TensorData};
 use zomma_learn::config::Normalisation;
 use zomma_learn::data::uniform;
 use zomma_learn::network::{
-    Activation, Architecture, Batch, Layout, LossScales, MOST_INPUTS, NORM_EPSILON, OutputTransform, Place, Precision,
+    Activation, Architecture, Batch, HELD, Layout, LossScales, MOST_INPUTS, NORM_EPSILON, OutputTransform, Place,
+    Precision,
 };
+
+/// Keeps a row at the money whose option is worth nothing from dividing by 0.
+const LEAST_SQUARE: f64 = 1e-24;
 
 /// Rows as tensors: what the features are, and how prices hang on them.
 pub(super) struct Shown<B: Backend> {
@@ -297,6 +301,21 @@ fn transform<B: Backend>(
             let by_last = shown.moneyness.clone() / root.clone() * y.clone() * (y.clone().neg() + 1.0);
             let by_moneyness = ((shown.less_one.clone() + y * 2.0) / root + 1.0) * 0.5;
             (price, by_last.clone(), Some(by_last * 2.0 / s), Some(by_moneyness))
+        }
+        OutputTransform::Exercise => {
+            let s = shown.deviation.clone();
+            let held = (last + HELD).clamp_min(0.0);
+            let u = held.clone() * s.clone();
+            let below = u.clone().square() + 1.0;
+            let y = u.clone().square() / below.clone();
+            let slope = u * 2.0 / below.square();
+            let four = shown.moneyness.clone() * y.clone() * 4.0;
+            let root = (shown.less_one.clone().square() + four).clamp_min(LEAST_SQUARE).sqrt();
+            let product = shown.moneyness.clone() * y.clone() * 2.0;
+            let price = product / (shown.less_one.clone().abs() + root.clone()) + shown.less_one.clone().clamp_min(0.0);
+            let by_product = shown.moneyness.clone() / root.clone() * slope;
+            let by_moneyness = ((shown.less_one.clone() + y * 2.0) / root + 1.0) * 0.5;
+            (price, by_product.clone() * s, Some(by_product * held), Some(by_moneyness))
         }
         OutputTransform::Scaled => {
             let (s, share) = (shown.deviation.clone(), sigmoid(last) * 2.0);

@@ -20,6 +20,8 @@ pub enum PricingModel {
     BlackScholesImpliedVolatility,
     /// Nobody: the target is a column of a table of one's own, and so are the inputs.
     Table,
+    /// American exercise under Black–Scholes, by the exercise boundary's collocation.
+    American,
 }
 
 impl PricingModel {
@@ -30,17 +32,20 @@ impl PricingModel {
             Self::Heston => "heston",
             Self::BlackScholesImpliedVolatility => "black_scholes_implied_volatility",
             Self::Table => "table",
+            Self::American => "american",
         }
     }
 
-    /// The inputs, in the order of a row: forward over strike, years to expiry, then the model's parameters; or the price, which is the
-    /// undiscounted out-of-the-money option over √(forward·strike). None of a table, whose columns its config names.
+    /// The inputs, in the order of a row: forward over strike (of American options spot over strike), years to expiry, then the model's
+    /// parameters; or the price, which is the undiscounted out-of-the-money option over √(forward·strike). None of a table, whose columns its
+    /// config names.
     pub fn input_names(self) -> &'static [&'static str] {
         match self {
             Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
             Self::Heston => &["moneyness", "expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"],
             Self::BlackScholesImpliedVolatility => &["moneyness", "expiry_years", "price"],
             Self::Table => &[],
+            Self::American => &["moneyness", "expiry_years", "volatility", "risk_free_rate", "dividend_yield"],
         }
     }
 
@@ -62,6 +67,12 @@ impl PricingModel {
         self == Self::Table
     }
 
+    /// Whether the network prices American options: the call of strike 1 on a spot, today's value. A put is the call with spot and strike,
+    /// rate and yield exchanged (McDonald and Schroder 1998), so that calls are enough.
+    pub fn is_american(self) -> bool {
+        self == Self::American
+    }
+
     /// What the network is shown where the config does not say.
     pub fn default_features(self) -> &'static [FeatureKind] {
         match self {
@@ -77,6 +88,15 @@ impl PricingModel {
             ],
             Self::BlackScholesImpliedVolatility => &[FeatureKind::MoneynessOverPrice, FeatureKind::LogPriceScale],
             Self::Table => &[],
+            Self::American => &[
+                FeatureKind::StandardisedMoneyness,
+                FeatureKind::StandardisedForward,
+                FeatureKind::TotalVolatility,
+                FeatureKind::TotalRate,
+                FeatureKind::TotalYield,
+                FeatureKind::RateShare,
+                FeatureKind::YieldShare,
+            ],
         }
     }
 
@@ -89,6 +109,7 @@ impl PricingModel {
             "v0" | "theta_v" => (1e-5, 100.0),
             "kappa" => (1e-3, 1e3),
             "sigma_v" => (1e-4, 100.0),
+            "risk_free_rate" | "dividend_yield" => (0.0, 1.0),
             _ => (-1.0, 1.0),
         }
     }
@@ -96,6 +117,9 @@ impl PricingModel {
 
 /// Greatest σ√T of implied volatilities: what twice the scale of [`crate::network::Features`] stays above.
 const MOST_DEVIATION: f64 = 4.0;
+
+/// Greatest rate or yield times years of American options: within it the exercise boundary is found at every volatility.
+const MOST_CARRY: f64 = 0.5;
 
 /// How an input is spread over its range in training. Held-out points are spread evenly whatever it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -274,6 +298,11 @@ impl DataConfig {
         if self.model.is_implied_volatility() && deviation > MOST_DEVIATION {
             let allowed = format!("volatility.max·√expiry_years.max ≤ {MOST_DEVIATION} for implied volatilities");
             return Err(LearnError::bad("data.ranges", format!("a deviation of {deviation}"), allowed));
+        }
+        let carry = reach("risk_free_rate").max(reach("dividend_yield")) * reach("expiry_years");
+        if self.model.is_american() && carry > MOST_CARRY {
+            let allowed = format!("rate and yield times expiry_years.max ≤ {MOST_CARRY} for American options");
+            return Err(LearnError::bad("data.ranges", format!("a rate times years of {carry}"), allowed));
         }
         whole("data.strikes", self.strikes, 1, 4096)?;
         whole("data.held_out", self.held_out, 16, 16_777_216)?;

@@ -194,3 +194,46 @@ checkpoint_every = 500
 early_stopping = 15
 seed = 1
 "#;
+
+/// A commented config of the network of American options.
+pub const AMERICAN_EXAMPLE: &str = r#"# A network that prices American options under Black-Scholes.
+# Train it:  zomma train american.toml -o runs/american      Go on after a stop:  the same with --resume
+
+[network]
+# Rates and yields act over the expiry (rT, qT) and against the variance (r/(r + volatility^2)). Raw ones are risk_free_rate, dividend_yield.
+features = ["standardised_moneyness", "standardised_forward", "total_volatility", "total_rate", "total_yield", "rate_share", "yield_share"]
+width = 64
+depth = 3
+activation = "silu"
+output = "exercise"         # between exercise value and spot, and the exercise value itself where exercise is best; bounds: never quite
+
+[data]
+model = "american"          # calls: a put of (spot, strike, rate, yield) is the call of (strike, spot, yield, rate)
+samples = 400000            # rows drawn again and again: a label with its derivatives is five prices by collocation
+differentials = true        # learn the derivatives by every input with the price
+near_the_money = 0.75       # share of training rows within five deviations of spot and forward
+held_out = 65536            # rows that are priced but never learned
+seed = 1
+
+[data.ranges]               # scale: how training rows are spread; held-out rows are even
+moneyness = { min = 0.5, max = 2.0, scale = "log" }     # spot over strike; of puts strike over spot
+expiry_years = { min = 0.02, max = 3.0, scale = "sqrt" }
+volatility = { min = 0.1, max = 0.8, scale = "sqrt" }
+risk_free_rate = { min = 0.0, max = 0.1 }               # of puts the dividend yield
+dividend_yield = { min = 0.0, max = 0.1 }               # of puts the rate: give both the same range
+
+[training]
+minutes = 10.0              # or steps = ...
+batch = 256
+optimiser = "adam"
+learning_rate = 0.007
+warm_up = 200
+final_share = 0.001
+clip_norm = 10.0
+ema = 0.999
+differential_weight = 1.0   # of the derivatives' errors against the price's
+price_scale = "total_volatility"  # or strike
+evaluate_every = 10000
+checkpoint_every = 10000
+seed = 1
+"#;

@@ -10,7 +10,7 @@ mod training;
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
-pub use example::{EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE};
+pub use example::{AMERICAN_EXAMPLE, EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE};
 pub use network::{NetworkConfig, Normalisation};
 pub use table::TableConfig;
 pub use tracking::TrackingConfig;

@@ -75,6 +75,10 @@ impl NetworkConfig {
             let allowed = "scaled, positive or none for implied volatilities";
             return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
         }
+        if self.output == OutputTransform::Exercise && !data.model.is_american() {
+            let allowed = "bounds, positive or none where nothing is exercised early";
+            return Err(LearnError::bad("network.output", self.output.as_str(), allowed));
+        }
         if data.model.is_table() {
             return self.check_of_table();
         }

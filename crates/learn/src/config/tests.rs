@@ -18,6 +18,7 @@ fn the_other_examples_are_configs_of_at_most_ten_thousand_multiply_adds() {
     for (text, model) in [
         (HESTON_EXAMPLE, PricingModel::Heston),
         (IMPLIED_VOLATILITY_EXAMPLE, PricingModel::BlackScholesImpliedVolatility),
+        (AMERICAN_EXAMPLE, PricingModel::American),
     ] {
         let config = TrainConfig::parse(text).unwrap();
         assert_eq!(config.data.model, model);
@@ -36,6 +37,20 @@ fn what_a_price_network_and_an_implied_volatility_network_may_not_have_is_refuse
     };
     for (text, from, to, words) in [
         (EXAMPLE, "output = \"bounds\"", "output = \"scaled\"", ["network.output: scaled", "bounds"]),
+        (EXAMPLE, "output = \"bounds\"", "output = \"exercise\"", ["network.output: exercise", "exercised early"]),
+        (EXAMPLE, "features = [", "features = [\"rate_share\", ", ["network.features: rate_share", "black_scholes"]),
+        (
+            AMERICAN_EXAMPLE,
+            "risk_free_rate = { min = 0.0, max = 0.1 }",
+            "risk_free_rate = { min = 0.0, max = 0.2 }",
+            ["data.ranges: a rate times years of 0.6", "0.5 for American options"],
+        ),
+        (
+            AMERICAN_EXAMPLE,
+            "dividend_yield = { min = 0.0",
+            "dividend_yield = { min = -0.01",
+            ["data.ranges.dividend_yield", "0 ≤ min"],
+        ),
         (
             EXAMPLE,
             "features = [",

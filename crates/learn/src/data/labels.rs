@@ -1,11 +1,13 @@
 //! Prices and derivatives of rows of inputs, by `pricing`: call of strike 1 on a forward, undiscounted. Of implied volatilities the price
-//! becomes the input, and the volatility it was made with the label: no solver is asked.
+//! becomes the input, and the volatility it was made with the label: no solver is asked. Of American options today's call of strike 1 on
+//! a spot, exercised where that is best.
 //!
 //! Formula  with β = price, O = β√m the out-of-the-money option, at fixed β: ∂σ/∂β = √m/vega, ∂σ/∂T = −σ/(2T), and
 //!          ∂σ/∂m = −(delta − O/(2m))/vega
 
 use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
+use zomma_pricing::american::{self, Accuracy, Gradient};
 use zomma_pricing::black::{self, RowColumns};
 use zomma_pricing::fourier::{self, Columns, Heston, Model, Sensitivities};
 
@@ -34,6 +36,7 @@ pub(super) fn label(model: PricingModel, rows: &mut Rows) -> Result<(), LearnErr
             PricingModel::BlackScholesImpliedVolatility => implied_volatility(inputs, prices, differentials, gammas),
             // A table's targets are its own: a checked config has shards then.
             PricingModel::Table => Vec::new(),
+            PricingModel::American => american(inputs, prices, differentials, gammas),
         })
         .collect();
     refuse_bad(model, rows, &statuses)?;
@@ -155,6 +158,30 @@ fn heston(inputs: &[f64], prices: &mut [f64], differentials: &mut [f64], gammas:
     status
 }
 
+/// By the fast scheme; where it does not settle by the finest.
+fn american(inputs: &[f64], prices: &mut [f64], differentials: &mut [f64], gammas: &mut [f64]) -> Vec<Status> {
+    let count = prices.len();
+    let column = |j: usize| inputs.chunks_exact(5).map(|row| row[j]).collect::<Vec<f64>>();
+    let columns = [0, 1, 2, 3, 4].map(column);
+    let (ones, calls) = (vec![1.0; count], vec![OptionType::Call; count]);
+    let of = |from: usize, to: usize| {
+        let [spot, expiry_years, volatility, risk_free_rate, dividend_yield] = columns.each_ref().map(|x| &x[from..to]);
+        let (option_type, strike) = (&calls[from..to], &ones[from..to]);
+        RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
+    };
+    let (mut found, mut status) = (vec![Gradient::default(); count], vec![Status::Ok; count]);
+    american::gradient_batch(&of(0, count), Accuracy::fast(), &mut found, &mut status);
+    for i in (0..count).filter(|i| status[*i] == Status::NotConverged).collect::<Vec<usize>>() {
+        let one = (&mut found[i..=i], &mut status[i..=i]);
+        american::gradient_batch(&of(i, i + 1), Accuracy::high_precision(), one.0, one.1);
+    }
+    for (i, (row, found)) in differentials.chunks_exact_mut(5).zip(&found).enumerate() {
+        (prices[i], gammas[i]) = (found.price, found.gamma);
+        row.copy_from_slice(&[found.delta, -found.theta, found.vega, found.rho, found.phi]);
+    }
+    status
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +201,10 @@ mod tests {
             (PricingModel::BlackScholes, vec![0.8, 0.1, 0.6]),
             (PricingModel::Heston, vec![0.9, 1.3, 0.04, 1.5, 0.06, 0.5, -0.6]),
             (PricingModel::Heston, vec![1.2, 0.4, 0.2, 3.0, 0.1, 0.8, 0.3]),
+            // Of a boundary above the strike, of one near it, and beyond it.
+            (PricingModel::American, vec![1.1, 1.5, 0.3, 0.06, 0.04]),
+            (PricingModel::American, vec![0.9, 0.5, 0.2, 0.02, 0.07]),
+            (PricingModel::American, vec![1.9, 0.5, 0.2, 0.02, 0.07]),
         ];
         for (model, row) in cases {
             let at = labelled(model, row.clone()).unwrap();
@@ -222,6 +253,39 @@ mod tests {
             let scale = crate::network::Features::unscaled(implied, Vec::new()).total_volatility(&rows.inputs).0;
             assert!(row[2] < 2.0 * scale, "{row:?} {scale}");
         }
+    }
+
+    #[test]
+    fn an_american_label_is_the_put_that_it_is_too_and_never_below_exercise() {
+        // A put of spot 100, strike 110, rate 7 % and yield 2 % is the call of spot 110, strike 100, rate 2 % and yield 7 %.
+        let at = labelled(PricingModel::American, vec![1.1, 0.5, 0.25, 0.02, 0.07]).unwrap();
+        let put = zomma_pricing::black::Row {
+            option_type: OptionType::Put,
+            spot: 100.0,
+            strike: 110.0,
+            expiry_years: 0.5,
+            risk_free_rate: 0.07,
+            dividend_yield: 0.02,
+            volatility: 0.25,
+        };
+        let wanted = american::price_with(&put, Accuracy::high_precision()).unwrap();
+        assert!((100.0 * at.prices[0] - wanted).abs() < 1e-5, "{} {wanted}", at.prices[0]);
+        let points = crate::data::PointSet::held_out(
+            &crate::config::TrainConfig::parse(crate::config::AMERICAN_EXAMPLE).unwrap().data,
+        );
+        let mut inputs = vec![0.0; 5 * 2000];
+        inputs.chunks_exact_mut(5).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+        let rows = labelled(PricingModel::American, inputs).unwrap();
+        let mut exercised = 0;
+        for (i, row) in rows.inputs.chunks_exact(5).enumerate() {
+            assert!(rows.prices[i] >= (row[0] - 1.0).max(0.0) && rows.prices[i] <= row[0], "{row:?}");
+            let is_exercised = rows.prices[i] == row[0] - 1.0;
+            exercised += usize::from(is_exercised);
+            let by = &rows.differentials[5 * i..5 * i + 5];
+            assert!(!is_exercised || (by == [1.0, 0.0, 0.0, 0.0, 0.0] && rows.gammas[i] == 0.0), "{row:?}");
+        }
+        // Some are exercised, most are held.
+        assert!((50..1000).contains(&exercised), "{exercised}");
     }
 
     #[test]

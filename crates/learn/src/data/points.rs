@@ -94,7 +94,11 @@ impl PointSet {
             }
         } else if shares[0] < self.near_the_money {
             let s = self.deviation.total_volatility(inputs).0;
-            let [low, high] = [self.ranges[0].min.ln().max(-NEAR * s), self.ranges[0].max.ln().min(NEAR * s)];
+            // A spot of American options is at the money where its forward is, too: below the strike where the rate is above the yield.
+            // Where it is below, the option is exercised about the strike.
+            let carry = if self.model.is_american() { ((inputs[3] - inputs[4]) * inputs[1]).max(0.0) } else { 0.0 };
+            let low = self.ranges[0].min.ln().max(-NEAR * s - carry);
+            let high = self.ranges[0].max.ln().min(NEAR * s);
             // A domain away from the money has no points near it.
             if low < high {
                 let share = shares[0] / self.near_the_money;

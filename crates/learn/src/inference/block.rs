@@ -7,7 +7,7 @@ use super::dense::{Column, ROWS};
 use super::lanes::{MultiplyAdd, exp, exp_m1, ln, softplus};
 use super::moments::Moments;
 use crate::config::PricingModel;
-use crate::network::{FeatureKind, Features, MOST_INPUTS, OutputTransform};
+use crate::network::{FeatureKind, Features, HELD, MOST_INPUTS, OutputTransform};
 
 /// Where the standardised moneyness bends.
 const BEND: f32 = 5.0;
@@ -83,6 +83,28 @@ impl Shown {
                         *out = lambda / M::of(*nu, *nu, 1.0).sqrt();
                     }
                 }
+                FeatureKind::RiskFreeRate => *column = self.inputs[3],
+                FeatureKind::DividendYield => *column = self.inputs[4],
+                FeatureKind::TotalRate | FeatureKind::TotalYield => {
+                    let carried = &self.inputs[if *kind == FeatureKind::TotalRate { 3 } else { 4 }];
+                    column.iter_mut().zip(carried).zip(&self.inputs[1]).for_each(|((out, rate), t)| *out = rate * t);
+                }
+                FeatureKind::RateShare | FeatureKind::YieldShare => {
+                    let carried = &self.inputs[if *kind == FeatureKind::RateShare { 3 } else { 4 }];
+                    for ((out, rate), volatility) in column.iter_mut().zip(carried).zip(&self.inputs[2]) {
+                        *out = rate / M::of(*volatility, *volatility, *rate);
+                    }
+                }
+                FeatureKind::StandardisedForward => {
+                    let [_, expiry, _, rate, dividend, ..] = &self.inputs;
+                    let carried = expiry.iter().zip(rate).zip(dividend);
+                    let given = self.log_moneyness.iter().zip(&self.deviation).zip(carried);
+                    for (out, ((k, s), ((t, rate), dividend))) in column.iter_mut().zip(given) {
+                        let x = M::of(rate - dividend, *t, *k) / s;
+                        let bend = x * (1.0 / BEND);
+                        *out = x / M::of(bend, bend, 1.0).sqrt();
+                    }
+                }
                 // Of implied volatilities, which `Pricer::new` refuses.
                 FeatureKind::MoneynessOverPrice | FeatureKind::LogPriceScale => column.fill(f32::NAN),
             }
@@ -95,7 +117,7 @@ impl Shown {
     fn deviations<M: MultiplyAdd>(&mut self, model: PricingModel) {
         let [_, expiry, first, second, third, ..] = &self.inputs;
         match model {
-            PricingModel::BlackScholes => {
+            PricingModel::BlackScholes | PricingModel::American => {
                 for ((s, t), volatility) in self.deviation.iter_mut().zip(expiry).zip(first) {
                     *s = volatility * t.sqrt();
                 }
@@ -127,15 +149,29 @@ impl Shown {
                     *price = f64::from(2.0 * s / (1.0 + exp::<M>(-r)));
                 }
             }
-            OutputTransform::Bounds => {
-                let mut out_of_the_money = [0.0; ROWS];
-                let given = self.inputs[0].iter().zip(&self.deviation).zip(&self.excess);
-                for ((out, r), ((m, s), excess)) in out_of_the_money.iter_mut().zip(last).zip(given) {
+            OutputTransform::Bounds | OutputTransform::Exercise => {
+                let mut products = [0.0; ROWS];
+                for ((y, r), s) in products.iter_mut().zip(last).zip(&self.deviation) {
                     let square = s * s;
-                    let y = square / (square + exp::<M>(-r));
+                    *y = if output == OutputTransform::Bounds {
+                        square / (square + exp::<M>(-r))
+                    } else {
+                        let held = r + HELD as f32;
+                        // NaN stays NaN. Beyond 1e18 a square is not representable, and Y is 1.
+                        let held = if held <= 0.0 { 0.0 } else { held };
+                        let held = if held > 1e15 { 1e15 } else { held };
+                        let square = square * held * held;
+                        square / (1.0 + square)
+                    };
+                }
+                let mut out_of_the_money = [0.0; ROWS];
+                let given = self.inputs[0].iter().zip(&products).zip(&self.excess);
+                for (out, ((m, y), excess)) in out_of_the_money.iter_mut().zip(given) {
                     let away = (*excess as f32).abs();
                     let product = m * y;
-                    *out = 2.0 * product / (away + M::of(away, away, 4.0 * product).sqrt());
+                    let below = away + M::of(away, away, 4.0 * product).sqrt();
+                    // A price of 0 at the money: 0/0.
+                    *out = if below > 0.0 { 2.0 * product / below } else { product };
                 }
                 for ((price, out), excess) in prices.iter_mut().zip(&out_of_the_money).zip(&self.excess) {
                     let intrinsic = if *excess > 0.0 { *excess } else { 0.0 };

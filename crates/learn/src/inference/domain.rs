@@ -20,6 +20,7 @@ impl Domain {
         for (bounds, name) in bounds.iter_mut().zip(model.input_names()) {
             bounds[0] = match *name {
                 "rho_v" => -1.0,
+                "risk_free_rate" | "dividend_yield" => 0.0,
                 // No price depends smoothly on what is 0.
                 _ => f64::from(f32::MIN_POSITIVE),
             };
@@ -52,6 +53,8 @@ impl Domain {
             "kappa" => Status::BadKappa,
             "theta_v" => Status::BadThetaV,
             "sigma_v" => Status::BadSigmaV,
+            "risk_free_rate" => Status::BadRate,
+            "dividend_yield" => Status::BadYield,
             _ => Status::BadRhoV,
         }
     }

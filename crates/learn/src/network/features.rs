@@ -6,11 +6,13 @@
 //!           at the money (β = s/√(2π) to first order) and grows as s does away from it, so that s/D is smooth, between 0 and 2, and
 //!           a function of asinh(|k|/(√(2π)β)) and ln D. In the place of s stands D/√T, the scale of the volatility. The mirror
 //!           symmetry β(k, s) = β(−k, s), which is put-call parity at one strike, is exact
+//!           Of American options m is S/K and k its logarithm; those of rate and yield are in `carry`
 //! Scaling   each feature less its mean, over its deviation, both over the training domain; kept with the network
 
 use serde::{Deserialize, Serialize};
 
 use super::TableColumns;
+use super::carry;
 use super::variance_moments::VarianceMoments;
 use crate::config::PricingModel;
 
@@ -60,6 +62,20 @@ pub enum FeatureKind {
     MoneynessOverPrice,
     /// ln √(2π·price² + k²), for implied volatilities
     LogPriceScale,
+    /// ln(S/K) + (r − q)T over s, bent in the wings, for American options
+    StandardisedForward,
+    /// rT, for American options
+    TotalRate,
+    /// qT, for American options
+    TotalYield,
+    /// r/(r + σ²), for American options
+    RateShare,
+    /// q/(q + σ²), for American options
+    YieldShare,
+    /// r, for American options
+    RiskFreeRate,
+    /// q, for American options
+    DividendYield,
 }
 
 impl FeatureKind {
@@ -83,6 +99,13 @@ impl FeatureKind {
             Self::VarianceSkewness => "variance_skewness",
             Self::MoneynessOverPrice => "moneyness_over_price",
             Self::LogPriceScale => "log_price_scale",
+            Self::StandardisedForward => "standardised_forward",
+            Self::TotalRate => "total_rate",
+            Self::TotalYield => "total_yield",
+            Self::RateShare => "rate_share",
+            Self::YieldShare => "yield_share",
+            Self::RiskFreeRate => "risk_free_rate",
+            Self::DividendYield => "dividend_yield",
         }
     }
 
@@ -90,12 +113,20 @@ impl FeatureKind {
     pub fn input(self) -> Option<&'static str> {
         match self {
             Self::Volatility | Self::V0 | Self::Kappa | Self::ThetaV | Self::SigmaV | Self::RhoV => Some(self.as_str()),
+            Self::RiskFreeRate | Self::DividendYield => Some(self.as_str()),
+            carried if carried.is_carried() => Some("dividend_yield"),
             Self::MeanReversion | Self::VarianceShare | Self::VarianceDeviation | Self::VarianceSkewness => {
                 Some("kappa")
             }
             Self::MoneynessOverPrice | Self::LogPriceScale => Some("price"),
             _ => None,
         }
+    }
+
+    /// Whether it is made of rate and yield.
+    pub(crate) fn is_carried(self) -> bool {
+        use FeatureKind::{RateShare, StandardisedForward, TotalRate, TotalYield, YieldShare};
+        matches!(self, StandardisedForward | TotalRate | TotalYield | RateShare | YieldShare)
     }
 
     /// Whether it is made of the deviation s, which an implied-volatility network is not given.
@@ -198,7 +229,7 @@ impl Features {
         let mut by = [0.0; MOST_INPUTS];
         let expiry = row[1];
         match self.model {
-            PricingModel::BlackScholes => {
+            PricingModel::BlackScholes | PricingModel::American => {
                 let root = expiry.sqrt();
                 by[1] = 0.5 * row[2] / root;
                 by[2] = root;
@@ -245,7 +276,7 @@ impl Features {
     #[inline]
     pub fn show(&self, row: &[f64], shown: &mut [f32]) -> f64 {
         let (s, moments) = match self.model {
-            PricingModel::BlackScholes => (row[2] * row[1].sqrt(), None),
+            PricingModel::BlackScholes | PricingModel::American => (row[2] * row[1].sqrt(), None),
             PricingModel::Heston => {
                 let s = self.total_volatility(row);
                 (s.0, self.moments(row, s))
@@ -282,6 +313,9 @@ impl Features {
                 }
                 FeatureKind::MoneynessOverPrice => PriceScale::of(row).moneyness_over_price(),
                 FeatureKind::LogPriceScale => PriceScale::of(row).d.ln(),
+                FeatureKind::RiskFreeRate => row[3],
+                FeatureKind::DividendYield => row[4],
+                carried => carry::value(*carried, row, s),
             };
             *shown = ((value - mean) / deviation) as f32;
         }
@@ -308,7 +342,7 @@ impl Features {
             total_volatility_by: s_by,
             total_volatility_curvature: match self.model {
                 PricingModel::BlackScholesImpliedVolatility => PriceScale::of(row).curvature(m) / expiry.sqrt(),
-                PricingModel::BlackScholes | PricingModel::Heston | PricingModel::Table => 0.0,
+                PricingModel::BlackScholes | PricingModel::Heston | PricingModel::American | PricingModel::Table => 0.0,
             },
         };
         for (i, kind) in self.kinds.iter().enumerate() {
@@ -394,6 +428,20 @@ impl Features {
                     shown.curvature[i] = (1.0 / (d * d) - 2.0 * slope * slope - slope) / (m * m);
                     d.ln()
                 }
+                FeatureKind::RiskFreeRate => {
+                    by[3] = 1.0;
+                    row[3]
+                }
+                FeatureKind::DividendYield => {
+                    by[4] = 1.0;
+                    row[4]
+                }
+                kind => {
+                    let carried = carry::carried(*kind, row, (s, &s_by));
+                    *by = carried.by;
+                    shown.curvature[i] = carried.curvature;
+                    carried.value
+                }
             };
             let scale = 1.0 / self.deviation[i];
             shown.values[i] = (value - self.mean[i]) * scale;
@@ -449,7 +497,9 @@ mod tests {
     #[test]
     fn derivatives_are_those_of_the_features() {
         let implied = PricingModel::BlackScholesImpliedVolatility;
-        let rows: [(PricingModel, &[f64]); 7] = [
+        let rows: [(PricingModel, &[f64]); 9] = [
+            (PricingModel::American, &[1.2, 0.8, 0.25, 0.05, 0.02]),
+            (PricingModel::American, &[0.7, 2.5, 0.6, 0.01, 0.08]),
             (implied, &[1.3, 0.7, 0.06]),
             (implied, &[0.9, 0.1, 0.002]),
             (implied, &[1.001, 2.0, 0.2]),
@@ -461,6 +511,9 @@ mod tests {
         let all = |model: PricingModel| {
             let mut kinds = model.default_features().to_vec();
             kinds.extend([FeatureKind::LogMoneyness, FeatureKind::ExpiryYears]);
+            if model.is_american() {
+                kinds.extend([FeatureKind::RiskFreeRate, FeatureKind::DividendYield, FeatureKind::Volatility]);
+            }
             if model == PricingModel::Heston {
                 kinds.extend([FeatureKind::V0, FeatureKind::Kappa, FeatureKind::ThetaV]);
             }

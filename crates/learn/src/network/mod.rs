@@ -6,6 +6,7 @@
 
 mod activation;
 mod architecture;
+mod carry;
 mod features;
 pub(crate) mod gemm;
 mod layers;
@@ -26,7 +27,7 @@ pub use features::{FeatureKind, Features, MOST_FEATURES, MOST_INPUTS};
 pub use layout::{HiddenPlaces, Layout, Place};
 pub use native::{Batch, Loss, LossScales, Native, Ready};
 pub(crate) use native::{measured_product, workspace_bytes};
-pub use output::{OutputTransform, Partials};
+pub use output::{HELD, OutputTransform, Partials};
 pub use precision::Precision;
 pub use table::{InputColumn, MOST_COLUMNS, Scaling, TableColumns, TargetColumn};
 pub use twin::{NORM_EPSILON, Valued, value};

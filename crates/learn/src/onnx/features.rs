@@ -25,16 +25,16 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
     let columns = graph.columns("columns", INPUT, names);
     let column = |name: &str| names.iter().position(|known| *known == name).map_or(INPUT, |at| &columns[at]);
     let (moneyness, expiry) = (column("moneyness"), column("expiry_years"));
-    let wants_deviation = matches!(architecture.output, OutputTransform::Bounds | OutputTransform::Scaled)
-        || features
-            .kinds
-            .iter()
-            .any(|kind| matches!(kind, FeatureKind::TotalVolatility | FeatureKind::StandardisedMoneyness));
+    let wants_deviation =
+        matches!(architecture.output, OutputTransform::Bounds | OutputTransform::Scaled | OutputTransform::Exercise)
+            || features.kinds.iter().any(|kind| kind.wants_volatility() || *kind == FeatureKind::StandardisedForward);
     let wants_root = features.kinds.contains(&FeatureKind::SqrtExpiryYears)
-        || (wants_deviation && features.model == PricingModel::BlackScholes);
+        || (wants_deviation && matches!(features.model, PricingModel::BlackScholes | PricingModel::American));
     let root = if wants_root { graph.node("features/sqrt_expiry_years", "Sqrt", &[expiry]) } else { String::new() };
     let deviation = wants_deviation.then(|| match features.model {
-        PricingModel::BlackScholes => graph.node("features/total_volatility", "Mul", &[column("volatility"), &root]),
+        PricingModel::BlackScholes | PricingModel::American => {
+            graph.node("features/total_volatility", "Mul", &[column("volatility"), &root])
+        }
         PricingModel::Heston => heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")]),
         // Refused before the graph is begun.
         PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => INPUT.to_owned(),
@@ -45,14 +45,30 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
     let wants_log = features
         .kinds
         .iter()
-        .any(|kind| matches!(kind, FeatureKind::LogMoneyness | FeatureKind::StandardisedMoneyness));
+        .any(|kind| matches!(kind, FeatureKind::LogMoneyness | FeatureKind::StandardisedMoneyness))
+        || features.kinds.contains(&FeatureKind::StandardisedForward);
     let log = if wants_log { graph.node("features/log_moneyness", "Log", &[moneyness]) } else { String::new() };
     let shown: Vec<String> = features
         .kinds
         .iter()
         .map(|kind| match kind {
             FeatureKind::LogMoneyness => log.clone(),
-            FeatureKind::StandardisedMoneyness => standardised_moneyness(graph, &log, s),
+            FeatureKind::StandardisedMoneyness => standardised(graph, "features/standardised_moneyness", &log, s),
+            FeatureKind::TotalRate => graph.node("features/total_rate", "Mul", &[column("risk_free_rate"), expiry]),
+            FeatureKind::TotalYield => graph.node("features/total_yield", "Mul", &[column("dividend_yield"), expiry]),
+            FeatureKind::RateShare => {
+                share(graph, "features/rate_share", [column("risk_free_rate"), column("volatility")])
+            }
+            FeatureKind::YieldShare => {
+                share(graph, "features/yield_share", [column("dividend_yield"), column("volatility")])
+            }
+            FeatureKind::StandardisedForward => {
+                let at = |part: &str| format!("features/standardised_forward/{part}");
+                let carry = graph.node(&at("carry"), "Sub", &[column("risk_free_rate"), column("dividend_yield")]);
+                let carry = graph.node(&at("total_carry"), "Mul", &[&carry, expiry]);
+                let forward = graph.node(&at("log_forward"), "Add", &[&log, &carry]);
+                standardised(graph, "features/standardised_forward", &forward, s)
+            }
             FeatureKind::TotalVolatility => s.to_owned(),
             FeatureKind::ExpiryYears => expiry.to_owned(),
             FeatureKind::SqrtExpiryYears => root.clone(),
@@ -79,15 +95,22 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
 }
 
 /// x/√(1 + (x/5)²) with x = k/s
-fn standardised_moneyness(graph: &mut GraphBuilder, log: &str, deviation: &str) -> String {
-    let at = |part: &str| format!("features/standardised_moneyness/{part}");
+fn standardised(graph: &mut GraphBuilder, name: &str, log: &str, deviation: &str) -> String {
+    let at = |part: &str| format!("{name}/{part}");
     let x = graph.node(&at("x"), "Div", &[log, deviation]);
     let (bend, one) = (graph.scalar(BEND), graph.scalar(1.0));
     let bent = graph.node(&at("bent"), "Div", &[&x, &bend]);
     let square = graph.node(&at("square"), "Mul", &[&bent, &bent]);
     let sum = graph.node(&at("sum"), "Add", &[&one, &square]);
     let root = graph.node(&at("root"), "Sqrt", &[&sum]);
-    graph.node("features/standardised_moneyness", "Div", &[&x, &root])
+    graph.node(name, "Div", &[&x, &root])
+}
+
+/// r/(r + σ²)
+fn share(graph: &mut GraphBuilder, name: &str, [rate, volatility]: [&str; 2]) -> String {
+    let square = graph.node(&format!("{name}/variance"), "Mul", &[volatility, volatility]);
+    let sum = graph.node(&format!("{name}/sum"), "Add", &[rate, &square]);
+    graph.node(name, "Div", &[rate, &sum])
 }
 
 /// √(θT + (v₀ − θ)(1 − e^(−κT))/κ)

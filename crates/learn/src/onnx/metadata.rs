@@ -13,6 +13,10 @@ pub const MODEL_KEY: &str = "zomma.model";
 /// The key of the training domain, in JSON: least and greatest value of each input.
 pub const DOMAIN_KEY: &str = "zomma.domain";
 
+/// What a network of American options says.
+const AMERICAN_OUTPUT: &str =
+    "the American call over the strike; a put is the call with spot and strike, rate and yield exchanged";
+
 /// All entries.
 pub(super) fn entries(
     network: &TrainedNetwork,
@@ -35,7 +39,12 @@ pub(super) fn entries(
         ("zomma.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
         (MODEL_KEY, Some(model.as_str().to_owned())),
         (INPUTS_KEY, Some(model.input_names().join(","))),
-        ("zomma.output", Some("the undiscounted call over the strike".to_owned())),
+        (
+            "zomma.output",
+            Some(
+                if model.is_american() { AMERICAN_OUTPUT } else { "the undiscounted call over the strike" }.to_owned(),
+            ),
+        ),
         ("zomma.features", Some(features.join(","))),
         ("zomma.network", Some(architecture.describe())),
         ("zomma.precision", Some(precision.as_str().to_owned())),

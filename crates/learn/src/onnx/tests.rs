@@ -36,6 +36,16 @@ const HESTON: &[FeatureKind] = &[
     FeatureKind::TotalVolatility,
 ];
 
+const AMERICAN: &[FeatureKind] = &[
+    FeatureKind::YieldShare,
+    FeatureKind::StandardisedForward,
+    FeatureKind::RiskFreeRate,
+    FeatureKind::DividendYield,
+    FeatureKind::Volatility,
+    FeatureKind::LogMoneyness,
+    FeatureKind::TotalYield,
+];
+
 fn data(model: PricingModel) -> DataConfig {
     let parameters = match model {
         PricingModel::BlackScholes => "volatility = { min = 0.05, max = 1.0 }",
@@ -45,6 +55,10 @@ fn data(model: PricingModel) -> DataConfig {
         }
         PricingModel::BlackScholesImpliedVolatility => "price = { min = 0.001, max = 0.3 }",
         PricingModel::Table => unreachable!("a table has no ranges"),
+        PricingModel::American => {
+            "volatility = { min = 0.1, max = 0.8 }\nrisk_free_rate = { min = 0.0, max = 0.1 }\n\
+             dividend_yield = { min = 0.0, max = 0.1 }"
+        }
     };
     let text = format!(
         "[data]\nmodel = \"{}\"\n[data.ranges]\nmoneyness = {{ min = 0.5, max = 2.0 }}\n\
@@ -80,15 +94,18 @@ fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {
 }
 
 fn configs() -> impl Strategy<Value = (NetworkConfig, PricingModel)> {
-    let model = prop::sample::select(&[PricingModel::BlackScholes, PricingModel::Heston][..]);
+    let model = prop::sample::select(&[PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American][..]);
     let norm = prop::sample::select(&[Normalisation::None, Normalisation::Layer, Normalisation::Batch][..]);
-    let output = prop::sample::select(&[OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds][..]);
+    let outputs =
+        [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Exercise];
+    let output = prop::sample::select(outputs.to_vec());
     let shape = (1usize..40, 1usize..5, prop::bool::ANY, prop::bool::ANY, 0.0..0.5f64);
     let activation = prop::sample::select(&Activation::ALL[..]);
     (model, norm, output, shape, activation).prop_map(|(model, norm, output, shape, activation)| {
         let (width, depth, residual, own_features, dropout) = shape;
         let all = match model {
             PricingModel::BlackScholes => BLACK_SCHOLES,
+            PricingModel::American => AMERICAN,
             _ => HESTON,
         };
         let features = own_features.then(|| all[..1 + (width + depth) % all.len()].to_vec());

@@ -30,8 +30,24 @@ pub struct Evaluation {
     pub delta_max: Option<f64>,
     /// Root mean square error of the derivative by each input, in the model's order; empty where they are not known.
     pub by_input_rmse: Vec<f64>,
-    /// Gamma's errors, where they were asked for.
+    /// Gamma's errors, where they were asked for; of American options where they are held.
     pub gamma: Option<GammaErrors>,
+    /// Of American options: what was made of exercise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exercise: Option<ExerciseErrors>,
+}
+
+/// Rows of American options by what is best.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExerciseErrors {
+    /// Rows where exercise now is best: the label is the exercise value.
+    pub exercised_rows: usize,
+    /// Root mean square error of the price where the option is held.
+    pub held_price_rmse: f64,
+    /// Of delta there; none where the rows' derivatives are not known.
+    pub held_delta_rmse: Option<f64>,
+    /// Rows where the network's price says the other: exercise (its price is the exercise value) or holding.
+    pub misjudged_rows: usize,
 }
 
 /// Errors of gamma over the at-the-money gamma of the row's own deviation, φ(s/2)/s.
@@ -79,6 +95,7 @@ pub fn evaluate(
     let by_input: Vec<(f64, f64)> =
         if rows.differentials.is_empty() { Vec::new() } else { (0..inputs).map(by).collect() };
     let gamma_rows = gamma_rows.min(rows.gammas.len());
+    let is_american = architecture.features.model.is_american();
     Ok(Evaluation {
         rows: count,
         price_rmse,
@@ -89,7 +106,36 @@ pub fn evaluate(
         delta_max: by_input.first().map(|(_, most)| *most),
         by_input_rmse: by_input.iter().map(|(rmse, _)| *rmse).collect(),
         gamma: (gamma_rows > 0).then(|| gamma_errors(architecture, parameters, statistics, rows, gamma_rows)),
+        exercise: is_american.then(|| exercise_errors(&prices, &differentials, rows)),
     })
+}
+
+/// Whether a call of strike 1 is worth what exercise pays, but for rounding.
+fn is_exercised(moneyness: f64, price: f64) -> bool {
+    price - (moneyness - 1.0) <= 1e-12
+}
+
+fn exercise_errors(prices: &[f64], differentials: &[f64], rows: &Rows) -> ExerciseErrors {
+    let inputs = differentials.len() / prices.len().max(1);
+    let mut errors = ExerciseErrors::default();
+    let mut squares = [0.0; 2];
+    for (i, (found, label)) in prices.iter().zip(&rows.prices).enumerate() {
+        let moneyness = rows.inputs[i * inputs];
+        let is_best = is_exercised(moneyness, *label);
+        errors.misjudged_rows += usize::from(is_best != is_exercised(moneyness, *found));
+        if is_best {
+            errors.exercised_rows += 1;
+            continue;
+        }
+        squares[0] += (found - label).powi(2);
+        let delta = rows.differentials.get(i * inputs).map_or(0.0, |label| differentials[i * inputs] - label);
+        squares[1] += delta * delta;
+    }
+    let held = (prices.len() - errors.exercised_rows).max(1) as f64;
+    let [price, delta] = squares.map(|sum| (sum / held).sqrt());
+    errors.held_price_rmse = price;
+    errors.held_delta_rmse = (!rows.differentials.is_empty()).then_some(delta);
+    errors
 }
 
 fn gamma_errors(
@@ -99,17 +145,23 @@ fn gamma_errors(
     rows: &Rows,
     count: usize,
 ) -> GammaErrors {
-    let inputs = architecture.features.model.input_names().len();
+    let features = &architecture.features;
+    let inputs = features.model.input_names().len();
     let mut errors: Vec<f64> = rows.inputs[..count * inputs]
         .par_chunks_exact(inputs)
-        .zip(&rows.gammas)
-        .map(|(row, label)| {
-            let s = architecture.features.total_volatility(row).0;
+        .zip(rows.gammas.par_iter().zip(&rows.prices))
+        .filter(|(row, (_, price))| !features.model.is_american() || !is_exercised(row[0], **price))
+        .map(|(row, (label, _))| {
+            let s = features.total_volatility(row).0;
             let unit = (-0.125 * s * s).exp() / (s * (2.0 * std::f64::consts::PI).sqrt());
             (value(architecture, parameters, statistics, row).gamma - label).abs() / unit
         })
         .collect();
     errors.sort_unstable_by(f64::total_cmp);
+    let count = errors.len();
+    if count == 0 {
+        return GammaErrors::default();
+    }
     let squares: f64 = errors.iter().map(|error| error * error).sum();
     GammaErrors {
         rows: count,

@@ -25,7 +25,7 @@ pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};
 pub(crate) use container::{fnv, write_whole};
 pub use engine::{Engine, MakeEngine};
-pub use evaluation::{Evaluation, evaluate};
+pub use evaluation::{Evaluation, ExerciseErrors, evaluate};
 pub use folder::RunFolder;
 pub use implied_volatility::Quotes;
 pub use mirror::holds_run;

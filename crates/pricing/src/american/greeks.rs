@@ -65,10 +65,10 @@ pub fn greeks_batch(rows: &RowColumns<'_>, accuracy: &Accuracy, out: &mut GreekC
 
 /// A premium and its first two derivatives by spot, in money.
 #[derive(Clone, Copy, Default)]
-struct Share {
-    value: f64,
-    delta: f64,
-    gamma: f64,
+pub(super) struct Share {
+    pub value: f64,
+    pub delta: f64,
+    pub gamma: f64,
 }
 
 /// Premiums that the Greeks of a row are made of.
@@ -164,7 +164,7 @@ fn exercised(row: &Row) -> [f64; 19] {
 }
 
 /// A put's premium K f(S/K) has the derivatives of f; a call's is S f(K/S) of the put that it is.
-fn in_money(row: &Row, answer: &Answer) -> Share {
+pub(super) fn in_money(row: &Row, answer: &Answer) -> Share {
     let premium = &answer.premium;
     match row.option_type {
         OptionType::Put => Share {

@@ -12,6 +12,7 @@ mod accuracy;
 mod batch;
 mod boundary;
 pub mod device;
+mod gradient;
 mod greeks;
 mod implied;
 mod lanes;
@@ -24,6 +25,7 @@ pub mod tree;
 
 pub use accuracy::{Accuracy, Quadrature, Scheme};
 pub use batch::{price_batch, price_batch_on};
+pub use gradient::{Gradient, gradient_batch};
 pub use greeks::{greeks_batch, greeks_with};
 pub use implied::{implied_volatility, implied_volatility_batch};
 

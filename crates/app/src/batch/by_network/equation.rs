@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zomma_base::Status;
+use zomma_base::{ExerciseStyle, Status};
 use zomma_learn::{
     LearnError,
     physics::{EquationKind, HestonConfig, Solution},
@@ -12,7 +12,7 @@ use zomma_pricing::{
     valuation::{ModelName, Parameter, Results, Table},
 };
 
-use super::{european, is_black_scholes, unvalued};
+use super::{is_black_scholes, unvalued, vanilla};
 
 /// How far a row's parameter may be from the one that the network was trained for, as a share of it.
 const SLACK: f64 = 1e-9;
@@ -106,7 +106,7 @@ impl ByEquation {
         let model = table.model[row];
         let heston = self.solution.config.problem.heston;
         let fits = if heston.is_some() { model == ModelName::Heston } else { is_black_scholes(model) };
-        let mut option = european(table, row, fits)?;
+        let mut option = vanilla(table, row, ExerciseStyle::European, fits)?;
         if let Some(heston) = heston {
             // An absent column is no number, and refused as such.
             let cell =

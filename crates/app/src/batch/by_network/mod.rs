@@ -57,6 +57,12 @@ impl ByNetwork {
         is_heston.then_some(ModelName::Heston)
     }
 
+    /// The exercise style of rows that name none; European where absent.
+    pub fn exercise(&self) -> Option<ExerciseStyle> {
+        let is_american = matches!(self, Self::Prices(network) if network.is_american());
+        is_american.then_some(ExerciseStyle::American)
+    }
+
     /// Refuses columns that say of rows what no row of this network can be.
     pub fn check(&self, layout: &Layout) -> Result<(), BadArguments> {
         match self {
@@ -76,7 +82,10 @@ impl ByNetwork {
             (Status::BadModel, Self::Prices(network)) => Some(format!("the network learned {}", network.learned())),
             (Status::BadModel, Self::Equation(network)) => Some(format!("the network learned {}", network.learned())),
             (Status::BadModel, Self::Volatilities(_)) => Some("the network learned black_scholes".into()),
-            (Status::BadExerciseStyle, _) => Some("the network learned European options".into()),
+            (Status::BadExerciseStyle, _) => {
+                let style = if self.exercise().is_some() { "American" } else { "European" };
+                Some(format!("the network learned {style} options"))
+            }
             (Status::BadPayoff, _) => Some("the network learned vanilla options".into()),
             (Status::BadDividend, _) => Some("the network learned options without cash dividends".into()),
             (_, Self::Prices(network)) => network.allowed(status),
@@ -100,16 +109,16 @@ fn unvalued(table: &Table) -> Results {
     Results { columns: vec![vec![f64::NAN; table.len()]], status: table.status.clone(), error: Vec::new() }
 }
 
-/// A row as a European vanilla option; of one on a forward the yield is the rate, so that spot and forward are one. Its volatility is the
+/// A row as a vanilla option of an exercise style; of one on a forward the yield is the rate, so that spot and forward are one. Its volatility is the
 /// table's, whatever that is.
-fn european(table: &Table, row: usize, is_of_model: bool) -> Result<Row, Status> {
+fn vanilla(table: &Table, row: usize, style: ExerciseStyle, is_of_model: bool) -> Result<Row, Status> {
     if !is_of_model {
         return Err(Status::BadModel);
     }
     if let Some(terms) = table.terms_of(row) {
         return Err(if terms.dividends.is_empty() { Status::BadPayoff } else { Status::BadDividend });
     }
-    if table.exercise[row] != ExerciseStyle::European {
+    if table.exercise[row] != style {
         return Err(Status::BadExerciseStyle);
     }
     let above_zero = |x: f64, fault: Status| if x > 0.0 && x.is_finite() { Ok(x) } else { Err(fault) };

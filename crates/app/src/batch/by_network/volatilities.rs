@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use zomma_base::{OptionType, Status};
+use zomma_base::{ExerciseStyle, OptionType, Status};
 use zomma_learn::{
     config::DataConfig,
     physics::problem::forward,
@@ -11,7 +11,7 @@ use zomma_learn::{
 };
 use zomma_pricing::valuation::Results;
 
-use super::{european, is_black_scholes, unvalued};
+use super::{is_black_scholes, unvalued, vanilla};
 use crate::batch::request::Request;
 
 /// A network that learned implied volatilities.
@@ -58,7 +58,7 @@ impl ByVolatilities {
         let (mut places, mut columns) = (Vec::new(), Columns::default());
         for row in 0..table.len() {
             if results.status[row].is_ok() {
-                match european(table, row, is_black_scholes(table.model[row])) {
+                match vanilla(table, row, ExerciseStyle::European, is_black_scholes(table.model[row])) {
                     Ok(option) => {
                         places.push(row);
                         columns.option_type.push(option.option_type);

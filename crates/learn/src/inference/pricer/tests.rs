@@ -5,8 +5,9 @@ use crate::config::{DataConfig, NetworkConfig, Normalisation, PricingModel};
 use crate::data::uniform;
 use crate::network::{Activation, FeatureKind, Features, OutputTransform, value};
 
-const MODELS: [PricingModel; 2] = [PricingModel::BlackScholes, PricingModel::Heston];
-const OUTPUTS: [OutputTransform; 3] = [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds];
+const MODELS: [PricingModel; 3] = [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American];
+const OUTPUTS: [OutputTransform; 4] =
+    [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Exercise];
 
 fn ranges(model: PricingModel) -> &'static [[f64; 2]] {
     match model {
@@ -16,6 +17,7 @@ fn ranges(model: PricingModel) -> &'static [[f64; 2]] {
         }
         PricingModel::BlackScholesImpliedVolatility => &[[0.5, 2.0], [0.02, 3.0], [0.001, 0.3]],
         PricingModel::Table => &[],
+        PricingModel::American => &[[0.5, 2.0], [0.02, 3.0], [0.1, 0.8], [0.0, 0.1], [0.0, 0.1]],
     }
 }
 
@@ -80,7 +82,7 @@ proptest! {
                 let error = (prices[i] - wanted).abs();
                 prop_assert!(status[i].is_ok());
                 prop_assert!(error < 2e-6 * (1.0 + wanted.abs()), "{target:?} {row:?}: {} {wanted}, {error:e}", prices[i]);
-                if output == OutputTransform::Bounds {
+                if matches!(output, OutputTransform::Bounds | OutputTransform::Exercise) {
                     prop_assert!(prices[i] >= (row[0] - 1.0).max(0.0) && prices[i] <= row[0], "{row:?}: {}", prices[i]);
                 }
             }

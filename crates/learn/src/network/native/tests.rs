@@ -12,7 +12,11 @@ fn network(
     residual: bool,
     output: OutputTransform,
 ) -> (Architecture, Vec<f32>, Vec<f64>) {
-    let output = if model.is_implied_volatility() { OutputTransform::Scaled } else { output };
+    let output = match output {
+        _ if model.is_implied_volatility() => OutputTransform::Scaled,
+        OutputTransform::Bounds if model.is_american() => OutputTransform::Exercise,
+        output => output,
+    };
     let config = NetworkConfig { width: 9, depth: 3, activation, residual, output, ..NetworkConfig::default() };
     let ranges: &[[f64; 2]] = match model {
         PricingModel::BlackScholes => &[[0.6, 1.6], [0.1, 2.0], [0.1, 0.8]],
@@ -21,6 +25,7 @@ fn network(
         }
         PricingModel::BlackScholesImpliedVolatility => &[[0.6, 1.6], [0.1, 2.0], [0.02, 0.3]],
         PricingModel::Table => &[],
+        PricingModel::American => &[[0.6, 1.6], [0.1, 2.0], [0.1, 0.8], [0.01, 0.1], [0.01, 0.1]],
     };
     let inputs: Vec<f64> = (0..150 * ranges.len())
         .map(|i| {
@@ -34,8 +39,12 @@ fn network(
     (architecture, parameters, inputs)
 }
 
-const MODELS: [PricingModel; 3] =
-    [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::BlackScholesImpliedVolatility];
+const MODELS: [PricingModel; 4] = [
+    PricingModel::BlackScholes,
+    PricingModel::Heston,
+    PricingModel::BlackScholesImpliedVolatility,
+    PricingModel::American,
+];
 
 #[test]
 fn prices_and_differentials_are_those_of_the_twin() {

@@ -14,6 +14,10 @@ fn network(config: &NetworkConfig, model: PricingModel) -> TrainedNetwork {
         }
         PricingModel::BlackScholesImpliedVolatility => "price = { min = 0.001, max = 0.3 }",
         PricingModel::Table => unreachable!("a table has no ranges"),
+        PricingModel::American => {
+            "volatility = { min = 0.1, max = 0.8 }\nrisk_free_rate = { min = 0.0, max = 0.1 }\n\
+             dividend_yield = { min = 0.0, max = 0.1 }"
+        }
     };
     let text = format!(
         "model = \"{}\"\nheld_out = 400\n[ranges]\nmoneyness = {{ min = 0.5, max = 2.0, scale = \"log\" }}\n\
