@@ -138,7 +138,7 @@ impl SavedSurface {
     /// # Panics
     /// Unless `out` and `status` have a row for each place.
     pub fn implied_vols_at(&self, places: &Places<'_>, out: &mut [f64], status: &mut [Status]) {
-        self.totals_at(places, out, status, |expiry_years, out| many::to_volatilities(expiry_years, out));
+        self.totals_at(places, out, status, many::to_volatilities);
     }
 
     /// [`SavedSurface::total_variance_at`] at every row, likewise.

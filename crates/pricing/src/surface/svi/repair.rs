@@ -75,7 +75,7 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: 
     let slices: Vec<Svi> = slices.iter().map(wings::to_svi).collect();
     grids.widen(&held.ranges(&levels_of(&slices)));
     let shares = vec![1.0; backbone.len()];
-    is_free(&slices, &mut grids).then(|| Repaired { slices, shares, ranges: grids.ranges })
+    is_free(&slices, &mut grids).then_some(Repaired { slices, shares, ranges: grids.ranges })
 }
 
 /// Total variance at the money.
