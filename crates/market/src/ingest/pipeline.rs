@@ -17,7 +17,7 @@ const BATCH: usize = 256;
 /// Decodes pieces of a stream in a thread of its own, and gives the events to a sink in this one, through a ring with room for so many.
 ///
 /// The sink is told what [`Decoder::feed`] would tell it in one thread, but for the ends of messages that had no event, and that the table of
-/// instruments may already know what comes a little later. Between decoder and books 72 bytes go from core to core for each event: that pays where
+/// instruments may already know what comes a little later. Between decoder and books a cache line goes from core to core for each event: that pays where
 /// decoding and the sink each cost clearly more than the hop. For ITCH it does not: [the figures](super#what-it-costs-to-decode-on-a-core-of-its-own).
 ///
 /// # Errors
