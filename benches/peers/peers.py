@@ -101,7 +101,7 @@ def zomma_rivals():
             accuracy: lambda rows, accuracy=accuracy: lambda: american.price(
                 *at(rows), rows.volatility, dividend_yield=rows.dividend, accuracy=accuracy
             )
-            for accuracy in ("fast", "accurate", "high_precision")
+            for accuracy in ("quick", "fast", "accurate", "high_precision")
         },
         "heston": {"": lambda rows: lambda: heston.price(*at(rows), **HESTON, dividend_yield=rows.dividend)},
     }

@@ -103,7 +103,9 @@ fn american_puts(c: &mut Criterion) {
     let mut group = c.benchmark_group("american_put");
     group.throughput(Throughput::Elements(PUTS as u64));
     group.sample_size(10);
-    for (name, accuracy) in [("fast", Accuracy::fast()), ("accurate", Accuracy::accurate())] {
+    for (name, accuracy) in
+        [("quick", Accuracy::quick()), ("fast", Accuracy::fast()), ("accurate", Accuracy::accurate())]
+    {
         for target in Target::ALL.into_iter().filter(|target| target.is_available()) {
             group.bench_function(format!("{name} {}", target.as_str()), |b| {
                 b.iter(|| one.install(|| price_batch_on(target, black_box(&rows), accuracy, &mut out, &mut status)))

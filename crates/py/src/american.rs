@@ -35,13 +35,13 @@ pub fn american_rows<'py>(
     let given = if verb == "implied_volatility" { "price" } else { "volatility" };
     let arguments = ["spot", "strike", "expiry_years", "risk_free_rate", "dividend_yield", given];
     let batch = Batch::read(option_type, std::array::from_fn(|i| (arguments[i], numbers[i].as_ref())), on_error)?;
-    let (is_fast, accuracy) = accuracy_of(accuracy)?;
+    let (has_tree, accuracy) = accuracy_of(accuracy)?;
     match verb {
         "price" => {
             let evaluate = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
                 let rows = columns(chunk);
                 american::price_batch(&rows, accuracy, out, status);
-                if is_fast {
+                if has_tree {
                     by_the_tree(&rows, out, status);
                 }
             };
@@ -73,11 +73,12 @@ pub fn american_rows<'py>(
 /// Whether a tree stands in where the boundary's method does not go, and how far the boundary is resolved.
 fn accuracy_of(word: &str) -> PyResult<(bool, &'static Accuracy)> {
     match word {
+        "quick" => Ok((true, Accuracy::quick())),
         "fast" => Ok((true, Accuracy::fast())),
         "accurate" => Ok((false, Accuracy::accurate())),
         "high_precision" => Ok((false, Accuracy::high_precision())),
         other => {
-            let allowed = "allowed are 'fast', 'accurate' and 'high_precision'";
+            let allowed = "allowed are 'quick', 'fast', 'accurate' and 'high_precision'";
             Err(PyValueError::new_err(format!("accuracy: {other:?}: {allowed}")))
         }
     }

@@ -151,7 +151,7 @@ fn settings_of(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
     if let Some(word) = word("accuracy")? {
         match Accuracy::ALL.into_iter().find(|accuracy| accuracy.as_str() == word) {
             Some(accuracy) => settings.accuracy = accuracy,
-            None => return refused("accuracy", &word, "'fast', 'accurate' and 'high_precision'".into()),
+            None => return refused("accuracy", &word, "'quick', 'fast', 'accurate' and 'high_precision'".into()),
         }
     }
     if let Some(word) = word("sampling")? {

@@ -55,7 +55,7 @@ def test_american_prices_are_quantlibs():
         option.setPricingEngine(ql.QdFpAmericanEngine(market, scheme, equation))
         expected.append(option.NPV())
     arguments = (kind, SPOT, strike, days / 365.0, rate, volatility)
-    for accuracy, most in (("high_precision", 2e-8), ("accurate", 1e-7), ("fast", 1e-4)):
+    for accuracy, most in (("high_precision", 2e-8), ("accurate", 1e-7), ("fast", 1e-6), ("quick", 1e-4)):
         got = american.price(*arguments, dividend_yield=dividend, accuracy=accuracy)
         np.testing.assert_allclose(got, expected, rtol=0.0, atol=most, err_msg=accuracy)
     european = black_scholes.price(*arguments, dividend_yield=dividend)
@@ -214,8 +214,9 @@ def test_american_calls():
     # A put with yield < rate < 0 has two boundaries.
     value, status = american.price("put", 100.0, 100.0, 1.0, -0.01, 0.2, dividend_yield=-0.03, accuracy="accurate", on_error="status")
     assert math.isnan(value) and status is zomma.Status.TWO_BOUNDARIES
-    assert american.price("put", 100.0, 100.0, 1.0, -0.01, 0.2, dividend_yield=-0.03) > 0.0
-    with pytest.raises(ValueError, match="accuracy: .best.: allowed are 'fast', 'accurate' and 'high_precision'"):
+    for accuracy in ("quick", "fast"):
+        assert american.price("put", 100.0, 100.0, 1.0, -0.01, 0.2, dividend_yield=-0.03, accuracy=accuracy) > 0.0
+    with pytest.raises(ValueError, match="accuracy: .best.: allowed are 'quick', 'fast', 'accurate' and 'high_precision'"):
         american.price("put", 100.0, 100.0, 1.0, 0.05, 0.2, accuracy="best")
     with pytest.raises(zomma.RowError, match="^price is 1.0: below the intrinsic value"):
         american.implied_volatility("put", 90.0, 100.0, 1.0, 0.05, 1.0)

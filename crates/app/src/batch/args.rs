@@ -118,8 +118,8 @@ pub struct MethodArgs {
     /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
     method: Method,
-    /// Accuracy of American prices, as a share of strike: fast (1e-8), accurate (1e-10), high_precision (1e-12). On a grid each has twice the
-    /// cells and steps of the one before.
+    /// Accuracy of American prices, as a share of strike: quick (1e-6), fast (1e-8), accurate (1e-10), high_precision (1e-12). On a grid
+    /// accurate and high_precision each have twice the cells and steps of the one before.
     #[arg(long, value_name = "ACCURACY", default_value = "fast", value_parser = parse_accuracy)]
     accuracy: Accuracy,
     /// Paths of a simulation.

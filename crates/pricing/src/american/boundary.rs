@@ -11,7 +11,7 @@
 //! Domain   one boundary: r > 0, or r = 0 > q. Time in expiries and the strike 1, so that three numbers are left
 
 use super::accuracy::{Accuracy, Tables};
-use crate::math::{FRAC_1_SQRT_2PI, Plain, normal_cdf};
+use crate::math::{FRAC_1_SQRT_2PI, Plain, normal_cdf, polynomial};
 
 /// A put's terms with the expiry as the unit of time and the strike as the unit of money.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,11 @@ pub(super) const GUESS_STEPS: usize = 3;
 /// The same at the first node, from a number of deviations by where the boundary ends.
 pub(super) const GUESS_STEPS_FIRST: usize = 7;
 pub(super) const GUESS_DEVIATIONS: [f64; 2] = [4.0, 0.64];
+/// What QD+ is off by: the true ln(B/X) is its own times this polynomial in its deviations z = −ln(B/X)/(σ√τ), where X = K. Least squares over
+/// 48,000 nodes (σ√T 0.02 to 1.8, rT to 0.4, qT from −0.1), which leave 0.3 % of 1.2 %.
+pub(super) const GUESS_CORRECTION: [f64; 3] = [0.9967, 0.0148, -0.00225];
+/// The same where X < K: 1.3 % at all times.
+pub(super) const GUESS_CORRECTION_BELOW: f64 = 1.013;
 /// A Newton step changes no ln(B/X) by more than this share of it.
 pub(super) const STEP_SHARE: f64 = 0.7;
 /// ln(B(u)/X) is at least this share of √(u/τ) ln(B(τ)/X): an interpolant that swings below is cut. The true boundary's share is 0.4
@@ -167,7 +172,7 @@ fn solve(matrix: &mut [f64], right: &mut [f64]) {
     }
 }
 
-/// Li's QD+ boundary at the nodes, in a form without divisions by the rate or by the time value.
+/// Li's QD+ boundary at the nodes, in a form without divisions by the rate or by the time value, with its mean error taken out.
 fn guess(terms: &Terms, tables: &Tables) -> Vec<f64> {
     let &Terms { rate, dividend, deviation, log_end } = terms;
     let mut y: Vec<f64> = Vec::with_capacity(tables.root.len());
@@ -206,6 +211,13 @@ fn guess(terms: &Terms, tables: &Tables) -> Vec<f64> {
             x += change.clamp(-0.5 * x, 0.5 * x.max(v));
         }
         y.push(x);
+    }
+    for (y, root) in y.iter_mut().zip(&tables.root) {
+        *y *= if log_end < 0.0 {
+            GUESS_CORRECTION_BELOW
+        } else {
+            polynomial::<Plain, 3>(*y / (deviation * root), &GUESS_CORRECTION)
+        };
     }
     y
 }

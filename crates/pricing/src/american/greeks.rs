@@ -2,12 +2,14 @@
 //!
 //! Formula  delta, gamma: under the premium's integral, with the boundary held (premium.rs); theta: what the Black–Scholes equation says
 //!          of a held option, r V − (r − q) S delta − ½ σ² S² gamma; dual delta and gamma: by homogeneity, (V − S delta)/K and
-//!          (S/K)² gamma
-//! Method   vega, rho, phi, vanna, charm, vomma: central differences of fourth order of the premium or its delta, steps of 1 % of the
-//!          argument (a rate's or a yield's: of the greater of the two); veta and vera: of second order over 0.2 %. One-sided where the
-//!          put's rate is 0. 25 premiums in all, valued in lockstep
-//! Limits   where exercise is best, the exact values of what is exercised; speed, zomma, color and ultima of a held option are absent: NaN
+//!          (S/K)² gamma; speed: the same equation differentiated by S, (2/(σS)²) (q delta − (r − q + σ²) S gamma − charm)
+//! Method   vega, rho, phi, vanna, charm, vomma, zomma, color: central differences of fourth order of the premium, its delta or its gamma,
+//!          steps of 1 % of the argument (a rate's or a yield's: of the greater of the two); veta and vera: of second order over 0.2 %;
+//!          ultima: of second order over 1 %. One-sided where the put's rate is 0. 25 premiums in all, valued in lockstep
+//! Limits   where exercise is best, the exact values of what is exercised: every Greek beyond delta jumps at the boundary
 //! Accuracy tolerance.rs: american/greeks, against differences of high_precision
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
@@ -23,18 +25,13 @@ use crate::math::Target;
 const STEP: f64 = 0.01;
 const MIXED_STEP: f64 = 0.002;
 
-/// All Greeks in the order of [`Greek::ALL`], raw units (design: conventions of the field). Speed, zomma, color and ultima are NaN where
-/// early exercise has a value and the option is held, as is lambda where the value is 0.
+/// All Greeks in the order of [`Greek::ALL`], raw units (design: conventions of the field). Lambda is NaN where the value is 0.
 ///
 /// Errors: those of [`price_with`](super::price_with).
 pub fn greeks_with(row: &Row, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
-    match checked(row)? {
-        Valued::European(_) => scalar::greeks(row, Model::Bsm),
-        Valued::Early(option) => {
-            let bumped = Bumped::new(row, option)?;
-            with_room(|room| greeks_of(room, &bumped, accuracy))
-        }
-    }
+    let mut found = [Err(Status::NotConverged)];
+    with_room(|room| greeks_of_begun(room, &[Begun::new(row)], accuracy, &mut found));
+    found[0]
 }
 
 /// [`greeks_with`] of each row; NaN stands where a status is not `Ok`. Row i depends on row i alone.
@@ -46,11 +43,18 @@ pub fn greeks_batch(rows: &RowColumns<'_>, accuracy: &Accuracy, out: &mut GreekC
     assert_lengths(rows, n);
     let columns = out.columns_mut();
     assert!(columns.iter().all(|column| column.len() == n), "columns of one length");
-    let one = |i: usize| greeks_with(&rows.row(i), accuracy);
+    let few = |range: Range<usize>| {
+        let begun: Vec<Begun> = range.map(|i| Begun::new(&rows.row(i))).collect();
+        let mut found = vec![Err(Status::NotConverged); begun.len()];
+        with_room(|room| greeks_of_begun(room, &begun, accuracy, &mut found));
+        found
+    };
     for start in (0..n).step_by(CHUNK_ROWS) {
         let range = start..n.min(start + CHUNK_ROWS);
-        let found: Vec<_> = range.clone().into_par_iter().map(one).collect();
-        for (i, found) in range.zip(found) {
+        let starts: Vec<usize> = range.clone().step_by(ROWS_AT_A_TIME).collect();
+        let some = |from: usize| few(from..range.end.min(from + ROWS_AT_A_TIME));
+        let found: Vec<_> = starts.into_par_iter().map(some).collect();
+        for (i, found) in range.zip(found.into_iter().flatten()) {
             let (values, code) = match found {
                 Ok(values) => (values, Status::Ok),
                 Err(code) => ([f64::NAN; 19], code),
@@ -59,6 +63,45 @@ pub fn greeks_batch(rows: &RowColumns<'_>, accuracy: &Accuracy, out: &mut GreekC
             for (column, value) in columns.iter_mut().zip(values) {
                 column[i] = value;
             }
+        }
+    }
+}
+
+/// Rows whose premiums a thread values together: 25 of each fill its groups of eight but for the last.
+const ROWS_AT_A_TIME: usize = 16;
+
+/// A row whose Greeks are asked for.
+pub(super) enum Begun {
+    Done(Result<[f64; 19], Status>),
+    Bumped(Box<Bumped>),
+}
+
+impl Begun {
+    pub fn new(row: &Row) -> Self {
+        let early = match checked(row) {
+            Ok(Valued::European(_)) => return Self::Done(scalar::greeks(row, Model::Bsm)),
+            Ok(Valued::Early(option)) => Bumped::new(row, option),
+            Err(code) => Err(code),
+        };
+        match early {
+            Ok(bumped) => Self::Bumped(Box::new(bumped)),
+            Err(code) => Self::Done(Err(code)),
+        }
+    }
+
+    /// What is to be valued.
+    pub fn jobs(&self) -> &[Job] {
+        match self {
+            Self::Done(_) => &[],
+            Self::Bumped(bumped) => &bumped.jobs,
+        }
+    }
+
+    /// The Greeks from the answers to the jobs.
+    pub fn greeks(&self, answers: &[Answer]) -> Result<[f64; 19], Status> {
+        match self {
+            Self::Done(found) => *found,
+            Self::Bumped(bumped) => bumped.greeks(answers),
         }
     }
 }
@@ -80,12 +123,12 @@ pub(super) struct Bumped {
     option: Early,
     bumps: Bumps,
     /// The row's own put first; [`JOBS_PER_ROW`] in all.
-    pub jobs: Vec<Job>,
+    jobs: Vec<Job>,
 }
 
 impl Bumped {
     /// Errors: `NotConverged` where a change of the row has no boundary, or one out of reach.
-    pub fn new(row: &Row, option: Early) -> Result<Self, Status> {
+    fn new(row: &Row, option: Early) -> Result<Self, Status> {
         let bumps = Bumps::new(row);
         let mut jobs = Vec::with_capacity(bumps.rows.len());
         for bumped in &bumps.rows {
@@ -97,8 +140,7 @@ impl Bumped {
         Ok(Self { row: *row, option, bumps, jobs })
     }
 
-    /// The Greeks from the answers to the jobs.
-    pub fn greeks(&self, answers: &[Answer]) -> Result<[f64; 19], Status> {
+    fn greeks(&self, answers: &[Answer]) -> Result<[f64; 19], Status> {
         let price = self.option.price(&answers[0])?;
         if self.option.is_exercised(&answers[0]) {
             return Ok(exercised(&self.row));
@@ -110,10 +152,17 @@ impl Bumped {
     }
 }
 
-fn greeks_of(room: &mut Room, bumped: &Bumped, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
-    let mut answers = vec![Answer::default(); bumped.jobs.len()];
-    room.answer(Target::best(), accuracy, &bumped.jobs, &mut answers);
-    bumped.greeks(&answers)
+/// The Greeks of some rows, whose premiums are valued together.
+fn greeks_of_begun(room: &mut Room, begun: &[Begun], accuracy: &Accuracy, found: &mut [Result<[f64; 19], Status>]) {
+    let jobs: Vec<Job> = begun.iter().flat_map(Begun::jobs).copied().collect();
+    let mut answers = vec![Answer::default(); jobs.len()];
+    room.answer(Target::best(), accuracy, &jobs, &mut answers);
+    let mut rest = answers.as_slice();
+    for (begun, found) in begun.iter().zip(found) {
+        let (own, others) = rest.split_at(begun.jobs().len());
+        *found = begun.greeks(own);
+        rest = others;
+    }
 }
 
 /// The Greeks of an option that is held.
@@ -122,6 +171,7 @@ fn held(row: &Row, price: f64, bumps: &Bumps, answers: &[Answer]) -> Result<[f64
     let european = scalar::greeks(row, Model::Bsm)?;
     let values: Vec<f64> = premiums.iter().map(|premium| premium.value).collect();
     let deltas: Vec<f64> = premiums.iter().map(|premium| premium.delta).collect();
+    let gammas: Vec<f64> = premiums.iter().map(|premium| premium.gamma).collect();
     let (spot, strike) = (row.spot, row.strike);
 
     let mut q = [f64::NAN; 19];
@@ -139,15 +189,21 @@ fn held(row: &Row, price: f64, bumps: &Bumps, answers: &[Answer]) -> Result<[f64
     set(Greek::Rho, of(Greek::Rho) + bumps.first(Axis::Rate, &values));
     set(Greek::Phi, of(Greek::Phi) + bumps.first(Axis::Yield, &values));
     set(Greek::Vanna, of(Greek::Vanna) + bumps.first(Axis::Volatility, &deltas));
-    set(Greek::Charm, of(Greek::Charm) - bumps.first(Axis::Time, &deltas));
+    let charm = of(Greek::Charm) - bumps.first(Axis::Time, &deltas);
+    set(Greek::Charm, charm);
+    let variance = row.volatility * row.volatility;
+    let drifted = dividend * delta - (rate - dividend + variance) * spot * gamma - charm;
+    set(Greek::Speed, 2.0 * drifted / (variance * spot * spot));
+    set(Greek::Zomma, of(Greek::Zomma) + bumps.first(Axis::Volatility, &gammas));
+    set(Greek::Color, of(Greek::Color) - bumps.first(Axis::Time, &gammas));
+    set(Greek::Ultima, of(Greek::Ultima) + bumps.third_by_volatility(&values));
     set(Greek::Vomma, of(Greek::Vomma) + bumps.second_by_volatility(&values));
     set(Greek::Veta, of(Greek::Veta) - bumps.mixed(Axis::Time, &values));
     set(Greek::Vera, of(Greek::Vera) + bumps.mixed(Axis::Rate, &values));
     set(Greek::DualDelta, (price - spot * delta) / strike);
     set(Greek::DualGamma, gamma * (spot / strike).powi(2));
     set(Greek::Lambda, if price > 0.0 { spot * delta / price } else { f64::NAN });
-    let absent = [Greek::Speed, Greek::Zomma, Greek::Color, Greek::Ultima, Greek::Lambda];
-    let is_sound = |greek: &Greek| absent.contains(greek) || q[*greek as usize].is_finite();
+    let is_sound = |greek: &Greek| *greek == Greek::Lambda || q[*greek as usize].is_finite();
     if Greek::ALL.iter().all(is_sound) { Ok(q) } else { Err(Status::Overflow) }
 }
 
@@ -251,6 +307,12 @@ impl Bumps {
         let step = self.steps[Axis::Volatility as usize].0;
         let v = Self::values(Axis::Volatility, values);
         (16.0 * (v[1] + v[2]) - (v[0] + v[3]) - 30.0 * values[0]) / (12.0 * step * step)
+    }
+
+    fn third_by_volatility(&self, values: &[f64]) -> f64 {
+        let step = self.steps[Axis::Volatility as usize].0;
+        let v = Self::values(Axis::Volatility, values);
+        ((v[3] - v[0]) - 2.0 * (v[2] - v[1])) / (2.0 * step.powi(3))
     }
 
     /// By volatility and time or rate.

@@ -272,7 +272,7 @@ pub fn evaluate_american<E>(
         // Whoever names neither method nor accuracy gets a price where the boundary's method does not go, by the tree, and no Greeks: a tree
         // is not as exact as the other accuracies say.
         let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
-        if beyond && settings.method == Method::Auto && settings.accuracy == Accuracy::Fast {
+        if beyond && settings.method == Method::Auto && matches!(settings.accuracy, Accuracy::Quick | Accuracy::Fast) {
             let price = american::price(&rows.row(i));
             *status = price.err().unwrap_or(Status::Ok);
             results.columns[0][i] = price.unwrap_or(f64::NAN);

@@ -69,6 +69,8 @@ impl Method {
 /// How exact American prices are; each also sets the steps of the tree and of the grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accuracy {
+    /// 1e-6 of strike and better; tree and grid as for `Fast`.
+    Quick,
     /// 1e-8 of strike and better.
     #[default]
     Fast,
@@ -80,11 +82,12 @@ pub enum Accuracy {
 
 impl Accuracy {
     /// Every accuracy.
-    pub const ALL: [Self; 3] = [Self::Fast, Self::Accurate, Self::HighPrecision];
+    pub const ALL: [Self; 4] = [Self::Quick, Self::Fast, Self::Accurate, Self::HighPrecision];
 
     /// The name that users give.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Quick => "quick",
             Self::Fast => "fast",
             Self::Accurate => "accurate",
             Self::HighPrecision => "high_precision",
@@ -94,6 +97,7 @@ impl Accuracy {
     /// What the engine takes.
     pub(super) fn scheme(self) -> &'static american::Accuracy {
         match self {
+            Self::Quick => american::Accuracy::quick(),
             Self::Fast => american::Accuracy::fast(),
             Self::Accurate => american::Accuracy::accurate(),
             Self::HighPrecision => american::Accuracy::high_precision(),
@@ -124,7 +128,7 @@ impl Accuracy {
 
     fn finer(self) -> usize {
         match self {
-            Self::Fast => 1,
+            Self::Quick | Self::Fast => 1,
             Self::Accurate => 2,
             Self::HighPrecision => 4,
         }
@@ -133,7 +137,7 @@ impl Accuracy {
     /// Steps of the tree: odd.
     pub(super) fn tree_steps(self) -> usize {
         match self {
-            Self::Fast => 101,
+            Self::Quick | Self::Fast => 101,
             Self::Accurate => 501,
             Self::HighPrecision => 2001,
         }

@@ -160,6 +160,7 @@ fn american_methods_agree() {
     let wanted = by(Method::Collocation, super::Accuracy::HighPrecision);
     assert_eq!(wanted.status, [Status::Ok; 2]);
     for (method, accuracy, tolerance) in [
+        (Method::Auto, super::Accuracy::Quick, 1e-4),
         (Method::Auto, super::Accuracy::Fast, 1e-6),
         (Method::Collocation, super::Accuracy::Accurate, 1e-8),
         (Method::Tree, super::Accuracy::HighPrecision, 5e-4),

@@ -17,7 +17,7 @@ Units: TypeAlias = Literal["raw"] | Literal["trader"]
 Answer: TypeAlias = Any
 """A float where all arguments were numbers, else an array of float64; with on_error='status' a pair of it and the status or statuses."""
 Numbers: TypeAlias = NDArray[np.float64]
-Accuracy: TypeAlias = Literal["fast"] | Literal["accurate"] | Literal["high_precision"]
+Accuracy: TypeAlias = Literal["quick"] | Literal["fast"] | Literal["accurate"] | Literal["high_precision"]
 """How fine the boundary of American options, the tree or the grid is."""
 Method: TypeAlias = (
     Literal["auto"]

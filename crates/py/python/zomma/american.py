@@ -1,8 +1,8 @@
 """American options on NumPy arrays: prices, Greeks and implied volatilities by spectral collocation of the exercise boundary.
 
 Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `accuracy` is how far the boundary is resolved:
-'fast' (where the boundary's method does not go, a tree does for prices), 'accurate', or 'high_precision'. Without the tree an option that is exercised
-between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Methods and accuracy: docs/valuation.md.
+'quick' (1e-6 of strike), 'fast' (1e-8), 'accurate' (1e-10), or 'high_precision' (1e-12). Where the boundary's method does not go, a tree makes the
+prices of the first two; by the others an option that is exercised between two boundaries (a put with dividend_yield < risk_free_rate < 0) has no answer. Methods and accuracy: docs/valuation.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def price(
     volatility: Column,
     *,
     dividend_yield: Column | None = None,
-    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    accuracy: Literal["quick", "fast", "accurate", "high_precision"] = "fast",
     on_error: OnError = "raise",
 ) -> Answer:
     """Price of American options with a continuous yield, in the currency of spot and strike.
@@ -47,15 +47,15 @@ def greeks(
     volatility: Column,
     *,
     dividend_yield: Column | None = None,
-    accuracy: Literal["fast", "accurate", "high_precision"] = "fast",
+    accuracy: Literal["quick", "fast", "accurate", "high_precision"] = "fast",
     names: Sequence[str] | None = None,
     units: Units = "raw",
     on_error: OnError = "raise",
 ) -> Answer:
     """Price and Greeks as a dict by name, or those of `names`.
 
-    The names and units are those of `zomma.black_scholes.greeks`. Speed, zomma, color and ultima are NaN where early exercise has a value
-    and the option is held, as is lambda where the price is 0.
+    The names and units are those of `zomma.black_scholes.greeks`. Lambda is NaN where the price is 0. Those of third order want 'accurate':
+    docs/american.md.
 
     >>> import zomma
     >>> it = zomma.american.greeks("put", 100.0, 100.0, 1.0, 0.05, 0.2, names=["delta", "theta"])

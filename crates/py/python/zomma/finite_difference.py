@@ -2,8 +2,8 @@
 
 Arguments, their units, broadcasting and `on_error` are those of `zomma.black_scholes`. `dividends` are pairs of years from now and currency
 a share, [(0.25, 1.2), (0.5, 1.2)], of every row; between them the spot is lognormal. `exercise` is 'european', 'american', or 'bermudan' at
-`exercise_times` beside expiry. `accuracy` is the grid: 'fast' (160 cells, 40 steps), 'accurate' and 'high_precision' with twice as many
-each. Method and accuracy: docs/finite-difference.md.
+`exercise_times` beside expiry. `accuracy` is the grid: 'quick' and 'fast' (160 cells, 40 steps), 'accurate' and 'high_precision' with twice
+as many each. Method and accuracy: docs/finite-difference.md.
 """
 
 from __future__ import annotations

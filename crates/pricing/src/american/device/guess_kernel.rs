@@ -1,4 +1,4 @@
-//! Li's QD+ boundary at the nodes, a put a thread: the guess of `boundary`, node after node.
+//! Li's QD+ boundary at the nodes, its mean error taken out, a put a thread: the guess of `boundary`, node after node.
 //!
 //! Shapes    jobs [5][n] in the order of `JOB`; root [nodes], √τ ascending to 1; guess [nodes][n], −ln(B/X)
 //! Accuracy  tolerance.rs: device/American, after the Newton steps that it starts
@@ -6,7 +6,9 @@
 use cubecl::prelude::*;
 
 use super::kernel::{Put, bounded, put_of};
-use crate::american::boundary::{GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST};
+use crate::american::boundary::{
+    GUESS_CORRECTION, GUESS_CORRECTION_BELOW, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST,
+};
 use crate::math::FRAC_1_SQRT_2PI;
 use crate::math::kernel::{exp, mills};
 
@@ -103,7 +105,10 @@ pub(super) fn guess(
             for _step in 0..steps {
                 x = step(put, at, x);
             }
-            guess[j * n + i] = x;
+            let z = x / (put.deviation * at.root);
+            let at_strike = comptime!(GUESS_CORRECTION[0])
+                + z * (comptime!(GUESS_CORRECTION[1]) + z * comptime!(GUESS_CORRECTION[2]));
+            guess[j * n + i] = x * select(put.log_end < 0.0f64, comptime!(GUESS_CORRECTION_BELOW).runtime(), at_strike);
         }
     }
 }
@@ -113,6 +118,6 @@ pub(super) fn guess(
 pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut Vec<(String, String)>) {
     use crate::cuda_source::{array, settings, source};
     let client = session.client().clone();
-    let kernel = guess::Guess::<R>::new(settings(), client, array(), array(), array(), (), 10);
+    let kernel = guess::Guess::<R>::new(settings(), client, array(), array(), array(), (), 11);
     out.push(("american_guess".into(), source(kernel)));
 }

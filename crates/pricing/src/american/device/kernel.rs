@@ -335,7 +335,7 @@ pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut
     use crate::cuda_source::{array, settings, source};
     for (name, plane_size) in [("american_planes", 32), ("american_shared", 0)] {
         let client = session.client().clone();
-        let shape = Shape { nodes: 10, points: 14, premium_points: 32, steps: 3 };
+        let shape = Shape { nodes: 11, points: 14, premium_points: 32, steps: 2 };
         let kernel = value::Value::<R>::new(
             settings(),
             client,

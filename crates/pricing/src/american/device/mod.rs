@@ -20,12 +20,12 @@ use zomma_gpu::{Compute, GpuError, Session};
 
 use super::accuracy::{Accuracy, Tables};
 use super::batch::{CHUNK_ROWS, assert_lengths, checked, with_room};
-use super::greeks::{Bumped, JOBS_PER_ROW};
+use super::greeks::{Begun, JOBS_PER_ROW};
 use super::lanes::{Answer, Job};
 use super::premium::Premium;
 use super::put::{Early, Valued};
 use super::representable;
-use crate::black::{GreekColumns, Model, Row, RowColumns, scalar};
+use crate::black::{GreekColumns, RowColumns};
 use crate::math::Target;
 use crate::math::grid::{BLOCK_THREADS, blocks_of_rows};
 use crate::math::reduction::Reduction;
@@ -156,17 +156,14 @@ impl zomma_gpu::Job for AllGreeks<'_> {
         assert!(columns.iter().all(|column| column.len() == n), "columns of one length");
         let mut puts = Puts::new(session, accuracy, Reduction::Best);
         for at in chunks(n, PUTS_PER_LAUNCH / JOBS_PER_ROW) {
-            let begun: Vec<Begun> = at.clone().into_par_iter().map(|i| begin(&rows.row(i))).collect();
+            let begun: Vec<Begun> = at.clone().into_par_iter().map(|i| Begun::new(&rows.row(i))).collect();
             let jobs: Vec<Job> = begun.iter().flat_map(Begun::jobs).copied().collect();
             let answers = puts.answers(&jobs)?;
             let mut from = 0;
             for (i, begun) in at.zip(&begun) {
                 let of_row = from..from + begun.jobs().len();
                 from = of_row.end;
-                let found = match begun {
-                    Begun::Done(found) => *found,
-                    Begun::Bumped(bumped) => bumped.greeks(&answers[of_row]),
-                };
+                let found = begun.greeks(&answers[of_row]);
                 status[i] = found.err().unwrap_or(Status::Ok);
                 for (column, value) in columns.iter_mut().zip(found.unwrap_or([f64::NAN; 19])) {
                     column[i] = value;
@@ -174,32 +171,6 @@ impl zomma_gpu::Job for AllGreeks<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A row whose Greeks are asked for.
-enum Begun {
-    Done(Result<[f64; 19], Status>),
-    Bumped(Box<Bumped>),
-}
-
-impl Begun {
-    fn jobs(&self) -> &[Job] {
-        match self {
-            Self::Done(_) => &[],
-            Self::Bumped(bumped) => &bumped.jobs,
-        }
-    }
-}
-
-fn begin(row: &Row) -> Begun {
-    match checked(row) {
-        Err(code) => Begun::Done(Err(code)),
-        Ok(Valued::European(_)) => Begun::Done(scalar::greeks(row, Model::Bsm)),
-        Ok(Valued::Early(option)) => match Bumped::new(row, option) {
-            Ok(bumped) => Begun::Bumped(Box::new(bumped)),
-            Err(code) => Begun::Done(Err(code)),
-        },
     }
 }
 

@@ -6,7 +6,7 @@ use zomma_gpu::{Device, DeviceKind, list};
 use super::*;
 use crate::american::tests::{Columns, published_ranges, row};
 use crate::american::{greeks_with, price_with};
-use crate::black::Greek;
+use crate::black::{Greek, Row};
 use crate::tolerance;
 
 fn compute() -> Option<Compute> {

@@ -28,6 +28,7 @@ fn presets_meet_a_finer_scheme() {
     let rows = published_ranges(600);
     let want = batch(&rows, &finer()).0;
     for (accuracy, allowed) in [
+        (Accuracy::quick(), tolerance::AMERICAN_QUICK),
         (Accuracy::fast(), tolerance::AMERICAN_FAST),
         (Accuracy::accurate(), tolerance::AMERICAN_ACCURATE),
         (Accuracy::high_precision(), tolerance::AMERICAN_HIGH_PRECISION),
@@ -46,6 +47,29 @@ fn presets_meet_a_finer_scheme() {
     }
 }
 
+/// The quick preset keeps its word where volatility, rate and yield are far from usual.
+#[test]
+fn quick_holds_over_a_wide_table() {
+    let rows = wide_ranges(6000);
+    let (want, status) = batch(&rows, Accuracy::accurate());
+    let (got, status_quick) = batch(&rows, Accuracy::quick());
+    let (mut worst, mut early) = (0.0_f64, 0);
+    for (i, row) in rows.iter().enumerate() {
+        assert_eq!(status_quick[i], status[i], "{row:?}");
+        if status[i] != Status::Ok {
+            assert_eq!(status[i], Status::TwoBoundaries, "{row:?}");
+            continue;
+        }
+        let strike = if row.option_type == OptionType::Put { row.strike } else { row.spot };
+        let error = (got[i] - want[i]).abs() / strike;
+        assert!(error <= tolerance::AMERICAN_QUICK, "{row:?}: {} is not {}", got[i], want[i]);
+        worst = worst.max(error);
+        early += usize::from(want[i] > european_price(row).unwrap());
+    }
+    println!("worst {worst:e} of {early} with a premium");
+    assert!(early > 3000, "{early}");
+}
+
 /// Lanes of every target are the twin; a batch is its rows, whatever their order and statuses.
 #[test]
 fn lanes_are_the_twin() {
@@ -59,7 +83,7 @@ fn lanes_are_the_twin() {
     rows[6] = row(OptionType::Put, 98.0, 100.0, 1.0, [0.0, -0.03], 0.3);
     let columns = Columns::of(&rows);
     for target in Target::ALL.into_iter().filter(|target| target.is_available()) {
-        for accuracy in [Accuracy::fast(), Accuracy::accurate()] {
+        for accuracy in [Accuracy::quick(), Accuracy::fast(), Accuracy::accurate()] {
             let (mut out, mut status) = (vec![0.0; rows.len()], vec![Status::BadRow; rows.len()]);
             price_batch_on(target, &columns.rows(), accuracy, &mut out, &mut status);
             for (i, row) in rows.iter().enumerate() {

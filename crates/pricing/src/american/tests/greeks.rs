@@ -71,7 +71,34 @@ fn greeks_are_derivatives() {
         let of = |greek: Greek| got[greek as usize];
         let scaled = o.risk_free_rate * of(Greek::Rho) + o.dividend_yield * of(Greek::Phi) + 0.5 * v * of(Greek::Vega);
         assert!((scaled + t * of(Greek::Theta)).abs() < tolerance::AMERICAN_GREEKS * s, "{o:?}");
-        assert!(of(Greek::Speed).is_nan() && of(Greek::Ultima).is_nan());
+        let gamma = |v: f64, t: f64| second(&|x| at(x, v, 0.0, 0.0, t, 0.0), 4e-3) / (s * s);
+        let spread = v * t.sqrt();
+        let third =
+            |f: &dyn Fn(f64) -> f64, h: f64| ((f(2.0 * h) - f(-2.0 * h)) - 2.0 * (f(h) - f(-h))) / (2.0 * h.powi(3));
+        let of_gamma = 1.0 / (s * spread);
+        let want = [
+            (Greek::Speed, third(&|x| at(x, 0.0, 0.0, 0.0, 0.0, 0.0), 4e-3) / s.powi(3), of_gamma / (s * spread)),
+            (Greek::Zomma, first(&|x| gamma(x, 0.0), 4e-3) / v, of_gamma / v),
+            (Greek::Color, -first(&|x| gamma(0.0, x), 4e-3) / t, of_gamma / t),
+            (Greek::Ultima, third(&|x| at(0.0, x, 0.0, 0.0, 0.0, 0.0), 4e-3) / v.powi(3), s * t.sqrt() / (v * v)),
+        ];
+        for (greek, want, scale) in want {
+            let error = (of(greek) - want).abs() / scale;
+            println!("{} {error:e}", greek.as_str());
+            assert!(error <= tolerance::AMERICAN_GREEKS_THIRD, "{o:?} {}: {} is not {want}", greek.as_str(), of(greek));
+        }
+    }
+}
+
+/// Where early exercise is worth next to nothing, third derivatives are the European ones.
+#[test]
+fn third_order_greeks_without_a_premium_are_european() {
+    let put = row(OptionType::Put, 180.0, 100.0, 0.25, [0.03, 0.01], 0.3);
+    let (got, want) = (greeks_with(&put, Accuracy::accurate()).unwrap(), scalar::greeks(&put, Model::Bsm).unwrap());
+    assert!(price_with(&put, Accuracy::accurate()).unwrap() > european_price(&put).unwrap());
+    for greek in [Greek::Speed, Greek::Zomma, Greek::Color, Greek::Ultima] {
+        let (got, want) = (got[greek as usize], want[greek as usize]);
+        assert!((got - want).abs() < 0.02 * want.abs(), "{}: {got} {want}", greek.as_str());
     }
 }
 

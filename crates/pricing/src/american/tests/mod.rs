@@ -70,6 +70,20 @@ pub(super) fn published_ranges(count: usize) -> Vec<Row> {
         .collect()
 }
 
+/// Options of a week to three years, spots of a half to twice the strike, volatilities of 5 to 100 %, rates and yields of either sign.
+pub(super) fn wide_ranges(count: usize) -> Vec<Row> {
+    let mut state = 5;
+    let mut pick = |low: f64, high: f64| low + (high - low) * next(&mut state);
+    (0..count)
+        .map(|i| {
+            let option_type = if i % 3 == 2 { OptionType::Call } else { OptionType::Put };
+            let years = 3.0 * (3.0 * 365.0 / 7.0_f64).powf(-pick(0.0, 1.0));
+            let volatility = 0.05 * 20_f64.powf(pick(0.0, 1.0));
+            row(option_type, pick(50.0, 200.0), 100.0, years, [pick(-0.02, 0.12), pick(-0.02, 0.12)], volatility)
+        })
+        .collect()
+}
+
 /// An independent Cox–Ross–Rubinstein tree, averaged over two neighbouring step counts.
 fn many_steps(row: &Row) -> f64 {
     let one = |n: usize| {
@@ -121,6 +135,7 @@ fn published_premium() {
     let put = row(OptionType::Put, 100.0, 100.0, 1.0, [0.05, 0.05], 0.25);
     let call = Row { option_type: OptionType::Call, ..put };
     for (accuracy, allowed) in [
+        (Accuracy::quick(), tolerance::AMERICAN_QUICK),
         (Accuracy::fast(), tolerance::AMERICAN_FAST),
         (Accuracy::accurate(), tolerance::AMERICAN_ACCURATE),
         (Accuracy::high_precision(), tolerance::AMERICAN_HIGH_PRECISION),
