@@ -45,13 +45,14 @@ pub fn text(exported: &Exported<'_>) -> String {
     let _ = writeln!(
         text,
         "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
-         [batch, 1]: the undiscounted call over the strike",
+         [batch, 1]: {}",
         path.display(),
         network.architecture.features.model.as_str(),
         network.architecture.describe(),
         opset(model).unwrap_or_default(),
         *bytes as f64 / 1e3,
-        network.architecture.features.model.input_names().len(),
+        network.architecture.features.input_names().len(),
+        metadata(model, "zomma.output").unwrap_or_default(),
     );
     if metadata(model, "zomma.activation_bits").is_some_and(|bits| bits.contains("16")) {
         text += "  programs other than zomma must set ONNX Runtime's session.qdq_matmulnbits_accuracy_level to 1, or it rounds to 8 bits\n";
@@ -83,7 +84,7 @@ pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
         "opset": opset(model),
         "model": network.architecture.features.model.as_str(),
         "network": network.architecture.describe(),
-        "inputs": network.architecture.features.model.input_names(),
+        "inputs": network.architecture.features.input_names(),
         "operators": exported.operators(),
         "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
         "metadata": metadata,
