@@ -6,14 +6,19 @@ use anyhow::Context;
 use clap::Args;
 use zomma_learn::{table::TablePredictor, training::TrainedNetwork};
 
-use crate::{failure::not_over_itself, predict, sql::Format};
+use crate::{
+    failure::{not_over_itself, refused},
+    predict,
+    sql::Format,
+};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 The network is one that `zomma train` made of a table (model = \"table\"): it says what its target would be. Every row of the table comes back in
 its order, with the columns prediction, status and status_input: ok; outside_training where an input (status_input names it) is below the least or
-above the greatest that was learned, so that the prediction is nobody's; missing_input or bad_input where it is empty or cannot be scaled, and there
-is no prediction.
+above the greatest that was learned, so that the prediction is nobody's; missing_input or bad_input where it is empty or cannot be scaled, and
+warming_up before the windows of derived columns are full: there is no prediction then. What the config derived (Greeks, indicators, parts of the
+time) is derived here by the same code: the table has the columns that it is made of, and its rows in the order of time.
 
 Example:
   $ zomma train --example table > amzn.toml
@@ -45,8 +50,7 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<()> {
         not_over_itself(&args.table, output)?;
     }
     let network = TrainedNetwork::read(&args.network).context("--network")?;
-    let shown = args.network.display();
-    let predictor = TablePredictor::new(network).with_context(|| format!("--network {shown}"))?;
+    let predictor = TablePredictor::new(network).map_err(|error| refused(&args.network, error))?;
     let format = output.is_none().then_some(Format::Csv);
     let done = predict::run(&predictor, &args.table, output, format)?;
     if args.json {
@@ -58,6 +62,7 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<()> {
         (done.outside_training, "outside of what was learned"),
         (done.missing_input, "without a prediction: an input is missing"),
         (done.bad_input, "without a prediction: an input cannot be scaled"),
+        (done.warming_up, "without a prediction: a window is not full yet"),
     ] {
         if count > 0 {
             left.push(format!("{count} {what}"));

@@ -173,13 +173,17 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
     let step = trainer.state().standing.step;
     let mut session = if is_first {
-        if let Some(Counts { shards, rows, learned, held_out, tested, bad }) = trainer.counts() {
+        if let Some(Counts { shards, rows, learned, held_out, tested, bad, warming }) = trainer.counts() {
             let left_out = match bad {
                 0 => String::new(),
                 bad => format!("; {bad} of {rows} rows cannot be learned and are left out"),
             };
+            let warming = match warming {
+                0 => String::new(),
+                warming => format!("; {warming} are early in their file, before a window is full"),
+            };
             eprintln!(
-                "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}"
+                "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}{warming}"
             );
         }
         let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };

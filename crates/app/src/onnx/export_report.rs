@@ -41,19 +41,18 @@ pub fn text(exported: &Exported<'_>) -> String {
     let nodes: usize = exported.operators().values().sum();
     let precision = metadata(model, "zomma.precision").unwrap_or_default();
     let mut text = String::new();
-    let is_american = network.architecture.features.model.is_american();
-    let call = if is_american { "American call" } else { "undiscounted call" };
     // Writing to a string does not fail.
     let _ = writeln!(
         text,
         "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
-         [batch, 1]: the {call} over the strike",
+         [batch, 1]: {}",
         path.display(),
         network.architecture.features.model.as_str(),
         network.architecture.describe(),
         opset(model).unwrap_or_default(),
         *bytes as f64 / 1e3,
-        network.architecture.features.model.input_names().len(),
+        network.architecture.features.input_names().len(),
+        metadata(model, "zomma.output").unwrap_or_default(),
     );
     if metadata(model, "zomma.activation_bits").is_some_and(|bits| bits.contains("16")) {
         text += "  programs other than zomma must set ONNX Runtime's session.qdq_matmulnbits_accuracy_level to 1, or it rounds to 8 bits\n";
@@ -85,7 +84,7 @@ pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
         "opset": opset(model),
         "model": network.architecture.features.model.as_str(),
         "network": network.architecture.describe(),
-        "inputs": network.architecture.features.model.input_names(),
+        "inputs": network.architecture.features.input_names(),
         "operators": exported.operators(),
         "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
         "metadata": metadata,

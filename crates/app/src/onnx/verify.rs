@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use zomma_engines::onnx::{OnnxRuntime, OnnxSession, SessionOptions};
 use zomma_learn::{
     config::{DataConfig, PricingModel, TrainConfig},
-    data::PointSet,
-    network::value,
+    data::{PointSet, uniform},
+    network::{TableColumns, value, value_alone},
     quantisation::quantised_value,
 };
 
@@ -64,31 +64,42 @@ pub fn verify(
         Network::Trained(_) => None,
     };
     let network = network.plain();
-    let pricing = network.architecture.features.model;
+    let features = &network.architecture.features;
     let rows = rows.min((WORK_MAX / JET / network.parameters.len().max(1)).max(16));
-    let of_model;
-    let domain = match domain {
-        Some(domain) => domain,
+    let names = features.input_names();
+    let inputs = match &features.table {
+        Some(table) => within(table, rows),
         None => {
-            of_model = usual_domain(pricing)?;
-            &of_model
+            let of_model;
+            let domain = match domain {
+                Some(domain) => domain,
+                None => {
+                    of_model = usual_domain(features.model)?;
+                    &of_model
+                }
+            };
+            let points = PointSet::held_out(domain);
+            let mut inputs = vec![0.0; rows * names.len()];
+            inputs.chunks_exact_mut(names.len()).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+            inputs
         }
     };
-    let names = pricing.input_names();
-    let points = PointSet::held_out(domain);
-    let mut inputs = vec![0.0; rows * names.len()];
-    inputs.chunks_exact_mut(names.len()).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+    // Targets of a table have a size of their own.
+    let size = features.table.as_ref().map_or(1.0, |table| table.target.deviation);
     let mut session = OnnxSession::open(runtime, model, &SessionOptions::default())?;
     let found = session.prices(&inputs)?;
     let differences: Vec<f64> = inputs
         .par_chunks_exact(names.len())
         .zip(&found)
         .map(|(row, found)| {
-            let own = match quantised {
-                Some(quantised) => quantised_value(quantised, row),
-                None => value(&network.architecture, &network.parameters, &network.statistics, row).price,
+            let (architecture, parameters, statistics) =
+                (&network.architecture, &network.parameters[..], &network.statistics[..]);
+            let own = match (quantised, &features.table) {
+                (Some(quantised), _) => quantised_value(quantised, row),
+                (None, Some(table)) => table.target.unscaled(value_alone(architecture, parameters, statistics, row)),
+                (None, None) => value(architecture, parameters, statistics, row).price,
             };
-            (found - own).abs() / own.abs().max(1.0)
+            (found - own).abs() / own.abs().max(size)
         })
         .collect();
     // Not f64::max, which would hide NaN.
@@ -103,6 +114,19 @@ pub fn verify(
     let median = sorted[sorted.len() / 2];
     let is_quantised = quantised.is_some();
     Ok(Tested { rows, worst, median, rms: [rms, allowed], is_quantised, worst_at, runtime: runtime.build() })
+}
+
+/// Rows of a table's columns, even between the least and the greatest that were learned.
+fn within(table: &TableColumns, rows: usize) -> Vec<f64> {
+    const SEED: u64 = 0x6f6e_6e78;
+    let columns = || table.inputs.iter().enumerate();
+    let row = |i: usize| {
+        columns().map(move |(j, column)| {
+            let share = uniform(SEED, (i * table.inputs.len() + j) as u64);
+            column.least + share * (column.greatest - column.least)
+        })
+    };
+    (0..rows).flat_map(row).collect()
 }
 
 /// Inputs of the size that markets have, for a network whose domain is not known.

@@ -1,21 +1,17 @@
 //! `zomma predict`: a table in, the same table with a network's prediction and a status a row out. The table is in memory whole.
 
+mod table;
+
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, cast::AsArray, types::Float64Type};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use zomma_learn::table::{RowStatus, TablePredictor};
-use zomma_storage::{
-    block_on,
-    place::S3Settings,
-    sql::{Outcome, Session, Settings},
-};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use zomma_learn::table::{Columns, RowStatus, TablePredictor};
+use zomma_storage::block_on;
 
-use crate::{
-    failure::BadArguments,
-    sql::{Format, Output},
-};
+use self::table::Table;
+use crate::sql::{Format, Output};
 
 /// The columns that are added.
 const PREDICTION: &str = "prediction";
@@ -35,40 +31,27 @@ pub struct Predicted {
     pub missing_input: u64,
     /// Rows without a prediction, since an input cannot be scaled.
     pub bad_input: u64,
-}
-
-/// A table in memory, in the order of its rows.
-struct Table {
-    columns: SchemaRef,
-    batches: Vec<RecordBatch>,
+    /// Rows without a prediction, since a window is not full yet.
+    pub warming_up: u64,
 }
 
 /// Predicts every row of `input`, and writes it with the rest of its row.
 ///
 /// # Errors
 ///
-/// A table that cannot be read or lacks an input; an output that cannot be written.
+/// A table that cannot be read or lacks a column; an output that cannot be written.
 pub fn run(
     predictor: &TablePredictor,
     input: &Path,
     output: Option<&Path>,
     format: Option<Format>,
 ) -> anyhow::Result<Predicted> {
-    let shown = input.display().to_string();
-    let table = block_on(read(input)).with_context(|| shown.clone())?;
-    let columns = table.columns.fields();
-    let at: Vec<usize> = predictor
-        .columns()
-        .inputs
-        .iter()
-        .map(|input| {
-            let place = columns.iter().position(|field| *field.name() == input.name);
-            place.with_context(|| {
-                let names: Vec<&str> = columns.iter().map(|field| field.name().as_str()).collect();
-                format!("{shown}: has no column {}, an input of the network; it has {}", input.name, names.join(", "))
-            })
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let table = block_on(Table::read(input)).with_context(|| input.display().to_string())?;
+    if table.rows() == 0 {
+        bail!("{}: has no rows", table.shown);
+    }
+    let (found, status) = predictor.predict_table(&table)?;
+    let columns = table.schema.fields();
     let kept: Vec<usize> = (0..columns.len()).filter(|i| !is_ours(columns[*i].name())).collect();
     for replaced in columns.iter().filter(|field| is_ours(field.name())) {
         eprintln!("zomma predict: the input's column {} is replaced by the result", replaced.name());
@@ -81,12 +64,13 @@ pub fn run(
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut sink = Output::create(output, format, &schema)?;
     let mut predicted = Predicted::default();
+    status.iter().for_each(|status| predicted.count(*status));
+    let name = |status: &RowStatus| Some(predictor.columns().inputs[status.input()?].name.as_str());
+    let mut first = 0;
     for batch in &table.batches {
-        let rows = inputs(batch, &at).with_context(|| shown.clone())?;
-        let (mut found, mut status) = (vec![0.0; batch.num_rows()], vec![RowStatus::Ok; batch.num_rows()]);
-        predictor.predict(&rows, &mut found, &mut status);
-        status.iter().for_each(|status| predicted.count(*status));
-        let name = |status: &RowStatus| Some(predictor.columns().inputs[status.input()?].name.as_str());
+        let at = first..first + batch.num_rows();
+        first = at.end;
+        let (found, status) = (&found[at.clone()], &status[at]);
         let results: [ArrayRef; 3] = [
             Arc::new(found.iter().map(|x| x.is_finite().then_some(*x)).collect::<Float64Array>()),
             Arc::new(status.iter().map(|status| Some(status.as_str())).collect::<StringArray>()),
@@ -94,9 +78,6 @@ pub fn run(
         ];
         let arrays = kept.iter().map(|i| Arc::clone(batch.column(*i))).chain(results).collect();
         sink.write(&RecordBatch::try_new(Arc::clone(&schema), arrays)?)?;
-    }
-    if predicted.rows == 0 {
-        bail!("{shown}: has no rows");
     }
     sink.finish()?;
     Ok(predicted)
@@ -114,44 +95,7 @@ impl Predicted {
             RowStatus::Outside(_) => &mut self.outside_training,
             RowStatus::Missing(_) => &mut self.missing_input,
             RowStatus::Bad(_) => &mut self.bad_input,
+            RowStatus::Warming => &mut self.warming_up,
         } += 1;
     }
-}
-
-/// Reads a file of any kind that `zomma sql` reads. One thread, so that rows stay in their order.
-async fn read(input: &Path) -> anyhow::Result<Table> {
-    let Some(path) = input.to_str().filter(|path| *path != "-") else {
-        bail!(BadArguments("TABLE: a file is needed: .parquet, .csv, .tsv, .arrow or .json".into()));
-    };
-    let s3 = S3Settings::from_variables(std::env::vars())?;
-    let files = vec![("input".to_owned(), path.to_owned())];
-    let session = Session::open(Settings { files, s3, threads: Some(1), ..Settings::default() }).await?;
-    let Outcome::Rows(mut answer) = session.ask("SELECT * FROM input", None).await? else {
-        bail!("cannot be read as a table");
-    };
-    let columns = Arc::clone(answer.columns());
-    let mut batches = Vec::new();
-    while let Some(batch) = answer.next().await? {
-        batches.push(batch);
-    }
-    Ok(Table { columns, batches })
-}
-
-/// The inputs of every row, one row after the other; NaN where a cell is empty or no number.
-fn inputs(batch: &RecordBatch, at: &[usize]) -> anyhow::Result<Vec<f64>> {
-    let mut rows = vec![f64::NAN; batch.num_rows() * at.len()];
-    for (j, column) in at.iter().enumerate() {
-        let array = batch.column(*column);
-        let numbers = arrow_cast::cast(array, &DataType::Float64).with_context(|| {
-            let name = batch.schema().field(*column).name().clone();
-            format!("column {name} is of type {}; allowed: numbers", array.data_type())
-        })?;
-        let numbers = numbers.as_primitive::<Float64Type>();
-        for (i, place) in rows.iter_mut().skip(j).step_by(at.len()).enumerate() {
-            if numbers.is_valid(i) {
-                *place = numbers.value(i);
-            }
-        }
-    }
-    Ok(rows)
 }

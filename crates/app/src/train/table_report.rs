@@ -59,7 +59,7 @@ fn verdict(found: &Assessment) -> String {
     let of_mean = match (differs(mean.rmse), network.rmse < mean.rmse) {
         (true, true) => format!("the network's error is {:.1} % below that of the mean", than(mean.rmse)),
         (true, false) => format!("the network is worse than the mean by {:.1} %: it learned nothing", -than(mean.rmse)),
-        (false, _) => "the network is no better than the mean: its inputs tell it nothing of the target".to_owned(),
+        (false, _) => "the network is no better than the mean".to_owned(),
     };
     let of_ridge = ridge.map(|ridge| match (differs(ridge.errors.rmse), network.rmse < ridge.errors.rmse) {
         (true, true) => format!("and {:.1} % below that of the ridge regression", than(ridge.errors.rmse)),

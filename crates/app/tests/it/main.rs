@@ -26,6 +26,7 @@ mod models;
 mod onnx;
 mod pinn;
 mod portfolio;
+mod predict;
 mod program;
 mod quantize;
 mod ranks;

@@ -181,6 +181,12 @@ gap = 1e10                  # left out before each part: as long as the target l
 [data.table.scaling_of]     # inputs that are scaled otherwise
 "ofi:10s" = "asinh"
 
+# [[data.table.derive]]     # columns that are made of the table's, here and where the network predicts; inputs may name them
+# kind = "series"           # or "greeks", or "time": docs/training-data.md
+# of = "mid"
+# time = "time_ns"
+# columns = ["return:5", "realised_volatility:60", "rsi:30"]
+
 [training]
 steps = 3000
 batch = 512

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataConfig, PricingModel, number};
 use crate::LearnError;
 use crate::network::{MOST_COLUMNS, Scaling};
+use crate::table::Derivation;
 
 /// Columns of the shards, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct TableConfig {
     /// to learn from has seen what it is tested on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gap: f64,
+    /// Columns that are made of the table's: inputs may name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derive: Vec<Derivation>,
 }
 
 fn is_zero(x: &f64) -> bool {
@@ -41,9 +45,14 @@ impl TableConfig {
         self.scaling_of.get(input).copied().unwrap_or(self.scaling)
     }
 
+    /// Whether a column is made of others.
+    pub fn is_derived(&self, column: &str) -> bool {
+        self.derive.iter().any(|derivation| derivation.names().iter().any(|name| name == column))
+    }
+
     /// Errors: [`LearnError::BadValue`] by key.
     pub(super) fn check(&self, data: &DataConfig) -> Result<(), LearnError> {
-        let Self { inputs, target, scaling_of, split_by, gap, .. } = self;
+        let Self { inputs, target, scaling_of, split_by, gap, derive, .. } = self;
         let count = inputs.len();
         if !(1..=MOST_COLUMNS).contains(&count) {
             let allowed = format!("1 to {MOST_COLUMNS} columns");
@@ -61,6 +70,17 @@ impl TableConfig {
         if target.is_empty() || inputs.contains(target) {
             let allowed = "a column that is no input: what is learned must not be given";
             return Err(LearnError::bad("data.table.target", format!("{target:?}"), allowed));
+        }
+        let mut made = Vec::new();
+        for derivation in derive {
+            derivation.check()?;
+            for name in derivation.names() {
+                if made.contains(&name) || name == *target {
+                    let allowed = "each derived column once, and none of the target's name; prefix tells them apart";
+                    return Err(LearnError::bad("data.table.derive.columns", name, allowed));
+                }
+                made.push(name);
+            }
         }
         if let Some(unknown) = scaling_of.keys().find(|name| !inputs.contains(name)) {
             return Err(LearnError::bad("data.table.scaling_of", unknown, "a column of data.table.inputs"));

@@ -155,8 +155,8 @@ impl GraphBuilder {
         self.initializers.retain(|tensor| tensor.name.as_ref().is_some_and(|name| taken.contains(name)));
     }
 
-    /// The graph, with its input of so many columns; `price` becomes the output.
-    pub(super) fn finish(mut self, inputs: i64, price: &str, doc: String) -> GraphProto {
+    /// The graph, with its input of so many columns; `price` becomes the output, which `says` something.
+    pub(super) fn finish(mut self, inputs: i64, (price, says): (&str, &str), doc: String) -> GraphProto {
         self.node(OUTPUT, "Identity", &[price]);
         self.prune();
         let element = self.precision.features();
@@ -166,7 +166,7 @@ impl GraphBuilder {
             initializer: self.initializers,
             doc_string: Some(doc),
             input: vec![rows_of(INPUT, inputs, element, "a row's inputs, in the order of the metadata's zomma.inputs")],
-            output: vec![rows_of(OUTPUT, 1, element, "the undiscounted call over the strike")],
+            output: vec![rows_of(OUTPUT, 1, element, says)],
         }
     }
 }

@@ -13,6 +13,7 @@ mod moments;
 mod output;
 pub mod proto;
 mod quantised;
+mod table;
 
 use prost::Message;
 
@@ -73,7 +74,7 @@ impl Precision {
 
 /// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
 ///
-/// Errors: [`LearnError::BadValue`] for a network of implied volatilities or of a table, and for one of more than the 2 GiB that the format holds.
+/// Errors: [`LearnError::BadValue`] for a network of implied volatilities, and for one of more than the 2 GiB that the format holds.
 pub fn export(
     network: &TrainedNetwork,
     domain: Option<&DataConfig>,
@@ -103,18 +104,25 @@ fn model_of(
     precision: Precision,
 ) -> Result<ModelProto, LearnError> {
     let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
-    if architecture.features.model.is_implied_volatility() || architecture.features.model.is_table() {
+    if architecture.features.model.is_implied_volatility() {
         let shown = architecture.features.model.as_str();
         return Err(LearnError::bad("the network's model", shown, "a network of prices"));
     }
     let layout = architecture.layout();
     let mut graph = GraphBuilder::new(precision);
-    let shown = features(&mut graph, architecture);
+    let of_table = architecture.features.table.as_ref();
+    let shown = match of_table {
+        Some(columns) => table::columns(&mut graph, columns),
+        None => features(&mut graph, architecture),
+    };
     let integers = quantised.map_or(&[][..], |quantised| &quantised.layers);
     let numbers = Numbers { parameters, statistics, quantised: integers };
     let last = layers(&mut graph, architecture, &layout, numbers, &shown.features);
-    let price = output(&mut graph, architecture.output, &last, &shown);
-    let inputs = architecture.features.model.input_names().len();
+    let mut price = output(&mut graph, architecture.output, &last, &shown);
+    if let Some(columns) = of_table {
+        price = table::target(&mut graph, columns, &price);
+    }
+    let inputs = architecture.features.inputs();
     let (ir_version, opset) = match integers.iter().any(|layer| layer.activation.bits > 8) {
         true => (IR_VERSION_OF_16_BITS, OPSET_OF_16_BITS),
         false => (IR_VERSION, OPSET),
@@ -125,8 +133,11 @@ fn model_of(
         producer_name: Some("zomma".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         model_version: i64::try_from(*step).ok(),
-        doc_string: Some(format!("{model} prices by a network of {}", architecture.describe())),
-        graph: Some(graph.finish(inputs as i64, &price, architecture.describe())),
+        doc_string: Some(match of_table {
+            Some(columns) => format!("{} by a network of {}", columns.target.name, architecture.describe()),
+            None => format!("{model} prices by a network of {}", architecture.describe()),
+        }),
+        graph: Some(graph.finish(inputs as i64, (&price, metadata::output(network)), architecture.describe())),
         opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(opset) }],
         metadata_props: metadata::entries(network, quantised, domain.or(data.as_ref()), precision),
     };

@@ -1,4 +1,4 @@
-mod interpreter;
+pub(super) mod interpreter;
 
 use std::collections::BTreeSet;
 

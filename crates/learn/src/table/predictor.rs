@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::{Columns, Derived};
 use crate::LearnError;
 use crate::network::{Native, TableColumns, value_alone};
 use crate::training::TrainedNetwork;
@@ -18,6 +19,8 @@ pub enum RowStatus {
     Missing(usize),
     /// An input cannot be scaled as the network's are: there is no prediction.
     Bad(usize),
+    /// A window of the row is not full yet: there is no prediction.
+    Warming,
 }
 
 impl RowStatus {
@@ -28,13 +31,14 @@ impl RowStatus {
             Self::Outside(_) => "outside_training",
             Self::Missing(_) => "missing_input",
             Self::Bad(_) => "bad_input",
+            Self::Warming => "warming_up",
         }
     }
 
     /// The place of the input that it is about.
     pub fn input(self) -> Option<usize> {
         match self {
-            Self::Ok => None,
+            Self::Ok | Self::Warming => None,
             Self::Outside(at) | Self::Missing(at) | Self::Bad(at) => Some(at),
         }
     }
@@ -72,6 +76,44 @@ impl TablePredictor {
     /// The network.
     pub fn network(&self) -> &TrainedNetwork {
         &self.network
+    }
+
+    /// The inputs of a whole table, whose rows are in their order, row after row: its own columns, and those that the network's config makes of them;
+    /// with what was made.
+    ///
+    /// Errors: a column that is missing or has no numbers; those of [`Derived::of`].
+    pub fn inputs(&self, table: &dyn Columns) -> Result<(Vec<f64>, Derived), LearnError> {
+        let config = self.network.data.as_ref().and_then(|data| data.table.as_ref());
+        let made = Derived::of(config.map_or(&[], |table| &table.derive), table)?;
+        let count = self.columns.inputs.len();
+        let mut rows = vec![f64::NAN; table.rows() * count];
+        for (j, column) in self.columns.inputs.iter().enumerate() {
+            let own;
+            let numbers = match made.column(&column.name) {
+                Some(numbers) => numbers,
+                None => {
+                    own = table.numbers(&column.name)?;
+                    &own
+                }
+            };
+            rows.iter_mut().skip(j).step_by(count).zip(numbers).for_each(|(place, x)| *place = *x);
+        }
+        Ok((rows, made))
+    }
+
+    /// Predictions of rows of a table, with those whose windows are not full told apart. Otherwise as [`Self::predict`].
+    ///
+    /// Errors: as of [`Self::inputs`].
+    pub fn predict_table(&self, table: &dyn Columns) -> Result<(Vec<f64>, Vec<RowStatus>), LearnError> {
+        let (rows, made) = self.inputs(table)?;
+        let (mut out, mut status) = (vec![0.0; table.rows()], vec![RowStatus::Ok; table.rows()]);
+        self.predict(&rows, &mut out, &mut status);
+        for (row, (out, status)) in out.iter_mut().zip(&mut status).enumerate() {
+            if made.is_warming(row) {
+                (*out, *status) = (f64::NAN, RowStatus::Warming);
+            }
+        }
+        Ok((out, status))
     }
 
     /// Predictions of rows of inputs, row after row in the order of the columns; NaN where the status says that there is none.

@@ -288,3 +288,116 @@ fn rows_have_no_derivatives_to_be_learned() {
     assert!(config.data.differentials && !config.data.learns_differentials());
     assert!(Rows::zeros(3, config.data.inputs()).batch(config.data.learns_differentials()).differentials.is_empty());
 }
+
+/// A price that walks, a file a session; what is derived is of more row groups than one.
+fn sessions() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (session, name) in ["monday.parquet", "tuesday.parquet"].into_iter().enumerate() {
+        let mut price = 100.0;
+        let mids: Vec<f64> = (0..1500)
+            .map(|i| {
+                price *= 1.0 + 0.002 * (uniform(50 + session as u64, i) - 0.5);
+                price
+            })
+            .collect();
+        let ahead: Vec<f64> = (0..1500).map(|i| mids[(i + 5).min(1499)] - mids[i]).collect();
+        // From 09:30 in New York, a second apart.
+        let first = 1_782_739_800_000_000_000 + session as i64 * 86_400_000_000_000;
+        let times: Vec<i64> = (0..1500).map(|i| first + i * 1_000_000_000).collect();
+        write(
+            &folder.path().join(name),
+            vec![
+                ("time_ns", Arc::new(Int64Array::from(times))),
+                ("mid", Arc::new(Float64Array::from(mids))),
+                ("ahead", Arc::new(Float64Array::from(ahead))),
+            ],
+        );
+    }
+    folder
+}
+
+const DERIVED: &str = r#"
+[network]
+width = 8
+depth = 1
+output = "none"
+[data]
+model = "table"
+shards = "sessions"
+held_out = 300
+[data.table]
+inputs = ["return:3", "rsi:5", "time_of_day_sin", "mid"]
+target = "ahead"
+split_by = "time_ns"
+[[data.table.derive]]
+kind = "series"
+of = "mid"
+time = "time_ns"
+columns = ["return:3", "rsi:5"]
+[[data.table.derive]]
+kind = "time"
+of = "time_ns"
+columns = ["time_of_day_sin"]
+[training]
+steps = 20
+batch = 64
+"#;
+
+#[test]
+fn what_training_derives_is_what_prediction_derives_bit_for_bit() {
+    let (table, run) = (sessions(), tempfile::tempdir().unwrap());
+    let config = TrainConfig::parse(DERIVED).unwrap();
+    let shards = crate::data::shards::Shards::open(&config.data, 7, place(table.path())).unwrap();
+    let counts = shards.counts();
+    // Five changes of the index are six rows: five early ones of each file.
+    assert_eq!((counts.rows, counts.warming, counts.bad), (3000, 10, 0));
+    assert_eq!(counts.learned + counts.held_out + counts.tested, 2990);
+    let mut learned = Rows { inputs: vec![0.0; 4 * counts.learned as usize], ..Rows::default() };
+    learned.prices = vec![0.0; counts.learned as usize];
+    shards.draw(0, &mut learned).unwrap();
+    let bits = |rows: &[f64]| {
+        rows.chunks(4).map(|row| row.iter().map(|x| x.to_bits()).collect::<Vec<u64>>()).collect::<Vec<_>>()
+    };
+    let mut trained: Vec<Vec<u64>> =
+        [&learned, shards.held_out(), shards.tested()].iter().flat_map(|rows| bits(&rows.inputs)).collect();
+    let mut trainer = trainer(&config, table.path(), run.path(), false).unwrap();
+    let predictor = TablePredictor::new(train(&mut trainer, None).network.unwrap()).unwrap();
+    let set = zomma_storage::block_on(zomma_storage::shards::ShardSet::open(place(table.path()))).unwrap();
+    let mut served = Vec::new();
+    for file in set.files() {
+        let shard = zomma_storage::block_on(set.fetch(file)).unwrap();
+        assert!(shard.groups().len() > 1);
+        let (rows, made) = predictor.inputs(&shard).unwrap();
+        served
+            .extend(bits(&rows).into_iter().enumerate().filter(|(row, _)| !made.is_warming(*row)).map(|(_, row)| row));
+        let (out, status) = predictor.predict_table(&shard).unwrap();
+        assert!(status[..5].iter().all(|status| *status == RowStatus::Warming) && out[..5].iter().all(|x| x.is_nan()));
+        assert!(status[5..].iter().all(|status| status.has_prediction()) && out[5..].iter().all(|x| x.is_finite()));
+    }
+    trained.sort_unstable();
+    served.sort_unstable();
+    assert!(trained == served);
+}
+
+#[test]
+fn derived_columns_are_checked_with_the_config() {
+    for (from, to, words) in [
+        ("\"rsi:5\"]\n[[data.table.derive]]", "\"rsi:0\"]\n[[data.table.derive]]", "rsi:0"),
+        (
+            "columns = [\"time_of_day_sin\"]",
+            "columns = [\"time_of_day_sin\", \"time_of_day_sin\"]",
+            "each derived column once",
+        ),
+        ("columns = [\"time_of_day_sin\"]", "prefix = \"a\"\ncolumns = [\"head\"]", "head is not allowed"),
+        ("kind = \"time\"", "kind = \"clock\"", "unknown variant `clock`"),
+    ] {
+        assert!(DERIVED.contains(from), "{from}");
+        let error = TrainConfig::parse(&DERIVED.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(words), "{to}: {error}");
+    }
+    let table = sessions();
+    let run = tempfile::tempdir().unwrap();
+    let config = TrainConfig::parse(&DERIVED.replacen("of = \"mid\"", "of = \"last\"", 1)).unwrap();
+    let error = trainer(&config, table.path(), run.path(), false).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("monday.parquet") && error.contains("no column last"), "{error}");
+}

@@ -2,6 +2,7 @@
 
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray,
+    cast::AsArray,
     types::{
         Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
         UInt64Type,
@@ -91,6 +92,26 @@ impl Shard {
     ///
     /// Where there is no such column, it has no numbers, or it cannot be decoded.
     pub fn numbers(&self, group: usize, column: &str) -> Result<Vec<f64>> {
+        self.cells(group, column, "numbers", add)
+    }
+
+    /// The text of a column in one row group, numbers as they are printed; an empty cell is empty text.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such column, it has neither text nor numbers, or it cannot be decoded.
+    pub fn texts(&self, group: usize, column: &str) -> Result<Vec<String>> {
+        self.cells(group, column, "text or numbers", add_texts)
+    }
+
+    /// The cells of a column in one row group, as `add` takes them; `allowed` is what it can take.
+    fn cells<T>(
+        &self,
+        group: usize,
+        column: &str,
+        allowed: &str,
+        add: impl Fn(&ArrayRef, &mut Vec<T>) -> bool,
+    ) -> Result<Vec<T>> {
         let wrong = |problem: String| StorageError::file(&self.path, problem);
         let Ok(field) = self.metadata.schema().field_with_name(column) else {
             return Err(wrong(format!("has no column {column}; it has {}", self.columns().join(", "))));
@@ -105,18 +126,18 @@ impl Shard {
             .build()
             .map_err(|error| broken(&error))?;
         let rows = self.groups().get(group).copied().unwrap_or(0);
-        let mut numbers = Vec::with_capacity(rows.min(1 << 24));
+        let mut cells = Vec::with_capacity(rows.min(1 << 24));
         for batch in reader {
             let batch = batch.map_err(|error| broken(&error))?;
             let kind = field.data_type();
-            if !batch.columns().first().is_some_and(|cells| add(cells, &mut numbers)) {
-                return Err(wrong(format!("column {column} is of type {kind}; allowed: numbers")));
+            if !batch.columns().first().is_some_and(|read| add(read, &mut cells)) {
+                return Err(wrong(format!("column {column} is of type {kind}; allowed: {allowed}")));
             }
         }
-        if numbers.len() != rows {
-            return Err(wrong(format!("column {column} has {} of {rows} rows; is it whole?", numbers.len())));
+        if cells.len() != rows {
+            return Err(wrong(format!("column {column} has {} of {rows} rows; is it whole?", cells.len())));
         }
-        Ok(numbers)
+        Ok(cells)
     }
 }
 
@@ -124,6 +145,25 @@ impl Shard {
 pub(super) fn content_in(metadata: &ArrowReaderMetadata) -> Option<&str> {
     let entries = metadata.metadata().file_metadata().key_value_metadata()?;
     entries.iter().find(|entry| entry.key == CONTENT_KEY)?.value.as_deref()
+}
+
+/// Adds the cells of a column as text; whether they are text or numbers.
+fn add_texts(cells: &ArrayRef, texts: &mut Vec<String>) -> bool {
+    fn owned<'a>(cells: impl Iterator<Item = Option<&'a str>>, texts: &mut Vec<String>) -> bool {
+        texts.extend(cells.map(|text| text.unwrap_or_default().to_owned()));
+        true
+    }
+    match cells.data_type() {
+        DataType::Utf8 => owned(cells.as_string::<i32>().iter(), texts),
+        DataType::LargeUtf8 => owned(cells.as_string::<i64>().iter(), texts),
+        DataType::Utf8View => owned(cells.as_string_view().iter(), texts),
+        _ => {
+            let mut numbers = Vec::with_capacity(cells.len());
+            let are_numbers = add(cells, &mut numbers);
+            texts.extend(numbers.iter().map(|x| if x.is_nan() { String::new() } else { x.to_string() }));
+            are_numbers
+        }
+    }
 }
 
 /// Adds the cells of a column; whether they are numbers.

@@ -1,10 +1,13 @@
 //! Which columns are read, and how one row group becomes rows.
 
+use std::sync::Arc;
+
 use zomma_storage::shards::Shard;
 
 use crate::LearnError;
 use crate::config::{DataConfig, Range, TableConfig};
 use crate::data::Rows;
+use crate::table::Derived;
 
 /// The column of the price.
 pub const PRICE: &str = "price";
@@ -24,6 +27,8 @@ pub(super) struct ShardColumns {
     target: String,
     ranges: Vec<Range>,
     table: Option<TableConfig>,
+    /// Whether a column is made of others, in the order of what is read.
+    derived: Vec<bool>,
     differentials: Vec<String>,
     has_gamma: bool,
 }
@@ -33,6 +38,8 @@ pub(super) struct Group {
     columns: Vec<Vec<f64>>,
     /// When each row is, where the parts are told apart by time.
     pub times: Option<Vec<f64>>,
+    /// What was made of the shard, and the group's first row in it; none where nothing is.
+    made: Option<(Arc<Derived>, usize)>,
 }
 
 impl ShardColumns {
@@ -53,8 +60,9 @@ impl ShardColumns {
             reason: format!("has no column {name}{why}; it has {}", first.columns().join(", ")),
         };
         let time = config.table.as_ref().and_then(|table| table.split_by.as_ref());
+        let is_derived = |name: &str| config.table.as_ref().is_some_and(|table| table.is_derived(name));
         for name in inputs.iter().chain([&target]).chain(time) {
-            if !first.has(name) {
+            if !first.has(name) && !is_derived(name) {
                 return Err(missing(name, ""));
             }
         }
@@ -66,7 +74,8 @@ impl ShardColumns {
         }
         let has_gamma = !differentials.is_empty() && first.has(GAMMA);
         let ranges = config.ordered_ranges();
-        Ok(Self { inputs, target, ranges, table: config.table.clone(), differentials, has_gamma })
+        let derived = inputs.iter().map(|name| is_derived(name)).collect();
+        Ok(Self { inputs, target, ranges, table: config.table.clone(), derived, differentials, has_gamma })
     }
 
     /// How many inputs a row has.
@@ -93,12 +102,36 @@ impl ShardColumns {
         inputs.chain([self.target.as_str()]).chain(differentials).chain(gamma)
     }
 
-    /// Decodes a row group.
+    /// What a table's config makes of a whole shard, whose rows are in their order; none where it makes nothing.
+    ///
+    /// Errors: those of [`Derived::of`].
+    pub(super) fn derive(&self, shard: &Shard) -> Result<Option<Arc<Derived>>, LearnError> {
+        let Some(table) = self.table.as_ref().filter(|_| self.derived.contains(&true)) else { return Ok(None) };
+        Derived::of(&table.derive, shard).map(|made| Some(Arc::new(made)))
+    }
+
+    /// Decodes a row group, whose first row is `begin` in its shard, with what was made of that.
     ///
     /// Errors: [`LearnError::Storage`] for a column that is missing or cannot be read.
-    pub(super) fn decode(&self, shard: &Shard, group: usize) -> Result<Group, LearnError> {
-        let columns = self.names().map(|name| shard.numbers(group, name)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Group { columns, times: self.times(shard, group)? })
+    pub(super) fn decode(
+        &self,
+        shard: &Shard,
+        (group, begin): (usize, u64),
+        made: Option<&Arc<Derived>>,
+    ) -> Result<Group, LearnError> {
+        let begin = begin as usize;
+        let rows = shard.groups().get(group).copied().unwrap_or(0);
+        let column = |(place, name): (usize, &str)| -> Result<Vec<f64>, LearnError> {
+            let is_derived = self.derived.get(place).copied().unwrap_or(false);
+            let derived = made.filter(|_| is_derived).and_then(|made| made.column(name));
+            match derived.and_then(|all| all.get(begin..begin + rows)) {
+                Some(numbers) => Ok(numbers.to_vec()),
+                None => Ok(shard.numbers(group, name)?),
+            }
+        };
+        let columns = self.names().enumerate().map(column).collect::<Result<Vec<_>, _>>()?;
+        let made = made.map(|made| (Arc::clone(made), begin));
+        Ok(Group { columns, times: self.times(shard, group)?, made })
     }
 
     /// When each row of a row group is, where the parts are told apart by time.
@@ -107,6 +140,11 @@ impl ShardColumns {
     pub(super) fn times(&self, shard: &Shard, group: usize) -> Result<Option<Vec<f64>>, LearnError> {
         let time = self.table.as_ref().and_then(|table| table.split_by.as_deref());
         Ok(time.map(|name| shard.numbers(group, name)).transpose()?)
+    }
+
+    /// Whether a row is early in its file, before its windows are full: no fault, and not to be learned.
+    pub(super) fn is_warming(&self, group: &Group, row: usize) -> bool {
+        group.made.as_ref().is_some_and(|(made, begin)| made.is_warming(begin + row))
     }
 
     /// What a table's row has in a column that cannot be scaled as it shall, and why.
@@ -148,6 +186,7 @@ impl ShardColumns {
             && group.columns[checked..].iter().all(|column| column[row].is_finite())
             && group.times.as_ref().is_none_or(|times| times[row].is_finite())
             && self.unscaled(group, row).is_none()
+            && !self.is_warming(group, row)
     }
 
     /// A row's inputs.

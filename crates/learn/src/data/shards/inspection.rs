@@ -29,6 +29,8 @@ pub struct Counts {
     pub tested: u64,
     /// Left out since a column is no number or an input outside its range.
     pub bad: u64,
+    /// Of a table with windows: left out since they are early in their file, before a window is full.
+    pub warming: u64,
 }
 
 /// What was found.
@@ -112,6 +114,7 @@ impl Inspection {
         sum.held_out += counts.held_out;
         sum.tested += counts.tested;
         sum.bad += counts.bad;
+        sum.warming += counts.warming;
         self.held_out.append(&held_out);
         self.tested.append(&tested);
         self.fitted.append(&fitted);
@@ -124,10 +127,14 @@ impl Inspection {
 /// Every row group of some shards, in order; `first` is the place of the first shard among all.
 fn groups(shards: &[Shard], columns: &ShardColumns, first: usize, rule: &Rule) -> Vec<Result<Found, LearnError>> {
     let places: Vec<(usize, usize, u64)> = places(shards);
+    let made: Vec<_> = match shards.par_iter().map(|shard| columns.derive(shard)).collect::<Result<Vec<_>, _>>() {
+        Ok(made) => made,
+        Err(error) => return vec![Err(error)],
+    };
     places
         .into_par_iter()
         .map(|(shard, group, begin)| {
-            let decoded = columns.decode(&shards[shard], group)?;
+            let decoded = columns.decode(&shards[shard], (group, begin), made[shard].as_ref())?;
             let rows = shards[shard].groups()[group];
             let mut found = Found {
                 counts: Counts::default(),
@@ -138,6 +145,10 @@ fn groups(shards: &[Shard], columns: &ShardColumns, first: usize, rule: &Rule) -
             found.counts.rows = rows as u64;
             for row in 0..rows {
                 let at = begin + row as u64;
+                if columns.is_warming(&decoded, row) {
+                    found.counts.warming += 1;
+                    continue;
+                }
                 if !columns.is_sound(&decoded, row) {
                     found.counts.bad += 1;
                     if found.first_bad.is_none() {

@@ -147,8 +147,10 @@ impl Plan {
 
     /// The rows to learn from of some shards.
     fn learned(&self, shards: &[Shard], indices: &[usize]) -> Result<Vec<(usize, Rows)>, LearnError> {
+        let derive = || shards.par_iter().map(|shard| self.columns.derive(shard)).collect::<Result<Vec<_>, _>>();
+        let made = self.pool.install(derive)?;
         let decode = |(shard, group, begin): (usize, usize, u64)| {
-            let decoded = self.columns.decode(&shards[shard], group)?;
+            let decoded = self.columns.decode(&shards[shard], (group, begin), made[shard].as_ref())?;
             let mut rows = self.columns.rows(0);
             for row in 0..shards[shard].groups()[group] {
                 let time = decoded.times.as_ref().map(|times| times[row]);

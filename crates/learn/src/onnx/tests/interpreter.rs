@@ -78,7 +78,7 @@ fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> 
 }
 
 /// Prices of rows, one after the other.
-pub(super) fn run(model: &ModelProto, inputs: &[f64]) -> Vec<f64> {
+pub(in crate::onnx) fn run(model: &ModelProto, inputs: &[f64]) -> Vec<f64> {
     let graph = model.graph.as_ref().unwrap();
     let mut values: HashMap<String, Tensor> =
         graph.initializer.iter().map(|tensor| (tensor.name.clone().unwrap(), Tensor::of(tensor))).collect();
