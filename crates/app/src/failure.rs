@@ -161,6 +161,10 @@ mod tests {
         let missing =
             anyhow::anyhow!("no such file").context("x.csv: cannot be read: no such file").context("--history");
         assert_eq!(words(&missing), "--history: x.csv: cannot be read: no such file");
+        let full = io::Error::new(io::ErrorKind::StorageFull, "no space");
+        let to_stdout = anyhow::Error::new(StdoutFailed(full)).context("standard output");
+        assert_eq!(words(&to_stdout), "standard output: no space");
+        assert_eq!(words(&anyhow::anyhow!("External: no space").context("-o x.parquet")), "-o x.parquet: no space");
         assert_eq!(shown("strike\u{1b}[2J\u{fffd} Größe"), "strike\\u{1b}[2J\\u{fffd} Größe");
         assert_eq!(shown(&"x".repeat(1000)).chars().count(), 61);
     }

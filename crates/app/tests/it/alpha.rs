@@ -85,6 +85,37 @@ fn a_signal_that_tells_is_told_from_noise_and_what_is_left_out_is_counted() {
 }
 
 #[test]
+fn rows_of_several_instruments_are_not_one_price() {
+    let folder = tempfile::tempdir().unwrap();
+    // Another instrument's rows in between, at a hundredth of the price.
+    let mixed: String = world(600)
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match (row, line.split(',').next()) {
+            (1.., Some(time)) => format!("{line},AMZN\n{time},10000,0.5,0.5,1,XNAS,\"B,C\"\n"),
+            _ => format!("{line},symbol\n"),
+        })
+        .collect();
+    let (alone, mixed) = (written(folder.path(), "one.csv", &world(600)), written(folder.path(), "all.csv", &mixed));
+    let refused = |args: &[&str], words: &[&str]| run(&[&["alpha", "report"], args].concat()).refused(2, words);
+    refused(&[&mixed], &["--instrument is needed", "AMZN, B,C", "column symbol"]);
+    refused(&[&mixed, "--instrument", "GOOG"], &["--instrument GOOG: not in", "AMZN"]);
+    refused(&[&alone, "--instrument", "AMZN"], &["no column symbol or instrument"]);
+    let out = folder.path().join("signals.csv");
+    run(&["alpha", "signals", &mixed, "-o", arg(&out)]).refused(2, &["--instrument is needed"]);
+    let (mut of_one, of_all) = (report(&[&alone]), report(&[&mixed, "--instrument", "AMZN"]));
+    // Name and notes apart, which name the columns of text, it is the same report.
+    for key in ["name", "file", "notes"] {
+        if let Some(value) = of_all.get(key) {
+            of_one[key] = value.clone();
+        }
+    }
+    assert_eq!(of_one, of_all);
+    // A share of training rows is of use to joined signals alone.
+    refused(&[&alone, "--train-fraction", "0.2"], &["--combine"]);
+}
+
+#[test]
 fn joined_signals_are_judged_behind_their_training_rows() {
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), "world.csv", &world(4_000));

@@ -259,6 +259,7 @@ fn rubbish_is_refused_in_words() {
     replay(&feed, &["--format", "ouch"]).refused(2, &["itch50, itch50-pcap, mdp3-pcap"]);
     replay(&feed, &["--instrument", "NONE"]).refused(2, &["NONE", "ACME"]);
     replay(&feed, &["--levels", "0"]).refused(2, &["1 to 10000"]);
+    replay(&feed, &["--levels", "3"]).refused(2, &["--at"]);
     replay(&feed, &["--time", "noon"]).refused(2, &["10:30:00.5"]);
     replay(&feed, &["--at", "x"]).refused(2, &["--output"]);
     with(&at("3\n2\n")).refused(1, &["2 after 3"]);

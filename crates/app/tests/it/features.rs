@@ -75,6 +75,15 @@ fn every_book_gives_a_row_and_a_pace_gives_what_was_known() {
 #[test]
 fn features_are_listed_and_faults_named() {
     let listed = run(&["features", "--list"]).ok();
+    let json: Value = serde_json::from_str(&run(&["features", "--list", "--json"]).ok().out).unwrap();
+    let vpin = json.as_array().unwrap().iter().find(|feature| feature["name"] == "vpin").unwrap();
+    assert!(vpin["parameters"].as_str().unwrap().starts_with("bucket="), "{vpin}");
+    // However long a cell is, two spaces stand before the next.
+    let about = listed.out.lines().next().unwrap().find("about").unwrap();
+    for line in listed.out.lines() {
+        let around: String = line.chars().skip(about - 2).take(3).collect();
+        assert!(around.starts_with("  ") && !around.ends_with(' '), "{line}");
+    }
     for name in ["spread", "microprice", "ofi", "vpin", "kyle", "hawkes"] {
         assert!(listed.out.lines().any(|line| line.starts_with(name)), "{name}: {}", listed.out);
     }

@@ -156,9 +156,22 @@ fn rows_with_a_tables_own_columns_come_from_csv_and_standard_input_needs_a_name(
         run(&["store", "ingest", root, arg(&bars), "--table", "bars"]).refused(1, words);
     };
     refused(&format!("{header}soon,SPY,1,1,2,0.5,1.5,,7\n"), &["bars.csv", "row 1", "time = \"soon\"", "nanoseconds"]);
-    refused(&format!("{header}{row}5,SPY,1,one,2,0.5,1.5,,7\n"), &["row 3", "open = \"one\"", "a number"]);
-    refused(&format!("{header}{row}5,SPY,1,,2,0.5,1.5,,7\n"), &["row 3", "open = nothing", "a value"]);
-    refused(&format!("{header}5,SPY,1,NaN,2,0.5,1.5,,7\n"), &["row 1", "open = NaN", "finite"]);
+    refused(
+        &format!("{header}{row}1767367920000000000,SPY,1,one,2,0.5,1.5,,7\n"),
+        &["row 3", "open = \"one\"", "a number"],
+    );
+    refused(
+        &format!("{header}{row}1767367920000000000,SPY,1,,2,0.5,1.5,,7\n"),
+        &["row 3", "open = nothing", "a value"],
+    );
+    refused(&format!("{header}1767367920000000000,SPY,1,NaN,2,0.5,1.5,,7\n"), &["row 1", "open = NaN", "finite"]);
+    // Seconds, milliseconds and microseconds are no nanoseconds of 1970.
+    for time in ["1767367920", "1767367920000", "1767367920000000"] {
+        refused(
+            &format!("{header}{time},SPY,1,1,2,0.5,1.5,,7\n"),
+            &["row 1", &format!("time = \"{time}\""), "--schema"],
+        );
+    }
     refused("time,instrument,colour\n5,SPY,red\n", &["no column \"colour\"", "vwap"]);
     refused("a,b\n1,2\n", &["needed are time and instrument"]);
     assert_eq!(rows(root, "bars"), 2);
@@ -178,10 +191,23 @@ fn wrong_arguments_and_faulty_files_are_told() {
     run(&["store", "ingest", "gs://x", arg(&feed), "--table", "ticks"]).refused(2, &["s3://bucket/prefix"]);
     run(&["store", "ingest", root, arg(&feed), "--table", "trades"]).refused(2, &["trades", "ticks, quotes, bars"]);
     run(&["store", "ingest", root, arg(&feed), "--table", "ticks", "--writer", "a/b"]).refused(2, &["a/b", "allowed"]);
+    // What would change nothing is not taken in silence.
+    let feed_into = |more: &[&str]| run(&[&["store", "ingest", root, arg(&feed), "--table", "ticks"], more].concat());
+    feed_into(&["--map", "bid=b"]).refused(2, &["--map", "option chains", "ticks"]);
+    feed_into(&["--spool", "waiting"]).refused(2, &["--spool", "PostgreSQL", "postgres://user@host/database"]);
+    let own = folder.path().join("own.csv");
+    fs::write(&own, "time,instrument,bid\n2026-01-02T15:30:00Z,SPY,1\n").unwrap();
+    let quotes = ["store", "ingest", root, arg(&own), "--table", "quotes"];
+    run(&[&quotes[..], &["--underlying", "SPY"]].concat()).refused(2, &["--underlying", "own.csv", "--schema"]);
+    fs::write(&rules, "").unwrap();
+    run(&["store", "retain", root, "--rules", arg(&rules), "--now", "soon"])
+        .refused(2, &["--now", "soon", "2019-04-26"]);
     let nameless = folder.path().join("day.csv");
     fs::write(&nameless, MESSAGES).unwrap();
     run(&["store", "ingest", root, arg(&nameless), "--table", "ticks"]).refused(2, &["--date"]);
     run(&["store", "ingest", root, arg(&feed), "--table", "ticks"]).ok();
+    let empty = run(&["store", "downsample", root, "--rules", arg(&rules)]).ok();
+    assert!(empty.out.contains("rules.toml: no rule of aggregation"), "{}", empty.out);
     fs::write(&rules, "[retention]\ntrades = \"30d\"\n").unwrap();
     run(&["store", "retain", root, "--rules", arg(&rules)]).refused(1, &["rules.toml", "trades", "ticks, quotes"]);
     fs::write(&rules, "[retain]\nticks = \"30d\"\n").unwrap();
