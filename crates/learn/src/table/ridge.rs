@@ -34,10 +34,10 @@ impl Moments {
         for (row, target) in rows.chunks_exact(count).zip(targets) {
             centred.iter_mut().zip(row).zip(&means).for_each(|((c, x), mean)| *c = x - mean);
             let mut at = 0;
-            for i in 0..count {
+            for (i, with_target) in with_target.iter_mut().enumerate() {
                 let weight = share * centred[i];
                 covariance[at..=at + i].iter_mut().zip(&centred).for_each(|(sum, x)| *sum += weight * x);
-                with_target[i] += weight * (target - target_mean);
+                *with_target += weight * (target - target_mean);
                 at += i + 1;
             }
         }
