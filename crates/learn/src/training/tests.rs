@@ -98,7 +98,7 @@ fn sixteen_bits_learn_what_32_do_with_differentials_and_without() {
         let mut logarithms = [0.0; 2];
         for seed in 1..=3 {
             let (in_f32, of_f32) = learned(&text, seed, "f32");
-            assert!(in_f32 < 0.1 * untrained, "{differentials} {seed}: {in_f32:e} of {untrained:e}");
+            assert!(in_f32 < 0.2 * untrained, "{differentials} {seed}: {in_f32:e} of {untrained:e}");
             for (sum, precision) in logarithms.iter_mut().zip(["bf16", "f16"]) {
                 let (found, state) = learned(&text, seed, precision);
                 // Other bits: 16 were at work.
