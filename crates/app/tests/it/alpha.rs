@@ -158,7 +158,7 @@ fn faults_of_a_table_are_named() {
     refused(&[&good, "--signals", "still"], 1, &["no signal can be judged", "constant"]);
     refused(&[&good, "--cost", "5"], 2, &["0.5bp"]);
     refused(&[&good, "--horizons", "0s"], 2, &["100ms"]);
-    refused(&[&good, "--train-fraction", "1"], 2, &["between 0 and 1"]);
+    refused(&[&good, "--combine", "ridge", "--train-fraction", "1"], 2, &["between 0 and 1"]);
     refused(&[&good, "--combine", "magic"], 2, &["inverse_variance"]);
     refused(&["nowhere.csv"], 1, &["nowhere.csv"]);
     refused(

@@ -83,8 +83,9 @@ fn a_table_is_learned_with_columns_that_are_derived_and_predicted_with_the_same(
     let report: Value = serde_json::from_str(&trained.out).unwrap();
     assert_eq!(report["model"], "table");
     assert!(report["r2"].as_f64().unwrap() > 0.95, "{report}");
-    assert!(report["table"]["ridge"]["errors"]["r2"].as_f64().unwrap() < report["r2"].as_f64().unwrap(), "{report}");
-    assert!(report["verdict"].as_str().unwrap().contains("ridge"), "{report}");
+    // The target is a line of what the columns are scaled to, which is what a ridge regression finds.
+    assert!(report["table"]["ridge"]["errors"]["r2"].as_f64().unwrap() > 0.999, "{report}");
+    assert!(report["verdict"].as_str().unwrap().contains("ridge regression, which is the better model"), "{report}");
     assert!(report.get("price_rmse").is_none() && report.get("network_ns").is_none());
     let first: Vec<&str> = (0..2).map(|i| report["table"]["importance"][i]["input"].as_str().unwrap()).collect();
     assert!(first.contains(&"vega") && first.contains(&"size"), "{first:?}");
@@ -174,7 +175,7 @@ fn the_example_is_a_config_and_bad_tables_are_refused_by_name() {
     train(&example.replace("target = \"move\"", "target = \"ofi:10s\"")).refused(2, &["data.table.target"]);
     let absent = folder.path().join("nowhere");
     train(&example.replace("shards = \"table\"", &format!("shards = \"{}\"", absent.display())))
-        .refused(1, &["nowhere"]);
+        .refused(2, &["nowhere"]);
 }
 
 /// From a recorded day to a report, whatever it says: the inputs are of the past, the target is of the future, and neither is made by hand.

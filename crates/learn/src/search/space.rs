@@ -317,7 +317,7 @@ mod tests {
         let said = wider.unwrap().continues(&trials).unwrap();
         let wanted = [
             "depth is new, 1 to 2",
-            "rate is 1e-5 to 0.1 in logarithms now and was 0.0001 to 0.1 in logarithms",
+            "rate is 0.00001 to 0.1 in logarithms now and was 0.0001 to 0.1 in logarithms",
             "width is 16 to 64 by 8 now and was 16 to 64 by 16",
             "kind is searched no longer",
         ];

@@ -46,6 +46,8 @@ pub(super) const GUESS_DEVIATIONS: [f64; 2] = [4.0, 0.64];
 /// What QD+ is off by: the true ln(B/X) is its own times this polynomial in its deviations z = −ln(B/X)/(σ√τ), where X = K. Least squares over
 /// 48,000 nodes (σ√T 0.02 to 1.8, rT to 0.4, qT from −0.1), which leave 0.3 % of 1.2 %.
 pub(super) const GUESS_CORRECTION: [f64; 3] = [0.9967, 0.0148, -0.00225];
+/// Deviations from which the polynomial stands still: it was fitted below, and would fall through 0 at 25, where rates of next to nothing come.
+pub(super) const GUESS_CORRECTION_END: f64 = 8.0;
 /// The same where X < K: 1.3 % at all times.
 pub(super) const GUESS_CORRECTION_BELOW: f64 = 1.013;
 /// A Newton step changes no ln(B/X) by more than this share of it.
@@ -82,7 +84,8 @@ pub(super) fn boundary(terms: &Terms, tables: &Tables) -> Option<Vec<f64>> {
         solve(&mut jacobian, &mut change);
         let mut greatest = 0.0_f64;
         for i in 0..n {
-            let limited = change[i].clamp(-STEP_SHARE * y[i], STEP_SHARE * y[i]);
+            let most = STEP_SHARE * y[i].abs();
+            let limited = change[i].clamp(-most, most);
             greatest = greatest.max(limited.abs());
             y[i] -= limited;
         }
@@ -216,7 +219,7 @@ fn guess(terms: &Terms, tables: &Tables) -> Vec<f64> {
         *y *= if log_end < 0.0 {
             GUESS_CORRECTION_BELOW
         } else {
-            polynomial::<Plain, 3>(*y / (deviation * root), &GUESS_CORRECTION)
+            polynomial::<Plain, 3>((*y / (deviation * root)).min(GUESS_CORRECTION_END), &GUESS_CORRECTION)
         };
     }
     y

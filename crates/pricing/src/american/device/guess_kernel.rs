@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use super::kernel::{Put, bounded, put_of};
 use crate::american::boundary::{
-    GUESS_CORRECTION, GUESS_CORRECTION_BELOW, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST,
+    GUESS_CORRECTION, GUESS_CORRECTION_BELOW, GUESS_CORRECTION_END, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST,
 };
 use crate::math::FRAC_1_SQRT_2PI;
 use crate::math::kernel::{exp, mills};
@@ -105,7 +105,7 @@ pub(super) fn guess(
             for _step in 0..steps {
                 x = step(put, at, x);
             }
-            let z = x / (put.deviation * at.root);
+            let z = min(x / (put.deviation * at.root), comptime!(GUESS_CORRECTION_END));
             let at_strike = comptime!(GUESS_CORRECTION[0])
                 + z * (comptime!(GUESS_CORRECTION[1]) + z * comptime!(GUESS_CORRECTION[2]));
             guess[j * n + i] = x * select(put.log_end < 0.0f64, comptime!(GUESS_CORRECTION_BELOW).runtime(), at_strike);

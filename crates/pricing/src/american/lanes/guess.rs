@@ -3,7 +3,7 @@
 use super::{Group, LANES, Lane, bounded, exp_at_least};
 use crate::american::accuracy::Tables;
 use crate::american::boundary::{
-    GUESS_CORRECTION, GUESS_CORRECTION_BELOW, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST,
+    GUESS_CORRECTION, GUESS_CORRECTION_BELOW, GUESS_CORRECTION_END, GUESS_DEVIATIONS, GUESS_STEPS, GUESS_STEPS_FIRST,
 };
 use crate::math::{FRAC_1_SQRT_2PI, MultiplyAdd, mills, polynomial};
 
@@ -60,7 +60,8 @@ impl Group {
             let (guess, mut corrected) = (*y, [0.0; LANES]);
             for lane in 0..LANES {
                 let x = guess[lane];
-                let at_strike = polynomial::<M, 3>(x / (deviation[lane] * root), &GUESS_CORRECTION);
+                let z = (x / (deviation[lane] * root)).min(GUESS_CORRECTION_END);
+                let at_strike = polynomial::<M, 3>(z, &GUESS_CORRECTION);
                 corrected[lane] = x * if log_end[lane] < 0.0 { GUESS_CORRECTION_BELOW } else { at_strike };
             }
             *y = corrected;
