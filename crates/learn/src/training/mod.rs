@@ -2,6 +2,7 @@
 //! and where it stands. Nothing here reads a clock or the environment: see [`Watch`].
 
 mod adam;
+mod beginning;
 mod checkpoint;
 pub(crate) mod container;
 mod engine;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use zomma_storage::Place;
 
+use super::beginning::{Fresh, scales};
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
 use super::metrics::Metrics;
-use super::mirror::{self, Mirror};
+use super::mirror::Mirror;
 use super::rescue::rescue;
 use super::state::Kept;
 use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
 use crate::LearnError;
-use crate::config::{PriceScale, TrainConfig};
+use crate::config::TrainConfig;
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
-use crate::network::{Architecture, Features, Loss, LossScales, MOST_INPUTS, OutputTransform, Precision, TableColumns};
+use crate::network::{Architecture, Features, Loss, LossScales, OutputTransform, Precision, TableColumns};
 use crate::parallel::{Group, Said};
 use crate::profiling::{Profiler, Span, Stage};
 use crate::table::{Assessment, Parts, assess};
@@ -566,55 +567,6 @@ impl Trainer {
     }
 }
 
-/// What a run is of, before it has a state.
-struct Fresh<'a> {
-    config: &'a TrainConfig,
-    architecture: Architecture,
-    shards: Option<&'a str>,
-}
-
-impl Fresh<'_> {
-    /// Where a run begins, or goes on.
-    fn begin(self, folder: &RunFolder, resume: bool) -> Result<Checkpoint, LearnError> {
-        let Self { config, architecture, shards } = self;
-        let path = folder.checkpoint();
-        let training = &config.training;
-        let state = if resume {
-            let checkpoint = Checkpoint::read(&path)?;
-            checkpoint.continues(&path, &architecture, config, shards)?;
-            let mut state = checkpoint.state;
-            // The precision may be another from here on.
-            let kept = state.standing.loss_scale.filter(|_| training.precision == checkpoint.config.training.precision);
-            state.standing.loss_scale =
-                kept.or_else(|| LossScale::first(training)).filter(|_| training.first_loss_scale().is_some());
-            state
-        } else {
-            let (layout, gain) = (architecture.layout(), architecture.activation.gain());
-            let mut state = State::new(&layout, gain, training.seed, training.ema.is_some());
-            state.standing.shards = shards.map(str::to_owned);
-            state.standing.loss_scale = LossScale::first(training);
-            state
-        };
-        Ok(Checkpoint { architecture, config: config.clone(), state })
-    }
-
-    /// Refuses a new run where there is one, and brings what lies in the second place into the folder of one that goes on; what there is to say.
-    fn settle(&self, folder: &RunFolder, second: Option<&Place>, resume: bool) -> Result<Option<String>, LearnError> {
-        let (path, network) = (folder.checkpoint(), folder.network());
-        if !resume && path.exists() {
-            return Err(LearnError::file(&path, "a run is here already: go on with --resume, or name another folder"));
-        }
-        if !resume && network.exists() {
-            return Err(LearnError::file(&network, "a network is here already: name another folder, or move it away"));
-        }
-        let Some(second) = second else { return Ok(None) };
-        if !resume {
-            return mirror::refuse_run(second).map(|()| None);
-        }
-        mirror::bring(folder, second, |there, path| there.continues(path, &self.architecture, self.config, self.shards))
-    }
-}
-
 /// Why training ends, with what 16 bits may have to do with it.
 fn in_precision(diagnosis: String, precision: Precision) -> String {
     match precision {
@@ -622,21 +574,5 @@ fn in_precision(diagnosis: String, precision: Precision) -> String {
         Precision::Bf16 | Precision::F16 => {
             format!("{diagnosis}; with training.precision = \"{}\": see whether \"f32\" trains", precision.as_str())
         }
-    }
-}
-
-/// Weights of the errors: each derivative's in its own mean square over rows to learn from, all together the config's weight.
-fn scales(config: &TrainConfig, fitted: &Rows) -> LossScales {
-    let inputs = config.data.inputs();
-    let mut squares = [0.0; MOST_INPUTS];
-    for row in fitted.differentials.chunks_exact(inputs) {
-        squares.iter_mut().zip(row).for_each(|(square, x)| *square += x * x / fitted.len() as f64);
-    }
-    let weight = config.training.differential_weight / inputs as f64;
-    LossScales {
-        by_total_volatility: config.training.price_scale == PriceScale::TotalVolatility
-            && !config.data.model.is_table(),
-        differentials: squares.map(|square| if square > 0.0 { weight / square } else { 0.0 }),
-        gradient: 1.0,
     }
 }
