@@ -76,13 +76,16 @@ pub(crate) struct Parts<'a> {
     pub tested: &'a Rows,
 }
 
+/// Says a network's numbers of rows of inputs.
+type Predict<'a> = dyn FnMut(&[f64], &mut [f64]) -> Result<(), LearnError> + 'a;
+
 /// Measures a network that `predict` says the numbers of.
 ///
 /// Errors: those of `predict`.
 pub(crate) fn assess(
     columns: &TableColumns,
     parts: &Parts<'_>,
-    predict: &mut dyn FnMut(&[f64], &mut [f64]) -> Result<(), LearnError>,
+    predict: &mut Predict<'_>,
 ) -> Result<Assessment, LearnError> {
     let Parts { fitted, held_out, tested } = parts;
     let count = columns.inputs.len();
@@ -132,11 +135,7 @@ fn errors(found: &[f64], targets: &[f64], mean: f64, unit: f64) -> Errors {
     }
 }
 
-fn importance(
-    columns: &TableColumns,
-    tested: &Rows,
-    predict: &mut dyn FnMut(&[f64], &mut [f64]) -> Result<(), LearnError>,
-) -> Result<Vec<Importance>, LearnError> {
+fn importance(columns: &TableColumns, tested: &Rows, predict: &mut Predict<'_>) -> Result<Vec<Importance>, LearnError> {
     let count = columns.inputs.len();
     // Even over the rows, so that no stretch of time is all there is.
     let step = tested.len().div_ceil(IMPORTANCE_ROWS).max(1);
