@@ -60,7 +60,7 @@ fn ends(bench: &mut Bench<'_>, name: TaskName<'_>, paths: usize) -> anyhow::Resu
     })
 }
 
-/// Antithetic paths, every step of them, in the order [step][path]; the first ones are checked against the scalar twin, and the mean of
+/// Antithetic paths, every step of them, in the order `[step][path]`; the first ones are checked against the scalar twin, and the mean of
 /// all ends against the forward.
 fn whole(bench: &mut Bench<'_>, name: TaskName<'_>, paths: usize, steps: usize) -> anyhow::Result<()> {
     let count = paths * steps;
