@@ -57,8 +57,8 @@ fn quotes(path: &Path, rows: u64) {
     for i in 0..rows {
         let at = |k: u64| share(7 * i + k);
         let (spot, strike, expiry, volatility) = (100.0 + at(0), 80.0 + 40.0 * at(1), 0.1 + at(2), 0.1 + 0.3 * at(3));
-        let d1 = ((spot / strike).ln() + (0.02 + 0.5 * volatility * volatility) * expiry)
-            / (volatility * f64::sqrt(expiry));
+        let d1 =
+            ((spot / strike).ln() + (0.02 + 0.5 * volatility * volatility) * expiry) / (volatility * f64::sqrt(expiry));
         let vega = spot * f64::sqrt(expiry) * (-0.5 * d1 * d1).exp() / f64::sqrt(2.0 * std::f64::consts::PI);
         let size = (1000.0 * at(4)).floor();
         let kind = if i % 2 == 0 { "call" } else { "put" };

@@ -231,19 +231,25 @@ fn statuses() {
     assert_eq!(implied_volatility(&call, 110.0), Err(Status::AboveMaximum));
 }
 
+/// An exercise premium, which is worth the interest on the strike at most.
+fn premium_is_interest_at_most(row: &Row, price: f64, allowed: f64) {
+    let premium = price - european_price(row).unwrap();
+    let interest = row.strike * (1.0 - (-row.risk_free_rate * row.expiry_years).exp());
+    assert!((-allowed..=interest + allowed).contains(&premium), "{row:?}: {premium} {interest}");
+}
+
 #[test]
 fn rates_of_next_to_nothing_are_worth_the_interest_on_the_strike_at_most() {
-    for rate in [1e-15, 1e-9, 1e-6, 1e-4] {
-        for (volatility, expiry_years) in [(0.02, 0.01), (0.1, 0.07), (0.2, 1.0), (0.8, 3.0)] {
-            for spot in [80.0, 99.0, 105.0] {
-                let row = row(OptionType::Put, spot, 100.0, expiry_years, [rate, 0.0], volatility);
-                let european = european_price(&row).unwrap();
+    for (volatility, expiry_years) in [(0.02, 0.01), (0.1, 0.07), (0.2, 1.0), (0.8, 3.0)] {
+        for spot in [80.0, 99.0, 105.0] {
+            let put = |rate: f64| row(OptionType::Put, spot, 100.0, expiry_years, [rate, 0.0], volatility);
+            for rate in [1e-9, 1e-6, 1e-4] {
                 for accuracy in [Accuracy::quick(), Accuracy::fast(), Accuracy::accurate()] {
-                    let premium = price_with(&row, accuracy).unwrap() - european;
-                    let interest = 100.0 * (1.0 - (-rate * expiry_years).exp());
-                    assert!((-1e-9..=interest + 1e-9).contains(&premium), "{row:?}: {premium} {interest}");
+                    premium_is_interest_at_most(&put(rate), price_with(&put(rate), accuracy).unwrap(), 1e-9);
                 }
             }
+            // Here the iteration need not settle, and the tree takes over.
+            premium_is_interest_at_most(&put(1e-15), price(&put(1e-15)).unwrap(), tolerance::AMERICAN_TREE * 100.0);
         }
     }
 }
