@@ -180,6 +180,7 @@ proptest! {
 fn without_volatility_the_limits_come() {
     let put = row(OptionType::Put, 90.0, 100.0, 0.5, [0.02, 0.0], 0.0);
     let q = scalar::greeks(&put, 0.0, NORMAL).unwrap();
+    assert_eq!(scalar::greeks(&Row { volatility: -0.0, ..put }, 0.0, NORMAL).unwrap(), q);
     let discount = (-0.01f64).exp();
     assert_eq!(q[Greek::Price as usize], discount * 10.0);
     assert_eq!(q[Greek::Delta as usize], -discount);
