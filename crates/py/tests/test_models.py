@@ -263,12 +263,16 @@ def test_simulated_payoffs():
         ({"payoff": "cliquet"}, "payoff: .cliquet.: allowed are 'european'"),
         ({"sampling": "halton"}, "sampling: .halton.: allowed are 'sobol'"),
         ({"paths": 1, "sampling": "independent"}, "1 paths: at least 2 are needed"),
+        ({"seed": -1}, "seed: -1; allowed: 0 to"),
+        ({"paths": 2**64}, "paths: 18446744073709551616; allowed"),
     ],
 )
 def test_what_cannot_be_simulated_is_named(change, words):
     terms = dict(option_type="call", spot=SPOT, strike=100.0, expiry_years=1.0, risk_free_rate=RATE, volatility=0.2)
     with pytest.raises(ValueError, match=words):
         monte_carlo.price(**terms | change)
+    with pytest.raises(TypeError, match="paths: 1.5; allowed: a whole number"):
+        monte_carlo.price(**terms, paths=1.5)
 
 
 def test_tables_of_many_models():

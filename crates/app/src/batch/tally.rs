@@ -212,6 +212,9 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::BadPayoff | Status::BadBarrierType if verb == Verb::ImpliedVolatility => {
             format!("{shown}; allowed: under bsm and black76 what a closed form or a grid values")
         }
-        _ => format!("{shown}; allowed: {}", fields[0].allowed()),
+        _ => {
+            let field = fields.iter().copied().find(|&field| layout.column(field).is_some()).unwrap_or(fields[0]);
+            format!("{shown}; allowed: {}", field.allowed())
+        }
     }
 }

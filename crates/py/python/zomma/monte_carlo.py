@@ -5,6 +5,7 @@ The same seed gives the same numbers on any machine and any number of threads. M
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -93,9 +94,21 @@ def price(
         each = dates or 1
         steps = each * max(1, round(a_year * min(float(expiry_years), 100.0) / each)) if expiry_years > 0 else each
     words = {"model": model, "payoff": payoff, "sampling": sampling}
-    counts = {"paths": paths, "steps": steps, "seed": seed, "replications": replications, "dates": dates or 0}
+    given_counts = {"paths": paths, "steps": steps, "seed": seed, "replications": replications, "dates": dates or 0}
+    counts = {name: _count(name, value) for name, value in given_counts.items()}
     strikes = np.asarray(strike, dtype=np.float64)
     prices, errors, simulated = _zomma.monte_carlo(option_type, strikes.ravel().tolist(), given, words, counts)
     if strikes.ndim == 0:
         return Estimate(prices[0], errors[0], simulated)
     return Estimate(np.reshape(prices, strikes.shape), np.reshape(errors, strikes.shape), simulated)
+
+
+def _count(name: str, value: Any) -> int:
+    """A whole number that the engine can count by, or an error that names the argument."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {value!r}; allowed: a whole number") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"{name}: {value!r}; allowed: 0 to 2**64 - 1")
+    return number

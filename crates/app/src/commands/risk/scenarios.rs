@@ -156,6 +156,15 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Rows that are valued and rows that cannot be, by group.
+    pub fn rows_by_group(&self) -> Vec<[usize; 2]> {
+        let mut rows = vec![[0, 0]; self.holdings.groups.len()];
+        for (&group, status) in self.holdings.group.iter().zip(&self.holdings.table.status) {
+            rows[group as usize][usize::from(!status.is_ok())] += 1;
+        }
+        rows
+    }
+
     /// The profit of each row in a scenario, NaN where it has none.
     pub fn row_profits(&self, scenario: &Scenario) -> Vec<f64> {
         let now = row_values(&self.portfolio, &Scenario::NONE);
