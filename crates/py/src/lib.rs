@@ -8,6 +8,7 @@ mod array;
 mod batch;
 mod black_scholes;
 mod dlpack;
+mod fill;
 mod fourier;
 mod gpu;
 mod monte_carlo;

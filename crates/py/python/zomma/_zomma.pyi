@@ -210,6 +210,7 @@ def greeks(
     names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
+    out: dict[str, _Numbers] | None = None,
 ) -> dict[str, _Numbers]: ...
 @overload
 def greeks(
@@ -225,6 +226,7 @@ def greeks(
     names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
+    out: dict[str, _Numbers] | None = None,
 ) -> tuple[dict[str, _Numbers], _Codes]: ...
 @overload
 def implied_volatility(

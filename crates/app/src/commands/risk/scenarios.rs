@@ -188,10 +188,14 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
         model: args.model,
         exercise: args.exercise,
         valuation_time: args.valuation_time,
-        dividends: args.dividends.schedule(args.valuation_time)?,
+        dividends: args.dividends.schedule(&args.input, args.valuation_time)?,
     };
     let source = batch::open(&args.input)?;
+    let dividends = defaults.dividends.clone();
     let holdings = batch::read_holdings(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
+    if let Some(unread) = dividends.and_then(|schedule| schedule.unread()) {
+        eprintln!("zomma risk scenarios: {unread}");
+    }
     let found = find(args, holdings, &engine);
     for note in engine.notes() {
         eprintln!("zomma risk scenarios: {note}");
