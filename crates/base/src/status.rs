@@ -135,11 +135,13 @@ pub enum Status {
     DividendAfterExpiry,
     /// The cash dividends before expiry are worth the spot or more.
     DividendAboveSpot,
+    /// More than one volatility gives the price.
+    SeveralVolatilities,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 64] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -203,6 +205,7 @@ impl Status {
         Self::BadCash,
         Self::DividendAfterExpiry,
         Self::DividendAboveSpot,
+        Self::SeveralVolatilities,
     ];
 
     /// The code that outputs print.
@@ -271,6 +274,7 @@ impl Status {
             Self::BadCash => "bad_cash",
             Self::DividendAfterExpiry => "dividend_after_expiry",
             Self::DividendAboveSpot => "dividend_above_spot",
+            Self::SeveralVolatilities => "several_volatilities",
         }
     }
 
@@ -296,6 +300,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::DividendAboveSpot), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::SeveralVolatilities), "the last one of the enumeration");
     }
 }

@@ -16,6 +16,7 @@ use crate::failure::{explain, guard};
 use crate::fault::{FaultPlan, Faults};
 use crate::lanes::Lanes;
 use crate::session::Session;
+use crate::upload::Uploads;
 use crate::vulkan;
 
 /// A device that is ready to compute. Cloning is not needed: it can be shared by reference between threads.
@@ -30,8 +31,8 @@ pub struct Compute {
 
 /// The client of whichever runtime drives the device.
 enum Client {
-    Cuda(ComputeClient<CudaRuntime>),
-    Vulkan(ComputeClient<WgpuRuntime>),
+    Cuda(ComputeClient<CudaRuntime>, Uploads<CudaRuntime>),
+    Vulkan(ComputeClient<WgpuRuntime>, Uploads<WgpuRuntime>),
 }
 
 /// Work for a device, written once for every runtime.
@@ -76,14 +77,15 @@ impl Compute {
                 if pool_size_bytes.is_some() {
                     tracing::debug!(%device, "pool_size_bytes: CubeCL 0.10 sizes its pages on CUDA itself");
                 }
-                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?)
+                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?, Uploads::of(&cuda))
             }
             DeviceKind::Vulkan => {
                 let named = vulkan::cubecl_device(device).ok_or_else(|| GpuError::Failed {
                     device: device.to_string(),
                     message: "its driver does not say what it is, so it cannot be opened by number".into(),
                 })?;
-                Client::Vulkan(guard(device, || Ok(vulkan::client(device, &named, pool_size_bytes))).0?)
+                let client = guard(device, || Ok(vulkan::client(device, &named, pool_size_bytes))).0?;
+                Client::Vulkan(client, Uploads::of(&named))
             }
             kind @ (DeviceKind::Cpu | DeviceKind::Hip) => return Err(GpuError::NotBuilt { kind }),
         };
@@ -134,8 +136,8 @@ impl Compute {
         let lane = self.lanes.take();
         let (result, panicked) = guard(&self.device, || {
             StreamId { value: lane.number() }.executes(|| match &self.client {
-                Client::Cuda(client) => self.run_on(client, job),
-                Client::Vulkan(client) => self.run_on(client, job),
+                Client::Cuda(client, uploads) => self.run_on(client, uploads, job),
+                Client::Vulkan(client, uploads) => self.run_on(client, uploads, job),
             })
         });
         if panicked {
@@ -148,8 +150,13 @@ impl Compute {
         result
     }
 
-    fn run_on<R: Runtime, J: Job>(&self, client: &ComputeClient<R>, job: J) -> Result<J::Output, GpuError> {
-        let session = Session { client, device: &self.device, faults: self.faults.as_deref() };
+    fn run_on<R: Runtime, J: Job>(
+        &self,
+        client: &ComputeClient<R>,
+        uploads: &Uploads<R>,
+        job: J,
+    ) -> Result<J::Output, GpuError> {
+        let session = Session { client, uploads, device: &self.device, faults: self.faults.as_deref() };
         let output = job.run(&session)?;
         // On Vulkan a copy succeeds even where the launch before it failed, and brings what was in the buffer: the lane is asked.
         client.flush().map_err(|error| explain(&self.device, &error))?;
@@ -195,8 +202,8 @@ impl Compute {
     /// The largest buffer that the driver allows, however much memory is free.
     pub fn buffer_bytes_max(&self) -> u64 {
         match &self.client {
-            Client::Cuda(client) => client.properties().memory.max_page_size,
-            Client::Vulkan(client) => client.properties().memory.max_page_size,
+            Client::Cuda(client, _) => client.properties().memory.max_page_size,
+            Client::Vulkan(client, _) => client.properties().memory.max_page_size,
         }
     }
 
@@ -234,19 +241,19 @@ impl Compute {
     /// [`GpuError::OutOfMemory`] where the device has not that much.
     pub fn reserve(&self, bytes: u64) -> Result<bool, GpuError> {
         match self.client {
-            Client::Cuda(_) => crate::cuda::reserve(self.device.index(), bytes).map(|()| true).map_err(|error| {
+            Client::Cuda(..) => crate::cuda::reserve(self.device.index(), bytes).map(|()| true).map_err(|error| {
                 let message = format!("{bytes} bytes to be reserved: {error}");
                 GpuError::OutOfMemory { device: self.device.to_string(), message }
             }),
-            Client::Vulkan(_) => Ok(false),
+            Client::Vulkan(..) => Ok(false),
         }
     }
 
     fn in_lane<T>(&self, lane: u64, work: impl FnOnce(&dyn Driven) -> Result<T, GpuError>) -> Result<T, GpuError> {
         let (result, _) = guard(&self.device, || {
             StreamId { value: lane }.executes(|| match &self.client {
-                Client::Cuda(client) => work(&OnLane { client, device: &self.device }),
-                Client::Vulkan(client) => work(&OnLane { client, device: &self.device }),
+                Client::Cuda(client, _) => work(&OnLane { client, device: &self.device }),
+                Client::Vulkan(client, _) => work(&OnLane { client, device: &self.device }),
             })
         });
         result

@@ -37,6 +37,7 @@ mod pools;
 mod request;
 mod session;
 mod stuck;
+mod upload;
 mod vulkan;
 
 pub use compute::{Compute, Job, MemoryUse};

@@ -10,6 +10,7 @@ use crate::device::Device;
 use crate::error::GpuError;
 use crate::failure;
 use crate::fault::{FaultKind, Faults};
+use crate::upload::Uploads;
 
 /// The most bytes that one chunk of a batch takes on a device, however large the device: copies and kernels of this size
 /// already run at full rate, and a small share leaves the memory to whoever else computes there.
@@ -21,6 +22,7 @@ const CHUNK_SHARE: u64 = 4;
 /// What a job computes with: memory, copies and the client that launches kernels.
 pub struct Session<'a, R: Runtime> {
     pub(crate) client: &'a ComputeClient<R>,
+    pub(crate) uploads: &'a Uploads<R>,
     pub(crate) device: &'a Device,
     pub(crate) faults: Option<&'a Faults>,
 }
@@ -39,7 +41,7 @@ impl<R: Runtime> Session<'_, R> {
         rows.clamp(1, u64::from(u32::MAX / 64)) as usize
     }
 
-    /// Copies values to a new buffer of the device.
+    /// Copies values to a new buffer of the device: once on the host, on CUDA into page-locked memory where they have more than 64 KiB.
     ///
     /// # Errors
     ///
@@ -49,7 +51,7 @@ impl<R: Runtime> Session<'_, R> {
         self.admit(bytes.len())?;
         match self.struck(bytes.len())? {
             Some(never_made) => Ok(never_made),
-            None => Ok(self.client.create_from_slice(bytes)),
+            None => Ok(self.uploads.upload(self.client, bytes)),
         }
     }
 

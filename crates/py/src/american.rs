@@ -6,14 +6,15 @@ use zomma_base::Status;
 use zomma_pricing::american::{self, Accuracy};
 use zomma_pricing::black::{Greek, GreekColumns, RowColumns};
 
-use crate::batch::{Batch, Chunk, Pace};
+use crate::batch::{Batch, Chunk};
 use crate::black_scholes::{name_object, named, scale, units_of};
+use crate::fill::{Pace, Spread};
 
 /// Microseconds a row; the batches spread themselves over threads from 513 rows on.
-const PACE: Pace = Pace { chunk_rows: 8192, threaded_rows: 513 };
+const PACE: Pace = Pace { chunk_rows: 8192, threaded_rows: 513, spread: Spread::WithinChunk };
 
 /// The batch of Greeks spreads itself over threads however small it is: they must be this process's own.
-const GREEKS_PACE: Pace = Pace { chunk_rows: 2048, threaded_rows: 1 };
+const GREEKS_PACE: Pace = Pace { chunk_rows: 2048, threaded_rows: 1, spread: Spread::WithinChunk };
 
 /// american(verb, option_type, numbers, accuracy, names, units, on_error)
 /// --

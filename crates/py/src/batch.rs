@@ -1,39 +1,26 @@
 //! Arguments of one call as rows of a batch, and what their evaluation answers: NumPy arrays, or numbers where all were numbers.
 
-use std::time::{Duration, Instant};
-
-use numpy::{PyArrayDyn, PyArrayMethods};
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyString};
+use pyo3::types::{PyDict, PyFloat, PySlice, PyString, PyTuple};
 use zomma_base::{OptionType, Status};
 
 use crate::argument::{self, Value};
+use crate::fill::{self, Pace, Results, Sources};
+use crate::option_type::{self, Words};
 use crate::outcome::{Faults, OnError, row_error, rule, status_object};
 use crate::rows::{self, Feed};
-use crate::{option_type, threads};
+use crate::threads;
 
-/// How rows are handed to an evaluation.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Rows of one chunk: enough work to spread over many threads, little enough memory for a cache, and an interrupt is heard
-    /// between two.
-    pub chunk_rows: usize,
-    /// Rows from which a batch is spread over threads.
-    pub threaded_rows: usize,
-}
-
-impl Pace {
-    /// Nanoseconds a row.
-    pub const FORMULA: Self = Self { chunk_rows: 1 << 16, threaded_rows: 1 << 14 };
-}
-
-/// How long a chunk may take before an interrupt is looked for: asking takes the interpreter's lock, which others may hold.
-const INTERRUPT_AFTER: Duration = Duration::from_millis(20);
+/// Rows of a large array, 1 MiB, and bytes of a huge page. With the room around it NumPy takes it for one of 4 MiB, from which it asks.
+const LARGE_ROWS: usize = 1 << 17;
+const HUGE_PAGE: usize = 1 << 21;
 
 /// A call's `option_type` and its `I` columns of numbers, broadcast.
 #[derive(Debug)]
 pub struct Batch<'py, const I: usize> {
-    option_type: Value<'py, u8>,
+    option_type: Words<'py>,
     numbers: [Value<'py, f64>; I],
     names: [&'static str; I],
     shape: Vec<usize>,
@@ -78,12 +65,47 @@ impl<'py, const I: usize> Batch<'py, I> {
         let mut shapes = vec![("option_type", option_type.shape())];
         shapes.extend(names.into_iter().zip(values.iter().map(Value::shape)));
         let shape = rows::broadcast(&shapes)?;
-        let option_type = rows::spread(option_type, &shape)?;
+        let option_type = option_type.spread(&shape)?;
         for slot in &mut values {
             let value = std::mem::replace(slot, Value::Scalar(0.0));
             *slot = rows::spread(value, &shape)?;
         }
         Ok(Self { option_type, numbers: values, names, shape, on_error })
+    }
+
+    /// An array for a result. A large one is a part of NumPy's `empty`, which asks for huge pages, and begins where one does: zeros, and
+    /// what lies before and after whole huge pages, come in pages of 4 KiB, and to be given those costs more than the formulae do.
+    fn fresh(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
+        let rows = self.rows();
+        if rows < LARGE_ROWS {
+            return Ok(PyArrayDyn::zeros(py, self.shape.as_slice(), false));
+        }
+        let bytes = (rows * size_of::<f64>()).next_multiple_of(HUGE_PAGE) + HUGE_PAGE;
+        let flat = self.made(py, "empty", &[bytes / size_of::<f64>()], "f8")?.cast_into::<PyArray1<f64>>()?;
+        let before = flat.data().addr().wrapping_neg() % HUGE_PAGE / size_of::<f64>();
+        // Of an array that is shorter than memory, as is every index.
+        let part = PySlice::new(py, before as isize, (before + rows) as isize, 1);
+        let shape = PyTuple::new(py, &self.shape)?;
+        Ok(flat.get_item(part)?.call_method1("reshape", (shape,))?.cast_into()?)
+    }
+
+    /// An array for statuses.
+    fn fresh_codes(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<u8>>> {
+        if self.rows() < LARGE_ROWS {
+            return Ok(PyArrayDyn::zeros(py, self.shape.as_slice(), false));
+        }
+        Ok(self.made(py, "zeros", self.shape.as_slice(), "u1")?.cast_into()?)
+    }
+
+    /// An array by NumPy's own function, which says where there is no memory for it.
+    fn made(&self, py: Python<'py>, function: &str, shape: &[usize], dtype: &str) -> PyResult<Bound<'py, PyAny>> {
+        let made = py.import("numpy")?.getattr(function)?.call1((PyTuple::new(py, shape)?, dtype));
+        made.map_err(|error| {
+            let message = format!("results of shape {:?}: {}", self.shape, error.value(py));
+            let named = PyMemoryError::new_err(message);
+            named.set_cause(py, Some(error));
+            named
+        })
     }
 
     fn rows(&self) -> usize {
@@ -99,22 +121,54 @@ impl<'py, const I: usize> Batch<'py, I> {
         wanted: [bool; N],
         evaluate: impl Fn(&Chunk<'_, I>, [&mut [f64]; N], &mut [Status]) + Sync,
     ) -> PyResult<Answer<'py, N>> {
+        self.run_into(py, pace, wanted, [const { None }; N], evaluate)
+    }
+
+    /// [`Self::run`] into arrays of the caller's, where `given` has one.
+    pub fn run_into<const N: usize>(
+        &self,
+        py: Python<'py>,
+        pace: Pace,
+        wanted: [bool; N],
+        given: [Option<Bound<'py, PyArrayDyn<f64>>>; N],
+        evaluate: impl Fn(&Chunk<'_, I>, [&mut [f64]; N], &mut [Status]) + Sync,
+    ) -> PyResult<Answer<'py, N>> {
         if self.shape.is_empty() {
+            if given.iter().any(Option::is_some) {
+                return Err(PyValueError::new_err("out: the arguments are all numbers, and so are the results"));
+            }
             return self.run_one(py, pace, wanted, evaluate);
         }
-        let fresh = || PyArrayDyn::<f64>::zeros(py, self.shape.as_slice(), false);
-        let columns = wanted.map(|wanted| wanted.then(fresh));
-        let statuses =
-            (self.on_error == OnError::Status).then(|| PyArrayDyn::<u8>::zeros(py, self.shape.as_slice(), false));
+        let mut columns = [const { None }; N];
+        for ((column, wanted), given) in columns.iter_mut().zip(wanted).zip(given) {
+            *column = match given {
+                Some(array) if array.shape() != self.shape || !array.is_c_contiguous() || !array.is_aligned() => {
+                    return Err(PyValueError::new_err(format!(
+                        "out: of shape {:?}: aligned arrays in rows of shape {:?} are allowed",
+                        array.shape(),
+                        self.shape
+                    )));
+                }
+                Some(array) => Some(array),
+                None if wanted => Some(self.fresh(py)?),
+                None => None,
+            };
+        }
+        let statuses = (self.on_error == OnError::Status).then(|| self.fresh_codes(py)).transpose()?;
         let faults = {
-            let mut columns = columns.each_ref().map(|column| column.as_ref().map(PyArrayMethods::readwrite));
+            let mut borrowed = [const { None }; N];
+            for (slot, column) in borrowed.iter_mut().zip(&columns) {
+                let borrow = column.as_ref().map(PyArrayMethods::try_readwrite).transpose();
+                *slot = borrow
+                    .map_err(|error| PyValueError::new_err(format!("out: {error}: nothing else may be there")))?;
+            }
             let mut statuses = statuses.as_ref().map(PyArrayMethods::readwrite);
-            // Fresh arrays in C order are contiguous.
-            let out = columns
+            // Arrays in C order are contiguous.
+            let out = borrowed
                 .each_mut()
-                .map(|column| column.as_mut().map(|column| column.as_slice_mut().expect("a fresh array")));
+                .map(|column| column.as_mut().map(|column| column.as_slice_mut().expect("an array in rows")));
             let codes = statuses.as_mut().map(|codes| codes.as_slice_mut().expect("a fresh array"));
-            self.fill(py, pace, out, codes, evaluate)?
+            self.fill(py, pace, Results { out, codes }, evaluate)?
         };
         self.refuse(py, &faults)?;
         let columns = columns.map(|column| column.map(Bound::into_any));
@@ -129,7 +183,7 @@ impl<'py, const I: usize> Batch<'py, I> {
         wanted: [bool; N],
         evaluate: impl Fn(&Chunk<'_, I>, [&mut [f64]; N], &mut [Status]) + Sync,
     ) -> PyResult<Answer<'py, N>> {
-        let code = rows::at(&self.option_type, &[]);
+        let code = self.option_type.only();
         let numbers = self.numbers.each_ref().map(|value| [rows::at(value, &[])]);
         let pool = (pace.threaded_rows <= 1).then(|| threads::pool(py)).transpose()?;
         let (out, status) = py.detach(|| {
@@ -155,66 +209,23 @@ impl<'py, const I: usize> Batch<'py, I> {
         Ok(Answer { columns, statuses })
     }
 
-    /// Fills the results chunk by chunk. A column that is None goes to memory of one chunk, and is forgotten.
     fn fill<const N: usize>(
         &self,
         py: Python<'py>,
         pace: Pace,
-        mut out: [Option<&mut [f64]>; N],
-        mut codes: Option<&mut [u8]>,
+        results: Results<'_, N>,
         evaluate: impl Fn(&Chunk<'_, I>, [&mut [f64]; N], &mut [Status]) + Sync,
     ) -> PyResult<Faults> {
         let rows = self.rows();
         let pool = (rows >= pace.threaded_rows).then(|| threads::pool(py)).transpose()?;
         let chunk_rows = rows.min(pace.chunk_rows);
-        let mut types = Feed::new(&self.option_type, chunk_rows);
-        let mut numbers = self.numbers.each_ref().map(|value| Feed::new(value, chunk_rows));
-        py.detach(|| {
-            let mut faults = Faults::default();
-            let mut option_type = Vec::with_capacity(chunk_rows);
-            let mut status = Vec::with_capacity(chunk_rows);
-            let mut unwanted =
-                out.each_ref().map(|column| if column.is_some() { Vec::new() } else { vec![0.0; chunk_rows] });
-            let mut looked = Instant::now();
-            for start in (0..rows).step_by(pace.chunk_rows) {
-                let range = start..rows.min(start + pace.chunk_rows);
-                let type_codes = types.next(range.clone());
-                option_type.clear();
-                option_type.extend(type_codes.iter().map(|&code| option_type::of_code(code)));
-                status.clear();
-                status.resize(range.len(), Status::Ok);
-                let numbers = numbers.each_mut().map(|feed| feed.next(range.clone()));
-                let chunk = Chunk { option_type: &option_type, numbers };
-                let mut scratch = unwanted.iter_mut();
-                let mut parts = out.each_mut().map(|column| {
-                    let scratch = scratch.next().expect("a scratch column for every column");
-                    match column {
-                        Some(column) => &mut column[range.clone()],
-                        None => &mut scratch[..range.len()],
-                    }
-                });
-                let lent = parts.each_mut().map(|part| &mut **part);
-                match &pool {
-                    Some(pool) => pool.install(|| evaluate(&chunk, lent, &mut status)),
-                    None => evaluate(&chunk, lent, &mut status),
-                }
-                for (row, _) in type_codes.iter().enumerate().filter(|(_, code)| **code == option_type::NEITHER) {
-                    status[row] = Status::BadOptionType;
-                }
-                for (row, _) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
-                    parts.iter_mut().for_each(|column| column[row] = f64::NAN);
-                }
-                faults.add(start, &status);
-                if let Some(codes) = codes.as_mut() {
-                    codes[range].iter_mut().zip(&status).for_each(|(code, &status)| *code = status as u8);
-                }
-                if start + pace.chunk_rows < rows && looked.elapsed() > INTERRUPT_AFTER {
-                    Python::attach(|py| py.check_signals())?;
-                    looked = Instant::now();
-                }
-            }
-            Ok(faults)
-        })
+        let (option_type, cells) = match &self.option_type {
+            Words::Codes(codes) => (Feed::new(codes, chunk_rows), None),
+            Words::Cells(cells) => (Feed::nothing(), Some(cells.as_cells())),
+        };
+        let numbers = self.numbers.each_ref().map(|value| Feed::new(value, chunk_rows));
+        let sources = Sources { option_type, cells, numbers };
+        py.detach(|| fill::fill(pool.as_deref(), pace, rows, sources, results, &evaluate))
     }
 
     /// The exception for the first faulty row, where the caller wants one.

@@ -1,14 +1,16 @@
 //! `zomma.black_scholes`: prices, Greeks and implied volatilities of NumPy arrays.
 
-use pyo3::exceptions::PyValueError;
+use numpy::PyArrayDyn;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 use zomma_base::Status;
 use zomma_pricing::black::{self, Greek, Model, RowColumns, Units};
 use zomma_pricing::implied_vol::{self, BsmPriceColumns, PriceColumns};
 
-use crate::batch::{Batch, Chunk, Pace};
+use crate::batch::{Batch, Chunk};
+use crate::fill::Pace;
 
 /// What a call has in Python.
 struct Call<'a, 'py> {
@@ -103,6 +105,9 @@ pub fn price<'py>(
 /// per point cubed; theta, charm and color per day; veta per point and day. With model='black76' delta and its kin are by the
 /// forward, and rho is −T·V. Other arguments and their units: help(zomma.black_scholes).
 ///
+/// out={'delta': array} writes results into arrays of the caller's, of float64 in rows, and gives them back: a loop over large batches is
+/// faster with memory that is there already. After an exception what they hold is undefined.
+///
 /// >>> import zomma
 /// >>> it = zomma.black_scholes.greeks("put", 100.0, 105.0, 0.5, 0.05, 0.2, units="trader")
 /// >>> round(it["delta"], 6), round(it["theta"], 6)
@@ -110,7 +115,7 @@ pub fn price<'py>(
 #[pyfunction]
 #[pyo3(signature = (
     option_type, spot, strike, expiry_years, risk_free_rate, volatility,
-    *, dividend_yield = None, model = "bsm", names = None, units = "raw", on_error = "raise"
+    *, dividend_yield = None, model = "bsm", names = None, units = "raw", on_error = "raise", out = None
 ))]
 #[expect(clippy::too_many_arguments, reason = "the field's own list")]
 pub fn greeks<'py>(
@@ -123,11 +128,12 @@ pub fn greeks<'py>(
     volatility: &Bound<'py, PyAny>,
     dividend_yield: Option<&Bound<'py, PyAny>>,
     model: &str,
-    names: Option<Vec<String>>,
+    names: Option<&Bound<'py, PyAny>>,
     units: &str,
     on_error: &str,
+    out: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let units = units_of(units)?;
+    let (names, units) = (names.map(list_of_names).transpose()?, units_of(units)?);
     let given = ("volatility", volatility);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
     let (model, batch) = call.read()?;
@@ -141,14 +147,32 @@ pub fn greeks<'py>(
             scale(units, &mut out);
         };
         let wanted = std::array::from_fn(|place| order.contains(&place));
-        return batch.run(py, Pace::FORMULA, wanted, evaluate)?.named(py, order, name);
+        let given = given_results(out, &order)?;
+        return batch.run_into(py, Pace::FORMULA, wanted, given, evaluate)?.named(py, order, name);
     }
     let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; 19], status: &mut [Status]| {
         black::greeks_into(&valued(chunk), model, out.each_mut().map(|column| &mut **column), status);
         scale(units, &mut out);
     };
     let wanted = std::array::from_fn(|place| order.contains(&place));
-    batch.run(py, Pace::FORMULA, wanted, evaluate)?.named(py, order, name)
+    batch.run_into(py, Pace::FORMULA, wanted, given_results(out, &order)?, evaluate)?.named(py, order, name)
+}
+
+/// The caller's arrays for results, by their places, which `order` has.
+fn given_results<'py, const N: usize>(
+    out: Option<&Bound<'py, PyDict>>,
+    order: &[usize],
+) -> PyResult<[Option<Bound<'py, PyArrayDyn<f64>>>; N]> {
+    let mut given = [const { None }; N];
+    for (key, array) in out.into_iter().flatten() {
+        let name: String = key.extract()?;
+        let place = order.iter().copied().find(|&place| Greek::ALL[place].as_str() == name);
+        let slot = place.and_then(|place| given.get_mut(place));
+        let slot = slot.ok_or_else(|| PyValueError::new_err(format!("out: {name:?}: is not among the results")))?;
+        let array = array.cast_into::<PyArrayDyn<f64>>();
+        *slot = Some(array.map_err(|_| PyTypeError::new_err(format!("out: {name:?}: a float64 array is allowed")))?);
+    }
+    Ok(given)
 }
 
 /// Price, delta, gamma, vega, theta and rho come first in [`Greek::ALL`], and have a loop of their own.
@@ -162,6 +186,20 @@ pub fn named(names: Option<&[String]>, there: impl Fn(&Greek) -> bool) -> PyResu
     let allowed = || all().map(Greek::as_str).collect::<Vec<_>>().join(", ");
     let unknown = |name: &String| PyValueError::new_err(format!("names: {name:?}: allowed are {}", allowed()));
     names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// Reads the argument `names`. A word alone would be taken for its letters.
+fn list_of_names(names: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let refused = |what: String| PyTypeError::new_err(format!("names: {what}: a list of names is allowed"));
+    if let Ok(word) = names.cast::<PyString>() {
+        return Err(refused(word.repr()?.to_string()));
+    }
+    let each = names.try_iter().map_err(|_| refused(names.to_string()))?;
+    each.map(|name| {
+        let name = name?;
+        name.extract().map_err(|_| refused(name.to_string()))
+    })
+    .collect()
 }
 
 /// Reads the argument `units`.

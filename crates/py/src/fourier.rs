@@ -9,11 +9,12 @@ use zomma_pricing::fourier::{
     self, Bates, Columns, Heston, Kou, MOST_PARAMETERS, Merton, Model, Sensitivities, VarianceGamma,
 };
 
-use crate::batch::{Batch, Chunk, Pace};
+use crate::batch::{Batch, Chunk};
 use crate::black_scholes::{name_object, named, scale, units_of};
+use crate::fill::{Pace, Spread};
 
 /// Microseconds a row. Rows of one expiry and model are valued together, the more the cheaper.
-const PACE: Pace = Pace { chunk_rows: 8192, threaded_rows: 64 };
+const PACE: Pace = Pace { chunk_rows: 8192, threaded_rows: 64, spread: Spread::WithinChunk };
 
 /// Numbers of a row before those of the model.
 const MARKET: [&str; 5] = ["spot", "strike", "expiry_years", "risk_free_rate", "dividend_yield"];

@@ -5,9 +5,11 @@
 mod american;
 mod argument;
 mod array;
+mod basket;
 mod batch;
 mod black_scholes;
 mod dlpack;
+mod fill;
 mod fourier;
 mod gpu;
 mod monte_carlo;
@@ -43,6 +45,8 @@ mod _zomma {
     use crate::american::american_rows;
     #[pymodule_export]
     use crate::array::{Array, from_dlpack};
+    #[pymodule_export]
+    use crate::basket::basket_price;
     #[pymodule_export]
     use crate::black_scholes::{greeks, implied_volatility, price};
     #[pymodule_export]

@@ -1,12 +1,17 @@
 //! Calls and puts as Python writes them: a word, or an array of words.
 
-use numpy::{PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use std::ops::Range;
+
+use numpy::{
+    PyArray1, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 use zomma_base::OptionType;
 
 use crate::argument::{self, Value};
+use crate::rows;
 
 /// The code of a word that is neither.
 pub const NEITHER: u8 = 2;
@@ -46,54 +51,175 @@ fn is<C: Copy + Into<u32>>(cell: &[C], word: &[u8]) -> bool {
     same & (word.len() <= cell.len())
 }
 
+/// The argument `option_type`.
+#[derive(Debug)]
+pub enum Words<'py> {
+    /// A word for every row, or the codes of an array.
+    Codes(Value<'py, u8>),
+    /// NumPy's words as they lie in memory, whose codes are made where they are used.
+    Cells(Characters<'py>),
+}
+
+/// An array of words of one width, by its characters.
+#[derive(Debug)]
+pub struct Characters<'py> {
+    flat: Flat<'py>,
+    width: usize,
+    shape: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Flat<'py> {
+    /// Of dtype U.
+    Wide(PyReadonlyArray1<'py, u32>),
+    /// Of dtype S.
+    Narrow(PyReadonlyArray1<'py, u8>),
+}
+
+/// Words of one width, one a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Cells<'a> {
+    characters: Letters<'a>,
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Letters<'a> {
+    Wide(&'a [u32]),
+    Narrow(&'a [u8]),
+}
+
+impl<'py> Words<'py> {
+    /// Whether it is one word, not an array of one.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self, Self::Codes(Value::Scalar(_)))
+    }
+
+    /// Extents; none for a single word.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Codes(codes) => codes.shape(),
+            Self::Cells(characters) => &characters.shape,
+        }
+    }
+
+    /// As words of the whole shape.
+    pub fn spread(self, shape: &[usize]) -> PyResult<Self> {
+        match self {
+            Self::Cells(characters) if characters.shape == shape => Ok(Self::Cells(characters)),
+            Self::Cells(characters) => Ok(Self::Codes(rows::spread(characters.codes()?, shape)?)),
+            Self::Codes(codes) => Ok(Self::Codes(rows::spread(codes, shape)?)),
+        }
+    }
+
+    /// The code of the only row.
+    pub fn only(&self) -> u8 {
+        match self {
+            Self::Codes(codes) => rows::at(codes, &[]),
+            Self::Cells(characters) => {
+                let mut code = [NEITHER];
+                characters.as_cells().slice(0..1).codes_into(&mut code);
+                code[0]
+            }
+        }
+    }
+}
+
+impl<'py> Characters<'py> {
+    /// The words of a native array of dtype U or S.
+    fn new(words: &Bound<'py, PyUntypedArray>) -> PyResult<Self> {
+        let py = words.py();
+        let (bytes, shape) = (words.dtype().itemsize(), words.shape().to_vec());
+        // Words that do not lie one after the other are copied.
+        let rows = py.import("numpy")?.getattr("ascontiguousarray")?.call1((words,))?.call_method1("reshape", (-1,))?;
+        Ok(if words.dtype().kind() == b'U' {
+            let flat = rows.call_method1("view", ("u4",))?.cast_into::<PyArray1<u32>>()?;
+            Self { flat: Flat::Wide(flat.readonly()), width: bytes / size_of::<u32>(), shape }
+        } else {
+            let flat = rows.call_method1("view", ("u1",))?.cast_into::<PyArray1<u8>>()?;
+            Self { flat: Flat::Narrow(flat.readonly()), width: bytes, shape }
+        })
+    }
+
+    /// The words in memory.
+    pub fn as_cells(&self) -> Cells<'_> {
+        // They were made contiguous.
+        let characters = match &self.flat {
+            Flat::Wide(flat) => Letters::Wide(flat.as_slice().unwrap_or_default()),
+            Flat::Narrow(flat) => Letters::Narrow(flat.as_slice().unwrap_or_default()),
+        };
+        Cells { characters, width: self.width }
+    }
+
+    /// Their codes, as an array of the same shape.
+    fn codes(&self) -> PyResult<Value<'py, u8>> {
+        let mut codes = vec![NEITHER; self.shape.iter().product()];
+        self.as_cells().codes_into(&mut codes);
+        let py = match &self.flat {
+            Flat::Wide(flat) => flat.py(),
+            Flat::Narrow(flat) => flat.py(),
+        };
+        shaped(py, codes, &self.shape)
+    }
+}
+
+impl Cells<'_> {
+    /// Some of the rows.
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        let range = rows.start * self.width..rows.end * self.width;
+        let characters = match self.characters {
+            Letters::Wide(letters) => Letters::Wide(&letters[range]),
+            Letters::Narrow(letters) => Letters::Narrow(&letters[range]),
+        };
+        Self { characters, width: self.width }
+    }
+
+    /// The code of each row.
+    pub fn codes_into(&self, out: &mut [u8]) {
+        match self.characters {
+            Letters::Wide(letters) => codes_into(letters, self.width, out),
+            Letters::Narrow(letters) => codes_into(letters, self.width, out),
+        }
+    }
+}
+
+/// Codes as an array.
+fn shaped<'py>(py: Python<'py>, codes: Vec<u8>, shape: &[usize]) -> PyResult<Value<'py, u8>> {
+    let shaped = PyArray1::from_vec(py, codes).call_method1("reshape", (PyTuple::new(py, shape)?,))?;
+    Ok(Value::Array(shaped.cast_into::<PyArrayDyn<u8>>()?.readonly()))
+}
+
 /// Reads the argument `option_type`. A single word that is neither is an error; in an array it is its row's.
-pub fn read<'py>(object: &Bound<'py, PyAny>) -> PyResult<Value<'py, u8>> {
+pub fn read<'py>(object: &Bound<'py, PyAny>) -> PyResult<Words<'py>> {
     if let Ok(word) = object.cast::<PyString>() {
         let word = word.to_cow()?;
         return match code_of(&word) {
             NEITHER => Err(PyValueError::new_err(format!("option_type: {word:?}: allowed are 'call' and 'put'"))),
-            code => Ok(Value::Scalar(code)),
+            code => Ok(Words::Codes(Value::Scalar(code))),
         };
     }
     let words = argument::as_array("option_type", object)?;
     let dtype = words.dtype();
-    let codes = match dtype.kind() {
-        b'U' if dtype.is_native_byteorder() == Some(true) && dtype.itemsize() > 0 => cells::<u32>(&words, "u4")?,
-        b'S' if dtype.itemsize() > 0 => cells::<u8>(&words, "u1")?,
-        b'U' | b'S' | b'T' | b'O' => objects(&words.call_method1("astype", ("O",))?)?,
-        _ => {
-            return Err(PyTypeError::new_err(format!(
-                "option_type: dtype {dtype}: strings are allowed, 'call' and 'put'"
-            )));
+    match dtype.kind() {
+        b'U' if dtype.is_native_byteorder() == Some(true) && dtype.itemsize() > 0 => {
+            Ok(Words::Cells(Characters::new(&words)?))
         }
-    };
-    let flat = numpy::PyArray1::from_vec(words.py(), codes);
-    let shaped = flat.call_method1("reshape", (pyo3::types::PyTuple::new(words.py(), words.shape())?,))?;
-    Ok(Value::Array(shaped.cast_into::<PyArrayDyn<u8>>()?.readonly()))
-}
-
-/// The code of each element of an array whose elements are characters of `C`.
-fn cells<C: Copy + Into<u32> + numpy::Element>(
-    words: &Bound<'_, PyUntypedArray>,
-    character: &str,
-) -> PyResult<Vec<u8>> {
-    let width = words.dtype().itemsize() / size_of::<C>();
-    if words.is_empty() {
-        return Ok(Vec::new());
+        b'S' if dtype.itemsize() > 0 => Ok(Words::Cells(Characters::new(&words)?)),
+        b'U' | b'S' | b'T' | b'O' => {
+            let codes = objects(&words.call_method1("astype", ("O",))?)?;
+            Ok(Words::Codes(shaped(words.py(), codes, words.shape())?))
+        }
+        _ => Err(PyTypeError::new_err(format!("option_type: dtype {dtype}: strings are allowed, 'call' and 'put'"))),
     }
-    let flat = words.call_method1("reshape", (-1,))?.call_method1("astype", (words.dtype(), "C"))?;
-    let characters = flat.call_method1("view", (character,))?.cast_into::<PyArrayDyn<C>>()?.readonly();
-    let characters = characters.as_slice()?;
-    Ok(match width {
-        1 => codes_of::<C, 1>(characters),
-        4 => codes_of::<C, 4>(characters),
-        _ => characters.chunks_exact(width).map(code_of_cell).collect(),
-    })
 }
 
-/// The codes of cells of `W` characters: with the width known, the compiler makes vector instructions of it.
-fn codes_of<C: Copy + Into<u32>, const W: usize>(characters: &[C]) -> Vec<u8> {
-    characters.as_chunks::<W>().0.iter().map(|cell| code_of_cell(cell)).collect()
+/// The code of each cell of `width` characters: with the width known, the compiler makes vector instructions of it.
+fn codes_into<C: Copy + Into<u32>>(characters: &[C], width: usize, out: &mut [u8]) {
+    match width {
+        1 => out.iter_mut().zip(characters.as_chunks::<1>().0).for_each(|(out, cell)| *out = code_of_cell(cell)),
+        4 => out.iter_mut().zip(characters.as_chunks::<4>().0).for_each(|(out, cell)| *out = code_of_cell(cell)),
+        _ => out.iter_mut().zip(characters.chunks_exact(width)).for_each(|(out, cell)| *out = code_of_cell(cell)),
+    }
 }
 
 /// The code of each Python object of an array.

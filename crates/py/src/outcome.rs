@@ -45,6 +45,12 @@ impl Faults {
             self.count += 1;
         }
     }
+
+    /// Adds the faults of later rows.
+    pub fn join(&mut self, later: Self) {
+        self.first = self.first.or(later.first);
+        self.count += later.count;
+    }
 }
 
 /// The argument that a status is about, and what is allowed; the price or the volatility is what was asked of the row.
@@ -64,6 +70,7 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
         Status::BadPrice => (Some("price"), "must be finite and not below 0"),
         Status::BelowIntrinsic => (Some("price"), "below the intrinsic value of the forward: no volatility gives it"),
         Status::AboveMaximum => (Some("price"), "at or above the largest value that any volatility gives"),
+        Status::SeveralVolatilities => (Some("price"), "more than one volatility gives it"),
         Status::Undetermined => (Some("price"), "as rounded, does not determine a volatility"),
         Status::BadV0 => (Some("v0"), "must be finite and not below 0"),
         Status::BadKappa => (Some("kappa"), "must be finite and above 0"),

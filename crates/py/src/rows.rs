@@ -66,6 +66,25 @@ enum Source<'a, T> {
     Walk(Iter<'a, T, IxDyn>),
 }
 
+/// One argument of a stretch of rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Column<'a, T> {
+    /// The same for every row: as many of it as a chunk may have.
+    Constant(&'a [T]),
+    /// One element a row.
+    Rows(&'a [T]),
+}
+
+impl<'a, T> Column<'a, T> {
+    /// Some rows of the stretch, not more than a chunk.
+    pub fn get(&self, rows: Range<usize>) -> &'a [T] {
+        match self {
+            Self::Constant(same) => &same[..rows.len()],
+            Self::Rows(column) => &column[rows],
+        }
+    }
+}
+
 impl<'a, T: Copy + numpy::Element> Feed<'a, T> {
     /// Readies an argument for chunks of at most `chunk` rows, after [`spread`].
     pub fn new(value: &'a Value<'_, T>, chunk: usize) -> Self {
@@ -77,21 +96,32 @@ impl<'a, T: Copy + numpy::Element> Feed<'a, T> {
         if let (1, Some(&value)) = (array.len(), array.first()) {
             return constant(value);
         }
-        match array.to_slice() {
-            Some(slice) => Self { source: Source::Slice(slice), scratch: Vec::new() },
-            None => Self { source: Source::Walk(array.into_iter()), scratch: Vec::with_capacity(chunk) },
-        }
+        let source = match array.to_slice() {
+            Some(slice) => Source::Slice(slice),
+            None => Source::Walk(array.into_iter()),
+        };
+        Self { source, scratch: Vec::new() }
     }
 
-    /// The next chunk. Chunks are asked for in order, without a gap.
-    pub fn next(&mut self, rows: Range<usize>) -> &[T] {
+    /// An argument that is not there, and is not asked for.
+    pub fn nothing() -> Self {
+        Self { source: Source::Slice(&[]), scratch: Vec::new() }
+    }
+
+    /// Whether it is read by its steps, into memory of its own.
+    pub fn walks(&self) -> bool {
+        matches!(self.source, Source::Walk(_))
+    }
+
+    /// The next stretch. Stretches are asked for in order, without a gap.
+    pub fn next(&mut self, rows: Range<usize>) -> Column<'_, T> {
         match &mut self.source {
-            Source::Constant => &self.scratch[..rows.len()],
-            Source::Slice(slice) => &slice[rows],
+            Source::Constant => Column::Constant(&self.scratch),
+            Source::Slice(slice) => Column::Rows(&slice[rows]),
             Source::Walk(iter) => {
                 self.scratch.clear();
                 self.scratch.extend(iter.by_ref().take(rows.len()).copied());
-                &self.scratch
+                Column::Rows(&self.scratch)
             }
         }
     }

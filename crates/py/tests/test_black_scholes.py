@@ -127,7 +127,7 @@ def test_inputs_are_not_written():
 
 
 def test_a_batch_of_several_chunks_is_its_rows():
-    """Chunks have 2**16 rows; constants, slices and walked arrays all cross their borders."""
+    """A stretch of gathered rows has 2**16; constants, slices and walked arrays all cross its borders, and those of chunks and threads."""
     rows = 2**20 * 2 + 7
     strike = np.linspace(50.0, 150.0, rows)
     walked = np.linspace(0.1, 0.4, 2 * rows)[::2]
@@ -135,6 +135,62 @@ def test_a_batch_of_several_chunks_is_its_rows():
     got = black_scholes.price(types, 100.0, strike, 0.5, 0.05, walked)
     for row in (0, 2**16 - 1, 2**16, 2**21, rows - 1):
         assert got[row] == black_scholes.price(str(types[row]), 100.0, strike[row], 0.5, 0.05, walked[row])
+
+
+@pytest.mark.parametrize("rows", [2**11 - 1, 2**11 + 1, 2**15 + 5, 2**17, 2**20 + 3])
+@pytest.mark.parametrize("walked", [False, True])
+def test_every_row_of_a_batch_has_its_own_value_and_fault(rows, walked):
+    """Whatever thread it went to, and wherever memory of huge pages begins."""
+    rng = np.random.default_rng(rows)
+    strike = rng.uniform(80.0, 120.0, 2 * rows)[::2] if walked else rng.uniform(80.0, 120.0, rows)
+    types = np.where(rng.random(rows) < 0.5, "c", "P")
+    faulty = np.unique(rng.integers(0, rows, 7))
+    strike[faulty[::2]] = -1.0
+    types[faulty[1::2]] = "x"
+    values, status = black_scholes.greeks(types, 100.0, strike, 0.5, 0.05, 0.2, names=["price", "delta"], on_error="status")
+    bad = {0: zomma.Status.BAD_STRIKE, 1: zomma.Status.BAD_OPTION_TYPE}
+    expected = np.zeros(rows, dtype=np.uint8)
+    for place, row in enumerate(faulty):
+        expected[row] = bad[place % 2]
+    np.testing.assert_array_equal(status, expected)
+    for column in values.values():
+        assert column.flags.c_contiguous and column.flags.writeable and column.flags.aligned and column.shape == (rows,)
+        np.testing.assert_array_equal(np.isnan(column), expected != 0)
+    good = np.flatnonzero(expected == 0)
+    rounded = np.where(types == "c", "call", "put")
+    for row in good[rng.integers(0, len(good), 20)]:
+        alone = black_scholes.greeks(str(rounded[row]), 100.0, strike[row], 0.5, 0.05, 0.2, names=["price", "delta"])
+        assert (values["price"][row], values["delta"][row]) == (alone["price"], alone["delta"])
+    with pytest.raises(zomma.RowError) as caught:
+        black_scholes.price(types, 100.0, strike, 0.5, 0.05, 0.2)
+    assert caught.value.index == (faulty[0],) and f"{len(faulty)} of {rows} rows" in str(caught.value)
+
+
+def test_results_go_into_arrays_of_the_callers():
+    strike = np.linspace(80.0, 120.0, 40_000)
+    call = ("call", 100.0, strike, 0.5, 0.05, 0.2)
+    fresh = black_scholes.greeks(*call, names=["vega", "delta", "price"])
+    out = {"delta": np.full(strike.shape, 7.0), "vega": np.empty(strike.shape)}
+    got = black_scholes.greeks(*call, names=["vega", "delta", "price"], out=out)
+    assert got["delta"] is out["delta"] and got["vega"] is out["vega"] and list(got) == list(fresh)
+    for name, values in fresh.items():
+        np.testing.assert_array_equal(got[name], values)
+    frozen = np.empty(strike.shape)
+    frozen.flags.writeable = False
+    for wrong, error, words in [
+        ({"delta": np.empty(3)}, ValueError, r"out: of shape \[3\]: .*\[40000\]"),
+        ({"delta": np.empty(2 * len(strike))[::2]}, ValueError, "in rows"),
+        ({"delta": np.empty(strike.shape, dtype=np.float32)}, TypeError, "float64"),
+        ({"delta": strike}, ValueError, "out: .*nothing else may be there"),
+        ({"delta": frozen}, ValueError, "out: "),
+        ({"delta": out["vega"], "vega": out["vega"]}, ValueError, "out: "),
+        ({"gamma": np.empty(strike.shape)}, ValueError, "out: .gamma.: is not among the results"),
+    ]:
+        with pytest.raises(error, match=words):
+            black_scholes.greeks(*call, names=["delta", "vega"], out=wrong)
+    assert strike[0] == 80.0
+    with pytest.raises(ValueError, match="out: the arguments are all numbers"):
+        black_scholes.greeks("call", 100.0, 90.0, 0.5, 0.05, 0.2, names=["delta"], out={"delta": np.empty(1)})
 
 
 WORDS = {
@@ -176,8 +232,21 @@ def test_some_greeks_are_those_of_all():
     assert black_scholes.greeks("put", 100.0, 90.0, 0.5, 0.05, 0.2, model="black76", names=["phi"]) == {}
     with pytest.raises(ValueError, match="names.*detla.*allowed are price, delta"):
         black_scholes.greeks("put", 100.0, 90.0, 0.5, 0.05, 0.2, names=["detla"])
-    with pytest.raises(TypeError, match="names|extract `str`"):
-        black_scholes.greeks("put", 100.0, 90.0, 0.5, 0.05, 0.2, names="delta")
+    for wrong in ("delta", 3, [3]):
+        with pytest.raises(TypeError, match="^names: .*: a list of names is allowed$"):
+            black_scholes.greeks("put", 100.0, 90.0, 0.5, 0.05, 0.2, names=wrong)
+    for module, rest in [("american", ()), ("bachelier", ()), ("finite_difference", ()), ("merton", (0.5, 0.0, 0.1))]:
+        with pytest.raises(TypeError, match="^names: 'delta': a list of names is allowed$"):
+            getattr(zomma, module).greeks("put", 100.0, 90.0, 0.5, 0.05, 0.2, *rest, names="delta")
+
+
+@pytest.mark.parametrize("on_error", ["raise", "status"])
+def test_more_rows_than_memory_are_a_memory_error(on_error):
+    row = np.broadcast_to(100.0, (10**6,))
+    with pytest.raises(MemoryError, match=r"results of shape \[1000000, 1000000\]: "):
+        black_scholes.price("call", row[:, None], row, 1.0, 0.05, 0.2, on_error=on_error)
+    with pytest.raises(MemoryError, match="results of shape"):
+        zomma.american.price("put", row[:, None], row, 1.0, 0.05, 0.2, on_error=on_error)
 
 
 def test_implied_volatility_inverts_the_price():

@@ -200,8 +200,30 @@ def test_a_table_mixes_models_styles_and_contracts(make):
     grid = zomma.price(table, method="finite_difference")
     assert cells(grid, "status") == ["ok", "bad_method", "ok", "ok", "ok", "ok"]
     vols = zomma.implied_volatility(got)
-    assert cells(vols, "status")[:1] + cells(vols, "status")[3:] == ["ok", "bad_barrier_type", "bad_exercise_style", "bad_payoff"]
-    assert cells(vols, "implied_volatility")[0] == pytest.approx(0.25, rel=1e-4)
+    assert cells(vols, "status")[:1] + cells(vols, "status")[3:] == ["ok", "several_volatilities", "ok", "several_volatilities"]
+    for row in (0, 4):
+        assert cells(vols, "implied_volatility")[row] == pytest.approx(0.25, rel=1e-4)
+
+
+def test_volatilities_of_barriers_digitals_and_bermudans_come_back():
+    volatility = np.array([[0.15], [0.3], [0.6]])
+    strikes = np.array([85.0, 92.0, 97.0])
+    calls = ("call", 100.0, strikes, 0.5, 0.03)
+    below = dict(barrier=80.0, barrier_type="down_and_out")
+    price = exotic.barrier(*calls, volatility, **below)
+    got = exotic.barrier_implied_volatility(*calls, price, **below)
+    np.testing.assert_allclose(got, np.broadcast_to(volatility, (3, 3)), rtol=1e-10)
+    # Struck under the forward it pays the less often, the more the spot moves.
+    price = exotic.digital(*calls, volatility, cash_amount=5.0)
+    got = exotic.digital_implied_volatility(*calls, price, cash_amount=5.0)
+    np.testing.assert_allclose(got, np.broadcast_to(volatility, (3, 3)), rtol=1e-10)
+    bermudan = dict(exercise="bermudan", exercise_times=[0.125, 0.25])
+    puts = ("put", 100.0, np.array([90.0, 100.0]), 0.5, 0.03)
+    price = finite_difference.price(*puts, volatility, **bermudan)
+    np.testing.assert_allclose(finite_difference.implied_volatility(*puts, price, **bermudan), np.broadcast_to(volatility, (3, 2)), rtol=1e-5)
+    with pytest.raises(zomma.RowError, match="price is 0.2893: more than one volatility gives it") as caught:
+        exotic.digital_implied_volatility("call", 100.0, 110.0, 0.5, 0.03, 0.2893)
+    assert caught.value.status is zomma.Status.SEVERAL_VOLATILITIES
 
 
 def test_a_yield_that_is_no_number_is_a_status_and_an_absent_one_is_zero():

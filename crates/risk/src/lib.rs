@@ -18,4 +18,4 @@ pub use portfolio::Portfolio;
 pub use revalue::{Outcome, revalue, revalue_rest, row_values};
 pub use scenario::{Axes, Scenario};
 pub use sensitivities::Sensitivities;
-pub use shock::VOLATILITY_FLOOR;
+pub use shock::{VOLATILITY_FLOOR, moved};

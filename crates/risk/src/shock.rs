@@ -62,13 +62,22 @@ pub(crate) fn shock(table: &Table, scenario: &Scenario, floor: f64, out: &mut Ta
             ModelName::Heston | ModelName::Bates => {
                 for parameter in [Parameter::V0, Parameter::ThetaV] {
                     let root = shifted(table.parameter(parameter, row).sqrt(), shift, floor);
-                    out.parameters[parameter as usize][row] = root * root;
+                    // Without a floor a root may fall below zero, which is no variance.
+                    out.parameters[parameter as usize][row] = if root < 0.0 { f64::NAN } else { root * root };
                 }
                 volatility
             }
             _ => shifted(volatility, shift, floor),
         };
     }
+}
+
+/// The rows of a table in the moved market, without a floor for volatility: one that falls below zero is none, and its row has no value. What each
+/// move does stands with [`Scenario`]; under Bachelier, displaced, Heston and Bates a shift of volatility is one of Black's, at the money.
+pub fn moved(table: &Table, scenario: &Scenario) -> Table {
+    let mut out = table.clone();
+    shock(table, scenario, f64::NEG_INFINITY, &mut out);
+    out
 }
 
 /// Value of a row whose expiry has passed: that of exercise at the moved spot, if its barrier lets it; none where it hangs on the way

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::{batch::parse_instant, failure::shown};
+use crate::failure::shown;
 
 const COLUMNS: [&str; 3] = ["time", "instrument", "headline"];
 /// Faults that are told one by one.
@@ -125,7 +125,7 @@ fn headline(time: &str, instrument: String, text: String) -> Result<Headline, St
     let time_ns = match time.parse::<i64>() {
         Ok(time_ns) => time_ns,
         Err(_) => {
-            let instant = parse_instant(time).map_err(|_| {
+            let instant: jiff::Timestamp = time.parse().map_err(|_| {
                 format!(
                     "time = \"{}\"; allowed: nanoseconds since the Unix epoch, or a date-time with its offset",
                     shown(time)

@@ -100,9 +100,22 @@ pub struct DividendArgs {
 }
 
 impl DividendArgs {
-    /// Reads the file, where one is given.
-    pub fn schedule(&self, valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Option<Arc<Schedule>>> {
-        self.dividends.as_deref().map(|path| Schedule::read(path, valuation_time).map(Arc::new)).transpose()
+    /// Reads the file, where one is given, for the rows of `input`.
+    ///
+    /// Errors: bad arguments where both are standard input, which is read once; those of [`Schedule::read`].
+    pub fn schedule(
+        &self,
+        input: &Path,
+        valuation_time: Option<jiff::Timestamp>,
+    ) -> anyhow::Result<Option<Arc<Schedule>>> {
+        let Some(path) = self.dividends.as_deref() else { return Ok(None) };
+        if [path, input] == [Path::new("-"); 2] {
+            return Err(BadArguments(
+                "--dividends -: the rows come from standard input already; allowed: a file for one of the two".into(),
+            )
+            .into());
+        }
+        Schedule::read(path, valuation_time).map(|schedule| Some(Arc::new(schedule)))
     }
 }
 

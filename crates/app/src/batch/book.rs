@@ -6,15 +6,18 @@ use anyhow::bail;
 use zomma_base::{OptionType, Status};
 use zomma_pricing::{
     black::Model,
-    portfolio::{Positions, Shock},
-    valuation::{Kind, Order, Settings},
+    portfolio::{Held, Positions, Shock, Totals},
+    valuation::{self, Kind, Order, Settings, Table},
 };
+use zomma_risk::Scenario;
 
 use super::{
     Units, Verb,
     arrow_cells::ArrowCells,
     csv_cells::CsvCells,
+    engine::Engine,
     fields::{Defaults, Field, Layout},
+    implied,
     request::{Cells, Request},
     source::{Chunk, Source},
     tally,
@@ -24,8 +27,10 @@ use crate::failure::shown;
 /// Positions by row, and their groups.
 #[derive(Debug, Default)]
 pub struct Book {
-    /// Rows that could be read, in the input's order.
+    /// Rows that could be read and that Black's formulae value, in the input's order.
     pub positions: Positions,
+    /// Those of other models, styles and contracts.
+    pub others: Others,
     /// Row of the input of each, from 1.
     row: Vec<u64>,
     /// The cells that make each group one: the currency where there is such a column, then those asked for.
@@ -38,6 +43,50 @@ pub struct Book {
     pub rows: u64,
     /// The first row of each fault, in words.
     pub examples: BTreeMap<Status, String>,
+}
+
+/// Positions that are valued row by row, with volatilities where prices were given.
+#[derive(Debug, Default)]
+pub struct Others {
+    table: Table,
+    quantity: Vec<f64>,
+    multiplier: Vec<f64>,
+    group: Vec<u32>,
+    /// Row of the input of each, from 1.
+    row: Vec<u64>,
+}
+
+impl Others {
+    /// Their sums in the moved market, and the first row of each fault.
+    pub fn sums(&self, groups: usize, shock: Shock) -> (Totals, BTreeMap<Status, String>) {
+        let scenario = Scenario {
+            spot_change: shock.spot_factor - 1.0,
+            volatility_shift: shock.volatility_shift,
+            ..Scenario::NONE
+        };
+        let table = if shock == Shock::NONE { self.table.clone() } else { zomma_risk::moved(&self.table, &scenario) };
+        let results = valuation::evaluate(&table, Order::All, &Settings::default());
+        let held = Held { table: &table, quantity: &self.quantity, multiplier: &self.multiplier, group: &self.group };
+        let mut examples = BTreeMap::new();
+        for (i, &status) in results.status.iter().enumerate() {
+            // What is wrong with the row as it stands was found as it was read.
+            let of_shares = |allowed| format!("row {}, {allowed}", self.row[i]);
+            let (status, words) = match held.shares(i) {
+                _ if !status.is_ok() => (status, of_shares("in the moved market")),
+                Err(Status::BadQuantity) => (Status::BadQuantity, of_shares("quantity is no finite number")),
+                Err(Status::BadMultiplier) => (Status::BadMultiplier, of_shares("multiplier; allowed: above zero")),
+                Err(fault) => (fault, of_shares("quantity times multiplier is too large for a float")),
+                Ok(_) => continue,
+            };
+            examples.entry(status).or_insert(words);
+        }
+        (held.sums(&results, groups), examples)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.row.is_empty()
+    }
 }
 
 /// Which columns of the input are read beside those of `price` and `iv`.
@@ -104,28 +153,27 @@ pub(super) fn found(names: &[String]) -> String {
     names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads a table to its end. Volatilities are taken where there is such a column, else prices.
-pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Timestamp>) -> anyhow::Result<Book> {
+/// Reads a table to its end. Volatilities are taken where there is such a column or no row needs one, else prices.
+pub fn read(mut source: Source, by: &[String], defaults: Defaults, engine: &Engine) -> anyhow::Result<Book> {
     let has = |name: &str| source.columns().iter().any(|column| column == name);
-    if !has("volatility") && !has("price") {
+    if !has("volatility") && !has("price") && !has("v0") {
         bail!(
             "missing column volatility (or price, of which the volatility is taken); found [{}]",
             found(source.columns())
         );
     }
-    let prices = !has("volatility");
+    let prices = has("price") && !has("volatility") && !has("v0");
     let verb = if prices { Verb::ImpliedVolatility } else { Verb::Price(Order::None, Units::Raw) };
-    let defaults = Defaults { valuation_time, ..Defaults::default() };
     let layout = Layout::of(source.columns(), verb, verb.result_columns(), &defaults)?;
     let columns = Columns::of(&layout, by)?;
     let mut book =
         Book { keys: columns.keys.iter().map(|&key| layout.names[key].clone()).collect(), ..Book::default() };
     book.positions.prices = prices;
-    let mut reader = Reader { groups: Groups::default(), columns, layout, verb, defaults };
+    let mut reader = Reader { groups: Groups::default(), columns, layout, verb, defaults, engine };
     while let Some(chunk) = source.next_chunk()? {
         match chunk {
-            Chunk::Csv(bytes) => reader.read(&CsvCells::split(bytes, reader.layout.names.len()), &mut book),
-            Chunk::Arrow(batch) => reader.read(&ArrowCells::new(batch, &reader.layout)?, &mut book),
+            Chunk::Csv(bytes) => reader.read(&CsvCells::split(bytes, reader.layout.names.len()), &mut book)?,
+            Chunk::Arrow(batch) => reader.read(&ArrowCells::new(batch, &reader.layout)?, &mut book)?,
         }
     }
     book.groups = reader.groups.names;
@@ -135,43 +183,41 @@ pub fn read(mut source: Source, by: &[String], valuation_time: Option<jiff::Time
     Ok(book)
 }
 
-struct Reader {
+struct Reader<'a> {
     groups: Groups,
     columns: Columns,
     layout: Layout,
     verb: Verb,
     defaults: Defaults,
+    engine: &'a Engine,
 }
 
-impl Reader {
-    fn read(&mut self, cells: &dyn Cells, book: &mut Book) {
-        let Request { table, price } = Request::read(cells, &self.layout, &self.defaults, book.positions.prices);
-        let given = if book.positions.prices { &price } else { &table.volatility };
+impl Reader<'_> {
+    fn read(&mut self, cells: &dyn Cells, book: &mut Book) -> anyhow::Result<()> {
+        let request = Request::read(cells, &self.layout, &self.defaults, book.positions.prices);
+        let Request { table, price } = &request;
+        let (mut others, mut groups_of_others) = (Vec::new(), Vec::new());
+        let given = if book.positions.prices { price } else { &table.volatility };
         for (row, &given) in given.iter().enumerate() {
             let group = self.groups.of(&self.columns, cells, row);
             book.unread.resize_with(self.groups.names.len(), BTreeMap::new);
             let kind = if table.status[row].is_ok() {
-                Kind::of(&table, row, &Settings::default())
+                Kind::of(table, row, &Settings::default())
             } else {
                 Err(table.status[row])
             };
-            // Sums are of Black's formulae alone.
             let model = match kind {
-                Ok(Kind::Black(model)) => Ok(model),
-                Ok(Kind::American(_)) => Err(Status::BadExerciseStyle),
-                Ok(Kind::CashDividends(_)) => Err(Status::BadDividend),
-                Ok(Kind::Contract(..)) => Err(Status::BadPayoff),
-                Ok(_) => Err(Status::BadModel),
-                Err(status) => Err(status),
+                Ok(Kind::Black(model)) => model,
+                Ok(_) => {
+                    others.push(row);
+                    groups_of_others.push(group);
+                    continue;
+                }
+                Err(status) => {
+                    self.unread((row, group, status), cells, book);
+                    continue;
+                }
             };
-            if let Err(status) = model {
-                *book.unread[group as usize].entry(status).or_default() += 1;
-                let at = book.rows + row as u64 + 1;
-                book.examples.entry(status).or_insert_with(|| {
-                    format!("row {at}, {}", tally::example(status, row, cells, &self.layout, self.verb))
-                });
-            }
-            let Ok(model) = model else { continue };
             let (quantity, multiplier) = self.columns.shares(cells, row);
             let positions = &mut book.positions;
             positions.model.push(model);
@@ -187,7 +233,56 @@ impl Reader {
             positions.group.push(group);
             book.row.push(book.rows + row as u64 + 1);
         }
-        book.rows += table.len() as u64;
+        self.others(&request, (&others, &groups_of_others), cells, book)?;
+        book.rows += request.table.len() as u64;
+        Ok(())
+    }
+
+    /// Takes rows that Black's formulae do not value, with the volatilities of their prices, each valued once as it stands.
+    fn others(
+        &self,
+        request: &Request,
+        (rows, groups): (&[usize], &[u32]),
+        cells: &dyn Cells,
+        book: &mut Book,
+    ) -> anyhow::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut table = request.table.gather(rows);
+        let status = if book.positions.prices {
+            let price = rows.iter().map(|&row| request.price[row]).collect();
+            let of_them = Request { table: table.clone(), price };
+            let mut implied = implied::evaluate(&of_them, self.engine)?;
+            table.volatility = implied.columns.swap_remove(0);
+            implied.status
+        } else {
+            valuation::evaluate(&table, Order::None, &Settings::default()).status
+        };
+        let mut kept = Vec::new();
+        for (i, (&row, &group)) in rows.iter().zip(groups).enumerate() {
+            if !status[i].is_ok() {
+                self.unread((row, group, status[i]), cells, book);
+                continue;
+            }
+            kept.push(i);
+            let (quantity, multiplier) = self.columns.shares(cells, row);
+            book.others.quantity.push(quantity);
+            book.others.multiplier.push(multiplier);
+            book.others.group.push(group);
+            book.others.row.push(book.rows + row as u64 + 1);
+        }
+        book.others.table.append(table.gather(&kept));
+        Ok(())
+    }
+
+    /// Counts a row that cannot be valued.
+    fn unread(&self, (row, group, status): (usize, u32, Status), cells: &dyn Cells, book: &mut Book) {
+        *book.unread[group as usize].entry(status).or_default() += 1;
+        let at = book.rows + row as u64 + 1;
+        book.examples
+            .entry(status)
+            .or_insert_with(|| format!("row {at}, {}", tally::example(status, row, cells, &self.layout, self.verb)));
     }
 }
 

@@ -96,7 +96,7 @@ impl Verb {
 /// Runs a verb over a table.
 pub fn run(verb: Verb, args: &BatchArgs, settings: Settings, dividends: &DividendArgs) -> anyhow::Result<()> {
     let mut plan = args.plan(verb, settings)?;
-    plan.defaults.dividends = dividends.schedule(args.valuation_time)?;
+    plan.defaults.dividends = dividends.schedule(&args.input, args.valuation_time)?;
     run_plan(args, plan)
 }
 
@@ -142,7 +142,8 @@ fn run_plan(args: &BatchArgs, mut plan: Plan) -> anyhow::Result<()> {
     let sink = sink::create(&args.output, plan.format, &source, &layout, plan)?;
     let done = pipeline::run(source, &name, sink, &layout, plan, args.progress());
     // Said once, and before whatever the run ended with.
-    for note in plan.engine.notes() {
+    let unread = done.as_ref().ok().and(plan.defaults.dividends.as_ref()).and_then(|schedule| schedule.unread());
+    for note in plan.engine.notes().into_iter().chain(unread) {
         eprintln!("zomma {}: {note}", verb.as_str());
     }
     done?.report(verb, &name, started.elapsed(), args, &plan.engine)

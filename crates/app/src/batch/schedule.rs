@@ -1,6 +1,13 @@
 //! The cash dividends of `--dividends FILE`: by underlying, or of the one underlying that a table is about.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -20,10 +27,22 @@ use crate::failure::{BadArguments, shown};
 /// Dividends by underlying.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    by_underlying: HashMap<String, Arc<[CashDividend]>>,
+    /// The file's, for messages.
+    name: String,
+    by_underlying: HashMap<String, OfUnderlying>,
     /// Those of every row, where the file names no underlying.
     all: Option<Arc<[CashDividend]>>,
 }
+
+/// The dividends of one underlying, and whether a row had it.
+#[derive(Debug, Default)]
+struct OfUnderlying {
+    dividends: Arc<[CashDividend]>,
+    asked: AtomicBool,
+}
+
+/// Underlyings that a warning names.
+const NAMED: usize = 5;
 
 /// Places of the columns.
 struct Columns {
@@ -41,7 +60,21 @@ impl Schedule {
 
     /// Those of an underlying, where it has any.
     pub fn of(&self, underlying: &str) -> Option<&Arc<[CashDividend]>> {
-        self.by_underlying.get(underlying)
+        let found = self.by_underlying.get(underlying)?;
+        found.asked.store(true, Ordering::Relaxed);
+        Some(&found.dividends)
+    }
+
+    /// The underlyings of the file that [`Self::of`] was not asked for, as a warning.
+    pub fn unread(&self) -> Option<String> {
+        let unread = self.by_underlying.iter().filter(|(_, of)| !of.asked.load(Ordering::Relaxed));
+        let mut names: Vec<String> = unread.map(|(name, _)| shown(name)).collect();
+        names.sort_unstable();
+        let (count, more) = (names.len(), names.len().saturating_sub(NAMED));
+        names.truncate(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let what = if count == 1 { "underlying is" } else { "underlyings are" };
+        (count > 0).then(|| format!("--dividends {}: {count} {what} in no row: {}{more}", self.name, names.join(", ")))
     }
 
     /// Whether rows must name their underlyings.
@@ -92,10 +125,12 @@ impl Schedule {
         if row == 0 {
             bail!("{name}: has a header and no rows");
         }
-        let mut by_underlying: HashMap<String, Arc<[CashDividend]>> =
-            found.into_iter().map(|(underlying, dividends)| (underlying, dividends.into())).collect();
-        let all = columns.underlying.is_none().then(|| by_underlying.remove("").unwrap_or_default());
-        Ok(Self { by_underlying, all })
+        let of =
+            |dividends: Vec<CashDividend>| OfUnderlying { dividends: dividends.into(), asked: AtomicBool::default() };
+        let mut by_underlying: HashMap<String, OfUnderlying> =
+            found.into_iter().map(|(underlying, dividends)| (underlying, of(dividends))).collect();
+        let all = columns.underlying.is_none().then(|| by_underlying.remove("").unwrap_or_default().dividends);
+        Ok(Self { name, by_underlying, all })
     }
 }
 

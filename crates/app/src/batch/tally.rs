@@ -172,7 +172,11 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
         Status::BadDividend | Status::DividendAfterExpiry | Status::DividendAboveSpot => {
             &[Field::Dividends, Field::Underlying, Field::Model, Field::Payoff]
         }
-        Status::BelowIntrinsic | Status::AboveMaximum | Status::Undetermined | Status::NotConverged
+        Status::BelowIntrinsic
+        | Status::AboveMaximum
+        | Status::Undetermined
+        | Status::SeveralVolatilities
+        | Status::NotConverged
             if verb == Verb::ImpliedVolatility =>
         {
             &[Field::Price, Field::Strike]
@@ -198,6 +202,7 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::BelowIntrinsic => format!("{shown}: below the discounted intrinsic value of the forward"),
         Status::AboveMaximum => format!("{shown}: at or above what any volatility gives"),
         Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
+        Status::SeveralVolatilities => format!("{shown}: more than one volatility gives it"),
         Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
         Status::Overflow => format!("{shown}: the result is too large for a float"),
         Status::NoSurface => format!("{shown}: the surface has no value there"),
@@ -205,8 +210,11 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::BadMethod => format!("{shown}: --method does not value this model and exercise style"),
         Status::BadModel if verb == Verb::ImpliedVolatility => format!("{shown}; allowed: bsm, black76"),
         Status::BadPayoff | Status::BadBarrierType if verb == Verb::ImpliedVolatility => {
-            format!("{shown}; allowed: vanilla options without a barrier")
+            format!("{shown}; allowed: under bsm and black76 what a closed form or a grid values")
         }
-        _ => format!("{shown}; allowed: {}", fields[0].allowed()),
+        _ => {
+            let field = fields.iter().copied().find(|&field| layout.column(field).is_some()).unwrap_or(fields[0]);
+            format!("{shown}; allowed: {}", field.allowed())
+        }
     }
 }

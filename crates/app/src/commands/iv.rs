@@ -11,8 +11,9 @@ use crate::batch::{self, BatchArgs, ByNetwork, DividendArgs, Verb};
 const EXAMPLE: &str = "\
 Columns in: option_type (call|put), strike, expiry_years or expiry, risk_free_rate, price, and spot (with
 dividend_yield, 0 where absent) for Black-Scholes-Merton or forward for Black-76; model (bsm|black76) overrides,
-and exercise_style (european|american) is the row's own. Cash dividends: dividends (time_years:amount;time_years:amount)
-or --dividends FILE.
+and exercise_style (european|american|bermudan) is the row's own. Cash dividends: dividends (time_years:amount;time_years:amount)
+or --dividends FILE. Barriers, digitals and Bermudan options: the columns of zomma price; a price that more than one volatility
+gives, as that of a digital may, is several_volatilities.
 Columns out: the input's, then implied_volatility, status. A price that no volatility gives, or that does not
 determine one, has an empty cell and a status: below_intrinsic, above_maximum, undetermined. By a network also bad_strike,
 bad_expiry, bad_price for what it did not learn.

@@ -9,15 +9,16 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use zomma_base::Status;
+use zomma_base::{ExerciseStyle, Status};
 use zomma_gpu::recovery::Place;
 use zomma_pricing::{
     black::Greek,
     portfolio::{self, Shock, Sums, Totals},
+    valuation::ModelName,
 };
 
 use crate::{
-    batch::{self, Book, Engine, Units},
+    batch::{self, Book, Defaults, DividendArgs, Engine, Units},
     commands,
     failure::BadArguments,
     gpu_config::GpuConfigArgs,
@@ -26,7 +27,7 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Columns in: as `zomma price` (or, without a column volatility, as `zomma iv`: the volatility of the price is taken
+Columns in: as `zomma price`, of any model, exercise style and contract (or, without a column volatility, as `zomma iv`: the volatility of the price is taken
 first), then quantity (contracts, below zero where short), multiplier (shares of one contract; 1 where there is no
 such column or cell) and whatever --by names. Where there is a column currency, sums never mix two of them.
 Columns out: currency where there is one, those of --by, rows, rows_failed, value, the sum of quantity x multiplier x
@@ -60,6 +61,14 @@ pub struct PortfolioArgs {
     /// Instant of valuation, needed for a column `expiry`: 2019-04-25T15:45 (New York), or with an offset or Z.
     #[arg(long, value_name = "TIME", value_parser = batch::parse_instant)]
     valuation_time: Option<jiff::Timestamp>,
+    /// Model of rows that name none, as in `zomma price`.
+    #[arg(long, value_name = "MODEL", value_parser = batch::parse_model)]
+    model: Option<ModelName>,
+    /// Exercise style of rows that name none: european (the default), american.
+    #[arg(long, value_name = "STYLE", value_parser = commands::parse_exercise)]
+    exercise: Option<ExerciseStyle>,
+    #[command(flatten)]
+    dividends: DividendArgs,
     /// Value every spot (forward) times this.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true,
         value_parser = parse_factor)]
@@ -110,7 +119,13 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     let to_stdout = args.output == Path::new("-");
     let name = if args.input == Path::new("-") { "standard input".into() } else { args.input.display().to_string() };
     let source = batch::open(&args.input)?;
-    let mut book = batch::read_book(source, &args.by, args.valuation_time).with_context(|| name.clone())?;
+    let defaults = Defaults {
+        model: args.model,
+        exercise: args.exercise,
+        valuation_time: args.valuation_time,
+        dividends: args.dividends.schedule(&args.input, args.valuation_time)?,
+    };
+    let mut book = batch::read_book(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
 
     let shock = Shock { spot_factor: args.spot_factor, volatility_shift: args.volatility_shift, ..Shock::NONE };
     let (columns, groups) = (book.positions.columns(), book.groups.len());
@@ -129,6 +144,13 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
         eprintln!("zomma portfolio: {note}");
     }
     summed?;
+    if !book.others.is_empty() {
+        let (others, examples) = book.others.sums(groups, shock);
+        totals.merge(&others);
+        for (status, example) in examples {
+            book.examples.entry(status).or_insert(example);
+        }
+    }
     let mut faults = totals.total.failed().clone();
     for unread in &book.unread {
         unread.iter().for_each(|(&status, rows)| *faults.entry(status).or_default() += rows);

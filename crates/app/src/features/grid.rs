@@ -112,6 +112,7 @@ impl<'a> GridRows<'a> {
         // As without a device: a snapshot's orders are no moments of the session by the exchange's times.
         let is_of_before = event.flags.contains(Flags::SNAPSHOT) && self.times == Times::Exchange;
         let told_ns = self.times.of(event).filter(|_| !is_of_before);
+        let told_ns = told_ns.map(|told_ns| self.grid.recorder().would_be_ns(event.instrument, told_ns));
         if let Some(told_ns) = told_ns {
             let (grid, out) = (&mut self.grid, &mut self.out);
             let written = self.pace.before(told_ns, |due_ns| {

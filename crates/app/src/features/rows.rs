@@ -102,7 +102,7 @@ impl FeatureRows {
         let output = &mut self.output;
         // By the exchange's times a snapshot's orders are no moments of the session: they are from before it.
         let is_of_before = event.flags.contains(Flags::SNAPSHOT) && self.times == Times::Exchange;
-        let told_ns = self.times.of(event).filter(|_| !is_of_before);
+        let told_ns = self.times.of(event).filter(|_| !is_of_before).map(|told_ns| stream.would_be_ns(told_ns));
         let mut written = Ok(());
         if let Some(told_ns) = told_ns {
             written = self.pace.before(told_ns, |due_ns| {

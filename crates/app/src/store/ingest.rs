@@ -51,6 +51,8 @@ pub struct Job<'a> {
     pub quote_time: Option<Time>,
     /// What the columns of files of rows are, where the user said it.
     pub schema: Option<&'a RowSchema>,
+    /// The venue's schema of a feed that has one.
+    pub feed_schema: Option<&'a Path>,
     /// The writer's name, where the user named it.
     pub writer: Option<&'a str>,
     /// Whether a progress bar may show.
@@ -189,7 +191,7 @@ fn of_feed(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport
     let mut rows = TickWriter::new(writer);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
-    let feed = Feed { format: opened.format, session: &session, schema: schema_of(opened.format, None)? };
+    let feed = Feed { format: opened.format, session: &session, schema: schema_of(opened.format, job.feed_schema)? };
     let played = play(feed, bytes, &mut rows, &mut bar);
     let (writer, refused) = rows.finish(&played.instruments)?;
     let (written, sent) = writer.finish()?;

@@ -72,6 +72,54 @@ fn volatilities_of_prices_with_dividends_come_back() {
 }
 
 #[test]
+fn volatilities_of_barriers_digitals_and_bermudans_come_back_where_there_is_one() {
+    let header =
+        "option_type,exercise_style,payoff,barrier_type,barrier,exercise_times,spot,strike,expiry_years,risk_free_rate";
+    let rows = [
+        ("call,,,down_and_out,90,,100,100,0.5,0.03", "0.25", "ok"),
+        ("put,bermudan,,,,0.25,100,100,0.5,0.03", "0.25", "ok"),
+        ("call,,cash_or_nothing,,,,100,90,0.5,0.03", "0.25", "ok"),
+        ("call,,cash_or_nothing,,,,100,110,0.5,0.03", "0.25", "several_volatilities"),
+        ("call,,,up_and_out,125,,100,105,0.5,0.03", "0.3", "several_volatilities"),
+        ("call,,arithmetic_asian,,,,100,100,0.5,0.03", "0.3", "bad_observation_dates"),
+    ];
+    let text = |column: &str, cells: &[String]| {
+        let lines: Vec<String> = rows.iter().zip(cells).map(|((row, ..), cell)| format!("{row},{cell}\n")).collect();
+        format!("{header},{column}\n{}", lines.concat())
+    };
+    let volatility: Vec<String> = rows.iter().map(|row| row.1.to_owned()).collect();
+    let priced = table(&run_with_input(&["price", "-"], text("volatility", &volatility).as_bytes()).ok().out);
+    let prices: Vec<String> = priced.iter().map(|row| row["price"].clone()).collect();
+    let run = run_with_input(&["iv", "-"], text("price", &prices).as_bytes()).ok();
+    for (found, (row, wanted, status)) in table(&run.out).iter().zip(rows) {
+        assert_eq!(found["status"], status, "{row}");
+        let got = number(&found["implied_volatility"]);
+        assert!(if status == "ok" { (got - number(wanted)).abs() < 1e-5 } else { got.is_nan() }, "{row}: {found:?}");
+    }
+    assert!(run.err.contains("more than one volatility gives it"), "{}", run.err);
+}
+
+#[test]
+fn underlyings_of_the_dividends_that_no_row_has_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = folder.path().join("dividends.csv");
+    fs::write(&schedule, "underlying,time_years,amount\nABC,0.1,1\nABD,0.1,1\nXYZ,0.1,1\n").unwrap();
+    let text = |name: &str| {
+        format!(
+            "underlying,option_type,spot,strike,expiry_years,risk_free_rate,volatility\n{name},call,100,100,0.5,0.03,0.2\n"
+        )
+    };
+    let price = ["price", "-", "--dividends", arg(&schedule)];
+    let warned = run_with_input(&price, text("ABC").as_bytes()).ok();
+    assert!(warned.err.contains("dividends.csv: 2 underlyings are in no row: ABD, XYZ"), "{}", warned.err);
+    fs::write(&schedule, "underlying,time_years,amount\nABC,0.1,1\n").unwrap();
+    let silent = run_with_input(&price, text("ABC").as_bytes()).ok();
+    assert!(!silent.err.contains("in no row"), "{}", silent.err);
+    run_with_input(&["price", "-", "--dividends", "-"], text("ABC").as_bytes())
+        .refused(2, &["--dividends -", "standard input"]);
+}
+
+#[test]
 fn a_file_of_dividends_is_joined_by_underlying() {
     let folder = tempfile::tempdir().unwrap();
     let schedule = folder.path().join("dividends.csv");

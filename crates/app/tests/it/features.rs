@@ -259,6 +259,39 @@ fn a_device_gives_the_file_that_the_cpu_gives_and_all_instruments_at_once() {
 }
 
 #[test]
+fn one_time_far_ahead_takes_no_rows_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = tardis_day(folder.path());
+    // The feed's 900th line tells a time three days ahead, and the next is right again.
+    let text = fs::read_to_string(&feed).unwrap();
+    let leap = |(number, line): (usize, &str)| {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        if number == 900 {
+            for cell in &mut cells[2..4] {
+                *cell = (cell.parse::<u64>().unwrap() + 3 * 86_400_000_000).to_string();
+            }
+        }
+        cells.join(",") + "\n"
+    };
+    let leapt = folder.path().join("leapt.csv");
+    fs::write(&leapt, text.lines().enumerate().map(leap).collect::<String>()).unwrap();
+    let symbol = if text.lines().nth(900).unwrap().contains("BTCUSD") { "BTCUSD" } else { "ETHUSD" };
+    let times = |feed: &Path, more: &[&str]| {
+        let path = folder.path().join("rows.csv");
+        let base = ["features", arg(feed), "--features", "mid", "--every", "1s", "--instrument", symbol];
+        let said = run(&[&base[..], more, &["-o", arg(&path)]].concat()).ok().out;
+        assert_eq!(said.contains("1 times far ahead"), feed == leapt, "{said}");
+        let column = |line: &str| line.split(',').next().unwrap().to_owned();
+        fs::read_to_string(&path).unwrap().lines().map(column).collect::<Vec<_>>()
+    };
+    for more in [&[][..], &["--device", "cpu"]] {
+        let wanted = times(&feed, more);
+        assert!(wanted.len() > 25);
+        assert_eq!(times(&leapt, more), wanted, "{more:?}");
+    }
+}
+
+#[test]
 fn what_a_device_does_not_find_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let feed = tardis_day(folder.path());

@@ -34,6 +34,50 @@ fn close(cell: &str, wanted: f64) {
     assert!((found - wanted).abs() <= 1e-12 * wanted.abs(), "{found} {wanted}");
 }
 
+const MIXED: &str = "\
+strategy,option_type,exercise_style,model,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility,quantity,multiplier,v0,kappa,theta_v,sigma_v,rho_v
+wheel,put,american,,500,480,0.1,0.04,0.01,0.18,-10,100,,,,,
+wheel,call,,,500,520,0.1,0.04,0.01,0.15,-5,100,,,,,
+hedge,put,,heston,500,430,0.25,0.04,0.01,,20,100,0.04,1.5,0.05,0.5,-0.7
+hedge,put,american,heston,500,430,0.25,0.04,0.01,,many,100,0.04,1.5,0.05,0.5,-0.7
+hedge,put,american,bachelier,500,430,0.25,0.04,0.01,80,1,100,,,,,
+";
+
+#[test]
+fn positions_of_any_model_and_style_are_summed() {
+    let run = run_with_input(&["portfolio", "-", "--by", "strategy"], MIXED.as_bytes()).ok();
+    let sums = table(&run.out);
+    let greeks = table(&run_with_input(&["price", "-", "--greeks", "all"], MIXED.as_bytes()).ok().out);
+    let by_hand = |name: &str, rows: &[usize]| -> f64 {
+        let number = |row: usize, name: &str| greeks[row][name].parse::<f64>().unwrap();
+        rows.iter().map(|&row| number(row, "quantity") * number(row, "multiplier") * number(row, name)).sum()
+    };
+    for (group, rows) in [(0, &[0, 1][..]), (1, &[2])] {
+        for (column, name) in [("value", "price"), ("delta", "delta"), ("gamma", "gamma"), ("vega", "vega")] {
+            close(&sums[group][column], by_hand(name, rows));
+        }
+    }
+    assert_eq!([&*sums[1]["rows"], &*sums[1]["rows_failed"]], ["3", "2"]);
+    for words in ["bad_quantity 1 (first: row 4, quantity is no finite number)", "bad_exercise_style 1 (first: row 5, "]
+    {
+        assert!(run.err.contains(words), "{words}: {}", run.err);
+    }
+    // A moved market moves every row; the style may be given for rows that name none.
+    let moved = ["portfolio", "-", "--by", "strategy", "--spot-factor", "0.9", "--volatility-shift", "0.05"];
+    let moved = table(&run_with_input(&moved, MIXED.as_bytes()).ok().out);
+    let prices = "option_type,exercise_style,model,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility\n\
+        put,american,,450,480,0.1,0.04,0.01,0.23\ncall,american,,450,520,0.1,0.04,0.01,0.2\n";
+    let prices = table(&run_with_input(&["price", "-"], prices.as_bytes()).ok().out);
+    let price = |row: usize| prices[row]["price"].parse::<f64>().unwrap();
+    // A call on a spot that yields less than the rate is not exercised early, so its style makes no difference beyond rounding.
+    let (found, wanted): (f64, f64) = (moved[0]["value"].parse().unwrap(), -1000.0 * price(0) - 500.0 * price(1));
+    assert!((found - wanted).abs() < 1e-4 * wanted.abs(), "{found} {wanted}");
+    let american = run_with_input(&["portfolio", "-", "--exercise", "american"], BOOK.as_bytes()).ok();
+    let european = run_with_input(&["portfolio", "-"], BOOK.as_bytes()).ok();
+    let value = |out: &str| table(out)[1]["value"].parse::<f64>().unwrap();
+    assert!(value(&american.out) > value(&european.out), "two puts, held");
+}
+
 #[test]
 fn sums_are_those_of_the_rows_by_group_and_currency() {
     let run = run_with_input(&["portfolio", "-", "--by", "underlying"], BOOK.as_bytes()).ok();

@@ -80,6 +80,11 @@ impl Recorder {
         self.instruments.get(instrument.0 as usize)?.clock.told_ns()
     }
 
+    /// The time that the instrument's next event would be taken to have, were it to tell this one.
+    pub fn would_be_ns(&self, instrument: InstrumentId, time_ns: u64) -> u64 {
+        self.instruments.get(instrument.0 as usize).map_or(time_ns, |known| known.clock.would_be_ns(time_ns))
+    }
+
     /// Takes the next event; whether its instrument's book is whole with it.
     pub fn event(&mut self, event: &Event) -> bool {
         if event.instrument.0 >= Limits::default().instruments {

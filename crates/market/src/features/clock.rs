@@ -27,6 +27,12 @@ impl Clock {
         self.told_ns.unwrap_or(event.exchange_ns)
     }
 
+    /// What an event that tells this time would be taken to have, were it the next.
+    pub fn would_be_ns(&self, time_ns: u64) -> u64 {
+        let mut next = *self;
+        next.believed_ns(time_ns)
+    }
+
     /// Moves on to a time.
     pub fn advance(&mut self, time_ns: u64) {
         self.told_ns = self.told_ns.max(Some(time_ns));

@@ -104,6 +104,11 @@ impl DepthStream {
         self.clock.told_ns()
     }
 
+    /// The time that the next event would be taken to have, were it to tell this one.
+    pub fn would_be_ns(&self, time_ns: u64) -> u64 {
+        self.clock.would_be_ns(time_ns)
+    }
+
     /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
     pub fn unbelieved_times(&self) -> u64 {
         self.clock.unbelieved_times()

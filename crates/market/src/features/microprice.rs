@@ -17,7 +17,8 @@
 
 use super::{Depth, FeatureError, Level, error::bad, matrix::solve};
 
-/// The sum has converged when its last term changes no state by more than this many half ticks.
+/// The sum has converged when its last term changes no state by more than this share of the largest mean first move: moves may be many ticks
+/// each, and what rounding leaves of them never goes.
 const TOLERANCE: f64 = 1e-9;
 
 /// Terms of the sum that may be tried.
@@ -216,6 +217,8 @@ impl MicropriceCounts {
             into.iter_mut().zip(of_state).for_each(|(into, (g, leads))| *into = leads.then_some(g * 0.5));
         };
         term.iter_mut().enumerate().for_each(|(state, term)| *term = right[state * (count + 1)]);
+        let largest = |term: &[f64]| term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
+        let tolerance = TOLERANCE * largest(term);
         sum.copy_from_slice(term);
         ticks(term, &mut fitted.first);
         for terms in 2..=MOST_TERMS {
@@ -225,15 +228,14 @@ impl MicropriceCounts {
             }
             std::mem::swap(term, next);
             sum.iter_mut().zip(&*term).for_each(|(sum, term)| *sum += term);
-            let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
-            if change <= TOLERANCE {
+            if largest(term) <= tolerance {
                 ticks(sum, &mut fitted.adjustment);
                 fitted.terms = terms;
                 return Ok(());
             }
         }
-        let change = term.iter().fold(0.0_f64, |most, term| most.max(term.abs()));
-        Err(FeatureError::NotConverged { what: WHAT, iterations: MOST_TERMS, change, tolerance: TOLERANCE })
+        let change = largest(term);
+        Err(FeatureError::NotConverged { what: WHAT, iterations: MOST_TERMS, change, tolerance })
     }
 }
 
@@ -493,6 +495,32 @@ mod tests {
         for (found, by_hand) in [(fitted.first_move_ticks(), first), (fitted.adjustment_ticks(), whole)] {
             assert!((found[1].unwrap() - by_hand).abs() < 1e-9, "{found:?}, by hand {by_hand}");
             assert!((found[0].unwrap() + by_hand).abs() < 1e-9, "{found:?}, by hand {by_hand}");
+        }
+    }
+
+    #[test]
+    fn moves_of_very_many_ticks_are_summed_as_well() {
+        // Where a tick is 10⁻⁸ of a coin a step of the grid is ten million of them; the same chain in units of them has the same sum.
+        let fitted = |scale: i64| {
+            let mut counts = MicropriceCounts::new(MicropriceStates::new(4, 2, scale).unwrap());
+            let mut seed = 7_u64;
+            let mut below = |most: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) % most
+            };
+            let mut from = 0;
+            for _ in 0..5_000 {
+                let to = below(8) as usize;
+                counts.count(from, to, scale * (below(5) as i64 - 2));
+                from = to;
+            }
+            counts.fit().unwrap()
+        };
+        let (small, large) = (fitted(1), fitted(30_000_000));
+        assert_eq!(small.terms(), large.terms());
+        for (small, large) in small.adjustment_ticks().iter().zip(large.adjustment_ticks()) {
+            let (small, large) = (small.unwrap(), large.unwrap() / 3e7);
+            assert!((small - large).abs() < 1e-9, "{small} {large}");
         }
     }
 

@@ -169,12 +169,12 @@ pub(super) static FEATURES: [FeatureInfo; 21] = [
     of_bars(
         [
             "stochastic_k",
-            "bar=1m:bars=14:smoothing=3",
+            "bar=1m:bars=14",
             "0 to 100",
             "the last bars",
             "where the close stands between the lowest low and the highest high",
         ],
-        |a| Ok(on_bars(bars(a)?, stochastic(a)?, Stochastic::push, Stochastic::k)),
+        |a| Ok(on_bars(bars(a)?, Stochastic::new(a.count("bars", 14)?, 1)?, Stochastic::push, Stochastic::k)),
     ),
     of_bars(
         ["stochastic_d", "bar=1m:bars=14:smoothing=3", "0 to 100", "the last bars", "simple average of stochastic_k"],

@@ -55,6 +55,12 @@ impl FeatureStream {
         self.depths.time_ns()
     }
 
+    /// The time that the next event would be taken to have, were it to tell this one: a leap of more than a day is believed once a second event
+    /// confirms it.
+    pub fn would_be_ns(&self, time_ns: u64) -> u64 {
+        self.depths.would_be_ns(time_ns)
+    }
+
     /// How many events told a time more than a day after the one before, which nothing had confirmed; the first event after a weekend is one.
     pub fn unbelieved_times(&self) -> u64 {
         self.depths.unbelieved_times()

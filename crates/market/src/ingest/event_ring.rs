@@ -22,6 +22,10 @@ use super::{
 };
 use crate::event::Event;
 
+/// The word of a free slot that is written to bring its line over: any but the one that says that it is written.
+const TOUCHED: usize = 0;
+const _: () = assert!(TOUCHED != META);
+
 /// An event's place: one cache line, on its own.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
@@ -135,6 +139,11 @@ impl EventProducer {
         }
         self.room -= count;
         self.sent += count as u64;
+        if self.room > 0 {
+            // The next slot is free, so what stands there does not matter: a write brings its line over from the reader's core now, while nobody
+            // waits for it, and not once the next event is there.
+            slots[self.place.slot].0[TOUCHED].store(0, Relaxed);
+        }
         count
     }
 

@@ -60,7 +60,8 @@ pub fn greeks(row: &Row, model: Model) -> Result<Quantities, Status> {
     }
     let omega = row.option_type.sign();
     let (spot, strike, expiry, rate) = (row.spot, row.strike, row.expiry_years, row.risk_free_rate);
-    let volatility = row.volatility;
+    // A zero may come with a sign, which would turn that of d₁.
+    let volatility = row.volatility.abs();
     let dividend = match model {
         Model::Bsm => row.dividend_yield,
         // The forward grows at no rate: a yield that equals the rate.

@@ -45,7 +45,8 @@ pub(super) struct Undiscounted {
 /// Bachelier's. `row` is checked, but for the forward, which is `forward`.
 pub(super) fn normal(row: &Row, forward: f64) -> Undiscounted {
     let omega = row.option_type.sign();
-    let (expiry, volatility) = (row.expiry_years, row.volatility);
+    // A zero may come with a sign, which would turn that of d.
+    let (expiry, volatility) = (row.expiry_years, row.volatility.abs());
     let root = expiry.sqrt();
     let s = volatility * root;
     let money = forward - row.strike;

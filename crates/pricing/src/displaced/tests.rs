@@ -180,6 +180,8 @@ proptest! {
 fn without_volatility_the_limits_come() {
     let put = row(OptionType::Put, 90.0, 100.0, 0.5, [0.02, 0.0], 0.0);
     let q = scalar::greeks(&put, 0.0, NORMAL).unwrap();
+    let signed = scalar::greeks(&Row { volatility: -0.0, ..put }, 0.0, NORMAL).unwrap();
+    assert!(signed.iter().zip(&q).all(|(signed, q)| signed == q || signed.is_nan() && q.is_nan()), "{signed:?}");
     let discount = (-0.01f64).exp();
     assert_eq!(q[Greek::Price as usize], discount * 10.0);
     assert_eq!(q[Greek::Delta as usize], -discount);

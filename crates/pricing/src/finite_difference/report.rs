@@ -69,13 +69,13 @@ pub fn report(contract: &Contract<'_>, settings: &Settings) -> Result<Report, St
         }
         let levels = levels(contract, &quarter, &contract.row, scratch, [1, 2, 4])?;
         let strike = contract.row.strike;
-        let values = levels.map(|level| level.value * strike);
+        let values = levels.map(|level| level.estimate.value * strike);
         let [first, second] = [values[1] - values[0], values[2] - values[1]];
         let ratio = first / second;
         let order = (ratio.is_finite() && ratio > 0.0).then(|| ratio.log2());
         let stability = stability(contract, settings, scratch);
         Ok(Report {
-            estimate: finish(contract, extrapolate(levels[1], levels[2]))?,
+            estimate: finish(contract, extrapolate(contract, levels[1], levels[2]))?,
             values,
             order,
             error: order.filter(|order| *order > 0.1).map(|order| second.abs() / (order.exp2() - 1.0)),

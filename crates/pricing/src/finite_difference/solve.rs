@@ -19,7 +19,8 @@ pub struct Estimate {
     /// Extrapolated to cells of no size.
     pub value: f64,
     /// How far the extrapolation went from the finest grid: an estimate of that grid's error, and more than that of `value`. With early
-    /// exercise or cash dividends, how far the two finest grids are apart.
+    /// exercise, cash dividends or a barrier that is looked at on dates, how far the two finest grids are apart at most, here and at four spots
+    /// around.
     pub error: f64,
     /// ∂V/∂S.
     pub delta: f64,
@@ -27,6 +28,21 @@ pub struct Estimate {
     pub gamma: f64,
     /// ∂V/∂t at fixed spot, per year, from the equation itself; 0 where the option is exercised at once.
     pub theta: f64,
+}
+
+/// What one grid says, in units of the strike.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level {
+    /// At the spot; without an error, except where the spot is certain.
+    pub estimate: Estimate,
+    /// Values at one and two of the coarsest grid's cells below and above the spot.
+    pub near: [f64; 4],
+}
+
+/// The nodes of [`Level::near`] around one of `n` nodes.
+pub(super) fn near(at: usize, refinement: usize, n: usize) -> [usize; 4] {
+    let cell = refinement;
+    [at.saturating_sub(2 * cell), at.saturating_sub(cell), (at + cell).min(n - 1), (at + 2 * cell).min(n - 1)]
 }
 
 /// Below this σ√T the spot is certain.
@@ -85,7 +101,7 @@ pub(super) fn solve_checked(
     scratch: &mut Scratch,
 ) -> Result<Estimate, Status> {
     let [coarse, fine] = levels(contract, settings, shape, scratch, [1, 2])?;
-    finish(contract, extrapolate(coarse, fine))
+    finish(contract, extrapolate(contract, coarse, fine))
 }
 
 /// How many times more steps in time a grid with twice the cells has: so many that its error is a quarter in time too.
@@ -96,12 +112,19 @@ pub(super) fn time_refinement(scheme: Scheme) -> usize {
     }
 }
 
-pub(super) fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
+pub(super) fn extrapolate(contract: &Contract<'_>, coarse: Level, fine: Level) -> Estimate {
     let to = |fine: f64, coarse: f64| fine + (fine - coarse) / 3.0;
+    // Beside a boundary of exercise two grids may agree by chance, or since both exercise: the error of a place is then that around it.
+    let around = if is_second_order(contract) {
+        0.0
+    } else {
+        fine.near.iter().zip(&coarse.near).map(|(fine, coarse)| (fine - coarse).abs() / 3.0).fold(0.0, f64::max)
+    };
+    let (coarse, fine) = (coarse.estimate, fine.estimate);
     let value = to(fine.value, coarse.value);
     Estimate {
         value,
-        error: (value - fine.value).abs() + fine.error,
+        error: (value - fine.value).abs().max(around) + fine.error,
         delta: to(fine.delta, coarse.delta),
         gamma: to(fine.gamma, coarse.gamma),
         theta: to(fine.theta, coarse.theta),
@@ -110,6 +133,12 @@ pub(super) fn extrapolate(coarse: Estimate, fine: Estimate) -> Estimate {
 
 /// Two nested grids are this many times as far apart as extrapolation goes beyond the finer.
 pub(super) const BETWEEN_GRIDS: f64 = 3.0;
+
+/// Whether nothing breaks the second order: exercise, a jump of the spot, or a barrier that comes and goes.
+fn is_second_order(contract: &Contract<'_>) -> bool {
+    let on_dates = contract.barrier.is_some_and(|barrier| matches!(barrier.monitoring, Monitoring::Dates(_)));
+    contract.exercise == Exercise::European && contract.dividends.is_empty() && !on_dates
+}
 
 /// Keeps what must hold, back in currency.
 pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
@@ -122,8 +151,8 @@ pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate
         gamma: unit.gamma / strike,
         theta: unit.theta * strike,
     };
-    // Where exercise or a jump of the spot breaks the second order, the extrapolated value is off by up to what lies between the grids.
-    if contract.exercise != Exercise::European || !contract.dividends.is_empty() {
+    // Where the second order is broken, the extrapolated value is off by up to what lies between the grids.
+    if !is_second_order(contract) {
         estimate.error *= BETWEEN_GRIDS;
     }
     let now = match contract.exercise {
@@ -190,7 +219,7 @@ pub(super) fn levels<const N: usize>(
     shape: &Row,
     scratch: &mut Scratch,
     refinements: [usize; N],
-) -> Result<[Estimate; N], Status> {
+) -> Result<[Level; N], Status> {
     let base = contract.barrier.filter(|b| b.knock == Knock::In);
     let Some(barrier) = base else {
         return on_grids(contract, settings, shape, scratch, payoff_of(contract), refinements);
@@ -204,14 +233,17 @@ pub(super) fn levels<const N: usize>(
     Ok(std::array::from_fn(|i| sum(whole[i], part[i])))
 }
 
-pub(super) fn sum(a: Estimate, b: Estimate) -> Estimate {
-    Estimate {
+pub(super) fn sum(a: Level, b: Level) -> Level {
+    let near = std::array::from_fn(|i| a.near[i] + b.near[i]);
+    let (a, b) = (a.estimate, b.estimate);
+    let estimate = Estimate {
         value: a.value + b.value,
         error: a.error + b.error,
         delta: a.delta + b.delta,
         gamma: a.gamma + b.gamma,
         theta: a.theta + b.theta,
-    }
+    };
+    Level { estimate, near }
 }
 
 /// One solution for each refinement (a power of two) of the coarsest grid, which has half the settings' cells.
@@ -222,7 +254,7 @@ fn on_grids<const N: usize>(
     scratch: &mut Scratch,
     payoff: UnitPayoff,
     refinements: [usize; N],
-) -> Result<[Estimate; N], Status> {
+) -> Result<[Level; N], Status> {
     let row = &contract.row;
     let spot = row.spot / row.strike;
     let width = row.volatility * row.expiry_years.sqrt();
@@ -234,7 +266,8 @@ fn on_grids<const N: usize>(
         return Err(Status::BadVolatility);
     }
     if certain {
-        return Ok([certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width); N]);
+        let estimate = certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width);
+        return Ok([Level { estimate, near: [estimate.value; 4] }; N]);
     }
     let (extent, unit) = extent(contract, settings.deviations, unit, shape, paid(&scratch.events))?;
     let mut anchors = [1.0; 3];
@@ -244,13 +277,13 @@ fn on_grids<const N: usize>(
         count += 1;
     }
     let map = Map::new(&extent, &anchors[..count], settings.space_steps.div_ceil(2));
-    let mut out = [Estimate::default(); N];
+    let mut out = [Level::default(); N];
     for (out, refinement) in out.iter_mut().zip(refinements) {
         let stepper = &mut scratch.stepper;
         let at = map.nodes(refinement, spot, &mut stepper.nodes);
         let finer = finer.pow(refinement.ilog2());
         stepper.roll_back(&unit, &scratch.stretches, finer, settings)?;
-        *out = stepper.read(&unit, at);
+        *out = stepper.read(&unit, at, refinement);
     }
     Ok(out)
 }
@@ -338,8 +371,8 @@ pub(super) fn extent<'a>(
 }
 
 impl Stepper {
-    /// Value and Greeks at a node.
-    fn read(&self, unit: &Unit<'_>, at: usize) -> Estimate {
+    /// Value and Greeks at a node of a grid with so many times the coarsest one's cells.
+    fn read(&self, unit: &Unit<'_>, at: usize, refinement: usize) -> Level {
         let at = at.clamp(1, self.nodes.len() - 2);
         let [below, above] = [self.nodes[at] - self.nodes[at - 1], self.nodes[at + 1] - self.nodes[at]];
         let value = self.values[at];
@@ -352,6 +385,7 @@ impl Stepper {
         let change = operator.lower[at] * self.values[at - 1]
             + operator.diagonal[at] * value
             + operator.upper[at] * self.values[at + 1];
-        Estimate { value, error: 0.0, delta, gamma, theta: if exercised { 0.0 } else { -change } }
+        let estimate = Estimate { value, error: 0.0, delta, gamma, theta: if exercised { 0.0 } else { -change } };
+        Level { estimate, near: near(at, refinement, self.nodes.len()).map(|i| self.values[i]) }
     }
 }

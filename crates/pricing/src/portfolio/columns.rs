@@ -183,15 +183,7 @@ impl PositionColumns<'_> {
 
     /// Shares of a row, with the sign of the position; a fault where that is no number.
     pub(super) fn shares(&self, i: usize) -> Result<f64, Status> {
-        let (quantity, multiplier) = (self.quantity[i], self.multiplier[i]);
-        if !quantity.is_finite() {
-            return Err(Status::BadQuantity);
-        }
-        if !(multiplier > 0.0 && multiplier.is_finite()) {
-            return Err(Status::BadMultiplier);
-        }
-        let shares = quantity * multiplier;
-        if shares.is_finite() { Ok(shares) } else { Err(Status::Overflow) }
+        shares(self.quantity[i], self.multiplier[i])
     }
 
     /// A row in the shocked market, with its volatility.
@@ -227,4 +219,16 @@ impl PositionColumns<'_> {
         let valued = self.row(i, shock).and_then(|row| scalar::greeks(&row, self.model[i]));
         valued.and_then(|_| self.shares(i)).err().unwrap_or(Status::Ok)
     }
+}
+
+/// Shares of so many contracts; a fault where that is no number.
+pub(super) fn shares(quantity: f64, multiplier: f64) -> Result<f64, Status> {
+    if !quantity.is_finite() {
+        return Err(Status::BadQuantity);
+    }
+    if !(multiplier > 0.0 && multiplier.is_finite()) {
+        return Err(Status::BadMultiplier);
+    }
+    let shares = quantity * multiplier;
+    if shares.is_finite() { Ok(shares) } else { Err(Status::Overflow) }
 }

@@ -19,10 +19,12 @@ pub mod scalar;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod valued;
 
 pub use columns::{Given, PositionColumns, Positions, Shock};
 pub use resident::Resident;
 pub use sums::{Sums, Totals};
+pub use valued::Held;
 
 use crate::math::Target;
 

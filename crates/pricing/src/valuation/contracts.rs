@@ -7,6 +7,7 @@ use super::{
     differences::{self, Axis, Room},
     dividends,
     engines::{self, Quantities},
+    implied_contract::{self, Shape, Value},
     models,
 };
 use crate::{
@@ -26,22 +27,74 @@ pub(super) fn contract_row(
     settings: &Settings,
 ) -> Result<(Quantities, f64), Status> {
     let row = engines::row_of(table, i, underlying);
-    let plain = Terms::default();
-    let terms = table.terms_of(i).unwrap_or(&plain);
-    let found = match engine {
-        ContractEngine::ClosedForm => match by_formula(&row, terms, order) {
-            // A rebate at the touch has no real formula where a rate is far below zero.
-            Err(Status::BadMethod) if settings.method == super::Method::Auto => {
-                on_grid(table, i, &row, terms, order, settings)
-            }
-            found => found.map(|quantities| (quantities, f64::NAN)),
-        },
-        ContractEngine::FiniteDifference => on_grid(table, i, &row, terms, order, settings),
-        ContractEngine::MonteCarlo => by_simulation(table, i, &row, terms, order, settings),
-    };
+    let found = value(engine, table, i, &row, order, settings);
     let (mut quantities, error) = found.map_err(|fault| engines::as_given(fault, underlying))?;
     engines::as_of_forward(&mut quantities, &row, underlying, false);
     Ok((quantities, error))
+}
+
+/// The volatility that the price of a row has, which stands in the place of its volatility.
+pub(super) fn contract_volatility(
+    (engine, underlying): (ContractEngine, Underlying),
+    table: &Table,
+    i: usize,
+    settings: &Settings,
+) -> Result<f64, Status> {
+    let plain = Terms::default();
+    let terms = table.terms_of(i).unwrap_or(&plain);
+    let of_model = matches!(table.model[i], ModelName::Bsm | ModelName::Black76);
+    if !of_model || engine == ContractEngine::MonteCarlo {
+        let of_payoff = of_model && terms.payoff != PayoffName::Vanilla;
+        let of_barrier = of_model && terms.barrier.is_some();
+        return Err(match (of_payoff, of_barrier) {
+            (true, _) => Status::BadPayoff,
+            (false, true) => Status::BadBarrierType,
+            (false, false) => Status::BadModel,
+        });
+    }
+    let shape = match (terms.payoff, &terms.barrier, engine) {
+        // A convex payoff, and no other end than its holder's choice (El Karoui, Jeanblanc-Picqué and Shreve 1998).
+        (PayoffName::Vanilla, None, _) => Shape::Growing,
+        (_, _, ContractEngine::ClosedForm) => Shape::Formula,
+        _ => Shape::Grid,
+    };
+    let row = engines::row_of(table, i, underlying);
+    let scale = if terms.payoff == PayoffName::CashOrNothing { terms.cash } else { row.spot.max(row.strike) };
+    let at = |volatility: f64| {
+        let (quantities, error) = value(engine, table, i, &Row { volatility, ..row }, Order::None, settings)?;
+        // The stated error is that of the grid; from one volatility to the next it hardly changes.
+        let noise = if error.is_nan() { 8.0 * f64::EPSILON * scale } else { SMOOTH * error };
+        Ok(Value { price: quantities[Greek::Price as usize], noise })
+    };
+    implied_contract::volatility(at, row.volatility, row.expiry_years, shape)
+        .map_err(|fault| engines::as_given(fault, underlying))
+}
+
+/// The part of the grid's stated error by which its values leave a smooth curve in the volatility.
+const SMOOTH: f64 = 0.01;
+
+/// One row by its engine: its quantities, those of a forward as if on a spot, and the error that the engine states.
+fn value(
+    engine: ContractEngine,
+    table: &Table,
+    i: usize,
+    row: &Row,
+    order: Order,
+    settings: &Settings,
+) -> Result<(Quantities, f64), Status> {
+    let plain = Terms::default();
+    let terms = table.terms_of(i).unwrap_or(&plain);
+    match engine {
+        ContractEngine::ClosedForm => match by_formula(row, terms, order) {
+            // A rebate at the touch has no real formula where a rate is far below zero.
+            Err(Status::BadMethod) if settings.method == super::Method::Auto => {
+                on_grid(table, i, row, terms, order, settings)
+            }
+            found => found.map(|quantities| (quantities, f64::NAN)),
+        },
+        ContractEngine::FiniteDifference => on_grid(table, i, row, terms, order, settings),
+        ContractEngine::MonteCarlo => by_simulation(table, i, row, terms, order, settings),
+    }
 }
 
 /// Times of `dates` equally spaced dates, the last at `expiry_years`, `passed` years later.

@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 use zomma_base::{ExerciseStyle, Status};
 
-use super::{Kind, Order, PayoffName, Results, Settings, Table, dividends::by_dividends, evaluate_with};
+use super::{
+    Kind, Order, Results, Settings, Table, contracts::contract_volatility, dividends::by_dividends, evaluate_with,
+};
 use crate::{
     american,
     black::{Model, RowColumns},
@@ -13,7 +15,8 @@ use crate::{
 };
 
 /// The volatility that each row's price has, on the CPU: European and American options under bsm and black76, on spot with cash dividends
-/// too. One column; a row whose status is not `Ok` has NaN.
+/// too, and contracts that a closed form or a grid values, where one volatility alone has the price (`SeveralVolatilities` else). One
+/// column; a row whose status is not `Ok` has NaN.
 pub fn implied_volatility(table: &Table) -> Results {
     let settings = Settings::default();
     let never: Result<Results, std::convert::Infallible> =
@@ -33,15 +36,14 @@ pub fn implied_volatility_kind(kind: Kind, table: &Table) -> Results {
         Kind::Black(Model::Black76) => on_forward(&rows, &mut column, &mut status),
         Kind::American(underlying) => american_rows(&rows, underlying, &mut column, &mut status),
         Kind::CashDividends(exercise) => with_dividends(exercise, table, &mut column, &mut status),
-        Kind::Contract(..) => {
-            for (row, status) in status.iter_mut().enumerate() {
-                *status = match table.terms_of(row) {
-                    Some(terms) if terms.payoff != PayoffName::Vanilla => Status::BadPayoff,
-                    Some(terms) if terms.barrier.is_some() => Status::BadBarrierType,
-                    Some(terms) if terms.exercise_times.is_some() => Status::BadExerciseStyle,
-                    _ => Status::BadModel,
-                };
-            }
+        Kind::Contract(engine, underlying) => {
+            let settings = Settings::default();
+            column.par_iter_mut().zip(&mut status).enumerate().for_each(
+                |(row, (out, status))| match contract_volatility((engine, underlying), table, row, &settings) {
+                    Ok(volatility) => *out = volatility,
+                    Err(fault) => *status = fault,
+                },
+            );
         }
         _ => status.fill(Status::BadModel),
     }

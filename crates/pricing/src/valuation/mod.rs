@@ -10,6 +10,9 @@ mod dividends;
 mod engines;
 mod evaluate;
 mod implied;
+mod implied_contract;
+#[cfg(test)]
+mod implied_contract_tests;
 mod kind;
 mod model;
 mod models;

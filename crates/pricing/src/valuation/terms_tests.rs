@@ -354,7 +354,9 @@ fn what_no_engine_values_is_named() {
     table.terms[2] = Some(Arc::new(payoff(PayoffName::CashOrNothing)));
     let status = evaluate(&table, Order::None, &Settings::default()).status;
     assert_eq!(status, [Status::BadBarrierType, Status::BadExerciseStyle, Status::Ok, Status::Ok]);
-    assert_eq!(implied_volatility(&table).status[2..], [Status::BadPayoff, Status::BadBarrierType]);
+    table.terms[3] = Some(Arc::new(Terms { observation_dates: Some(9), ..payoff(PayoffName::FixedLookback) }));
+    table.exercise[3] = EUROPEAN;
+    assert_eq!(implied_volatility(&table).status[3], Status::BadPayoff);
 }
 
 proptest::proptest! {

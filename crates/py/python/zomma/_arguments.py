@@ -30,3 +30,10 @@ Method: TypeAlias = (
     | Literal["monte_carlo"]
 )
 """How rows are valued: docs/valuation.md."""
+
+
+def list_of_names(names: Sequence[str] | None) -> list[str] | None:
+    """The argument `names` as a list. A word alone would be taken for its letters."""
+    if isinstance(names, str):
+        raise TypeError(f"names: {names!r}: a list of names is allowed")
+    return None if names is None else list(names)

@@ -132,6 +132,8 @@ class Status(IntEnum):
     """A cash dividend of the row's own falls at or after its expiry."""
     DIVIDEND_ABOVE_SPOT = 62
     """The cash dividends before expiry are worth the spot or more."""
+    SEVERAL_VOLATILITIES = 63
+    """More than one volatility gives the price."""
 
     def __str__(self) -> str:
         return self.name.lower()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zomma import black_scholes
-from zomma._arguments import Accuracy, Method
+from zomma._arguments import Accuracy, Method, list_of_names
 from zomma._errors import RowError
 from zomma._status import Status
 from zomma._valuation import GREEKS, NUMBERS, PARAMETERS, TEXTS, WORDS, evaluate, text_of
@@ -286,9 +286,7 @@ def greeks(
     The columns and methods are those of `zomma.price`, the Greeks and their units those of `zomma.black_scholes.greeks`. A Greek that a
     row's engine does not make is absent.
     """
-    if names is not None and isinstance(names, str):
-        raise TypeError(f"names: {names!r}: a list of names is allowed")
-    wanted = list(GREEKS if names is None else names)
+    wanted = list_of_names(GREEKS if names is None else names) or []
     unknown = next((name for name in wanted if name not in GREEKS), None)
     if unknown is not None:
         raise ValueError(f"names: {unknown!r}: allowed are {', '.join(GREEKS)}")
@@ -302,7 +300,8 @@ def greeks(
 def implied_volatility(table: Any, *, on_error: Literal["status", "raise"] = "status", **columns: Any) -> Any:
     """The table with columns `implied_volatility` and `status` behind it, from its column `price`.
 
-    The other columns are those of `zomma.price`; European and American rows under 'bsm' and 'black76', with cash dividends too.
+    The other columns are those of `zomma.price`; European, American and Bermudan rows under 'bsm' and 'black76', with cash dividends too, and
+    barriers and digitals where one volatility alone gives the price ('several_volatilities' else).
     """
     read = _Columns(_source(table), columns)
     results, status = _value(read, "implied_volatility", [], "raw", {})

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zomma import _zomma
-from zomma._arguments import Answer, OnError
+from zomma._arguments import Answer, OnError, list_of_names
 from zomma._errors import RowError
 from zomma._status import Status
 
@@ -78,6 +78,7 @@ def call(
     """Arguments that broadcast as NumPy's do, and one answer: an array or a number, or a dict of them where there are `names`."""
     if on_error not in ("raise", "nan", "status"):
         raise ValueError(f"on_error: {on_error!r}: allowed are 'raise', 'nan' and 'status'")
+    names = list_of_names(names)
     places = {name: _places(name, given) for name, given in words.items() if given is not None}
     for name, given in places.items():
         if given.ndim == 0 and given == _UNKNOWN:

@@ -21,6 +21,7 @@ __all__ = [
     "greeks",
     "implied_volatility",
     "inventory_json",
+    "basket",
     "monte_carlo",
     "price",
     "rule",
@@ -210,6 +211,7 @@ def greeks(
     names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["raise", "nan"] = "raise",
+    out: dict[str, _Numbers] | None = None,
 ) -> dict[str, _Numbers]: ...
 @overload
 def greeks(
@@ -225,6 +227,7 @@ def greeks(
     names: Sequence[str] | None = None,
     units: _Units = "raw",
     on_error: Literal["status"],
+    out: dict[str, _Numbers] | None = None,
 ) -> tuple[dict[str, _Numbers], _Codes]: ...
 @overload
 def implied_volatility(
@@ -314,6 +317,13 @@ def monte_carlo(
     words: dict[str, str],
     counts: dict[str, int],
 ) -> tuple[list[float], list[float], int]: ...
+def basket(
+    option_type: str,
+    columns: dict[str, list[float]],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[float, float, int]: ...
 def fourier(
     model: str,
     verb: str,

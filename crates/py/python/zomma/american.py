@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from zomma import _zomma
-from zomma._arguments import Answer, Column, OnError, Units, Words
+from zomma._arguments import Answer, Column, OnError, Units, Words, list_of_names
 
 __all__ = ["greeks", "implied_volatility", "price"]
 
@@ -63,8 +63,7 @@ def greeks(
     (-0.4111, -2.238)
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility)
-    wanted = None if names is None else list(names)
-    return _zomma.american("greeks", option_type, numbers, accuracy, wanted, units, on_error)
+    return _zomma.american("greeks", option_type, numbers, accuracy, list_of_names(names), units, on_error)
 
 
 def implied_volatility(

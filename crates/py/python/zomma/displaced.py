@@ -8,12 +8,14 @@ those of `zomma.black_scholes`. Formulae and accuracy: docs/valuation.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from zomma._arguments import Answer, Column, OnError, Units, Words
-from zomma._valuation import GREEKS, call
+from zomma._spot_or_forward import SpotOrForwardModel
 
 __all__ = ["greeks", "price"]
+
+_MODEL = SpotOrForwardModel("displaced")
 
 
 def price(
@@ -39,9 +41,7 @@ def price(
         strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
         dividend_yield=dividend_yield,
     )  # fmt: skip
-    numbers[_side(underlying)] = spot
-    words: dict[str, Any] = {"option_type": option_type, "model": "displaced"}
-    return call("greeks", words, numbers, {}, settings={}, names=None, on_error=on_error)
+    return _MODEL.price(option_type, underlying, spot, numbers, on_error)
 
 
 def greeks(
@@ -64,13 +64,4 @@ def greeks(
         strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
         dividend_yield=dividend_yield,
     )  # fmt: skip
-    numbers[_side(underlying)] = spot
-    words: dict[str, Any] = {"option_type": option_type, "model": "displaced"}
-    wanted = list(GREEKS if names is None else names)
-    return call("greeks", words, numbers, {}, settings={}, names=wanted, units=units, on_error=on_error)
-
-
-def _side(underlying: str) -> str:
-    if underlying not in ("spot", "forward"):
-        raise ValueError(f"underlying: {underlying!r}: allowed are 'spot' and 'forward'")
-    return underlying
+    return _MODEL.greeks(option_type, underlying, spot, numbers, names=names, units=units, on_error=on_error)

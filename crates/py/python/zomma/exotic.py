@@ -4,17 +4,21 @@ Arguments, their units, broadcasting and `on_error` are those of `zomma.black_sc
 else to a grid or a simulation: docs/valuation.md says which. `observation_dates` is how many dates, equally spaced and the last at expiry,
 the barrier, average or extreme is looked at on; None is always. `names` asks for a dict of Greeks, and of error_estimate, which says how far
 off a grid or simulation may be (NaN of a closed form). What an engine does not make is NaN.
+
+Prices of barriers and digitals need not grow with the volatility. Implied volatilities are sought from 0.1 % to 1,000 %; a price that more
+than one of them gives has none, and its row the status 'several_volatilities'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from zomma._arguments import Accuracy, Answer, Column, Method, OnError, Units, Words
+from zomma._contracts import Dividends, engine, market, texts
 from zomma._valuation import call
 
-__all__ = ["asian", "barrier", "digital", "lookback"]
+__all__ = ["asian", "barrier", "barrier_implied_volatility", "digital", "digital_implied_volatility", "lookback"]
 
 
 def barrier(
@@ -31,7 +35,7 @@ def barrier(
     rebate: Column | None = None,
     observation_dates: Column | None = None,
     exercise: Literal["european", "american"] = "european",
-    dividends: Sequence[tuple[float, float]] | None = None,
+    dividends: Dividends | None = None,
     dividend_yield: Column | None = None,
     method: Method = "auto",
     accuracy: Accuracy = "fast",
@@ -50,15 +54,44 @@ def barrier(
     >>> round(zomma.exotic.barrier(*call, barrier=95.0, barrier_type="down_and_out", rebate=3.0, dividend_yield=0.04), 4)
     6.7924
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    numbers |= dict(barrier=barrier, barrier_upper=barrier_upper, rebate=rebate, observation_dates=observation_dates)
+    columns = dict(barrier=barrier, barrier_upper=barrier_upper, rebate=rebate, observation_dates=observation_dates)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility, **columns)
     words = {"option_type": option_type, "barrier_type": barrier_type, "exercise_style": exercise}
-    texts = {"dividends": dividends}
-    settings = _settings(method, accuracy, paths, seed)
-    return call("greeks", words, numbers, texts, settings=settings, names=names, units=units, on_error=on_error)
+    settings = engine(method, accuracy, paths, seed)
+    return call("greeks", words, numbers, texts(dividends), settings=settings, names=names, units=units, on_error=on_error)
+
+
+def barrier_implied_volatility(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    price: Column,
+    *,
+    barrier: Column,
+    barrier_type: Words,
+    barrier_upper: Column | None = None,
+    rebate: Column | None = None,
+    observation_dates: Column | None = None,
+    exercise: Literal["european", "american"] = "european",
+    dividends: Dividends | None = None,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Implied volatility of the price of a `barrier` option, where one alone gives it.
+
+    >>> import zomma
+    >>> call = ("call", 100.0, 100.0, 0.5, 0.08)
+    >>> terms = dict(barrier=95.0, barrier_type="down_and_out", dividend_yield=0.04)
+    >>> price = zomma.exotic.barrier(*call, 0.25, **terms)
+    >>> round(zomma.exotic.barrier_implied_volatility(*call, price, **terms), 10)
+    0.25
+    """
+    columns = dict(barrier=barrier, barrier_upper=barrier_upper, rebate=rebate, observation_dates=observation_dates)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, price=price, **columns)
+    words = {"option_type": option_type, "barrier_type": barrier_type, "exercise_style": exercise}
+    return call("implied_volatility", words, numbers, texts(dividends), settings={}, names=None, on_error=on_error)
 
 
 def digital(
@@ -72,7 +105,7 @@ def digital(
     pays: Literal["cash", "asset"] = "cash",
     cash_amount: Column | None = None,
     exercise: Literal["european", "american"] = "european",
-    dividends: Sequence[tuple[float, float]] | None = None,
+    dividends: Dividends | None = None,
     dividend_yield: Column | None = None,
     method: Method = "auto",
     accuracy: Accuracy = "fast",
@@ -88,15 +121,39 @@ def digital(
     >>> round(zomma.exotic.digital("put", 100.0, 80.0, 0.75, 0.06, 0.35, cash_amount=10.0, dividend_yield=0.06), 4)
     2.671
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    numbers |= dict(cash_amount=cash_amount)
+    columns = dict(cash_amount=cash_amount)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility, **columns)
     words = {"option_type": option_type, "payoff": f"{pays}_or_nothing", "exercise_style": exercise}
-    texts = {"dividends": dividends}
-    settings = _settings(method, accuracy, paths, seed)
-    return call("greeks", words, numbers, texts, settings=settings, names=names, units=units, on_error=on_error)
+    settings = engine(method, accuracy, paths, seed)
+    return call("greeks", words, numbers, texts(dividends), settings=settings, names=names, units=units, on_error=on_error)
+
+
+def digital_implied_volatility(
+    option_type: Words,
+    spot: Column,
+    strike: Column,
+    expiry_years: Column,
+    risk_free_rate: Column,
+    price: Column,
+    *,
+    pays: Literal["cash", "asset"] = "cash",
+    cash_amount: Column | None = None,
+    exercise: Literal["european", "american"] = "european",
+    dividends: Dividends | None = None,
+    dividend_yield: Column | None = None,
+    on_error: OnError = "raise",
+) -> Answer:
+    """Implied volatility of the price of a `digital` option, where one alone gives it.
+
+    >>> import zomma
+    >>> round(zomma.exotic.digital_implied_volatility("call", 100.0, 90.0, 0.5, 0.03, 0.7124656951), 8)
+    0.25
+    >>> zomma.exotic.digital_implied_volatility("call", 100.0, 110.0, 0.5, 0.03, 0.2893, on_error="status")
+    (nan, <Status.SEVERAL_VOLATILITIES: 63>)
+    """
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, price=price, cash_amount=cash_amount)
+    words = {"option_type": option_type, "payoff": f"{pays}_or_nothing", "exercise_style": exercise}
+    return call("implied_volatility", words, numbers, texts(dividends), settings={}, names=None, on_error=on_error)
 
 
 def asian(
@@ -124,15 +181,11 @@ def asian(
     >>> round(zomma.exotic.asian("put", 80.0, 85.0, 0.25, 0.05, 0.2, average="geometric", dividend_yield=-0.03), 4)
     4.6922
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    numbers |= dict(observation_dates=observation_dates)
+    columns = dict(observation_dates=observation_dates)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility, **columns)
     words = {"option_type": option_type, "payoff": f"{average}_asian"}
-    texts: dict[str, Any] = {}
-    settings = _settings(method, accuracy, paths, seed)
-    return call("greeks", words, numbers, texts, settings=settings, names=names, units=units, on_error=on_error)
+    settings = engine(method, accuracy, paths, seed)
+    return call("greeks", words, numbers, {}, settings=settings, names=names, units=units, on_error=on_error)
 
 
 def lookback(
@@ -162,17 +215,8 @@ def lookback(
     >>> round(zomma.exotic.lookback("call", 120.0, 120.0, 0.5, 0.1, 0.3, strike_type="floating", extreme=100.0, dividend_yield=0.06), 4)
     25.3534
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    numbers |= dict(extreme=extreme, observation_dates=observation_dates)
+    columns = dict(extreme=extreme, observation_dates=observation_dates)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility, **columns)
     words = {"option_type": option_type, "payoff": f"{strike_type}_lookback"}
-    texts: dict[str, Any] = {}
-    settings = _settings(method, accuracy, paths, seed)
-    return call("greeks", words, numbers, texts, settings=settings, names=names, units=units, on_error=on_error)
-
-
-def _settings(method: str, accuracy: str, paths: int | None, seed: int | None) -> dict[str, Any]:
-    simulation = {"paths": paths, "seed": seed}
-    return {"method": method, "accuracy": accuracy} | {name: value for name, value in simulation.items() if value is not None}
+    settings = engine(method, accuracy, paths, seed)
+    return call("greeks", words, numbers, {}, settings=settings, names=names, units=units, on_error=on_error)

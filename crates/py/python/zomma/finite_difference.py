@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from zomma._arguments import Accuracy, Answer, Column, OnError, Units, Words
+from zomma._arguments import Accuracy, Answer, Column, OnError, Units, Words, list_of_names
+from zomma._contracts import Dividends, engine, market, texts
 from zomma._valuation import call
 
 __all__ = ["greeks", "implied_volatility", "price"]
 
-Dividends: TypeAlias = Sequence[tuple[float, float]]
 Exercise: TypeAlias = Literal["european"] | Literal["american"] | Literal["bermudan"]
 
 _MADE = ("price", "delta", "gamma", "vega", "theta", "rho", "phi", "lambda", "error_estimate")
@@ -44,12 +44,9 @@ def price(
     >>> round(zomma.finite_difference.price(*call, dividends=[(0.5, 7.0)], exercise="european"), 3)
     11.106
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    words, texts = {"option_type": option_type, "exercise_style": exercise}, _texts(dividends, exercise_times)
-    return call("greeks", words, numbers, texts, settings=_settings(accuracy), names=None, on_error=on_error)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility)
+    words, cells = {"option_type": option_type, "exercise_style": exercise}, texts(dividends, exercise_times)
+    return call("greeks", words, numbers, cells, settings=engine("finite_difference", accuracy), names=None, on_error=on_error)
 
 
 def greeks(
@@ -76,16 +73,13 @@ def greeks(
     >>> round(it["delta"], 3), it["error_estimate"] < 0.01
     (-0.442, True)
     """
-    unknown = next((name for name in names or () if name not in _MADE), None)
+    wanted = list_of_names(_MADE if names is None else names) or []
+    unknown = next((name for name in wanted if name not in _MADE), None)
     if unknown is not None:
         raise ValueError(f"names: {unknown!r}: allowed are {', '.join(_MADE)}")
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility,
-        dividend_yield=dividend_yield,
-    )  # fmt: skip
-    words, texts = {"option_type": option_type, "exercise_style": exercise}, _texts(dividends, exercise_times)
-    wanted = list(_MADE if names is None else names)
-    return call("greeks", words, numbers, texts, settings=_settings(accuracy), names=wanted, units=units, on_error=on_error)
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility=volatility)
+    words, cells = {"option_type": option_type, "exercise_style": exercise}, texts(dividends, exercise_times)
+    return call("greeks", words, numbers, cells, settings=engine("finite_difference", accuracy), names=wanted, units=units, on_error=on_error)
 
 
 def implied_volatility(
@@ -98,31 +92,17 @@ def implied_volatility(
     *,
     dividend_yield: Column | None = None,
     dividends: Dividends = (),
-    exercise: Literal["european", "american"] = "american",
+    exercise: Exercise = "american",
+    exercise_times: Sequence[float] | None = None,
     on_error: OnError = "raise",
 ) -> Answer:
-    """Implied volatility of a price on a spot that pays cash dividends, to the grid's error.
+    """Implied volatility of a price on a spot that pays cash dividends, or of a Bermudan one, to the grid's error.
 
     >>> import zomma
     >>> call = ("call", 100.0, 100.0, 1.0, 0.06)
     >>> round(zomma.finite_difference.implied_volatility(*call, price=11.1062, dividends=[(0.5, 7.0)], exercise="european"), 4)
     0.3
     """
-    numbers = dict(
-        spot=spot, strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, price=price, dividend_yield=dividend_yield
-    )
-    words, texts = {"option_type": option_type, "exercise_style": exercise}, _texts(dividends, None)
-    return call("implied_volatility", words, numbers, texts, settings={}, names=None, on_error=on_error)
-
-
-def _settings(accuracy: str) -> dict[str, str]:
-    return {"method": "finite_difference", "accuracy": accuracy}
-
-
-def _texts(dividends: Dividends, exercise_times: Sequence[float] | None) -> dict[str, object]:
-    texts: dict[str, object] = {}
-    if dividends is not None and len(dividends):
-        texts["dividends"] = dividends
-    if exercise_times is not None:
-        texts["exercise_times"] = exercise_times
-    return texts
+    numbers = market(spot, strike, expiry_years, risk_free_rate, dividend_yield, price=price)
+    words, cells = {"option_type": option_type, "exercise_style": exercise}, texts(dividends, exercise_times)
+    return call("implied_volatility", words, numbers, cells, settings={}, names=None, on_error=on_error)

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zomma import _zomma
 from zomma._arguments import Answer, Column, OnError, Units, Words
+from zomma._characteristic import CharacteristicModel
 
 __all__ = ["gradient", "greeks", "price"]
+
+_MODEL = CharacteristicModel("heston")
 
 
 def price(
@@ -46,7 +48,7 @@ def price(
     3.68381975
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, v0, kappa, theta_v, sigma_v, rho_v)
-    return _zomma.fourier("heston", "price", option_type, numbers, None, "raw", on_error)
+    return _MODEL.price(option_type, numbers, on_error)
 
 
 def greeks(
@@ -72,8 +74,7 @@ def greeks(
     derived from it are by √v0.
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, v0, kappa, theta_v, sigma_v, rho_v)
-    wanted = None if names is None else list(names)
-    return _zomma.fourier("heston", "greeks", option_type, numbers, wanted, units, on_error)
+    return _MODEL.greeks(option_type, numbers, names, units, on_error)
 
 
 def gradient(
@@ -94,4 +95,4 @@ def gradient(
     """Price, its raw derivatives by the market (delta, gamma, theta, rho, phi, dual_delta, dual_gamma) and, under their own names, by
     the model's parameters, as a dict: what a calibration needs."""
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, v0, kappa, theta_v, sigma_v, rho_v)
-    return _zomma.fourier("heston", "gradient", option_type, numbers, None, "raw", on_error)
+    return _MODEL.gradient(option_type, numbers, on_error)

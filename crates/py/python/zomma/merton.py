@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zomma import _zomma
 from zomma._arguments import Answer, Column, OnError, Units, Words
+from zomma._characteristic import CharacteristicModel
 
 __all__ = ["gradient", "greeks", "price"]
+
+_MODEL = CharacteristicModel("merton")
 
 
 def price(
@@ -44,7 +46,7 @@ def price(
     4.89891139
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
-    return _zomma.fourier("merton", "price", option_type, numbers, None, "raw", on_error)
+    return _MODEL.price(option_type, numbers, on_error)
 
 
 def greeks(
@@ -69,8 +71,7 @@ def greeks(
     derived from it are by `volatility`.
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
-    wanted = None if names is None else list(names)
-    return _zomma.fourier("merton", "greeks", option_type, numbers, wanted, units, on_error)
+    return _MODEL.greeks(option_type, numbers, names, units, on_error)
 
 
 def gradient(
@@ -90,4 +91,4 @@ def gradient(
     """Price, its raw derivatives by the market (delta, gamma, theta, rho, phi, dual_delta, dual_gamma) and, under their own names, by
     the model's parameters, as a dict: what a calibration needs."""
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, jump_intensity, jump_mean, jump_std)
-    return _zomma.fourier("merton", "gradient", option_type, numbers, None, "raw", on_error)
+    return _MODEL.gradient(option_type, numbers, on_error)

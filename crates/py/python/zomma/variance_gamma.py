@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zomma import _zomma
 from zomma._arguments import Answer, Column, OnError, Units, Words
+from zomma._characteristic import CharacteristicModel
 
 __all__ = ["gradient", "greeks", "price"]
+
+_MODEL = CharacteristicModel("variance_gamma")
 
 
 def price(
@@ -42,7 +44,7 @@ def price(
     2.02380304
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
-    return _zomma.fourier("variance_gamma", "price", option_type, numbers, None, "raw", on_error)
+    return _MODEL.price(option_type, numbers, on_error)
 
 
 def greeks(
@@ -66,8 +68,7 @@ def greeks(
     derived from it are by `volatility`.
     """
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
-    wanted = None if names is None else list(names)
-    return _zomma.fourier("variance_gamma", "greeks", option_type, numbers, wanted, units, on_error)
+    return _MODEL.greeks(option_type, numbers, names, units, on_error)
 
 
 def gradient(
@@ -86,4 +87,4 @@ def gradient(
     """Price, its raw derivatives by the market (delta, gamma, theta, rho, phi, dual_delta, dual_gamma) and, under their own names, by
     the model's parameters, as a dict: what a calibration needs."""
     numbers = (spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility, vg_theta, vg_nu)
-    return _zomma.fourier("variance_gamma", "gradient", option_type, numbers, None, "raw", on_error)
+    return _MODEL.gradient(option_type, numbers, on_error)

@@ -17,10 +17,13 @@ pub fn parse(text: &str) -> Result<Moves, String> {
             [from, to, step] => {
                 let (from, to, step) = (number(from)?, number(to)?, number(step)?);
                 let steps = (to - from) / step;
-                if !(steps >= 0.0 && steps < MOST as f64) {
+                if !(steps >= 0.0 && steps.is_finite()) {
                     return Err(format!(
                         "{part}: a range from:to:step needs a step that leads from the one to the other"
                     ));
+                }
+                if steps >= MOST as f64 {
+                    return Err(format!("{part}: {:.0} moves; allowed: {MOST}", steps + 1.0));
                 }
                 // Rounded to where the range meant to go: 0.1 + 0.2 is to be 0.3.
                 let at = |i: usize| ((from + i as f64 * step) * 1e12).round() / 1e12;
@@ -83,6 +86,7 @@ mod tests {
         for text in ["", "x", "1:2", "1:2:-1", "1:2:0", "nan", "1e400", "0:1:1e-9", "5%%"] {
             assert!(parse(text).is_err(), "{text}");
         }
+        assert_eq!(parse("0:100%:0.000001%").unwrap_err(), "0:100%:0.000001%: 100000001 moves; allowed: 10000");
         assert!(parse_changes("-100%").unwrap_err().contains("above -100%"));
         assert!(parse_days("5,-1").unwrap_err().contains("-1"));
     }

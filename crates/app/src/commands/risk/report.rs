@@ -25,15 +25,17 @@ pub struct Book<'a> {
     largest: f64,
 }
 
-/// A book for each currency.
+/// A book for each currency, without groups of which no row can be valued.
 pub fn books(findings: &Findings) -> Vec<Book<'_>> {
-    let of = |(currency, groups): (Option<String>, Vec<usize>)| {
+    let rows = findings.rows_by_group();
+    let of = |(currency, mut groups): (Option<String>, Vec<usize>)| {
+        groups.retain(|&group| rows[group][0] > 0);
         let sum = |column: &[f64]| groups.iter().map(|&group| column[group]).sum::<f64>();
         let cases: Vec<_> = findings.cases.iter().map(|case| (case, sum(&case.profit), sum(&case.by_greeks))).collect();
         let largest = cases.iter().map(|(_, profit, _)| profit.abs()).fold(0.0, f64::max);
         Book { currency, groups, cases, largest }
     };
-    findings.holdings.by_currency().into_iter().map(of).collect()
+    findings.holdings.by_currency().into_iter().map(of).filter(|book| !book.groups.is_empty()).collect()
 }
 
 impl Book<'_> {

@@ -156,6 +156,15 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Rows that are valued and rows that cannot be, by group.
+    pub fn rows_by_group(&self) -> Vec<[usize; 2]> {
+        let mut rows = vec![[0, 0]; self.holdings.groups.len()];
+        for (&group, status) in self.holdings.group.iter().zip(&self.holdings.table.status) {
+            rows[group as usize][usize::from(!status.is_ok())] += 1;
+        }
+        rows
+    }
+
     /// The profit of each row in a scenario, NaN where it has none.
     pub fn row_profits(&self, scenario: &Scenario) -> Vec<f64> {
         let now = row_values(&self.portfolio, &Scenario::NONE);
@@ -179,10 +188,14 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
         model: args.model,
         exercise: args.exercise,
         valuation_time: args.valuation_time,
-        dividends: args.dividends.schedule(args.valuation_time)?,
+        dividends: args.dividends.schedule(&args.input, args.valuation_time)?,
     };
     let source = batch::open(&args.input)?;
+    let dividends = defaults.dividends.clone();
     let holdings = batch::read_holdings(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
+    if let Some(unread) = dividends.and_then(|schedule| schedule.unread()) {
+        eprintln!("zomma risk scenarios: {unread}");
+    }
     let found = find(args, holdings, &engine);
     for note in engine.notes() {
         eprintln!("zomma risk scenarios: {note}");

@@ -33,6 +33,7 @@ fn csv(findings: &Findings) -> Vec<u8> {
     ]);
     let mut out = Vec::new();
     batch::append_line(header.into_iter(), &mut out);
+    let rows = findings.rows_by_group();
     for case in &findings.cases {
         let scenario = &case.scenario;
         for (group, key) in findings.holdings.groups.iter().enumerate() {
@@ -47,8 +48,13 @@ fn csv(findings: &Findings) -> Vec<u8> {
             ];
             let mut cells = key.clone();
             cells.push(case.stress.map_or("", |stress| stress.name).to_owned());
-            cells.extend(numbers.map(number));
-            cells.push(case.outcome.rows_failed[group].to_string());
+            let [valued, never] = rows[group];
+            // A group of which no row can be valued has no value, and not one of 0.
+            let is_told = |place: usize| place < 4 || valued > 0;
+            cells.extend(
+                numbers.iter().enumerate().map(|(place, &x)| if is_told(place) { number(x) } else { String::new() }),
+            );
+            cells.push((case.outcome.rows_failed[group] + never).to_string());
             batch::append_line(cells.iter().map(String::as_str), &mut out);
         }
     }

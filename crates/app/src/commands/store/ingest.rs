@@ -55,7 +55,7 @@ pub struct IngestArgs {
     /// The table: ticks, quotes, bars, greeks, surfaces.
     #[arg(long, value_name = "TABLE")]
     table: Table,
-    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis.
+    /// The feed's format, where its content does not tell: itch50, itch50-pcap, lobster, dbn, binance, tardis, mdp3-pcap.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// The session's day such as 2012-06-21, for feeds whose times count from midnight (ITCH, LOBSTER); New York.
@@ -73,8 +73,9 @@ pub struct IngestArgs {
     /// New York time of a chain's quotes.
     #[arg(long, value_name = "HH:MM", value_parser = parse_time)]
     quote_time: Option<Time>,
-    /// What the columns of one's own files are: a TOML file, or `show`, which prints one for the first file and writes nothing.
-    #[arg(long, value_name = "FILE.toml|show", conflicts_with_all = ["format", "map", "underlying", "quote_time"])]
+    /// What the columns of one's own files are: a TOML file, or `show`, which prints one for the first file and writes nothing. Of CME MDP 3.0
+    /// captures, the venue's schema (templates_FixBinary.xml); Zomma's own description of its templates where absent.
+    #[arg(long, value_name = "FILE.toml|FILE.xml|show", conflicts_with_all = ["format", "map", "underlying", "quote_time"])]
     schema: Option<PathBuf>,
     /// Add files under this writer's name, instead of replacing what the same input wrote before.
     #[arg(long, value_name = "NAME")]
@@ -91,7 +92,10 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
     if args.schema.as_deref() == Some(Path::new("show")) {
         return commands::print(&store::schema_template(&args.files[0], args.table)?);
     }
-    let schema = args.schema.as_ref().map(|path| RowSchema::open(path, args.table)).transpose()?;
+    let is_of_feed = |path: &&PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xml"));
+    let feed_schema = args.schema.as_ref().filter(is_of_feed);
+    let rows_schema = args.schema.as_ref().filter(|path| !is_of_feed(path));
+    let schema = rows_schema.map(|path| RowSchema::open(path, args.table)).transpose()?;
     let spool = args.spool.spool();
     if spool.is_some() && !is_postgres(&args.root) {
         let root = &args.root;
@@ -111,6 +115,7 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
         chains: ReadOptions { column_map: args.map.clone(), underlying: args.underlying.clone() },
         quote_time: args.quote_time,
         schema: schema.as_ref(),
+        feed_schema: feed_schema.map(PathBuf::as_path),
         writer: args.writer.as_deref(),
         progress: true,
     };

@@ -77,6 +77,27 @@ fn black_76_ignores_the_yield() {
 }
 
 #[test]
+fn a_zero_volatility_with_a_sign_is_the_same_zero() {
+    for (spot, strike) in [(100.0, 90.0), (100.0, 110.0), (100.0, 100.0)] {
+        for option_type in [OptionType::Call, OptionType::Put] {
+            for model in [Model::Bsm, Model::Black76] {
+                let plain = Row { option_type, spot, strike, volatility: 0.0, ..USUAL };
+                let signed = everywhere(Row { volatility: -0.0, ..plain }, model).unwrap();
+                let plain = everywhere(plain, model).unwrap();
+                for greek in Greek::ALL {
+                    let (signed, plain) = (signed[greek as usize], plain[greek as usize]);
+                    assert!(
+                        signed == plain || signed.is_nan() && plain.is_nan(),
+                        "{greek:?} of {strike}: {signed} {plain}"
+                    );
+                }
+                assert!(signed[Greek::Price as usize] >= 0.0);
+            }
+        }
+    }
+}
+
+#[test]
 fn zero_volatility_gives_the_forward_intrinsic_value_and_its_greeks() {
     let mut row = USUAL;
     row.volatility = 0.0;

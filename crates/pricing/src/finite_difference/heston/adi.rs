@@ -13,7 +13,7 @@ use super::operator::{Operator, Weights};
 use crate::finite_difference::events::{Event, Stretch};
 use crate::finite_difference::jump::before_dividend;
 use crate::finite_difference::payoff::Affine;
-use crate::finite_difference::solve::Estimate;
+use crate::finite_difference::solve::{Estimate, Level, near};
 use crate::finite_difference::stepper::{Edge, Unit, cell};
 use crate::fourier::Heston;
 
@@ -325,8 +325,8 @@ impl Adi {
         }
     }
 
-    /// Value and Greeks at a node, and the slope in variance.
-    pub fn read(&mut self, unit: &Unit<'_>, at: usize, level: usize) -> (Estimate, f64) {
+    /// Value and Greeks at a node (spot, variance) of a grid with so many times the coarsest one's cells, and the slope in variance.
+    pub fn read(&mut self, unit: &Unit<'_>, [at, level]: [usize; 2], refinement: usize) -> (Level, f64) {
         let n = self.spots.len();
         let at = at.clamp(1, n - 2);
         let row = &self.values[level * n..(level + 1) * n];
@@ -349,6 +349,7 @@ impl Adi {
             let [fall, rise] = [(value - x) / (here - a), (y - value) / (b - here)];
             (fall * (b - here) + rise * (here - a)) / (b - a)
         };
-        (Estimate { value, error: 0.0, delta, gamma, theta }, variance_delta)
+        let around = near(at, refinement, n).map(|i| self.values[level * n + i]);
+        (Level { estimate: Estimate { value, error: 0.0, delta, gamma, theta }, near: around }, variance_delta)
     }
 }

@@ -20,7 +20,7 @@ use super::contract::{Contract, Knock};
 use super::events::{Event, Stretch, plan};
 use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
-use super::solve::{Estimate, extent, extrapolate, finish, paid, payoff_of, unit_of};
+use super::solve::{Estimate, Level, extent, extrapolate, finish, paid, payoff_of, unit_of};
 use crate::black::Row;
 use crate::fourier::Heston;
 use adi::Adi;
@@ -120,8 +120,8 @@ pub fn solve_heston(
     if !variance_delta.is_finite() {
         return Err(Status::Overflow);
     }
-    let estimate = finish(&contract, extrapolate(coarse.0, fine.0))?;
-    Ok(HestonEstimate { estimate, variance_delta, values: levels.map(|level| level.0.value * strike) })
+    let estimate = finish(&contract, extrapolate(&contract, coarse.0, fine.0))?;
+    Ok(HestonEstimate { estimate, variance_delta, values: levels.map(|level| level.0.estimate.value * strike) })
 }
 
 /// Values on three nested grids and the order that they show.
@@ -148,7 +148,7 @@ pub fn report_heston(
         ..*settings
     };
     let levels = SCRATCH.with_borrow_mut(|scratch| levels(&contract, parameters, &half, scratch, [1, 2, 4]))?;
-    let values = levels.map(|level| level.0.value * contract.row.strike);
+    let values = levels.map(|level| level.0.estimate.value * contract.row.strike);
     if values.iter().any(|value| !value.is_finite()) {
         return Err(Status::Overflow);
     }
@@ -171,14 +171,14 @@ fn prepared<'a>(contract: &Contract<'a>, parameters: &Heston) -> Result<Contract
     Ok(Contract { row: Row { volatility, ..contract.row }, ..contract })
 }
 
-/// Nested grids, each with the coarsest one's cells times a power of two: estimates in units of the strike, and ∂V/∂v0.
+/// Nested grids, each with the coarsest one's cells times a power of two: what each says, and its ∂V/∂v0.
 fn levels<const N: usize>(
     contract: &Contract<'_>,
     parameters: &Heston,
     settings: &HestonSettings,
     scratch: &mut Scratch,
     refinements: [usize; N],
-) -> Result<[(Estimate, f64); N], Status> {
+) -> Result<[(Level, f64); N], Status> {
     let problem = Problem { parameters, settings };
     let Some(barrier) = contract.barrier.filter(|b| b.knock == Knock::In) else {
         return problem.on_grids(contract, payoff_of(contract), scratch, refinements);
@@ -208,7 +208,7 @@ impl Problem<'_> {
         payoff: UnitPayoff,
         scratch: &mut Scratch,
         refinements: [usize; N],
-    ) -> Result<[(Estimate, f64); N], Status> {
+    ) -> Result<[(Level, f64); N], Status> {
         let row = &contract.row;
         let spot = row.spot / row.strike;
         let unit = unit_of(contract, payoff);
@@ -218,13 +218,13 @@ impl Problem<'_> {
         anchors.extend(unit.watched.iter().flatten());
         let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2));
         let variances = variance::map(self.parameters, row.expiry_years, self.settings.variance_steps.div_ceil(2));
-        let mut out = [(Estimate::default(), 0.0); N];
+        let mut out = [(Level::default(), 0.0); N];
         for (out, refinement) in out.iter_mut().zip(refinements) {
             let adi = &mut scratch.adi;
             let at = map.nodes(refinement, spot, &mut adi.spots);
             let level = variances.nodes(refinement, &mut adi.variances);
             adi.roll_back(&unit, self.parameters, &scratch.stretches, refinement);
-            *out = adi.read(&unit, at, level);
+            *out = adi.read(&unit, [at, level], refinement);
         }
         Ok(out)
     }

@@ -4,7 +4,7 @@ use super::{LANES, Lane, descending};
 use crate::black::Row;
 use crate::finite_difference::grid::Map;
 use crate::finite_difference::jump::before_dividend;
-use crate::finite_difference::solve::Estimate;
+use crate::finite_difference::solve::{Estimate, Level, near};
 
 /// Columns over nodes, a number for each lane.
 #[derive(Default)]
@@ -121,8 +121,8 @@ impl Block {
         }
     }
 
-    /// Value and Greeks at each lane's spot, in units of the strike.
-    pub fn read(&self) -> [Estimate; LANES] {
+    /// Value and Greeks at each lane's spot, on a grid with so many times the coarsest one's cells.
+    pub fn read(&self, refinement: usize) -> [Level; LANES] {
         let n = self.nodes.len();
         std::array::from_fn(|lane| {
             let at = self.at[lane].clamp(1, n - 2);
@@ -131,13 +131,14 @@ impl Block {
             let [fall, rise] = [(v[1] - v[0]) / before, (v[2] - v[1]) / after];
             let change = self.lower[at][lane] * v[0] + self.diagonal[at][lane] * v[1] + self.upper[at][lane] * v[2];
             let exercised = v[1] <= self.payoff[at][lane];
-            Estimate {
+            let estimate = Estimate {
                 value: v[1],
                 error: 0.0,
                 delta: (fall * after + rise * before) / (before + after),
                 gamma: 2.0 * (rise - fall) / (before + after),
                 theta: if exercised { 0.0 } else { -change },
-            }
+            };
+            Level { estimate, near: near(at, refinement, n).map(|i| self.values[i][lane]) }
         })
     }
 }

@@ -16,7 +16,7 @@ use super::contract::{CashDividend, Contract};
 use super::events::{Event, Stretch, plan};
 use super::grid::Map;
 use super::settings::{AmericanMethod, FarBoundary, Scheme, Settings};
-use super::solve::{Estimate, LEAST_DEVIATION, extent, extrapolate, finish, paid, payoff_of, unit_of};
+use super::solve::{Estimate, LEAST_DEVIATION, Level, extent, extrapolate, finish, paid, payoff_of, unit_of};
 use crate::black::Row;
 use crate::math::{Target, dispatch};
 use block::Block;
@@ -120,21 +120,21 @@ pub(super) fn solve_lanes(
         // Lanes without a row of their own repeat one that has.
         let Some(model) = maps.iter().position(Option::is_some) else { return out };
         let held: [usize; LANES] = std::array::from_fn(|lane| if maps[lane].is_some() { lane } else { model });
-        let mut estimates = [[Estimate::default(); LANES]; 2];
+        let mut levels = [[Level::default(); LANES]; 2];
         scratch.block.terms(&held.map(|lane| rows[lane]));
-        for (refinement, estimates) in [1, 2].into_iter().zip(&mut estimates) {
+        for (refinement, level) in [1, 2].into_iter().zip(&mut levels) {
             let fits = scratch.block.nodes(refinement, &held.map(|lane| &maps[lane]));
             if !fits {
                 return out;
             }
             dispatch(target, RollBack { block: &mut scratch.block, stretches: &scratch.stretches, refinement });
-            *estimates = scratch.block.read();
+            *level = scratch.block.read(refinement);
         }
-        let [coarse, fine] = estimates;
+        let [coarse, fine] = levels;
         for lane in 0..rows.len() {
             if maps[lane].is_some() {
                 let contract = Contract::american(rows[lane], dividends);
-                out[lane] = finish(&contract, extrapolate(coarse[lane], fine[lane]));
+                out[lane] = finish(&contract, extrapolate(&contract, coarse[lane], fine[lane]));
             }
         }
         out

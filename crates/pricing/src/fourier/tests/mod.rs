@@ -4,6 +4,7 @@ mod grid;
 mod inputs;
 mod merton;
 mod published;
+mod shortest;
 mod tilted;
 
 use super::{Bates, Heston, Kou, Merton, Model, VarianceGamma};
