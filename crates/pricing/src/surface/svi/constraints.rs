@@ -1,7 +1,7 @@
 //! Where the constraints of the joint fit are held: few points, chosen anew as the slices move.
 
 use super::{
-    lanes::{Column, LANES, Lanes, blocks},
+    lanes::{Column, LANES, Lanes},
     slice::Bounds,
     target::Target,
     wings::{Curve, LaneCurve, Wings},

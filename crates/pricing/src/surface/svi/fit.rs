@@ -380,3 +380,44 @@ fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
         slices: fitted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::test_quotes::{grid, quotes};
+
+    /// Slices of an index's shape whose tilt changes along, with misses of up to three half-spreads, and each third level too low.
+    fn market() -> Vec<SliceQuotes> {
+        let slice = |i: usize| {
+            let t = 0.05 * 1.1_f64.powi(i as i32);
+            let level = if i % 3 == 2 { 0.035 } else { 0.04 } * t;
+            let svi = Ssvi { rho: -0.6 - 0.01 * i as f64, eta: 1.0, gamma: 0.45 }.slice(level);
+            let noise = |k: f64| 6e-4 * (97.0 * k / level.sqrt()).sin();
+            let deviation = level.sqrt();
+            let k = grid(-6.0 * deviation, 2.5 * deviation, 110);
+            quotes(t, &k, 2e-4, |k| (svi.total_variance(k) / t).sqrt() + noise(k))
+        };
+        (0..10).map(slice).collect()
+    }
+
+    #[test]
+    fn few_stages_come_as_low_as_many() {
+        let slices = market();
+        let targets: Vec<Target> = slices.iter().map(Target::new).collect();
+        assert!(targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN);
+        let frame = Frame::new(&slices, &targets);
+        let loss = Loss::saturating(SCALES[SCALES.len() - 1].0);
+        let cost = |svis: &[Wings]| -> f64 { targets.iter().zip(svis).map(|(t, x)| loss::objective(t, x, loss)).sum() };
+        let [quick, slow] = [true, false].map(|is_quick| {
+            let mut members = members(targets.clone(), &frame.backbone);
+            let (backbone, ranges) = (&frame.backbone, &frame.ranges);
+            let fitted = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, is_quick);
+            let repaired = repair(&fitted, backbone, &frame.held, ranges).expect("the backbone is free");
+            cost(&repaired.slices.iter().map(wings::from_svi).collect::<Vec<Wings>>())
+        });
+        assert!(quick < 1.01 * slow, "{quick} {slow}");
+        // The constraints are felt: without them the quotes are met far better.
+        let alone: Vec<Wings> = targets.iter().map(|target| fit_alone(target, Aim::Inside, None)).collect();
+        assert!(cost(&alone) < 0.9 * slow, "{} {slow}", cost(&alone));
+    }
+}

@@ -377,10 +377,10 @@ const IDLE: f64 = 1e-6;
 
 /// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
 ///
-/// Where the barriers weighed more `before`, the first step is the primal–dual one (Wright 1997, chapter 1): a constraint at its optimum under
-/// the weight μ has the multiplier μ/c, so that in the Hessian the barrier goes on weighing what it did, μ/c², while the gradient has the
-/// new weight. To first order every constraint then moves to its new distance, the share of the weights, where Newton's step of the new
-/// barrier would overshoot the boundary.
+/// Where the barriers weighed more `before`, the first step is the primal–dual one (S. Wright, *Primal-Dual Interior-Point Methods*, 1997,
+/// chapter 1): a constraint at its optimum under the weight μ has the multiplier μ/c, so that in the Hessian the barrier goes on weighing
+/// what it did, μ/c², while the gradient has the new weight. To first order every constraint then moves to its new distance, the share of
+/// the weights, where Newton's step of the new barrier would overshoot the boundary.
 fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f64>, system: &mut System) {
     let n = members.len();
     let mut moved = vec![true; n];

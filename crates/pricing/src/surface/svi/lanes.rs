@@ -200,3 +200,28 @@ pub(super) fn logarithm_of_product(lanes: &Lanes) -> f64 {
     let v = lanes.0;
     (((v[0] * v[4]) * (v[2] * v[6])) * ((v[1] * v[5]) * (v[3] * v[7]))).ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_comes_in_blocks_and_the_last_is_filled_up() {
+        for n in [0_usize, 1, 7, 8, 9, 24, 27] {
+            let values: Vec<f64> = (0..n).map(|i| i as f64 + 0.5).collect();
+            let column = Column::new(&values, -1.0);
+            let all: Vec<f64> = (0..blocks(n)).flat_map(|block| column.block(block).0).collect();
+            let filled: Vec<f64> = (0..n.next_multiple_of(LANES)).map(|i| *values.get(i).unwrap_or(&-1.0)).collect();
+            assert_eq!(all, filled, "{n}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_inlined_is_what_its_name_says() {
+        let (one, other) = (Lanes([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), Lanes::splat(0.25));
+        assert_eq!(sums(&[one, other]), [36.0, 2.0]);
+        assert_eq!((least_of(&one), least_of(&-one)), (1.0, -8.0));
+        assert!((logarithm_of_product(&one) - 40_320_f64.ln()).abs() < 1e-14);
+        assert!(one.is_any_below(1.5) && !one.is_any_below(1.0) && !Lanes::splat(f64::NAN).is_any_below(1.0));
+    }
+}
