@@ -135,16 +135,22 @@ fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64
 pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<f64>) {
     grid.clear();
     let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
-    let mut points = Vec::with_capacity(UNIFORM_POINTS + 2 * (2 * VERTEX_POINTS + 1));
-    points.extend((0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])));
-    vertex_points(svi.m, svi.sigma, range, &mut points);
-    let second = points.len();
+    let (mut own, mut beside) = (Vec::with_capacity(4 * VERTEX_POINTS + 2), Vec::new());
+    vertex_points(svi.m, svi.sigma, range, &mut own);
+    let second = own.len();
     if next != svi {
-        vertex_points(next.m, next.sigma, range, &mut points);
+        vertex_points(next.m, next.sigma, range, &mut own);
     }
-    let mut beside = Vec::new();
-    merge(&points[UNIFORM_POINTS..second], &points[second..], &mut beside);
-    merge(&points[..UNIFORM_POINTS], &beside, grid);
+    merge(&own[..second], &own[second..], &mut beside);
+    grid.reserve(UNIFORM_POINTS + beside.len());
+    let mut even = (0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])).peekable();
+    for k in beside {
+        while let Some(point) = even.next_if(|point| *point <= k) {
+            grid.push(point);
+        }
+        grid.push(k);
+    }
+    grid.extend(even);
     grid.dedup();
 }
 

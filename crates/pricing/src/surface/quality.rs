@@ -40,11 +40,11 @@ impl FitQuality {
 /// A running count of [`FitQuality`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QualityCount {
-    quotes: usize,
-    has_sides: bool,
-    inside: usize,
-    with_mid: usize,
-    squares: f64,
+    pub(super) quotes: usize,
+    pub(super) has_sides: bool,
+    pub(super) inside: usize,
+    pub(super) with_mid: usize,
+    pub(super) squares: f64,
 }
 
 impl QualityCount {

@@ -1,7 +1,7 @@
 //! The barrier that keeps a constraint c ≥ 0: −ln(c/c₀) + c/c₀ − 1 below its reach c₀, nothing beyond it, and below an edge near zero the
 //! parabola that continues it, so that a start outside is allowed and driven in.
 
-use super::lanes::{LANES, Lanes};
+use super::lanes::{self, LANES, Lanes};
 
 /// One barrier.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,12 @@ impl Barrier {
     #[inline(always)]
     pub(super) fn reaches(self, c: f64) -> bool {
         c < self.reach
+    }
+
+    /// Whether the barrier is felt at any of eight values.
+    #[inline(always)]
+    pub(super) fn reaches_any(self, c: Lanes) -> bool {
+        c.is_any_below(self.reach)
     }
 
     /// The barrier at `c`.
@@ -104,9 +110,7 @@ impl BarrierSum {
 
     #[inline(always)]
     fn take_logarithm(&mut self) {
-        let v = self.product.0;
-        let product = ((v[0] * v[4]) * (v[2] * v[6])) * ((v[1] * v[5]) * (v[3] * v[7]));
-        self.logarithms += product.ln();
+        self.logarithms += lanes::logarithm_of_product(&self.product);
         (self.product, self.factors) = (Lanes::ONE, 0);
     }
 
@@ -116,7 +120,7 @@ impl BarrierSum {
         if self.factors > 0 {
             self.take_logarithm();
         }
-        self.sum.sum() - self.logarithms
+        lanes::sums(&[self.sum])[0] - self.logarithms
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{
     barrier::{Barrier, BarrierSum},
     constraints::Points,
-    lanes::{LANES, Lanes},
+    lanes::{self, LANES, Lanes, blocks},
     wings::{Curve, LaneCurve},
 };
 use crate::{
@@ -19,6 +19,20 @@ const CALENDAR_MARGIN: f64 = 5e-6;
 const LEAST_SHARE: f64 = 1e-3;
 /// Durrleman's g must be at least this.
 const G_MARGIN: f64 = 2e-5;
+
+/// What barriers weigh: in the gradient, and in the Hessian.
+#[derive(Clone, Copy)]
+pub(super) struct BarrierWeights {
+    pub(super) slope: f64,
+    pub(super) bend: f64,
+}
+
+impl BarrierWeights {
+    #[inline(always)]
+    fn lanes(self) -> [Lanes; 2] {
+        [Lanes::splat(self.slope), Lanes::splat(self.bend)]
+    }
+}
 
 /// Σ of the barriers on w and g of a slice.
 pub(super) struct OwnValue<'a> {
@@ -34,11 +48,12 @@ impl Kernel for OwnValue<'_> {
         let curve = LaneCurve::new(self.curve);
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
         let mut sum = BarrierSum::new(self.barrier);
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
+        let columns = self.points.columns();
+        for at in 0..blocks(self.points.k.len()) {
+            let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let w = curve.total_variance::<M>(k) * inverse_unit - share;
             let g = curve.durrleman_g::<M>(k) - margin;
-            if self.barrier.reaches(w.least(g).min()) {
+            if self.barrier.reaches_any(w.least(g)) {
                 sum.add(w.where_there(there));
                 sum.add(g.where_there(there));
             }
@@ -52,7 +67,7 @@ pub(super) struct OwnDerivatives<'a> {
     pub(super) curve: &'a Curve,
     pub(super) points: &'a Points,
     pub(super) barrier: Barrier,
-    pub(super) weight: f64,
+    pub(super) weights: BarrierWeights,
     pub(super) gradient: &'a mut [f64; 5],
     pub(super) diagonal: &'a mut Block,
 }
@@ -62,52 +77,88 @@ impl Kernel for OwnDerivatives<'_> {
     fn run<M: MultiplyAdd>(self) {
         let curve = LaneCurve::new(self.curve);
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        let weight = Lanes::splat(self.weight);
-        let mut first = [Lanes::ZERO; 5];
-        let mut second = [[Lanes::ZERO; 5]; 5];
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
-            let [(w, by_w), (g, by_g)] = curve.both_gradients::<M>(k);
-            let (c, g) = (w * inverse_unit - share, g - margin);
-            if self.barrier.reaches(c.min()) {
-                let [slope, bend] = self.barrier.half_derivatives_of_lanes(c);
-                let scale = there * inverse_unit * weight;
-                add_lanes::<M>(&by_w, scale * slope, scale * inverse_unit * bend, &mut first, &mut second);
+        let [slope_weight, bend_weight] = self.weights.lanes();
+        let columns = self.points.columns();
+        let mut felt = [Felt::NONE; ROOM];
+        let mut count = 0;
+        for at in 0..blocks(self.points.k.len()) {
+            let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
+            let (w, g) = (curve.total_variance::<M>(k), curve.durrleman_g::<M>(k));
+            let c = w * inverse_unit - share;
+            if !self.barrier.reaches_any(c.least(g - margin)) {
+                continue;
             }
+            if count + 2 > ROOM {
+                add_triangle::<M>(&felt[..count], self.gradient, self.diagonal);
+                count = 0;
+            }
+            let [(w, by_w), (g, by_g)] = curve.both_gradients::<M>(k);
+            let [slope, bend] = self.barrier.half_derivatives_of_lanes(c);
+            let scale = there * inverse_unit;
+            let (slope, bend) = (scale * slope_weight * slope, scale * inverse_unit * bend_weight * bend);
+            felt[count] = Felt { by: by_w, slope, bend };
             // There is no g to speak of where there is no variance.
             let mut has_g = there;
             for i in 0..LANES {
                 has_g.0[i] = if w.0[i] > 0.0 { there.0[i] } else { 0.0 };
             }
-            if self.barrier.reaches(g.min()) {
-                let [slope, bend] = self.barrier.half_derivatives_of_lanes(g);
-                let scale = has_g * weight;
-                add_lanes::<M>(&by_g, scale * slope, scale * bend, &mut first, &mut second);
-            }
+            let [slope, bend] = self.barrier.half_derivatives_of_lanes(g - margin);
+            felt[count + 1] = Felt { by: by_g, slope: has_g * slope_weight * slope, bend: has_g * bend_weight * bend };
+            count += 2;
         }
-        for r in 0..5 {
-            self.gradient[r] += first[r].sum();
-            for c in 0..=r {
-                self.diagonal[r][c] += second[r][c].sum();
-            }
+        if count > 0 {
+            add_triangle::<M>(&felt[..count], self.gradient, self.diagonal);
         }
     }
 }
 
-/// first += slope·by, second += bend·by·byᵀ (lower triangle).
-#[inline(always)]
-fn add_lanes<M: MultiplyAdd>(
-    by: &[Lanes; 5],
+/// A constraint that is felt at some of eight points: its derivatives by the parameters, and half those of what its barrier weighs.
+#[derive(Clone, Copy)]
+struct Felt {
+    by: [Lanes; 5],
     slope: Lanes,
     bend: Lanes,
-    first: &mut [Lanes; 5],
-    second: &mut [[Lanes; 5]; 5],
-) {
+}
+
+/// Constraints that are collected before they are added up: the accumulators have the registers for themselves then.
+const ROOM: usize = 8;
+
+impl Felt {
+    const NONE: Self = Self { by: [Lanes::ZERO; 5], slope: Lanes::ZERO, bend: Lanes::ZERO };
+}
+
+/// gradient += Σ slope·by, diagonal += Σ bend·by·byᵀ (lower triangle).
+#[inline(always)]
+fn add_triangle<M: MultiplyAdd>(felt: &[Felt], gradient: &mut [f64; 5], diagonal: &mut Block) {
+    let mut first = [Lanes::ZERO; 5];
+    let mut second = [[Lanes::ZERO; 5]; 5];
+    for Felt { by, slope, bend } in felt {
+        for r in 0..5 {
+            first[r] = slope.times_plus::<M>(by[r], first[r]);
+            let bent = *bend * by[r];
+            for c in 0..=r {
+                second[r][c] = bent.times_plus::<M>(by[c], second[r][c]);
+            }
+        }
+    }
+    let mut all = [Lanes::ZERO; 20];
+    let mut at = 0;
     for r in 0..5 {
-        first[r] = slope.times_plus::<M>(by[r], first[r]);
-        let bent = bend * by[r];
+        all[at] = first[r];
+        at += 1;
         for c in 0..=r {
-            second[r][c] = bent.times_plus::<M>(by[c], second[r][c]);
+            all[at] = second[r][c];
+            at += 1;
+        }
+    }
+    let summed = lanes::sums(&all);
+    at = 0;
+    for r in 0..5 {
+        gradient[r] += summed[at];
+        at += 1;
+        for c in 0..=r {
+            diagonal[r][c] += summed[at];
+            at += 1;
         }
     }
 }
@@ -127,10 +178,11 @@ impl Kernel for PairValue<'_> {
         let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
         let mut sum = BarrierSum::new(self.barrier);
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
+        let columns = self.points.columns();
+        for at in 0..blocks(self.points.k.len()) {
+            let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
-            if self.barrier.reaches(rise.min()) {
+            if self.barrier.reaches_any(rise) {
                 sum.add(rise.where_there(there));
             }
         }
@@ -144,7 +196,7 @@ pub(super) struct PairDerivatives<'a> {
     pub(super) high: &'a Curve,
     pub(super) points: &'a Points,
     pub(super) barrier: Barrier,
-    pub(super) weight: f64,
+    pub(super) weights: BarrierWeights,
     pub(super) gradient: [&'a mut [f64; 5]; 2],
     pub(super) diagonal: [&'a mut Block; 2],
     pub(super) coupling: &'a mut Block,
@@ -155,44 +207,54 @@ impl Kernel for PairDerivatives<'_> {
     fn run<M: MultiplyAdd>(self) {
         let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut first = [[Lanes::ZERO; 5]; 2];
-        let mut second = [[[Lanes::ZERO; 5]; 5]; 2];
-        let mut cross = [[Lanes::ZERO; 5]; 5];
-        for at in (0..self.points.k.len()).step_by(LANES) {
-            let [k, inverse_unit, there] = self.points.load(at);
+        let [slope_weight, bend_weight] = self.weights.lanes();
+        let columns = self.points.columns();
+        let ([of_low, of_high], [diagonal_low, diagonal_high]) = (self.gradient, self.diagonal);
+        let mut felt = [[Felt::NONE; ROOM]; 2];
+        let mut count = 0;
+        for at in 0..blocks(self.points.k.len()) {
+            let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
-            if !self.barrier.reaches(rise.min()) {
+            if !self.barrier.reaches_any(rise) {
                 continue;
             }
-            let (by_low, by_high) = (low.gradient::<M>(k).1, high.gradient::<M>(k).1);
+            if count == ROOM {
+                add_triangle::<M>(&felt[0], of_low, diagonal_low);
+                add_triangle::<M>(&felt[1], of_high, diagonal_high);
+                add_coupling::<M>(&felt[0], &felt[1], self.coupling);
+                count = 0;
+            }
             let [slope, bend] = self.barrier.half_derivatives_of_lanes(rise);
-            let scale = there * inverse_unit * Lanes::splat(self.weight);
-            let (slope, bend) = (scale * slope, scale * inverse_unit * bend);
-            for r in 0..5 {
-                first[0][r] = first[0][r] - slope * by_low[r];
-                first[1][r] = slope.times_plus::<M>(by_high[r], first[1][r]);
-                let (bent_low, bent_high) = (bend * by_low[r], bend * by_high[r]);
-                for c in 0..=r {
-                    second[0][r][c] = bent_low.times_plus::<M>(by_low[c], second[0][r][c]);
-                    second[1][r][c] = bent_high.times_plus::<M>(by_high[c], second[1][r][c]);
-                }
-                for c in 0..5 {
-                    cross[r][c] = bent_low.times_plus::<M>(by_high[c], cross[r][c]);
-                }
+            let scale = there * inverse_unit;
+            let (slope, bend) = (scale * slope_weight * slope, scale * inverse_unit * bend_weight * bend);
+            felt[0][count] = Felt { by: low.gradient::<M>(k).1, slope: -slope, bend };
+            felt[1][count] = Felt { by: high.gradient::<M>(k).1, slope, bend };
+            count += 1;
+        }
+        if count > 0 {
+            add_triangle::<M>(&felt[0][..count], of_low, diagonal_low);
+            add_triangle::<M>(&felt[1][..count], of_high, diagonal_high);
+            add_coupling::<M>(&felt[0][..count], &felt[1][..count], self.coupling);
+        }
+    }
+}
+
+/// coupling −= Σ bend·by of `low`·byᵀ of `high`.
+#[inline(always)]
+fn add_coupling<M: MultiplyAdd>(low: &[Felt], high: &[Felt], coupling: &mut Block) {
+    let mut cross = [[Lanes::ZERO; 5]; 5];
+    for (low, high) in low.iter().zip(high) {
+        for r in 0..5 {
+            let bent = low.bend * low.by[r];
+            for c in 0..5 {
+                cross[r][c] = bent.times_plus::<M>(high.by[c], cross[r][c]);
             }
         }
-        let [low_diagonal, high_diagonal] = self.diagonal;
-        for r in 0..5 {
-            for side in 0..2 {
-                self.gradient[side][r] += first[side][r].sum();
-            }
-            for c in 0..=r {
-                low_diagonal[r][c] += second[0][r][c].sum();
-                high_diagonal[r][c] += second[1][r][c].sum();
-            }
-            for c in 0..5 {
-                self.coupling[r][c] -= cross[r][c].sum();
-            }
+    }
+    for r in 0..5 {
+        let summed = lanes::sums(&cross[r]);
+        for c in 0..5 {
+            coupling[r][c] -= summed[c];
         }
     }
 }

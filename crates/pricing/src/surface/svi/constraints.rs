@@ -1,7 +1,7 @@
 //! Where the constraints of the joint fit are held: few points, chosen anew as the slices move.
 
 use super::{
-    lanes::{self, LANES, Lanes},
+    lanes::{Column, LANES, Lanes},
     slice::Bounds,
     target::Target,
     wings::{Curve, LaneCurve, Wings},
@@ -15,6 +15,8 @@ pub(super) struct Points {
     pub(super) k: Vec<f64>,
     /// One over the scale of w there.
     pub(super) inverse_unit: Vec<f64>,
+    /// One.
+    there: Vec<f64>,
 }
 
 impl Points {
@@ -23,27 +25,24 @@ impl Points {
         self.k.extend_from_slice(grid);
         self.inverse_unit.clear();
         self.inverse_unit.extend(grid.iter().map(|&k| inverse_unit(k)));
+        self.there.resize(grid.len(), 1.0);
     }
 
-    /// Log-moneyness and inverse unit of eight points from `at` on, and one for each that there is, zero for what fills them up.
+    /// Log-moneyness, inverse unit, and one for each point that there is, zero for what fills the last eight up.
     #[inline(always)]
-    pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
+    pub(super) fn columns(&self) -> [Column<'_>; 3] {
         let last = self.k.last().copied().unwrap_or(0.0);
-        let mut there = Lanes::ONE;
-        for i in 0..LANES {
-            there.0[i] = if at + i < self.k.len() { 1.0 } else { 0.0 };
-        }
-        [
-            lanes::load(&self.k, at, last),
-            lanes::load(&self.inverse_unit, at, self.inverse_unit.last().copied().unwrap_or(1.0)),
-            there,
-        ]
+        let inverse_unit = self.inverse_unit.last().copied().unwrap_or(1.0);
+        [Column::new(&self.k, last), Column::new(&self.inverse_unit, inverse_unit), Column::new(&self.there, 0.0)]
     }
 }
 
 /// One slice's part of the joint problem.
 pub(super) struct Member {
     pub(super) target: Target,
+    /// Some of the quotes, and how many of all each stands for: enough until the last stage.
+    pub(super) few: Target,
+    pub(super) share: f64,
     pub(super) bounds: Bounds,
     /// Where w and g are held.
     pub(super) grid: Points,
@@ -125,8 +124,8 @@ fn closest(points: &[f64], slack: &[f64], ends: &[usize], bound: f64, grid: &mut
 
 /// Ascending runs of points over `range`: one even, and one dense round each of `vertices`. `ends` has where each run ends.
 fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>, ends: &mut Vec<usize>) {
-    const UNIFORM: usize = 200;
-    const BESIDE: usize = 40;
+    const UNIFORM: usize = 100;
+    const BESIDE: usize = 20;
     points.clear();
     ends.clear();
     let step = (range[1] - range[0]) / UNIFORM as f64;
@@ -165,8 +164,9 @@ impl Kernel for SlackOfG<'_> {
     fn run<M: MultiplyAdd>(self) {
         let curve = LaneCurve::new(self.curve);
         let last = self.points.last().copied().unwrap_or(0.0);
-        for (at, out) in (0..self.points.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
-            out.copy_from_slice(&curve.durrleman_g::<M>(lanes::load(self.points, at, last)).0);
+        let points = Column::new(self.points, last);
+        for (at, out) in self.slack.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            *out = curve.durrleman_g::<M>(points.block(at)).0;
         }
     }
 }
@@ -192,10 +192,11 @@ impl Kernel for SlackOfRise<'_> {
         let (low, high, unit) = (LaneCurve::new(low), LaneCurve::new(high), LaneCurve::new(unit));
         let last = self.points.last().copied().unwrap_or(0.0);
         let least = Lanes::splat(1e-14);
-        for (at, out) in (0..self.points.len()).step_by(LANES).zip(self.slack.chunks_exact_mut(LANES)) {
-            let k = lanes::load(self.points, at, last);
+        let points = Column::new(self.points, last);
+        for (at, out) in self.slack.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let k = points.block(at);
             let rise = high.total_variance::<M>(k) - low.total_variance::<M>(k);
-            out.copy_from_slice(&(rise / unit.total_variance::<M>(k).greatest(least)).0);
+            *out = (rise / unit.total_variance::<M>(k).greatest(least)).0;
         }
     }
 }

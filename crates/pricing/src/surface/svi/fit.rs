@@ -6,8 +6,9 @@ use super::{
     Svi,
     constraints::{Member, Points},
     held::Held,
-    joint::{self, Reach},
+    joint::{self, QUICK_QUOTES_MIN, Reach},
     loss::{self, Loss},
+    met::met,
     repair::{self, Repaired, repair},
     slice::{self, Bounds},
     ssvi::{self, Ssvi},
@@ -17,7 +18,7 @@ use super::{
 use crate::surface::{
     SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     neighbours::filled,
-    quality::{FitQuality, QualityCount, count, of_all},
+    quality::{FitQuality, QualityCount, of_all},
     span,
 };
 
@@ -39,6 +40,8 @@ const BESIDE: usize = 3;
 const LOST_SHARE: f64 = 0.003;
 /// Counts of quotes that differ by this share are next to each other.
 const NEXT_TO: f64 = 2e-3;
+/// About so many quotes of a slice are looked at until the last stage of the joint fit.
+const FEW_QUOTES: usize = 48;
 /// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
@@ -94,14 +97,16 @@ pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Opt
     };
     let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let frame = Frame::new(slices, &targets);
+    let is_quick = targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN;
     let repaired = frame.ssvi.and_then(|_| {
         let mut members = members(targets, &frame.backbone);
         let is_better =
             |i: usize, own: &Svi, joint: &Svi| met(&slices[i], own).inside() > met(&slices[i], joint).inside();
-        let mut fitted = joint::fit(&mut members, &frame.backbone, &frame.backbone, &frame.ranges, Reach::Near);
+        let (backbone, ranges) = (&frame.backbone, &frame.ranges);
+        let mut fitted = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, is_quick);
         let near = frame.finished(&fitted, &alone, is_better)?;
         let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
-        refit(&mut fitted, &anew, &mut members, &frame.backbone, &frame.ranges);
+        refit(&mut fitted, &anew, &mut members, backbone, ranges, is_quick);
         let far = frame.finished(&fitted, &alone, is_better)?;
         Some(if meets_better(slices, &far.slices, &near.slices) { far } else { near })
     });
@@ -127,7 +132,14 @@ pub(super) fn least_squares(
     let frame = Frame::new(slices, &targets);
     let repaired = frame.ssvi.and_then(|_| {
         let fit_joint = |targets: &[Target], from: &[Wings], reach| {
-            joint::fit(&mut members(targets.to_vec(), &frame.backbone), from, &frame.backbone, &frame.ranges, reach)
+            joint::fit(
+                &mut members(targets.to_vec(), &frame.backbone),
+                from,
+                &frame.backbone,
+                &frame.ranges,
+                reach,
+                false,
+            )
         };
         let mut fitted = fit_joint(&targets, &frame.backbone, Reach::Whole);
         for _ in 0..rounds {
@@ -238,7 +250,14 @@ fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> 
 }
 
 /// Fits each run of slices that are to be fitted `anew` from the backbone between its neighbours, which stay as they are.
-fn refit(fitted: &mut [Wings], anew: &[bool], members: &mut [Member], backbone: &[Wings], ranges: &[[f64; 2]]) {
+fn refit(
+    fitted: &mut [Wings],
+    anew: &[bool],
+    members: &mut [Member],
+    backbone: &[Wings],
+    ranges: &[[f64; 2]],
+    is_quick: bool,
+) {
     for (i, member) in members.iter_mut().enumerate().filter(|(i, _)| !anew[*i]) {
         member.bounds = Bounds::at(&fitted[i]);
     }
@@ -250,16 +269,11 @@ fn refit(fitted: &mut [Wings], anew: &[bool], members: &mut [Member], backbone: 
             fitted[start..end].copy_from_slice(&backbone[start..end]);
             let run = start.saturating_sub(1)..(end + 1).min(anew.len());
             let from = &fitted[run.clone()];
-            let found =
-                joint::fit(&mut members[run.clone()], from, &backbone[run.clone()], &ranges[run.clone()], Reach::Far);
+            let (backbone, ranges) = (&backbone[run.clone()], &ranges[run.clone()]);
+            let found = joint::fit(&mut members[run.clone()], from, backbone, ranges, Reach::Far, is_quick);
             fitted[run].copy_from_slice(&found);
         }
     }
-}
-
-/// How well a slice meets its quotes.
-fn met(quotes: &SliceQuotes, svi: &Svi) -> QualityCount {
-    count(quotes, |k| svi.total_variance(k).max(0.0))
 }
 
 /// Whether one surface meets more quotes than the other, or next to as many and misses the rest by less.
@@ -317,7 +331,10 @@ pub(in crate::surface) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> 
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
         let target = if target.has_shape() { target } else { shape_target(&target, backbone) };
-        Member { bounds: Bounds::new(&target), target, grid: Points::default(), pair_grid: Points::default() }
+        let few = target.thinned(FEW_QUOTES);
+        let share = target.len() as f64 / few.len().max(1) as f64;
+        let bounds = Bounds::new(&target);
+        Member { target, few, share, bounds, grid: Points::default(), pair_grid: Points::default() }
     };
     targets.into_iter().zip(backbone).map(member).collect()
 }
@@ -361,5 +378,46 @@ fn assemble(slices: &[SliceQuotes], found: &Found) -> Surface {
         ssvi_quality: of_all(backbone),
         unconstrained: of_all(free),
         slices: fitted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::test_quotes::{grid, quotes};
+
+    /// Slices of an index's shape whose tilt changes along, with misses of up to three half-spreads, and each third level too low.
+    fn market() -> Vec<SliceQuotes> {
+        let slice = |i: usize| {
+            let t = 0.05 * 1.1_f64.powi(i as i32);
+            let level = if i % 3 == 2 { 0.035 } else { 0.04 } * t;
+            let svi = Ssvi { rho: -0.6 - 0.01 * i as f64, eta: 1.0, gamma: 0.45 }.slice(level);
+            let noise = |k: f64| 6e-4 * (97.0 * k / level.sqrt()).sin();
+            let deviation = level.sqrt();
+            let k = grid(-6.0 * deviation, 2.5 * deviation, 110);
+            quotes(t, &k, 2e-4, |k| (svi.total_variance(k) / t).sqrt() + noise(k))
+        };
+        (0..10).map(slice).collect()
+    }
+
+    #[test]
+    fn few_stages_come_as_low_as_many() {
+        let slices = market();
+        let targets: Vec<Target> = slices.iter().map(Target::new).collect();
+        assert!(targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN);
+        let frame = Frame::new(&slices, &targets);
+        let loss = Loss::saturating(SCALES[SCALES.len() - 1].0);
+        let cost = |svis: &[Wings]| -> f64 { targets.iter().zip(svis).map(|(t, x)| loss::objective(t, x, loss)).sum() };
+        let [quick, slow] = [true, false].map(|is_quick| {
+            let mut members = members(targets.clone(), &frame.backbone);
+            let (backbone, ranges) = (&frame.backbone, &frame.ranges);
+            let fitted = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, is_quick);
+            let repaired = repair(&fitted, backbone, &frame.held, ranges).expect("the backbone is free");
+            cost(&repaired.slices.iter().map(wings::from_svi).collect::<Vec<Wings>>())
+        });
+        assert!(quick < 1.01 * slow, "{quick} {slow}");
+        // The constraints are felt: without them the quotes are met far better.
+        let alone: Vec<Wings> = targets.iter().map(|target| fit_alone(target, Aim::Inside, None)).collect();
+        assert!(cost(&alone) < 0.9 * slow, "{} {slow}", cost(&alone));
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     barrier::Barrier,
-    barrier_sums::{OwnDerivatives, OwnValue, PairDerivatives, PairValue},
+    barrier_sums::{BarrierWeights, OwnDerivatives, OwnValue, PairDerivatives, PairValue},
     constraints::{self, Member, Points},
     loss::{self, Loss, add_outer},
     slice::hold,
@@ -30,42 +30,79 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    /// Loss scales of the stages.
-    fn scales(self) -> [f64; STAGES.len()] {
-        match self {
+    /// The stages of a fit; few of them where it `is_quick`.
+    fn stages(self, is_quick: bool) -> Vec<Stage> {
+        let scales = match self {
+            Self::Near if is_quick => return QUICK.into(),
+            Self::Far if is_quick => return QUICK_FAR.into(),
             Self::Near => [2.0, 2.0, 2.0, 2.0, 1.5, 1.5, 1.5],
-            Self::Whole | Self::Again => [f64::INFINITY; STAGES.len()],
+            Self::Whole | Self::Again => [f64::INFINITY; SLOW.len()],
             Self::Far => [30.0, 12.0, 6.0, 3.0, 2.0, 1.5, 1.5],
-        }
-    }
-
-    /// Stages that are left out.
-    fn skipped(self) -> usize {
-        if matches!(self, Self::Again) { 4 } else { 0 }
+        };
+        let skipped = if matches!(self, Self::Again) { 4 } else { 0 };
+        SLOW.into_iter().zip(scales).skip(skipped).map(|(stage, scale)| Stage { scale, ..stage }).collect()
     }
 }
 
-/// One stage: loss scale in half-spreads, weight of the barriers, their edge, and steps at most.
+/// One stage of a fit.
 #[derive(Clone, Copy)]
 struct Stage {
+    /// Of the loss, in half-spreads.
     scale: f64,
+    /// Whether the Hessian is that of the loss itself, which is for where its minimum is near (see [`Loss::bent`]).
+    is_bent: bool,
+    /// Whether some of the quotes stand for all.
+    has_few: bool,
+    /// Whether its first step foresees how the fall of the barriers' weight moves the constraints (see [`descend`]).
+    is_foreseen: bool,
+    /// Weight of the barriers, and their edge.
     weight: f64,
     edge: f64,
+    /// Steps at most, and the share of the objective by which one must lower it for another.
     steps: usize,
+    gain: f64,
 }
 
-/// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
-const STAGES: [Stage; 7] = [
-    Stage { scale: 0.0, weight: 10.0, edge: 1e-3, steps: 20 },
-    Stage { scale: 0.0, weight: 3.0, edge: 1e-3, steps: 14 },
-    Stage { scale: 0.0, weight: 1.0, edge: 1e-3, steps: 14 },
-    Stage { scale: 0.0, weight: 0.3, edge: 3e-4, steps: 10 },
-    Stage { scale: 0.0, weight: 0.1, edge: 1e-4, steps: 10 },
-    Stage { scale: 0.0, weight: 0.01, edge: 1e-5, steps: 10 },
-    Stage { scale: 0.0, weight: 1e-3, edge: 1e-5, steps: 10 },
+/// Surfaces of so many quotes are fitted by few stages: what these leave to be gained is less than one quote in two hundred. Among fewer
+/// quotes each weighs more against the barriers, and time matters less.
+pub(super) const QUICK_QUOTES_MIN: usize = 1000;
+const QUICK_COMMON: Stage = Stage { scale: 2.0, has_few: true, is_foreseen: true, gain: 1e-4, ..COMMON };
+const QUICK_LAST: Stage = Stage { scale: 1.5, weight: 0.03, edge: 1e-4, is_bent: true, has_few: false, ..QUICK_COMMON };
+const QUICK: [Stage; 3] = [
+    Stage { weight: 3.0, steps: 20, ..QUICK_COMMON },
+    Stage { weight: 0.3, is_bent: true, ..QUICK_COMMON },
+    QUICK_LAST,
 ];
-/// Repeated with fresh points while a constraint is missed between the points, this often at most.
-const LAST: Stage = Stage { scale: 0.0, weight: 0.01, edge: 1e-6, steps: 6 };
+const QUICK_FAR: [Stage; 4] = [
+    Stage { scale: 12.0, weight: 3.0, steps: 20, ..QUICK_COMMON },
+    Stage { scale: 5.0, weight: 1.0, ..QUICK_COMMON },
+    Stage { weight: 0.3, ..QUICK_COMMON },
+    QUICK_LAST,
+];
+/// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
+const SLOW: [Stage; 7] = [
+    Stage { weight: 10.0, steps: 20, ..COMMON },
+    Stage { weight: 3.0, steps: 14, ..COMMON },
+    Stage { weight: 1.0, steps: 14, ..COMMON },
+    Stage { weight: 0.3, edge: 3e-4, ..COMMON },
+    Stage { weight: 0.1, edge: 1e-4, ..COMMON },
+    Stage { weight: 0.01, edge: 1e-5, ..COMMON },
+    Stage { weight: 1e-3, edge: 1e-5, ..COMMON },
+];
+const COMMON: Stage = Stage {
+    scale: 0.0,
+    is_bent: false,
+    has_few: false,
+    is_foreseen: false,
+    weight: 0.0,
+    edge: 1e-3,
+    steps: 10,
+    gain: 1e-5,
+};
+/// The last stage is repeated like this with fresh points while a constraint is missed between the points, this often at most.
+const LAST_WEIGHT: f64 = 0.01;
+const LAST_EDGE: f64 = 1e-6;
+const LAST_STEPS: usize = 6;
 const LAST_ROUNDS: usize = 2;
 
 /// Reach of the barriers on w and g of a slice, and on the rise of w (shares of the scale) and of the wing slopes (of SLOPE_UNIT).
@@ -75,35 +112,68 @@ const PAIR_REACH: f64 = 0.05;
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
 
-/// Fits all slices from `start` (one entry a member; best free of arbitrage, as the backbone is).
+/// Fits all slices from `start` (one entry a member; best free of arbitrage, as the backbone is), by few stages where it `is_quick`.
 pub(super) fn fit(
     members: &mut [Member],
     start: &[Wings],
     backbone: &[Wings],
     ranges: &[[f64; 2]],
     reach: Reach,
+    is_quick: bool,
 ) -> Vec<Wings> {
     let mut system = System::new(members.len());
     let mut x = start.to_vec();
     for (x, member) in x.iter_mut().zip(&*members) {
         member.bounds.clamp(x);
     }
-    for (stage, scale) in STAGES.into_iter().zip(reach.scales()).skip(reach.skipped()) {
+    let stages = reach.stages(is_quick);
+    let mut before = None;
+    for stage in &stages {
         constraints::lay(members, &x, backbone, ranges);
-        descend(members, &mut x, &Stage { scale, ..stage }, &mut system);
+        descend(members, &mut x, stage, before.filter(|_| stage.is_foreseen), &mut system);
+        before = Some(stage.weight);
     }
+    let Some(last) = stages.last() else { return x };
+    let last = Stage { weight: LAST_WEIGHT, edge: LAST_EDGE, steps: LAST_STEPS, ..*last };
     for _ in 0..LAST_ROUNDS {
         if constraints::lay(members, &x, backbone, ranges) > 0.0 {
             break;
         }
-        descend(members, &mut x, &Stage { scale: reach.scales()[STAGES.len() - 1], ..LAST }, &mut system);
+        descend(members, &mut x, &last, None, &mut system);
     }
     x
 }
 
-/// The barriers of a stage: on w and g of a slice, and between slices.
-fn barriers(stage: &Stage) -> (Barrier, Barrier) {
-    (Barrier::new(SLICE_REACH, stage.edge), Barrier::new(PAIR_REACH, stage.edge))
+impl Stage {
+    /// The barriers on w and g of a slice, and between slices.
+    fn barriers(&self) -> (Barrier, Barrier) {
+        (Barrier::new(SLICE_REACH, self.edge), Barrier::new(PAIR_REACH, self.edge))
+    }
+
+    fn loss(&self) -> Loss {
+        let loss = Loss::saturating(self.scale);
+        if self.is_bent { loss.bent() } else { loss }
+    }
+
+    /// What the quotes of a slice cost.
+    fn objective(&self, member: &Member, x: &Wings) -> f64 {
+        if self.has_few {
+            member.share * loss::objective(&member.few, x, self.loss())
+        } else {
+            loss::objective(&member.target, x, self.loss())
+        }
+    }
+
+    /// Half the gradient and half the Hessian of [`Stage::objective`].
+    fn of_quotes(&self, member: &Member, x: &Wings) -> ([f64; 5], Block) {
+        let (mut gradient, mut diagonal) = ([0.0; 5], NO_BLOCK);
+        let target = if self.has_few { &member.few } else { &member.target };
+        loss::accumulate(target, x, self.loss(), &mut gradient, &mut diagonal);
+        if self.has_few {
+            gradient.iter_mut().chain(diagonal.as_flattened_mut()).for_each(|value| *value *= member.share);
+        }
+        (gradient, diagonal)
+    }
 }
 
 /// The objective by slices and by pairs of neighbours; +∞ where the total variance of a quote is not positive.
@@ -122,13 +192,12 @@ impl Values {
 
     /// Lays them at `x`, where they are laid but for the slices that have `moved` since.
     fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
-        let (own, pair) = barriers(stage);
-        let loss = Loss::saturating(stage.scale);
+        let (own, pair) = stage.barriers();
         for i in (0..members.len()).filter(|&i| moved[i]) {
             let (curve, mut sum) = (Curve::new(&x[i]), 0.0);
             let points = &members[i].grid;
             dispatch(Instructions::best(), OwnValue { curve: &curve, points, barrier: own, sum: &mut sum });
-            self.own[i] = loss::objective(&members[i].target, &x[i], loss) + stage.weight * sum;
+            self.own[i] = stage.objective(&members[i], &x[i]) + stage.weight * sum;
         }
         for i in (0..self.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
             let (low, high) = (&x[i], &x[i + 1]);
@@ -201,19 +270,19 @@ impl System {
         }
     }
 
-    /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since.
-    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
-        let (own, pair) = barriers(stage);
-        let loss = Loss::saturating(stage.scale);
+    /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since. `bend` is what the barriers weigh in the
+    /// Hessian.
+    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, bend: f64, moved: &[bool]) {
+        let (own, pair) = stage.barriers();
+        let weights = BarrierWeights { slope: stage.weight, bend };
         for i in (0..members.len()).filter(|&i| moved[i]) {
-            let (mut gradient, mut diagonal) = ([0.0; 5], NO_BLOCK);
-            loss::accumulate(&members[i].target, &x[i], loss, &mut gradient, &mut diagonal);
+            let (mut gradient, mut diagonal) = stage.of_quotes(&members[i], &x[i]);
             let shape = std::array::from_fn(|j| diagonal[j][j]);
             let derivatives = OwnDerivatives {
                 curve: &Curve::new(&x[i]),
                 points: &members[i].grid,
                 barrier: own,
-                weight: stage.weight,
+                weights,
                 gradient: &mut gradient,
                 diagonal: &mut diagonal,
             };
@@ -221,7 +290,7 @@ impl System {
             self.own[i] = Own { gradient, diagonal, shape };
         }
         for i in (0..self.pairs.len()).filter(|&i| moved[i] || moved[i + 1]) {
-            self.pairs[i] = pair_at(&members[i].pair_grid, [&x[i], &x[i + 1]], pair, stage.weight);
+            self.pairs[i] = pair_at(&members[i].pair_grid, [&x[i], &x[i + 1]], pair, weights);
         }
         for (i, own) in self.own.iter().enumerate() {
             (self.gradient[i], self.diagonal[i]) = (own.gradient, own.diagonal);
@@ -269,7 +338,7 @@ impl System {
 }
 
 /// The barriers between two neighbours.
-fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weight: f64) -> Pair {
+fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights: BarrierWeights) -> Pair {
     let mut pair = Pair { gradient: [[0.0; 5]; 2], diagonal: [NO_BLOCK; 2], coupling: NO_BLOCK };
     let ([of_low, of_high], [diagonal_low, diagonal_high]) = (&mut pair.gradient, &mut pair.diagonal);
     dispatch(
@@ -279,7 +348,7 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weight: 
             high: &Curve::new(high),
             points,
             barrier,
-            weight,
+            weights,
             gradient: [&mut *of_low, &mut *of_high],
             diagonal: [&mut *diagonal_low, &mut *diagonal_high],
             coupling: &mut pair.coupling,
@@ -291,7 +360,7 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weight: 
             let (first, second) = barrier.half_derivatives(c);
             let mut by = [0.0; 5];
             by[side] = 1.0 / SLOPE_UNIT;
-            let (first, second) = (SLOPE_WEIGHT * weight * first, SLOPE_WEIGHT * weight * second);
+            let (first, second) = (SLOPE_WEIGHT * weights.slope * first, SLOPE_WEIGHT * weights.bend * second);
             add_outer(&by.map(|v| -v), second, first, of_low, diagonal_low);
             add_outer(&by, second, first, of_high, diagonal_high);
             pair.coupling[side][side] -= second * by[side] * by[side];
@@ -302,14 +371,17 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weight: 
 
 /// Tries of a step before the stage ends.
 const TRIES: usize = 30;
-/// A stage ends where a step gains no more than this share of the objective.
-const LEAST_GAIN: f64 = 1e-5;
 /// All slices together may leave this share of the objective to be gained by a step: those to which it promises no more than their part of
 /// that stay where they are, and nothing of them is computed anew.
 const IDLE: f64 = 1e-6;
 
 /// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
-fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut System) {
+///
+/// Where the barriers weighed more `before`, the first step is the primal–dual one (S. Wright, *Primal-Dual Interior-Point Methods*, 1997,
+/// chapter 1): a constraint at its optimum under the weight μ has the multiplier μ/c, so that in the Hessian the barrier goes on weighing
+/// what it did, μ/c², while the gradient has the new weight. To first order every constraint then moves to its new distance, the share of
+/// the weights, where Newton's step of the new barrier would overshoot the boundary.
+fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f64>, system: &mut System) {
     let n = members.len();
     let mut moved = vec![true; n];
     let mut values = Values::new(n);
@@ -317,8 +389,10 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut Syst
     let mut value = values.sum();
     let mut damping = vec![1e-4; n];
     let (mut trial, mut trial_values) = (x.to_vec(), values.clone());
+    let mut bend = before.unwrap_or(stage.weight);
     for _ in 0..stage.steps {
-        system.lay(members, x, stage, &moved);
+        system.lay(members, x, stage, bend, &moved);
+        bend = stage.weight;
         let mut gain = None;
         for _ in 0..TRIES {
             let Some(step) = system.solve(members, &damping) else {
@@ -365,7 +439,7 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, system: &mut Syst
         let Some(gain) = gain else { break };
         x.copy_from_slice(&trial);
         std::mem::swap(&mut values, &mut trial_values);
-        if gain <= LEAST_GAIN * value {
+        if gain <= stage.gain * value {
             break;
         }
     }

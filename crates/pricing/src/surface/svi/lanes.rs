@@ -107,6 +107,16 @@ impl Lanes {
         out
     }
 
+    /// Whether any is below `bound`.
+    #[inline(always)]
+    pub(super) fn is_any_below(self, bound: f64) -> bool {
+        let mut any = false;
+        for i in 0..LANES {
+            any |= self.0[i] < bound;
+        }
+        any
+    }
+
     /// The sum, added as a balanced tree.
     #[inline(always)]
     pub(super) fn sum(self) -> f64 {
@@ -127,19 +137,91 @@ impl Lanes {
     }
 }
 
-/// The eight values of `column` from `at` on; what it has not got is `fill`.
-#[inline(always)]
-pub(super) fn load(column: &[f64], at: usize, fill: f64) -> Lanes {
-    let mut lanes = Lanes::splat(fill);
-    if let Some(part) = column.get(at..at + LANES) {
+/// A column in blocks of eight. The last block is filled up once, before the loop over the blocks: a block is one load from one place or
+/// another, where a branch between a load and a copy would break the loop into vectors of two.
+pub(super) struct Column<'a> {
+    whole: &'a [[f64; LANES]],
+    last: [f64; LANES],
+}
+
+impl<'a> Column<'a> {
+    /// `values`, and `fill` in what the last block has not got.
+    #[inline(always)]
+    pub(super) fn new(values: &'a [f64], fill: f64) -> Self {
+        let (whole, rest) = values.as_chunks::<LANES>();
+        let mut last = [fill; LANES];
+        for (last, value) in last.iter_mut().zip(rest) {
+            *last = *value;
+        }
+        Self { whole, last }
+    }
+
+    /// Eight values.
+    #[inline(always)]
+    pub(super) fn block(&self, block: usize) -> Lanes {
+        let from = self.whole.get(block).unwrap_or(&self.last);
+        let mut lanes = Lanes::ZERO;
         #[allow(clippy::manual_memcpy, reason = "a loop becomes a load; a copy goes through memory")]
         for i in 0..LANES {
-            lanes.0[i] = part[i];
+            lanes.0[i] = from[i];
         }
-    } else {
-        for (lane, value) in lanes.0.iter_mut().zip(&column[at..]) {
-            *lane = *value;
+        lanes
+    }
+}
+
+/// Blocks of a column of `len` values.
+#[inline(always)]
+pub(super) fn blocks(len: usize) -> usize {
+    len.div_ceil(LANES)
+}
+
+// What follows is not inlined: the stores of its arguments to memory are what the vectoriser starts from, eight wide. With additions of
+// pairs of lanes in their place it would start from these, and leave the whole loop before them in vectors of two.
+
+/// The sum of each of many accumulators.
+#[inline(never)]
+pub(super) fn sums<const N: usize>(of: &[Lanes; N]) -> [f64; N] {
+    let mut out = [0.0; N];
+    for (out, lanes) in out.iter_mut().zip(of) {
+        *out = lanes.sum();
+    }
+    out
+}
+
+/// [`Lanes::min`].
+#[inline(never)]
+pub(super) fn least_of(lanes: &Lanes) -> f64 {
+    lanes.min()
+}
+
+/// The natural logarithm of the product of the eight.
+#[inline(never)]
+pub(super) fn logarithm_of_product(lanes: &Lanes) -> f64 {
+    let v = lanes.0;
+    (((v[0] * v[4]) * (v[2] * v[6])) * ((v[1] * v[5]) * (v[3] * v[7]))).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_comes_in_blocks_and_the_last_is_filled_up() {
+        for n in [0_usize, 1, 7, 8, 9, 24, 27] {
+            let values: Vec<f64> = (0..n).map(|i| i as f64 + 0.5).collect();
+            let column = Column::new(&values, -1.0);
+            let all: Vec<f64> = (0..blocks(n)).flat_map(|block| column.block(block).0).collect();
+            let filled: Vec<f64> = (0..n.next_multiple_of(LANES)).map(|i| *values.get(i).unwrap_or(&-1.0)).collect();
+            assert_eq!(all, filled, "{n}");
         }
     }
-    lanes
+
+    #[test]
+    fn what_is_not_inlined_is_what_its_name_says() {
+        let (one, other) = (Lanes([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), Lanes::splat(0.25));
+        assert_eq!(sums(&[one, other]), [36.0, 2.0]);
+        assert_eq!((least_of(&one), least_of(&-one)), (1.0, -8.0));
+        assert!((logarithm_of_product(&one) - 40_320_f64.ln()).abs() < 1e-14);
+        assert!(one.is_any_below(1.5) && !one.is_any_below(1.0) && !Lanes::splat(f64::NAN).is_any_below(1.0));
+    }
 }

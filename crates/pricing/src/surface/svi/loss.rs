@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    lanes::{LANES, Lanes},
+    lanes::{self, Lanes, blocks},
     target::Target,
     wings::{Curve, LaneCurve, Wings},
 };
@@ -73,16 +73,17 @@ impl Kernel for Objective<'_> {
         let curve = LaneCurve::new(&curve);
         let inverse_square = Lanes::splat(loss.inverse_square_scale);
         let (mut total, mut least) = (Lanes::ZERO, Lanes::splat(f64::INFINITY));
-        for at in (0..target.len()).step_by(LANES) {
-            let [k, centre, inverse_half] = target.load(at);
+        let columns = target.columns();
+        for at in 0..blocks(target.len()) {
+            let [k, centre, inverse_half] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let w = curve.total_variance::<M>(k);
             let r = (w - centre) * inverse_half;
             let square = r * r;
             least = w.least(least);
             total = total + square / square.times_plus::<M>(inverse_square, Lanes::ONE);
         }
-        let total = total.sum();
-        *sum = if least.min() > 0.0 && total.is_finite() { total } else { f64::INFINITY };
+        let [total] = lanes::sums(&[total]);
+        *sum = if lanes::least_of(&least) > 0.0 && total.is_finite() { total } else { f64::INFINITY };
     }
 }
 
@@ -143,8 +144,9 @@ impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
         let (mut total, mut least) = (Lanes::ZERO, Lanes::splat(f64::INFINITY));
         let mut first = [Lanes::ZERO; 5];
         let mut second = [[Lanes::ZERO; 5]; 5];
-        for at in (0..target.len()).step_by(LANES) {
-            let [k, centre, inverse_half] = target.load(at);
+        let columns = target.columns();
+        for at in 0..blocks(target.len()) {
+            let [k, centre, inverse_half] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let (w, by) = curve.gradient::<M>(k);
             let r = (w - centre) * inverse_half;
             let square = r * r;
@@ -168,14 +170,29 @@ impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
                 }
             }
         }
+        let mut all = [Lanes::ZERO; 21];
+        let mut at = 0;
         for i in 0..5 {
-            gradient[i] += first[i].sum();
+            all[at] = first[i];
+            at += 1;
             for j in 0..=i {
-                hessian[i][j] += second[i][j].sum();
+                all[at] = second[i][j];
+                at += 1;
             }
         }
-        let total = total.sum();
-        *sum = if least.min() > 0.0 && total.is_finite() { total } else { f64::INFINITY };
+        all[20] = total;
+        let summed = lanes::sums(&all);
+        at = 0;
+        for i in 0..5 {
+            gradient[i] += summed[at];
+            at += 1;
+            for j in 0..=i {
+                hessian[i][j] += summed[at];
+                at += 1;
+            }
+        }
+        let total = summed[20];
+        *sum = if lanes::least_of(&least) > 0.0 && total.is_finite() { total } else { f64::INFINITY };
     }
 }
 

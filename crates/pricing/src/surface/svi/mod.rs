@@ -6,7 +6,7 @@
 //! - What is minimised: `target` (quotes as intervals of total variance), `wings` (the coordinates of the fits), `loss` (what a miss costs),
 //!   `lanes` (eight values side by side).
 //! - The fit: `slice` (one expiry by itself), `constraints`, `barrier` and `barrier_sums` (where and how arbitrage is kept out), `joint` (all expiries at
-//!   once), `held` (over which strikes), `rise` and `repair` (the last word on arbitrage), `fit` (stage by stage).
+//!   once), `held` (over which strikes), `rise` and `repair` (the last word on arbitrage), `met` (how well quotes are met), `fit` (stage by stage).
 //! - What comes of it: `query` (what the surface of an analysis answers), `surface` (SVI as one of the models, under any settings).
 
 mod barrier;
@@ -19,6 +19,7 @@ mod held;
 mod joint;
 mod lanes;
 pub(super) mod loss;
+mod met;
 mod query;
 mod raw;
 mod repair;

@@ -6,7 +6,7 @@
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
 use super::{
-    lanes::{LANES, Lanes},
+    lanes::{self, Lanes, blocks},
     loss::{self, Loss},
     target::Target,
     wings::{MOST_SLOPE, Wings},
@@ -17,7 +17,7 @@ use crate::surface::linear::{Block, solve, solve_small};
 /// Quotes that the grid search looks at.
 const START_QUOTES: usize = 48;
 /// Starts that are refined, over these steps at most, until a step gains less than this share.
-const STARTS: usize = 4;
+const STARTS: usize = 2;
 const START_STEPS: usize = 12;
 const START_GAIN: f64 = 1e-3;
 /// Steps from the best start by which a warm fit is judged.
@@ -143,13 +143,14 @@ impl Kernel for Grid<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
         let Self { target, shifts, widths, best } = self;
+        let columns = target.columns();
         for (m, best) in shifts.into_iter().zip(best) {
             for sigma in widths {
                 let (shift, square) = (Lanes::splat(m), Lanes::splat(sigma * sigma));
                 // Weighted sums of 1, x, R, x², xR, R², and of each of 1, x, R with the centre; of the centre's square.
                 let mut sums = [Lanes::ZERO; 10];
-                for at in (0..target.len()).step_by(LANES) {
-                    let [k, centre, inverse_half] = target.load(at);
+                for at in 0..blocks(target.len()) {
+                    let [k, centre, inverse_half] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
                     let weight = inverse_half * inverse_half;
                     let x = k - shift;
                     let root = x.times_plus::<M>(x, square).sqrt();
@@ -165,11 +166,7 @@ impl Kernel for Grid<'_> {
                     sums[8] = by_centre.times_plus::<M>(root, sums[8]);
                     sums[9] = by_centre.times_plus::<M>(centre, sums[9]);
                 }
-                let mut summed = [0.0; 10];
-                for (summed, lanes) in summed.iter_mut().zip(sums) {
-                    *summed = lanes.sum();
-                }
-                let candidate = explicit(summed, m, sigma);
+                let candidate = explicit(lanes::sums(&sums), m, sigma);
                 if candidate.0 < best.0 {
                     *best = candidate;
                 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Svi,
-    lanes::{LANES, Lanes},
+    lanes::{self, Lanes, blocks},
     loss::{self, Loss},
     target::{FEWEST_QUOTES, Target},
     wings::Curve,
@@ -107,30 +107,77 @@ fn raise(theta: &mut [Option<f64>]) {
     }
 }
 
-/// The level at which the slice of `shape` fits the quotes of `target` best, from `start`.
+/// Steps towards a level at most, the change of its logarithm that ends them, and the longest of them.
+const LEVEL_STEPS: usize = 12;
+const LEAST_LEVEL_STEP: f64 = 1e-4;
+const MOST_LEVEL_STEP: f64 = 0.4;
+
+/// The level at which the slice of `shape` fits the quotes of `target` best, from `start`: Gauss–Newton in ln θ, where a step that does not
+/// help is halved.
 fn fit_level(target: &Target, shape: &Ssvi, start: f64, loss: Loss) -> f64 {
-    let value = |log_theta: f64| sum(target, &shape.slice(log_theta.exp()), loss);
+    let at = |log_theta: f64| {
+        let theta = log_theta.exp();
+        let phi = shape.phi(theta);
+        let by_log_theta = phi * ((shape.gamma - 1.0) * theta / (1.0 + theta) - shape.gamma);
+        let mut sums = [0.0; 3];
+        let at = [shape.rho, theta, phi, by_log_theta];
+        dispatch(Instructions::best(), ByLevel { target, at, loss, sums: &mut sums });
+        sums
+    };
     let mut centre = start.max(1e-14).ln();
-    let mut best = value(centre);
-    let mut step = 0.2;
-    while step > 1e-5 {
-        let (left, right) = (value(centre - step), value(centre + step));
-        if left < best && left <= right {
-            (best, centre) = (left, centre - step);
-        } else if right < best {
-            (best, centre) = (right, centre + step);
+    let mut here = at(centre);
+    let mut step = 0.0;
+    for _ in 0..LEVEL_STEPS {
+        if step == 0.0 {
+            let [_, first, second] = here;
+            step = if second > 0.0 { (-first / second).clamp(-MOST_LEVEL_STEP, MOST_LEVEL_STEP) } else { 0.0 };
+        }
+        if step.is_nan() || step.abs() < LEAST_LEVEL_STEP {
+            break;
+        }
+        let there = at(centre + step);
+        if there[0] < here[0] {
+            (centre, here, step) = (centre + step, there, 0.0);
         } else {
-            // The parabola through the three: its vertex is within half a step.
-            let bend = left - 2.0 * best + right;
-            let vertex = centre + if bend > 0.0 { 0.5 * step * (left - right) / bend } else { 0.0 };
-            let at_vertex = value(vertex);
-            if at_vertex < best {
-                (best, centre) = (at_vertex, vertex);
-            }
-            step *= 0.1;
+            step *= 0.25;
         }
     }
     centre.exp()
+}
+
+/// Σρ over the quotes of one slice, half its derivative by ln θ, and half the Gauss–Newton second one. `at` is ρ, θ, φ and the derivative of
+/// φ by ln θ.
+struct ByLevel<'a> {
+    target: &'a Target,
+    at: [f64; 4],
+    loss: Loss,
+    sums: &'a mut [f64; 3],
+}
+
+impl Kernel for ByLevel<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [rho, theta, phi, by_log_theta] = self.at;
+        let (half, rest) = (Lanes::splat(0.5 * theta), Lanes::splat(1.0 - rho * rho));
+        let (rho, phi, by_log_theta) = (Lanes::splat(rho), Lanes::splat(phi), Lanes::splat(by_log_theta));
+        let mut sums = [Lanes::ZERO; 3];
+        let columns = self.target.columns();
+        for block in 0..blocks(self.target.len()) {
+            let [k, centre, inverse_half] = [columns[0].block(block), columns[1].block(block), columns[2].block(block)];
+            let x = phi.times_plus::<M>(k, rho);
+            let root = x.times_plus::<M>(x, rest).sqrt();
+            let w = half * (rho.times_plus::<M>(phi * k, Lanes::ONE) + root);
+            let turn = half * k * (rho + x / root);
+            let r = (w - centre) * inverse_half;
+            let slope = inverse_half * turn.times_plus::<M>(by_log_theta, w);
+            let weight = self.loss.weights(r * r);
+            let weighted = weight * slope;
+            sums[0] = (weight.sqrt() * r).times_plus::<M>(r, sums[0]);
+            sums[1] = weighted.times_plus::<M>(r, sums[1]);
+            sums[2] = weighted.times_plus::<M>(slope, sums[2]);
+        }
+        *self.sums = lanes::sums(&sums);
+    }
 }
 
 /// Gauss–Newton with damping over the three shape coordinates.
@@ -221,8 +268,9 @@ impl Kernel for ByShape<'_> {
         let (half, rest) = (Lanes::splat(0.5 * theta), Lanes::splat(1.0 - rho * rho));
         let (rho, phi) = (Lanes::splat(rho), Lanes::splat(phi));
         let mut sums = [Lanes::ZERO; 5];
-        for start in (0..self.target.len()).step_by(LANES) {
-            let [k, centre, inverse_half] = self.target.load(start);
+        let columns = self.target.columns();
+        for start in 0..blocks(self.target.len()) {
+            let [k, centre, inverse_half] = [columns[0].block(start), columns[1].block(start), columns[2].block(start)];
             let x = phi.times_plus::<M>(k, rho);
             let root = x.times_plus::<M>(x, rest).sqrt();
             let inverse = Lanes::ONE / root;
@@ -239,9 +287,7 @@ impl Kernel for ByShape<'_> {
             sums[3] = weighted_rho.times_plus::<M>(r, sums[3]);
             sums[4] = weighted_phi.times_plus::<M>(r, sums[4]);
         }
-        for (sum, lanes) in self.sums.iter_mut().zip(sums) {
-            *sum = lanes.sum();
-        }
+        *self.sums = lanes::sums(&sums);
     }
 }
 

@@ -2,10 +2,7 @@
 //!
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
-use super::{
-    lanes::{self, Lanes},
-    wings::Wings,
-};
+use super::{lanes::Column, wings::Wings};
 use crate::surface::{SliceQuotes, span::positive_years};
 
 /// Fewest quotes that give a slice a shape of its own.
@@ -126,11 +123,11 @@ impl Target {
         self.k.len()
     }
 
-    /// Strike, centre and inverse half-width of eight quotes from `at` on; the last eight are filled up with quotes without weight.
+    /// Strike, centre and inverse half-width; the last eight are filled up with quotes without weight.
     #[inline(always)]
-    pub(super) fn load(&self, at: usize) -> [Lanes; 3] {
+    pub(super) fn columns(&self) -> [Column<'_>; 3] {
         let last = self.k.last().copied().unwrap_or(0.0);
-        [lanes::load(&self.k, at, last), lanes::load(&self.centre, at, 0.0), lanes::load(&self.inverse_half, at, 0.0)]
+        [Column::new(&self.k, last), Column::new(&self.centre, 0.0), Column::new(&self.inverse_half, 0.0)]
     }
 
     /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
