@@ -174,7 +174,7 @@ fn bf16_has_a_loss_scale_where_one_is_asked_for_and_none_otherwise() {
 }
 
 /// Labels that are what one pair of paths pays, and their derivatives: held-out rows are exact. At equal rows, order of rows and steps the network
-/// that learns the derivatives too is at most a third of the error off; measured over three seeds it was FACTOR.
+/// that learns the derivatives too is at most a third of the error off.
 #[test]
 fn of_simulated_labels_differentials_are_worth_a_third_of_the_error() {
     let text = TINY.replace("held_out = 2000", "held_out = 2000\nlabels = \"monte_carlo\"\nsamples = 8192");
