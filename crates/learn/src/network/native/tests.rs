@@ -122,14 +122,6 @@ fn loss_of_twin(architecture: &Architecture, parameters: &[f32], batch: &Batch<'
     loss
 }
 
-/// What pulls rows back that have no slope, as a loss whose gradient it is: each pull times the row's last number.
-fn pulled(architecture: &Architecture, parameters: &[f32], batch: &Batch<'_>, pulls: &[f64]) -> f64 {
-    let last = Architecture { output: OutputTransform::None, ..architecture.clone() };
-    let count = architecture.features.model.input_names().len();
-    let rows = batch.inputs.chunks_exact(count).zip(pulls);
-    rows.map(|(row, pull)| pull * value(&last, parameters, &[], row).price).sum::<f64>() / pulls.len() as f64
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     /// Every parameter, by central differences of the f64 twin.
@@ -155,19 +147,14 @@ proptest! {
         let wanted = loss_of_twin(&architecture, &parameters, &batch, &scales);
         prop_assert!((loss.total() - wanted).abs() < 1e-5 * wanted, "{} {wanted}", loss.total());
         let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
-        let last = Architecture { output: OutputTransform::None, ..architecture.clone() };
-        let pulls: Vec<f64> = inputs.chunks_exact(count).zip(&prices).map(|(row, price)| {
-            let (r, s) = (value(&last, &parameters, &[], row).price, architecture.features.total_volatility(row).0);
-            architecture.output.pull(r, row[0], s, (*price, scales.price(s)))
-        }).collect();
         for i in (0..parameters.len()).step_by(7) {
             let at = parameters[i];
             // Steps that f32 holds exactly.
             let (above, below) = (at + 1.0 / 1024.0, at - 1.0 / 1024.0);
             parameters[i] = above;
-            let loss_above = loss_of_twin(&architecture, &parameters, &batch, &scales) + pulled(&architecture, &parameters, &batch, &pulls);
+            let loss_above = loss_of_twin(&architecture, &parameters, &batch, &scales);
             parameters[i] = below;
-            let loss_below = loss_of_twin(&architecture, &parameters, &batch, &scales) + pulled(&architecture, &parameters, &batch, &pulls);
+            let loss_below = loss_of_twin(&architecture, &parameters, &batch, &scales);
             parameters[i] = at;
             let slope = (loss_above - loss_below) / f64::from(above - below);
             let error = (slope - f64::from(gradient[i])).abs();

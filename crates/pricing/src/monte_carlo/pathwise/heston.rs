@@ -2,8 +2,8 @@
 //! by step.
 //!
 //! Scheme    as `stepper::quadratic_exponential`. The normal numbers of the spot are independent of the variance's path, so that one of them
-//!           does for all steps: x = Σ drift + √(Σ K₃v + K₄v′)·z, the same law. A root of every step would have a derivative without variance
-//!           wherever the variance has died out; this one has not, since v₀ > 0
+//!           does for all steps: x = Σ drift + √(Σ K₃v + K₄v′)·z, the same law. A root of every step would have a derivative of infinite
+//!           variance wherever v has died out; the one root of all steps has not, since v₀ > 0
 //! Branches  the scheme changes branch at ψ = 1.5 and corrects no moment that does not exist: a derivative along the path does not see what
 //!           moves from one branch to the other. Both branches have the same mean and variance, so that what is missed is of third order in the
 //!           variance of a step; the test holds the mean of many against the characteristic function's gradient
