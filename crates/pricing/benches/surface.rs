@@ -19,7 +19,7 @@ use zomma_pricing::{
         self, Clock, Forwards, SliceQuotes, Slices, Smile, Svi, VolatilitySurface,
         calibration::{Fit, ModelSettings, Residual, Settings, Weights},
         characteristic,
-        fitted::{FittedSurface, Places, Quoted, SavedSurface, SurfaceModel, fit_model},
+        fitted::{FittedSurface, Place, Places, Quoted, SavedSurface, SurfaceModel, fit_model},
         price_spline, quality_of,
         sabr::{self, Sabr, SabrParameters, SabrSmile},
         ssvi_surface::{SsviLaw, fit_essvi, fit_ssvi},
@@ -255,8 +255,15 @@ fn points() -> Vec<[f64; 2]> {
     (0..POINTS as u64).map(point).collect()
 }
 
+/// Strikes of one expiry.
+fn one_expiry(t: f64) -> Vec<[f64; 2]> {
+    let point = |i: u64| [forward(t) * (0.16 * t.sqrt() * (-4.0 + 6.0 * fraction(2 * i + 1))).exp(), t];
+    (0..POINTS as u64).map(point).collect()
+}
+
 /// Volatilities at pseudo-random points, by strike: the forward and the logarithm are in the time on both sides. `by_log_moneyness` is the
-/// same without them, as a desk asks that keeps its options by log-moneyness.
+/// same without them, as a desk asks that keeps its options by log-moneyness. Each row asks point by point, strikes and expiries in no order,
+/// but `many` (all points in one call) and `one_expiry` (strikes of one expiry between two slices). `query` is a surface made ready for it.
 fn vol_query(c: &mut Criterion) {
     let points = points();
     let (mut out, mut peers) = (vec![0.0; POINTS], vec![0.0; POINTS]);
@@ -286,6 +293,13 @@ fn vol_query(c: &mut Criterion) {
     let of_smile = |k: f64, _: f64| (smile.total_variance(k) / t).sqrt();
     rival(&mut group, "smile_by_log_moneyness", &moneyness, &of_smile);
     rival(&mut group, "surface_of_one", &points, &|strike: f64, _: f64| ours.implied_vol(at(strike), t));
+    let own = Forwards { spot: None, points: vec![[t, own_forward]] };
+    let saved = described(FittedSurface::Svi(ours.clone()), &own);
+    let query = saved.query();
+    let of_slice = query.at_expiry(t).expect("a time");
+    rival(&mut group, "query_smile", &points, &|strike: f64, _: f64| of_slice.implied_vol_by_strike(strike));
+    let of_moneyness = |k: f64, _: f64| of_slice.implied_vol_by_log_moneyness(k);
+    rival(&mut group, "query_smile_by_log_moneyness", &moneyness, &of_moneyness);
     rival(
         &mut group,
         "many_by_log_moneyness",
@@ -313,12 +327,25 @@ fn vol_query(c: &mut Criterion) {
     let many = |k: &[f64], t: &[f64], out: &mut [f64]| ours.implied_vols(k, t, out);
     rival(&mut group, "many_by_log_moneyness", &moneyness, &Many(many));
     let saved = described(FittedSurface::Svi(ours.clone()), &forwards);
+    let query = saved.query();
+    rival(&mut group, "query", &points, &|strike: f64, t: f64| query.implied_vol_by_strike(strike, t));
+    let of_moneyness = |k: f64, t: f64| query.implied_vol_by_log_moneyness(k, t);
+    rival(&mut group, "query_by_log_moneyness", &moneyness, &of_moneyness);
+    let place = |strike: f64, t: f64| Place { strike: Some(strike), expiry_years: t, ..Place::default() };
+    rival(&mut group, "at_place", &points, &|strike: f64, t: f64| saved.implied_vol_at(&place(strike, t)).0);
     let many = |strike: &[f64], t: &[f64], out: &mut [f64]| {
         let none = [f64::NAN; POINTS];
         let places = Places { strike, log_moneyness: &none, forward: &none, expiry_years: t };
         saved.implied_vols_at(&places, out, &mut [Status::Ok; POINTS]);
     };
     rival(&mut group, "many", &points, &Many(many));
+    group.finish();
+    let mut group = c.benchmark_group("vol_query/svi_surface_one_expiry");
+    let between = 0.6 * today[EXPIRIES / 2].expiry_years + 0.4 * today[EXPIRIES / 2 + 1].expiry_years;
+    let of_one: Vec<[f64; 2]> = one_expiry(between);
+    rival(&mut group, "peer volsurf", &of_one, &|strike: f64, t: f64| black_vol(&peer, strike, t));
+    let smile = query.at_expiry(between).expect("a time");
+    rival(&mut group, "query_smile", &of_one, &|strike: f64, _: f64| smile.implied_vol_by_strike(strike));
     group.finish();
 
     let peer = peer_ssvi(&one_tilt);
@@ -330,12 +357,22 @@ fn vol_query(c: &mut Criterion) {
     let many = |k: &[f64], t: &[f64], out: &mut [f64]| ours.implied_vols(k, t, out);
     rival(&mut group, "many_by_log_moneyness", &moneyness, &Many(many));
     let saved = described(FittedSurface::Ssvi(ours.clone()), &forwards);
+    let query = saved.query();
+    rival(&mut group, "query", &points, &|strike: f64, t: f64| query.implied_vol_by_strike(strike, t));
+    let of_moneyness = |k: f64, t: f64| query.implied_vol_by_log_moneyness(k, t);
+    rival(&mut group, "query_by_log_moneyness", &moneyness, &of_moneyness);
+    rival(&mut group, "at_place", &points, &|strike: f64, t: f64| saved.implied_vol_at(&place(strike, t)).0);
     let many = |strike: &[f64], t: &[f64], out: &mut [f64]| {
         let none = [f64::NAN; POINTS];
         let places = Places { strike, log_moneyness: &none, forward: &none, expiry_years: t };
         saved.implied_vols_at(&places, out, &mut [Status::Ok; POINTS]);
     };
     rival(&mut group, "many", &points, &Many(many));
+    group.finish();
+    let mut group = c.benchmark_group("vol_query/ssvi_surface_one_expiry");
+    rival(&mut group, "peer volsurf", &of_one, &|strike: f64, t: f64| black_vol(&peer, strike, t));
+    let smile = query.at_expiry(between).expect("a time");
+    rival(&mut group, "query_smile", &of_one, &|strike: f64, _: f64| smile.implied_vol_by_strike(strike));
     group.finish();
 }
 

@@ -5,6 +5,7 @@
 mod american;
 mod argument;
 mod array;
+mod basket;
 mod batch;
 mod black_scholes;
 mod dlpack;
@@ -44,6 +45,8 @@ mod _zomma {
     use crate::american::american_rows;
     #[pymodule_export]
     use crate::array::{Array, from_dlpack};
+    #[pymodule_export]
+    use crate::basket::basket_price;
     #[pymodule_export]
     use crate::black_scholes::{greeks, implied_volatility, price};
     #[pymodule_export]

@@ -27,12 +27,7 @@ pub fn monte_carlo_prices(
     counts: HashMap<String, u64>,
 ) -> PyResult<(Vec<f64>, Vec<f64>, usize)> {
     let request = Request { numbers, words, counts };
-    let option_type = match option_type::code_of(option_type) {
-        option_type::NEITHER => {
-            return Err(PyValueError::new_err(format!("option_type: {option_type:?}: allowed are 'call' and 'put'")));
-        }
-        code => option_type::of_code(code),
-    };
+    let option_type = option_type_of(option_type)?;
     let market = Market {
         spot: request.number("spot")?,
         expiry_years: request.number("expiry_years")?,
@@ -54,28 +49,38 @@ pub fn monte_carlo_prices(
     ))
 }
 
+/// Call or put by its name.
+pub(crate) fn option_type_of(name: &str) -> PyResult<OptionType> {
+    match option_type::code_of(name) {
+        option_type::NEITHER => {
+            Err(PyValueError::new_err(format!("option_type: {name:?}: allowed are 'call' and 'put'")))
+        }
+        code => Ok(option_type::of_code(code)),
+    }
+}
+
 /// Arguments by name; what the Python half leaves out was left out by its caller.
-struct Request {
-    numbers: HashMap<String, f64>,
-    words: HashMap<String, String>,
-    counts: HashMap<String, u64>,
+pub(crate) struct Request {
+    pub numbers: HashMap<String, f64>,
+    pub words: HashMap<String, String>,
+    pub counts: HashMap<String, u64>,
 }
 
 impl Request {
-    fn number(&self, name: &str) -> PyResult<f64> {
+    pub fn number(&self, name: &str) -> PyResult<f64> {
         let missing = || PyValueError::new_err(format!("{name}: is needed here"));
         self.numbers.get(name).copied().ok_or_else(missing)
     }
 
-    fn word(&self, name: &str) -> &str {
+    pub fn word(&self, name: &str) -> &str {
         self.words.get(name).map_or("", String::as_str)
     }
 
-    fn count(&self, name: &str) -> usize {
+    pub fn count(&self, name: &str) -> usize {
         self.counts.get(name).map_or(0, |&count| usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    fn unknown<T>(&self, name: &str, allowed: &str) -> PyResult<T> {
+    pub fn unknown<T>(&self, name: &str, allowed: &str) -> PyResult<T> {
         Err(PyValueError::new_err(format!("{name}: {:?}: allowed are {allowed}", self.word(name))))
     }
 
@@ -105,7 +110,7 @@ impl Request {
         }
     }
 
-    fn plan(&self) -> PyResult<Plan> {
+    pub fn plan(&self) -> PyResult<Plan> {
         let sampling = match self.word("sampling") {
             "independent" => Sampling::Independent,
             "antithetic" => Sampling::Antithetic,
@@ -148,7 +153,7 @@ impl Request {
 }
 
 /// What was wrong, by the name of the argument.
-fn refused(error: &MonteCarloError) -> PyErr {
+pub(crate) fn refused(error: &MonteCarloError) -> PyErr {
     PyValueError::new_err(match error {
         MonteCarloError::Field(Status::BarrierHit) => "barrier: the spot is at or beyond it already".to_owned(),
         MonteCarloError::Field(status) => match rule(*status) {

@@ -275,6 +275,37 @@ def test_what_cannot_be_simulated_is_named(change, words):
         monte_carlo.price(**terms, paths=1.5)
 
 
+def test_options_on_several_assets():
+    terms = dict(expiry_years=1.0, risk_free_rate=0.05, seed=3)
+    one = monte_carlo.basket("call", [100.0], 95.0, volatilities=0.3, correlation=1.0, **terms)
+    exact = black_scholes.price("call", 100.0, 95.0, 1.0, 0.05, 0.3)
+    assert one.price == pytest.approx(exact, abs=5 * one.standard_error)
+    geometric = monte_carlo.basket("put", [100.0, 120.0], 100.0, volatilities=[0.2, 0.3], correlation=0.4, on="geometric", **terms)
+    # A product of lognormals is one: variance w'Cw, drift less half of each variance by weight.
+    variance = 0.25 * (0.04 + 0.09 + 2 * 0.4 * 0.2 * 0.3)
+    forward = np.sqrt(100.0 * 120.0) * np.exp(0.05 - 0.25 * (0.04 + 0.09) + 0.5 * variance)
+    exact = black_scholes.price("put", forward, 100.0, 1.0, 0.05, np.sqrt(variance), model="black76")
+    assert geometric.price == pytest.approx(exact, abs=5 * geometric.standard_error)
+    # Broadie and Glasserman (1997): the maximum of two at strike 100, r 5 %, q 10 %, both volatilities 0.2, no correlation, three years, nine dates: 13.902.
+    american = monte_carlo.basket("call", [100.0, 100.0], 100.0, 3.0, 0.05, 0.2, 0.0, dividend_yields=0.1, on="best", exercise_dates=9, seed=3)
+    assert american.price == pytest.approx(13.902, abs=0.08)
+    matrix = [[1.0, 0.9, 0.9], [0.9, 1.0, -0.9], [0.9, -0.9, 1.0]]
+    for change, words in [
+        ({"correlation": matrix}, "eigenvalue"),
+        ({"correlation": np.eye(2)}, "correlation: shape"),
+        ({"correlation": 1.5}, "1.5"),
+        ({"volatilities": [0.2]}, "volatilities: shape"),
+        ({"weights": [1.0, float("nan"), 0.0]}, "quantity|weights"),
+        ({"on": "middle"}, "on: .middle.: allowed are 'basket'"),
+        ({"spots": np.full(51, 100.0)}, "51 assets"),
+        ({"strike": -1.0}, "strike: "),
+        ({"exercise_dates": -2}, "exercise_dates: -2; allowed"),
+    ]:
+        arguments = dict(spots=[100.0, 100.0, 100.0], strike=100.0, volatilities=0.2, correlation=0.5) | change
+        with pytest.raises(ValueError, match=words):
+            monte_carlo.basket("call", **arguments, **terms)
+
+
 def test_tables_of_many_models():
     polars = pytest.importorskip("polars", reason="no polars")
     rows = [{"model": name, "exercise_style": "european"} | MODELS[name][1] for name in MODELS]

@@ -123,7 +123,7 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
         model: args.model,
         exercise: args.exercise,
         valuation_time: args.valuation_time,
-        dividends: args.dividends.schedule(args.valuation_time)?,
+        dividends: args.dividends.schedule(&args.input, args.valuation_time)?,
     };
     let mut book = batch::read_book(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
 

@@ -8,8 +8,8 @@ use zomma_gpu::group::preflight::Transport;
 use zomma_learn::{
     LearnError,
     config::{
-        AMERICAN_EXAMPLE, EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE,
-        TrainConfig,
+        AMERICAN_EXAMPLE, EXAMPLE as BLACK_SCHOLES, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, MONTE_CARLO_EXAMPLE,
+        TABLE_EXAMPLE, TrainConfig,
     },
     data::shards::Counts,
     parallel::Group,
@@ -30,7 +30,7 @@ use crate::{
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
 Trains a network that prices options from one config (TOML or JSON): features, layers, domain, schedule. Labels are made on the way by the
-same formulae that `zomma price` uses. The run's folder gets the network, checkpoints, and metrics.csv; Ctrl-C writes a checkpoint and
+same formulae that `zomma price` uses, or of simulated paths. The run's folder gets the network, checkpoints, and metrics.csv; Ctrl-C writes a checkpoint and
 leaves, and --resume goes on from there bit for bit. It ends with the errors on rows that the network never saw, and with what an option
 costs by the network and by the formula.
 
@@ -45,6 +45,7 @@ Example:
   $ zomma train --example implied_volatility > implied_volatility.toml
   $ zomma train --example table > table.toml
   $ zomma train --example american > american.toml
+  $ zomma train --example monte_carlo > monte_carlo.toml
   $ zomma gpu launch -n 2 --devices none --restarts 10 -- zomma train black_scholes.toml -o runs/black_scholes
   $ zomma train black_scholes.toml -o runs/profiled --profile --mlflow http://127.0.0.1:5000
   $ zomma train pinn --help";
@@ -63,6 +64,8 @@ enum ExampleConfig {
     Table,
     /// American options under Black–Scholes.
     American,
+    /// Prices under Heston, learned from simulated paths.
+    MonteCarlo,
 }
 
 /// Arguments of `zomma train`.
@@ -132,6 +135,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             ExampleConfig::ImpliedVolatility => IMPLIED_VOLATILITY_EXAMPLE,
             ExampleConfig::Table => TABLE_EXAMPLE,
             ExampleConfig::American => AMERICAN_EXAMPLE,
+            ExampleConfig::MonteCarlo => MONTE_CARLO_EXAMPLE,
         });
     }
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
@@ -166,8 +170,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         _ => Ok(false),
     };
     let resume = args.resume || (ranks::started_anew() && is_there()?);
-    let said = if config.data.model.is_implied_volatility() { "slope" } else { "delta" };
-    let mut watcher = Watcher::new(!is_first, said).context("signals")?;
+    let (_, slope) = config.data.model.said();
+    let mut watcher = Watcher::new(!is_first, slope).context("signals")?;
     let place = config.data.shards.as_deref().map(store::open).transpose()?;
     let start = Start { folder: held, resume, group, place, checkpoints };
     let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;

@@ -27,7 +27,7 @@ const RESULTS: [Row; 9] = [
     ("state", |run| Some(run.state.to_owned())),
     ("error of", |run| Some(error_of(run))),
     ("test error", |run| error(run.test_error())),
-    ("test error, worst row", |run| error(run.results.get(run.measure.worst_name()).copied())),
+    ("test error, worst row", |run| error(run.worst_error())),
     ("test error of delta", |run| error(run.delta_error())),
     ("best held-out error", |run| error(run.held_out_error())),
     ("steps", |run| run.steps().map(|steps| steps.to_string())),
@@ -42,7 +42,7 @@ const RESULTS: [Row; 9] = [
 
 /// Of what a run's errors are, and how they are measured.
 fn error_of(run: &KnownRun) -> String {
-    format!("{}, {}", run.measure.quantity(), run.measure.words())
+    format!("{}, {}", run.quantity(), run.measure.words())
 }
 
 fn error(value: Option<f64>) -> Option<String> {
@@ -110,7 +110,7 @@ impl<'a> Comparison<'a> {
                 "state": run.state,
                 "error": run.measure.name(),
                 "test_error": run.test_error(),
-                "worst_test_error": run.results.get(run.measure.worst_name()),
+                "worst_test_error": run.worst_error(),
                 "delta_test_error": run.delta_error(),
                 "best_held_out_error": run.held_out_error(),
                 "steps": run.steps(),
@@ -126,7 +126,7 @@ impl<'a> Comparison<'a> {
     /// The best run; none where errors of different things stand beside each other, or nobody has one.
     fn best(&self) -> Option<&KnownRun> {
         let first = self.runs.first()?;
-        let are_alike = self.runs.iter().all(|run| run.measure == first.measure);
+        let are_alike = self.runs.iter().all(|run| (run.measure, run.quantity()) == (first.measure, first.quantity()));
         (are_alike && first.test_error().or_else(|| first.held_out_error()).is_some()).then_some(first)
     }
 }
@@ -146,7 +146,7 @@ pub fn comparison_page(comparison: &Comparison<'_>) -> anyhow::Result<Vec<u8>> {
         }],
         "layout": { "title": { "text": "In what they differ, and what came of it" } },
     });
-    let quantities: BTreeSet<&str> = comparison.runs.iter().map(|run| run.measure.quantity()).collect();
+    let quantities: BTreeSet<&str> = comparison.runs.iter().map(KnownRun::quantity).collect();
     let of = quantities.into_iter().collect::<Vec<_>>().join(" or ");
     let curve = |title: &str, name: &dyn Fn(&KnownRun) -> Option<&'static str>| {
         let data: Vec<Value> = comparison
@@ -167,9 +167,12 @@ pub fn comparison_page(comparison: &Comparison<'_>) -> anyhow::Result<Vec<u8>> {
     };
     let figures = [
         table,
-        curve(&format!("Held-out {of} error (root mean square; of prices over the strike)"), &|run| {
-            run.measure.held_out().map(|(error, _)| error)
-        }),
+        curve(
+            &format!(
+                "Held-out {of} error (root mean square; of prices over the strike, of a column in its deviations)"
+            ),
+            &|run| run.measure.held_out().map(|(error, _)| error),
+        ),
         curve("Held-out error of the slope by the moneyness (root mean square; delta of prices)", &|run| {
             run.measure.held_out().map(|(_, slope)| slope)
         }),
@@ -255,8 +258,15 @@ mod tests {
             let results = [(measure.name().to_owned(), error)].into();
             KnownRun { results, measure, ..run(name, "8", 0.0) }
         };
+        let of_column = |name: &str, target: &str, error: f64| {
+            let mut run = of(Measure::Target, name, error);
+            run.parameters.insert("data.table.target".into(), target.into());
+            run
+        };
         let mut runs = vec![
             of(Measure::Solution, "f", 1e-7),
+            of_column("h", "spread", 2e-9),
+            of_column("g", "move", 1e-8),
             seen(of(Measure::Volatility, "e", 1e-6), "held_out_volatility_rmse", &[3e-6, 2e-6]),
             seen(untested, "held_out_price_rmse", &[5e-4, 1e-5, 2e-5]),
             seen(run("b", "8", 2e-4), "held_out_price_rmse", &[3e-4]),
@@ -264,7 +274,7 @@ mod tests {
         ];
         runs.sort_by(KnownRun::by_error);
         let names: Vec<String> = runs.iter().map(KnownRun::name).collect();
-        assert_eq!(names, ["a", "b", "d", "e", "f"]);
+        assert_eq!(names, ["a", "b", "d", "e", "f", "g", "h"]);
         let comparison = Comparison::new(&runs);
         let list = comparison.list();
         let cells: Vec<Vec<&str>> = list
@@ -276,6 +286,11 @@ mod tests {
         assert_eq!(&cells[3][2..5], ["price, rmse of strike", "–", "1.000e-5"]);
         assert_eq!(&cells[4][2..5], ["volatility, rmse", "1.000e-6", "2.000e-6"]);
         assert_eq!(&cells[5][2..5], ["price, relative L2", "1.000e-7", "–"]);
+        assert_eq!(&cells[6][2..5], ["move, rmse", "1.000e-8", "–"]);
+        assert_eq!(&cells[7][2..5], ["spread, rmse", "2.000e-9", "–"]);
+        // Columns are of different units.
+        assert!(Comparison::new(&runs[5..]).json()["best"].is_null());
+        assert_eq!(Comparison::new(&runs[5..6]).json()["best"], "g");
         assert!(comparison.json()["best"].is_null());
         assert_eq!(comparison.json()["runs"][3]["error"], "volatility_rmse");
         assert_eq!(Comparison::new(&runs[..3]).json()["best"], "a");

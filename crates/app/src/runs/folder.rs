@@ -66,9 +66,7 @@ impl KnownRun {
             }
         };
         let measure = Measure::of(&record.started.config);
-        if measure == Measure::Volatility {
-            measure.rename(&mut record);
-        }
+        measure.rename(&mut record);
         let mut results = record.summary.clone();
         if let Some(report) = report.filter(|_| results.is_empty()) {
             results = measure.results(&report);
@@ -84,6 +82,12 @@ impl KnownRun {
         }
     }
 
+    /// What the network says: of a table the column.
+    pub fn quantity(&self) -> &str {
+        let target = self.parameters.get("data.table.target").filter(|_| self.measure == Measure::Target);
+        target.map_or(self.measure.quantity(), String::as_str)
+    }
+
     /// The error on rows that nobody had looked at; none before the run's end.
     pub fn test_error(&self) -> Option<f64> {
         self.results.get(self.measure.name()).copied()
@@ -95,6 +99,11 @@ impl KnownRun {
         self.record.series(series).into_iter().map(|(_, value)| value).min_by(f64::total_cmp)
     }
 
+    /// The error of the worst row, where it is told.
+    pub fn worst_error(&self) -> Option<f64> {
+        self.results.get(self.measure.worst_name()?).copied()
+    }
+
     /// The error of delta, where it has one.
     pub fn delta_error(&self) -> Option<f64> {
         self.results.get(self.measure.delta_name()?).copied()
@@ -102,10 +111,10 @@ impl KnownRun {
 
     /// The order of runs: those of one measure together, by the test error, then those that have none by the held-out error.
     pub fn by_error(&self, other: &Self) -> Ordering {
-        let rank = |run: &Self| {
+        fn rank(run: &KnownRun) -> ((Measure, &str), bool, f64) {
             let error = run.test_error().or_else(|| run.held_out_error()).unwrap_or(f64::INFINITY);
-            (run.measure, run.test_error().is_none(), error)
-        };
+            ((run.measure, run.quantity()), run.test_error().is_none(), error)
+        }
         let ((measure, untested, error), (other_measure, other_untested, other_error)) = (rank(self), rank(other));
         let first = (measure, untested).cmp(&(other_measure, other_untested));
         first.then(error.total_cmp(&other_error)).then_with(|| self.record.folder.cmp(&other.record.folder))

@@ -14,14 +14,17 @@ pub enum Measure {
     Volatility,
     /// Prices that solve an equation, ‖error‖/‖reference‖.
     Solution,
+    /// A column of a table, root mean square in its own units.
+    Target,
 }
 
 impl Measure {
     /// That of a run's config.
     pub fn of(config: &Value) -> Self {
-        let model = serde_json::from_value(config["data"]["model"].clone()).ok();
+        let model: Option<PricingModel> = serde_json::from_value(config["data"]["model"].clone()).ok();
         match model.is_some_and(PricingModel::is_implied_volatility) {
             true => Self::Volatility,
+            false if model.is_some_and(PricingModel::is_table) => Self::Target,
             false if config["problem"]["equation"].is_string() => Self::Solution,
             false => Self::Price,
         }
@@ -33,14 +36,16 @@ impl Measure {
             Self::Price => "price_rmse",
             Self::Volatility => "volatility_rmse",
             Self::Solution => "price_relative_l2",
+            Self::Target => "rmse",
         }
     }
 
-    /// That of the worst row's.
-    pub fn worst_name(self) -> &'static str {
+    /// That of the worst row's; none where it is not told.
+    pub fn worst_name(self) -> Option<&'static str> {
         match self {
-            Self::Price | Self::Solution => "price_max",
-            Self::Volatility => "volatility_max",
+            Self::Price | Self::Solution => Some("price_max"),
+            Self::Volatility => Some("volatility_max"),
+            Self::Target => None,
         }
     }
 
@@ -48,7 +53,7 @@ impl Measure {
     pub fn delta_name(self) -> Option<&'static str> {
         match self {
             Self::Price => Some("delta_rmse"),
-            Self::Volatility => None,
+            Self::Volatility | Self::Target => None,
             Self::Solution => Some("delta_relative_l2"),
         }
     }
@@ -58,6 +63,7 @@ impl Measure {
         match self {
             Self::Price => Some(("held_out_price_rmse", "held_out_delta_rmse")),
             Self::Volatility => Some(("held_out_volatility_rmse", "held_out_slope_rmse")),
+            Self::Target => Some(("held_out_target_rmse", "held_out_slope_rmse")),
             Self::Solution => None,
         }
     }
@@ -67,6 +73,7 @@ impl Measure {
         match self {
             Self::Price | Self::Solution => "price",
             Self::Volatility => "volatility",
+            Self::Target => "target",
         }
     }
 
@@ -74,26 +81,21 @@ impl Measure {
     pub fn words(self) -> &'static str {
         match self {
             Self::Price => "rmse of strike",
-            Self::Volatility => "rmse",
+            Self::Volatility | Self::Target => "rmse",
             Self::Solution => "relative L2",
         }
     }
 
-    /// Gives the numbers of a run of volatilities their names, where an earlier program called them those of prices.
+    /// Gives the numbers of a run of volatilities or of a table their names, where an earlier program called them those of prices.
     pub fn rename(self, record: &mut RunRecord) {
-        const NAMES: [(&str, &str); 4] = [
-            ("loss_price", "loss_volatility"),
-            ("held_out_price_rmse", "held_out_volatility_rmse"),
-            ("held_out_price_max", "held_out_volatility_max"),
-            ("held_out_delta_rmse", "held_out_slope_rmse"),
-        ];
-        if self != Self::Volatility {
+        if matches!(self, Self::Price | Self::Solution) {
             return;
         }
         for point in &mut record.points {
-            for (then, now) in NAMES {
+            for then in ["loss_price", "held_out_price_rmse", "held_out_price_max", "held_out_delta_rmse"] {
                 if let Some(value) = point.values.remove(then) {
-                    point.values.insert(now.to_owned(), value);
+                    let now = then.replace("price", self.quantity()).replace("delta", "slope");
+                    point.values.insert(now, value);
                 }
             }
         }
@@ -135,6 +137,7 @@ mod tests {
             (json!({ "data": { "model": "black_scholes" } }), Measure::Price),
             (json!({ "data": { "model": "black_scholes_implied_volatility" } }), Measure::Volatility),
             (json!({ "problem": { "equation": "heston" } }), Measure::Solution),
+            (json!({ "data": { "model": "table" } }), Measure::Target),
             (Value::Null, Measure::Price),
         ] {
             assert_eq!(Measure::of(&config), measure, "{config}");

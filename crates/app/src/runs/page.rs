@@ -91,7 +91,9 @@ fn page(run: &KnownRun, figures: String) -> Vec<u8> {
 fn cards(run: &KnownRun) -> String {
     let minutes = run.seconds().map(|seconds| format!("{:.2} min", seconds / 60.0));
     let error = |value: Option<f64>| value.map(|value| format!("{value:.2e}"));
-    let (quantity, words) = (run.measure.quantity(), run.measure.words());
+    let (quantity, words) = (escaped(run.quantity()), run.measure.words());
+    // What is said before the end is in the target's deviations, after it in its units.
+    let held_out_words = if run.measure == Measure::Target { "rmse in deviations" } else { words };
     let delta = if run.measure == Measure::Solution { words } else { "rmse" };
     let cards = [
         (format!("{quantity} error"), error(run.test_error()), format!("{words}, rows never seen")),
@@ -99,7 +101,7 @@ fn cards(run: &KnownRun) -> String {
         (
             format!("held-out {quantity} error"),
             error(run.held_out_error().filter(|_| run.test_error().is_none())),
-            format!("{words}, the best so far"),
+            format!("{held_out_words}, the best so far"),
         ),
         ("delta error".into(), error(run.delta_error()), format!("{delta}, rows never seen")),
         (
@@ -166,6 +168,15 @@ mod tests {
         };
         let text = |run: &KnownRun| cards(run);
         assert!(text(&run).contains("volatility error") && !text(&run).contains("price"), "{}", text(&run));
+        let column = KnownRun {
+            record: RunRecord::default(),
+            parameters: [("data.table.target".to_owned(), "a<b".to_owned())].into(),
+            results: [("rmse".to_owned(), 2e-3)].into(),
+            measure: Measure::Target,
+            state: "finished",
+        };
+        assert!(text(&column).contains("a&lt;b error") && text(&column).contains("2.00e-3"), "{}", text(&column));
+        assert!(!text(&column).contains("price"), "{}", text(&column));
         run.results.clear();
         let values = [("held_out_volatility_rmse".to_owned(), 3e-4)].into();
         run.record.points.push(zomma_learn::tracking::Point { at_ms: 1, step: 5, values });

@@ -11,7 +11,7 @@ const TINY: &str = r#"
 [network]
 width = 16
 depth = 2
-output = "bounds"
+output = "exercise"
 [data]
 model = "american"
 samples = 4000
@@ -57,12 +57,10 @@ fn american_options_are_learned_and_priced_by_the_network() {
     }
     let found: Value = serde_json::from_str(&fs::read_to_string(output.join("report.json")).unwrap()).unwrap();
     let number = |value: &Value| value.as_f64().unwrap();
-    // Untrained it is off by 0.05 and more.
-    assert!(number(&found["price_rmse"]) < 1e-2, "{found}");
-    assert!(number(&found["exercise"]["held_delta_rmse"]) < 0.1, "{found}");
+    assert!(number(&found["price_rmse"]) < 3e-3, "{found}");
+    assert!(number(&found["exercise"]["held_delta_rmse"]) < 0.03, "{found}");
     let (exercised, misjudged) = (&found["exercise"]["exercised_rows"], &found["exercise"]["misjudged_rows"]);
-    // By this output nothing is ever quite exercised.
-    assert!(number(exercised) > 50.0 && number(misjudged) <= number(exercised), "{found}");
+    assert!(number(exercised) > 50.0 && number(misjudged) < 0.5 * number(exercised), "{found}");
 
     let network = output.join("network.bin");
     let priced = run(&["price", arg(&options), "--network", arg(&network)]).ok();
@@ -74,7 +72,7 @@ fn american_options_are_learned_and_priced_by_the_network() {
     let price = |row: &HashMap<String, String>| row["price"].parse::<f64>().unwrap();
     for row in 0..4 {
         let (found, wanted) = (price(&rows[row]), price(&by_collocation[row]));
-        assert!((found - wanted).abs() < 2.0, "row {row}: {found} {wanted}");
+        assert!((found - wanted).abs() < 0.6, "row {row}: {found} {wanted}");
     }
     // Exercise is the least that it is worth.
     assert!(price(&rows[3]) >= 25.0 && rows[1]["price"] == rows[2]["price"]);

@@ -252,6 +252,36 @@ fn a_tiny_network_of_implied_volatilities_learns_and_counts_what_determines_none
     assert!(!place.exists());
 }
 
+/// The example of simulated labels, shortened, and what may not be simulated.
+#[test]
+fn a_network_of_simulated_labels_is_measured_against_exact_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = run(&["train", "--example", "monte_carlo"]).ok().out;
+    let shorter = [
+        ("minutes = 10.0", "steps = 400"),
+        ("width = 64", "width = 16"),
+        ("held_out = 65536", "held_out = 2000"),
+        ("batch = 1024", "batch = 256"),
+        ("ema = 0.999", "ema = 0.98"),
+        ("steps_per_path = 32", "steps_per_path = 8"),
+    ];
+    let text = shorter.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    let (path, output) = (config(folder.path(), &text), folder.path().join("run"));
+    let found = figures(train(&path, &output, &[]));
+    let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key}: {found}"));
+    // A label of one pair of paths is off by 0.1 and more, the untrained network by 0.05.
+    assert!(number("price_rmse") < 0.02 && number("delta_rmse") < 0.1, "{found}");
+    // Rows for shards are exact, those held out among them.
+    let place = folder.path().join("shards");
+    run(&["labels", arg(&path), "-o", arg(&place), "--rows", "100"]).refused(2, &["data.labels: monte_carlo", "exact"]);
+    assert!(!place.exists());
+    let path = config(folder.path(), &text.replace("paths_per_label = 2", "paths_per_label = 5"));
+    train(&path, &output, &[]).refused(2, &["data.paths_per_label: 5", "1, or an even number"]);
+}
+
 #[test]
 fn a_learning_rate_that_diverges_is_diagnosed_and_the_checkpoint_stays() {
     let folder = tempfile::tempdir().unwrap();

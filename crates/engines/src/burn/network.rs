@@ -125,6 +125,8 @@ struct Trace<B: Backend> {
 
 /// Prices and their derivatives by the inputs.
 pub(super) struct Prices<B: Backend> {
+    /// Rows × 1: the network's last numbers.
+    pub last: Tensor<B, 2>,
     /// Rows × 1.
     pub prices: Tensor<B, 2>,
     /// Rows × inputs.
@@ -180,12 +182,28 @@ impl<B: Backend> BurnNetwork<B> {
     }
 
     fn product(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 2> {
-        let half = match self.precision {
-            Precision::F32 => return a.matmul(b),
-            Precision::Bf16 => FloatDType::BF16,
-            Precision::F16 => FloatDType::F16,
-        };
-        a.cast(half).matmul(b.cast(half)).cast(FloatDType::F32)
+        match self.half() {
+            None => a.matmul(b),
+            Some(half) => a.cast(half).matmul(b.cast(half)).cast(FloatDType::F32),
+        }
+    }
+
+    /// The last layer's product, of one column: its operands rounded as those of every product, its sums in f32, forward and back. Burn's CPU back end sums
+    /// a column in f16 itself, number after number, where the matrix is transposed, as it is for the weights' gradient over a batch: from 2048 on a
+    /// sum of ones does not rise any more.
+    fn column(&self, a: Tensor<B, 2>, b: Tensor<B, 2>) -> Tensor<B, 2> {
+        let Some(half) = self.half() else { return a.matmul(b) };
+        let rounded = |x: Tensor<B, 2>| x.cast(half).cast(FloatDType::F32);
+        (rounded(a) * rounded(b).transpose()).sum_dim(1)
+    }
+
+    /// What products are given, where it is not f32.
+    fn half(&self) -> Option<FloatDType> {
+        match self.precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Some(FloatDType::BF16),
+            Precision::F16 => Some(FloatDType::F16),
+        }
     }
 
     /// The parameters' tensors in the order of the layout.
@@ -216,10 +234,10 @@ impl<B: Backend> BurnNetwork<B> {
             activations = values;
             traces.push(Trace { slope, normalised });
         }
-        let last = self.product(activations, self.out_weight.clone()) + self.out_bias.clone();
+        let last = self.column(activations, self.out_weight.clone()) + self.out_bias.clone();
         let by_features = differentials.then(|| self.backward(traces));
-        let (prices, differentials) = transform(self.architecture.output, last, by_features, shown);
-        Prices { prices, differentials, statistics }
+        let (prices, differentials) = transform(self.architecture.output, last.clone(), by_features, shown);
+        Prices { last, prices, differentials, statistics }
     }
 
     /// Normalised, scaled and shifted sums, and what the way back wants of them.
@@ -360,7 +378,33 @@ pub(super) fn losses<B: Backend>(
         let weights = tensor(floats(&scales.differentials[..inputs.min(MOST_INPUTS)]), [1, inputs], &device);
         (error.square() * weights).sum() / rows as f64
     });
-    (error.square().mean(), differential)
+    let mut square = error.square();
+    if !batch.weights.is_empty() {
+        square = square * tensor(floats(batch.weights), [rows, 1], &device);
+    }
+    let mut price = square.mean();
+    if architecture.output == OutputTransform::Exercise {
+        price = price + pulled(architecture, prices.last, batch, scales);
+    }
+    (price, differential)
+}
+
+/// Nothing, whose gradient is what pulls rows that have no slope back: [`OutputTransform::pull`].
+fn pulled<B: Backend>(
+    architecture: &Architecture,
+    last: Tensor<B, 2>,
+    batch: &Batch<'_>,
+    scales: &LossScales,
+) -> Tensor<B, 1> {
+    let rows = batch.inputs.chunks_exact(architecture.features.inputs()).zip(batch.prices);
+    let pulls = rows.map(|(row, label)| {
+        let s = architecture.features.total_volatility(row).0;
+        architecture.output.pull_of_label(row[0], s, (*label, scales.price(s))) as f32
+    });
+    let pulls = tensor(pulls.collect(), [batch.prices.len(), 1], &last.device());
+    let kept = last.clone().detach();
+    let is_exercised = kept.clone().lower_equal_elem(-HELD).float();
+    ((last - kept) * is_exercised * pulls).mean()
 }
 
 fn softplus<B: Backend>(z: Tensor<B, 2>) -> Tensor<B, 2> {

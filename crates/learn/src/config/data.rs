@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TableConfig, number, table, whole};
+use super::{Labels, TableConfig, number, table, whole};
 use crate::LearnError;
 use crate::network::FeatureKind;
 
@@ -60,6 +60,16 @@ impl PricingModel {
     /// Whether the network says a volatility, not a price.
     pub fn is_implied_volatility(self) -> bool {
         self == Self::BlackScholesImpliedVolatility
+    }
+
+    /// What the network says, and what the derivative of that by the moneyness is called, as metrics name them.
+    pub fn said(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BlackScholesImpliedVolatility => ("volatility", "slope"),
+            // In deviations of the target column. A table has no derivative.
+            Self::Table => ("target", "slope"),
+            Self::BlackScholes | Self::Heston | Self::American => ("price", "delta"),
+        }
     }
 
     /// Whether inputs and target are columns of a table.
@@ -169,6 +179,15 @@ pub struct DataConfig {
     /// The columns of a table of one's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<TableConfig>,
+    /// How the labels to learn are computed.
+    #[serde(default, skip_serializing_if = "Labels::is_exact")]
+    pub labels: Labels,
+    /// Simulated paths of a label: 1, or an even number in pairs of opposite numbers; a pair where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths_per_label: Option<usize>,
+    /// Steps of a simulated path under Heston; 32 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps_per_path: Option<usize>,
     /// The values of each input.
     #[serde(default)]
     pub ranges: BTreeMap<String, Range>,
@@ -307,6 +326,7 @@ impl DataConfig {
         whole("data.strikes", self.strikes, 1, 4096)?;
         whole("data.held_out", self.held_out, 16, 16_777_216)?;
         self.check_shards()?;
+        self.check_labels()?;
         self.samples.map_or(Ok(()), |samples| whole("data.samples", samples, 16, 1 << 28))
     }
 

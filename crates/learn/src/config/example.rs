@@ -176,6 +176,7 @@ inputs = ["relative_spread", "imbalance:1", "imbalance:5", "ofi:10s"]
 target = "move"
 scaling = "standard"        # standard, robust, log1p, asinh, none: fitted to rows to learn from, kept with the network
 split_by = "time_ns"        # the last rows by this column are held out; by a hash of the rows where absent
+# weight = "trades"         # a column, 0 or more: what a row's error counts in the loss; every row as much as another where absent
 gap = 1e10                  # left out before each part: as long as the target looks ahead, here ten seconds
 
 [data.table.scaling_of]     # inputs that are scaled otherwise
@@ -211,9 +212,9 @@ features = ["standardised_moneyness", "standardised_forward", "total_volatility"
 width = 64
 depth = 3
 activation = "silu"
-# between exercise value and spot: bounds, smooth, so that nothing is ever quite exercised; exercise, the exercise value itself where exercise is
-# best: more exact, but a start in some ends with every row saturated, which training says: take another seed then
-output = "bounds"
+# between exercise value and spot: exercise, the exercise value itself where exercise is best; or bounds, smooth, so that nothing is ever quite
+# exercised
+output = "exercise"
 
 [data]
 model = "american"          # calls: a put of (spot, strike, rate, yield) is the call of (strike, spot, yield, rate)
@@ -243,5 +244,52 @@ differential_weight = 1.0   # of the derivatives' errors against the price's
 price_scale = "total_volatility"  # or strike
 evaluate_every = 10000
 checkpoint_every = 10000
+seed = 1
+"#;
+
+/// A commented config of a Heston network that learns from simulated paths.
+pub const MONTE_CARLO_EXAMPLE: &str = r#"# A network that prices European options under Heston, learned from simulated paths: no label is a price, every label is one in the mean.
+# Train it:  zomma train monte_carlo.toml -o runs/monte_carlo      Go on after a stop:  the same with --resume
+
+[network]
+features = ["standardised_moneyness", "total_volatility", "variance_deviation", "variance_skewness", "rho_v", "mean_reversion",
+            "variance_share"]
+width = 64
+depth = 3
+activation = "silu"
+output = "bounds"           # between intrinsic value and forward, with put-call parity
+
+[data]
+model = "heston"            # or black_scholes
+labels = "monte_carlo"      # what paths pay, and its derivatives along them; exact: by the formula. Rows held out are exact whatever it is
+paths_per_label = 2         # 1, or an even number: pairs of paths with opposite numbers
+steps_per_path = 32         # of the quadratic-exponential scheme
+differentials = true        # by prices alone a network learns next to nothing of such labels
+near_the_money = 0.75       # share of training rows within five deviations of the forward
+held_out = 65536            # rows that are priced but never learned
+seed = 1
+
+[data.ranges]               # scale: how training rows are spread; held-out rows are even
+moneyness = { min = 0.5, max = 2.0, scale = "log" }     # forward over strike
+expiry_years = { min = 0.02, max = 3.0, scale = "sqrt" }
+v0 = { min = 0.01, max = 0.5, scale = "sqrt" }
+kappa = { min = 0.3, max = 5.0, scale = "sqrt" }
+theta_v = { min = 0.01, max = 0.5, scale = "sqrt" }
+sigma_v = { min = 0.1, max = 1.0 }
+rho_v = { min = -0.9, max = 0.2 }
+
+[training]
+minutes = 10.0              # or steps = ...
+batch = 1024                # many rows: chance is what there is to average
+optimiser = "adam"
+learning_rate = 0.004
+warm_up = 200
+final_share = 0.001
+clip_norm = 10.0
+ema = 0.999
+differential_weight = 1.0   # of the derivatives' errors against the price's
+price_scale = "total_volatility"  # or strike
+evaluate_every = 5000
+checkpoint_every = 5000
 seed = 1
 "#;

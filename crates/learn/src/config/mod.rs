@@ -2,6 +2,7 @@
 
 mod data;
 mod example;
+mod labels;
 mod network;
 mod table;
 mod tracking;
@@ -10,7 +11,10 @@ mod training;
 use serde::{Deserialize, Serialize};
 
 pub use data::{DataConfig, PricingModel, Range, RangeScale};
-pub use example::{AMERICAN_EXAMPLE, EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, TABLE_EXAMPLE};
+pub use example::{
+    AMERICAN_EXAMPLE, EXAMPLE, HESTON_EXAMPLE, IMPLIED_VOLATILITY_EXAMPLE, MONTE_CARLO_EXAMPLE, TABLE_EXAMPLE,
+};
+pub use labels::{LabelPaths, Labels};
 pub use network::{NetworkConfig, Normalisation};
 pub use table::TableConfig;
 pub use tracking::TrackingConfig;

@@ -17,6 +17,10 @@ pub struct TableConfig {
     pub inputs: Vec<String>,
     /// What it shall say.
     pub target: String,
+    /// A column, 0 or more, of what a row's error counts in the loss, over the column's mean; every row as much as another where absent. Held-out
+    /// rows are measured without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// How inputs are scaled before the network sees them, fitted to rows to learn from.
     #[serde(default)]
     pub scaling: Scaling,
@@ -52,7 +56,7 @@ impl TableConfig {
 
     /// Errors: [`LearnError::BadValue`] by key.
     pub(super) fn check(&self, data: &DataConfig) -> Result<(), LearnError> {
-        let Self { inputs, target, scaling_of, split_by, gap, derive, .. } = self;
+        let Self { inputs, target, weight, scaling_of, split_by, gap, derive, .. } = self;
         let count = inputs.len();
         if !(1..=MOST_COLUMNS).contains(&count) {
             let allowed = format!("1 to {MOST_COLUMNS} columns");
@@ -71,12 +75,18 @@ impl TableConfig {
             let allowed = "a column that is no input: what is learned must not be given";
             return Err(LearnError::bad("data.table.target", format!("{target:?}"), allowed));
         }
+        if let Some(weight) =
+            weight.as_ref().filter(|weight| weight.is_empty() || inputs.contains(weight) || *weight == target)
+        {
+            let allowed = "a column that is neither input nor target";
+            return Err(LearnError::bad("data.table.weight", format!("{weight:?}"), allowed));
+        }
         let mut made = Vec::new();
         for derivation in derive {
             derivation.check()?;
             for name in derivation.names() {
-                if made.contains(&name) || name == *target {
-                    let allowed = "each derived column once, and none of the target's name; prefix tells them apart";
+                if made.contains(&name) || name == *target || Some(&name) == weight.as_ref() {
+                    let allowed = "each derived column once, and none of the target's name or the weight's; prefix tells them apart";
                     return Err(LearnError::bad("data.table.derive.columns", name, allowed));
                 }
                 made.push(name);

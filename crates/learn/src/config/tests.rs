@@ -19,6 +19,7 @@ fn the_other_examples_are_configs_of_at_most_ten_thousand_multiply_adds() {
         (HESTON_EXAMPLE, PricingModel::Heston),
         (IMPLIED_VOLATILITY_EXAMPLE, PricingModel::BlackScholesImpliedVolatility),
         (AMERICAN_EXAMPLE, PricingModel::American),
+        (MONTE_CARLO_EXAMPLE, PricingModel::Heston),
     ] {
         let config = TrainConfig::parse(text).unwrap();
         assert_eq!(config.data.model, model);
@@ -90,6 +91,42 @@ fn what_a_price_network_and_an_implied_volatility_network_may_not_have_is_refuse
             ["data.noise_half_spread: 0.01", "implied volatilities"],
         ),
         (EXAMPLE, "seed = 1", "seed = 1\nnoise_half_spread = -0.01", ["data.noise_half_spread: -0.01", "from 0 to 1"]),
+        (
+            AMERICAN_EXAMPLE,
+            "[data]",
+            "[data]\nlabels = \"monte_carlo\"",
+            ["data.labels: monte_carlo", "data.model = \"american\""],
+        ),
+        (
+            IMPLIED_VOLATILITY_EXAMPLE,
+            "[data]",
+            "[data]\nlabels = \"monte_carlo\"",
+            ["data.labels: monte_carlo", "the volatilities of payoffs"],
+        ),
+        (TABLE_EXAMPLE, "[data]", "[data]\nlabels = \"monte_carlo\"", ["data.labels: monte_carlo", "a table"]),
+        (EXAMPLE, "[data]", "[data]\nlabels = \"simulated\"", ["simulated", "`monte_carlo`"]),
+        (EXAMPLE, "[data]", "[data]\npaths_per_label = 4", ["data.paths_per_label: 4", "only with data.labels"]),
+        (EXAMPLE, "[data]", "[data]\nsteps_per_path = 4", ["data.steps_per_path: 4", "only with data.labels"]),
+        (MONTE_CARLO_EXAMPLE, "label = 2", "label = 3", ["data.paths_per_label: 3", "an even number"]),
+        (MONTE_CARLO_EXAMPLE, "path = 32", "path = 0", ["data.steps_per_path: 0", "1 to 4096"]),
+        (
+            MONTE_CARLO_EXAMPLE,
+            "[data]",
+            "[data]\nshards = \"x\"",
+            ["data.labels: monte_carlo", "exact with data.shards"],
+        ),
+        (
+            MONTE_CARLO_EXAMPLE,
+            "[data]",
+            "[data]\nnoise_half_spread = 0.01",
+            ["data.noise_half_spread: 0.01", "data.labels"],
+        ),
+        (
+            EXAMPLE,
+            "[data]",
+            "[data]\nlabels = \"monte_carlo\"\nsteps_per_path = 8",
+            ["data.steps_per_path: 8", "only with data.model = \"heston\""],
+        ),
         (HESTON_EXAMPLE, "strikes = 8", "strikes = 0", ["data.strikes: 0", "1 to 4096"]),
     ] {
         let error = refusal(text, from, to);

@@ -51,7 +51,7 @@ pub(super) fn label(model: PricingModel, rows: &mut Rows) -> Result<(), LearnErr
     Ok(())
 }
 
-fn refuse_bad(model: PricingModel, rows: &Rows, statuses: &[Status]) -> Result<(), LearnError> {
+pub(super) fn refuse_bad(model: PricingModel, rows: &Rows, statuses: &[Status]) -> Result<(), LearnError> {
     let names = model.range_names();
     let is_bad = |i: usize| {
         let by_input = &rows.differentials[i * names.len()..(i + 1) * names.len()];

@@ -3,6 +3,7 @@
 mod labels;
 mod points;
 mod rows;
+mod sampled;
 pub mod shards;
 mod source;
 

@@ -2,7 +2,10 @@
 
 use zomma_pricing::monte_carlo::sobol_uniform;
 
-use crate::config::{DataConfig, PricingModel, Range, RangeScale};
+use super::labels::label;
+use super::{Rows, sampled};
+use crate::LearnError;
+use crate::config::{DataConfig, LabelPaths, PricingModel, Range, RangeScale};
 use crate::network::{Features, MOST_INPUTS};
 
 /// Deviations around the forward in which the points near the money lie.
@@ -42,6 +45,8 @@ pub struct PointSet {
     /// Of implied volatilities: the vega over the strike that training rows have at least, but for a margin.
     least_vega: f64,
     noise_half_spread: f64,
+    /// Simulated paths of a label to learn; none where labels are the model's own.
+    label_paths: Option<LabelPaths>,
 }
 
 impl PointSet {
@@ -61,6 +66,7 @@ impl PointSet {
             ),
             least_vega: config.least_vega,
             noise_half_spread: config.noise_half_spread,
+            label_paths: config.label_paths(),
         }
     }
 
@@ -68,7 +74,7 @@ impl PointSet {
     pub fn held_out(config: &DataConfig) -> Self {
         let seed = config.seed ^ 0x6865_6c64_5f6f_7574;
         let even = Self { near_the_money: 0.0, strikes: 1, ..Self::training(config) };
-        Self { noise_half_spread: 0.0, is_held_out: true, seed, ..even }
+        Self { noise_half_spread: 0.0, label_paths: None, is_held_out: true, seed, ..even }
     }
 
     /// As [`Self::held_out`], of a third seed.
@@ -127,6 +133,16 @@ impl PointSet {
             return 0.0;
         }
         self.noise_half_spread * (2.0 * uniform(self.seed ^ NOISE_SEED, index) - 1.0)
+    }
+
+    /// Labels rows of these points, of which the first is point `first`.
+    ///
+    /// Errors: [`LearnError::BadLabels`].
+    pub(super) fn label(&self, first: u64, rows: &mut Rows) -> Result<(), LearnError> {
+        match self.label_paths {
+            Some(paths) => sampled::label(self.model, paths, (self.seed, first), rows),
+            None => label(self.model, rows),
+        }
     }
 
     /// The model whose inputs they are.

@@ -15,6 +15,8 @@ pub struct Rows {
     pub differentials: Vec<f64>,
     /// Its second derivative by the moneyness; of an implied volatility the option's vega over the strike. Empty where shards do not have it.
     pub gammas: Vec<f64>,
+    /// What each row's error counts in the loss, 1 in the mean over the rows to learn from. Empty where every row counts as much as another.
+    pub weights: Vec<f64>,
 }
 
 impl Rows {
@@ -64,6 +66,7 @@ impl Rows {
         self.prices.extend_from_slice(&other.prices);
         self.differentials.extend_from_slice(&other.differentials);
         self.gammas.extend_from_slice(&other.gammas);
+        self.weights.extend_from_slice(&other.weights);
     }
 
     /// Copies rows of another, of as many inputs, over those from `at` on. Labels that the other lacks stay as they are.
@@ -76,13 +79,17 @@ impl Rows {
             self.differentials[wide(&to)].copy_from_slice(&other.differentials[wide(&rows)]);
         }
         if !other.gammas.is_empty() {
-            self.gammas[to].copy_from_slice(&other.gammas[rows]);
+            self.gammas[to.clone()].copy_from_slice(&other.gammas[rows.clone()]);
+        }
+        if !other.weights.is_empty() {
+            self.weights.resize(self.prices.len(), 1.0);
+            self.weights[to].copy_from_slice(&other.weights[rows]);
         }
     }
 
     /// As a batch to learn from, with the differentials or without.
     pub fn batch(&self, differentials: bool) -> Batch<'_> {
         let differentials = if differentials { &self.differentials[..] } else { &[] };
-        Batch { inputs: &self.inputs, prices: &self.prices, differentials }
+        Batch { inputs: &self.inputs, prices: &self.prices, differentials, weights: &self.weights }
     }
 }

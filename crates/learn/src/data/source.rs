@@ -27,6 +27,8 @@ pub struct Source {
     order_seed: u64,
     /// In what a table's target is given, once that is known.
     target: Option<TargetColumn>,
+    /// The mean of the shards' weights, where they have any.
+    mean_weight: f64,
 }
 
 impl Source {
@@ -53,8 +55,19 @@ impl Source {
                 ));
             }
         };
+        let mean_weight = match shards.as_ref().map(|shards| &shards.fitted().weights[..]) {
+            Some(weights @ [_, ..]) => weights.iter().sum::<f64>() / weights.len() as f64,
+            _ => 1.0,
+        };
+        if !(mean_weight.is_finite() && mean_weight > 0.0) {
+            let weight = config.table.as_ref().and_then(|table| table.weight.as_deref()).unwrap_or_default();
+            let allowed =
+                format!("weights with a mean above 0 over the rows to learn from, whose mean is {mean_weight}");
+            return Err(LearnError::bad("data.table.weight", weight, allowed));
+        }
         let stored = config.samples.map(|samples| labelled(&points, 0, samples)).transpose()?;
-        Ok(Self { points, model: config.model, stored, shards, config: config.clone(), order_seed, target: None })
+        let (model, config) = (config.model, config.clone());
+        Ok(Self { points, model, stored, shards, config, order_seed, target: None, mean_weight })
     }
 
     /// Gives a table's target in the network's units from here on: what it is scaled by is fitted to rows that are not yet.
@@ -66,6 +79,7 @@ impl Source {
         if let Some(target) = &self.target {
             rows.prices.iter_mut().for_each(|price| *price = target.scaled(*price));
         }
+        rows.weights.iter_mut().for_each(|weight| *weight /= self.mean_weight);
     }
 
     /// Rows of shards as they are kept, with the target in the network's units.
@@ -182,7 +196,7 @@ pub(super) fn labelled(points: &PointSet, first: u64, count: usize) -> Result<Ro
 
 fn fill(points: &PointSet, first: u64, rows: &mut Rows) -> Result<(), LearnError> {
     place(points, first, rows);
-    label(points.model(), rows)?;
+    points.label(first, rows)?;
     let inputs = points.model().input_names().len();
     for (i, (price, row)) in rows.prices.iter_mut().zip(rows.inputs.chunks_exact(inputs)).enumerate() {
         let noise = points.noise(first + i as u64);

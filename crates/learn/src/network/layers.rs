@@ -260,20 +260,25 @@ impl Workspace {
         let mut loss = Loss::default();
         let _laps = Laps::begin(network.profiler, Stage::Loss);
         for (i, row) in batch.inputs.chunks_exact(inputs).enumerate() {
+            let share = share * batch.weights.get(i).copied().unwrap_or(1.0);
             if batch.differentials.is_empty() {
                 let s = self.deviations[i];
                 let partials = network.architecture.output.partials(f64::from(self.last[i]), row[0], s);
                 let weight = scales.price(s);
                 let error = weight * (partials.price - batch.prices[i]);
                 loss.price += share * error * error;
-                self.last[i] = (scales.gradient * 2.0 * share * weight * error * partials.r) as f32;
+                let r = f64::from(self.last[i]);
+                let pull = network.architecture.output.pull(r, row[0], s, (batch.prices[i], weight));
+                self.last[i] = (scales.gradient * share * (2.0 * weight * error * partials.r + pull)) as f32;
                 continue;
             }
             let (partials, by_input, r_by) = self.row(network, i, row);
             let weight = scales.price(self.shown[i].total_volatility);
             let error = weight * (partials.price - batch.prices[i]);
             loss.price += share * error * error;
-            let mut by_r = scales.gradient * 2.0 * share * weight * error * partials.r;
+            let (r, s) = (f64::from(self.last[i]), self.shown[i].total_volatility);
+            let pull = network.architecture.output.pull(r, row[0], s, (batch.prices[i], weight));
+            let mut by_r = scales.gradient * share * (2.0 * weight * error * partials.r + pull);
             let mut adjoints = [0.0; MOST_INPUTS];
             let shown = &self.shown[i];
             for (j, label) in batch.differentials[i * inputs..(i + 1) * inputs].iter().enumerate() {

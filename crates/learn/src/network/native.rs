@@ -30,6 +30,8 @@ pub struct Batch<'a> {
     pub prices: &'a [f64],
     /// Derivatives of the price by the inputs, row by row; empty where they are not learned.
     pub differentials: &'a [f64],
+    /// What each row's error counts, 1 in the mean; empty where every row counts as much as another.
+    pub weights: &'a [f64],
 }
 
 impl<'a> Batch<'a> {
@@ -37,7 +39,8 @@ impl<'a> Batch<'a> {
     fn part(&self, inputs: usize, rows: std::ops::Range<usize>) -> Self {
         let by_input = rows.start * inputs..rows.end * inputs;
         let differentials = if self.differentials.is_empty() { &[][..] } else { &self.differentials[by_input.clone()] };
-        Self { inputs: &self.inputs[by_input], prices: &self.prices[rows], differentials }
+        let weights = self.weights.get(rows.clone()).unwrap_or(&[]);
+        Self { inputs: &self.inputs[by_input], prices: &self.prices[rows], differentials, weights }
     }
 }
 

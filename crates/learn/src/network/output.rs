@@ -6,7 +6,8 @@
 //!          No formula of any pricing model is in it.
 //!          exercise: the same with Y = u²/(1 + u²), u = s max(r + ½, 0): where waiting is worth nothing the price is the exercise value
 //!          itself, and it leaves it as waiting does, with the square of the distance to the boundary, so that gamma jumps there. m is
-//!          the spot over the strike, and no smooth function of the network has to say 0
+//!          the spot over the strike, and no smooth function of the network has to say 0. Where r is below −½ the price has no slope in
+//!          r: training pulls such a row towards where its label holds the option, see [`OutputTransform::pull`]
 //!          scaled: 2s/(1 + e^(−r)), above 0 and below twice the row's scale s (see [`super::Features`]): a volatility.
 
 use serde::{Deserialize, Serialize};
@@ -128,7 +129,34 @@ impl OutputTransform {
             }
         }
     }
+
+    /// What stands for the slope, by the last number, of a row's squared price error times `weight`², where the price itself has none: below 0
+    /// where exercise is what the network says and waiting is worth something by the label, 0 everywhere else.
+    ///
+    /// It is the error's own derivative but that the price's slope is taken where the label has it, not where the network stands: 2·weight²·(C −
+    /// C\*)·∂C/∂r at the u of C\*. Near the boundary it goes to 0 as the cube of the label's u, as the slope of an exercised row that the network
+    /// holds does in its own u: neither mistake is the cheaper one. Once every row is judged as its label says there is none of it.
+    #[inline]
+    pub fn pull(self, r: f64, m: f64, s: f64, (label, weight): (f64, f64)) -> f64 {
+        if self == Self::Exercise && r + HELD <= 0.0 { self.pull_of_label(m, s, (label, weight)) } else { 0.0 }
+    }
+
+    /// [`Self::pull`] of a row that the network says is exercised.
+    pub fn pull_of_label(self, m: f64, s: f64, (label, weight): (f64, f64)) -> f64 {
+        let waiting_is_worth = label - (m - 1.0).max(0.0);
+        if self != Self::Exercise || waiting_is_worth <= 0.0 {
+            return 0.0;
+        }
+        // A label that chance or noise has put above the spot has none.
+        let y = (label * (label - (m - 1.0)) / m).min(MOST_PRODUCT);
+        let u = (y / (1.0 - y)).sqrt();
+        let slope = 2.0 * u * s * (1.0 - y) * (1.0 - y);
+        -2.0 * weight * weight * waiting_is_worth * slope * m / root(m, y).max(LEAST_ROOT)
+    }
 }
+
+/// Greatest Y that a label is taken to have.
+const MOST_PRODUCT: f64 = 0.99;
 
 /// u, and Y with it.
 #[inline]
@@ -237,6 +265,27 @@ mod tests {
             let volatility = OutputTransform::Scaled.price(r, m, s);
             prop_assert!((0.0..=2.0 * s).contains(&volatility), "{volatility} of {s}");
         }
+    }
+
+    #[test]
+    fn a_row_without_a_slope_is_pulled_as_its_label_would_be_and_no_other_is() {
+        let exercise = OutputTransform::Exercise;
+        for (m, s, r) in [(0.8, 0.3, 0.1), (1.0, 0.5, -0.2), (1.3, 0.2, 1.5)] {
+            let label = exercise.price(r, m, s);
+            let at = exercise.partials(r, m, s);
+            let pull = exercise.pull(-3.0, m, s, (label, 2.0));
+            let wanted = 2.0 * 4.0 * (f64::max(m - 1.0, 0.0) - label) * at.r;
+            assert!((pull - wanted).abs() < 1e-12 * wanted.abs() && pull < 0.0, "{m}: {pull} {wanted}");
+            // Held, whatever the error; or exercised, and rightly.
+            assert_eq!(exercise.pull(-0.49, m, s, (label, 2.0)), 0.0);
+            assert_eq!(exercise.pull(-3.0, m, s, (f64::max(m - 1.0, 0.0), 2.0)), 0.0);
+            assert_eq!(OutputTransform::Bounds.pull(-3.0, m, s, (label, 2.0)), 0.0);
+            assert!(exercise.pull(-3.0, m, s, (2.0 * m, 2.0)).is_finite());
+        }
+        // At the boundary it dies out with the cube of what the label's number stands above it.
+        let near = |above: f64| exercise.pull(-3.0, 1.3, 0.2, (exercise.price(above - HELD, 1.3, 0.2), 1.0));
+        assert!((near(2e-3) / near(1e-3) - 8.0).abs() < 0.1, "{} {}", near(2e-3), near(1e-3));
+        assert_eq!(exercise.pull(f64::NAN, 1.0, 0.3, (0.2, 1.0)), 0.0);
     }
 
     #[test]

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_the_twins_loss() {
         let (architecture, parameters, rows, targets) = network(OutputTransform::None, true);
-        let batch = Batch { inputs: &rows, prices: &targets, differentials: &[] };
+        let batch = Batch { inputs: &rows, prices: &targets, differentials: &[], weights: &[] };
         let scales = LossScales { by_total_volatility: false, differentials: [0.0; MOST_INPUTS], gradient: 1.0 };
         let mut gradient = vec![0.0; parameters.len()];
         let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut gradient);

@@ -146,6 +146,54 @@ fn a_product_is_learned_where_a_line_finds_nothing_and_noise_is_worth_nothing() 
     assert_eq!(status, [RowStatus::Ok, RowStatus::Ok, RowStatus::Outside(0)]);
 }
 
+/// A column says which rows count: of the others, the targets are something else.
+#[test]
+fn rows_that_weigh_nothing_are_not_learned_and_weights_have_a_mean_of_1() {
+    let (table, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let number = |k: u64| (0..4000u64).map(move |i| 2.0 * uniform(k, i) - 1.0).collect::<Vec<f64>>();
+    let (a, b) = (number(1), number(2));
+    let counts: Vec<f64> = (0..4000).map(|i| f64::from(6 * u8::from(i % 3 == 0))).collect();
+    let y: Vec<f64> = a.iter().zip(&counts).map(|(a, count)| if *count > 0.0 { *a } else { 2.0 - a }).collect();
+    let columns = |counts: Vec<f64>| -> Vec<(&str, ArrayRef)> {
+        [("a", a.clone()), ("b", b.clone()), ("noise", number(3)), ("y", y.clone()), ("count", counts)]
+            .into_iter()
+            .map(|(name, column)| (name, Arc::new(Float64Array::from(column)) as ArrayRef))
+            .collect()
+    };
+    write(&table.path().join("all.parquet"), columns(counts.clone()));
+    let changes = [("split_by = \"time\"\ngap = 10.0\n", "weight = \"count\"\n")];
+    let config = config(&changes);
+    let source = crate::data::Source::open(&config.data, 1, Some(place(table.path()))).unwrap();
+    let weights = source.fitted().unwrap().weights;
+    assert!((weights.iter().sum::<f64>() / weights.len() as f64 - 1.0).abs() < 1e-9, "{}", weights.len());
+    let mut rows = Rows { inputs: vec![0.0; 3 * 64], prices: vec![0.0; 64], ..Rows::default() };
+    source.draw(0, &mut rows).unwrap();
+    assert!(rows.weights.iter().zip(rows.inputs.chunks(3)).all(|(weight, row)| {
+        let i = a.iter().position(|a| *a == row[0]).unwrap();
+        (*weight > 0.0) == (counts[i] > 0.0)
+    }));
+    let mut trainer = trainer(&config, table.path(), run.path(), false).unwrap();
+    let predictor = TablePredictor::new(train(&mut trainer, None).network.unwrap()).unwrap();
+    let (mut out, mut status) = ([0.0; 3], [RowStatus::Ok; 3]);
+    predictor.predict(&[0.5, 0.5, 0.0, -0.7, -0.3, 0.3, 0.1, 0.9, 0.0], &mut out, &mut status);
+    assert!(out.iter().zip([0.5, -0.7, 0.1]).all(|(found, wanted)| (found - wanted).abs() < 0.15), "{out:?}");
+    // Below 0 it is a fault, by row; and where nothing weighs anything nothing can be learned.
+    let mut below = counts;
+    below[77] = -0.5;
+    write(&table.path().join("all.parquet"), columns(below));
+    let error =
+        crate::data::Source::open(&config.data, 1, Some(place(table.path()))).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("row 78: column count is -0.5; a weight is 0 or more"), "{error}");
+    write(&table.path().join("all.parquet"), columns(vec![0.0; 4000]));
+    let error =
+        crate::data::Source::open(&config.data, 1, Some(place(table.path()))).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("data.table.weight: count") && error.contains("a mean above 0"), "{error}");
+    for weight in ["a", "y", ""] {
+        let error = refusal(&[(changes[0].0, &format!("weight = \"{weight}\"\n"))]);
+        assert!(error.contains("data.table.weight") && error.contains("neither input nor target"), "{error}");
+    }
+}
+
 #[test]
 fn scales_and_bounds_are_of_the_rows_before_the_cut_alone() {
     let (table, run) = (folder(7.0), tempfile::tempdir().unwrap());

@@ -6,12 +6,10 @@ use super::Point;
 use crate::{config::PricingModel, training::Progress};
 
 /// The numbers of a step under the names of `metrics.csv`; those of a network of implied volatilities say `volatility` and `slope` for what
-/// others call `price` and `delta`. What is no number (the loss of a step that was skipped) is left out.
+/// others call `price` and `delta`, those of a table `target`. What is no number (the loss of a step that was skipped) is left out.
 pub fn point(at_ms: i64, progress: &Progress, model: PricingModel) -> Point {
-    let [loss_said, rmse, max, slope] = match model.is_implied_volatility() {
-        true => ["loss_volatility", "held_out_volatility_rmse", "held_out_volatility_max", "held_out_slope_rmse"],
-        false => ["loss_price", "held_out_price_rmse", "held_out_price_max", "held_out_delta_rmse"],
-    };
+    let (said, slope) = model.said();
+    let loss_said = format!("loss_{said}");
     let Progress {
         step, seconds, samples, learning_rate, loss, gradient_norm, skipped, evaluation, loss_scale, ..
     } = progress;
@@ -20,7 +18,7 @@ pub fn point(at_ms: i64, progress: &Progress, model: PricingModel) -> Point {
         ("samples", *samples as f64),
         ("learning_rate", *learning_rate),
         ("loss", loss.total()),
-        (loss_said, loss.price),
+        (loss_said.as_str(), loss.price),
         ("loss_differential", loss.differential),
         ("gradient_norm", *gradient_norm),
         ("skipped_steps", *skipped as f64),
@@ -33,8 +31,12 @@ pub fn point(at_ms: i64, progress: &Progress, model: PricingModel) -> Point {
         values.insert("overflowed_steps".into(), scale.overflows() as f64);
     }
     if let Some(found) = evaluation {
-        for (name, value) in [(rmse, Some(found.price_rmse)), (max, Some(found.price_max)), (slope, found.delta_rmse)] {
-            values.extend(value.map(|value| (name.to_owned(), value)));
+        for (name, value) in [
+            (format!("held_out_{said}_rmse"), Some(found.price_rmse)),
+            (format!("held_out_{said}_max"), Some(found.price_max)),
+            (format!("held_out_{slope}_rmse"), found.delta_rmse),
+        ] {
+            values.extend(value.map(|value| (name, value)));
         }
     }
     values.retain(|_, value| value.is_finite());
@@ -47,7 +49,7 @@ mod tests {
     use crate::training::Evaluation;
 
     #[test]
-    fn a_network_of_volatilities_says_so_and_others_say_price() {
+    fn a_network_of_volatilities_or_of_a_table_says_so_and_others_say_price() {
         let evaluation =
             Evaluation { price_rmse: 1e-3, price_max: 2e-3, delta_rmse: Some(0.1), ..Evaluation::default() };
         let progress = Progress { step: 7, evaluation: Some(evaluation), ..Progress::default() };
@@ -58,5 +60,9 @@ mod tests {
         };
         assert_eq!(names(PricingModel::Heston), [Some(1e-3), None, None]);
         assert_eq!(names(PricingModel::BlackScholesImpliedVolatility), [None, Some(1e-3), Some(0.1)]);
+        assert_eq!(names(PricingModel::Table)[..2], [None, None]);
+        let of_a_table = point(1, &progress, PricingModel::Table).values;
+        assert_eq!((of_a_table["held_out_target_rmse"], of_a_table["held_out_target_max"]), (1e-3, 2e-3));
+        assert!(of_a_table.keys().all(|name| !name.contains("price")), "{of_a_table:?}");
     }
 }

@@ -12,12 +12,10 @@ use crate::{LearnError, config::PricingModel};
 const HEADER: &str = "step,seconds,samples,learning_rate,loss,loss_price,loss_differential,gradient_norm,skipped_steps,\
                       held_out_price_rmse,held_out_price_max,held_out_delta_rmse\n";
 
-/// The header: what a network of implied volatilities says is none of a price.
+/// The header: what a network of implied volatilities or of a table says is no price.
 fn header(model: PricingModel) -> String {
-    match model.is_implied_volatility() {
-        true => HEADER.replace("price", "volatility").replace("delta", "slope"),
-        false => HEADER.to_owned(),
-    }
+    let (said, slope) = model.said();
+    HEADER.replace("price", said).replace("delta", slope)
 }
 
 /// The table's file.

@@ -35,8 +35,12 @@ impl Trainer {
         let whole = rows.batch(config.data.learns_differentials());
         let part_rows = (size / PART).max(1);
         let differentials = &whole.differentials[..(part_rows * inputs).min(whole.differentials.len())];
-        let part =
-            Batch { inputs: &whole.inputs[..part_rows * inputs], prices: &whole.prices[..part_rows], differentials };
+        let part = Batch {
+            inputs: &whole.inputs[..part_rows * inputs],
+            prices: &whole.prices[..part_rows],
+            differentials,
+            weights: whole.weights.get(..part_rows).unwrap_or(&[]),
+        };
         let mut of = |batch: &Batch<'_>| {
             let weights = (&state.parameters[..], &mut statistics[..]);
             engine.gradient(weights, batch, scales, state.standing.step, &mut gradient).map(drop)

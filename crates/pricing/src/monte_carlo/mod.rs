@@ -28,6 +28,7 @@ mod local_volatility;
 mod model;
 mod moments;
 mod normal;
+pub mod pathwise;
 mod payoff;
 mod philox;
 mod plan;

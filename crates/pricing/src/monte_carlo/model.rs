@@ -9,7 +9,7 @@ use super::LocalVolatility;
 use crate::fourier::Heston;
 
 /// Largest expiry in years.
-const MOST_YEARS: f64 = 1000.0;
+pub(super) const MOST_YEARS: f64 = 1000.0;
 /// Largest |rate × expiry|.
 const MOST_DISCOUNT: f64 = 600.0;
 /// Largest variance and volatility of variance: ten times ten.

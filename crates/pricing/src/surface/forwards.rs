@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::slices::count_before;
+use super::expiry_table::ExpiryTable;
 
 /// Forwards by expiry: between two of them, and from the spot to the first, ln F is linear in time (constant carry); past the last the
 /// carry of the last stretch goes on.
@@ -62,7 +62,7 @@ impl Forwards {
 /// [`Forwards`] made ready for many expiries.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct ForwardCurve {
-    years: Vec<f64>,
+    years: ExpiryTable,
     /// (forward at the start, ln of its growth a year, start in years) of each stretch that ends at one of `years`, and of the one past the last.
     stretches: Vec<[f64; 3]>,
 }
@@ -83,15 +83,26 @@ impl ForwardCurve {
         let last = knots.last().map_or([0.0, f64::NAN], |knot| *knot);
         let rate = if knots.len() > 1 { stretches.last().map_or(0.0, |stretch| stretch[1]) } else { 0.0 };
         stretches.push([last[1], rate, last[0]]);
-        Self { years, stretches }
+        Self { years: ExpiryTable::new(&years), stretches }
     }
 
     /// A forward F₀ and a g with ln F(`expiry_years`) = ln F₀ + g: what the logarithm of a strike over the forward is made of without an
     /// exponential. Wants an expiry above zero.
     #[inline]
     pub(in crate::surface) fn parts(&self, expiry_years: f64) -> [f64; 2] {
-        let [forward, rate, start] = self.stretches[count_before(self.years.len(), |i| self.years[i], expiry_years)];
+        let [forward, rate, start] = self.stretch(expiry_years);
         [forward, rate * (expiry_years - start)]
+    }
+
+    /// The forward at the start of the stretch that `expiry_years` lies in, the growth of its logarithm a year, and the start in years.
+    #[inline]
+    pub(in crate::surface) fn stretch(&self, expiry_years: f64) -> [f64; 3] {
+        self.stretches[self.years.count_before(expiry_years)]
+    }
+
+    /// Where its stretches end.
+    pub(in crate::surface) fn years(&self) -> &[f64] {
+        self.years.years()
     }
 }
 

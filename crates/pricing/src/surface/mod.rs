@@ -11,6 +11,7 @@ pub mod characteristic;
 mod check;
 mod clock;
 mod clock_settings;
+mod expiry_table;
 mod extrapolation;
 pub mod fitted;
 mod forwards;

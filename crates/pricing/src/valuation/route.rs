@@ -34,7 +34,7 @@ pub(super) fn kind_of(table: &Table, row: usize, terms: &Terms, settings: &Setti
     }
     let formula = lognormal && !early && terms.dividends.is_empty() && has_formula(terms);
     let grid = (lognormal || model == ModelName::Heston) && of_spot;
-    let simulated = if early { Err(Status::BadExerciseStyle) } else { is_simulated(terms) };
+    let simulated = if early { Err(Status::BadExerciseStyle) } else { is_simulated(terms, model) };
     let order = [
         (formula, ContractEngine::ClosedForm, Method::ClosedForm),
         (grid, ContractEngine::FiniteDifference, Method::FiniteDifference),
@@ -110,7 +110,7 @@ fn has_formula(terms: &Terms) -> bool {
 }
 
 /// Ok where a simulation values a European option of these terms; else the field that it cannot take.
-fn is_simulated(terms: &Terms) -> Result<(), Status> {
+fn is_simulated(terms: &Terms, model: ModelName) -> Result<(), Status> {
     if !terms.dividends.is_empty() {
         return Err(Status::BadDividend);
     }
@@ -120,6 +120,11 @@ fn is_simulated(terms: &Terms) -> Result<(), Status> {
         }
         if terms.payoff != PayoffName::Vanilla {
             return Err(Status::BadPayoff);
+        }
+        // Between its steps a path with jumps may have been anywhere.
+        let jumps = matches!(model, ModelName::Merton | ModelName::Bates);
+        if jumps && terms.observation_dates.is_none() {
+            return Err(Status::BadObservationDates);
         }
         // A simulation pays it at expiry.
         if barrier.kind.is_out() && barrier.rebate != 0.0 {

@@ -21,6 +21,7 @@ __all__ = [
     "greeks",
     "implied_volatility",
     "inventory_json",
+    "basket",
     "monte_carlo",
     "price",
     "rule",
@@ -316,6 +317,13 @@ def monte_carlo(
     words: dict[str, str],
     counts: dict[str, int],
 ) -> tuple[list[float], list[float], int]: ...
+def basket(
+    option_type: str,
+    columns: dict[str, list[float]],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[float, float, int]: ...
 def fourier(
     model: str,
     verb: str,

@@ -5,7 +5,8 @@
 //! with one key count once, as compaction would leave them, so that bars do not depend on whether it has run. Running it twice gives the same.
 //!
 //! A rule's bars of a day are one file, `rule-<name>-000000.parquet`, which is replaced in one step. A day whose source is past its retention is not
-//! aggregated again: what is left of its rows would make wrong bars.
+//! aggregated again: what is left of its rows would make wrong bars. It counts as seen, so that retention can drop it. One that never was
+//! aggregated has all its rows, since retention waits for that, and gets its bars late.
 
 mod fold;
 pub(crate) mod state;
@@ -120,10 +121,16 @@ async fn run(
         {
             continue;
         }
-        if kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns)) {
+        if kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns))
+            && was_aggregated(place, rule, *date, &state).await?
+        {
             let is_known = state.days.get(date).is_some_and(|known| known.files == day.files);
             if !is_known {
                 report.too_late.push(*date);
+                if !dry_run {
+                    state.days.insert(*date, day);
+                    state.write(place, rule).await?;
+                }
             }
             continue;
         }
@@ -154,6 +161,15 @@ async fn run(
         state.write(place, rule).await?;
     }
     Ok(report)
+}
+
+/// Whether the rule has made bars of a day, or has seen that there are none to make.
+async fn was_aggregated(place: &Place, rule: &Aggregate, date: Date, state: &State) -> Result<bool> {
+    if state.days.contains_key(&date) {
+        return Ok(true);
+    }
+    let of_target = files(place, rule.to, Some(date)).await?;
+    Ok(of_target.iter().any(|file| file.writer == rule.writer()))
 }
 
 /// The bars of a day, and when the last of the files that they are of was written.

@@ -224,6 +224,23 @@ fn a_day_past_its_retention_is_not_aggregated_again_and_one_that_was_not_stays()
 }
 
 #[test]
+fn a_day_that_comes_past_its_retention_gets_its_bars_and_is_then_dropped_with_what_comes_later() {
+    let ground = Ground::new(&format!("[retention]\nticks = \"1d\"\n{RULES}"));
+    // Past the ten minutes in which a file may still be being written.
+    let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;
+    let retain = || block_on(crate::retention::retain(&ground.place, &ground.rules, soon, false)).unwrap();
+    ground.ingest("a", &[trade(10, 10.0, 1.0), trade(20, 11.0, 1.0)]);
+    assert_eq!(retain().left_alone.len(), 1, "nothing has seen its rows");
+    assert!(ground.run(soon).iter().all(|report| report.too_late.is_empty()));
+    let bars = ground.bars(MINUTE);
+    assert_eq!((bars.len(), retain().dropped.len()), (1, 1));
+    // Its rows are gone: what comes now would make other bars, so it makes none and goes too.
+    ground.ingest("late", &[trade(30, 99.0, 1.0)]);
+    assert_eq!(ground.run(soon)[0].too_late, [DAY]);
+    assert_eq!((ground.bars(MINUTE), retain().dropped.len()), (bars, 1));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_stops_its_day_alone() {
     let ground = Ground::new(RULES);
     ground.ingest("a", &[trade(10, 10.0, 1.0)]);

@@ -31,6 +31,8 @@ pub(super) struct ShardColumns {
     derived: Vec<bool>,
     differentials: Vec<String>,
     has_gamma: bool,
+    /// What a row's error counts.
+    weight: Option<String>,
 }
 
 /// The rows of a row group before they are told apart: as many numbers as columns, each row's beside each other's.
@@ -61,7 +63,8 @@ impl ShardColumns {
         };
         let time = config.table.as_ref().and_then(|table| table.split_by.as_ref());
         let is_derived = |name: &str| config.table.as_ref().is_some_and(|table| table.is_derived(name));
-        for name in inputs.iter().chain([&target]).chain(time) {
+        let weight = config.table.as_ref().and_then(|table| table.weight.clone());
+        for name in inputs.iter().chain([&target]).chain(time).chain(&weight) {
             if !first.has(name) && !is_derived(name) {
                 return Err(missing(name, ""));
             }
@@ -75,7 +78,8 @@ impl ShardColumns {
         let has_gamma = !differentials.is_empty() && first.has(GAMMA);
         let ranges = config.ordered_ranges();
         let derived = inputs.iter().map(|name| is_derived(name)).collect();
-        Ok(Self { inputs, target, ranges, table: config.table.clone(), derived, differentials, has_gamma })
+        let table = config.table.clone();
+        Ok(Self { inputs, target, ranges, table, derived, differentials, has_gamma, weight })
     }
 
     /// How many inputs a row has.
@@ -92,6 +96,9 @@ impl ShardColumns {
         if !self.has_gamma {
             rows.gammas = Vec::new();
         }
+        if self.weight.is_some() {
+            rows.weights = vec![1.0; count];
+        }
         rows
     }
 
@@ -99,7 +106,7 @@ impl ShardColumns {
         let gamma = self.has_gamma.then_some(GAMMA);
         let differentials = self.differentials.iter().map(String::as_str);
         let inputs = self.inputs.iter().map(String::as_str);
-        inputs.chain([self.target.as_str()]).chain(differentials).chain(gamma)
+        inputs.chain([self.target.as_str()]).chain(differentials).chain(gamma).chain(self.weight.as_deref())
     }
 
     /// What a table's config makes of a whole shard, whose rows are in their order; none where it makes nothing.
@@ -155,6 +162,12 @@ impl ShardColumns {
         })
     }
 
+    /// A row's weight where it is none that can be. Weights are the last column.
+    fn weight_below_0(&self, group: &Group, row: usize) -> Option<f64> {
+        self.weight.as_ref()?;
+        group.columns.last().map(|column| column[row]).filter(|weight| *weight < 0.0)
+    }
+
     /// What is wrong with a row: the first column that is no number or, of the inputs, outside its range.
     pub(super) fn fault(&self, group: &Group, row: usize) -> Option<String> {
         let numbers = || group.columns.iter().map(|column| column[row]);
@@ -166,6 +179,9 @@ impl ShardColumns {
             && !times[row].is_finite()
         {
             return Some(format!("column {name} is {}", shown(times[row])));
+        }
+        if let (Some(name), Some(value)) = (&self.weight, self.weight_below_0(group, row)) {
+            return Some(format!("column {name} is {value}; a weight is 0 or more"));
         }
         if let Some((name, value, why)) = self.unscaled(group, row) {
             return Some(format!("column {name} is {value}; {why}"));
@@ -185,6 +201,7 @@ impl ShardColumns {
         group.columns.iter().zip(&self.ranges).all(is_within)
             && group.columns[checked..].iter().all(|column| column[row].is_finite())
             && group.times.as_ref().is_none_or(|times| times[row].is_finite())
+            && self.weight_below_0(group, row).is_none()
             && self.unscaled(group, row).is_none()
             && !self.is_warming(group, row)
     }
@@ -200,7 +217,8 @@ impl ShardColumns {
         rows.inputs.extend(numbers.by_ref().take(self.inputs()));
         rows.prices.extend(numbers.by_ref().take(1));
         rows.differentials.extend(numbers.by_ref().take(self.differentials.len()));
-        rows.gammas.extend(numbers);
+        rows.gammas.extend(numbers.by_ref().take(usize::from(self.has_gamma)));
+        rows.weights.extend(numbers);
     }
 }
 

@@ -67,8 +67,13 @@ pub fn content(config: &DataConfig) -> Result<String, LearnError> {
 
 /// Whether a config's rows can be written.
 ///
-/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label, and for a table, which has its own.
+/// Errors: [`LearnError::BadValue`] for a model of implied volatilities, whose price is an input and no label, for a table, which has its own, and for
+/// simulated labels.
 pub fn check(config: &DataConfig) -> Result<(), LearnError> {
+    if !config.labels.is_exact() {
+        let allowed = "exact: labels that are simulated are made on the way, since the rows of shards that are held out would be off by chance too";
+        return Err(LearnError::bad("data.labels", "monte_carlo", allowed));
+    }
     let allowed = "a model of prices: labels of implied volatilities are made on the way, and a table has its own";
     match config.model.is_implied_volatility() || config.model.is_table() {
         true => Err(LearnError::bad("data.model", config.model.as_str(), allowed)),

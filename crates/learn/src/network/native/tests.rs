@@ -122,6 +122,14 @@ fn loss_of_twin(architecture: &Architecture, parameters: &[f32], batch: &Batch<'
     loss
 }
 
+/// What pulls rows back that have no slope, as a loss whose gradient it is: each pull times the row's last number.
+fn pulled(architecture: &Architecture, parameters: &[f32], batch: &Batch<'_>, pulls: &[f64]) -> f64 {
+    let last = Architecture { output: OutputTransform::None, ..architecture.clone() };
+    let count = architecture.features.model.input_names().len();
+    let rows = batch.inputs.chunks_exact(count).zip(pulls);
+    rows.map(|(row, pull)| pull * value(&last, parameters, &[], row).price).sum::<f64>() / pulls.len() as f64
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     /// Every parameter, by central differences of the f64 twin.
@@ -139,7 +147,7 @@ proptest! {
         // Labels that a network of other parameters would give, moved.
         let prices: Vec<f64> = (0..rows).map(|i| 0.2 + 0.3 * uniform(8, i as u64)).collect();
         let labels: Vec<f64> = (0..inputs.len()).map(|i| uniform(9, i as u64) - 0.5).collect();
-        let batch = Batch { inputs: &inputs, prices: &prices, differentials: if differentials { &labels } else { &[] } };
+        let batch = Batch { inputs: &inputs, prices: &prices, differentials: if differentials { &labels } else { &[] }, weights: &[] };
         let scales = LossScales { by_total_volatility, differentials: std::array::from_fn(|j| 0.5 + 0.1 * j as f64), gradient: 1.0 };
         let mut native = Native::new(architecture.clone());
         let mut gradient = vec![0.0; parameters.len()];
@@ -147,14 +155,19 @@ proptest! {
         let wanted = loss_of_twin(&architecture, &parameters, &batch, &scales);
         prop_assert!((loss.total() - wanted).abs() < 1e-5 * wanted, "{} {wanted}", loss.total());
         let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let last = Architecture { output: OutputTransform::None, ..architecture.clone() };
+        let pulls: Vec<f64> = inputs.chunks_exact(count).zip(&prices).map(|(row, price)| {
+            let (r, s) = (value(&last, &parameters, &[], row).price, architecture.features.total_volatility(row).0);
+            architecture.output.pull(r, row[0], s, (*price, scales.price(s)))
+        }).collect();
         for i in (0..parameters.len()).step_by(7) {
             let at = parameters[i];
             // Steps that f32 holds exactly.
             let (above, below) = (at + 1.0 / 1024.0, at - 1.0 / 1024.0);
             parameters[i] = above;
-            let loss_above = loss_of_twin(&architecture, &parameters, &batch, &scales);
+            let loss_above = loss_of_twin(&architecture, &parameters, &batch, &scales) + pulled(&architecture, &parameters, &batch, &pulls);
             parameters[i] = below;
-            let loss_below = loss_of_twin(&architecture, &parameters, &batch, &scales);
+            let loss_below = loss_of_twin(&architecture, &parameters, &batch, &scales) + pulled(&architecture, &parameters, &batch, &pulls);
             parameters[i] = at;
             let slope = (loss_above - loss_below) / f64::from(above - below);
             let error = (slope - f64::from(gradient[i])).abs();
@@ -168,7 +181,7 @@ fn the_gradient_does_not_depend_on_the_number_of_threads() {
     let (architecture, parameters, inputs) =
         network(PricingModel::BlackScholes, Activation::Silu, false, OutputTransform::Bounds);
     let prices = vec![0.3; inputs.len() / 3];
-    let batch = Batch { inputs: &inputs, prices: &prices, differentials: &inputs };
+    let batch = Batch { inputs: &inputs, prices: &prices, differentials: &inputs, weights: &[] };
     let scales = LossScales { by_total_volatility: true, differentials: [1.0; MOST_INPUTS], gradient: 1.0 };
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -189,7 +202,7 @@ fn a_gradient_told_from_its_end_has_the_same_bits_and_is_final_where_it_says() {
         // Three parts, the last of them short.
         let inputs: Vec<f64> = inputs.iter().cycle().take(300 * count).copied().collect();
         let labels: Vec<f64> = (0..300).map(|i| 0.1 + 1e-3 * uniform(7, i)).collect();
-        let batch = Batch { inputs: &inputs, prices: &labels, differentials: &inputs };
+        let batch = Batch { inputs: &inputs, prices: &labels, differentials: &inputs, weights: &[] };
         let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: 1.0 };
         let (mut whole, mut told) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
         let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut whole);
@@ -217,7 +230,7 @@ fn gradients_in_16_bits_are_those_of_f32_within_the_rounding_of_their_operands()
             let rows = inputs.len() / count;
             let prices: Vec<f64> = (0..rows).map(|i| 0.2 + 0.3 * uniform(8, i as u64)).collect();
             let labels = if differentials { &inputs[..] } else { &[] };
-            let batch = Batch { inputs: &inputs, prices: &prices, differentials: labels };
+            let batch = Batch { inputs: &inputs, prices: &prices, differentials: labels, weights: &[] };
             let gradient = |precision: Precision, scale: f64| {
                 let scales =
                     LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: scale };
@@ -252,5 +265,34 @@ fn gradients_in_16_bits_are_those_of_f32_within_the_rounding_of_their_operands()
             let overflowed = gradient(Precision::F16, 2f64.powi(40));
             assert!(overflowed.0.is_finite() && overflowed.1.iter().any(|g| !g.is_finite()), "{model:?}");
         }
+    }
+}
+
+#[test]
+fn a_rows_weight_is_how_often_it_would_be_there() {
+    let (architecture, parameters, inputs) =
+        network(PricingModel::BlackScholes, Activation::Silu, false, OutputTransform::Bounds);
+    let prices: Vec<f64> = (0..140).map(|i| 0.2 + 0.3 * uniform(8, i)).collect();
+    let inputs = &inputs[..3 * 140];
+    // The odd rows are not there, the even ones twice.
+    let weights: Vec<f64> = (0..140).map(|i| f64::from(2 * u8::from(i % 2 == 0))).collect();
+    let twice = |numbers: &[f64], width: usize| -> Vec<f64> {
+        numbers.chunks(2 * width).flat_map(|pair| [&pair[..width]; 2].concat()).collect()
+    };
+    let (twice_inputs, twice_prices) = (twice(inputs, 3), twice(&prices, 1));
+    for differentials in [false, true] {
+        let of = |differentials: &[f64], inputs: &[f64], prices: &[f64], weights: &[f64]| {
+            let batch = Batch { inputs, prices, differentials, weights };
+            let scales = LossScales { by_total_volatility: true, differentials: [0.1; MOST_INPUTS], gradient: 1.0 };
+            let mut gradient = vec![0.0; parameters.len()];
+            let loss = Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut gradient);
+            (loss.total(), gradient)
+        };
+        let labels = if differentials { inputs } else { &[] };
+        let found = of(labels, inputs, &prices, &weights);
+        let wanted = of(&twice(labels, 3), &twice_inputs, &twice_prices, &[]);
+        assert!((found.0 - wanted.0).abs() < 1e-9 * wanted.0, "{found:?}");
+        let size = wanted.1.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        assert!(found.1.iter().zip(&wanted.1).all(|(a, b)| (a - b).abs() < 1e-5 * size));
     }
 }

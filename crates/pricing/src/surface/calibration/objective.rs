@@ -60,8 +60,14 @@ impl Objective {
                 (false, false) => (mid, mid),
             };
             let total_variance = [bid, mid, ask].map(|vol| vol * vol * t);
-            let [centre, slope] = measure(settings.residual, k, total_variance[1], t);
-            let by_volatility = slope * 2.0 * mid * t;
+            let [centre, by_volatility] = match settings.residual {
+                Residual::Volatility => [mid, 1.0],
+                Residual::TotalVariance => [total_variance[1], 2.0 * mid * t],
+                Residual::Price => {
+                    let [centre, slope] = measure(settings.residual, k, total_variance[1], t);
+                    [centre, slope * 2.0 * mid * t]
+                }
+            };
             let half_spread = (0.5 * (ask - bid)).max(LEAST_HALF_SPREAD * mid);
             weights.push(match (settings.weights, settings.residual) {
                 (Weights::BidAsk, _) => (by_volatility * half_spread).powi(-2),

@@ -22,7 +22,8 @@ const NOTED_VOL_POINTS: f64 = 0.1;
 pub(in crate::surface) fn quote_notes<'a>(slices: impl IntoIterator<Item = &'a SliceQuotes>) -> Vec<Note> {
     let mut notes = Vec::new();
     let mut before: Option<Sides> = None;
-    for quotes in slices {
+    let mut slices = slices.into_iter().peekable();
+    while let Some(quotes) = slices.next() {
         let expiry_years = positive_years(quotes.expiry_years);
         let mut say = |reason| notes.push(Note { expiry_years: Some(expiry_years), reason });
         let crossed = (0..quotes.len()).filter(|&i| quotes.bid_volatility[i] > quotes.ask_volatility[i]).count();
@@ -42,6 +43,10 @@ pub(in crate::surface) fn quote_notes<'a>(slices: impl IntoIterator<Item = &'a S
         let strikes = usable.chunk_by(|&i, &j| k(i) == k(j)).count();
         if strikes >= CURVED_STRIKES && most - least <= FLAT_SHARE * most {
             say(Reason::Flat);
+        }
+        // A slice alone is compared with none.
+        if before.is_none() && slices.peek().is_none() {
+            continue;
         }
         let here = Sides::new(quotes, expiry_years, &usable);
         if let Some((log_moneyness, fall)) = before.as_ref().and_then(|before| before.deepest_fall_to(&here)) {

@@ -3,6 +3,7 @@
 mod model;
 mod places;
 mod point;
+mod query;
 mod quoted;
 mod saved;
 mod surface;
@@ -10,6 +11,7 @@ mod surface;
 pub use model::SurfaceModel;
 pub use places::Places;
 pub use point::{Answer, Place};
+pub use query::{SmileQuery, SurfaceQuery};
 pub use quoted::Quoted;
 pub use saved::{ReadError, SavedSlice, SavedSurface, VERSION, quotes_hash};
 pub use surface::{FittedSurface, fit_model};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::surface::FittedSurface;
+use super::{query::SurfaceQuery, surface::FittedSurface};
 use crate::surface::{
     ArbitrageReport, FitQuality, SliceQuotes,
     calibration::{ModelSettings, Note, Stability},
@@ -135,6 +135,11 @@ impl SavedSurface {
     pub fn to_json(&self) -> String {
         // Every map has keys of text, and no part of a surface refuses to be written.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The surface with its forwards, ready to be asked for one volatility at a time.
+    pub fn query(&self) -> SurfaceQuery<'_> {
+        SurfaceQuery::new(&self.surface, &self.forwards)
     }
 
     /// What a check of this surface covers.

@@ -85,7 +85,8 @@ impl FittedSurface {
         matches!(self, Self::Kriging(_))
     }
 
-    fn surface(&self) -> &dyn VolatilitySurface {
+    /// What it is, whatever the model.
+    pub(super) fn surface(&self) -> &dyn VolatilitySurface {
         match self {
             Self::Svi(surface) => surface,
             Self::Ssvi(surface) | Self::SsviHeston(surface) => surface,

@@ -229,8 +229,14 @@ fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator
         (deviation * deviation, std::array::from_fn(|j| 2.0 * deviation * by[j] * unit[j]))
     };
     let rows: Vec<Row<N>> = work.objective.rows(values.iter().map(of_variance));
-    let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
-    let evidence = Evidence::of(rows, estimator, noise::square_scale_of(&squares, 1.0));
+    // Squares have no scale to be found.
+    let square_scale = if estimator.is_likelihood() {
+        let squares: Vec<f64> = rows.iter().map(|row| row.miss * row.miss).collect();
+        noise::square_scale_of(&squares, 1.0)
+    } else {
+        1.0
+    };
+    let evidence = Evidence::of(rows, estimator, square_scale);
     let expiry_years = Some(work.expiry_years);
     Stability { expiry_years, ..stability(NAMES.into_iter().take(N), &natural, &evidence) }
 }

@@ -251,6 +251,58 @@ fn standard_errors_grow_with_the_noise_of_the_quotes() {
     assert!((much / little - 10.0).abs() < 1.0, "{little} {much}");
 }
 
+#[test]
+fn no_step_from_a_fit_misses_the_quotes_by_less() {
+    // An index's slices with noise inside the spread, and real ones where they are.
+    let mut slices = index();
+    for (t, slice) in slices.iter_mut().enumerate() {
+        for (i, vol) in slice.mid_volatility.iter_mut().enumerate() {
+            *vol += 0.0015 * (0.5 - ((i * 37 + t * 11) % 17) as f64 / 16.0);
+        }
+    }
+    slices.extend(real_smiles_of_2025().into_iter().map(|real| real.quotes));
+    for quotes in slices {
+        for weights in [Weights::BidAsk, Weights::Uniform] {
+            let calibration = Settings { weights, ..Settings::default() };
+            let settings = ModelSettings { calibration, ..ModelSettings::default() };
+            let fit = fit_lognormal(std::slice::from_ref(&quotes), &settings, None).expect("quotes");
+            let found = SabrParameters::from(fit.surface.smiles[0]);
+            // The objective in plain words, by the formula of one strike.
+            let cost = |sabr: Sabr| {
+                let smile = SabrSmile::new(SabrParameters { sabr, ..found });
+                let miss = |i: usize| {
+                    let vol = (smile.total_variance(quotes.log_moneyness[i]) / found.expiry_years).sqrt();
+                    let (bid, ask) = (quotes.bid_volatility[i], quotes.ask_volatility[i]);
+                    let mid = quotes.mid_volatility[i];
+                    let unit = match weights {
+                        // Without sides a quote has the least half-spread.
+                        Weights::BidAsk if bid.is_nan() => mid,
+                        Weights::BidAsk => 0.5 * (ask - bid),
+                        _ => 1.0,
+                    };
+                    (vol - mid) / unit
+                };
+                (0..quotes.len()).map(miss).map(|miss| miss * miss).sum::<f64>()
+            };
+            let least = cost(found.sabr);
+            for size in [1e-1, 1e-2, 1e-3, 1e-4] {
+                for direction in 0..27 {
+                    let [alpha, rho, nu] =
+                        [direction % 3, direction / 3 % 3, direction / 9].map(|i| size * f64::from(i - 1));
+                    let Sabr { alpha: at_alpha, rho: at_rho, nu: at_nu, .. } = found.sabr;
+                    let moved = Sabr {
+                        alpha: at_alpha * (1.0 + alpha),
+                        rho: (at_rho + rho).clamp(-0.999, 0.999),
+                        nu: at_nu * (1.0 + nu),
+                        ..found.sabr
+                    };
+                    assert!(cost(moved) >= least * (1.0 - 1e-9), "{weights:?} {found:?} {moved:?}");
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

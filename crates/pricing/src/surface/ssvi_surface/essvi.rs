@@ -81,6 +81,17 @@ impl EssviSurface {
         &self.parameters
     }
 
+    /// θ, ψ and the slope at the money ρψ at `expiry_years`, above zero.
+    pub(in crate::surface) fn coordinates(&self, expiry_years: f64) -> [f64; 3] {
+        self.track.at(expiry_years)
+    }
+
+    /// w(k) of such coordinates.
+    #[inline]
+    pub(in crate::surface) fn total_variance_of(coordinates: [f64; 3], k: f64) -> f64 {
+        total_variance(coordinates, k)
+    }
+
     /// The smile at `expiry_years`, above zero.
     pub fn smile(&self, expiry_years: f64) -> SsviSmile {
         let [theta, psi, tilt] = self.track.at(expiry_years);

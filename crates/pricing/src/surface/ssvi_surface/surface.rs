@@ -91,6 +91,13 @@ impl SsviSurface {
         self.levels.at(expiry_years)[0]
     }
 
+    /// w(k) where the level is θ, in as few steps as there are: ½ (θ + ρx + √(x(x + 2ρθ) + θ²)), x = ψk.
+    #[inline]
+    pub(in crate::surface) fn total_variance_at_level(&self, theta: f64, k: f64) -> f64 {
+        let (rho, x) = (self.parameters.rho, self.prepared.psi(theta) * k);
+        0.5 * (theta + rho * x + (x * (x + 2.0 * rho * theta) + theta * theta).sqrt())
+    }
+
     /// The smile at `expiry_years`, above zero.
     pub fn smile(&self, expiry_years: f64) -> SsviSmile {
         let theta = self.theta(expiry_years);
