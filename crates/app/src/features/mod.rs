@@ -97,6 +97,11 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let name = shown(job.path);
     let session = session_of(&opened, job.date, job.instrument);
     let schema = schema_of(opened.format, job.schema)?;
+    let from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
+    if from_midnight && session.midnight_ns == 0 {
+        let format = opened.format;
+        eprintln!("zomma features: {name}: times of {format} count from midnight, of 1970-01-01 without --date");
+    }
     if job.times == Times::Receive && !opened.format.has_receive_times() {
         let problem = format!("--times receive: {} does not tell when its messages were received", opened.format);
         return Err(BadArguments(problem).into());
