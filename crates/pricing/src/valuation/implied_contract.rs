@@ -109,7 +109,7 @@ fn growing(at: &impl Fn(f64) -> Result<Point, Status>, usual: f64, [least, most]
             });
         }
         let found = at(next)?;
-        if (found.excess < 0.0) != up && !(found.excess == 0.0 && !up) {
+        if (found.excess < 0.0) != up && (up || found.excess != 0.0) {
             let (low, high) = if up { (before, found) } else { (found, before) };
             return refine(at, low, high, Shape::Growing);
         }
