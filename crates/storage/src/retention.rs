@@ -93,7 +93,10 @@ async fn stays(
         written_ns.is_some_and(|written| now_ns.saturating_sub(written) < WRITTEN_WITHIN_NS)
     };
     if files.iter().any(is_new) {
-        return Ok(Some("is being written: it got a file after now, as the run was told it, or within the 10 minutes before".to_owned()));
+        return Ok(Some(
+            "is being written: it got a file after now, as the run was told it, or within the 10 minutes before"
+                .to_owned(),
+        ));
     }
     let replaced = place.list(&crate::parquet::partition(table, date)).await?;
     if replaced.iter().any(|meta| meta.location == replace_path(table, date)) {

@@ -119,13 +119,17 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     let to_stdout = args.output == Path::new("-");
     let name = if args.input == Path::new("-") { "standard input".into() } else { args.input.display().to_string() };
     let source = batch::open(&args.input)?;
+    let dividends = args.dividends.schedule(&args.input, args.valuation_time)?;
     let defaults = Defaults {
         model: args.model,
         exercise: args.exercise,
         valuation_time: args.valuation_time,
-        dividends: args.dividends.schedule(&args.input, args.valuation_time)?,
+        dividends: dividends.clone(),
     };
     let mut book = batch::read_book(source, &args.by, defaults, &engine).with_context(|| name.clone())?;
+    if let Some(warning) = dividends.and_then(|schedule| schedule.unread()) {
+        eprintln!("zomma portfolio: {warning}");
+    }
 
     let shock = Shock { spot_factor: args.spot_factor, volatility_shift: args.volatility_shift, ..Shock::NONE };
     let (columns, groups) = (book.positions.columns(), book.groups.len());
