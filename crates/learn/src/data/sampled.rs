@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(Source::held_out(&config).unwrap(), Source::held_out(&exact(&config)).unwrap());
             assert_eq!(Source::tested(&config).unwrap(), Source::tested(&exact(&config)).unwrap());
             let stored = DataConfig { samples: Some(400), ..config.clone() };
-            assert!(drawn(&stored, 0, 300).prices.iter().any(|price| *price == 0.0));
+            assert!(drawn(&stored, 0, 300).prices.contains(&0.0));
         }
     }
 }

@@ -172,7 +172,7 @@ proptest::proptest! {
             _ => digital(PayoffName::GeometricAsian),
         };
         let contract = (kind, strike, terms);
-        let given = priced(&table(&[contract.clone()], &[volatility]));
+        let given = priced(&table(std::slice::from_ref(&contract), &[volatility]));
         let price = given.volatility[0];
         let dense: Vec<f64> = (0..2000).map(|i| 1e-3 * (6.0 / 0.5_f64.sqrt() / 1e-3_f64).powf(f64::from(i) / 1999.0)).collect();
         let values = evaluate(&table(&vec![contract.clone(); 2000], &dense), Order::None, &Settings::default());
