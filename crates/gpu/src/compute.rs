@@ -77,7 +77,7 @@ impl Compute {
                 if pool_size_bytes.is_some() {
                     tracing::debug!(%device, "pool_size_bytes: CubeCL 0.10 sizes its pages on CUDA itself");
                 }
-                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?, Uploads::of(&cuda))
+                Client::Cuda(guard(device, || Ok(CudaRuntime::client(&cuda))).0?, Uploads::of(&cuda, true))
             }
             DeviceKind::Vulkan => {
                 let named = vulkan::cubecl_device(device).ok_or_else(|| GpuError::Failed {
@@ -85,7 +85,7 @@ impl Compute {
                     message: "its driver does not say what it is, so it cannot be opened by number".into(),
                 })?;
                 let client = guard(device, || Ok(vulkan::client(device, &named, pool_size_bytes))).0?;
-                Client::Vulkan(client, Uploads::of(&named))
+                Client::Vulkan(client, Uploads::of(&named, false))
             }
             kind @ (DeviceKind::Cpu | DeviceKind::Hip) => return Err(GpuError::NotBuilt { kind }),
         };

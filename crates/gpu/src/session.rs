@@ -41,7 +41,7 @@ impl<R: Runtime> Session<'_, R> {
         rows.clamp(1, u64::from(u32::MAX / 64)) as usize
     }
 
-    /// Copies values to a new buffer of the device: once on the host, on CUDA into page-locked memory where they have more than 64 KiB.
+    /// Copies values to a new buffer of the device: once on the host; on CUDA, where they have more than 64 KiB, into page-locked memory.
     ///
     /// # Errors
     ///

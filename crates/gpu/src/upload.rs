@@ -23,17 +23,19 @@ const STAGED_BYTES_MIN: usize = (64 << 10) + 1;
 /// The way to a device's server beside its client.
 pub(crate) struct Uploads<R: Runtime> {
     server: DeviceHandle<R::Server>,
+    /// Whether the runtime has page-locked memory to ask for: being refused would take a word with the device's thread each time.
+    stages: bool,
 }
 
 impl<R: Runtime> Uploads<R> {
-    /// Of a device whose client has been made.
-    pub(crate) fn of(device: &R::Device) -> Self {
-        Self { server: DeviceHandle::new(device.to_id()) }
+    /// Of a device whose client has been made, by a runtime that has page-locked memory or not.
+    pub(crate) fn of(device: &R::Device, stages: bool) -> Self {
+        Self { server: DeviceHandle::new(device.to_id()), stages }
     }
 
     /// A new buffer of the device with these bytes, for the lane that is current. Errors of the copy come with the lane's next answer.
     pub(crate) fn upload(&self, client: &ComputeClient<R>, bytes: &[u8]) -> Handle {
-        let staged = if bytes.len() < STAGED_BYTES_MIN { None } else { self.staged(bytes) };
+        let staged = if self.stages && bytes.len() >= STAGED_BYTES_MIN { self.staged(bytes) } else { None };
         // Utilities are what the server's own client was made of; without them its way is taken.
         let Ok(utilities) = self.server.utilities().downcast::<ServerUtilities<R::Server>>() else {
             return client.create_from_slice(bytes);

@@ -1,5 +1,7 @@
 //! The fit of a surface, stage by stage.
 
+use std::cmp::Ordering;
+
 use rayon::prelude::*;
 
 use super::{
@@ -34,6 +36,10 @@ const NO_VOLATILITY: f64 = 0.2;
 /// A slice of at least this many quotes is strained below this share of the quotes that it meets alone.
 const STRAINED_QUOTES_MIN: usize = 10;
 const STRAINED_SHARE: f64 = 0.6;
+/// Further than this from the market at the money no slice is to end that can come nearer alone: half a vol point.
+const MOST_OFF: f64 = 5e-3;
+/// Slices that expire earlier are not asked: their market at the money is between strikes far apart by their deviation.
+const OFF_YEARS_MIN: f64 = 2.0 / 365.0;
 /// Slices on each side of a strained one that are fitted anew with it.
 const BESIDE: usize = 3;
 /// Share of all quotes that strained slices must lose for another attempt.
@@ -104,11 +110,25 @@ pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Opt
             |i: usize, own: &Svi, joint: &Svi| met(&slices[i], own).inside() > met(&slices[i], joint).inside();
         let (backbone, ranges) = (&frame.backbone, &frame.ranges);
         let mut fitted = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, is_quick);
-        let near = frame.finished(&fitted, &alone, is_better)?;
-        let Some(anew) = strained(slices, &near.slices, &alone) else { return Some(near) };
+        let mut near = frame.finished(&fitted, &alone, is_better)?;
+        let mut off = off_the_money(&members, &alone, &near.slices);
+        if is_quick && off.contains(&true) {
+            let slow = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, false);
+            if let Some(found) = frame.finished(&slow, &alone, is_better) {
+                let off_then = off_the_money(&members, &alone, &found.slices);
+                if count(&off_then) < count(&off) {
+                    (fitted, near, off) = (slow, found, off_then);
+                }
+            }
+        }
+        let Some(anew) = strained(slices, &near.slices, &alone, &off) else { return Some(near) };
         refit(&mut fitted, &anew, &mut members, backbone, ranges, is_quick);
-        let far = frame.finished(&fitted, &alone, is_better)?;
-        Some(if meets_better(slices, &far.slices, &near.slices) { far } else { near })
+        let Some(far) = frame.finished(&fitted, &alone, is_better) else { return Some(near) };
+        let is_far = match count(&off_the_money(&members, &alone, &far.slices)).cmp(&count(&off)) {
+            Ordering::Equal => meets_better(slices, &far.slices, &near.slices),
+            order => order.is_lt(),
+        };
+        Some(if is_far { far } else { near })
     });
     frame.found(slices, alone, repaired)
 }
@@ -234,8 +254,9 @@ pub(super) enum Aim {
 }
 
 /// The slices to fit anew: those with quotes enough that meet far fewer of them than they meet alone (they were not found, or are at odds
-/// with the others), and the ones beside them. None where what they lose is no part of the surface that is worth another attempt.
-fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> Option<Vec<bool>> {
+/// with the others) and those `off` the market at the money, with the ones beside them. None where what they lose is no part of the surface that
+/// is worth another attempt.
+fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>], off: &[bool]) -> Option<Vec<bool>> {
     let lost = |((quotes, svi), alone): ((&SliceQuotes, &Svi), &Option<Wings>)| {
         let Some(alone) = alone else { return 0 };
         let (joint, best) = (met(quotes, svi).inside(), met(quotes, &wings::to_svi(alone)).inside());
@@ -244,9 +265,27 @@ fn strained(slices: &[SliceQuotes], fitted: &[Svi], alone: &[Option<Wings>]) -> 
     };
     let lost: Vec<usize> = slices.iter().zip(fitted).zip(alone).map(lost).collect();
     let quotes: usize = slices.iter().map(SliceQuotes::len).sum();
-    let is_worth_it = lost.iter().sum::<usize>() as f64 > LOST_SHARE * quotes as f64;
+    let is_worth_it = off.contains(&true) || lost.iter().sum::<usize>() as f64 > LOST_SHARE * quotes as f64;
     let beside = |i: usize| i.saturating_sub(BESIDE)..(i + BESIDE + 1).min(lost.len());
-    is_worth_it.then(|| (0..lost.len()).map(|i| lost[beside(i)].iter().any(|lost| *lost > 0)).collect())
+    is_worth_it.then(|| (0..lost.len()).map(|i| beside(i).any(|j| lost[j] > 0 || off[j])).collect())
+}
+
+/// The slices of quotes enough that are off the market at the money, though their own fit, where they have one, is not.
+fn off_the_money(members: &[Member], alone: &[Option<Wings>], svis: &[Svi]) -> Vec<bool> {
+    let is_off =
+        |target: &Target, svi: &Svi| target.anchor.is_off(svi.total_variance(0.0), target.expiry_years, MOST_OFF);
+    let one = |((member, own), svi): ((&Member, &Option<Wings>), &Svi)| {
+        let target = &member.target;
+        target.len() >= STRAINED_QUOTES_MIN
+            && target.expiry_years > OFF_YEARS_MIN
+            && is_off(target, svi)
+            && own.as_ref().is_none_or(|own| !is_off(target, &wings::to_svi(own)))
+    };
+    members.iter().zip(alone).zip(svis).map(one).collect()
+}
+
+fn count(flags: &[bool]) -> usize {
+    flags.iter().filter(|flag| **flag).count()
 }
 
 /// Fits each run of slices that are to be fitted `anew` from the backbone between its neighbours, which stay as they are.
@@ -398,6 +437,42 @@ mod tests {
             quotes(t, &k, 2e-4, |k| (svi.total_variance(k) / t).sqrt() + noise(k))
         };
         (0..10).map(slice).collect()
+    }
+
+    #[test]
+    fn a_slice_off_the_money_is_fitted_anew_however_few_its_quotes() {
+        let slices = market();
+        let targets: Vec<Target> = slices.iter().map(Target::new).collect();
+        let alone: Vec<Wings> = targets.iter().map(|target| fit_alone(target, Aim::Inside, None)).collect();
+        let mut svis: Vec<Svi> = alone.iter().map(wings::to_svi).collect();
+        let alone: Vec<Option<Wings>> = alone.into_iter().map(Some).collect();
+        let members =
+            members(targets, &Frame::new(&slices, &slices.iter().map(Target::new).collect::<Vec<_>>()).backbone);
+        assert_eq!(count(&off_the_money(&members, &alone, &svis)), 0);
+        // A volatility 0.4 points too high is free to be, 0.6 points is not: its quotes' half-spreads are 0.02.
+        let raised = |svi: &Svi, points: f64| {
+            let t = slices[7].expiry_years;
+            let volatility = (svi.total_variance(0.0) / t).sqrt();
+            Svi { a: svi.a + ((volatility + points * 0.01).powi(2) - volatility.powi(2)) * t, ..*svi }
+        };
+        let own = svis[7];
+        svis[7] = raised(&own, 0.4);
+        assert_eq!(count(&off_the_money(&members, &alone, &svis)), 0);
+        svis[7] = raised(&own, 0.6);
+        let off = off_the_money(&members, &alone, &svis);
+        assert!(off[7] && count(&off) == 1, "{off:?}");
+        let anew = strained(&slices, &svis, &alone, &off).unwrap();
+        let wanted: Vec<bool> = (0..10).map(|i| i >= 4).collect();
+        assert_eq!(anew, wanted);
+    }
+
+    #[test]
+    fn a_large_surface_in_conflict_is_free_of_arbitrage() {
+        let slices = market();
+        let surface = fit(&slices);
+        let found = &surface.arbitrage;
+        assert_eq!((found.butterfly_violations, found.calendar_violations), (0, 0));
+        assert!(surface.quality.inside_share().unwrap() > 0.1, "{:?}", surface.quality);
     }
 
     #[test]

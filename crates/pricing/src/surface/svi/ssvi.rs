@@ -113,7 +113,7 @@ const LEAST_LEVEL_STEP: f64 = 1e-4;
 const MOST_LEVEL_STEP: f64 = 0.4;
 
 /// The level at which the slice of `shape` fits the quotes of `target` best, from `start`: Gauss–Newton in ln θ, where a step that does not
-/// help is halved.
+/// help is quartered.
 fn fit_level(target: &Target, shape: &Ssvi, start: f64, loss: Loss) -> f64 {
     let at = |log_theta: f64| {
         let theta = log_theta.exp();

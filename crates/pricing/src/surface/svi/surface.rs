@@ -27,8 +27,8 @@ const LIKELIHOOD_ROUNDS: usize = 4;
 /// Fits SVI slices free of static arbitrage.
 ///
 /// The default settings mean what they mean in an analysis: misses of total variance in half-spreads under a loss that saturates at 1.5 of
-/// them, so that in effect the quotes outside bid-ask are counted, with the volatility at the money held within 0.3 vol points of the
-/// market's. Any other settings, [`Estimator::LeastSquares`](crate::surface::calibration::Estimator::LeastSquares) among them, are taken at their word: the sum of squares, or Student's
+/// them, so that in effect the quotes outside bid-ask are counted, with the volatility at the money drawn to within 0.3 vol points of the
+/// market's, and another attempt where one ends half a point off. Any other settings, [`Estimator::LeastSquares`](crate::surface::calibration::Estimator::LeastSquares) among them, are taken at their word: the sum of squares, or Student's
 /// likelihood, of the weighted misses in the residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
 /// the fit, and laid anew once. Tikhonov's λ pulls the wing coordinates (a, b(1 − ρ), b(1 + ρ), m, ln σ) to the prior's slice of the nearest
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the

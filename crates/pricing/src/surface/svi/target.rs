@@ -52,7 +52,7 @@ pub(in crate::surface) struct Anchor {
 
 impl Anchor {
     /// Volatility that the fit may miss freely.
-    const FREE: f64 = 3e-3;
+    pub(super) const FREE: f64 = 3e-3;
     /// A miss of this volatility beyond costs as much as [`Anchor::SHARE`] of the quotes (and one) missed by one half-spread.
     const UNIT: f64 = 1e-3;
     const SHARE: f64 = 0.02;
@@ -78,6 +78,13 @@ impl Anchor {
     pub(super) fn miss(&self, w: f64) -> f64 {
         // Both bounds are zero where there is no anchor.
         (w - w.max(self.low).min(self.high.max(self.low))) * self.inverse_unit
+    }
+
+    /// Whether total variance `w` at the money is further than `most` from the market's own volatility; never where that is not known.
+    pub(super) fn is_off(&self, w: f64, expiry_years: f64, most: f64) -> bool {
+        let volatility = |w: f64| (w.max(0.0) / expiry_years).sqrt();
+        let (more, found) = (most - Self::FREE, volatility(w));
+        self.inverse_unit > 0.0 && !(volatility(self.low) - more..=volatility(self.high) + more).contains(&found)
     }
 }
 
