@@ -41,7 +41,8 @@ pub fn number<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Value<'py
     if object.is_instance_of::<PyInt>() && !object.is_instance_of::<PyBool>() {
         return object.extract().map(Value::Scalar).map_err(|error| named(object.py(), name, &error));
     }
-    let array = array(name, object)?.readonly();
+    let array = array(name, object)?.try_readonly();
+    let array = array.map_err(|error| PyValueError::new_err(format!("{name}: {error}: another call writes there")))?;
     // NumPy's own numbers come as arrays without a dimension.
     match (array.ndim(), array.as_array().first()) {
         (0, Some(&value)) => Ok(Value::Scalar(value)),

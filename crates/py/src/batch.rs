@@ -139,6 +139,7 @@ impl<'py, const I: usize> Batch<'py, I> {
             }
             return self.run_one(py, pace, wanted, evaluate);
         }
+        self.refuse_overlap(py, &given)?;
         let mut columns = [const { None }; N];
         for ((column, wanted), given) in columns.iter_mut().zip(wanted).zip(given) {
             *column = match given {
@@ -173,6 +174,31 @@ impl<'py, const I: usize> Batch<'py, I> {
         self.refuse(py, &faults)?;
         let columns = columns.map(|column| column.map(Bound::into_any));
         Ok(Answer { columns, statuses: statuses.map(Bound::into_any) })
+    }
+
+    /// Refuses arrays for results that lie where an argument or another of them does, also under another base: they are written while threads
+    /// read.
+    fn refuse_overlap(&self, py: Python<'py>, given: &[Option<Bound<'py, PyArrayDyn<f64>>>]) -> PyResult<()> {
+        let given: Vec<_> = given.iter().flatten().collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let share = py.import("numpy")?.getattr("may_share_memory")?;
+        for (place, out) in given.iter().enumerate() {
+            let arguments = self.names.iter().zip(&self.numbers).filter_map(|(name, value)| match value {
+                Value::Array(array) => Some((*name, array.as_any())),
+                Value::Scalar(_) => None,
+            });
+            let others = given[..place].iter().map(|other| ("another of out", other.as_any()));
+            for (name, other) in arguments.chain(others) {
+                if share.call1((*out, other))?.extract()? {
+                    return Err(PyValueError::new_err(format!(
+                        "out: lies in the memory of {name}: nothing else may be there"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// One row, without an array anywhere.

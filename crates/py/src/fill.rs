@@ -149,6 +149,9 @@ impl<const I: usize, E> Stretch<'_, I, E> {
             return self.run(rows, results);
         }
         let half = rows.len() / 2 / self.pace.chunk_rows * self.pace.chunk_rows;
+        if half == 0 {
+            return self.run(rows, results);
+        }
         let middle = rows.start + half;
         let (left, right) = results.split_at(half);
         let (mut faults, later) =

@@ -130,8 +130,9 @@ impl<'py> Characters<'py> {
     fn new(words: &Bound<'py, PyUntypedArray>) -> PyResult<Self> {
         let py = words.py();
         let (bytes, shape) = (words.dtype().itemsize(), words.shape().to_vec());
-        // Words that do not lie one after the other are copied.
-        let rows = py.import("numpy")?.getattr("ascontiguousarray")?.call1((words,))?.call_method1("reshape", (-1,))?;
+        // Words that do not lie one after the other, or not where their characters may, are copied.
+        let rows = py.import("numpy")?.getattr("require")?.call1((words, py.None(), ["C", "A"]))?;
+        let rows = rows.call_method1("reshape", (-1,))?;
         Ok(if words.dtype().kind() == b'U' {
             let flat = rows.call_method1("view", ("u4",))?.cast_into::<PyArray1<u32>>()?;
             Self { flat: Flat::Wide(flat.readonly()), width: bytes / size_of::<u32>(), shape }

@@ -182,6 +182,8 @@ def test_results_go_into_arrays_of_the_callers():
         ({"delta": np.empty(2 * len(strike))[::2]}, ValueError, "in rows"),
         ({"delta": np.empty(strike.shape, dtype=np.float32)}, TypeError, "float64"),
         ({"delta": strike}, ValueError, "out: .*nothing else may be there"),
+        # The same memory under another base.
+        ({"delta": np.lib.stride_tricks.as_strided(strike, strike.shape)}, ValueError, "out: .*strike"),
         ({"delta": frozen}, ValueError, "out: "),
         ({"delta": out["vega"], "vega": out["vega"]}, ValueError, "out: "),
         ({"gamma": np.empty(strike.shape)}, ValueError, "out: .gamma.: is not among the results"),
@@ -191,6 +193,16 @@ def test_results_go_into_arrays_of_the_callers():
     assert strike[0] == 80.0
     with pytest.raises(ValueError, match="out: the arguments are all numbers"):
         black_scholes.greeks("call", 100.0, 90.0, 0.5, 0.05, 0.2, names=["delta"], out={"delta": np.empty(1)})
+
+
+def test_words_anywhere_in_memory_are_read():
+    words = np.array(["call", "put", "call"], dtype="<U4")
+    apart = np.frombuffer(b"x" + words.tobytes(), dtype="<U4", offset=1)
+    assert not apart.flags.aligned
+    wanted = black_scholes.price(words, 100.0, 95.0, 0.5, 0.05, 0.2)
+    np.testing.assert_array_equal(black_scholes.price(apart, 100.0, 95.0, 0.5, 0.05, 0.2), wanted)
+    spread = black_scholes.price(apart[:, None], 100.0, [95.0, 95.0], 0.5, 0.05, 0.2)
+    np.testing.assert_array_equal(spread, np.stack([wanted, wanted], axis=1))
 
 
 WORDS = {
@@ -242,8 +254,9 @@ def test_some_greeks_are_those_of_all():
 
 @pytest.mark.parametrize("on_error", ["raise", "status"])
 def test_more_rows_than_memory_are_a_memory_error(on_error):
-    row = np.broadcast_to(100.0, (10**6,))
-    with pytest.raises(MemoryError, match=r"results of shape \[1000000, 1000000\]: "):
+    # More bytes than an address has, so that no kernel promises them.
+    row = np.broadcast_to(100.0, (10**8,))
+    with pytest.raises(MemoryError, match=r"results of shape \[100000000, 100000000\]: "):
         black_scholes.price("call", row[:, None], row, 1.0, 0.05, 0.2, on_error=on_error)
     with pytest.raises(MemoryError, match="results of shape"):
         zomma.american.price("put", row[:, None], row, 1.0, 0.05, 0.2, on_error=on_error)

@@ -212,9 +212,10 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::BadPayoff | Status::BadBarrierType if verb == Verb::ImpliedVolatility => {
             format!("{shown}; allowed: under bsm and black76 what a closed form or a grid values")
         }
-        _ => {
-            let field = fields.iter().copied().find(|&field| layout.column(field).is_some()).unwrap_or(fields[0]);
-            format!("{shown}; allowed: {}", field.allowed())
+        // An expiry is given as years or as a date, and what is allowed is told of the one that is.
+        Status::BadExpiry if layout.column(Field::ExpiryYears).is_none() => {
+            format!("{shown}; allowed: {}", Field::Expiry.allowed())
         }
+        _ => format!("{shown}; allowed: {}", fields[0].allowed()),
     }
 }

@@ -48,7 +48,9 @@ impl Array {
     #[pyo3(text_signature = "(values)")]
     fn new(values: &Bound<'_, PyAny>) -> PyResult<Self> {
         let array = argument::array("values", values)?;
-        let view = array.readonly();
+        let view = array.try_readonly();
+        let view =
+            view.map_err(|error| PyValueError::new_err(format!("values: {error}: another call writes there")))?;
         let view = view.as_array();
         Ok(Self(Arc::new(Storage::copy_of(view.iter().copied(), view.shape()))))
     }

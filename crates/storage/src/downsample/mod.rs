@@ -4,9 +4,9 @@
 //! last one, and in them only at the intervals that new rows are in or that are over since; late rows so change the bars that they belong to. Rows
 //! with one key count once, as compaction would leave them, so that bars do not depend on whether it has run. Running it twice gives the same.
 //!
-//! A rule's bars of a day are one file, `rule-<name>-000000.parquet`, which is replaced in one step. A day whose source is past its retention is not
-//! aggregated again: what is left of its rows would make wrong bars. It counts as seen, so that retention can drop it. One that never was
-//! aggregated has all its rows, since retention waits for that, and gets its bars late.
+//! A rule's bars of a day are one file, `rule-<name>-000000.parquet`, which is replaced in one step. What comes of a day whose rows retention has dropped is
+//! not aggregated: it would make wrong bars. It counts as seen, so that retention can drop it too. A day past its retention that was not dropped has all
+//! its rows, since retention waits for that, and gets its bars late.
 
 mod fold;
 pub(crate) mod state;
@@ -121,16 +121,13 @@ async fn run(
         {
             continue;
         }
-        if kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns))
-            && was_aggregated(place, rule, *date, &state).await?
-        {
-            let is_known = state.days.get(date).is_some_and(|known| known.files == day.files);
-            if !is_known {
-                report.too_late.push(*date);
-                if !dry_run {
-                    state.days.insert(*date, day);
-                    state.write(place, rule).await?;
-                }
+        let is_expired = kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns));
+        if state.dropped.contains(date) || is_expired && has_bars_of_what_it_forgot(place, rule, *date, &state).await? {
+            report.too_late.push(*date);
+            if !dry_run {
+                // Seen, so that retention can drop it.
+                state.days.insert(*date, Day { watermark_ns: begin_ns(*date).saturating_add(DAY_NS), ..day });
+                state.write(place, rule).await?;
             }
             continue;
         }
@@ -163,10 +160,10 @@ async fn run(
     Ok(report)
 }
 
-/// Whether the rule has made bars of a day, or has seen that there are none to make.
-async fn was_aggregated(place: &Place, rule: &Aggregate, date: Date, state: &State) -> Result<bool> {
+/// Whether the rule has made bars of a day of which it remembers nothing: of rows that were there and are dropped.
+async fn has_bars_of_what_it_forgot(place: &Place, rule: &Aggregate, date: Date, state: &State) -> Result<bool> {
     if state.days.contains_key(&date) {
-        return Ok(true);
+        return Ok(false);
     }
     let of_target = files(place, rule.to, Some(date)).await?;
     Ok(of_target.iter().any(|file| file.writer == rule.writer()))

@@ -1,6 +1,6 @@
 //! How far a rule has come: which files of which days it has seen, and until when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use object_store::path::Path;
@@ -22,6 +22,9 @@ use crate::{
 pub(crate) struct State {
     /// By day.
     pub days: BTreeMap<Date, Day>,
+    /// Days whose rows were dropped after the rule had seen them all: what comes later of one is not the day.
+    #[serde(default)]
+    pub dropped: BTreeSet<Date>,
 }
 
 /// What is known of a day.

@@ -218,6 +218,8 @@ fn a_day_past_its_retention_is_not_aggregated_again_and_one_that_was_not_stays()
     assert!(retained.dropped.is_empty() && retained.left_alone.len() == 1, "{retained:?}");
     ground.run(later());
     let bars = ground.bars(MINUTE);
+    let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;
+    assert_eq!(block_on(crate::retention::retain(&ground.place, &ground.rules, soon, false)).unwrap().dropped.len(), 1);
     ground.ingest("late", &[trade(30, 99.0, 1.0)]);
     let reports = ground.run(much_later);
     assert_eq!((reports[0].too_late.as_slice(), ground.bars(MINUTE)), ([DAY].as_slice(), bars));
@@ -238,6 +240,24 @@ fn a_day_that_comes_past_its_retention_gets_its_bars_and_is_then_dropped_with_wh
     ground.ingest("late", &[trade(30, 99.0, 1.0)]);
     assert_eq!(ground.run(soon)[0].too_late, [DAY]);
     assert_eq!((ground.bars(MINUTE), retain().dropped.len()), (bars, 1));
+}
+
+#[test]
+fn what_came_before_a_day_was_past_its_retention_is_aggregated_after_it_too() {
+    let ground = Ground::new(&format!("[retention]\nticks = \"1d\"\n{RULES}"));
+    let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;
+    // At noon the rule has seen the morning; the afternoon comes in time, and the next run is days later.
+    ground.ingest("a", &[trade(10, 10.0, 1.0)]);
+    ground.run(begin_ns(DAY) + DAY_NS / 2);
+    ground.ingest("b", &[trade(15 * 3_600, 12.0, 1.0)]);
+    assert!(ground.run(soon)[0].too_late.is_empty());
+    assert_eq!(ground.bars(MINUTE).len(), 2);
+    // A file that comes while the day is still there is aggregated as well.
+    ground.ingest("c", &[trade(16 * 3_600, 13.0, 1.0)]);
+    assert!(ground.run(soon)[0].too_late.is_empty());
+    assert_eq!(ground.bars(MINUTE).len(), 3);
+    let retained = block_on(crate::retention::retain(&ground.place, &ground.rules, soon, false)).unwrap();
+    assert_eq!(retained.dropped.len(), 1);
 }
 
 #[test]
