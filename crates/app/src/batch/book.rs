@@ -41,8 +41,8 @@ pub struct Book {
     pub unread: Vec<BTreeMap<Status, u64>>,
     /// All rows of the input.
     pub rows: u64,
-    /// The first row of each fault, in words.
-    pub examples: BTreeMap<Status, String>,
+    /// The first row of each fault, and that in words.
+    pub examples: BTreeMap<Status, (u64, String)>,
 }
 
 /// Positions that are valued row by row, with volatilities where prices were given.
@@ -57,8 +57,8 @@ pub struct Others {
 }
 
 impl Others {
-    /// Their sums in the moved market, and the first row of each fault.
-    pub fn sums(&self, groups: usize, shock: Shock) -> (Totals, BTreeMap<Status, String>) {
+    /// Their sums in the moved market, and the first row of each fault that this brings.
+    pub fn sums(&self, groups: usize, shock: Shock) -> (Totals, BTreeMap<Status, (u64, String)>) {
         let scenario = Scenario {
             spot_change: shock.spot_factor - 1.0,
             volatility_shift: shock.volatility_shift,
@@ -70,15 +70,15 @@ impl Others {
         let mut examples = BTreeMap::new();
         for (i, &status) in results.status.iter().enumerate() {
             // What is wrong with the row as it stands was found as it was read.
-            let of_shares = |allowed| format!("row {}, {allowed}", self.row[i]);
             let (status, words) = match held.shares(i) {
-                _ if !status.is_ok() => (status, of_shares("in the moved market")),
-                Err(Status::BadQuantity) => (Status::BadQuantity, of_shares("quantity is no finite number")),
-                Err(Status::BadMultiplier) => (Status::BadMultiplier, of_shares("multiplier; allowed: above zero")),
-                Err(fault) => (fault, of_shares("quantity times multiplier is too large for a float")),
+                _ if !status.is_ok() && shock == Shock::NONE => (status, "a Greek of it"),
+                _ if !status.is_ok() => (status, "in the moved market"),
+                Err(Status::BadQuantity) => (Status::BadQuantity, "quantity is no finite number"),
+                Err(Status::BadMultiplier) => (Status::BadMultiplier, "multiplier; allowed: above zero"),
+                Err(fault) => (fault, "quantity times multiplier is too large for a float"),
                 Ok(_) => continue,
             };
-            examples.entry(status).or_insert(words);
+            examples.entry(status).or_insert_with(|| (self.row[i], format!("row {}, {words}", self.row[i])));
         }
         (held.sums(&results, groups), examples)
     }
@@ -280,9 +280,11 @@ impl Reader<'_> {
     fn unread(&self, (row, group, status): (usize, u32, Status), cells: &dyn Cells, book: &mut Book) {
         *book.unread[group as usize].entry(status).or_default() += 1;
         let at = book.rows + row as u64 + 1;
-        book.examples
-            .entry(status)
-            .or_insert_with(|| format!("row {at}, {}", tally::example(status, row, cells, &self.layout, self.verb)));
+        // Rows of one chunk come in two passes.
+        if book.examples.get(&status).is_none_or(|(first, _)| at < *first) {
+            let words = tally::example(status, row, cells, &self.layout, self.verb);
+            book.examples.insert(status, (at, format!("row {at}, {words}")));
+        }
     }
 }
 
@@ -290,17 +292,17 @@ impl Book {
     /// Names the first row of each fault that the sums found.
     pub fn explain(&mut self, faults: &BTreeMap<Status, u64>, shock: Shock) {
         let columns = self.positions.columns();
-        let mut left: Vec<Status> =
-            faults.keys().copied().filter(|status| !self.examples.contains_key(status)).collect();
-        for i in 0..self.row.len() {
+        let mut left: Vec<Status> = faults.keys().copied().collect();
+        for (i, &at) in self.row.iter().enumerate() {
+            // What has an example of an earlier row needs none.
+            left.retain(|status| self.examples.get(status).is_none_or(|(first, _)| at < *first));
             if left.is_empty() {
                 return;
             }
             let status = columns.status(i, shock);
-            if let Some(at) = left.iter().position(|&fault| fault == status) {
-                left.swap_remove(at);
-                let example = format!("row {}, {}", self.row[i], example(status, &self.positions, i, shock));
-                self.examples.insert(status, example);
+            if left.contains(&status) {
+                let example = format!("row {at}, {}", example(status, &self.positions, i, shock));
+                self.examples.insert(status, (at, example));
             }
         }
     }

@@ -199,7 +199,11 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         .collect();
     let shown = if shown.is_empty() { format!("no {}", fields[0].as_str()) } else { shown.join(", ") };
     match status {
-        Status::BelowIntrinsic => format!("{shown}: below the discounted intrinsic value of the forward"),
+        Status::BelowIntrinsic => {
+            format!(
+                "{shown}: below the discounted intrinsic value of the forward, or what any volatility gives the contract"
+            )
+        }
         Status::AboveMaximum => format!("{shown}: at or above what any volatility gives"),
         Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
         Status::SeveralVolatilities => format!("{shown}: more than one volatility gives it"),

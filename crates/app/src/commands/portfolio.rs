@@ -152,7 +152,10 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
         let (others, examples) = book.others.sums(groups, shock);
         totals.merge(&others);
         for (status, example) in examples {
-            book.examples.entry(status).or_insert(example);
+            let first = book.examples.entry(status).or_insert_with(|| example.clone());
+            if example.0 < first.0 {
+                *first = example;
+            }
         }
     }
     let mut faults = totals.total.failed().clone();
@@ -162,7 +165,7 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     book.explain(&faults, shock);
     let reasons = |separator: &str| {
         let line = |(status, rows): (&Status, &u64)| match book.examples.get(status) {
-            Some(example) => format!("{status} {rows} (first: {example})"),
+            Some((_, example)) => format!("{status} {rows} (first: {example})"),
             None => format!("{status} {rows}"),
         };
         faults.iter().map(line).collect::<Vec<_>>().join(separator)

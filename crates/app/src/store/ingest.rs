@@ -120,6 +120,7 @@ fn refuse_unused(job: &Job<'_>, path: &Path, is_own: bool) -> anyhow::Result<()>
     let options = [
         ("--format", job.format.is_some(), is_feed, "feeds"),
         ("--date", job.date.is_some(), is_feed, "feeds"),
+        ("--schema FILE.xml", job.feed_schema.is_some(), is_feed, "feeds"),
         ("--instrument", job.instrument.is_some(), is_feed, "feeds"),
         ("--map", !job.chains.column_map.is_empty(), is_chain, "option chains"),
         ("--underlying", job.chains.underlying.is_some(), is_chain, "option chains"),
