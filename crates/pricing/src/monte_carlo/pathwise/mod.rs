@@ -4,7 +4,7 @@
 //!
 //! Formula   call of strike 1 on a forward F, undiscounted: S = F e^(x), x = drift + √w·z; pathwise 1{S > 1} S ∂x, of F itself
 //!           1{S > 1} S/F; gamma by the likelihood ratio of that in z: 1{S > 1} S/F² (z/√w − 1)
-//! Bias      none under Black–Scholes; under Heston that of the quadratic-exponential scheme, see [`heston`]
+//! Bias      none under Black–Scholes; under Heston that of the quadratic-exponential scheme, see [`heston_call`]
 //! Source    P. Glasserman, Monte Carlo Methods in Financial Engineering (2003), sections 7.2.1 and 7.3.3
 
 mod dual;
