@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use zomma_base::Status;
 use zomma_pricing::monte_carlo::{self, Assets, AssetsPayoff, Exercise, Index, MonteCarloError, Plan};
 
 use crate::monte_carlo::{Request, option_type_of, refused};
@@ -64,6 +65,7 @@ fn estimate(
 /// What was wrong, by the name of the argument; of columns with all that the engine says.
 fn named(error: &MonteCarloError) -> PyErr {
     match error {
+        MonteCarloError::Field(Status::BadQuantity) => PyValueError::new_err("weights: must be finite"),
         MonteCarloError::Field(_) => refused(error),
         other => PyValueError::new_err(other.to_string()),
     }

@@ -295,7 +295,7 @@ def test_options_on_several_assets():
         ({"correlation": np.eye(2)}, "correlation: shape"),
         ({"correlation": 1.5}, "1.5"),
         ({"volatilities": [0.2]}, "volatilities: shape"),
-        ({"weights": [1.0, float("nan"), 0.0]}, "quantity|weights"),
+        ({"weights": [1.0, float("nan"), 0.0]}, "weights: must be finite"),
         ({"on": "middle"}, "on: .middle.: allowed are 'basket'"),
         ({"spots": np.full(51, 100.0)}, "51 assets"),
         ({"strike": -1.0}, "strike: "),
