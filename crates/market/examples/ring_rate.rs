@@ -10,6 +10,7 @@
 use std::{
     error::Error,
     hint::{black_box, spin_loop},
+    slice::from_ref,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -96,18 +97,19 @@ fn beside(
     processors: [usize; 2],
     mine: impl FnOnce() -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    let stop = AtomicBool::new(false);
-    let mut other = other;
+    // Whatever a thread touches for each item lies on lines of its own: the other's ends of the rings on its own stack, the word that stops it apart.
+    let stop = Word(AtomicU64::new(0));
+    let (told, mut other) = (&stop.0, other);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             pin(processors[1]);
-            while !stop.load(Ordering::Relaxed) {
+            while told.load(Ordering::Relaxed) == 0 {
                 other();
             }
         });
         pin(processors[0]);
         let outcome = mine();
-        stop.store(true, Ordering::Relaxed);
+        stop.0.store(1, Ordering::Relaxed);
         outcome
     })
 }
@@ -182,18 +184,14 @@ fn by_ours<T: Copy + Send + 'static>(
 fn by_event_ring(name: &str, event: Event, time: Duration, processors: [usize; 2]) -> Result<(), Box<dyn Error>> {
     let ((mut to, mut from_us), (mut back, mut answers)) = (event_ring(SLOTS), event_ring(SLOTS));
     let answer = move || {
-        let mut kept = None;
-        if from_us.take(1, |event| kept = Some(*event)) == 0 {
+        if from_us.take(1, |event| _ = back.push_some(from_ref(event))) == 0 {
             spin_loop();
-        }
-        if let Some(event) = kept {
-            back.push_some(&[event]);
         }
     };
     beside(answer, processors, || {
         times(name, time, |_| {
-            to.push_some(&[black_box(event)]);
-            while answers.take(1, |event| _ = black_box(*event)) == 0 {
+            to.push_some(from_ref(black_box(&event)));
+            while answers.take(1, |event| _ = black_box(event)) == 0 {
                 spin_loop();
             }
         })

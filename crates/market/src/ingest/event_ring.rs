@@ -45,6 +45,7 @@ struct Reader {
 }
 
 const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+const _: () = assert!(align_of::<EventProducer>() == 128 && align_of::<EventConsumer>() == 128);
 const _: () = assert!(size_of::<Apart<Reader>>() == 128 && align_of::<Apart<Reader>>() == 128);
 
 #[repr(C)]
@@ -75,7 +76,9 @@ impl Place {
     }
 }
 
-/// The end into which events are put.
+/// The end into which events are put. On lines of its own, like the other: wherever a program keeps the two, what one thread counts does not stand on a
+/// line that the other reads for each event.
+#[repr(align(128))]
 pub struct EventProducer {
     shared: Arc<Shared>,
     place: Place,
@@ -84,7 +87,8 @@ pub struct EventProducer {
     room: usize,
 }
 
-/// The end from which they are taken.
+/// The end from which they are taken; on lines of its own.
+#[repr(align(128))]
 pub struct EventConsumer {
     shared: Arc<Shared>,
     place: Place,

@@ -43,12 +43,14 @@ pub struct ReaderGone {
     pub unread: usize,
 }
 
-/// The end of a ring into which items are put.
+/// The end of a ring into which items are put. On cache lines of its own, like the other: each counts there what it does.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Producer<T>(rtrb::Producer<T>);
 
-/// The end of a ring from which items are taken.
+/// The end of a ring from which items are taken; on lines of its own.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Consumer<T>(rtrb::Consumer<T>);
 
 /// A ring with room for `capacity` items, at least 1, and its two ends. All its memory is reserved here.
