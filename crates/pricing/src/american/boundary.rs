@@ -10,7 +10,7 @@
 //!          American options: a performance comparison"
 //! Domain   one boundary: r > 0, or r = 0 > q. Time in expiries and the strike 1, so that three numbers are left
 
-use super::accuracy::{Accuracy, Tables};
+use super::accuracy::{Accuracy, Integral, Tables};
 use crate::math::{FRAC_1_SQRT_2PI, Plain, normal_cdf, polynomial};
 
 /// A put's terms with the expiry as the unit of time and the strike as the unit of money.
@@ -78,8 +78,10 @@ pub(super) fn boundary(terms: &Terms, tables: &Tables) -> Option<Vec<f64>> {
         for (square, y) in squares.iter_mut().zip(&y) {
             *square = y * y;
         }
+        let integral = tables.integral_of(step);
         for i in 0..n {
-            change[i] = residual(terms, tables, i, &y, &squares, &mut jacobian[i * n..(i + 1) * n]);
+            let node = (i, tables.root[i]);
+            change[i] = residual(terms, integral, node, &y, &squares, &mut jacobian[i * n..(i + 1) * n]);
         }
         solve(&mut jacobian, &mut change);
         let mut greatest = 0.0_f64;
@@ -109,19 +111,25 @@ const MOST_STEPS: usize = 24;
 /// Steps more where the scheme's did not settle: the lanes take them together.
 pub(super) const MORE_STEPS: usize = 4;
 
-/// The equation's left side less its right side at node i, and its derivatives by the y of all nodes.
-fn residual(terms: &Terms, tables: &Tables, i: usize, y: &[f64], squares: &[f64], row: &mut [f64]) -> f64 {
+/// The equation's left side less its right side at node i of time root², and its derivatives by the y of all nodes.
+fn residual(
+    terms: &Terms,
+    integral: &Integral,
+    (i, root): (usize, f64),
+    y: &[f64],
+    squares: &[f64],
+    row: &mut [f64],
+) -> f64 {
     let &Terms { rate, dividend, deviation, log_end } = terms;
     let n = y.len();
-    let root = tables.root[i];
     let time = root * root;
     let strike = rate * (y[i] - log_end).exp();
     let mut sum = 0.0;
     let mut own = 0.0;
     row.fill(0.0);
-    let points = &tables.integral;
+    let points = &integral.points;
     for (k, sin) in points.sin.iter().enumerate() {
-        let weights = &tables.integral_weight[(i * points.sin.len() + k) * n..][..n];
+        let weights = &integral.weight[(i * points.sin.len() + k) * n..][..n];
         let floor = FLOOR_SHARE * points.cos[k] * y[i];
         let (inner, moves) = log_boundary(weights, squares, floor);
         let s = time * sin * sin;

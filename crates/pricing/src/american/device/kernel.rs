@@ -155,7 +155,6 @@ pub(super) fn value(
     let job = CUBE_POS;
     let unit = UNIT_POS as usize;
     let nodes = comptime!(shape.nodes);
-    let points = comptime!(shape.points);
     let rows = comptime!(shape.rows_at_once());
     let width = comptime!(nodes + 1);
     let threads = comptime!(THREADS);
@@ -180,6 +179,13 @@ pub(super) fn value(
     let mut step = 0u32.runtime();
     let mut limit = comptime!(shape.steps).runtime();
     while step < limit {
+        // The first step's integrals have fewer points.
+        let mut points = comptime!(shape.first_points).runtime();
+        let mut integral = comptime!(shape.first_integral()).runtime();
+        if step > 0u32 {
+            points = comptime!(shape.points).runtime();
+            integral = comptime!(shape.integral()).runtime();
+        }
         let mut at = unit;
         while at < nodes {
             squares[at] = y[at] * y[at];
@@ -189,19 +195,19 @@ pub(super) fn value(
         for group in 0..comptime!(nodes.div_ceil(rows)) {
             let first = group * rows;
             let mut at = unit;
-            while at < comptime!(shape.added_at_once()) {
-                let row = at / comptime!(points + 1);
-                let point = at % comptime!(points + 1);
+            while at < rows * (points + 1) {
+                let row = at / (points + 1);
+                let point = at % (points + 1);
                 let i = first + row;
                 if i < nodes {
                     let root = tables[i];
                     if point < points {
                         let rule = Point {
-                            sin: tables[comptime!(shape.sin()) + point],
-                            cos: tables[comptime!(shape.cos()) + point],
-                            weight: tables[comptime!(shape.weight()) + point],
+                            sin: tables[integral + point],
+                            cos: tables[integral + points + point],
+                            weight: tables[integral + 2 * points + point],
                         };
-                        let from = comptime!(shape.integral_weight()) + (i * points + point) * nodes;
+                        let from = integral + 3 * points + (i * points + point) * nodes;
                         let added = at_point(put, root, y[i], rule, interpolated(tables, from, &squares, nodes));
                         sum[at] = added.sum;
                         own[at] = added.own;
@@ -220,22 +226,22 @@ pub(super) fn value(
                 let row = at / width;
                 let column = at % width;
                 let i = first + row;
-                let from = row * comptime!(points + 1);
+                let from = row * (points + 1);
                 if i < nodes {
                     let mut entry = 0.0f64.runtime();
                     if column < nodes {
-                        let weights = comptime!(shape.integral_weight()) + i * comptime!(points * nodes) + column;
+                        let weights = integral + 3 * points + i * points * nodes + column;
                         for k in 0..points {
                             entry += tables[weights + k * nodes] * slope[from + k];
                         }
                         entry *= y[column];
                         if column == i {
-                            for k in 0..comptime!(points + 1) {
+                            for k in 0..points + 1 {
                                 entry += own[from + k];
                             }
                         }
                     } else {
-                        for k in 0..comptime!(points + 1) {
+                        for k in 0..points + 1 {
                             entry += sum[from + k];
                         }
                     }
@@ -335,7 +341,7 @@ pub(crate) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut
     use crate::cuda_source::{array, settings, source};
     for (name, plane_size) in [("american_planes", 32), ("american_shared", 0)] {
         let client = session.client().clone();
-        let shape = Shape { nodes: 11, points: 14, premium_points: 32, steps: 2 };
+        let shape = Shape { nodes: 11, points: 14, first_points: 7, premium_points: 32, steps: 2 };
         let kernel = value::Value::<R>::new(
             settings(),
             client,

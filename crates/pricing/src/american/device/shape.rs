@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub nodes: usize,
     /// Of an integral of the boundary's equation.
     pub points: usize,
+    /// The same in the first Newton step.
+    pub first_points: usize,
     pub premium_points: usize,
     /// Newton steps.
     pub steps: u32,
@@ -23,7 +25,8 @@ impl Shape {
     pub fn of(tables: &Tables) -> Self {
         Self {
             nodes: tables.root.len(),
-            points: tables.integral.sin.len(),
+            points: tables.integral.points.sin.len(),
+            first_points: tables.integral_of(0).points.sin.len(),
             premium_points: tables.premium.sin.len(),
             steps: tables.scheme.newton_steps as u32,
         }
@@ -32,31 +35,27 @@ impl Shape {
     /// The tables in one buffer, in the order of the offsets below.
     pub fn packed(tables: &Tables) -> Vec<f64> {
         let rule = |points: &Points| [points.sin.as_slice(), &points.cos, &points.weight].concat();
-        [tables.root.clone(), rule(&tables.integral), tables.integral_weight.clone()]
-            .into_iter()
-            .chain([rule(&tables.premium), tables.premium_weight.clone()])
-            .flatten()
-            .collect()
+        let integrals = [&tables.integral, tables.integral_of(0)]
+            .map(|integral| [rule(&integral.points), integral.weight.clone()].concat());
+        [tables.root.clone(), integrals.concat(), rule(&tables.premium), tables.premium_weight.clone()].concat()
     }
 
-    pub fn sin(self) -> usize {
+    /// The boundary's integrals: sines, cosines and weights of the points, one after the other, then the weights of the nodes.
+    pub fn integral(self) -> usize {
         self.nodes
     }
 
-    pub fn cos(self) -> usize {
-        self.sin() + self.points
+    /// Those of the first step, in the same order.
+    pub fn first_integral(self) -> usize {
+        self.integral() + self.integral_len(self.points)
     }
 
-    pub fn weight(self) -> usize {
-        self.cos() + self.points
-    }
-
-    pub fn integral_weight(self) -> usize {
-        self.weight() + self.points
+    fn integral_len(self, points: usize) -> usize {
+        3 * points + self.nodes * points * self.nodes
     }
 
     pub fn premium_sin(self) -> usize {
-        self.integral_weight() + self.nodes * self.points * self.nodes
+        self.first_integral() + self.integral_len(self.first_points)
     }
 
     pub fn premium_cos(self) -> usize {
@@ -105,10 +104,12 @@ mod tests {
                 let (shape, packed) = (Shape::of(tables), Shape::packed(tables));
                 assert_eq!(packed[shape.nodes - 1], 1.0);
                 for (offset, part) in [
-                    (shape.sin(), &tables.integral.sin),
-                    (shape.cos(), &tables.integral.cos),
-                    (shape.weight(), &tables.integral.weight),
-                    (shape.integral_weight(), &tables.integral_weight),
+                    (shape.integral(), &tables.integral.points.sin),
+                    (shape.integral() + shape.points, &tables.integral.points.cos),
+                    (shape.integral() + 2 * shape.points, &tables.integral.points.weight),
+                    (shape.integral() + 3 * shape.points, &tables.integral.weight),
+                    (shape.first_integral(), &tables.first_integral.points.sin),
+                    (shape.first_integral() + 3 * shape.first_points, &tables.first_integral.weight),
                     (shape.premium_sin(), &tables.premium.sin),
                     (shape.premium_cos(), &tables.premium.cos),
                     (shape.premium_weight(), &tables.premium.weight),

@@ -5,7 +5,7 @@
 
 use super::algebra::{interpolate, transpose_sum};
 use super::{Group, LANES, Lane, Scratch, bounded, exp_at_least};
-use crate::american::accuracy::{Points, Tables};
+use crate::american::accuracy::{Integral, Points};
 use crate::american::boundary::FLOOR_SHARE;
 use crate::math::{FRAC_1_SQRT_2PI, MultiplyAdd, mills, mills_parts};
 
@@ -49,13 +49,13 @@ struct Added {
 }
 
 impl Group {
-    /// e^(−qs) at the points of all nodes.
+    /// e^(−qs) at the points of all nodes, whose √τ are given.
     #[inline(always)]
-    pub(super) fn carried<M: MultiplyAdd>(&self, tables: &Tables, carried: &mut Vec<Lane>) {
-        let sin = &tables.integral.sin;
-        carried.resize(tables.root.len() * sin.len(), [0.0; LANES]);
+    pub(super) fn carried<M: MultiplyAdd>(&self, root: &[f64], points: &Points, carried: &mut Vec<Lane>) {
+        let sin = &points.sin;
+        carried.resize(root.len() * sin.len(), [0.0; LANES]);
         let dividend = self.dividend;
-        for (root, carried) in tables.root.iter().zip(carried.chunks_exact_mut(sin.len())) {
+        for (root, carried) in root.iter().zip(carried.chunks_exact_mut(sin.len())) {
             for (sin, carried) in sin.iter().zip(carried) {
                 let s = root * root * sin * sin;
                 let mut values = [0.0; LANES];
@@ -69,15 +69,15 @@ impl Group {
 
     /// Row i of Newton's matrix and its right side; see the twin.
     #[inline(always)]
-    pub(super) fn residual<M: MultiplyAdd>(&self, tables: &Tables, i: usize, scratch: &mut Scratch) {
-        let n = tables.root.len();
-        let count = tables.integral.sin.len();
-        let weights = &tables.integral_weight[i * count * n..][..count * n];
+    pub(super) fn residual<M: MultiplyAdd>(&self, root: &[f64], integral: &Integral, i: usize, scratch: &mut Scratch) {
+        let n = root.len();
+        let count = integral.points.sin.len();
+        let weights = &integral.weight[i * count * n..][..count * n];
         interpolate::<M>(weights, &scratch.squares[..n], &mut scratch.points[..count]);
-        let (node, [mut sum, mut own]) = self.node::<M>(tables.root[i], &scratch.y[i]);
+        let (node, [mut sum, mut own]) = self.node::<M>(root[i], &scratch.y[i]);
         let carried = &scratch.carried[i * count..][..count];
         for (k, (square, carried)) in scratch.points[..count].iter_mut().zip(carried).enumerate() {
-            let added = self.point::<M>(&node, &Point::new(&tables.integral, k, node.root), square, carried);
+            let added = self.point::<M>(&node, &Point::new(&integral.points, k, node.root), square, carried);
             for lane in 0..LANES {
                 sum[lane] += added.sum[lane];
                 own[lane] += added.own[lane];

@@ -48,7 +48,7 @@ pub(super) struct Scratch {
     right: Vec<Lane>,
     /// By point: H, then the derivative by it.
     points: Vec<Lane>,
-    /// e^(−qs) at the points of the boundary's integrals, by node: no step changes it.
+    /// e^(−qs) at the points of the boundary's integrals, by node: steps with the same points share it.
     carried: Vec<Lane>,
 }
 
@@ -131,14 +131,17 @@ impl Group {
         scratch.squares.resize(n, [0.0; LANES]);
         scratch.right.resize(n, [0.0; LANES]);
         scratch.matrix.resize(n * n, [0.0; LANES]);
-        scratch.points.resize(tables.integral.sin.len().max(tables.premium.sin.len()), [0.0; LANES]);
+        scratch.points.resize(tables.integral.points.sin.len().max(tables.premium.sin.len()), [0.0; LANES]);
         self.guess::<M>(tables, &mut scratch.y[..n]);
-        self.carried::<M>(tables, &mut scratch.carried);
         let (mut greatest, mut sum) = ([0.0; LANES], [0.0; LANES]);
-        for _ in 0..steps {
+        for step in 0..steps {
+            let integral = tables.integral_of(step);
+            if step < 2 {
+                self.carried::<M>(&tables.root, &integral.points, &mut scratch.carried);
+            }
             square(&scratch.y, &mut scratch.squares, n);
             for i in 0..n {
-                self.residual::<M>(tables, i, scratch);
+                self.residual::<M>(&tables.root, integral, i, scratch);
                 eliminate::<M>(&mut scratch.matrix, &mut scratch.right, i, n);
             }
             substitute::<M>(&scratch.matrix, &mut scratch.right, n);
