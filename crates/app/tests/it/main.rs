@@ -21,6 +21,7 @@ mod gpu_list;
 mod gpu_run;
 mod gpu_watch;
 mod labels;
+mod limits;
 mod mdp3;
 mod models;
 mod onnx;

@@ -221,6 +221,7 @@ def price(
     paths: int | None = None,
     seed: int | None = None,
     steps_per_year: float | None = None,
+    limits: bool = False,
     on_error: Literal["status", "raise"] = "status",
     **columns: Any,
 ) -> Any:
@@ -253,7 +254,8 @@ def price(
     has an absent price and its reason in `status`; on_error='raise' is a RowError for the first of them.
 
     `method`, `accuracy`, `paths`, `seed` and `steps_per_year` are those of the command line (docs/valuation.md). Where grid or simulation
-    may value rows, a column `error_estimate` (`standard_error` with method='monte_carlo') says how far off they may be.
+    may value rows, a column `error_estimate` (`standard_error` with method='monte_carlo') says how far off they may be. limits=True values
+    European rows whose expiry or strike is exactly 0 by their limits: `zomma.black_scholes.greeks`.
 
     >>> import zomma, polars
     >>> table = polars.DataFrame({"option_type": ["call", "put"], "strike": [105.0, -1.0]})
@@ -262,7 +264,7 @@ def price(
     ([4.581680167540003, None], ['ok', 'bad_strike'])
     """
     read = _Columns(_source(table), columns)
-    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year, "limits": limits})
     results, status = _value(read, "greeks", ["price"], "raw", settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
@@ -278,6 +280,7 @@ def greeks(
     paths: int | None = None,
     seed: int | None = None,
     steps_per_year: float | None = None,
+    limits: bool = False,
     on_error: Literal["status", "raise"] = "status",
     **columns: Any,
 ) -> Any:
@@ -291,7 +294,7 @@ def greeks(
     if unknown is not None:
         raise ValueError(f"names: {unknown!r}: allowed are {', '.join(GREEKS)}")
     read = _Columns(_source(table), columns)
-    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year, "limits": limits})
     results, status = _value(read, "greeks", wanted, units, settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
