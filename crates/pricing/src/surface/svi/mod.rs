@@ -11,6 +11,7 @@
 
 mod barrier;
 mod barrier_sums;
+mod choice;
 pub(super) mod constraints;
 mod domain;
 pub(super) mod fit;
@@ -20,9 +21,11 @@ mod joint;
 mod lanes;
 pub(super) mod loss;
 mod met;
+mod moments;
 mod query;
 mod raw;
 mod repair;
+mod retraction;
 mod rise;
 pub(super) mod slice;
 pub(super) mod ssvi;

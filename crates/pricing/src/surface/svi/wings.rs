@@ -32,10 +32,10 @@ pub(in crate::surface) fn from_svi(svi: &Svi) -> Wings {
 #[derive(Clone, Copy)]
 pub(in crate::surface) struct Curve {
     a: f64,
-    tilt: f64,
-    half_sum: f64,
+    pub(super) tilt: f64,
+    pub(super) half_sum: f64,
     m: f64,
-    sigma2: f64,
+    pub(super) sigma2: f64,
 }
 
 impl Curve {
@@ -97,6 +97,16 @@ impl Curve {
         ];
         (g, gradient)
     }
+}
+
+/// w at eight strikes and what its derivatives are made of: with x = k − m and R = √(x² + σ²), d = (R − x)/2, e = (R + x)/2, u = x/R, v = 1/R.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) w: Lanes,
+    pub(super) d: Lanes,
+    pub(super) e: Lanes,
+    pub(super) u: Lanes,
+    pub(super) v: Lanes,
 }
 
 /// A [`Curve`] for eight strikes at a time.
@@ -190,6 +200,17 @@ impl LaneCurve {
             by_width,
         ];
         [(w, of_w), (g, of_g)]
+    }
+
+    /// w(k) and what its derivatives are made of.
+    #[inline(always)]
+    pub(super) fn shape<M: MultiplyAdd>(&self, k: Lanes) -> Shape {
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        let v = Lanes::ONE / root;
+        let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        let half = Lanes::splat(0.5);
+        Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }
     }
 
     /// w(k) and its gradient by a, p, q, m, ln σ.
