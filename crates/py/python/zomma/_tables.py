@@ -86,7 +86,7 @@ def _is_float_of_pandas(frame: Any, name: str) -> bool:
 
 
 def _formula(
-    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None
+    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None, *, limits: bool
 ) -> tuple[_Results, NDArray[np.uint8]] | None:
     """A table that is European, of one of Black's formulae throughout and without terms of its own, read where it lies; else None."""
     if any(columns.has(name) for name in (*_OF_TERMS, "barrier", "barrier_upper")):
@@ -114,6 +114,8 @@ def _formula(
     arguments |= {name: columns.given_or_read(name) for name in ("strike", "expiry_years", "risk_free_rate", given)}
     if kind == "bsm" and columns.has("dividend_yield"):
         arguments["dividend_yield"] = columns.yields()
+    if verb != "implied_volatility":
+        arguments["limits"] = limits
     results: _Results
     if verb == "implied_volatility":
         column, status = black_scholes.implied_volatility(**arguments)
@@ -146,7 +148,10 @@ def _value(
     columns.require(((underlying,) if needs_underlying else ()) + ("strike", "expiry_years", "risk_free_rate", *dict.fromkeys(needed)))
     # What is wrong with the settings is wrong whatever the rows are.
     evaluate(verb, 0, ({}, {}, {}), settings, [], units)
-    if settings.get("method", "auto") in ("auto", "closed_form") and (found := _formula(columns, verb, names, units, model)):
+    limits = bool(settings.get("limits"))
+    if settings.get("method", "auto") in ("auto", "closed_form") and (
+        found := _formula(columns, verb, names, units, model, limits=limits)
+    ):
         return found
     words = {name: columns.words(name, known) for name, known in WORDS.items() if name != "model" and columns.has(name)}
     if model is not None:

@@ -38,7 +38,8 @@ class Report(NamedTuple):
     values: tuple[float, float, float]
     """On the three grids, the coarsest first; the last one has the cells and steps that were asked for."""
     order: float | None
-    """The order of convergence that the three show; None where they do not converge in one direction."""
+    """The order of convergence that the three show, in the cells; None where they do not converge in one direction. Schemes of first order in
+    time take four times the steps from one grid to the next."""
     order_error: float | None
     """Error of the last of `values` by that order; None without one."""
     peclet: float
@@ -100,7 +101,7 @@ def report(
     given = {name: float(number) for name, number in numbers.items()}
     cash = [(float(time), float(amount)) for time, amount in dividends]
     times = (cash, [float(time) for time in exercise_times])
-    words = {"exercise": exercise, "scheme": scheme}
+    words: dict[str, str] = {"exercise": exercise, "scheme": scheme}
     counts = {name: operator.index(count) for name, count in (("space_steps", space_steps), ("time_steps", time_steps))}
     found = _zomma.finite_difference_report(option_type, given, words, counts, times)
     found |= {"values": tuple(found["values"]), "explicit_steps": int(found["explicit_steps"])}

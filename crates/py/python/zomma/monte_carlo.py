@@ -144,7 +144,7 @@ def greeks(
         raise ValueError(f"dates: are needed for payoff={payoff!r}")
     if payoff not in ("european", "digital", "asian", "geometric_asian"):
         raise ValueError(f"payoff: {payoff!r}: allowed are 'european', 'digital', 'asian', 'geometric_asian'")
-    words = {"payoff": payoff, "sampling": sampling, "method": method}
+    words: dict[str, str] = {"payoff": payoff, "sampling": sampling, "method": method}
     given_counts = {"paths": paths, "steps": 1, "seed": seed, "replications": replications, "dates": dates or 0}
     counts = {name: _count(name, value) for name, value in given_counts.items()}
     strikes = np.asarray(strike, dtype=np.float64)
@@ -205,7 +205,7 @@ def american(
     )  # fmt: skip
     if steps is None:
         steps = _steps(model, max(1, _count("exercise_dates", exercise_dates)), expiry_years)
-    words = {"model": model, "sampling": sampling, "basis": basis}
+    words: dict[str, str] = {"model": model, "sampling": sampling, "basis": basis}
     given_counts = {
         "paths": paths,
         "steps": steps,
