@@ -14,8 +14,14 @@ impl Values {
         Self { own: vec![0.0; n], pair: vec![0.0; n.saturating_sub(1)] }
     }
 
+    /// What slice `i` loses against what it was `before`, zero where it gains; ∞ where there is no number.
+    pub(super) fn loss_of(&self, i: usize, before: &Self) -> f64 {
+        let loss = self.part(i) - before.part(i);
+        if loss.is_nan() { f64::INFINITY } else { loss.max(0.0) }
+    }
+
     /// What slice `i` answers for: its quotes, its own barriers, and half of those it shares with each neighbour.
-    pub(super) fn part(&self, i: usize) -> f64 {
+    fn part(&self, i: usize) -> f64 {
         let before = i.checked_sub(1).map_or(0.0, |before| self.pair[before]);
         self.own[i] + 0.5 * (before + self.pair.get(i).unwrap_or(&0.0))
     }
@@ -81,6 +87,14 @@ pub(super) fn choose(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_slice_loses_its_own_and_half_of_what_it_shares() {
+        let before = Values { own: vec![1.0, 2.0, f64::INFINITY], pair: vec![0.5, 0.25] };
+        let after = Values { own: vec![1.5, 1.0, f64::INFINITY], pair: vec![1.0, 0.25] };
+        assert_eq!([0, 1, 2].map(|i| after.loss_of(i, &before)), [0.75, 0.0, f64::INFINITY]);
+        assert_eq!((Values::new(0).sum(), after.sum()), (0.0, f64::INFINITY));
+    }
 
     proptest! {
         #[test]

@@ -7,7 +7,7 @@
 
 use super::{
     barrier::Barrier,
-    barrier_sums::{BarrierWeights, OwnDerivatives, OwnValue, PairDerivatives, PairValue},
+    barrier_sums::{BarrierWeights, OwnDerivatives, OwnRoom, OwnValue, PairDerivatives, PairRoom, PairValue},
     choice::{Values, choose},
     constraints::{self, Member, Points},
     loss::{self, Loss, Normal, add_outer},
@@ -71,17 +71,17 @@ struct Stage {
 /// quotes each weighs more against the barriers, and time matters less.
 pub(super) const QUICK_QUOTES_MIN: usize = 1000;
 const QUICK_COMMON: Stage =
-    Stage { scale: 2.0, has_few: true, is_foreseen: true, keeps: Keeps::Level, gain: 1e-4, ..COMMON };
+    Stage { scale: 2.0, has_few: true, is_foreseen: true, keeps: Keeps::Level, gain: 3e-4, ..COMMON };
 const QUICK_LAST: Stage = Stage { scale: 1.5, weight: 0.03, edge: 1e-4, is_bent: true, has_few: false, ..QUICK_COMMON };
 const QUICK: [Stage; 3] = [
-    Stage { weight: 3.0, steps: 20, gain: 1e-3, ..QUICK_COMMON },
-    Stage { weight: 0.3, is_bent: true, steps: 8, ..QUICK_COMMON },
+    Stage { weight: 3.0, steps: 20, gain: 3e-3, ..QUICK_COMMON },
+    Stage { weight: 0.3, is_bent: true, steps: 8, gain: 5e-4, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 const QUICK_FAR: [Stage; 4] = [
     Stage { scale: 12.0, weight: 3.0, steps: 20, ..QUICK_COMMON },
-    Stage { scale: 5.0, weight: 1.0, gain: 1e-3, ..QUICK_COMMON },
-    Stage { weight: 0.3, steps: 8, ..QUICK_COMMON },
+    Stage { scale: 5.0, weight: 1.0, gain: 5e-3, ..QUICK_COMMON },
+    Stage { weight: 0.3, steps: 8, gain: 5e-4, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 /// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
@@ -234,6 +234,7 @@ struct System {
     coupling: Vec<Block>,
     /// The damped diagonal of a step.
     damped: Vec<Block>,
+    room: Box<(OwnRoom, PairRoom)>,
 }
 
 const NO_BLOCK: Block = [[0.0; 5]; 5];
@@ -249,6 +250,7 @@ impl System {
             diagonal: vec![NO_BLOCK; n],
             coupling: vec![NO_BLOCK; joins],
             damped: vec![NO_BLOCK; n],
+            room: Box::new((OwnRoom::NEW, PairRoom::NEW)),
         }
     }
 
@@ -267,12 +269,14 @@ impl System {
                 weights,
                 gradient: &mut gradient,
                 diagonal: &mut diagonal,
+                room: &mut self.room.0,
             };
             dispatch(Instructions::best(), derivatives);
             self.own[i] = Own { gradient, diagonal, shape };
         }
         for i in (0..self.pairs.len()).filter(|&i| moved[i] || moved[i + 1]) {
-            self.pairs[i] = pair_at(&members[i].pair_grid, [&x[i], &x[i + 1]], pair, weights);
+            let neighbours = [&x[i], &x[i + 1]];
+            self.pairs[i] = pair_at(&members[i].pair_grid, neighbours, pair, weights, &mut self.room.1);
         }
         for (i, own) in self.own.iter().enumerate() {
             (self.gradient[i], self.diagonal[i]) = (own.gradient, own.diagonal);
@@ -320,7 +324,13 @@ impl System {
 }
 
 /// The barriers between two neighbours.
-fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights: BarrierWeights) -> Pair {
+fn pair_at(
+    points: &Points,
+    [low, high]: [&Wings; 2],
+    barrier: Barrier,
+    weights: BarrierWeights,
+    room: &mut PairRoom,
+) -> Pair {
     let mut pair = Pair { gradient: [[0.0; 5]; 2], diagonal: [NO_BLOCK; 2], coupling: NO_BLOCK };
     let ([of_low, of_high], [diagonal_low, diagonal_high]) = (&mut pair.gradient, &mut pair.diagonal);
     dispatch(
@@ -334,6 +344,7 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights:
             gradient: [&mut *of_low, &mut *of_high],
             diagonal: [&mut *diagonal_low, &mut *diagonal_high],
             coupling: &mut pair.coupling,
+            room,
         },
     );
     for side in [1, 2] {
@@ -354,6 +365,8 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights:
 /// Damping of the first step of a stage, and tries of a step before the stage ends.
 const FIRST_DAMPING: f64 = 1e-4;
 const TRIES: usize = 30;
+/// A step is taken as a whole where those that lose by it lose less than this share of what is gained.
+const FORGIVEN: f64 = 0.2;
 /// A stage does not end with a step that more than one in so many slices refuse.
 const REFUSED_SHARE: usize = 8;
 /// All slices together may leave this share of the objective to be gained by a step: those to which it promises no more than their part of
@@ -361,7 +374,7 @@ const REFUSED_SHARE: usize = 8;
 const IDLE: f64 = 1e-6;
 
 /// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others; nor does
-/// one whose step fails: those steps are taken that together lower the objective most (see [`choose`]).
+/// one whose step fails: unless all steps together do well, those are taken that lower the objective most (see [`choose`]).
 ///
 /// Where the barriers weighed more `before`, the first step is the primal–dual one (S. Wright, *Primal-Dual Interior-Point Methods*, 1997,
 /// chapter 1): a constraint at its optimum under the weight μ has the multiplier μ/c, so that in the Hessian the barrier goes on weighing
@@ -397,9 +410,11 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
             }
             trial_values.clone_from(&values);
             lay_values(&mut trial_values, members, &trial, stage, &moved);
-            let is_better = |i: usize| trial_values.part(i) <= values.part(i);
+            let lost: f64 = (0..n).filter(|&i| moved[i]).map(|i| trial_values.loss_of(i, &values)).sum();
             let mut steps = moved.clone();
-            if !((0..n).all(|i| !moved[i] || is_better(i)) && trial_values.sum() < value) {
+            // Where there is no gain, or no number, the choice is not left to the whole either.
+            let is_fine = lost < FORGIVEN * (value - trial_values.sum());
+            if !is_fine {
                 let mixed = |i: usize| {
                     let between = |low, high| stage.between(&members[i].pair_grid, low, high);
                     [between(&trial[i], &x[i + 1]), between(&x[i], &trial[i + 1])]

@@ -98,11 +98,9 @@ impl Totals {
         hessian[4][3] -= wide * (t * v + h * uv);
         hessian[4][4] += wide * wide * vv;
         let [one, d, e, u, v, cube, tilted] = self.slope;
-        gradient[0] += one;
-        gradient[1] += d;
-        gradient[2] += e;
-        gradient[3] -= t * one + h * u;
-        gradient[4] += wide * v;
+        for (gradient, more) in gradient.iter_mut().zip(curve.mixed([one, d, e, u, v])) {
+            *gradient += more;
+        }
         curvature[3][1] += 0.5 * (one - u);
         curvature[3][2] -= 0.5 * (one + u);
         curvature[3][3] += wide * cube;

@@ -66,6 +66,12 @@ impl Curve {
         (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
     }
 
+    /// A derivative of w by each coordinate, where `of` has what 1, d, e, u and v (see [`Shape`]) come to.
+    pub(super) fn mixed(&self, of: [f64; 5]) -> [f64; 5] {
+        let [one, d, e, u, v] = of;
+        [one, d, e, -(self.tilt * one + self.half_sum * u), self.half_sum * self.sigma2 * v]
+    }
+
     /// g(k) and its gradient by a, p, q, m, ln σ: what [`LaneCurve::both_gradients`] is held against. Wants w > 0.
     #[cfg(test)]
     pub(super) fn durrleman_gradient(&self, k: f64) -> (f64, Wings) {
@@ -107,6 +113,11 @@ pub(super) struct Shape {
     pub(super) e: Lanes,
     pub(super) u: Lanes,
     pub(super) v: Lanes,
+}
+
+impl Shape {
+    pub(super) const NONE: Self =
+        Self { w: Lanes::ZERO, d: Lanes::ZERO, e: Lanes::ZERO, u: Lanes::ZERO, v: Lanes::ZERO };
 }
 
 /// A [`Curve`] for eight strikes at a time.
@@ -211,19 +222,6 @@ impl LaneCurve {
         let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
         let half = Lanes::splat(0.5);
         Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }
-    }
-
-    /// w(k) and its gradient by a, p, q, m, ln σ.
-    #[inline(always)]
-    pub(super) fn gradient<M: MultiplyAdd>(&self, k: Lanes) -> (Lanes, [Lanes; 5]) {
-        let x = k - self.m;
-        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
-        let inverse = Lanes::ONE / root;
-        let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
-        let half = Lanes::splat(0.5);
-        let bent = self.half_sum * inverse;
-        let by_m = -bent.times_plus::<M>(x, self.tilt);
-        (w, [Lanes::ONE, half * (root - x), half * (root + x), by_m, bent * self.sigma2])
     }
 }
 
