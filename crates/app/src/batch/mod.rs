@@ -37,6 +37,7 @@ pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
 pub use query::{ask as ask_surface, columns as query_columns};
+pub use schedule::{of_chains as dividends_of_chains, unread_by_chains};
 pub use source::{not_text, open};
 pub use timed::{TimedColumns, read as read_timed};
 

@@ -9,6 +9,7 @@ mod bench;
 mod book;
 mod browser;
 mod by_network;
+mod chain_dividends;
 mod checkpoints;
 mod contract;
 mod deploy;

@@ -77,6 +77,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if let Ok(bar) = bar.lock() {
         bar.end();
     }
+    args.chain.warn_of_dividends("zomma surface compare", config.dividends.as_deref());
     for (source, error) in &days.failed {
         eprintln!("zomma surface compare: {}", failure::of_source(source, error));
     }
