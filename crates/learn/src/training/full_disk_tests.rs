@@ -183,3 +183,26 @@ fn a_finished_run_that_is_resumed_looks_no_more_and_one_that_is_given_more_steps
     assert_eq!((outcome.unwrap().ending, found.standing.step), (Ending::Finished, 47));
     assert_eq!(metrics(folder.path()), [rows, vec![44, 47]].concat());
 }
+
+#[test]
+fn a_warm_up_longer_than_the_run_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY.replace("warm_up = 5", "warm_up = 42000");
+    let (outcome, warnings, _) = sitting(&text, folder.path(), false, idle());
+    outcome.unwrap();
+    let [said] = &warnings[..] else { panic!("{warnings:?}") };
+    // The cosine falls meanwhile: the product is greatest near the middle.
+    assert!(
+        said.contains("training.warm_up is 42000 and the run has 42 steps") && said.contains("e-7 at most"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_resume_before_the_first_checkpoint_says_how_to_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig::parse(TINY).unwrap();
+    let start = Start { resume: true, ..Start::alone(RunFolder::open(folder.path()).unwrap()) };
+    let error = Trainer::new(config, start, &native).map(drop).unwrap_err().to_string();
+    assert!(error.contains("checkpoint.bin") && error.contains("begin without --resume"), "{error}");
+}

@@ -13,7 +13,7 @@ use super::mirror::Mirror;
 use super::rescue::rescue;
 use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, learning_rate};
 use crate::LearnError;
-use crate::config::TrainConfig;
+use crate::config::{TrainConfig, TrainingConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, OutputTransform, Precision, TableColumns};
@@ -274,6 +274,9 @@ impl Trainer {
         if let Some(note) = self.note.take() {
             watch.warn(&note);
         }
+        if let Some(note) = never_warm(&self.config.training).filter(|_| self.group.is_first()) {
+            watch.warn(&note);
+        }
         let (begun, before) = (watch.seconds(), self.state.standing.seconds);
         let count = self.architecture.layout().parameters();
         let training = self.config.training.clone();
@@ -347,6 +350,14 @@ impl Trainer {
             let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
+        if !self.state.standing.finished {
+            let precision = training.precision;
+            let ended = self.state.standing.guard.ended();
+            ended.map_err(|diagnosis| LearnError::Diverged {
+                step: progress.step,
+                diagnosis: in_precision(diagnosis, precision),
+            })?;
+        }
         let is_looked = progress.step.is_multiple_of(training.evaluate_every) && !self.state.standing.best.is_empty();
         // A run that had ended before has looked.
         if !is_looked && !self.state.standing.finished {
@@ -484,6 +495,18 @@ impl Trainer {
         }
         Ok(norm)
     }
+}
+
+/// What there is to say of a warm-up that the run does not come to the end of.
+fn never_warm(training: &TrainingConfig) -> Option<String> {
+    let (warm_up, steps) = (training.warm_up, training.steps.filter(|steps| *steps < training.warm_up)?);
+    let share = (0..=100).map(|part| learning_rate(training, part * steps / 100, part as f64 / 100.0));
+    let most = share.fold(0.0, f64::max);
+    Some(format!(
+        "training.warm_up is {warm_up} and the run has {steps} steps: the learning rate comes to {most:.1e} at most, and \
+         training.learning_rate is {:.1e}",
+        training.learning_rate
+    ))
 }
 
 /// The last step of which the table of metrics can have a row that stays. A look at the very end, off the beat, is taken again by a run that did
