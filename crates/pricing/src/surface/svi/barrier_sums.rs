@@ -78,7 +78,9 @@ pub(super) struct OwnDerivatives<'a> {
 pub(super) struct OwnRoom([Felt; ROOM]);
 
 impl OwnRoom {
-    pub(super) const NEW: Self = Self([Felt::NONE; ROOM]);
+    pub(super) fn new() -> Self {
+        Self([Felt::NONE; ROOM])
+    }
 }
 
 impl Kernel for OwnDerivatives<'_> {
@@ -216,8 +218,9 @@ pub(super) struct PairDerivatives<'a> {
 pub(super) struct PairRoom([FeltRise; ROOM]);
 
 impl PairRoom {
-    pub(super) const NEW: Self =
-        Self([FeltRise { shapes: [Shape::NONE; 2], slope: Lanes::ZERO, bend: Lanes::ZERO }; ROOM]);
+    pub(super) fn new() -> Self {
+        Self([FeltRise { shapes: [Shape::NONE; 2], slope: Lanes::ZERO, bend: Lanes::ZERO }; ROOM])
+    }
 }
 
 /// A rise that is felt at some of eight points: what its derivatives by the parameters of both slices are made of, and half those of what its
@@ -334,7 +337,7 @@ mod tests {
             gradient: [&mut of_low, &mut of_high],
             diagonal: [&mut low_low, &mut high_high],
             coupling: &mut low_high,
-            room: &mut PairRoom::NEW,
+            room: &mut PairRoom::new(),
         };
         dispatch(Target::best(), derivatives);
         let (mut gradient, mut hessian) = ([[0.0; 5]; 2], [[[0.0; 5]; 5]; 3]);
