@@ -78,7 +78,9 @@ pub(super) struct OwnDerivatives<'a> {
 pub(super) struct OwnRoom([Felt; ROOM]);
 
 impl OwnRoom {
-    pub(super) const NEW: Self = Self([Felt::NONE; ROOM]);
+    pub(super) fn new() -> Self {
+        Self([Felt::NONE; ROOM])
+    }
 }
 
 impl Kernel for OwnDerivatives<'_> {
@@ -216,8 +218,9 @@ pub(super) struct PairDerivatives<'a> {
 pub(super) struct PairRoom([FeltRise; ROOM]);
 
 impl PairRoom {
-    pub(super) const NEW: Self =
-        Self([FeltRise { shapes: [Shape::NONE; 2], slope: Lanes::ZERO, bend: Lanes::ZERO }; ROOM]);
+    pub(super) fn new() -> Self {
+        Self([FeltRise { shapes: [Shape::NONE; 2], slope: Lanes::ZERO, bend: Lanes::ZERO }; ROOM])
+    }
 }
 
 /// A rise that is felt at some of eight points: what its derivatives by the parameters of both slices are made of, and half those of what its
@@ -302,6 +305,71 @@ impl PairDerivatives<'_> {
             let by_low = self.low.mixed(std::array::from_fn(|r| by_high[r][c]));
             for r in 0..5 {
                 self.coupling[r][c] -= by_low[r];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        math::{Target, dispatch},
+        surface::svi::wings::Wings,
+    };
+
+    #[test]
+    fn derivatives_between_two_slices_are_those_of_the_points_one_by_one() {
+        let (low, high): (Wings, Wings) = ([0.01, 0.12, 0.05, 0.02, -3.0], [0.0104, 0.125, 0.055, 0.01, -2.9]);
+        // More than there is room for, and a last block that is not full.
+        let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
+        let mut points = Points::default();
+        points.set(&k, |k| 1.0 / (0.1 + 0.05 * k * k));
+        let (barrier, weights) = (Barrier::new(0.05, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
+        let (mut of_low, mut of_high) = ([0.0; 5], [0.0; 5]);
+        let [mut low_low, mut high_high, mut low_high] = [[[0.0; 5]; 5]; 3];
+        let derivatives = PairDerivatives {
+            low: &Curve::new(&low),
+            high: &Curve::new(&high),
+            points: &points,
+            barrier,
+            weights,
+            gradient: [&mut of_low, &mut of_high],
+            diagonal: [&mut low_low, &mut high_high],
+            coupling: &mut low_high,
+            room: &mut PairRoom::new(),
+        };
+        dispatch(Target::best(), derivatives);
+        let (mut gradient, mut hessian) = ([[0.0; 5]; 2], [[[0.0; 5]; 5]; 3]);
+        let mut felt = 0;
+        for &k in &k {
+            let unit = 1.0 / (0.1 + 0.05 * k * k);
+            let ((w, by_low), (w_high, by_high)) = (Curve::new(&low).gradient(k), Curve::new(&high).gradient(k));
+            let rise = (w_high - w) * unit - CALENDAR_MARGIN;
+            let (slope, bend) = barrier.half_derivatives(rise);
+            let (slope, bend) = (0.7 * unit * slope, 1.3 * unit * unit * bend);
+            felt += usize::from(barrier.reaches(rise));
+            for r in 0..5 {
+                gradient[0][r] -= slope * by_low[r];
+                gradient[1][r] += slope * by_high[r];
+                for c in 0..5 {
+                    hessian[0][r][c] += bend * by_low[r] * by_low[c];
+                    hessian[1][r][c] += bend * by_high[r] * by_high[c];
+                    hessian[2][r][c] -= bend * by_low[r] * by_high[c];
+                }
+            }
+        }
+        assert!(felt > 8 * ROOM, "{felt}");
+        let near = |one: f64, other: f64| assert!((one - other).abs() < 1e-10 * (1.0 + other.abs()), "{one} {other}");
+        for r in 0..5 {
+            near(of_low[r], gradient[0][r]);
+            near(of_high[r], gradient[1][r]);
+            for c in 0..5 {
+                near(low_high[r][c], hessian[2][r][c]);
+                if c <= r {
+                    near(low_low[r][c], hessian[0][r][c]);
+                    near(high_high[r][c], hessian[1][r][c]);
+                }
             }
         }
     }

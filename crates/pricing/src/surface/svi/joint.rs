@@ -250,7 +250,7 @@ impl System {
             diagonal: vec![NO_BLOCK; n],
             coupling: vec![NO_BLOCK; joins],
             damped: vec![NO_BLOCK; n],
-            room: Box::new((OwnRoom::NEW, PairRoom::NEW)),
+            room: Box::new((OwnRoom::new(), PairRoom::new())),
         }
     }
 

@@ -54,6 +54,7 @@ impl Moments {
 
     /// The sums over all lanes, with what is summed beside them.
     #[inline(always)]
+    #[allow(clippy::manual_memcpy, reason = "a loop becomes stores of registers; a copy goes through memory twice")]
     pub(super) fn finish(&self, beside: Lanes) -> (Totals, f64) {
         let mut all = [Lanes::ZERO; 17];
         for i in 0..9 {
