@@ -21,15 +21,19 @@ use crate::interrupt::not_ignored;
 pub struct StopWish(Arc<AtomicBool>);
 
 impl StopWish {
-    /// Hears Ctrl-C, a request to terminate and the end of the terminal (unless `nohup` said to pass over it) from here on; a second one ends the
-    /// program at once.
+    /// Hears Ctrl-C, a request to terminate and the end of the terminal (unless `nohup` said to pass over it) from here on; a second Ctrl-C or
+    /// request ends the program at once.
     ///
     /// # Errors
     ///
     /// Where signals cannot be heard.
     pub fn hear() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM].into_iter().chain(not_ignored(&[SIGHUP])) {
+        // The end of a terminal is said twice, by the shell and by the kernel, and is one wish all the same.
+        for signal in not_ignored(&[SIGHUP]) {
+            flag::register(signal, Arc::clone(&stop))?;
+        }
+        for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal is remembered, the second finds it remembered.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;

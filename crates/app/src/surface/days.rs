@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use zomma_market::chain::ReadOptions;
 use zomma_strategy::analysis::{AnalysisConfig, surface_quotes};
 
@@ -25,10 +24,8 @@ pub fn read_days<T: Send>(
     if path.is_file() || is_stdin {
         // Standard input can be opened once only, and chains are files.
         let columns = if is_stdin { None } else { batch::open(path).ok().map(|source| source.columns().to_vec()) };
-        if let Some([header]) = columns.as_deref()
-            && let Some(delimiter) = vol_table::other_delimiter(header)
-        {
-            bail!("{}: cells are parted by {delimiter:?}; allowed: commas", path.display());
+        if let Some([header]) = columns.as_deref() {
+            vol_table::refuse_other_delimiter(path, header)?;
         }
         if is_stdin || columns.is_some_and(|columns| vol_table::is_vol_table(&columns)) {
             return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });

@@ -28,12 +28,16 @@ pub fn is_vol_table(columns: &[String]) -> bool {
     has("implied_volatility") && has("expiry_years") && !(has("bid") && has("ask"))
 }
 
-/// The character between the cells of a header that was read as one column, where it is a table of volatilities by that character.
-pub fn other_delimiter(header: &str) -> Option<char> {
-    [';', '\t', '|'].into_iter().find(|delimiter| {
+/// Refuses a table of volatilities whose header, read as one column, has something else than commas between its cells.
+pub fn refuse_other_delimiter(path: &Path, header: &str) -> anyhow::Result<()> {
+    let is_between = |delimiter: &char| {
         let columns: Vec<String> = header.split(*delimiter).map(|column| column.trim().into()).collect();
         is_vol_table(&columns)
-    })
+    };
+    match [';', '\t', '|'].into_iter().find(is_between) {
+        Some(delimiter) => bail!("{}: cells are parted by {delimiter:?}; allowed: commas", path.display()),
+        None => Ok(()),
+    }
 }
 
 /// Reads a table of volatilities.
@@ -41,6 +45,9 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     let name = path.display().to_string();
     let source = batch::open(path)?;
     let columns = source.columns().to_vec();
+    if let [header] = &columns[..] {
+        refuse_other_delimiter(path, header)?;
+    }
     let batch::NumberColumns { columns: numbers, rows, faults } =
         batch::read_numbers(source, &COLUMNS).with_context(|| name.clone())?;
     // One entry a name, in the order of COLUMNS.

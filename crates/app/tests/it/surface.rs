@@ -444,6 +444,7 @@ fn what_a_table_of_volatilities_does_not_say_is_told() {
     let semicolons = folder.path().join("semicolons.csv");
     fs::write(&semicolons, text.replace(',', ";")).unwrap();
     run(&["surface", "fit", arg(&semicolons)]).refused(1, &["semicolons.csv", "';'", "commas"]);
+    run_with_input(&["surface", "fit", "-"], text.replace(',', ";").as_bytes()).refused(1, &["';'", "commas"]);
     let outside = folder.path().join("outside.csv");
     let row = "100,0.5,100,0.4,0.19,0.2\n";
     fs::write(&outside, format!("strike,expiry_years,forward,implied_volatility,bid_volatility,ask_volatility\n{row}"))
