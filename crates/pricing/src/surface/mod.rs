@@ -88,6 +88,11 @@ impl SliceQuotes {
         k.is_finite() && k.abs() < 20.0 && mid > 0.0 && mid < 10.0
     }
 
+    /// Whether any quote has a bid's or an ask's volatility: mids alone say nothing of how far a miss is.
+    pub(crate) fn has_sides(&self) -> bool {
+        (0..self.len()).any(|i| !(self.bid_volatility[i].is_nan() && self.ask_volatility[i].is_nan()))
+    }
+
     /// Whether there is no quote.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -72,6 +72,13 @@ pub struct Settings {
     pub tikhonov: f64,
 }
 
+impl Settings {
+    /// Whether they are the default but for Tikhonov's λ: then a fit also stays by the market at the money.
+    pub(in crate::surface) fn is_default(&self) -> bool {
+        *self == Self { tikhonov: self.tikhonov, ..Self::default() }
+    }
+}
+
 /// What every model may be told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelSettings {

@@ -11,6 +11,7 @@ use super::{
 use crate::surface::{
     calibration::{Estimator, Normal, Objective, noise},
     linear::{Block, solve_chain},
+    svi::target::Anchor,
 };
 
 /// The barrier's first weight, as a share of the cost for each condition; each stage's share of the one before; and the share of the cost
@@ -28,10 +29,30 @@ const LEFT: f64 = 0.02;
 /// What one slice is pulled towards: the logarithm of θ, ρ, and the logarithm of ψ.
 pub(super) type Pulls = [Pull; 3];
 
+/// What keeps the level of a slice by the market's own at the money: θ is the total variance there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Level {
+    /// Where it is free to be.
+    pub(super) anchor: Anchor,
+    /// What a miss beyond weighs: as much as the quotes are missed by.
+    pub(super) weight: f64,
+}
+
+impl Level {
+    /// Adds what the level of `slice` is beyond where it is free.
+    pub(super) fn hold(&self, normal: &mut Normal<3>, [theta, ..]: Wings) {
+        let miss = self.anchor.miss(theta);
+        if miss != 0.0 {
+            normal.pull(self.weight, miss, &[self.anchor.inverse_unit, 0.0, 0.0]);
+        }
+    }
+}
+
 /// What is minimised.
 pub(super) struct Problem<'a> {
     pub(super) objectives: &'a [Objective],
     pub(super) pulls: &'a [Pulls],
+    pub(super) levels: &'a [Level],
     pub(super) estimator: Estimator,
 }
 
@@ -59,6 +80,7 @@ impl Problem<'_> {
             let mut normal: Normal<3> = Normal::new(self.estimator, square_scale);
             accumulate(&self.objectives[i], slices[i], |miss, by| normal.add(miss, by));
             pull(&mut normal, slices[i], &self.pulls[i]);
+            self.levels[i].hold(&mut normal, slices[i]);
             normal
         };
         let n = slices.len();

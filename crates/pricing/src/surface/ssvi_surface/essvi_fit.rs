@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{
     arrow::Pull,
     essvi::{EssviParameters, EssviSurface},
-    essvi_descent::{Problem, Pulls, accumulate, pull},
+    essvi_descent::{Level, Problem, Pulls, accumulate, pull},
     family::SsviLaw,
     joins::{MODERATE_SLOPE, Wings, has_room},
     market::Market,
@@ -15,10 +15,11 @@ use super::{
 use crate::surface::{
     SliceQuotes,
     calibration::{
-        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Row, Stability, minimise,
-        moved, stability,
+        Bounds, Estimator, Evidence, Fit, FitError, ModelSettings, Normal, Note, Objective, Reason, Row, Stability,
+        minimise, moved, stability,
     },
     quality::{count, of_all},
+    svi::target::Target,
 };
 
 /// The backbone's levels rise by this share at least, so that every join of it has room.
@@ -67,12 +68,13 @@ pub fn fit_essvi(
     };
     let pulls: Vec<Pulls> = usual.iter().enumerate().map(|(i, usual)| pulls(&market, i, usual, settings)).collect();
     let estimator = settings.calibration.estimator;
-    let own: Vec<Wings> = (0..market.years.len())
-        .into_par_iter()
-        .map(|i| alone(&market, i, wings(&backbone[i]), &pulls[i], settings))
-        .collect();
+    let n = market.years.len();
+    let alone = |i: usize, start: Wings, level: Level| alone(&market, i, start, (&pulls[i], level), settings);
+    let free: Vec<Wings> = (0..n).into_par_iter().map(|i| alone(i, wings(&backbone[i]), Level::default())).collect();
+    let levels = levels_at_the_money(&market, slices, &free, settings);
+    let own: Vec<Wings> = (0..n).into_par_iter().map(|i| alone(i, free[i], levels[i])).collect();
     let sound: Vec<Wings> = backbone.iter().map(wings).collect();
-    let problem = Problem { objectives: &market.objectives, pulls: &pulls, estimator };
+    let problem = Problem { objectives: &market.objectives, pulls: &pulls, levels: &levels, estimator };
     let mut starts = vec![in_sequence(&sound, &own)];
     if prior.is_some() {
         starts.push(in_sequence(&sound, &usual.iter().map(wings).collect::<Vec<_>>()));
@@ -107,7 +109,7 @@ pub fn fit_essvi(
     let counted = |(quotes, &[theta, left, right]): (&SliceQuotes, &Wings)| {
         count(quotes, |k| total_variance([theta, left + right, right - left], k))
     };
-    let unconstrained = of_all(slices.iter().zip(&own).map(counted));
+    let unconstrained = of_all(slices.iter().zip(&free).map(counted));
     Ok(Fit { surface, notes, stability, unconstrained: Some(unconstrained) })
 }
 
@@ -124,8 +126,28 @@ fn pulls(market: &Market, i: usize, usual: &SsviSmile, settings: &ModelSettings)
     std::array::from_fn(|j| Pull { weight, towards: towards[j], scale: SCALES[j] })
 }
 
-/// The best slice for slice `i`'s quotes alone, without conditions.
-fn alone(market: &Market, i: usize, start: Wings, pulls: &Pulls, settings: &ModelSettings) -> Wings {
+/// What keeps each slice by the market at the money, where the settings are the default: three parameters that meet the wings would
+/// leave it. A miss weighs as the quotes do that a slice `free` of it misses.
+fn levels_at_the_money(
+    market: &Market,
+    slices: &[SliceQuotes],
+    free: &[Wings],
+    settings: &ModelSettings,
+) -> Vec<Level> {
+    let of = |(i, quotes): (usize, &SliceQuotes)| {
+        if !settings.calibration.is_default() || !market.has_shape(i) {
+            return Level::default();
+        }
+        let mut normal = Normal::new(settings.calibration.estimator, 1.0);
+        accumulate(&market.objectives[i], free[i], |miss, by| normal.add(miss, by));
+        let weight = (normal.squares / normal.count.max(1) as f64).max(1.0);
+        Level { anchor: Target::new(quotes).anchor, weight: if weight.is_finite() { weight } else { 1.0 } }
+    };
+    slices.iter().enumerate().map(of).collect()
+}
+
+/// The best slice for slice `i`'s quotes alone, without conditions, its level kept.
+fn alone(market: &Market, i: usize, start: Wings, (pulls, level): (&Pulls, Level), settings: &ModelSettings) -> Wings {
     if !market.has_shape(i) {
         return start;
     }
@@ -135,6 +157,7 @@ fn alone(market: &Market, i: usize, start: Wings, pulls: &Pulls, settings: &Mode
     let solution = minimise(start, &bounds, settings.calibration.estimator, OWN_STEPS, |x, normal| {
         accumulate(objective, *x, |miss, by| normal.add(miss, by));
         pull(normal, *x, pulls);
+        level.hold(normal, *x);
         true
     });
     if solution.normal.cost.is_finite() { solution.parameters } else { start }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::surface::{
-    Clock, FitQuality, SliceQuotes, Variance, VolatilitySurface,
+    Clock, FitQuality, SliceQuotes, Svi, Variance, VolatilitySurface,
     calibration::{Estimator, Fit, FitError, ModelSettings, Reason, Residual, Settings, Weights},
     coverage, quality_of, violations,
 };
@@ -435,6 +435,30 @@ fn real_smiles_of_2025_are_met_as_well_as_three_parameters_can() {
         let by_vega = fit_essvi(&slices, &asked, None).expect("there are quotes").surface;
         let ours = by_vega.implied_vol(0.0, expiry_years);
         assert!((ours - at_the_money).abs() < 0.005, "inside bid-ask, {name}: {ours}");
+    }
+}
+
+#[test]
+fn wings_do_not_pull_a_slice_off_the_money() {
+    let smile = Svi { a: -0.033, b: 0.098, rho: -0.29, m: -0.035, sigma: 0.37 };
+    let steep = |half| quotes(0.1, &grid(-0.68, 0.18, 200), half, |k| (smile.total_variance(k) / 0.1).sqrt());
+    let mut markets = vec![steep(0.005)];
+    markets.extend(real_smiles_of_2025().into_iter().map(|real| real.quotes));
+    for (i, market) in markets.into_iter().enumerate() {
+        let (k, mids) = (&market.log_moneyness, &market.mid_volatility);
+        let after = k.partition_point(|k| *k < 0.0);
+        let share = -k[after - 1] / (k[after] - k[after - 1]);
+        let at_the_money = mids[after - 1] + share * (mids[after] - mids[after - 1]);
+        let t = market.expiry_years;
+        let market = [market];
+        let off = |estimator| {
+            let asked = settings(Settings { estimator, ..Settings::default() });
+            let fitted = fit_essvi(&market, &asked, None).expect("there are quotes");
+            assert_sound(&fitted, &market);
+            (fitted.surface.implied_vol(0.0, t) - at_the_money).abs()
+        };
+        let (by_default, squares) = (off(Estimator::ModelDefault), off(Estimator::LeastSquares));
+        assert!(by_default < 0.005 && squares > 0.01, "{i}: {by_default} {squares}");
     }
 }
 

@@ -55,7 +55,7 @@ const SHAPE_HALF_WIDTH: f64 = 0.1;
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
 /// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    assemble(slices, &inside(slices, slices.iter().map(Target::new).collect(), &[]))
+    assemble(slices, &by_default(slices, slices.iter().map(Target::new).collect(), &[]))
 }
 
 /// One expiry of a fit.
@@ -90,9 +90,19 @@ impl Found {
     }
 }
 
+/// Fits all slices to `targets`, one a slice, under the loss that suits the quotes: one that counts those inside bid-ask, or where there are
+/// mids alone, of which none can be inside, least squares. `starts` as in [`inside`].
+pub(super) fn by_default(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
+    if slices.iter().any(SliceQuotes::has_sides) {
+        inside(slices, targets, starts)
+    } else {
+        least_squares(slices, targets, starts, 0, |_| Vec::new())
+    }
+}
+
 /// Fits all slices to `targets`, one a slice, under a loss that saturates: in effect, quotes outside bid-ask are counted. `starts` has
 /// where to start a slice from, and may be short.
-pub(super) fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
+fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
     let one =
         |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, Aim::Inside, start_of(starts, i)));
     let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();

@@ -2,7 +2,7 @@
 
 use super::{
     Ssvi, Svi,
-    fit::{Aim, Found, fit_alone, inside, least_squares},
+    fit::{Aim, Found, by_default, fit_alone, least_squares},
     slice::Bounds,
     target::{FEWEST_QUOTES, Pull, Target},
     wings::{self, Wings},
@@ -80,8 +80,8 @@ pub fn fit_from(
         }
         targets
     };
-    let found = if is_default(calibration) {
-        inside(slices, pulled(own), &from)
+    let found = if calibration.is_default() {
+        by_default(slices, pulled(own), &from)
     } else {
         fit_as_told(slices, calibration, pulled, &from)
     };
@@ -98,11 +98,6 @@ pub fn fit_from(
         unconstrained: Some(found.unconstrained(slices)),
         ..Fit::of(fitted)
     })
-}
-
-/// Whether the settings, but for Tikhonov's λ, are the default.
-fn is_default(settings: &Settings) -> bool {
-    *settings == Settings { tikhonov: settings.tikhonov, ..Settings::default() }
 }
 
 /// The prior's slice of the nearest expiry, its total variance in proportion to time; none where that is not finite.
@@ -259,10 +254,11 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
             target.pull = Some(Pull::new(calibration.tikhonov, to, level));
         }
     };
-    let (x, target, aim) = if is_default(calibration) {
+    let (x, target, aim) = if calibration.is_default() {
         let mut target = own;
         pull(&mut target);
-        (fit_alone(&target, Aim::Inside, warm.as_ref()), target, Aim::Inside)
+        let aim = if quotes.has_sides() { Aim::Inside } else { Aim::LeastSquares };
+        (fit_alone(&target, aim, warm.as_ref()), target, aim)
     } else {
         let objective = Objective::new(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
@@ -292,7 +288,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
 fn constrained(quotes: &SliceQuotes, target: Target, aim: Aim) -> Svi {
     let (slices, targets) = (std::slice::from_ref(quotes), vec![target]);
     let found = match aim {
-        Aim::Inside => inside(slices, targets, &[]),
+        Aim::Inside => by_default(slices, targets, &[]),
         Aim::LeastSquares => least_squares(slices, targets, &[], 0, |_| Vec::new()),
     };
     let own = found.slices.first().map_or_else(|| Svi::flat(LEAST_LEVEL), |slice| slice.svi);

@@ -1,6 +1,7 @@
 use super::surface::{SliceSettings, fit, fit_from, fit_slice, nearest_free};
+use crate::surface::test_quotes::real_smiles_of_2025;
 use crate::surface::{
-    SliceQuotes, Slices, Ssvi, Svi,
+    Clock, SliceQuotes, Slices, Ssvi, Svi,
     calibration::{Estimator, FitError, ModelSettings, Objective, Reason, Residual, Settings, Weights},
     coverage,
     fitted::{FittedSurface, SurfaceModel, fit_model},
@@ -56,6 +57,40 @@ fn every_setting_recovers_quotes_without_noise() {
                 assert_eq!((report.butterfly_violations, report.calendar_violations), (0, 0), "{all:?}");
             }
         }
+    }
+}
+
+/// Mids alone on a steep smile out to eight deviations, which no five parameters follow to a tenth of a vol point.
+fn mids() -> SliceQuotes {
+    let smile = Svi { a: -0.033, b: 0.098, rho: -0.29, m: -0.035, sigma: 0.37 };
+    let ripple = |k: f64| 2e-3 * (40.0 * k).sin();
+    let mut slice =
+        quotes(0.1, -0.68, 0.18, 350, 0.0, |k| ((smile.total_variance(k) / 0.1).sqrt() + ripple(k)).powi(2) * 0.1);
+    for side in [&mut slice.bid_volatility, &mut slice.ask_volatility] {
+        side.fill(f64::NAN);
+    }
+    slice
+}
+
+#[test]
+fn mids_alone_are_met_in_the_wings_as_at_the_money() {
+    let mut cases = vec![(mids(), [0.16; 2])];
+    // What a free slice costs that is within 0.05 points of the market at the money, and any free one.
+    let most = [[0.45, 0.27], [0.2, 0.2]];
+    cases.extend(real_smiles_of_2025().into_iter().map(|real| real.quotes).zip(most));
+    for (i, (slice, [by_default, squares])) in cases.into_iter().enumerate() {
+        let market = [slice];
+        for (estimator, most) in [(Estimator::ModelDefault, by_default), (Estimator::LeastSquares, squares)] {
+            let settings = told(Settings { estimator, ..Settings::default() });
+            let found = fit(&market, &settings, None).expect("there are quotes").surface;
+            assert!(misses(&found, &market) < most, "{i} {estimator:?}: {}", misses(&found, &market));
+            assert_eq!(violations(&found, &coverage(&market)).1, vec![]);
+        }
+        let analysed = crate::surface::fit(&market).quality.rmse_vol_points;
+        assert!(analysed < by_default, "{i}: {analysed}");
+        let own = fit_slice(&market[0], &SliceSettings::default(), None).expect("there are quotes");
+        let own = Slices { expiry_years: vec![market[0].expiry_years], smiles: vec![own], clock: Clock::default() };
+        assert!(misses(&own, &market) < by_default, "{i}");
     }
 }
 

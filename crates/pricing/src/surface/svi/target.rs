@@ -8,6 +8,9 @@ use crate::surface::{SliceQuotes, span::positive_years};
 /// Fewest quotes that give a slice a shape of its own.
 pub(in crate::surface) const FEWEST_QUOTES: usize = 5;
 
+/// What counts as one miss where no quote of a slice has a bid or an ask: this volatility, whatever the strike.
+const MID_MISS: f64 = 0.01;
+
 /// The usable quotes of one expiry: residual r = (w − centre)·inverse_half, inside bid-ask where |r| ≤ 1.
 #[derive(Clone, Debug, Default)]
 pub(in crate::surface) struct Target {
@@ -46,36 +49,43 @@ impl Pull {
 pub(in crate::surface) struct Anchor {
     pub(super) low: f64,
     pub(super) high: f64,
+    /// Volatility that the fit may miss freely.
+    free: f64,
     /// Zero where the quotes have no volatility on both sides of the money.
-    pub(super) inverse_unit: f64,
+    pub(in crate::surface) inverse_unit: f64,
 }
 
 impl Anchor {
-    /// Volatility that the fit may miss freely.
+    /// Volatility that may be missed freely, where quotes have bids and asks; mids alone are met closely or not at all.
     pub(super) const FREE: f64 = 3e-3;
-    /// A miss of this volatility beyond costs as much as [`Anchor::SHARE`] of the quotes (and one) missed by one half-spread.
+    const FREE_OF_MIDS: f64 = 0.0;
+    /// A miss of this volatility beyond costs as much as [`Anchor::SHARE`] of the quotes (and one) missed by one half-spread; of mids alone
+    /// by one vol point.
     const UNIT: f64 = 1e-3;
+    const UNIT_OF_MIDS: f64 = 7e-4;
     const SHARE: f64 = 0.02;
 
     /// Of mid volatilities by ascending k, interpolated between the nearest on each side of the money.
-    fn new(mids: &[(f64, f64)], expiry_years: f64) -> Self {
+    fn new(mids: &[(f64, f64)], expiry_years: f64, has_sides: bool) -> Self {
         let after = mids.partition_point(|mid| mid.0 < 0.0);
         let (Some(high), Some(low)) = (mids.get(after), after.checked_sub(1).map(|i| mids[i])) else {
             return Self::default();
         };
         let volatility = low.1 + (high.1 - low.1) * (-low.0 / (high.0 - low.0));
         let variance = |volatility: f64| volatility * volatility * expiry_years;
+        let [free, unit] = if has_sides { [Self::FREE, Self::UNIT] } else { [Self::FREE_OF_MIDS, Self::UNIT_OF_MIDS] };
         let weight = 1.0 + Self::SHARE * mids.len() as f64;
         Self {
-            low: variance((volatility - Self::FREE).max(0.5 * volatility)),
-            high: variance(volatility + Self::FREE),
-            inverse_unit: weight.sqrt() / (2.0 * volatility * Self::UNIT * expiry_years),
+            low: variance((volatility - free).max(0.5 * volatility)),
+            high: variance(volatility + free),
+            free,
+            inverse_unit: weight.sqrt() / (2.0 * volatility * unit * expiry_years),
         }
     }
 
     /// The miss of total variance `w` at the money.
     #[inline(always)]
-    pub(super) fn miss(&self, w: f64) -> f64 {
+    pub(in crate::surface) fn miss(&self, w: f64) -> f64 {
         // Both bounds are zero where there is no anchor.
         (w - w.max(self.low).min(self.high.max(self.low))) * self.inverse_unit
     }
@@ -83,7 +93,7 @@ impl Anchor {
     /// Whether total variance `w` at the money is further than `most` from the market's own volatility; never where that is not known.
     pub(super) fn is_off(&self, w: f64, expiry_years: f64, most: f64) -> bool {
         let volatility = |w: f64| (w.max(0.0) / expiry_years).sqrt();
-        let (more, found) = (most - Self::FREE, volatility(w));
+        let (more, found) = (most - self.free, volatility(w));
         self.inverse_unit > 0.0 && !(volatility(self.low) - more..=volatility(self.high) + more).contains(&found)
     }
 }
@@ -95,6 +105,7 @@ impl Target {
         let n = quotes.len();
         let mut rows: Vec<(f64, f64, f64)> = Vec::with_capacity(n);
         let mut mids: Vec<(f64, f64)> = Vec::with_capacity(n);
+        let has_sides = quotes.has_sides();
         for i in 0..n {
             if !quotes.is_usable(i) {
                 continue;
@@ -110,14 +121,15 @@ impl Target {
                 (false, true) => (2.0 * middle - square(ask), square(ask)),
                 (false, false) => (middle, middle),
             };
-            // A spread below two parts in ten thousand of the volatility is finer than any smile model.
-            let half = (0.5 * (high - low)).max(4e-4 * middle);
+            // A spread below two parts in ten thousand of the volatility is finer than any smile model. Without bids and asks all quotes
+            // count alike.
+            let half = if has_sides { (0.5 * (high - low)).max(4e-4 * middle) } else { 2.0 * mid * t * MID_MISS };
             rows.push((k, 0.5 * (low + high), 1.0 / half));
             mids.push((k, mid));
         }
         rows.sort_by(|x, y| x.0.total_cmp(&y.0));
         mids.sort_by(|x, y| x.0.total_cmp(&y.0));
-        target.anchor = Anchor::new(&mids, t);
+        target.anchor = Anchor::new(&mids, t, has_sides);
         for (k, centre, inverse_half) in rows {
             target.k.push(k);
             target.centre.push(centre);
