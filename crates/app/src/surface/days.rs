@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use zomma_market::chain::ReadOptions;
 use zomma_strategy::analysis::{AnalysisConfig, surface_quotes};
 
@@ -10,6 +11,7 @@ use super::{quotes::Quotes, vol_table};
 use crate::{
     batch,
     chain_days::{self, Days},
+    failure::BadArguments,
 };
 
 /// Reads what is behind `path` and does `work` to each day, in parallel; with a progress line by day where `shows_days`.
@@ -28,6 +30,12 @@ pub fn read_days<T: Send>(
             vol_table::refuse_other_delimiter(path, header)?;
         }
         if is_stdin || columns.is_some_and(|columns| vol_table::is_vol_table(&columns)) {
+            if config.dividends.is_some() {
+                let name = path.display();
+                bail!(BadArguments(format!(
+                    "--dividends: {name} is a table of volatilities; allowed: for option chains"
+                )));
+            }
             return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });
         }
     }

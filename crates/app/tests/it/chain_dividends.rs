@@ -89,6 +89,11 @@ fn what_is_wrong_in_the_file_is_named() {
             run(&arguments).refused(1, &words);
         }
     }
+    let table = folder.path().join("table.csv");
+    fs::write(&table, "strike,expiry_years,forward,implied_volatility\n100,0.5,100,0.2\n").unwrap();
+    let file = written(folder.path(), "ex_date,amount\n2025-06-20,1\n");
+    run(&["surface", "fit", arg(&table), "--dividends", arg(&file)])
+        .refused(2, &["--dividends", "table of volatilities"]);
     run(&["analyze", "-", "--dividends", "-"]).refused(2, &["--dividends -", "standard input"]);
 }
 
