@@ -132,7 +132,7 @@ pub fn report(error: &anyhow::Error) -> u8 {
     }
     let exit = error.downcast_ref::<ExitWith>();
     if exit.is_none_or(|exit| exit.message.is_some()) {
-        eprintln!("zomma: {}", words(error));
+        crate::long_run::tell(format_args!("zomma: {}", words(error)));
     }
     exit.map_or_else(|| exit_code(error), |exit| exit.code)
 }

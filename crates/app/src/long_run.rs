@@ -1,7 +1,8 @@
 //! What commands that take long share: the user's wish to stop, and a bar on his terminal.
 
 use std::{
-    io::{self, IsTerminal},
+    fmt::Display,
+    io::{self, IsTerminal, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -45,6 +46,11 @@ impl StopWish {
     pub fn is_there(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Says a line to the user. A reader that is gone, such as `head` or a terminal that was closed, ends no run of hours.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A bar of so many parts with a message, on a terminal alone.

@@ -60,8 +60,10 @@ pub struct ExportArgs {
 /// Precisions by the names of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Precision {
-    /// Features and output transform in f64, layers in f32, as Zomma does it.
+    /// Mixed where that keeps prices to 1e-6 (output bounds without layer norm, integers), double elsewhere.
     #[default]
+    Auto,
+    /// Features and output transform in f64, layers in f32, as Zomma does it.
     Mixed,
     /// All in f32, for TensorRT and other runtimes without f64.
     Float,
@@ -85,6 +87,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let network = Network::read(&args.network)?;
     let domain = domain_of(network.plain(), &args.network, args.config.as_deref())?;
     let precision = match args.precision {
+        Precision::Auto => network.exact_precision(),
         Precision::Mixed => onnx::Precision::Mixed,
         Precision::Float => onnx::Precision::Float,
         Precision::Double => onnx::Precision::Double,
@@ -94,7 +97,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{}: cannot be exported", args.network.display()))?;
     let bytes = onnx::encode(&model);
     let tested = match args.verify {
-        true => Some(verified(args, &network, domain.as_ref(), &bytes)?),
+        true => Some(verified(args, &network, (domain.as_ref(), precision), &bytes)?),
         false => None,
     };
     output_file::write(&args.output, &bytes)
@@ -109,7 +112,12 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     commands::print(&if args.json { export_json(&exported)? } else { export_text(&exported) })
 }
 
-fn verified(args: &ExportArgs, network: &Network, domain: Option<&DataConfig>, bytes: &[u8]) -> anyhow::Result<Tested> {
+fn verified(
+    args: &ExportArgs,
+    network: &Network,
+    (domain, precision): (Option<&DataConfig>, onnx::Precision),
+    bytes: &[u8],
+) -> anyhow::Result<Tested> {
     let runtime = args.runtime.load()?;
     let tested = verify(network, domain, bytes, &runtime, args.rows).context("--verify")?;
     if tested.is_within(args.tolerance) {
@@ -123,7 +131,7 @@ fn verified(args: &ExportArgs, network: &Network, domain: Option<&DataConfig>, b
             tested.median, args.tolerance, tested.rms[0], tested.rms[1],
         )
     } else {
-        let advice = if args.precision == Precision::Double { "" } else { "; --precision double keeps f32 out of it" };
+        let advice = if precision == onnx::Precision::Double { "" } else { "; --precision double keeps f32 out of it" };
         format!(
             "ONNX Runtime's prices are off by {:.2e} at {}; allowed: {:.2e} (--tolerance); nothing was written to {shown}{advice}",
             tested.worst, tested.worst_at, args.tolerance,

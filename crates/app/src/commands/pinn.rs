@@ -6,14 +6,16 @@ use anyhow::{Context, bail};
 use clap::Args;
 use zomma_learn::{
     physics::{EXAMPLE as EXAMPLE_CONFIG, PinnConfig, PinnTrainer, validate},
+    tracking::RunState,
     training::RunFolder,
 };
 
 use crate::{
     commands, config_file,
     failure::{BadArguments, ExitWith, not_a_file, refused},
-    output_file,
+    long_run, output_file,
     pinn::{Report, Watcher, json, measure, study, svg, table},
+    runs::ending,
     train::ranks,
 };
 
@@ -77,9 +79,15 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     let mut watcher = Watcher::new().context("signals")?;
     let trainer = PinnTrainer::new(config.clone(), Some(held), args.resume);
     let mut trainer = trainer.map_err(|error| refused(path, error))?;
-    eprintln!("{}: {}", folder.display(), trainer.describe());
+    long_run::tell(format_args!("{}: {}", folder.display(), trainer.describe()));
+    ending::clear(&folder);
     let outcome = trainer.train(&mut watcher);
     watcher.end();
+    match &outcome {
+        Ok(outcome) if outcome.solution.is_some() => {}
+        Ok(_) => ending::keep(&folder, RunState::Stopped),
+        Err(_) => ending::keep(&folder, RunState::Failed),
+    }
     let outcome = outcome?;
     let stopped = |message: &str| ExitWith { code: 130, message: Some(message.into()) };
     let Some(solution) = &outcome.solution else {

@@ -18,13 +18,15 @@ use zomma_learn::{
 };
 
 use crate::{
+    bench::available_bytes,
     commands::{self, pinn},
     config_file,
     failure::{BadArguments, ExitWith, not_a_file, refused},
+    long_run::tell,
     output_file,
     runs::{Session, Tracked},
     store,
-    train::{Report, Watcher, json, measure, profile, ranks, summary, table},
+    train::{Report, Watcher, json, measure, memory, profile, ranks, summary, table},
 };
 
 /// Worked example of `--help`.
@@ -146,6 +148,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         config.tracking.mlflow.clone_from(&args.mlflow);
         config.tracking.check().map_err(|error| BadArguments(format!("--mlflow: {error}")))?;
     }
+    memory::check(&config, available_bytes()).map_err(|BadArguments(why)| BadArguments(format!("{shown}: {why}")))?;
     commands::use_threads(args.threads)?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
@@ -186,12 +189,12 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
                 0 => String::new(),
                 warming => format!("; {warming} are early in their file, before a window is full"),
             };
-            eprintln!(
+            tell(format_args!(
                 "{shards} shards: {learned} rows to learn from, {held_out} held out, {tested} for the last word{left_out}{warming}"
-            );
+            ));
         }
         let from = if step > 0 { format!("; goes on after step {step}") } else { String::new() };
-        eprintln!("{}: {}{from}", folder.display(), trainer.describe());
+        tell(format_args!("{}: {}{from}", folder.display(), trainer.describe()));
         Session::begin(&folder, &config, path, resume.then_some(step))?
     } else {
         Session::of_another_rank(&folder, &config)
@@ -201,9 +204,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     watcher.end();
     if let (Some(profiler), Ok(_)) = (&profiler, &outcome) {
         match profile::end(&mut trainer, profiler, &folder) {
-            Ok(said) => eprintln!("{said}"),
+            Ok(said) => tell(format_args!("{said}")),
             // What was trained is worth more than how long it took.
-            Err(error) => eprintln!("zomma: {error:#}"),
+            Err(error) => tell(format_args!("zomma: {error:#}")),
         }
     }
     let outcome = match outcome {
@@ -224,7 +227,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let Some(network) = &outcome.network else { return Ok(()) };
     let speed = measure(&config, &trainer, network).unwrap_or_else(|error| {
         // What was trained is worth more than how fast it is.
-        eprintln!("zomma: what an option costs is not known: {error:#}");
+        tell(format_args!("zomma: what an option costs is not known: {error:#}"));
         None
     });
     let assessment = match trainer.assess(network) {

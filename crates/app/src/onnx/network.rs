@@ -35,6 +35,11 @@ impl Network {
         }
     }
 
+    /// The precision in which its prices are its own to 1e-6.
+    pub fn exact_precision(&self) -> Precision {
+        onnx::exact_precision(&self.plain().architecture, matches!(self, Self::Quantised(_)))
+    }
+
     /// As a model of ONNX.
     pub fn export(&self, domain: Option<&DataConfig>, precision: Precision) -> Result<ModelProto, LearnError> {
         match self {

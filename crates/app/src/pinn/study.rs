@@ -7,6 +7,7 @@ use zomma_learn::{
 };
 
 use super::Watcher;
+use crate::long_run::tell;
 
 /// Shares of what the config says.
 const SHARES: [f64; 3] = [0.25, 0.5, 1.0];
@@ -70,10 +71,10 @@ pub fn study(config: &PinnConfig, watcher: &mut Watcher) -> Result<Option<Vec<St
                 gamma: errors.gamma,
             });
             let Some(last) = found.last() else { continue };
-            eprintln!(
+            tell(format_args!(
                 "study: width {}, {} points, {} steps: residual {:.2e}, price {:.2e}",
                 last.width, last.points, last.steps, last.held_out_residual, last.price
-            );
+            ));
         }
     }
     Ok(Some(found))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use zomma_learn::physics::{PinnProgress, PinnWatch};
 
-use crate::long_run::{StopWish, bar};
+use crate::long_run::{StopWish, bar, tell};
 
 /// The user's eyes on a run, and his hand on it.
 pub struct Watcher {
@@ -69,7 +69,7 @@ impl PinnWatch for Watcher {
             }
             None if self.told => {
                 if let Some(found) = outcome {
-                    eprintln!("{:.1} s, {line}", found.seconds);
+                    tell(format_args!("{:.1} s, {line}", found.seconds));
                 }
             }
             _ => {}
@@ -78,8 +78,8 @@ impl PinnWatch for Watcher {
 
     fn warn(&mut self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("zomma: {message}")),
-            None => eprintln!("zomma: {message}"),
+            Some(bar) => bar.suspend(|| tell(format_args!("zomma: {message}"))),
+            None => tell(format_args!("zomma: {message}")),
         }
     }
 }

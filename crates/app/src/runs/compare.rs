@@ -49,13 +49,37 @@ fn error(value: Option<f64>) -> Option<String> {
     value.map(|value| format!("{value:.3e}"))
 }
 
+/// What a run's network does: its measure, and the key of the config that names whose prices or which equation, with what it says.
+fn kind(run: &KnownRun) -> (super::Measure, &'static str, Option<&String>) {
+    let key = if run.parameters.contains_key("problem.equation") { "problem.equation" } else { "data.model" };
+    (run.measure, key, run.parameters.get(key))
+}
+
+/// The keys of the config, in their order, that are not the same in all of these runs.
+fn differing<'a>(runs: &[&'a KnownRun]) -> Vec<&'a String> {
+    let all: BTreeSet<&String> = runs.iter().flat_map(|run| run.parameters.keys()).collect();
+    let differs = |key: &str| runs.iter().any(|run| run.parameters.get(key) != runs[0].parameters.get(key));
+    all.into_iter().filter(|key| !ASIDE.iter().any(|aside| key.starts_with(aside)) && differs(key)).collect()
+}
+
 impl<'a> Comparison<'a> {
     /// Of runs, the best first.
     pub fn new(runs: &'a [KnownRun]) -> Self {
-        let all: BTreeSet<&String> = runs.iter().flat_map(|run| run.parameters.keys()).collect();
-        let differs = |key: &str| runs.iter().any(|run| run.parameters.get(key) != runs[0].parameters.get(key));
-        let keys = all.into_iter().filter(|key| !ASIDE.iter().any(|aside| key.starts_with(aside)) && differs(key));
-        Self { runs, keys: keys.cloned().collect() }
+        let keys = differing(&runs.iter().collect::<Vec<_>>()).into_iter().cloned().collect();
+        Self { runs, keys }
+    }
+
+    /// In what a run differs from those of its kind, and what its kind is where there are others: nearly every key of a config tells a network
+    /// of prices from one that solves an equation, which says nothing.
+    fn differs_among_its_kind(&self, run: &KnownRun) -> Vec<&'a String> {
+        let kind = kind(run);
+        let alike: Vec<&KnownRun> = self.runs.iter().filter(|other| self::kind(other) == kind).collect();
+        let mut keys = differing(&alike);
+        if alike.len() < self.runs.len() {
+            let named = self.runs.iter().flat_map(|run| run.parameters.keys()).find(|key| **key == kind.1);
+            keys.splice(0..0, named);
+        }
+        keys
     }
 
     /// A run in a line, the best first.
@@ -63,8 +87,11 @@ impl<'a> Comparison<'a> {
         let titles = ["run", "state", "error of", "test", "held out", "delta, test", "steps", "minutes", "differs in"];
         let mut rows = vec![titles.map(str::to_owned)];
         for run in self.runs {
-            let differs: Vec<String> =
-                self.keys.iter().filter_map(|key| Some(format!("{key} = {}", cut(run.parameters.get(key)?)))).collect();
+            let differs: Vec<String> = self
+                .differs_among_its_kind(run)
+                .iter()
+                .filter_map(|key| Some(format!("{key} = {}", cut(run.parameters.get(*key)?))))
+                .collect();
             let none = || "–".to_owned();
             rows.push([
                 run.record.folder.display().to_string(),
@@ -240,6 +267,24 @@ mod tests {
                 .is_some_and(|line| line.contains("1.000e-4") && line.ends_with("network.width = 8"))
         );
         assert_eq!(comparison.json()["best"], "a");
+    }
+
+    #[test]
+    fn a_run_of_another_kind_does_not_make_every_key_a_difference() {
+        let mut other = run("p", "24", 1e-3);
+        let problem = [("problem.equation", "black_scholes"), ("sampling.points", "4096")];
+        other.parameters = problem.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        other.measure = Measure::Solution;
+        let mut runs = [run("a", "8", 1e-4), run("b", "16", 2e-4), other];
+        for run in &mut runs[..2] {
+            run.parameters.insert("data.model".into(), "heston".into());
+        }
+        let list = Comparison::new(&runs).list();
+        let last: Vec<&str> = list.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
+        assert_eq!(last[1..3], ["data.model = heston, network.width = 8", "data.model = heston, network.width = 16"]);
+        assert_eq!(last[3], "problem.equation = black_scholes");
+        // Beside its own kind alone nothing says the kind.
+        assert!(!Comparison::new(&runs[..2]).list().contains("data.model"));
     }
 
     /// As a run that looks at held-out rows: its steps and what it saw.

@@ -13,7 +13,7 @@ use zomma_learn::{
     training::RunFolder,
 };
 
-use super::Measure;
+use super::{Measure, ending};
 
 /// Folders within folders that are looked into.
 const DEPTH: usize = 4;
@@ -60,7 +60,7 @@ impl KnownRun {
                 let state = match report {
                     Some(_) => "finished",
                     None if RunFolder::is_held(folder) => "running",
-                    None => "killed",
+                    None => ending::of(folder).unwrap_or("killed"),
                 };
                 (record, state)
             }

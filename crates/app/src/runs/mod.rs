@@ -1,6 +1,7 @@
 //! Runs of training and what is known of them: told while they train, read, compared and shown afterwards.
 
 mod compare;
+pub mod ending;
 mod facts;
 mod figures;
 mod folder;

@@ -9,6 +9,7 @@ use zomma_learn::{
 };
 
 use super::{facts, page::write_report, sinks::sinks};
+use crate::long_run::tell;
 
 /// How long the end of a run waits for servers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ impl Session {
             config: serde_json::to_value(config)?,
             tags: facts::tags(source, rayon::current_num_threads()),
         };
-        let warn: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|message: &str| eprintln!("zomma: {message}"));
+        let warn: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|message: &str| tell(format_args!("zomma: {message}")));
         let tracker = Tracker::begin(folder, started, step, sinks(folder, tracking)?, &warn)?;
         Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every, model: config.data.model })
     }
@@ -70,7 +71,9 @@ impl Session {
     /// written is said, and takes nothing from what came of the run.
     pub fn end(self, state: RunState, summary: BTreeMap<String, f64>) {
         if let Err(error) = self.tell(state, summary) {
-            eprintln!("zomma: {error:#}; the pages of the run are not whole: zomma runs report writes them anew");
+            tell(format_args!(
+                "zomma: {error:#}; the pages of the run are not whole: zomma runs report writes them anew"
+            ));
         }
     }
 
@@ -85,7 +88,7 @@ impl Session {
         }
         for left in tracker.end(ended, state, summary, PATIENCE)? {
             let folder = self.folder.display();
-            eprintln!("zomma: {}: {}; the rest is kept: zomma runs sync {folder}", left.sink, left.why);
+            tell(format_args!("zomma: {}: {}; the rest is kept: zomma runs sync {folder}", left.sink, left.why));
         }
         written.map(|_| ())
     }

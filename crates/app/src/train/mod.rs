@@ -1,6 +1,7 @@
 //! Training from the command line: who watches the run, what it took against the closed form, and the words for it.
 
 pub mod allocations;
+pub mod memory;
 mod nvtx;
 pub mod profile;
 pub mod ranks;

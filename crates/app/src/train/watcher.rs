@@ -5,7 +5,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use zomma_learn::training::{Progress, Watch};
 
-use crate::long_run::{StopWish, bar};
+use crate::long_run::{StopWish, bar, tell};
 
 /// Steps of the bar.
 const PARTS: u64 = 1000;
@@ -98,15 +98,15 @@ impl Watch for Watcher {
                 bar.set_position((progress.done * PARTS as f64) as u64);
                 bar.set_message(self.line(progress));
             }
-            None if progress.evaluation.is_some() && !self.is_silent => eprintln!("{}", self.line(progress)),
+            None if progress.evaluation.is_some() && !self.is_silent => tell(self.line(progress)),
             _ => {}
         }
     }
 
     fn warn(&mut self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("zomma: {message}")),
-            None => eprintln!("zomma: {message}"),
+            Some(bar) => bar.suspend(|| tell(format_args!("zomma: {message}"))),
+            None => tell(format_args!("zomma: {message}")),
         }
     }
 }

@@ -18,7 +18,10 @@ use zomma_learn::{
 use zomma_storage::studies::{Parameter, TrialState};
 
 use super::report::shown;
-use crate::{long_run::StopWish, runs::Session};
+use crate::{
+    long_run::{StopWish, tell},
+    runs::Session,
+};
 
 /// A line for each trial, and a hand on Ctrl-C.
 pub struct Watcher {
@@ -67,11 +70,11 @@ impl Observer for Watcher {
     fn ended(&self, number: i64, parameters: &[Parameter], state: TrialState, value: Option<f64>) {
         let value = value.map_or_else(|| "no value".to_owned(), |value| format!("{value:.3e}"));
         let state = state.name().to_lowercase();
-        eprintln!("trial {number}, {:.0} s: {state}, {value}, {}", self.seconds(), shown(parameters));
+        tell(format_args!("trial {number}, {:.0} s: {state}, {value}, {}", self.seconds(), shown(parameters)));
     }
 
     fn warn(&self, message: &str) {
-        eprintln!("zomma: {message}");
+        tell(format_args!("zomma: {message}"));
     }
 
     fn follow(&self, number: i64, folder: &Path, config: &TrainConfig) -> Option<Box<dyn Follower>> {
@@ -95,7 +98,7 @@ struct Following {
 impl Follower for Following {
     fn stepped(&mut self, progress: &Progress) {
         if let Err(why) = self.session.stepped(progress) {
-            eprintln!("zomma: trial {}: {why}", self.number);
+            tell(format_args!("zomma: trial {}: {why}", self.number));
         }
     }
 

@@ -86,6 +86,8 @@ fn american_options_are_learned_and_priced_by_the_network() {
         assert!(priced.err.contains(words), "{words}: {}", priced.err);
     }
 
+    assert!(!priced.err.contains("allowed: european"), "{}", priced.err);
+
     let shards = folder.path().join("shards");
     run(&["labels", arg(&config), "-o", arg(&shards), "--rows", "1000"]).ok();
     let query = format!(

@@ -43,4 +43,5 @@ mod store_rows;
 mod store_server;
 mod surface;
 mod train;
+mod train_faults;
 mod tune;

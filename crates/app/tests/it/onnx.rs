@@ -18,7 +18,7 @@ use zomma_testkit::onnx_python;
 
 use crate::program::{arg, run, run_env, table};
 
-/// Random networks that are held against ONNX Runtime, each in every precision.
+/// Random networks that are held against ONNX Runtime, each in every precision and in the one that is chosen where none is asked for.
 const NETWORKS: u64 = 36;
 /// Rows of each.
 const ROWS: usize = 200;
@@ -107,9 +107,10 @@ fn random_networks_pass_the_checker_and_are_themselves_in_onnxruntime() {
         let network = network(seed);
         let binary = kept(folder.path(), &network);
         let model = network.architecture.features.model;
-        for precision in ["mixed", "float", "double"] {
+        for precision in ["auto", "mixed", "float", "double"] {
             let output = folder.path().join(format!("{seed:02}_{precision}.onnx"));
-            run(&["export", arg(&binary), "-o", arg(&output), "--precision", precision]).ok();
+            let words = ["export", arg(&binary), "-o", arg(&output), "--precision", precision];
+            run(if precision == "auto" { &words[..4] } else { &words }).ok();
             // Rows that f32 holds exactly, so that what is given is the same in every precision.
             let inputs: Vec<f64> = rows(model, ROWS, seed + 100).iter().map(|x| f64::from(*x as f32)).collect();
             let inputs: Vec<&[f64]> = inputs.chunks_exact(model.input_names().len()).collect();
@@ -123,7 +124,7 @@ fn random_networks_pass_the_checker_and_are_themselves_in_onnxruntime() {
     let output = Command::new(python).args([&script, folder.path()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["models"].as_u64(), Some(3 * NETWORKS), "{found}");
+    assert_eq!(found["models"].as_u64(), Some(4 * NETWORKS), "{found}");
     assert_eq!(found["failed"], json!([]), "{found}");
     // Of the two in f32 the evaluator decides for a few; of the one in f64 for none.
     assert!(found["hard"].as_u64().unwrap() <= NETWORKS / 2, "{found}");

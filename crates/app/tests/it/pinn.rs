@@ -132,10 +132,42 @@ fn a_run_that_was_stopped_goes_on_from_its_last_round() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let before = table(&fs::read_to_string(output.join("metrics.csv")).unwrap()).len();
     assert!(before > 0 && !output.join("network.bin").exists());
+    let state = || {
+        let listed: Value = serde_json::from_str(&run(&["runs", "list", arg(&output), "--json"]).ok().out).unwrap();
+        listed["runs"][0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "stopped");
     let few = config(folder.path(), &text.replace("rounds = 3000", &format!("rounds = {before}")));
     pinn(&few, &output, &["--resume"]).ok();
     let after = table(&fs::read_to_string(output.join("metrics.csv")).unwrap()).len();
     assert_eq!(after, before + 1);
+    assert_eq!(state(), "finished");
+}
+
+/// A rate at which the network's number goes to where every price is one that needs no equation: the residual is nearly 0 there.
+#[test]
+fn a_learning_rate_that_diverges_is_diagnosed_and_no_network_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), &TINY.replace("adam_steps = 60", "adam_steps = 60\nlearning_rate = 3.0"));
+    let output = folder.path().join("run");
+    pinn(&path, &output, &[]).refused(1, &["stopped at step", "diverged", "training.learning_rate"]);
+    assert!(!output.join("network.bin").exists());
+    let listed: Value = serde_json::from_str(&run(&["runs", "list", arg(&output), "--json"]).ok().out).unwrap();
+    assert_eq!(listed["runs"][0]["state"], "failed");
+}
+
+/// As behind `| head`: whoever read the first line and left does not end the run.
+#[test]
+#[cfg(unix)]
+fn a_reader_of_the_progress_that_goes_away_ends_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, output) = (config(folder.path(), TINY), folder.path().join("run"));
+    let mut command = zomma();
+    command.args(["train", "pinn", arg(&path), "-o", arg(&output)]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(output.join("network.bin").exists());
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn what_is_refused_leaves_no_folder_and_a_file_is_no_folder() {
     let path = config(folder.path(), &TINY.replace("held_out = 2000", "held_out = 2000\nshards = \"no-such-shards\""));
     train(&path, &output, &[]).refused(2, &["no-such-shards"]);
     let path = config(folder.path(), TINY);
-    train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "cannot be read"]);
+    train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "no checkpoint to go on from"]);
     assert!(!folder.path().join("runs").exists());
     for verb in [&["train"][..], &["train", "pinn"], &["tune"]] {
         let text = run(&[verb, &["--example"]].concat()).ok().out;
@@ -319,7 +319,7 @@ fn a_learning_rate_that_diverges_is_diagnosed_and_the_checkpoint_stays() {
 fn checkpoints_that_are_damaged_or_of_another_network_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, output) = (config(folder.path(), TINY), folder.path().join("run"));
-    train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "cannot be read"]);
+    train(&path, &output, &["--resume"]).refused(1, &["checkpoint.bin", "no checkpoint to go on from"]);
     // A network whose checkpoint is gone is not trained over.
     let finished = folder.path().join("finished");
     figures(train(&path, &finished, &[]));

@@ -18,7 +18,8 @@ mod table;
 use prost::Message;
 
 use crate::LearnError;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Normalisation};
+use crate::network::{Architecture, OutputTransform};
 use crate::quantisation::QuantisedNetwork;
 use crate::training::TrainedNetwork;
 use features::features;
@@ -70,6 +71,13 @@ impl Precision {
     fn layers(self) -> i32 {
         if self == Self::Double { data_type::DOUBLE } else { data_type::FLOAT }
     }
+}
+
+/// The precision in which a network's prices are its own to 1e-6: that of our own engines where the output transform shrinks what f32 loses in
+/// the layers, and f64 elsewhere. Integers stand for numbers of f32.
+pub fn exact_precision(architecture: &Architecture, is_quantised: bool) -> Precision {
+    let shrinks = architecture.output == OutputTransform::Bounds && architecture.norm != Normalisation::Layer;
+    if shrinks || is_quantised { Precision::Mixed } else { Precision::Double }
 }
 
 /// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
