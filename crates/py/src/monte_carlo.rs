@@ -84,7 +84,8 @@ pub fn monte_carlo_greeks(
         }
         other => refused(&other),
     })?;
-    let quantities: [(&'static str, fn(&GreekEstimates) -> monte_carlo::Estimate); 8] = [
+    type Quantity = (&'static str, fn(&GreekEstimates) -> monte_carlo::Estimate);
+    let quantities: [Quantity; 8] = [
         ("price", |greeks| greeks.price),
         ("delta", |greeks| greeks.delta),
         ("gamma", |greeks| greeks.gamma),

@@ -31,8 +31,8 @@ fn without_volatility(count: usize) -> Vec<Row> {
     let mut state = 5;
     let mut between = |low: f64, high: f64| low + (high - low) * next(&mut state);
     let mut one = |i: usize| {
-        let option_type = if i % 2 == 0 { OptionType::Put } else { OptionType::Call };
-        if i % 3 == 0 {
+        let option_type = if i.is_multiple_of(2) { OptionType::Put } else { OptionType::Call };
+        if i.is_multiple_of(3) {
             let (near, far) = (between(0.01, 0.08), between(0.02, 0.1));
             let sign = if i % 4 < 2 { 1.0 } else { -1.0 };
             let mut rates = [sign * near, sign * (near + far)];
