@@ -1,4 +1,4 @@
-//! What is half written is removed when the user or the system ends the program (SIGINT, SIGTERM): in commands that ask for it by [`watch`], since
+//! What is half written is removed when the user or the system ends the program (SIGINT, SIGTERM, SIGHUP): in commands that ask for it by [`watch`], since
 //! others have an end of their own for signals.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
     low_level::emulate_default_handler,
 };
@@ -40,9 +40,7 @@ pub fn watch() {
 
 /// A thread, and no handler: what a handler may do is not enough to remove a file.
 fn start() -> std::io::Result<()> {
-    let ignored = ignored_signals();
-    let wanted = [SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
-    let mut signals = Signals::new(wanted)?;
+    let mut signals = Signals::new(not_ignored(&[SIGINT, SIGTERM, SIGHUP]))?;
     thread::Builder::new().name("interrupt".into()).spawn(move || {
         for signal in signals.forever() {
             // Held until the end, so that no file is begun behind this.
@@ -57,10 +55,11 @@ fn start() -> std::io::Result<()> {
     Ok(())
 }
 
-/// The signals that whoever started the program had it ignore (as a shell does for a job behind the prompt), a bit each from signal 1 on: they
-/// stay ignored. None where the system does not say.
-fn ignored_signals() -> u64 {
+/// Those of the signals that whoever started the program did not have it ignore (as a shell does for a job behind the prompt, and `nohup` with the
+/// end of a terminal): the others stay ignored. All of them where the system does not say.
+pub fn not_ignored(signals: &[i32]) -> Vec<i32> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    signals.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
 }

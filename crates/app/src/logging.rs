@@ -1,6 +1,6 @@
 //! What the program says of its own work: `tracing` events on standard error, by the level that `ZOMMA_LOG` names.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -32,7 +32,8 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 /// [`BadArguments`] where the level is none.
 pub fn install(level: Option<&str>) -> Result<(), BadArguments> {
     let level = level.map_or(Ok(LevelFilter::WARN), parse)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    // Without colours, also on a terminal: they are a feature of the library that is not built in.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     let ours = Targets::new().with_target("zomma", level);
     // Installed once, at the start; a second try could only be a test's.
     let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();

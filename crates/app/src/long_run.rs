@@ -10,22 +10,29 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
 };
+
+use crate::interrupt::not_ignored;
 
 /// Whether the user or the system asked to stop.
 #[derive(Clone, Debug)]
 pub struct StopWish(Arc<AtomicBool>);
 
 impl StopWish {
-    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once.
+    /// Hears Ctrl-C, a request to terminate and the end of the terminal (unless `nohup` said to pass over it) from here on; a second Ctrl-C or
+    /// request ends the program at once.
     ///
     /// # Errors
     ///
     /// Where signals cannot be heard.
     pub fn hear() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        // The end of a terminal is said twice, by the shell and by the kernel, and is one wish all the same.
+        for signal in not_ignored(&[SIGHUP]) {
+            flag::register(signal, Arc::clone(&stop))?;
+        }
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal is remembered, the second finds it remembered.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;

@@ -137,11 +137,15 @@ pub enum Status {
     DividendAboveSpot,
     /// More than one volatility gives the price.
     SeveralVolatilities,
+    /// Some of the Greeks asked for grow without bound towards this limit: their cells are empty, the row's other numbers are right.
+    Diverges,
+    /// The price is right; the engine that takes such a row makes no Greeks, and their cells are empty.
+    PriceAlone,
 }
 
 impl Status {
     /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 66] = [
         Self::Ok,
         Self::BadRow,
         Self::BadOptionType,
@@ -206,6 +210,8 @@ impl Status {
         Self::DividendAfterExpiry,
         Self::DividendAboveSpot,
         Self::SeveralVolatilities,
+        Self::Diverges,
+        Self::PriceAlone,
     ];
 
     /// The code that outputs print.
@@ -275,6 +281,8 @@ impl Status {
             Self::DividendAfterExpiry => "dividend_after_expiry",
             Self::DividendAboveSpot => "dividend_above_spot",
             Self::SeveralVolatilities => "several_volatilities",
+            Self::Diverges => "diverges",
+            Self::PriceAlone => "price_alone",
         }
     }
 
@@ -282,6 +290,12 @@ impl Status {
     #[inline]
     pub fn is_ok(self) -> bool {
         self == Self::Ok
+    }
+
+    /// Whether the numbers that the row has are right: all of them are there, or the status says which are not.
+    #[inline]
+    pub fn has_numbers(self) -> bool {
+        matches!(self, Self::Ok | Self::Diverges | Self::PriceAlone)
     }
 }
 
@@ -300,6 +314,6 @@ mod tests {
         for (number, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, number, "{status}");
         }
-        assert_eq!(Status::ALL.last(), Some(&Status::SeveralVolatilities), "the last one of the enumeration");
+        assert_eq!(Status::ALL.last(), Some(&Status::PriceAlone), "the last one of the enumeration");
     }
 }

@@ -9,6 +9,7 @@ pub mod exotic;
 pub mod finite_difference;
 pub mod fourier;
 pub mod implied_vol;
+pub mod limits;
 pub mod math;
 pub mod monte_carlo;
 pub mod parity;

@@ -228,7 +228,7 @@ impl<'py, const I: usize> Batch<'py, I> {
         self.refuse(py, &faults)?;
         let mut columns = [const { None }; N];
         for ((column, wanted), [value]) in columns.iter_mut().zip(wanted).zip(out) {
-            let value = if status.is_ok() { value } else { f64::NAN };
+            let value = if status.has_numbers() { value } else { f64::NAN };
             *column = wanted.then(|| PyFloat::new(py, value).into_any());
         }
         let statuses = (self.on_error == OnError::Status).then(|| status_object(py, status)).transpose()?;

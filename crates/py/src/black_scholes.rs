@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString};
 use zomma_base::Status;
 use zomma_pricing::black::{self, Greek, Model, RowColumns, Units};
 use zomma_pricing::implied_vol::{self, BsmPriceColumns, PriceColumns};
+use zomma_pricing::limits::{self, Formula};
 
 use crate::batch::{Batch, Chunk};
 use crate::fill::Pace;
@@ -70,7 +71,7 @@ fn valued<'a>(chunk: &Chunk<'a, 6>) -> RowColumns<'a> {
 #[pyfunction]
 #[pyo3(signature = (
     option_type, spot, strike, expiry_years, risk_free_rate, volatility,
-    *, dividend_yield = None, model = "bsm", on_error = "raise"
+    *, dividend_yield = None, model = "bsm", limits = false, on_error = "raise"
 ))]
 #[expect(clippy::too_many_arguments, reason = "the field's own list")]
 pub fn price<'py>(
@@ -83,13 +84,18 @@ pub fn price<'py>(
     volatility: &Bound<'py, PyAny>,
     dividend_yield: Option<&Bound<'py, PyAny>>,
     model: &str,
+    limits: bool,
     on_error: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
     let given = ("volatility", volatility);
     let call = Call { option_type, spot, strike, expiry_years, risk_free_rate, given, dividend_yield, model, on_error };
     let (model, batch) = call.read()?;
-    let price = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
-        black::price(&valued(chunk), model, out, status);
+    let price = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; 1], status: &mut [Status]| {
+        let rows = valued(chunk);
+        black::price(&rows, model, out[0], status);
+        if limits {
+            limits::complete(&rows, &[], Formula::Black(model), &[Greek::Price], &mut out, status);
+        }
     };
     batch.run(py, Pace::FORMULA, [true], price)?.single(py)
 }
@@ -108,14 +114,20 @@ pub fn price<'py>(
 /// out={'delta': array} writes results into arrays of the caller's, of float64 in rows, and gives them back: a loop over large batches is
 /// faster with memory that is there already. After an exception what they hold is undefined.
 ///
+/// limits=True values an expiry or a strike of exactly 0 by its limit. At expiry off the strike that is the intrinsic value with delta 0 or
+/// ±1, and the carry as theta and charm. At the strike delta is ±0.5 and vega 0; gamma, theta, charm, veta, speed, zomma, color and dual_gamma grow
+/// without bound: they are NaN, and the row's status is 'diverges' where they are asked for (docs/numerics.md).
+///
 /// >>> import zomma
+/// >>> zomma.black_scholes.greeks("call", 100.0, 100.0, 0.0, 0.05, 0.2, names=["price", "delta"], limits=True)
+/// {'price': 0.0, 'delta': 0.5}
 /// >>> it = zomma.black_scholes.greeks("put", 100.0, 105.0, 0.5, 0.05, 0.2, units="trader")
 /// >>> round(it["delta"], 6), round(it["theta"], 6)
 /// (-0.53884, -0.007045)
 #[pyfunction]
 #[pyo3(signature = (
     option_type, spot, strike, expiry_years, risk_free_rate, volatility,
-    *, dividend_yield = None, model = "bsm", names = None, units = "raw", on_error = "raise", out = None
+    *, dividend_yield = None, model = "bsm", names = None, units = "raw", limits = false, on_error = "raise", out = None
 ))]
 #[expect(clippy::too_many_arguments, reason = "the field's own list")]
 pub fn greeks<'py>(
@@ -130,6 +142,7 @@ pub fn greeks<'py>(
     model: &str,
     names: Option<&Bound<'py, PyAny>>,
     units: &str,
+    limits: bool,
     on_error: &str,
     out: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -143,7 +156,11 @@ pub fn greeks<'py>(
     let name = |place: usize| name_object(py, place);
     if order.iter().all(|&place| place < FAST) {
         let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; FAST], status: &mut [Status]| {
-            black::price_and_five_into(&valued(chunk), model, out.each_mut().map(|column| &mut **column), status);
+            let rows = valued(chunk);
+            black::price_and_five_into(&rows, model, out.each_mut().map(|column| &mut **column), status);
+            if limits {
+                put_limits(&rows, model, &order, &mut out, status);
+            }
             scale(units, &mut out);
         };
         let wanted = std::array::from_fn(|place| order.contains(&place));
@@ -151,11 +168,33 @@ pub fn greeks<'py>(
         return batch.run_into(py, Pace::FORMULA, wanted, given, evaluate)?.named(py, order, name);
     }
     let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; 19], status: &mut [Status]| {
-        black::greeks_into(&valued(chunk), model, out.each_mut().map(|column| &mut **column), status);
+        let rows = valued(chunk);
+        black::greeks_into(&rows, model, out.each_mut().map(|column| &mut **column), status);
+        if limits {
+            put_limits(&rows, model, &order, &mut out, status);
+        }
         scale(units, &mut out);
     };
     let wanted = std::array::from_fn(|place| order.contains(&place));
     batch.run_into(py, Pace::FORMULA, wanted, given_results(out, &order)?, evaluate)?.named(py, order, name)
+}
+
+/// Limits into the columns whose places `order` has: what else is made is dropped.
+fn put_limits<const N: usize>(
+    rows: &RowColumns<'_>,
+    model: Model,
+    order: &[usize],
+    out: &mut [&mut [f64]; N],
+    status: &mut [Status],
+) {
+    let (places, mut columns): (Vec<usize>, Vec<&mut [f64]>) = out
+        .iter_mut()
+        .enumerate()
+        .filter(|(place, _)| order.contains(place))
+        .map(|(place, column)| (place, &mut **column))
+        .unzip();
+    let wanted: Vec<Greek> = places.into_iter().map(|place| Greek::ALL[place]).collect();
+    limits::complete(rows, &[], Formula::Black(model), &wanted, &mut columns, status);
 }
 
 /// The caller's arrays for results, by their places, which `order` has.

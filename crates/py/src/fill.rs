@@ -199,7 +199,7 @@ impl<const I: usize, E> Stretch<'_, I, E> {
                 neither.for_each(|(_, status)| *status = Status::BadOptionType);
             }
             if status.iter().fold(false, |bad, status| bad | !status.is_ok()) {
-                for (row, _) in status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
+                for (row, _) in status.iter().enumerate().filter(|(_, status)| !status.has_numbers()) {
                     parts.iter_mut().for_each(|column| column[row] = f64::NAN);
                 }
                 faults.add(self.start + chunk_rows.start, status);

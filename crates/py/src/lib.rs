@@ -10,6 +10,7 @@ mod batch;
 mod black_scholes;
 mod dlpack;
 mod fill;
+mod finite_difference;
 mod fourier;
 mod gpu;
 mod monte_carlo;
@@ -50,11 +51,13 @@ mod _zomma {
     #[pymodule_export]
     use crate::black_scholes::{greeks, implied_volatility, price};
     #[pymodule_export]
+    use crate::finite_difference::finite_difference_report;
+    #[pymodule_export]
     use crate::fourier::fourier_rows;
     #[pymodule_export]
     use crate::gpu::{Device, choose, devices, inventory_json};
     #[pymodule_export]
-    use crate::monte_carlo::monte_carlo_prices;
+    use crate::monte_carlo::{monte_carlo_american, monte_carlo_greeks, monte_carlo_prices};
     #[pymodule_export]
     use crate::surface::{FittedSurface, surface_models, surface_row_rule};
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! `zomma.monte_carlo`: prices by simulation, many strikes on the same paths.
+//! `zomma.monte_carlo`: prices by simulation, many strikes on the same paths; Greeks under Black–Scholes; early exercise of one asset.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use zomma_base::{OptionType, Status};
 use zomma_pricing::monte_carlo::{
-    self, Average, BarrierKind, Heston, Jumps, Market, Model, Monitoring, MonteCarloError, Payoff, Plan, Sampling,
+    self, Average, BarrierKind, Basis, Exercise, GreekEstimates, GreekMethod, Heston, Jumps, Market, Model, Monitoring,
+    MonteCarloError, Payoff, Plan, Sampling,
 };
 
 use crate::outcome::rule;
@@ -28,12 +29,7 @@ pub fn monte_carlo_prices(
 ) -> PyResult<(Vec<f64>, Vec<f64>, usize)> {
     let request = Request { numbers, words, counts };
     let option_type = option_type_of(option_type)?;
-    let market = Market {
-        spot: request.number("spot")?,
-        expiry_years: request.number("expiry_years")?,
-        risk_free_rate: request.number("risk_free_rate")?,
-        dividend_yield: request.number("dividend_yield")?,
-    };
+    let market = request.market()?;
     let (model, plan) = (request.model()?, request.plan()?);
     let payoffs: Vec<Payoff> =
         strikes.iter().map(|&strike| request.payoff(option_type, strike)).collect::<PyResult<_>>()?;
@@ -46,6 +42,111 @@ pub fn monte_carlo_prices(
         estimates.iter().map(|estimate| estimate.price).collect(),
         estimates.iter().map(|estimate| estimate.standard_error).collect(),
         paths,
+    ))
+}
+
+/// Greeks by name: values and standard errors of each strike; and the paths of each.
+type Greeks = (Vec<(&'static str, Vec<f64>, Vec<f64>)>, usize);
+
+/// monte_carlo_greeks(option_type, strikes, numbers, words, counts)
+/// --
+///
+/// What `zomma.monte_carlo.greeks` calls: ((name, values, standard errors) of each quantity, paths) of payoffs that differ in the strike.
+#[pyfunction]
+pub fn monte_carlo_greeks(
+    py: Python<'_>,
+    option_type: &str,
+    strikes: Vec<f64>,
+    numbers: HashMap<String, f64>,
+    words: HashMap<String, String>,
+    counts: HashMap<String, u64>,
+) -> PyResult<Greeks> {
+    let request = Request { numbers, words, counts };
+    let option_type = option_type_of(option_type)?;
+    let (market, volatility, plan) = (request.market()?, request.number("volatility")?, request.plan()?);
+    let method = match request.word("method") {
+        "pathwise" => GreekMethod::Pathwise,
+        "likelihood_ratio" => GreekMethod::LikelihoodRatio,
+        _ => return request.unknown("method", "'pathwise' and 'likelihood_ratio'"),
+    };
+    let payoffs: Vec<Payoff> =
+        strikes.iter().map(|&strike| request.payoff(option_type, strike)).collect::<PyResult<_>>()?;
+    let pool = threads::pool(py)?;
+    let of_each = || {
+        payoffs
+            .iter()
+            .map(|payoff| monte_carlo::greeks(&market, volatility, payoff, method, &plan))
+            .collect::<Result<Vec<GreekEstimates>, _>>()
+    };
+    let found = py.detach(|| pool.install(of_each)).map_err(|error| match error {
+        MonteCarloError::Field(Status::BadVolatility) => {
+            PyValueError::new_err("volatility: must be finite and above 0: without it a path has no density")
+        }
+        other => refused(&other),
+    })?;
+    let quantities: [(&'static str, fn(&GreekEstimates) -> monte_carlo::Estimate); 8] = [
+        ("price", |greeks| greeks.price),
+        ("delta", |greeks| greeks.delta),
+        ("gamma", |greeks| greeks.gamma),
+        ("vega", |greeks| greeks.vega),
+        ("theta", |greeks| greeks.theta),
+        ("rho", |greeks| greeks.rho),
+        ("phi", |greeks| greeks.phi),
+        ("dual_delta", |greeks| greeks.dual_delta),
+    ];
+    let columns = quantities.map(|(name, of)| {
+        let estimates: Vec<_> = found.iter().map(of).collect();
+        let values: Vec<f64> = estimates.iter().map(|estimate| estimate.price).collect();
+        let errors: Vec<f64> = estimates.iter().map(|estimate| estimate.standard_error).collect();
+        (name, values, errors)
+    });
+    Ok((columns.into(), found.first().map_or(0, |greeks| greeks.price.paths)))
+}
+
+/// Values of holding, their standard errors, values of exercise now, and paths.
+type Exercised = (Vec<f64>, Vec<f64>, Vec<f64>, usize);
+
+/// monte_carlo_american(option_type, strikes, numbers, words, counts)
+/// --
+///
+/// What `zomma.monte_carlo.american` calls: (values of holding, standard errors, values of exercise now, paths) of options that differ in
+/// the strike.
+#[pyfunction]
+pub fn monte_carlo_american(
+    py: Python<'_>,
+    option_type: &str,
+    strikes: Vec<f64>,
+    numbers: HashMap<String, f64>,
+    words: HashMap<String, String>,
+    counts: HashMap<String, u64>,
+) -> PyResult<Exercised> {
+    let request = Request { numbers, words, counts };
+    let option_type = option_type_of(option_type)?;
+    let (market, model, plan) = (request.market()?, request.model()?, request.plan()?);
+    let basis = match request.word("basis") {
+        "monomials" => Basis::Monomials,
+        "laguerre" => Basis::Laguerre,
+        _ => return request.unknown("basis", "'monomials' and 'laguerre'"),
+    };
+    let exercise = Exercise {
+        dates: request.count("exercise_dates"),
+        regression_paths: request.count("regression_paths"),
+        basis,
+        degree: request.count("degree"),
+    };
+    let pool = threads::pool(py)?;
+    let of_each = || {
+        strikes
+            .iter()
+            .map(|&strike| monte_carlo::bermudan(&market, &model, (option_type, strike), &exercise, &plan))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let found = py.detach(|| pool.install(of_each)).map_err(|error| refused(&error))?;
+    Ok((
+        found.iter().map(|found| found.held.price).collect(),
+        found.iter().map(|found| found.held.standard_error).collect(),
+        found.iter().map(|found| found.exercise_value).collect(),
+        found.first().map_or(0, |found| found.held.paths),
     ))
 }
 
@@ -82,6 +183,15 @@ impl Request {
 
     pub fn unknown<T>(&self, name: &str, allowed: &str) -> PyResult<T> {
         Err(PyValueError::new_err(format!("{name}: {:?}: allowed are {allowed}", self.word(name))))
+    }
+
+    fn market(&self) -> PyResult<Market> {
+        Ok(Market {
+            spot: self.number("spot")?,
+            expiry_years: self.number("expiry_years")?,
+            risk_free_rate: self.number("risk_free_rate")?,
+            dividend_yield: self.number("dividend_yield")?,
+        })
     }
 
     fn model(&self) -> PyResult<Model<'static>> {

@@ -113,6 +113,8 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
             (None, "is exercised between two boundaries: accuracy='fast' or 'quick' takes a tree there")
         }
         Status::NotConverged => (None, "does not converge: its terms are far outside the usual"),
+        Status::Diverges => (None, "has Greeks that grow without bound there: name those that have limits"),
+        Status::PriceAlone => (None, "has a price alone: what values it makes no Greeks"),
         Status::Overflow => (None, "a result leaves the range of float64"),
         _ => (None, "has no answer"),
     }

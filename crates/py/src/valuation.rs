@@ -100,7 +100,7 @@ pub fn valuation_rows<'py>(
                     valuation::evaluate(&table, order, &settings)
                 }
             });
-            let Results { columns, error: stated, status: codes } = found;
+            let Results { columns, error: stated, status: codes, .. } = found;
             if implied {
                 out[0].extend(&columns[0]);
             } else {
@@ -112,12 +112,26 @@ pub fn valuation_rows<'py>(
                     out.extend(columns[at].iter().map(|value| value / divisor));
                 }
             }
+            // What was made beside the quantities wanted, and has no number, is nobody's concern.
+            let is_whole = |row: usize| {
+                let absent = |place: usize| matches!(Greek::ALL[place], Greek::Lambda | Greek::Phi);
+                out.iter().zip(&greeks).all(|(out, &place)| absent(place) || !out[range.start + row].is_nan())
+            };
+            let codes: Vec<Status> = codes
+                .into_iter()
+                .enumerate()
+                .map(|(row, code)| if !code.is_ok() && code.has_numbers() && is_whole(row) { Status::Ok } else { code })
+                .collect();
             error.extend(stated);
             error.resize(range.end, f64::NAN);
             status.extend(codes.iter().map(|&code| code as u8));
             for out in &mut out {
                 let fresh = &mut out[range.clone()];
-                fresh.iter_mut().zip(&codes).filter(|(_, code)| !code.is_ok()).for_each(|(value, _)| *value = f64::NAN);
+                fresh
+                    .iter_mut()
+                    .zip(&codes)
+                    .filter(|(_, code)| !code.has_numbers())
+                    .for_each(|(value, _)| *value = f64::NAN);
             }
             if range.end < rows {
                 Python::attach(|py| py.check_signals())?;
@@ -161,6 +175,9 @@ fn settings_of(given: &Bound<'_, PyDict>) -> PyResult<Settings> {
             "independent" => Sampling::Independent,
             _ => return refused("sampling", &word, "'sobol', 'antithetic' and 'independent'".into()),
         };
+    }
+    if let Some(limits) = given.get_item("limits")? {
+        settings.limits = limits.extract()?;
     }
     if let Some(paths) = given.get_item("paths")? {
         settings.paths = paths.extract()?;

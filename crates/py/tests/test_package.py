@@ -38,7 +38,8 @@ DOCUMENTED = {
     **{f"zomma.exotic.{name}": getattr(zomma.exotic, name) for name in ("asian", "barrier", "digital", "lookback")},
     "zomma.finite_difference.greeks": zomma.finite_difference.greeks,
     "zomma.finite_difference.implied_volatility": zomma.finite_difference.implied_volatility,
-    "zomma.monte_carlo.price": zomma.monte_carlo.price,
+    "zomma.finite_difference.report": zomma.finite_difference.report,
+    **{f"zomma.monte_carlo.{name}": getattr(zomma.monte_carlo, name) for name in ("american", "greeks", "price")},
     "zomma.american.implied_volatility": zomma.american.implied_volatility,
     **{f"zomma.gpu.{name}": getattr(zomma.gpu, name) for name in ("device", "inventory", "list")},
 }

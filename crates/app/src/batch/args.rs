@@ -128,7 +128,7 @@ pub fn parse_model(text: &str) -> Result<ModelName, String> {
 #[derive(Debug, Args)]
 pub struct MethodArgs {
     /// How rows are valued: auto (the best for model and style), closed_form, series, integral, collocation, tree,
-    /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error).
+    /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error, and of Greeks delta_standard_error and so on).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
     method: Method,
     /// Accuracy of American prices, as a share of strike: quick (1e-6), fast (1e-8), accurate (1e-10), high_precision (1e-12). On a grid
@@ -147,6 +147,11 @@ pub struct MethodArgs {
     /// Numbers of a simulation: sobol (16 scrambled replications), antithetic, independent.
     #[arg(long, value_name = "SAMPLING", default_value = "sobol", value_parser = parse_sampling)]
     sampling: Sampling,
+    /// Value rows whose expiry or strike is exactly 0 by the limits of bsm, black76, bachelier and displaced, in the place of the statuses
+    /// expired and bad_strike. At expiry off the strike: intrinsic value, delta 0 or ±1, the carry as theta and charm; at the strike delta ±½,
+    /// and diverges where a Greek that is asked for has no limit, whose cell is empty.
+    #[arg(long)]
+    limits: bool,
 }
 
 impl MethodArgs {
@@ -159,6 +164,7 @@ impl MethodArgs {
             steps_per_year: self.steps_per_year,
             seed: self.seed,
             sampling: self.sampling,
+            limits: self.limits,
         }
     }
 }
@@ -216,6 +222,8 @@ pub struct Plan {
     pub surface: Option<SavedSurface>,
     /// The result column in which engines state their errors.
     pub error_column: Option<&'static str>,
+    /// Whether columns of standard errors of Greeks follow it.
+    pub greek_errors: bool,
     /// The network that says prices or volatilities, in the place of `settings`.
     pub network: Option<ByNetwork>,
 }
@@ -229,7 +237,9 @@ impl BatchArgs {
         let (model, exercise) = (self.model, self.exercise);
         let defaults = Defaults { model, exercise, valuation_time: self.valuation_time, dividends: None };
         let (error_column, surface, network) = (None, None, None);
-        Ok(Plan { verb, format, precision: self.precision, settings, defaults, engine, surface, error_column, network })
+        let precision = self.precision;
+        let greek_errors = false;
+        Ok(Plan { verb, format, precision, settings, defaults, engine, surface, error_column, greek_errors, network })
     }
 
     /// The input in messages.

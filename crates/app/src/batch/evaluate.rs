@@ -35,11 +35,20 @@ pub fn evaluate(request: &Request, plan: &Plan) -> anyhow::Result<Results> {
                 error.resize(results.status.len(), f64::NAN);
                 results.columns.push(error);
             }
+            if plan.greek_errors {
+                let mut errors = std::mem::take(&mut results.greek_errors);
+                errors.resize_with(order.simulated().count(), || vec![f64::NAN; results.status.len()]);
+                for ((greek, _), mut column) in order.simulated().zip(errors) {
+                    let divisor = units.divisor(greek);
+                    column.iter_mut().for_each(|error| *error /= divisor);
+                    results.columns.push(column);
+                }
+            }
             results
         }
         (None, None) => implied::evaluate(request, &plan.engine)?,
     };
-    for (row, _) in results.status.iter().enumerate().filter(|(_, status)| !status.is_ok()) {
+    for (row, _) in results.status.iter().enumerate().filter(|(_, status)| !status.has_numbers()) {
         results.columns.iter_mut().for_each(|column| column[row] = f64::NAN);
     }
     if plan.precision == Precision::F32 {
@@ -69,7 +78,7 @@ fn black_rows(table: &Table, model: Model, order: Order, engine: &Engine) -> any
         let mut all = greeks(&rows, model, engine, &mut status)?;
         order.quantities().map(|greek| std::mem::take(&mut all.columns_mut()[greek as usize])).collect()
     };
-    Ok(Results { columns, status, error: Vec::new() })
+    Ok(Results { columns, status, ..Results::default() })
 }
 
 fn american_rows(

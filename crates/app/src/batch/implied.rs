@@ -22,7 +22,7 @@ pub(super) fn evaluate(request: &Request, engine: &Engine) -> anyhow::Result<Res
             Kind::Black(Model::Black76) => on_forward(&rows, engine, &mut status)?,
             _ => return Ok(valuation::implied_volatility_kind(kind, part)),
         };
-        Ok(Results { columns: vec![column], status, error: Vec::new() })
+        Ok(Results { columns: vec![column], status, ..Results::default() })
     })
 }
 

@@ -37,6 +37,7 @@ pub use holdings::{Holdings, read as read_holdings};
 pub use late_bar::LateBar;
 pub use numbers::{NumberColumns, read as read_numbers};
 pub use query::{ask as ask_surface, columns as query_columns};
+pub use schedule::{of_chains as dividends_of_chains, unread_by_chains};
 pub use source::{not_text, open};
 pub use timed::{TimedColumns, read as read_timed};
 
@@ -130,6 +131,10 @@ fn run_plan(args: &BatchArgs, mut plan: Plan) -> anyhow::Result<()> {
         plan.error_column = plan.settings.method.error_column().or(mixed);
     }
     results.extend(plan.error_column);
+    if let (Some((order, _)), Method::MonteCarlo, None) = (verb.order(), plan.settings.method, &plan.network) {
+        plan.greek_errors = true;
+        results.extend(order.simulated().map(|(_, column)| column));
+    }
     results.extend(plan.surface.as_ref().and_then(query::error_column));
     let layout = fields::Layout::of(source.columns(), verb, results, &plan.defaults).with_context(|| name.clone())?;
     if let Some(network) = &plan.network {

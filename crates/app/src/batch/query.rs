@@ -77,7 +77,7 @@ pub fn evaluate(surface: &SavedSurface, points: &Points) -> Results {
             .map(|column| answers.iter().map(|(values, _)| values[column]).collect())
             .collect(),
         status: answers.into_iter().map(|(_, status)| status).collect(),
-        error: Vec::new(),
+        ..Results::default()
     }
 }
 

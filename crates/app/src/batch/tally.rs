@@ -63,7 +63,7 @@ impl Tally {
 
     /// Whether any row has a result: without one, nothing is written.
     pub fn is_usable(&self) -> bool {
-        self.rows_ok() > 0
+        self.rows_ok() > 0 || self.faults.keys().any(|status| status.has_numbers())
     }
 
     fn rows_ok(&self) -> u64 {
@@ -91,14 +91,19 @@ impl Tally {
             bail!("{name}: has a header and no rows");
         }
         let faulty = self.rows - self.rows_ok();
-        if self.rows_ok() == 0 {
+        if !self.is_usable() {
             bail!("{name}: no usable row of {}: {}", self.rows, self.reasons("; "));
         }
         if faulty > 0 && !args.json {
             eprintln!(
-                "zomma {}: {name}: {faulty} of {} rows have no result:\n  {}",
+                "zomma {}: {name}: {faulty} of {} rows have {}:\n  {}",
                 verb.as_str(),
                 self.rows,
+                if self.faults.keys().any(|status| status.has_numbers()) {
+                    "no result, or not all"
+                } else {
+                    "no result"
+                },
                 self.reasons("\n  ")
             );
         }
@@ -160,6 +165,7 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
             &[Field::Strike, Field::LogMoneyness, Field::ExpiryYears, Field::Expiry]
         }
         Status::BadMethod => &[Field::Model, Field::ExerciseStyle],
+        Status::Diverges => &[Field::Strike, Field::ExpiryYears, Field::Expiry],
         Status::BadPayoff => &[Field::Payoff, Field::Model],
         Status::BadBarrierType => &[Field::BarrierType, Field::Payoff, Field::Model],
         Status::BadBarrier => &[Field::Barrier, Field::BarrierUpper],
@@ -209,6 +215,8 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::SeveralVolatilities => format!("{shown}: more than one volatility gives it"),
         Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
         Status::Overflow => format!("{shown}: the result is too large for a float"),
+        Status::Diverges => format!("{shown}: some of the Greeks have no limit there, and empty cells"),
+        Status::PriceAlone => format!("{shown}: what values this row makes no Greeks: their cells are empty"),
         Status::NoSurface => format!("{shown}: the surface has no value there"),
         Status::Arbitrage => format!("{shown}: the surface has arbitrage there, so no local volatility or density"),
         Status::BadMethod => format!("{shown}: --method does not value this model and exercise style"),

@@ -31,6 +31,7 @@ Example:
   $ xdg-open report/report.html
 
   $ zomma analyze spx_2019.tar.xz --out days --rejects rejects.csv
+  $ zomma analyze aapl.csv --dividends dividends.csv      where dividends.csv has underlying,ex_date,amount
   $ zomma analyze vendor.csv --map strike=K --map expiry=Expiration --map option_type=CP --rate 0.05";
 
 /// Arguments of `zomma analyze`.
@@ -72,21 +73,24 @@ pub struct AnalyzeArgs {
 pub fn run(args: &AnalyzeArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
     let history = args.history.as_deref().map(read_history).transpose()?;
+    let config = args.chain.config(WheelFilters {
+        delta: args.delta,
+        days_to_expiry: args.dte,
+        min_open_interest: args.min_open_interest,
+        max_spread: args.max_spread,
+    })?;
+    let dividends = config.dividends.clone();
     let job = Job {
         chain: &args.chain.chain,
         out: args.out.as_deref(),
         rejects: args.rejects.as_deref(),
         read: args.chain.read_options(),
-        config: args.chain.config(WheelFilters {
-            delta: args.delta,
-            days_to_expiry: args.dte,
-            min_open_interest: args.min_open_interest,
-            max_spread: args.max_spread,
-        })?,
+        config,
         history: history.as_ref(),
         progress: std::io::stderr().is_terminal(),
     };
     let outcome = analyze::run(&job)?;
+    args.chain.warn_of_dividends("zomma analyze", dividends.as_deref());
     commands::print(&if args.json { outcome.json() } else { outcome.text() })?;
     outcome.into_result()
 }

@@ -1,15 +1,18 @@
 //! The arguments that say which chains are read, and how.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::civil::Time;
 use zomma_base::ExerciseStyle;
 use zomma_market::chain::ReadOptions;
-use zomma_strategy::analysis::{AnalysisConfig, WheelFilters};
+use zomma_strategy::analysis::{AnalysisConfig, DividendCalendar, WheelFilters};
 
-use crate::{commands, failure::BadArguments};
+use crate::{batch, commands, failure::BadArguments};
 
 /// A chain and what its file does not say.
 #[derive(Debug, Args)]
@@ -38,6 +41,10 @@ pub struct ChainArgs {
     /// Continuous dividend yield, where parity cannot say it: 0.015 is 1.5 %.
     #[arg(long, value_name = "Q", value_parser = parse_rate, allow_negative_numbers = true)]
     dividend_yield: Option<f64>,
+    /// Cash dividends: a table underlying, ex_date or time_years (from the quotes), amount (currency per share of that date); without
+    /// the column underlying, of every chain. American options are then inverted on a grid that pays them.
+    #[arg(long, value_name = "FILE")]
+    dividends: Option<PathBuf>,
 }
 
 impl ChainArgs {
@@ -53,8 +60,26 @@ impl ChainArgs {
             quote_time: self.quote_time,
             rate_curve: rate_curve(self)?,
             dividend_yield: self.dividend_yield,
+            dividends: self.dividends.as_deref().map(|path| self.read_dividends(path)).transpose()?,
             wheel,
         })
+    }
+
+    fn read_dividends(&self, path: &Path) -> anyhow::Result<Arc<DividendCalendar>> {
+        if [path, self.chain.as_path()] == [Path::new("-"); 2] {
+            let allowed =
+                "--dividends -: the chain comes from standard input already; allowed: a file for one of the two";
+            bail!(BadArguments(allowed.into()));
+        }
+        batch::dividends_of_chains(path).map(Arc::new)
+    }
+
+    /// Says on standard error, once the chains are read, which underlyings of `--dividends` none of them was of.
+    pub fn warn_of_dividends(&self, command: &str, calendar: Option<&DividendCalendar>) {
+        let unread = self.dividends.as_deref().zip(calendar);
+        if let Some(warning) = unread.and_then(|(path, calendar)| batch::unread_by_chains(path, calendar)) {
+            eprintln!("{command}: {warning}");
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub struct PriceArgs {
         value_name = "NETWORK",
         conflicts_with_all = [
             "greeks", "units", "model", "exercise", "method", "accuracy", "paths", "steps_per_year", "seed", "sampling",
-            "dividends",
+            "dividends", "limits",
         ]
     )]
     network: Option<PathBuf>,

@@ -23,7 +23,11 @@ pub fn read_days<T: Send>(
     let is_stdin = path == Path::new("-");
     if path.is_file() || is_stdin {
         // Standard input can be opened once only, and chains are files.
-        if is_stdin || batch::open(path).is_ok_and(|source| vol_table::is_vol_table(source.columns())) {
+        let columns = if is_stdin { None } else { batch::open(path).ok().map(|source| source.columns().to_vec()) };
+        if let Some([header]) = columns.as_deref() {
+            vol_table::refuse_other_delimiter(path, header)?;
+        }
+        if is_stdin || columns.is_some_and(|columns| vol_table::is_vol_table(&columns)) {
             return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });
         }
     }

@@ -1,9 +1,9 @@
 //! One fit: the model chosen, the quotes fitted, the result checked and described.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use zomma_pricing::surface::{
     Svi,
-    calibration::ModelSettings,
+    calibration::{ModelSettings, Weights},
     fitted::{FittedSurface, SavedSurface, SurfaceModel},
     svi_surface,
 };
@@ -26,6 +26,10 @@ pub struct FitOptions {
 impl FitOptions {
     /// What the model is told of one day.
     pub fn settings_of(&self, quotes: &Quotes) -> anyhow::Result<ModelSettings> {
+        let mut interest = quotes.quoted.slices.iter().flat_map(|slice| &slice.open_interest);
+        if self.settings.calibration.weights == Weights::OpenInterest && !interest.any(|lots| *lots > 0.0) {
+            bail!("--weights open-interest: no quote has an open_interest above 0");
+        }
         Ok(ModelSettings { clock: self.clock.clock(quotes)?, ..self.settings.clone() })
     }
 }

@@ -23,11 +23,10 @@ impl Quotes {
     pub fn of_chain(source: &str, one_of_many: bool, quotes: SurfaceQuotes) -> Self {
         let rejected: usize = quotes.rejected.values().sum();
         let reasons: Vec<String> = quotes.rejected.iter().map(|(status, count)| format!("{count} {status}")).collect();
-        let notes = if rejected > 0 {
-            vec![format!("{rejected} of {} rows take no part: {}", quotes.rows_read, reasons.join(", "))]
-        } else {
-            Vec::new()
-        };
+        let mut notes = quotes.notes;
+        if rejected > 0 {
+            notes.insert(0, format!("{rejected} of {} rows take no part: {}", quotes.rows_read, reasons.join(", ")));
+        }
         let expiries = quotes.terms.iter().map(|terms| Some(terms.expiry.to_string())).collect();
         Self {
             source: source.into(),

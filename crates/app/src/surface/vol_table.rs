@@ -28,11 +28,26 @@ pub fn is_vol_table(columns: &[String]) -> bool {
     has("implied_volatility") && has("expiry_years") && !(has("bid") && has("ask"))
 }
 
+/// Refuses a table of volatilities whose header, read as one column, has something else than commas between its cells.
+pub fn refuse_other_delimiter(path: &Path, header: &str) -> anyhow::Result<()> {
+    let is_between = |delimiter: &char| {
+        let columns: Vec<String> = header.split(*delimiter).map(|column| column.trim().into()).collect();
+        is_vol_table(&columns)
+    };
+    match [';', '\t', '|'].into_iter().find(is_between) {
+        Some(delimiter) => bail!("{}: cells are parted by {delimiter:?}; allowed: commas", path.display()),
+        None => Ok(()),
+    }
+}
+
 /// Reads a table of volatilities.
 pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     let name = path.display().to_string();
     let source = batch::open(path)?;
     let columns = source.columns().to_vec();
+    if let [header] = &columns[..] {
+        refuse_other_delimiter(path, header)?;
+    }
     let batch::NumberColumns { columns: numbers, rows, faults } =
         batch::read_numbers(source, &COLUMNS).with_context(|| name.clone())?;
     // One entry a name, in the order of COLUMNS.
@@ -80,11 +95,26 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     let mut notes: Vec<String> =
         left_out.values().map(|(count, example)| format!("{count} of {rows} rows take no part: {example}")).collect();
     notes.extend(other_forwards(&years, &forward, &status));
+    notes.extend(outside_their_spread(&vol, &bid, &ask, &status));
     notes.extend(faults);
     if slices.is_empty() {
         bail!("{name}: no usable row of {rows}: {}", notes.join("; "));
     }
     Ok(Quotes { source: name, one_of_many: false, quote_date: None, quoted: Quoted::of_slices(slices, None), notes })
+}
+
+/// A remark where a volatility is not between its own bid and ask: those rows are fitted as they stand.
+fn outside_their_spread(vol: &[f64], bid: &[f64], ask: &[f64], status: &[Status]) -> Option<String> {
+    let side = |column: &[f64], row: usize| column.get(row).copied().unwrap_or(f64::NAN);
+    let mut outside = status.iter().enumerate().filter(|(_, status)| status.is_ok()).filter_map(|(row, _)| {
+        let (bid, mid, ask) = (side(bid, row), vol[row], side(ask, row));
+        (bid > mid || mid > ask).then_some((row + 1, bid, mid, ask))
+    });
+    let (row, bid, mid, ask) = outside.next()?;
+    let count = 1 + outside.count();
+    Some(format!(
+        "{count} rows have an implied_volatility outside bid_volatility and ask_volatility: row {row}, {mid} is not within {bid} and {ask}"
+    ))
 }
 
 /// A remark where rows of one expiry have several forwards: a slip more often than not.

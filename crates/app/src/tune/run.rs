@@ -1,6 +1,11 @@
 //! Workers on a study.
 
-use std::{fs, path::Path, sync::Mutex, thread};
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, atomic::AtomicUsize},
+    thread,
+};
 
 use anyhow::Context;
 use jiff::Span;
@@ -77,6 +82,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         observer: &watcher,
         make_engine: &zomma_engines::engine,
         asking: Mutex::new(()),
+        failed_in_a_row: AtomicUsize::new(0),
     };
     let share = (job.threads / search.workers).max(1);
     let pools = (0..search.workers)

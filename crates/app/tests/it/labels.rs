@@ -272,6 +272,17 @@ fn shards_of_other_programs_are_learned_from_and_bad_ones_refused_by_file_row_an
         write(&b, &columns);
         refused(1, &["2 of 1000 rows", "b.parquet row 42", "column price", what, "data.bad_rows"]);
     }
+    // Numbers that are no prices: below intrinsic value, above the forward, nobody's.
+    for cell in [-5.0, 3.0, 1e300] {
+        let mut columns = prices();
+        columns[3].1[41] = Some(cell);
+        write(&b, &columns);
+        refused(1, &["1 of 1000 rows", "b.parquet row 42", "column price is", "at moneyness", "data.bad_rows"]);
+    }
+    let mut columns = prices();
+    columns[3].1[41] = None;
+    columns[3].1[77] = Some(-5.0);
+    write(&b, &columns);
     let lenient = [settings[0], settings[1], ("shuffle_rows = 512", "shuffle_rows = 512\nbad_rows = 0.01")];
     let path_lenient = config(folder.path(), arg(&shards), &lenient);
     let said = train(&path_lenient, &folder.path().join("lenient"), &[]).ok();

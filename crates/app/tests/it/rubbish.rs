@@ -1,6 +1,9 @@
 //! Rubbish gets an error in words and a code of 1 or 2: never a panic, never a silent success.
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use crate::program::{arg, run, table};
 
@@ -150,4 +153,22 @@ fn a_truncated_parquet_file_is_refused() {
     fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
     run(&["price", arg(&half)]).refused(1, &["half.parquet"]);
     run(&["analyze", arg(&half)]).refused(1, &["half.parquet"]);
+}
+
+#[test]
+fn a_terminal_gets_no_lines_of_libraries() {
+    let Ok(output) = Command::new("script")
+        .args(["-qec", concat!("'", env!("CARGO_BIN_EXE_zomma"), "' price absent.csv"), "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+    else {
+        return zomma_testkit::skip("no script(1), which makes a terminal");
+    };
+    let (code, text) = (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned());
+    assert_eq!(code, Some(1), "{text}");
+    // All of what the terminal showed: one line, which is ours.
+    assert!(
+        text.starts_with("zomma: ") && text.contains("absent.csv") && text.trim_end().lines().count() == 1,
+        "{text}"
+    );
 }

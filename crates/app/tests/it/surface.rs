@@ -408,3 +408,47 @@ fn real_apple_has_one_smile_on_both_sides_of_its_split() {
         assert_eq!(count("butterfly_violations") + count("calendar_violations"), 0, "{report}");
     }
 }
+
+#[test]
+fn sabr_holds_the_beta_and_the_shift_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let vols = written(folder.path());
+    let path = folder.path().join("sabr.json");
+    for (model, options) in [("sabr", &["--beta", "0.5"][..]), ("sabr_normal", &["--beta", "0.7", "--shift", "0.25"])] {
+        run(&[&["surface", "fit", arg(&vols), "--model", model, "-o", arg(&path)], options].concat()).ok();
+        let saved = json(&path);
+        let smile = &saved["surface"]["smiles"][0];
+        assert_eq!(smile["beta"].as_f64().unwrap().to_string(), options[1], "{saved}");
+        assert_eq!(smile["shift"].as_f64(), (model == "sabr_normal").then_some(0.25), "{saved}");
+        assert_eq!(saved["settings"]["sabr"]["beta"].as_f64().unwrap().to_string(), options[1]);
+        assert!(saved["quality"]["rmse_vol_points"].as_f64().unwrap() < 1.0, "{saved}");
+        run(&["surface", "query", arg(&path), "--strike", "95,100", "--expiry-years", "0.25,0.6"]).ok();
+    }
+    let refused = |options: &[&str], words: &[&str]| {
+        run(&[&["surface", "fit", arg(&vols), "-o", arg(&path)], options].concat()).refused(2, words);
+    };
+    refused(&["--beta", "0.5"], &["--beta", "sabr_normal"]);
+    refused(&["--model", "sabr", "--beta", "1.5"], &["from 0 to 1"]);
+    refused(&["--model", "sabr", "--shift", "0.2"], &["--shift", "sabr_normal"]);
+    refused(&["--model", "sabr_normal", "--shift", "0.2"], &["--beta"]);
+    refused(&["--prior", arg(&path)], &["--prior", "sabr_normal", "svi"]);
+    refused(&["--event", "junk"], &["--event", "junk"]);
+}
+
+#[test]
+fn what_a_table_of_volatilities_does_not_say_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let vols = written(folder.path());
+    run(&["surface", "fit", arg(&vols), "--weights", "open-interest"]).refused(1, &["open_interest"]);
+    let text = fs::read_to_string(&vols).unwrap();
+    let semicolons = folder.path().join("semicolons.csv");
+    fs::write(&semicolons, text.replace(',', ";")).unwrap();
+    run(&["surface", "fit", arg(&semicolons)]).refused(1, &["semicolons.csv", "';'", "commas"]);
+    run_with_input(&["surface", "fit", "-"], text.replace(',', ";").as_bytes()).refused(1, &["';'", "commas"]);
+    let outside = folder.path().join("outside.csv");
+    let row = "100,0.5,100,0.4,0.19,0.2\n";
+    fs::write(&outside, format!("strike,expiry_years,forward,implied_volatility,bid_volatility,ask_volatility\n{row}"))
+        .unwrap();
+    let fitted = run(&["surface", "fit", arg(&outside)]).ok();
+    assert!(fitted.out.contains("row 1, 0.4 is not within 0.19 and 0.2"), "{}", fitted.out);
+}

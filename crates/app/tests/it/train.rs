@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Read,
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -186,6 +186,28 @@ fn a_second_process_in_the_folder_is_refused() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn the_end_of_a_terminal_is_said_twice_and_ends_a_run_once_with_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, output) = (
+        config(
+            folder.path(),
+            &TINY.replace("steps = 600", "steps = 100000000").replace("every = 50", "every = 90000000"),
+        ),
+        folder.path().join("run"),
+    );
+    // Whoever runs the tests may have the end of a terminal passed over.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_zomma"), "train", arg(&path), "-o", arg(&output)]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("metrics", || output.join("metrics.csv").exists());
+    assert!(!output.join("checkpoint.bin").exists());
+    let twice = format!("kill -HUP {0}; kill -HUP {0}", child.id());
+    assert!(Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+    Run::of(&child.wait_with_output().unwrap()).refused(130, &[]);
+    assert!(output.join("checkpoint.bin").exists());
 }
 
 #[test]

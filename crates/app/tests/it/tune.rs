@@ -1,6 +1,7 @@
 //! `zomma tune`: a search to its end, by several at once, killed and gone on with, and what is refused.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -132,7 +133,24 @@ fn several_processes_work_on_one_study() {
         found["trials"].as_array().unwrap().iter().map(|trial| trial["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
     assert_eq!(numbers.len(), 16, "no process tries one more while another takes the last");
+    let tried = |trial: &Value| serde_json::to_string(&trial["parameters"]).unwrap();
+    let distinct: BTreeSet<String> = found["trials"].as_array().unwrap().iter().map(tried).collect();
+    assert_eq!(distinct.len(), 16, "two processes tried the same: {distinct:?}");
     assert_eq!(count(&found, "complete") + count(&found, "pruned"), numbers.len() as u64);
+}
+
+/// A space in which nothing trains: the search gives up instead of trying for ever.
+#[test]
+fn a_search_whose_trials_all_diverge_ends_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY
+        .replace("low = 1e-3, high = 3e-2, log = true", "low = 900.0, high = 1000.0")
+        .replace("trials = 12", "trials = 3\nfailures = 4\nworkers = 2")
+        .replace("width\" = { low = 4, high = 16, step = 4 }", "width\" = { low = 12, high = 16, step = 4 }");
+    let (path, output) = (config(folder.path(), &text), folder.path().join("search"));
+    tune(&path, &output).refused(1, &["4 trials in a row failed", "search.failures", "search.space", "learning_rate"]);
+    let found = report(&output);
+    assert!((4..=5).contains(&count(&found, "fail")) && count(&found, "complete") == 0, "{found}");
 }
 
 #[test]

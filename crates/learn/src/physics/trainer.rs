@@ -19,6 +19,13 @@ use crate::training::container::write_whole;
 const KEPT: [f64; 2] = [0.9, 0.99];
 /// What a round must be better by to count.
 const BETTER: f64 = 0.95;
+/// Greatest size of the network's number n at the money near expiry. There Y ≈ s² e^n is (C/F)² = (E|X|/2)² with X = S/F − 1, so that
+/// Jensen's inequality has n ≤ −ln 4 and Hölder's n ≥ −ln(4 E X⁴/(E X²)²): −1.8 for a normal X, above −12 up to a kurtosis of 40,000. Beyond it
+/// prices no longer come out of the payoff, and the residual is small all the same, since Y = 0 and Y = 1 solve the equation.
+const MOST_NEAR_EXPIRY: f64 = 12.0;
+/// Where that is looked at, as shares of the time coordinate's span and of what else there is.
+const NEAR_EXPIRY: [f64; 3] = [0.02, 0.05, 0.1];
+const EXTRAS: [f64; 3] = [0.3, 0.5, 0.7];
 /// The rate at Adam's end, of its greatest.
 const FINAL_SHARE: f64 = 0.01;
 
@@ -95,6 +102,8 @@ pub struct PinnTrainer {
     network: Network,
     state: State,
     held_out: Points,
+    /// Points at the money near expiry.
+    near_expiry: Points,
     folder: Option<RunFolder>,
 }
 
@@ -110,6 +119,10 @@ impl PinnTrainer {
         if let Some(folder) = &folder {
             let path = folder.checkpoint();
             if resume {
+                if !path.exists() {
+                    let reason = "there is no checkpoint to go on from yet: begin without --resume, which takes this folder as it is";
+                    return Err(LearnError::file(&path, reason));
+                }
                 let (before, standing, vectors) = state::read(&path, 4, |config| network_of(config).parameters())?;
                 let same = before.problem == config.problem
                     && before.network == config.network
@@ -146,7 +159,10 @@ impl PinnTrainer {
         });
         let places = spread(&problem, config.sampling.held_out, config.sampling.seed ^ 0x6865_6c64, 0);
         let held_out = Points::new(&problem, places);
-        Ok(Self { config, problem, network, state, held_out, folder })
+        let near_expiry = NEAR_EXPIRY.iter().flat_map(|time| EXTRAS.map(|extra| [0.5, *time, extra]));
+        let places = near_expiry.map(|unit| problem.place(&unit[..problem.dimensions()])).collect();
+        let near_expiry = Points::new(&problem, places);
+        Ok(Self { config, problem, network, state, held_out, near_expiry, folder })
     }
 
     /// The network, in a line.
@@ -158,7 +174,8 @@ impl PinnTrainer {
 
     /// Trains to the end of the config, or until asked to leave.
     ///
-    /// Errors: [`LearnError::Diverged`]; [`LearnError::File`] where the last checkpoint or the network cannot be written.
+    /// Errors: [`LearnError::Diverged`] where the residual is no number or the network's number ran away, the checkpoint of the round before
+    /// stays then; [`LearnError::File`] where the last checkpoint or the network cannot be written.
     pub fn train(&mut self, watch: &mut dyn PinnWatch) -> Result<PinnOutcome, LearnError> {
         let before = self.state.standing.rounds.last().map_or(0.0, |round| round.seconds);
         let begun = watch.seconds() - before;
@@ -169,10 +186,9 @@ impl PinnTrainer {
             let Some(round) = self.round(watch, begun)? else {
                 return Ok(PinnOutcome { ending: PinnEnding::Interrupted, solution: None });
             };
-            if !(round.loss.is_finite() && round.held_out.is_finite()) {
-                let steps = self.state.standing.rounds.iter().map(|round| round.steps).sum();
-                let diagnosis = "the residual is no number: try a smaller training.learning_rate".into();
-                return Err(LearnError::Diverged { step: steps, diagnosis });
+            if let Some(diagnosis) = self.divergence(&round) {
+                let step = self.state.standing.rounds.iter().map(|round| round.steps).sum();
+                return Err(LearnError::Diverged { step, diagnosis });
             }
             if let Err(error) = self.checkpoint() {
                 watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
@@ -186,6 +202,26 @@ impl PinnTrainer {
             solution.write(&folder.network())?;
         }
         Ok(PinnOutcome { ending, solution: Some(solution) })
+    }
+
+    /// Why what a round came to is worth nothing, where it is.
+    fn divergence(&self, round: &Round) -> Option<String> {
+        if !(round.loss.is_finite() && round.held_out.is_finite()) {
+            return Some("the residual is no number: try a smaller training.learning_rate".into());
+        }
+        let mut numbers = self.near_expiry.map(self.network, &self.state.parameters, |_, last| last[0]);
+        numbers.sort_by(f64::total_cmp);
+        let median = numbers[numbers.len() / 2];
+        // One that is no number is as far off.
+        let is_bounded = median.abs() <= MOST_NEAR_EXPIRY;
+        (!is_bounded).then(|| {
+            format!(
+                "the network diverged: near expiry its number is {median:.0}, about -2 where prices come out of the payoff, and at most \
+                 {MOST_NEAR_EXPIRY} either way; prices are at their bounds, where the residual ({:.1e}) says nothing; try a tenth of \
+                 training.learning_rate",
+                round.held_out
+            )
+        })
     }
 
     /// Why it is over, where it is.

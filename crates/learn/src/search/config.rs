@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use zomma_storage::studies::{Distribution, Parameter};
 
+use super::sampler::SOBOL_DIMENSIONS;
 use super::{Sampler, Space, SuccessiveHalving};
 use crate::{LearnError, config::TrainConfig};
 
@@ -40,6 +41,9 @@ pub struct SearchConfig {
     /// Of which error a trial's value is the least that it met.
     #[serde(default)]
     pub objective: Objective,
+    /// Trials in a row that fail in one process, such as by a learning rate that diverges, after which it gives up.
+    #[serde(default = "failures")]
+    pub failures: usize,
     /// Minutes without a report after which a trial that runs counts as dead.
     #[serde(default = "silent_minutes")]
     pub silent_minutes: u32,
@@ -63,6 +67,10 @@ pub enum Objective {
 
 fn one() -> usize {
     1
+}
+
+fn failures() -> usize {
+    10
 }
 
 fn one_look() -> i64 {
@@ -93,6 +101,7 @@ impl TuneConfig {
             serde_json::from_value(search).map_err(|error| unreadable(format!("search: {error}")))?;
         for (key, value, allowed, right) in [
             ("search.trials", search.trials, "1 or more", search.trials >= 1),
+            ("search.failures", search.failures, "1 or more", search.failures >= 1),
             ("search.workers", search.workers, "1 to 256", (1..=256).contains(&search.workers)),
             ("search.first_look", search.first_look.max(0) as usize, "1 or more", search.first_look >= 1),
             (
@@ -105,6 +114,10 @@ impl TuneConfig {
             if !right {
                 return Err(LearnError::bad(key, value, allowed));
             }
+        }
+        if search.sampler == Sampler::Sobol && search.space.parameters().len() > SOBOL_DIMENSIONS {
+            let allowed = format!("another sampler, or at most {SOBOL_DIMENSIONS} parameters");
+            return Err(LearnError::bad("search.sampler", "sobol", allowed));
         }
         let config = Self { search, base };
         config.check()?;
@@ -200,11 +213,12 @@ pub const TUNE_EXAMPLE: &str = r#"# A search over networks that price under Blac
 [search]
 name = "black_scholes"
 trials = 40                 # of the whole study, however many processes work on it
-sampler = "tpe"             # or random, quasi_random
+sampler = "tpe"             # or random, sobol, quasi_random
 workers = 1                 # trials at once, each with its share of the threads
 first_look = 2              # successive halving: the first rung, in looks at the held-out rows (training.evaluate_every)
 reduction = 3               # of so many that come to a rung one goes on; nobody is stopped where absent
 objective = "price_rmse"    # or delta_rmse
+failures = 10               # trials in a row that fail in one process, after which it gives up
 silent_minutes = 10         # without a report, after which a trial that runs counts as dead
 seed = 1
 
@@ -272,6 +286,7 @@ mod tests {
             ("\"tanh\"]", "\"tanhh\"]", "tanhh"),
             ("trials = 40 ", "trials = 0 ", "search.trials"),
             ("reduction = 3 ", "reduction = 1 ", "search.reduction"),
+            ("failures = 10 ", "failures = 0 ", "search.failures"),
             ("workers = 1 ", "wrokers = 1 ", "wrokers"),
             ("\"network.depth\" =", "\"network.width.depth\" =", "network.width"),
             ("[search]", "[serch]", "missing field `name`"),

@@ -1,7 +1,7 @@
 //! What is tried next.
 
 use serde::{Deserialize, Serialize};
-use zomma_pricing::monte_carlo::philox;
+use zomma_pricing::monte_carlo::{philox, sobol_uniform};
 use zomma_storage::studies::{Direction, Parameter, Trial, TrialState};
 
 use super::{
@@ -14,6 +14,9 @@ const STARTUP_TRIALS: usize = 10;
 /// Candidates that it weighs for one suggestion.
 const CANDIDATES: u32 = 32;
 
+/// Parameters for which Sobol's sequence has numbers.
+pub(super) const SOBOL_DIMENSIONS: usize = 1024;
+
 /// How the next trial's parameters are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +25,8 @@ pub enum Sampler {
     Random,
     /// Evenly over the space without clumps: the additive recurrence of Roberts (2018), shifted by the seed.
     QuasiRandom,
+    /// Evenly over the space: the points of Sobol's sequence, scrambled by the seed; 2^k of them from the first on lie in as many equal boxes.
+    Sobol,
     /// Where good trials lie and bad ones do not: the tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011) with
     /// kernels over all parameters at once. Trials that run count as bad, so that workers do not try the same.
     #[default]
@@ -43,6 +48,7 @@ impl Sampler {
         let positions = match self {
             Self::Random => (0..dimensions).map(|_| random.uniform()).collect(),
             Self::QuasiRandom => recurrence(dimensions, number as u64, seed),
+            Self::Sobol => (0..dimensions).map(|dimension| sobol_uniform(seed, 0, number as u32, dimension)).collect(),
             Self::Tpe => by_estimator(space, direction, trials, &mut random),
         };
         let kept: Vec<f64> = space
@@ -217,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_search_can_be_retraced() {
-        for sampler in [Sampler::Random, Sampler::QuasiRandom, Sampler::Tpe] {
+        for sampler in [Sampler::Random, Sampler::QuasiRandom, Sampler::Sobol, Sampler::Tpe] {
             assert_eq!(search(sampler, 11, 30), search(sampler, 11, 30));
             assert_ne!(search(sampler, 11, 5), search(sampler, 12, 5));
         }
@@ -233,6 +239,30 @@ mod tests {
                 (0.0..0.25).contains(&(point[0] - row)) && (0.0..0.25).contains(&(point[1] - column))
             };
             assert!(points.iter().filter(inside).count() >= 2, "square {row}, {column}");
+        }
+    }
+
+    #[test]
+    fn sobol_puts_the_same_number_of_trials_into_every_box() {
+        let side = |name: &str| (name.to_owned(), Distribution::Float { step: None, low: 0.0, high: 1.0, log: false });
+        let square = Space::new([side("x"), side("y")]).unwrap();
+        for seed in [1, 5, 77] {
+            let points: Vec<[f64; 2]> = (0..64)
+                .map(|number| {
+                    let tried = Sampler::Sobol.suggest(&square, Direction::Minimize, &[], number, seed);
+                    [0, 1].map(|at| tried[at].kept)
+                })
+                .collect();
+            // A digital net: 64 points in boxes of 64, whatever their shape, one in each.
+            for columns in [1, 2, 4, 8, 16, 32, 64] {
+                let mut boxes: Vec<_> = points
+                    .iter()
+                    .map(|[x, y]| ((x * columns as f64) as usize, (y * (64 / columns) as f64) as usize))
+                    .collect();
+                boxes.sort_unstable();
+                boxes.dedup();
+                assert_eq!(boxes.len(), 64, "seed {seed}, {columns} columns");
+            }
         }
     }
 

@@ -1,11 +1,17 @@
 //! Works on a study: asks for parameters, trains, reports, gives up what others leave behind, tells.
 
-use std::{path::Path, sync::Mutex};
+use std::{
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use jiff::civil::DateTime;
 use zomma_storage::{
     Place, block_on,
-    studies::{Direction, Finish, Parameter, Studies, StudyError, StudyId, Trial, TrialId, TrialState},
+    studies::{Asked, Direction, Finish, Parameter, Studies, StudyError, StudyId, Trial, TrialId, TrialState},
 };
 
 use super::{Objective, TuneConfig};
@@ -48,6 +54,18 @@ pub enum TuneError {
     /// The study.
     #[error(transparent)]
     Study(#[from] StudyError),
+    /// Trials fail, one after the other.
+    #[error(
+        "{count} trials in a row failed (search.failures), the last, trial {number}: {why}; what search.space allows does not train"
+    )]
+    Failing {
+        /// How many.
+        count: usize,
+        /// The last one's number.
+        number: i64,
+        /// Why it failed.
+        why: String,
+    },
     /// A trial that no parameters can mend, such as a folder that cannot be written.
     #[error(transparent)]
     Learn(#[from] LearnError),
@@ -71,12 +89,18 @@ pub struct Search<'a> {
     pub make_engine: &'a MakeEngine,
     /// So that two workers of one process do not take the last trial both.
     pub asking: Mutex<()>,
+    /// Trials of this process that failed since one did not; 0 before the first.
+    pub failed_in_a_row: AtomicUsize,
 }
 
 impl Search<'_> {
     /// Works until the study has its trials, or until asked to leave.
+    ///
+    /// Errors: [`TuneError::Failing`] by the worker whose trial is one too many, after which the others leave too; those of the study, and of a
+    /// trial that no parameters can mend.
     pub fn work(&self) -> Result<(), TuneError> {
-        while !self.observer.should_stop() {
+        let most = self.config.search.failures;
+        while !self.observer.should_stop() && self.failed_in_a_row.load(Ordering::Relaxed) < most {
             let Some((trial, number, parameters)) = self.ask()? else { break };
             let ended = self.try_out(trial, number, &parameters);
             let (state, value) = match &ended {
@@ -92,13 +116,23 @@ impl Search<'_> {
                 told => told?,
             }
             self.observer.ended(number, &parameters, state, value);
-            match ended {
-                Ok(_) => {}
+            let why = match ended {
+                Ok((TrialState::Fail, _)) if self.observer.should_stop() => break,
+                Ok((TrialState::Fail, _)) => "no error that it met was a number".to_owned(),
+                Ok(_) => {
+                    self.failed_in_a_row.store(0, Ordering::Relaxed);
+                    continue;
+                }
                 // These parameters do not train; others may.
                 Err(TuneError::Learn(error @ (LearnError::Diverged { .. } | LearnError::BadLabels { .. }))) => {
                     self.observer.warn(&format!("trial {number} failed: {error}"));
+                    error.to_string()
                 }
                 Err(error) => return Err(error),
+            };
+            let count = self.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+            if count == most {
+                return Err(TuneError::Failing { count, number, why });
             }
         }
         Ok(())
@@ -107,15 +141,22 @@ impl Search<'_> {
     fn ask(&self) -> Result<Option<(TrialId, i64, Vec<Parameter>)>, TuneError> {
         let _one = self.asking.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let search = &self.config.search;
-        let trials = block_on(self.studies.trials(self.study))?;
-        if trials.iter().filter(|trial| trial.state != TrialState::Fail).count() >= search.trials {
-            return Ok(None);
+        while !self.observer.should_stop() {
+            let trials = block_on(self.studies.trials(self.study))?;
+            if trials.iter().filter(|trial| trial.state != TrialState::Fail).count() >= search.trials {
+                return Ok(None);
+            }
+            let next = trials.len() as i64;
+            let parameters = search.sampler.suggest(&search.space, Direction::Minimize, &trials, next, search.seed);
+            // Another process may have asked meanwhile: the study counts for all, and what was chosen for a number serves no other.
+            let asked = self.studies.ask_up_to(self.study, (next, &parameters), self.observer.now(), search.trials);
+            match block_on(asked)? {
+                Asked::Given(trial) => return Ok(Some((trial, next, parameters))),
+                Asked::Taken => {}
+                Asked::Full => return Ok(None),
+            }
         }
-        let next = trials.len() as i64;
-        let parameters = search.sampler.suggest(&search.space, Direction::Minimize, &trials, next, search.seed);
-        // Another process may have asked meanwhile: the study counts for all.
-        let asked = self.studies.ask_up_to(self.study, &parameters, self.observer.now(), search.trials);
-        Ok(block_on(asked)?.map(|(trial, number)| (trial, number, parameters)))
+        Ok(None)
     }
 
     fn try_out(

@@ -22,6 +22,10 @@ impl Fresh<'_> {
         let path = folder.checkpoint();
         let training = &config.training;
         let state = if resume {
+            if !path.exists() {
+                let reason = "there is no checkpoint to go on from yet: begin without --resume, which takes this folder as it is";
+                return Err(LearnError::file(&path, reason));
+            }
             let checkpoint = Checkpoint::read(&path)?;
             checkpoint.continues(&path, &architecture, config, shards)?;
             let mut state = checkpoint.state;

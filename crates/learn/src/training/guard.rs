@@ -47,15 +47,28 @@ impl Guard {
         }
         let first = *self.first.get_or_insert(loss);
         self.running = if self.running == 0.0 { loss } else { KEPT * self.running + (1.0 - KEPT) * loss };
-        self.high_in_a_row = if self.running > HIGH * first { self.high_in_a_row + 1 } else { 0 };
+        self.high_in_a_row = if self.is_high() { self.high_in_a_row + 1 } else { 0 };
         if self.high_in_a_row >= HIGH_STEPS {
-            return Err(format!(
-                "the loss is {:.3e}, and was {first:.3e} before the first step: the learning rate diverges; try a tenth of \
-                 training.learning_rate, a longer training.warm_up, or training.clip_norm",
-                self.running
-            ));
+            return Err(self.diverges(first));
         }
         Ok(true)
+    }
+
+    fn is_high(&self) -> bool {
+        self.first.is_some_and(|first| self.running > HIGH * first)
+    }
+
+    fn diverges(&self, first: f64) -> String {
+        format!(
+            "the loss is {:.3e}, and was {first:.3e} before the first step: the learning rate diverges; try a tenth of \
+             training.learning_rate, a longer training.warm_up, or training.clip_norm",
+            self.running
+        )
+    }
+
+    /// Why a run that is at its end is worth nothing, where it is: one that is too short for a patience of [`HIGH_STEPS`] steps.
+    pub fn ended(&self) -> Result<(), String> {
+        self.first.filter(|_| self.is_high()).map_or(Ok(()), |first| Err(self.diverges(first)))
     }
 
     /// The loss, averaged over some fifty steps.
@@ -99,5 +112,18 @@ mod tests {
         let ended = (0..1000).find_map(|step| guard.allows(50.0, 1.0, 3).err().map(|why| (step, why)));
         let (step, why) = ended.unwrap();
         assert!((300..310).contains(&step) && why.contains("learning rate diverges"), "{step} {why}");
+    }
+
+    #[test]
+    fn a_run_that_ends_before_its_patience_is_judged_by_where_its_loss_stands() {
+        let ended = |losses: &[f64]| {
+            let mut guard = Guard::default();
+            losses.iter().for_each(|loss| assert_eq!(guard.allows(*loss, 1.0, 3), Ok(true)));
+            guard.ended()
+        };
+        assert!(ended(&[&[1.0][..], &[50.0; 100]].concat()).unwrap_err().contains("learning rate diverges"));
+        for fine in [&[][..], &[1.0], &[1.0, 50.0], &[1.0, 0.1, 0.1]] {
+            assert_eq!(ended(fine), Ok(()), "{fine:?}");
+        }
     }
 }

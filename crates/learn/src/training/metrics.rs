@@ -23,6 +23,10 @@ fn header(model: PricingModel) -> String {
 pub(super) struct Metrics {
     path: PathBuf,
     file: File,
+    /// Bytes of whole rows.
+    length: u64,
+    /// Rows that are not written yet.
+    waiting: String,
 }
 
 impl Metrics {
@@ -40,11 +44,25 @@ impl Metrics {
         });
         write_whole(path, text.as_bytes())?;
         let file = File::options().append(true).open(path).map_err(|error| LearnError::file(path, error))?;
-        Ok(Self { path: path.into(), file })
+        Ok(Self { path: path.into(), file, length: text.len() as u64, waiting: String::new() })
     }
 
-    /// Adds a row.
-    pub(super) fn add(&mut self, progress: &Progress) -> Result<(), LearnError> {
+    /// Writes the rows that wait, all or none.
+    ///
+    /// Errors: [`LearnError::File`]; they go on waiting.
+    pub(super) fn flush(&mut self) -> Result<(), LearnError> {
+        if let Err(error) = self.file.write_all(self.waiting.as_bytes()) {
+            // A full disk takes the beginning of a row. Where even this fails, the cells of a reader are short for one row.
+            let _ = self.file.set_len(self.length);
+            return Err(LearnError::file(&self.path, format!("cannot be written: {error}")));
+        }
+        self.length += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Adds a row to those that wait.
+    pub(super) fn add(&mut self, progress: &Progress) {
         let Progress { step, seconds, samples, learning_rate, loss, gradient_norm, skipped, evaluation, .. } = progress;
         let held_out = evaluation.as_ref().map_or_else(
             || ",,".to_owned(),
@@ -53,12 +71,39 @@ impl Metrics {
                 format!("{},{},{delta}", found.price_rmse, found.price_max)
             },
         );
-        let row = format!(
+        self.waiting.push_str(&format!(
             "{step},{seconds},{samples},{learning_rate},{},{},{},{gradient_norm},{skipped},{held_out}\n",
             loss.total(),
             loss.price,
             loss.differential
-        );
-        self.file.write_all(row.as_bytes()).map_err(|error| LearnError::file(&self.path, error))
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn rows_that_a_full_disk_does_not_take_wait_and_are_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let mut metrics = Metrics::open(&path, 0, PricingModel::BlackScholes).unwrap();
+        let row = |step| Progress { step, ..Progress::default() };
+        metrics.add(&row(1));
+        metrics.flush().unwrap();
+        let good = std::mem::replace(&mut metrics.file, File::options().write(true).open("/dev/full").unwrap());
+        for step in [2, 3] {
+            metrics.add(&row(step));
+            let error = metrics.flush().unwrap_err().to_string();
+            assert!(error.contains("metrics.csv: cannot be written: No space left"), "{error}");
+        }
+        metrics.file = good;
+        metrics.flush().unwrap();
+        metrics.flush().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let steps: Vec<_> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(steps, ["1", "2", "3"]);
     }
 }

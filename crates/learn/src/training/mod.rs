@@ -8,8 +8,11 @@ pub(crate) mod container;
 mod engine;
 mod evaluation;
 mod folder;
+#[cfg(test)]
+mod full_disk_tests;
 mod guard;
 mod implied_volatility;
+mod kept_files;
 mod loss_scale;
 mod metrics;
 mod mirror;

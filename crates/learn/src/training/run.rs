@@ -7,22 +7,19 @@ use zomma_storage::Place;
 use super::beginning::{Fresh, scales};
 use super::checkpoint::Checkpoint;
 use super::container::write_whole;
+use super::kept_files::KeptFiles;
 use super::metrics::Metrics;
 use super::mirror::Mirror;
 use super::rescue::rescue;
-use super::state::Kept;
-use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, evaluate, learning_rate};
+use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, learning_rate};
 use crate::LearnError;
-use crate::config::TrainConfig;
+use crate::config::{TrainConfig, TrainingConfig};
 use crate::data::shards::Counts;
 use crate::data::{Rows, Source};
 use crate::network::{Architecture, Features, Loss, LossScales, OutputTransform, Precision, TableColumns};
 use crate::parallel::{Group, Said};
 use crate::profiling::{Profiler, Span, Stage};
 use crate::table::{Assessment, Parts, assess};
-
-/// Rows on which gamma is looked at when training is done.
-const GAMMA_ROWS: usize = 16_384;
 
 /// What the loop asks of whoever started it, and tells him.
 pub trait Watch {
@@ -111,22 +108,24 @@ pub struct Trainer {
     pub(super) architecture: Architecture,
     pub(super) engine: Box<dyn Engine + Send>,
     pub(super) source: Source,
-    held_out: Rows,
+    pub(super) held_out: Rows,
     pub(super) scales: LossScales,
     pub(super) state: State,
-    folder: RunFolder,
+    pub(super) folder: RunFolder,
     /// None where another rank keeps them.
-    metrics: Option<Metrics>,
-    group: Group,
+    pub(super) metrics: Option<Metrics>,
+    /// What the folder has, and what it could not take yet.
+    pub(super) kept: KeptFiles,
+    pub(super) group: Group,
     /// Where checkpoints go besides the folder.
-    mirror: Option<Mirror>,
+    pub(super) mirror: Option<Mirror>,
     /// What there is to say of where the run goes on from.
     note: Option<String>,
     pub(super) profiler: Option<Arc<Profiler>>,
 }
 
 /// A stage that goes on, where anyone takes its time.
-fn span(profiler: &Option<Arc<Profiler>>, stage: Stage) -> Option<Span<'_>> {
+pub(super) fn span(profiler: &Option<Arc<Profiler>>, stage: Stage) -> Option<Span<'_>> {
     profiler.as_deref().map(|profiler| profiler.span(stage))
 }
 
@@ -172,8 +171,9 @@ impl Trainer {
             mirror: checkpoints.map(|place| Mirror::start(&folder, place)).transpose()?,
             note,
             metrics: is_first
-                .then(|| Metrics::open(&folder.metrics(), state.standing.step, config.data.model))
+                .then(|| Metrics::open(&folder.metrics(), looked_until(&state, &config), config.data.model))
                 .transpose()?,
+            kept: KeptFiles::of_checkpoint(&state),
             config,
             architecture,
             source,
@@ -254,14 +254,15 @@ impl Trainer {
 
     /// Trains to the end of the config, or until asked to leave.
     ///
-    /// Errors: [`LearnError::Diverged`]; [`LearnError::File`] where the last checkpoint or the network cannot be written (an earlier
-    /// checkpoint that cannot is told to `watch`, and the one before it stays); those of the engine; [`LearnError::RankLost`], after which the
+    /// Errors: [`LearnError::Diverged`]; [`LearnError::File`] where the last checkpoint or the network cannot be written (what cannot before
+    /// is told to `watch` once, what was written stays, and training goes on); those of the engine; [`LearnError::RankLost`], after which the
     /// folder has the state of the last whole step; [`LearnError::RanksDiffer`].
     pub fn train(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
         let ended = self.run(watch);
         let Err(LearnError::RankLost { reason }) = ended else { return ended };
         let step = self.state.standing.step;
-        let rescued = rescue(&self.folder, &self.architecture, &self.config, &self.state);
+        let written = self.write_waiting();
+        let rescued = written.and_then(|()| rescue(&self.folder, &self.architecture, &self.config, &self.state));
         let reason = match rescued.and_then(|()| self.copy_to_mirror()) {
             Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
             Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
@@ -271,6 +272,9 @@ impl Trainer {
 
     fn run(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
         if let Some(note) = self.note.take() {
+            watch.warn(&note);
+        }
+        if let Some(note) = never_warm(&self.config.training).filter(|_| self.group.is_first()) {
             watch.warn(&note);
         }
         let (begun, before) = (watch.seconds(), self.state.standing.seconds);
@@ -305,6 +309,8 @@ impl Trainer {
                 self.copy_to_mirror()?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
+            // One that had ended and is given more steps.
+            self.state.standing.finished = false;
             let profiler = self.profiler.clone();
             let _step = span(&profiler, Stage::Step);
             let (seconds, stop) = seen(watch);
@@ -329,12 +335,12 @@ impl Trainer {
                 ..progress
             };
             if progress.step.is_multiple_of(training.evaluate_every) {
-                self.look(&mut progress)?;
+                let written = self.look(&mut progress)?;
+                self.tell_of(written, watch);
             }
-            if progress.step.is_multiple_of(training.checkpoint_every)
-                && let Err(error) = self.checkpoint()
-            {
-                watch.warn(&format!("{error}; the checkpoint before it stays, and training goes on"));
+            if progress.step.is_multiple_of(training.checkpoint_every) {
+                let written = self.checkpoint();
+                self.tell_of(written, watch);
             }
             if let Some((place, failure)) = self.mirror.as_ref().and_then(Mirror::take_failure) {
                 watch.warn(&format!(
@@ -344,8 +350,19 @@ impl Trainer {
             let _watch = span(&profiler, Stage::Watch);
             watch.stepped(&progress);
         };
-        if !progress.step.is_multiple_of(training.evaluate_every) || self.state.standing.best.is_empty() {
-            self.look(&mut progress)?;
+        if !self.state.standing.finished {
+            let precision = training.precision;
+            let ended = self.state.standing.guard.ended();
+            ended.map_err(|diagnosis| LearnError::Diverged {
+                step: progress.step,
+                diagnosis: in_precision(diagnosis, precision),
+            })?;
+        }
+        let is_looked = progress.step.is_multiple_of(training.evaluate_every) && !self.state.standing.best.is_empty();
+        // A run that had ended before has looked.
+        if !is_looked && !self.state.standing.finished {
+            let written = self.look(&mut progress)?;
+            self.tell_of(written, watch);
         }
         self.state.standing.finished = true;
         self.checkpoint()?;
@@ -478,93 +495,26 @@ impl Trainer {
         }
         Ok(norm)
     }
+}
 
-    /// Looks at the held-out rows, and keeps the network where it is among the best. The first rank looks and writes; then all take note of it.
-    fn look(&mut self, progress: &mut Progress) -> Result<(), LearnError> {
-        let profiler = self.profiler.clone();
-        let _look = span(&profiler, Stage::Look);
-        self.group.compare(&self.state.parameters)?;
-        let step = self.state.standing.step;
-        let mut price_rmse = 0.0;
-        if let Some(metrics) = &mut self.metrics {
-            let Self { engine, architecture, state, held_out, .. } = self;
-            let found = evaluate(engine.as_mut(), architecture, (state.shown(), &state.statistics), held_out, 0)?;
-            price_rmse = found.price_rmse;
-            progress.evaluation = Some(found);
-            metrics.add(progress)?;
-            if self.place(price_rmse).is_some() {
-                self.network(step, progress.evaluation.clone()).write(&self.folder.kept(step))?;
-            }
-        }
-        let kept = Kept { step, price_rmse: self.group.agree((price_rmse, false))?.0 };
-        let place = self.place(kept.price_rmse);
-        let standing = &mut self.state.standing;
-        let is_best = standing.best.first().is_none_or(|best| kept.price_rmse < best.price_rmse);
-        standing.looks_without_better = if is_best { 0 } else { standing.looks_without_better + 1 };
-        if let Some(place) = place {
-            standing.best.insert(place, kept);
-            standing.best.truncate(self.config.training.keep_best);
-        }
-        Ok(())
-    }
+/// What there is to say of a warm-up that the run does not come to the end of.
+fn never_warm(training: &TrainingConfig) -> Option<String> {
+    let (warm_up, steps) = (training.warm_up, training.steps.filter(|steps| *steps < training.warm_up)?);
+    let share = (0..=100).map(|part| learning_rate(training, part * steps / 100, part as f64 / 100.0));
+    let most = share.fold(0.0, f64::max);
+    Some(format!(
+        "training.warm_up is {warm_up} and the run has {steps} steps: the learning rate comes to {most:.1e} at most, and \
+         training.learning_rate is {:.1e}",
+        training.learning_rate
+    ))
+}
 
-    /// Where a network of this error comes among the best, where it is one of them.
-    fn place(&self, price_rmse: f64) -> Option<usize> {
-        let place = self.state.standing.best.partition_point(|other| other.price_rmse <= price_rmse);
-        (place < self.config.training.keep_best && !price_rmse.is_nan()).then_some(place)
-    }
-
-    fn network(&self, step: u64, evaluation: Option<Evaluation>) -> TrainedNetwork {
-        TrainedNetwork {
-            architecture: self.architecture.clone(),
-            parameters: self.state.shown().to_vec(),
-            statistics: self.state.statistics.clone(),
-            step,
-            evaluation,
-            data: Some(self.config.data.clone()),
-        }
-    }
-
-    /// Writes where the run stands; only then the networks go that are no longer among the best, since the checkpoint before it may need
-    /// them.
-    fn checkpoint(&self) -> Result<(), LearnError> {
-        let _checkpoint = span(&self.profiler, Stage::Checkpoint);
-        if !self.group.is_first() {
-            return Ok(());
-        }
-        Checkpoint::write(&self.folder.checkpoint(), &self.architecture, &self.config, &self.state)?;
-        self.folder.keep_only(self.state.standing.best.iter().map(|kept| kept.step));
-        if let Some(mirror) = &self.mirror {
-            mirror.tell();
-        }
-        Ok(())
-    }
-
-    /// Has the folder copied as it is now, and waits for it. A rank that wrote nothing has nothing to copy.
-    fn copy_to_mirror(&self) -> Result<(), LearnError> {
-        match &self.mirror {
-            Some(mirror) if self.group.is_first() || self.folder.checkpoint().exists() => {
-                mirror.tell();
-                mirror.finish()
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The best network, measured on rows that nobody has looked at before, and written.
-    fn finish(&mut self) -> Result<TrainedNetwork, LearnError> {
-        let mut network = match self.state.standing.best.first() {
-            Some(best) => TrainedNetwork::read(&self.folder.kept(best.step))?,
-            None => self.network(self.state.standing.step, None),
-        };
-        let (rows, excluded_rows) = self.source.tested_rows()?;
-        let weights = (&network.parameters[..], &network.statistics[..]);
-        let gamma_rows = if self.config.data.model.is_implied_volatility() { 0 } else { GAMMA_ROWS };
-        let found = evaluate(self.engine.as_mut(), &self.architecture, weights, &rows, gamma_rows)?;
-        network.evaluation = Some(Evaluation { excluded_rows, ..found });
-        network.write(&self.folder.network())?;
-        Ok(network)
-    }
+/// The last step of which the table of metrics can have a row that stays. A look at the very end, off the beat, is taken again by a run that did
+/// not come to its last checkpoint.
+fn looked_until(state: &State, config: &TrainConfig) -> u64 {
+    let standing = &state.standing;
+    let is_taken = standing.finished || standing.step.is_multiple_of(config.training.evaluate_every);
+    if is_taken { standing.step } else { standing.step.saturating_sub(1) }
 }
 
 /// Why training ends, with what 16 bits may have to do with it.

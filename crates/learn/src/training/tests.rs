@@ -94,7 +94,8 @@ fn sixteen_bits_learn_what_32_do_with_differentials_and_without() {
             let (outcome, state, _) = run(TrainConfig::parse(&text).unwrap(), folder.path(), false, None);
             (outcome.network.unwrap().evaluation.unwrap().price_rmse, state)
         };
-        let untrained = learned(&text.replace("steps = 600", "steps = 1"), 1, "f32").0;
+        let untrained =
+            learned(&text.replace("steps = 600", "steps = 1").replace("warm_up = 20", "warm_up = 1"), 1, "f32").0;
         let mut logarithms = [0.0; 2];
         for seed in 1..=3 {
             let (in_f32, of_f32) = learned(&text, seed, "f32");

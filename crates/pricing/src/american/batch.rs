@@ -8,6 +8,7 @@ use zomma_base::Status;
 
 use super::accuracy::Accuracy;
 use super::boundary::MORE_STEPS;
+use super::certain::Certain;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
 use super::{check, check_volatility, representable, tree};
@@ -79,7 +80,7 @@ pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], prices: &mut [f64
     let mut answers = answers.iter();
     for ((row, option), price) in rows.iter().zip(&options).zip(prices) {
         let by_boundary = match option {
-            Ok(Valued::European(price)) => Ok(*price),
+            Ok(Valued::European(price) | Valued::Certain(Certain { price, .. })) => Ok(*price),
             Ok(Valued::Early(option)) => answers.next().map_or(Err(Status::NotConverged), |a| option.price(a)),
             Err(code) => Err(*code),
         };
@@ -152,7 +153,9 @@ impl Batch<'_> {
         for i in 0..out.len() {
             match checked(&self.rows.row(start + i)) {
                 Ok(Valued::Early(option)) => early.push((i, option)),
-                Ok(Valued::European(price)) => put(i, representable(price), out),
+                Ok(Valued::European(price) | Valued::Certain(Certain { price, .. })) => {
+                    put(i, representable(price), out)
+                }
                 Err(code) => put(i, Err(code), out),
             }
         }

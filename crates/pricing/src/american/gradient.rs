@@ -12,6 +12,7 @@ use zomma_base::{OptionType, Status};
 
 use super::accuracy::Accuracy;
 use super::batch::{assert_lengths, checked, with_room};
+use super::certain::Certain;
 use super::greeks::in_money;
 use super::lanes::{Answer, Job};
 use super::put::{Early, Valued, value};
@@ -165,11 +166,14 @@ impl Stepped {
 
 fn gradients(rows: &[Row], accuracy: &Accuracy) -> Vec<Result<Gradient, Status>> {
     let mut jobs: Vec<Job> = Vec::with_capacity(JOBS * rows.len());
-    let options: Vec<Result<Option<Stepped>, Status>> = rows
+    let options: Vec<Result<Known, Status>> = rows
         .iter()
         .map(|row| match checked(row)? {
-            Valued::European(_) => Ok(None),
-            Valued::Early(option) => Stepped::new(row, option, &mut jobs).map(Some),
+            Valued::European(_) => Ok(Known::European),
+            Valued::Certain(certain) => Ok(Known::Certain(certain)),
+            Valued::Early(option) => {
+                Stepped::new(row, option, &mut jobs).map(|stepped| Known::Stepped(Box::new(stepped)))
+            }
         })
         .collect();
     let mut answers = vec![Answer::default(); jobs.len()];
@@ -178,17 +182,25 @@ fn gradients(rows: &[Row], accuracy: &Accuracy) -> Vec<Result<Gradient, Status>>
     rows.iter()
         .zip(options)
         .map(|(row, option)| match option? {
-            None => european(row),
-            Some(stepped) => stepped.gradient(answers.next().ok_or(Status::NotConverged)?),
+            Known::European => of_quantities(&scalar::greeks(row, Model::Bsm)?, false),
+            Known::Certain(certain) => of_quantities(&certain.greeks(row)?, certain.is_exercised()),
+            Known::Stepped(stepped) => stepped.gradient(answers.next().ok_or(Status::NotConverged)?),
         })
         .collect()
 }
 
-/// Of an option that is never exercised early.
-fn european(row: &Row) -> Result<Gradient, Status> {
-    let greeks = scalar::greeks(row, Model::Bsm)?;
+/// What is known of a row before any premium is.
+enum Known {
+    /// Never exercised early.
+    European,
+    /// Certain when it is exercised.
+    Certain(Certain),
+    Stepped(Box<Stepped>),
+}
+
+fn of_quantities(greeks: &[f64; 19], is_exercised: bool) -> Result<Gradient, Status> {
     let [price, delta, gamma, vega, theta, rho, phi] =
         [Greek::Price, Greek::Delta, Greek::Gamma, Greek::Vega, Greek::Theta, Greek::Rho, Greek::Phi]
             .map(|greek| greeks[greek as usize]);
-    Ok(Gradient { price, delta, gamma, vega, theta, rho, phi, is_exercised: false })
+    Ok(Gradient { price, delta, gamma, vega, theta, rho, phi, is_exercised })
 }

@@ -6,7 +6,8 @@
 //! Method   vega, rho, phi, vanna, charm, vomma, zomma, color: central differences of fourth order of the premium, its delta or its gamma,
 //!          steps of 1 % of the argument (a rate's or a yield's: of the greater of the two); veta and vera: of second order over 0.2 %;
 //!          ultima: of second order over 1 %. One-sided where the put's rate is 0. 25 premiums in all, valued in lockstep
-//! Limits   where exercise is best, the exact values of what is exercised: every Greek beyond delta jumps at the boundary
+//! Limits   where exercise is best, the exact values of what is exercised: every Greek beyond delta jumps at the boundary; where the path is
+//!          all but certain, `certain`
 //! Accuracy tolerance.rs: american/greeks, against differences of high_precision
 
 use std::ops::Range;
@@ -80,6 +81,7 @@ impl Begun {
     pub fn new(row: &Row) -> Self {
         let early = match checked(row) {
             Ok(Valued::European(_)) => return Self::Done(scalar::greeks(row, Model::Bsm)),
+            Ok(Valued::Certain(certain)) => return Self::Done(certain.greeks(row)),
             Ok(Valued::Early(option)) => Bumped::new(row, option),
             Err(code) => Err(code),
         };
@@ -134,7 +136,7 @@ impl Bumped {
         for bumped in &bumps.rows {
             match value(bumped)? {
                 Valued::Early(option) => jobs.push(option.job),
-                Valued::European(_) => return Err(Status::NotConverged),
+                Valued::European(_) | Valued::Certain(_) => return Err(Status::NotConverged),
             }
         }
         Ok(Self { row: *row, option, bumps, jobs })
@@ -208,7 +210,7 @@ fn held(row: &Row, price: f64, bumps: &Bumps, answers: &[Answer]) -> Result<[f64
 }
 
 /// What is exercised now is worth ω(S − K), whatever else changes.
-fn exercised(row: &Row) -> [f64; 19] {
+pub(super) fn exercised(row: &Row) -> [f64; 19] {
     let sign = row.option_type.sign();
     let value = sign * (row.spot - row.strike);
     let mut q = [0.0; 19];

@@ -11,6 +11,7 @@
 mod accuracy;
 mod batch;
 mod boundary;
+mod certain;
 pub mod device;
 mod gradient;
 mod greeks;
@@ -34,6 +35,7 @@ use zomma_base::Status;
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
 use batch::{checked, prices_of_checked, with_room};
+use certain::Certain;
 use put::Valued;
 
 /// Value of an American option to the accuracy of [`Accuracy::fast`]; where the boundary's method does not go (two boundaries, or
@@ -55,7 +57,7 @@ pub fn price(row: &Row) -> Result<f64, Status> {
 /// boundary's equation has no solution within reach (terms far outside the usual: docs/american.md).
 pub fn price_with(row: &Row, accuracy: &Accuracy) -> Result<f64, Status> {
     match checked(row)? {
-        Valued::European(price) => representable(price),
+        Valued::European(price) | Valued::Certain(Certain { price, .. }) => representable(price),
         Valued::Early(option) => option.price(&put::answer(&option.job, accuracy)),
     }
 }

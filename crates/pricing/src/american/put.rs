@@ -4,6 +4,7 @@ use zomma_base::{OptionType, Status};
 
 use super::accuracy::Accuracy;
 use super::boundary::{Terms, boundary};
+use super::certain::{self, Certain};
 use super::lanes::{Answer, Job};
 use super::premium::premium;
 use super::{european_of_checked, exercise_value};
@@ -13,6 +14,8 @@ use crate::black::Row;
 pub(super) enum Valued {
     /// Exercise never pays: the European value is the answer.
     European(f64),
+    /// It is certain when exercise pays.
+    Certain(Certain),
     /// One boundary.
     Early(Early),
 }
@@ -47,7 +50,7 @@ const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
 const RATE_SMALL: f64 = 0.5;
 const DEVIATIONS_PER_RATE: f64 = 10.0;
 
-/// Errors: `TwoBoundaries`; `NotConverged` where the terms are outside what the method is for.
+/// Errors: where it is not certain when exercise pays, `TwoBoundaries`, and `NotConverged` where the terms are outside what the method is for.
 pub(super) fn value(row: &Row) -> Result<Valued, Status> {
     let european = european_of_checked(row);
     if waits_always(row) {
@@ -56,7 +59,7 @@ pub(super) fn value(row: &Row) -> Result<Valued, Status> {
     let [rate, dividend] = rates_as_put(row);
     // Exercise then pays from K r/q up to another boundary only.
     if dividend < rate && rate < 0.0 {
-        return Err(Status::TwoBoundaries);
+        return certain::of(row).map(Valued::Certain).ok_or(Status::TwoBoundaries);
     }
     let (spot, strike) = match row.option_type {
         OptionType::Call => (row.strike, row.spot),
@@ -70,7 +73,7 @@ pub(super) fn value(row: &Row) -> Result<Valued, Status> {
             <= (DEVIATIONS_PER_RATE * terms.deviation).clamp(RATE_SMALL, RATE_MAX)
         && log_spot.is_finite();
     if !is_usual {
-        return Err(Status::NotConverged);
+        return certain::of(row).map(Valued::Certain).ok_or(Status::NotConverged);
     }
     Ok(Valued::Early(Early { job: Job { terms, log_spot }, european, exercise: exercise_value(row), unit: strike }))
 }

@@ -11,6 +11,7 @@ mod contract;
 mod dividends;
 mod events;
 mod exercise;
+mod forward_volatility;
 mod grid;
 mod heston;
 mod implied;
@@ -29,6 +30,7 @@ mod tridiagonal;
 pub use batch::{EstimateColumns, SensitivityColumns, price_batch, sensitivities_batch};
 pub use contract::{Barrier, CashDividend, Contract, Exercise, Knock, LocalVolatility, Monitoring, Payoff};
 pub use dividends::{Sensitivities, american_with_dividends, european_with_dividends, sensitivities};
+pub use forward_volatility::{escrowed_spot, forward_volatility, spot_volatility};
 pub use heston::{HestonEstimate, HestonReport, HestonSettings, report_heston, solve_heston};
 pub use implied::{
     european_implied_volatility_with_dividends, implied_volatility_batch, implied_volatility_with_dividends,

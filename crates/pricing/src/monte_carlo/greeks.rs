@@ -3,7 +3,9 @@
 //! Formula   A the average over the dates (the spot at expiry where there is one date), f its payoff, h the step, z the normal numbers:
 //!           pathwise e^(−rT) f′(A)·∂A; likelihood ratio e^(−rT) f(A)·score, with scores z₁/(Sσ√h) for delta, Σ((z² − 1)/σ − z√h) for
 //!           vega, Σz√h/σ for rho (less T·f both), (z₁² − 1 − z₁σ√h)/(S²σ²h) for gamma; gamma beside pathwise Greeks is mixed, the
-//!           likelihood ratio of the pathwise delta: e^(−rT) f′(A) A/S² (z₁/(σ√h) − 1)
+//!           likelihood ratio of the pathwise delta: e^(−rT) f′(A) A/S² (z₁/(σ√h) − 1); of each path: phi = −(rho + T V), since the forward
+//!           knows r − q alone; theta = −(r rho + q phi + ½ σ vega)/T, since V is a function of rT, qT and σ√T; dual delta = (V − S delta)/K
+//!           (a digital: −S delta/K), by homogeneity
 //! Source    P. Glasserman, Monte Carlo Methods in Financial Engineering (2003), sections 7.2.1, 7.3.1 and 7.3.3
 
 use zomma_base::Status;
@@ -40,10 +42,18 @@ pub struct GreekEstimates {
     pub vega: Estimate,
     /// ∂V/∂r per 1.00.
     pub rho: Estimate,
+    /// ∂V/∂q per 1.00.
+    pub phi: Estimate,
+    /// −∂V/∂T per year; dates stay equally spaced up to expiry.
+    pub theta: Estimate,
+    /// ∂V/∂K.
+    pub dual_delta: Estimate,
 }
 
-/// Quantities of a tile: as [`GreekEstimates`].
-const QUANTITIES: usize = 5;
+/// What the paths give: price to rho of [`GreekEstimates`], and
+const OF_PATHS: usize = 5;
+/// all quantities of a tile.
+const QUANTITIES: usize = 8;
 
 /// Greeks of a European, digital or Asian payoff under Black–Scholes. A path has one step a date, whatever the plan's steps; the plan has
 /// no control.
@@ -101,10 +111,10 @@ pub fn greeks_on(
     let bridge = plan.is_quasi().then(|| Bridge::new(dates));
     let (replications, points) = plan.replications();
     let parts: Vec<[Moments; QUANTITIES]> = run_tiles(&plan, |replication, first, count| {
-        let mut columns: [Vec<f64>; QUANTITIES] = std::array::from_fn(|_| vec![0.0; count]);
+        let mut columns: [Vec<f64>; OF_PATHS] = std::array::from_fn(|_| vec![0.0; count]);
         let source = Source::new(&plan, Stream::Main, replication, 1, bridge.as_ref());
         dispatch(target, Tile { market, volatility, payoff, method, dates, source, first, columns: &mut columns });
-        Ok(columns.map(|mut column| {
+        Ok(with_the_others(columns, market, volatility, payoff).map(|mut column| {
             average_pairs(&plan, &mut column);
             Moments::of(&column)
         }))
@@ -113,7 +123,37 @@ pub fn greeks_on(
         let tiles: Vec<Moments> = parts.iter().map(|part| part[quantity]).collect();
         estimate(&tiles, replications, replications * points)
     };
-    Ok(GreekEstimates { price: of(0)?, delta: of(1)?, gamma: of(2)?, vega: of(3)?, rho: of(4)? })
+    Ok(GreekEstimates {
+        price: of(0)?,
+        delta: of(1)?,
+        gamma: of(2)?,
+        vega: of(3)?,
+        rho: of(4)?,
+        phi: of(5)?,
+        theta: of(6)?,
+        dual_delta: of(7)?,
+    })
+}
+
+/// Adds, path by path, what follows from the first five: phi, theta and dual delta.
+fn with_the_others(
+    columns: [Vec<f64>; OF_PATHS],
+    market: &Market,
+    volatility: f64,
+    payoff: &Payoff,
+) -> [Vec<f64>; QUANTITIES] {
+    let Market { spot, expiry_years: years, risk_free_rate, dividend_yield } = *market;
+    let strike = payoff.strike().unwrap_or(spot);
+    let degree = if matches!(payoff, Payoff::Digital { .. }) { 0.0 } else { 1.0 };
+    let [price, delta, gamma, vega, rho] = columns;
+    let (mut phi, mut theta, mut dual_delta) = (price.clone(), price.clone(), price.clone());
+    for k in 0..price.len() {
+        phi[k] = -(rho[k] + years * price[k]);
+        let scaled = risk_free_rate * rho[k] + dividend_yield * phi[k] + 0.5 * volatility * vega[k];
+        theta[k] = -scaled / years;
+        dual_delta[k] = (degree * price[k] - spot * delta[k]) / strike;
+    }
+    [price, delta, gamma, vega, rho, phi, theta, dual_delta]
 }
 
 struct Tile<'a, 'o> {
@@ -124,7 +164,7 @@ struct Tile<'a, 'o> {
     dates: usize,
     source: Source<'a>,
     first: usize,
-    columns: &'o mut [Vec<f64>; QUANTITIES],
+    columns: &'o mut [Vec<f64>; OF_PATHS],
 }
 
 /// What is kept of the paths of a block.

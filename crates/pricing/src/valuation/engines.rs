@@ -14,7 +14,7 @@ use crate::{
     displaced::{self, Underlying},
     finite_difference::{self, Contract},
     fourier,
-    monte_carlo::{self, Market, MonteCarloError, Payoff, Plan},
+    monte_carlo::{self, GreekEstimates, GreekMethod, Market, MonteCarloError, Payoff, Plan},
 };
 
 /// All quantities of a row, in the order of [`Greek::ALL`]; what its engine does not make is NaN.
@@ -68,7 +68,7 @@ pub fn evaluate_kind(kind: Kind, table: &Table, order: Order, settings: &Setting
             with_errors(order, &mut results, row);
         }
         Kind::MonteCarlo(underlying) => {
-            with_errors(order, &mut results, |i| simulated_row(table, i, underlying, settings));
+            simulated_rows(table, underlying, (order, settings), &mut results);
         }
     }
     results
@@ -274,7 +274,8 @@ pub fn evaluate_american<E>(
         let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
         if beyond && settings.method == Method::Auto && matches!(settings.accuracy, Accuracy::Quick | Accuracy::Fast) {
             let price = american::price(&rows.row(i));
-            *status = price.err().unwrap_or(Status::Ok);
+            let alone = if order == Order::None { Status::Ok } else { Status::PriceAlone };
+            *status = price.err().unwrap_or(alone);
             results.columns[0][i] = price.unwrap_or(f64::NAN);
         }
         *status = as_given(*status, underlying);
@@ -317,21 +318,76 @@ pub(super) fn steps_of(model: &monte_carlo::Model<'_>, expiry_years: f64, settin
     (steps as usize).max(1)
 }
 
+/// A simulated row: all quantities, and the standard errors of them.
+type Simulated = (Quantities, Quantities);
+
+fn simulated_rows(table: &Table, underlying: Underlying, (order, settings): (Order, &Settings), results: &mut Results) {
+    let rows = results.status.len();
+    let value = |i: usize| simulated_row(table, i, underlying, (order, settings));
+    let found: Vec<Result<Simulated, Status>> = (0..rows).into_par_iter().map(value).collect();
+    let column = |greek: Greek| {
+        found
+            .iter()
+            .map(move |found| found.map_or(f64::NAN, |(_, errors)| errors[greek as usize]))
+            .collect::<Vec<f64>>()
+    };
+    results.error = column(Greek::Price);
+    results.greek_errors = order.simulated().map(|(greek, _)| column(greek)).collect();
+    for (i, found) in found.into_iter().enumerate() {
+        results.put(order, i, found.map(|(quantities, _)| quantities));
+    }
+}
+
 fn simulated_row(
     table: &Table,
     i: usize,
     underlying: Underlying,
-    settings: &Settings,
-) -> Result<(Quantities, f64), Status> {
+    (order, settings): (Order, &Settings),
+) -> Result<Simulated, Status> {
     let row = row_of(table, i, underlying);
     let model = models::simulated(table, i)?;
     let market = market_of(&row);
     let plan = Plan::new(settings.seed, settings.paths, steps_of(&model, row.expiry_years, settings))
         .sampled(settings.sampling);
     let payoff = Payoff::European { option_type: row.option_type, strike: row.strike };
-    let estimate = monte_carlo::price(&market, &model, &payoff, &plan).map_err(|error| match error {
+    let refused = |error: MonteCarloError| match error {
         MonteCarloError::Field(fault) => as_given(fault, underlying),
         _ => Status::BadMethod,
-    })?;
-    Ok((price_alone(estimate.price), estimate.standard_error))
+    };
+    // Without volatility there is no density to differentiate, and a price all the same.
+    if let (monte_carlo::Model::BlackScholes { volatility }, true) = (&model, order > Order::None)
+        && (*volatility > 0.0 || volatility.is_nan())
+    {
+        let greeks =
+            monte_carlo::greeks(&market, *volatility, &payoff, GreekMethod::Pathwise, &plan).map_err(refused)?;
+        return Ok(greeks_of_simulation(&greeks, &row, underlying));
+    }
+    let estimate = monte_carlo::price(&market, &model, &payoff, &plan).map_err(refused)?;
+    Ok((price_alone(estimate.price), price_alone(estimate.standard_error)))
+}
+
+fn greeks_of_simulation(greeks: &GreekEstimates, row: &Row, underlying: Underlying) -> Simulated {
+    let estimates = [
+        (Greek::Price, greeks.price),
+        (Greek::Delta, greeks.delta),
+        (Greek::Gamma, greeks.gamma),
+        (Greek::Vega, greeks.vega),
+        (Greek::Theta, greeks.theta),
+        (Greek::Rho, greeks.rho),
+        (Greek::Phi, greeks.phi),
+        (Greek::DualDelta, greeks.dual_delta),
+    ];
+    let (mut quantities, mut errors) = (NOTHING, NOTHING);
+    for (greek, estimate) in estimates {
+        quantities[greek as usize] = estimate.price;
+        errors[greek as usize] = estimate.standard_error;
+    }
+    as_of_forward(&mut quantities, row, underlying, true);
+    if underlying == Underlying::Forward {
+        errors[Greek::Rho as usize] = row.expiry_years * greeks.price.standard_error;
+        errors[Greek::Phi as usize] = f64::NAN;
+        // What a method does not make is not what follows from it either.
+        quantities[Greek::Vera as usize] = f64::NAN;
+    }
+    (quantities, errors)
 }

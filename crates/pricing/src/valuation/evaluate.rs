@@ -2,11 +2,12 @@
 
 use zomma_base::Status;
 
-use super::{Kind, Order, Settings, Table, evaluate_kind};
+use super::{Kind, Order, Parameter, Settings, Table, evaluate_kind};
 use crate::black::Greek;
+use crate::limits::{self, Formula};
 
-/// Result columns, one for each of [`Order::quantities`], and a status a row. A row whose status is not `Ok` has NaN in every column; a
-/// quantity that its engine does not make is NaN too.
+/// Result columns, one for each of [`Order::quantities`], and a status a row. A row whose status has no numbers ([`Status::has_numbers`]) has
+/// NaN in every column; a quantity that its engine does not make is NaN too.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
     /// By quantity, then row.
@@ -14,6 +15,9 @@ pub struct Results {
     /// How far off the price may be, by row, where an engine states it ([`Kind::states_error`]), NaN in the rows of others; empty where no
     /// row's does.
     pub error: Vec<f64>,
+    /// Standard errors of Greeks, one column for each of [`Order::simulated`], NaN in the rows of engines that do not simulate them; empty
+    /// where no row's does.
+    pub greek_errors: Vec<Vec<f64>>,
     /// What became of each row.
     pub status: Vec<Status>,
 }
@@ -24,6 +28,7 @@ impl Results {
         Self {
             columns: order.quantities().map(|_| vec![f64::NAN; rows]).collect(),
             error: Vec::new(),
+            greek_errors: Vec::new(),
             status: vec![Status::Ok; rows],
         }
     }
@@ -57,6 +62,13 @@ pub fn evaluate_with<E>(
     settings: &Settings,
     mut engine: impl FnMut(Kind, &Table) -> Result<Results, E>,
 ) -> Result<Results, E> {
+    let mut engine = |kind: Kind, part: &Table| {
+        let mut results = engine(kind, part)?;
+        if settings.limits {
+            put_limits(kind, part, order, &mut results);
+        }
+        Ok(results)
+    };
     let rows = table.len();
     // Kinds are few: a search from the last one found is as quick as a table of them.
     let mut kinds: Vec<(Kind, Vec<usize>)> = Vec::new();
@@ -97,7 +109,26 @@ pub fn evaluate_with<E>(
             for (to, from) in results.columns.iter_mut().zip(&part.columns) {
                 to[row] = from[i];
             }
+            if results.greek_errors.len() < part.greek_errors.len() {
+                results.greek_errors.resize_with(part.greek_errors.len(), || vec![f64::NAN; rows]);
+            }
+            for (to, from) in results.greek_errors.iter_mut().zip(&part.greek_errors) {
+                to[row] = from[i];
+            }
         }
     }
     Ok(results)
+}
+
+/// Limits where a closed form has valued rows of `table`.
+fn put_limits(kind: Kind, table: &Table, order: Order, results: &mut Results) {
+    let formula = match kind {
+        Kind::Black(model) => Formula::Black(model),
+        Kind::Displaced(model) => Formula::Displaced(model),
+        _ => return,
+    };
+    let wanted: Vec<Greek> = order.quantities().collect();
+    let mut out: Vec<&mut [f64]> = results.columns.iter_mut().map(Vec::as_mut_slice).collect();
+    let displacement = &table.parameters[Parameter::Displacement as usize];
+    limits::complete(&table.columns(), displacement, formula, &wanted, &mut out, &mut results.status);
 }

@@ -47,7 +47,7 @@ pub fn implied_volatility_kind(kind: Kind, table: &Table) -> Results {
         }
         _ => status.fill(Status::BadModel),
     }
-    Results { columns: vec![column], status, error: Vec::new() }
+    Results { columns: vec![column], status, ..Results::default() }
 }
 
 fn on_spot(rows: &RowColumns<'_>, out: &mut [f64], status: &mut [Status]) {

@@ -39,4 +39,18 @@ impl Order {
     pub fn quantities(self) -> impl Iterator<Item = Greek> {
         Greek::ALL.into_iter().filter(move |&greek| Self::of(greek) <= self)
     }
+
+    /// The Greeks of which a simulation of a European option under Black–Scholes states a standard error, and the names of the columns of those.
+    pub fn simulated(self) -> impl Iterator<Item = (Greek, &'static str)> {
+        const SIMULATED: [(Greek, &str); 7] = [
+            (Greek::Delta, "delta_standard_error"),
+            (Greek::Gamma, "gamma_standard_error"),
+            (Greek::Vega, "vega_standard_error"),
+            (Greek::Theta, "theta_standard_error"),
+            (Greek::Rho, "rho_standard_error"),
+            (Greek::Phi, "phi_standard_error"),
+            (Greek::DualDelta, "dual_delta_standard_error"),
+        ];
+        SIMULATED.into_iter().filter(move |(greek, _)| Self::of(*greek) <= self)
+    }
 }

@@ -159,6 +159,9 @@ pub struct Settings {
     pub seed: u64,
     /// Of a simulation.
     pub sampling: Sampling,
+    /// Whether closed forms value rows whose expiry or strike is exactly 0 by their limits ([`crate::limits`]), which are `Expired` and
+    /// `BadStrike` else.
+    pub limits: bool,
 }
 
 impl Default for Settings {
@@ -170,6 +173,7 @@ impl Default for Settings {
             steps_per_year: 100.0,
             seed: 1,
             sampling: Sampling::Sobol { replications: 16 },
+            limits: false,
         }
     }
 }

@@ -18,11 +18,18 @@ class SpotOrForwardModel:
         self._name = name
 
     def price(
-        self, option_type: Words, underlying: str, spot: Column, numbers: dict[str, Column | None], on_error: OnError
+        self,
+        option_type: Words,
+        underlying: str,
+        spot: Column,
+        numbers: dict[str, Column | None],
+        *,
+        limits: bool,
+        on_error: OnError,
     ) -> Answer:
         """Prices."""
         words, columns = self._columns(option_type, underlying, spot, numbers)
-        return call("greeks", words, columns, {}, settings={}, names=None, on_error=on_error)
+        return call("greeks", words, columns, {}, settings={"limits": limits}, names=None, on_error=on_error)
 
     def greeks(
         self,
@@ -33,12 +40,14 @@ class SpotOrForwardModel:
         *,
         names: Sequence[str] | None,
         units: Units,
+        limits: bool,
         on_error: OnError,
     ) -> Answer:
         """Price and Greeks by name; all of them where `names` is None."""
         words, columns = self._columns(option_type, underlying, spot, numbers)
         wanted = list_of_names(GREEKS if names is None else names)
-        return call("greeks", words, columns, {}, settings={}, names=wanted, units=units, on_error=on_error)
+        settings = {"limits": limits}
+        return call("greeks", words, columns, {}, settings=settings, names=wanted, units=units, on_error=on_error)
 
     def _columns(
         self, option_type: Words, underlying: str, spot: Column, numbers: dict[str, Column | None]

@@ -134,6 +134,10 @@ class Status(IntEnum):
     """The cash dividends before expiry are worth the spot or more."""
     SEVERAL_VOLATILITIES = 63
     """More than one volatility gives the price."""
+    DIVERGES = 64
+    """Some of the Greeks asked for grow without bound towards this limit: they are NaN, the row's other numbers are right."""
+    PRICE_ALONE = 65
+    """The price is right; the engine that takes such a row makes no Greeks, and they are NaN."""
 
     def __str__(self) -> str:
         return self.name.lower()

@@ -86,7 +86,7 @@ def _is_float_of_pandas(frame: Any, name: str) -> bool:
 
 
 def _formula(
-    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None
+    columns: _Columns, verb: str, names: Sequence[str], units: Any, model: NDArray[np.uint8] | None, *, limits: bool
 ) -> tuple[_Results, NDArray[np.uint8]] | None:
     """A table that is European, of one of Black's formulae throughout and without terms of its own, read where it lies; else None."""
     if any(columns.has(name) for name in (*_OF_TERMS, "barrier", "barrier_upper")):
@@ -114,6 +114,8 @@ def _formula(
     arguments |= {name: columns.given_or_read(name) for name in ("strike", "expiry_years", "risk_free_rate", given)}
     if kind == "bsm" and columns.has("dividend_yield"):
         arguments["dividend_yield"] = columns.yields()
+    if verb != "implied_volatility":
+        arguments["limits"] = limits
     results: _Results
     if verb == "implied_volatility":
         column, status = black_scholes.implied_volatility(**arguments)
@@ -146,7 +148,10 @@ def _value(
     columns.require(((underlying,) if needs_underlying else ()) + ("strike", "expiry_years", "risk_free_rate", *dict.fromkeys(needed)))
     # What is wrong with the settings is wrong whatever the rows are.
     evaluate(verb, 0, ({}, {}, {}), settings, [], units)
-    if settings.get("method", "auto") in ("auto", "closed_form") and (found := _formula(columns, verb, names, units, model)):
+    limits = bool(settings.get("limits"))
+    if settings.get("method", "auto") in ("auto", "closed_form") and (
+        found := _formula(columns, verb, names, units, model, limits=limits)
+    ):
         return found
     words = {name: columns.words(name, known) for name, known in WORDS.items() if name != "model" and columns.has(name)}
     if model is not None:
@@ -221,6 +226,7 @@ def price(
     paths: int | None = None,
     seed: int | None = None,
     steps_per_year: float | None = None,
+    limits: bool = False,
     on_error: Literal["status", "raise"] = "status",
     **columns: Any,
 ) -> Any:
@@ -253,7 +259,8 @@ def price(
     has an absent price and its reason in `status`; on_error='raise' is a RowError for the first of them.
 
     `method`, `accuracy`, `paths`, `seed` and `steps_per_year` are those of the command line (docs/valuation.md). Where grid or simulation
-    may value rows, a column `error_estimate` (`standard_error` with method='monte_carlo') says how far off they may be.
+    may value rows, a column `error_estimate` (`standard_error` with method='monte_carlo') says how far off they may be. limits=True values
+    European rows whose expiry or strike is exactly 0 by their limits: `zomma.black_scholes.greeks`.
 
     >>> import zomma, polars
     >>> table = polars.DataFrame({"option_type": ["call", "put"], "strike": [105.0, -1.0]})
@@ -262,7 +269,7 @@ def price(
     ([4.581680167540003, None], ['ok', 'bad_strike'])
     """
     read = _Columns(_source(table), columns)
-    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year, "limits": limits})
     results, status = _value(read, "greeks", ["price"], "raw", settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)
@@ -278,6 +285,7 @@ def greeks(
     paths: int | None = None,
     seed: int | None = None,
     steps_per_year: float | None = None,
+    limits: bool = False,
     on_error: Literal["status", "raise"] = "status",
     **columns: Any,
 ) -> Any:
@@ -291,7 +299,7 @@ def greeks(
     if unknown is not None:
         raise ValueError(f"names: {unknown!r}: allowed are {', '.join(GREEKS)}")
     read = _Columns(_source(table), columns)
-    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year})
+    settings = _settings(method, accuracy, {"paths": paths, "seed": seed, "steps_per_year": steps_per_year, "limits": limits})
     results, status = _value(read, "greeks", wanted, units, settings)
     _refuse(status, read, on_error)
     return _answer(table, read, results, status)

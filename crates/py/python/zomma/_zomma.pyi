@@ -17,12 +17,15 @@ __all__ = [
     "devices",
     "FittedSurface",
     "fourier",
+    "finite_difference_report",
     "from_dlpack",
     "greeks",
     "implied_volatility",
     "inventory_json",
     "basket",
     "monte_carlo",
+    "monte_carlo_american",
+    "monte_carlo_greeks",
     "price",
     "rule",
     "statuses",
@@ -126,6 +129,7 @@ def price(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    limits: bool = False,
     on_error: Literal["raise", "nan"] = "raise",
 ) -> float: ...
 @overload
@@ -139,6 +143,7 @@ def price(
     *,
     dividend_yield: _Number | None = None,
     model: _Model = "bsm",
+    limits: bool = False,
     on_error: Literal["status"],
 ) -> tuple[float, Status]: ...
 @overload
@@ -152,6 +157,7 @@ def price(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    limits: bool = False,
     on_error: Literal["raise", "nan"] = "raise",
 ) -> _Numbers: ...
 @overload
@@ -165,6 +171,7 @@ def price(
     *,
     dividend_yield: _Column | None = None,
     model: _Model = "bsm",
+    limits: bool = False,
     on_error: Literal["status"],
 ) -> tuple[_Numbers, _Codes]: ...
 @overload
@@ -180,6 +187,7 @@ def greeks(
     model: _Model = "bsm",
     names: Sequence[str] | None = None,
     units: _Units = "raw",
+    limits: bool = False,
     on_error: Literal["raise", "nan"] = "raise",
 ) -> dict[str, float]: ...
 @overload
@@ -195,6 +203,7 @@ def greeks(
     model: _Model = "bsm",
     names: Sequence[str] | None = None,
     units: _Units = "raw",
+    limits: bool = False,
     on_error: Literal["status"],
 ) -> tuple[dict[str, float], Status]: ...
 @overload
@@ -210,6 +219,7 @@ def greeks(
     model: _Model = "bsm",
     names: Sequence[str] | None = None,
     units: _Units = "raw",
+    limits: bool = False,
     on_error: Literal["raise", "nan"] = "raise",
     out: dict[str, _Numbers] | None = None,
 ) -> dict[str, _Numbers]: ...
@@ -226,6 +236,7 @@ def greeks(
     model: _Model = "bsm",
     names: Sequence[str] | None = None,
     units: _Units = "raw",
+    limits: bool = False,
     on_error: Literal["status"],
     out: dict[str, _Numbers] | None = None,
 ) -> tuple[dict[str, _Numbers], _Codes]: ...
@@ -317,6 +328,27 @@ def monte_carlo(
     words: dict[str, str],
     counts: dict[str, int],
 ) -> tuple[list[float], list[float], int]: ...
+def monte_carlo_greeks(
+    option_type: str,
+    strikes: Sequence[float],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[list[tuple[str, list[float], list[float]]], int]: ...
+def monte_carlo_american(
+    option_type: str,
+    strikes: Sequence[float],
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+) -> tuple[list[float], list[float], list[float], int]: ...
+def finite_difference_report(
+    option_type: str,
+    numbers: dict[str, float],
+    words: dict[str, str],
+    counts: dict[str, int],
+    times: tuple[list[tuple[float, float]], list[float]],
+) -> dict[str, Any]: ...
 def basket(
     option_type: str,
     columns: dict[str, list[float]],

@@ -12,6 +12,8 @@ and where all are numbers the result is a float. float32 and integers are widene
 `dividend_yield`    continuously compounded, per year, as a decimal; 0 where left out
 `volatility`        per square root of a year, as a decimal
 `model`             'bsm', or 'black76' for options on a forward
+`limits`            of price and greeks: True values an expiry or a strike of exactly 0 by its limit (`help(zomma.black_scholes.greeks)`);
+                    else such rows are 'expired' and 'bad_strike'
 `on_error`          'raise': a RowError for the first row that has no answer; 'nan': NaN there; 'status': (result, status)
 ==================  ====================================================================================================
 

@@ -1,8 +1,8 @@
 """Options under a displaced diffusion: spot or forward plus `displacement` is lognormal, on NumPy arrays.
 
 `volatility` is relative to the displaced forward. `underlying` is 'spot', with `dividend_yield`, or
-'forward': S-derivatives are then F-derivatives, rho = −T·V and phi is NaN. The other arguments, their units, broadcasting and `on_error` are
-those of `zomma.black_scholes`. Formulae and accuracy: docs/valuation.md.
+'forward': S-derivatives are then F-derivatives, rho = −T·V and phi is NaN. The other arguments, their units, broadcasting, `limits` and
+`on_error` are those of `zomma.black_scholes`. Formulae and accuracy: docs/valuation.md.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def price(
     *,
     dividend_yield: Column | None = None,
     underlying: Literal["spot", "forward"] = "spot",
+    limits: bool = False,
     on_error: OnError = "raise",
 ) -> Answer:
     """Price of European options, in the currency of spot and strike.
@@ -41,7 +42,7 @@ def price(
         strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
         dividend_yield=dividend_yield,
     )  # fmt: skip
-    return _MODEL.price(option_type, underlying, spot, numbers, on_error)
+    return _MODEL.price(option_type, underlying, spot, numbers, limits=limits, on_error=on_error)
 
 
 def greeks(
@@ -57,6 +58,7 @@ def greeks(
     underlying: Literal["spot", "forward"] = "spot",
     names: Sequence[str] | None = None,
     units: Units = "raw",
+    limits: bool = False,
     on_error: OnError = "raise",
 ) -> Answer:
     """Price and Greeks as a dict by name, or those of `names`: names and units are those of `zomma.black_scholes.greeks`."""
@@ -64,4 +66,4 @@ def greeks(
         strike=strike, expiry_years=expiry_years, risk_free_rate=risk_free_rate, volatility=volatility, displacement=displacement,
         dividend_yield=dividend_yield,
     )  # fmt: skip
-    return _MODEL.greeks(option_type, underlying, spot, numbers, names=names, units=units, on_error=on_error)
+    return _MODEL.greeks(option_type, underlying, spot, numbers, names=names, units=units, limits=limits, on_error=on_error)

@@ -1,4 +1,5 @@
-"""Prices by simulation under Black-Scholes-Merton, Merton, Heston and Bates: many strikes on the same paths, and several assets.
+"""Prices by simulation under Black-Scholes-Merton, Merton, Heston and Bates: many strikes on the same paths, early exercise, and several
+assets; Greeks under Black-Scholes-Merton.
 
 The same seed gives the same numbers on any machine and any number of threads. Models, schemes and errors: docs/monte-carlo.md.
 """
@@ -13,7 +14,7 @@ import numpy as np
 from zomma import _zomma
 from zomma._arguments import Column
 
-__all__ = ["Estimate", "basket", "price"]
+__all__ = ["Estimate", "ExerciseEstimate", "american", "basket", "greeks", "price"]
 
 
 class Estimate(NamedTuple):
@@ -25,6 +26,21 @@ class Estimate(NamedTuple):
     """Of the mean, from the scatter of independent samples."""
     paths: int
     """Paths simulated."""
+
+
+class ExerciseEstimate(NamedTuple):
+    """A price with early exercise; floats where the strike was a number, else arrays of the strike's shape."""
+
+    price: Any
+    """The better of holding and exercise now."""
+    standard_error: Any
+    """Of the value of holding."""
+    paths: int
+    """Paths simulated, beside those of the regression."""
+    held: Any
+    """What it is worth not exercised now: biased low by what the rule misses, and low alone."""
+    exercise_value: Any
+    """What exercise pays now."""
 
 
 def price(
@@ -75,32 +91,137 @@ def price(
     >>> bool((abs(it.price - exact) < 5 * it.standard_error).all()), bool((it.standard_error < 0.001).all())
     (True, True)
     """
-    numbers: dict[str, float | None] = {
-        "spot": spot,
-        "expiry_years": expiry_years,
-        "risk_free_rate": risk_free_rate,
-        "dividend_yield": dividend_yield,
-        "volatility": volatility,
-        "barrier": barrier,
-        "rebate": rebate,
-    }
-    numbers |= {"v0": v0, "kappa": kappa, "theta_v": theta_v, "sigma_v": sigma_v, "rho_v": rho_v}
-    numbers |= {"jump_intensity": jump_intensity, "jump_mean": jump_mean, "jump_std": jump_std}
-    given = {name: float(number) for name, number in numbers.items() if number is not None}
+    given = _given(
+        spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility,
+        barrier=barrier, rebate=rebate, v0=v0, kappa=kappa, theta_v=theta_v, sigma_v=sigma_v, rho_v=rho_v,
+        jump_intensity=jump_intensity, jump_mean=jump_mean, jump_std=jump_std,
+    )  # fmt: skip
     if dates is None and payoff in ("asian", "geometric_asian", "lookback"):
         raise ValueError(f"dates: are needed for payoff={payoff!r}")
     if steps is None:
-        a_year = 64 if model in ("heston", "bates") else 1
-        each = dates or 1
-        steps = each * max(1, round(a_year * min(float(expiry_years), 100.0) / each)) if expiry_years > 0 else each
+        steps = _steps(model, dates or 1, expiry_years)
     words = {"model": model, "payoff": payoff, "sampling": sampling}
     given_counts = {"paths": paths, "steps": steps, "seed": seed, "replications": replications, "dates": dates or 0}
     counts = {name: _count(name, value) for name, value in given_counts.items()}
     strikes = np.asarray(strike, dtype=np.float64)
     prices, errors, simulated = _zomma.monte_carlo(option_type, strikes.ravel().tolist(), given, words, counts)
-    if strikes.ndim == 0:
-        return Estimate(prices[0], errors[0], simulated)
-    return Estimate(np.reshape(prices, strikes.shape), np.reshape(errors, strikes.shape), simulated)
+    return Estimate(_shaped(prices, strikes), _shaped(errors, strikes), simulated)
+
+
+def greeks(
+    option_type: str,
+    spot: float,
+    strike: Column,
+    expiry_years: float,
+    risk_free_rate: float,
+    volatility: float,
+    *,
+    dividend_yield: float = 0.0,
+    payoff: Literal["european", "digital", "asian", "geometric_asian"] = "european",
+    dates: int | None = None,
+    method: Literal["pathwise", "likelihood_ratio"] = "pathwise",
+    paths: int = 65_536,
+    seed: int = 0,
+    sampling: Literal["sobol", "antithetic", "independent"] = "sobol",
+    replications: int = 16,
+) -> dict[str, Estimate]:
+    """Price, delta, gamma, vega, theta, rho, phi and dual_delta under Black-Scholes-Merton, each with its standard error: a dict by name.
+
+    Raw units: those of `zomma.black_scholes.greeks`. 'pathwise' differentiates the payoff along the path, with the smaller errors;
+    'likelihood_ratio' the path's density, for a digital too, which the other refuses. Gamma by 'pathwise' is the likelihood ratio of the
+    pathwise delta. `dates` are those of an average. The other arguments are those of `price`.
+
+    >>> import zomma
+    >>> it = zomma.monte_carlo.greeks("call", 100.0, 105.0, 0.5, 0.05, 0.2, seed=7)
+    >>> exact = zomma.black_scholes.greeks("call", 100.0, 105.0, 0.5, 0.05, 0.2)
+    >>> all(abs(it[name].price - exact[name]) < 5 * it[name].standard_error for name in it)
+    True
+    """
+    given = _given(
+        spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility
+    )
+    if dates is None and payoff in ("asian", "geometric_asian"):
+        raise ValueError(f"dates: are needed for payoff={payoff!r}")
+    if payoff not in ("european", "digital", "asian", "geometric_asian"):
+        raise ValueError(f"payoff: {payoff!r}: allowed are 'european', 'digital', 'asian', 'geometric_asian'")
+    words: dict[str, str] = {"payoff": payoff, "sampling": sampling, "method": method}
+    given_counts = {"paths": paths, "steps": 1, "seed": seed, "replications": replications, "dates": dates or 0}
+    counts = {name: _count(name, value) for name, value in given_counts.items()}
+    strikes = np.asarray(strike, dtype=np.float64)
+    found, simulated = _zomma.monte_carlo_greeks(option_type, strikes.ravel().tolist(), given, words, counts)
+    return {name: Estimate(_shaped(values, strikes), _shaped(errors, strikes), simulated) for name, values, errors in found}
+
+
+def american(
+    option_type: str,
+    spot: float,
+    strike: Column,
+    expiry_years: float,
+    risk_free_rate: float,
+    volatility: float | None = None,
+    *,
+    dividend_yield: float = 0.0,
+    model: Literal["bsm", "merton", "heston", "bates"] = "bsm",
+    v0: float | None = None,
+    kappa: float | None = None,
+    theta_v: float | None = None,
+    sigma_v: float | None = None,
+    rho_v: float | None = None,
+    jump_intensity: float | None = None,
+    jump_mean: float | None = None,
+    jump_std: float | None = None,
+    exercise_dates: int = 50,
+    regression_paths: int | None = None,
+    basis: Literal["monomials", "laguerre"] = "monomials",
+    degree: int = 4,
+    paths: int = 65_536,
+    steps: int | None = None,
+    seed: int = 0,
+    sampling: Literal["sobol", "antithetic", "independent"] = "sobol",
+    replications: int = 16,
+) -> ExerciseEstimate:
+    """Price of a call or put that may be exercised on dates, by Longstaff and Schwartz in two passes, and its standard error.
+
+    ====================  ================================================================================================
+    `exercise_dates`      equally spaced, the last at expiry; exercise now is weighed against holding. More of them come nearer to an
+                          option that is exercised at any time
+    `regression_paths`    paths on which the value of holding is regressed; as many as `paths` where absent. The rule that follows is
+                          tried on independent ones, so that its value is biased low alone
+    `basis`, `degree`     functions of spot by strike: 'monomials' or 'laguerre', 1 to 8 of them beside the constant
+    `steps`               a multiple of the dates; by itself what brings it to 64 a year under Heston and Bates
+    ====================  ================================================================================================
+
+    The other arguments are those of `price`. ValueError names what is wrong.
+
+    >>> import zomma
+    >>> it = zomma.monte_carlo.american("put", 36.0, 40.0, 1.0, 0.06, 0.2, seed=7)
+    >>> bool(4.44 < it.price < 4.49 and it.standard_error < 0.01), it.exercise_value
+    (True, 4.0)
+    """
+    given = _given(
+        spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility,
+        v0=v0, kappa=kappa, theta_v=theta_v, sigma_v=sigma_v, rho_v=rho_v,
+        jump_intensity=jump_intensity, jump_mean=jump_mean, jump_std=jump_std,
+    )  # fmt: skip
+    if steps is None:
+        steps = _steps(model, max(1, _count("exercise_dates", exercise_dates)), expiry_years)
+    words: dict[str, str] = {"model": model, "sampling": sampling, "basis": basis}
+    given_counts = {
+        "paths": paths,
+        "steps": steps,
+        "seed": seed,
+        "replications": replications,
+        "exercise_dates": exercise_dates,
+        "regression_paths": paths if regression_paths is None else regression_paths,
+        "degree": degree,
+    }
+    counts = {name: _count(name, value) for name, value in given_counts.items()}
+    strikes = np.asarray(strike, dtype=np.float64)
+    held, errors, now, simulated = _zomma.monte_carlo_american(option_type, strikes.ravel().tolist(), given, words, counts)
+    prices = [max(pair) for pair in zip(held, now, strict=True)]
+    return ExerciseEstimate(
+        _shaped(prices, strikes), _shaped(errors, strikes), simulated, _shaped(held, strikes), _shaped(now, strikes)
+    )
 
 
 def basket(
@@ -167,6 +288,22 @@ def basket(
     given_counts = {"paths": paths, "steps": 1, "seed": seed, "replications": replications, "exercise_dates": exercise_dates}
     counts = {name: _count(name, value) for name, value in given_counts.items()}
     return Estimate(*_zomma.basket(option_type, columns, numbers, {"on": on, "sampling": sampling}, counts))
+
+
+def _given(**numbers: float | None) -> dict[str, float]:
+    """The numbers that the caller gave."""
+    return {name: float(number) for name, number in numbers.items() if number is not None}
+
+
+def _steps(model: str, dates: int, expiry_years: float) -> int:
+    """Steps that the dates divide: 64 a year or so where the model needs them."""
+    a_year = 64 if model in ("heston", "bates") else 1
+    return dates * max(1, round(a_year * min(float(expiry_years), 100.0) / dates)) if expiry_years > 0 else dates
+
+
+def _shaped(values: list[float], strikes: Any) -> Any:
+    """A float where the strike was a number, else an array of its shape."""
+    return values[0] if strikes.ndim == 0 else np.reshape(values, strikes.shape)
 
 
 def _count(name: str, value: Any) -> int:

@@ -14,5 +14,5 @@ mod trial;
 
 pub use distribution::Distribution;
 pub use error::StudyError;
-pub use store::{Finish, Studies, StudyId, check_address};
+pub use store::{Asked, Finish, Studies, StudyId, check_address};
 pub use trial::{Direction, Parameter, Trial, TrialId, TrialState};

@@ -51,6 +51,17 @@ pub struct Finish {
     pub value: Option<f64>,
 }
 
+/// What comes of asking for a trial of a certain number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It is the asker's, and runs.
+    Given(TrialId),
+    /// The number is not the study's next any more: another asker was quicker.
+    Taken,
+    /// The study has all its trials.
+    Full,
+}
+
 /// A database of studies.
 #[derive(Debug)]
 pub struct Studies {
@@ -171,25 +182,30 @@ impl Studies {
         Ok(asked)
     }
 
-    /// As [`Self::ask`], unless the study has `most` trials already, failed ones not counted: however many processes ask, it gets no more.
+    /// As [`Self::ask`] for trial `number`, unless the study has `most` trials already, failed ones not counted, or another asker has the number:
+    /// however many processes ask, the study gets no more, and parameters that were chosen for one number serve no other.
     pub async fn ask_up_to(
         &self,
         study: StudyId,
-        parameters: &[Parameter],
+        (number, parameters): (i64, &[Parameter]),
         now: DateTime,
         most: usize,
-    ) -> Result<Option<(TrialId, i64)>, StudyError> {
+    ) -> Result<Asked, StudyError> {
         let mut transaction = self.begin().await?;
         self.turn(&mut transaction, study).await?;
         let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM trials WHERE study_id = $1 AND CAST(state AS TEXT) <> 'FAIL'";
         let counted =
             query(sql).bind(study.0).fetch_one(&mut *transaction).await.map_err(|source| self.failed(source))?;
         if self.integer(&counted, 0)? >= i64::try_from(most).unwrap_or(i64::MAX) {
-            return Ok(None);
+            return Ok(Asked::Full);
         }
-        let asked = self.insert(&mut transaction, study, parameters, now).await?;
+        let (trial, given) = self.insert(&mut transaction, study, parameters, now).await?;
+        if given != number {
+            transaction.rollback().await.map_err(|source| self.failed(source))?;
+            return Ok(Asked::Taken);
+        }
         transaction.commit().await.map_err(|source| self.failed(source))?;
-        Ok(Some(asked))
+        Ok(Asked::Given(trial))
     }
 
     /// Nobody else asks until the transaction ends, so that no two trials have one number. In SQLite a transaction has that already.

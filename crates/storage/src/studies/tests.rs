@@ -140,8 +140,13 @@ fn however_many_ask_at_once_a_study_gets_no_more_trials_than_it_wants() {
                 let study = studies.create("exact", Direction::Minimize).await.unwrap();
                 workers.spawn(async move {
                     let mut asked = Vec::new();
-                    while let Some((trial, number)) = studies.ask_up_to(study, &parameters(), now(), 10).await.unwrap()
-                    {
+                    loop {
+                        let number = studies.trials(study).await.unwrap().len() as i64;
+                        let trial = match studies.ask_up_to(study, (number, &parameters()), now(), 10).await.unwrap() {
+                            Asked::Given(trial) => trial,
+                            Asked::Taken => continue,
+                            Asked::Full => break,
+                        };
                         // One fails: another may be tried in its place.
                         let state = if number == 3 { TrialState::Fail } else { TrialState::Pruned };
                         studies.tell(Finish { trial, state, value: None }, now()).await.unwrap();
@@ -156,6 +161,23 @@ fn however_many_ask_at_once_a_study_gets_no_more_trials_than_it_wants() {
             }
             all.sort_unstable();
             assert_eq!(all, (0..11).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
+fn a_number_that_another_has_is_not_given_twice_and_leaves_nothing() {
+    let places = Places::new();
+    for address in places.addresses() {
+        run(async {
+            let studies = Studies::open(&address, 1).await.unwrap();
+            let study = studies.create("taken", Direction::Minimize).await.unwrap();
+            let ask = async |number| studies.ask_up_to(study, (number, &parameters()), now(), 2).await.unwrap();
+            assert!(matches!(ask(0).await, Asked::Given(_)));
+            assert_eq!((ask(0).await, ask(2).await), (Asked::Taken, Asked::Taken));
+            assert_eq!(studies.trials(study).await.unwrap().len(), 1);
+            assert!(matches!(ask(1).await, Asked::Given(_)));
+            assert_eq!(ask(2).await, Asked::Full);
         });
     }
 }

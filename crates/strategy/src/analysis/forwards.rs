@@ -7,6 +7,7 @@ use zomma_pricing::parity::{self, ParityFit, ParityPair};
 use super::{
     AnalysisConfig, ForwardSource, RateSource,
     carry_line::{self, GrowthPrior, LogForward},
+    cash_dividends::CashDividends,
     clean::bid_or_zero,
     deamericanize::{self, EarlyExercise},
     expiries::{Expiries, Expiry, NONE},
@@ -56,6 +57,8 @@ pub(super) struct Forwards {
     pub is_parity_spot: bool,
     /// One entry a living expiry; `None` where no forward could be found.
     pub carries: Vec<Option<Carry>>,
+    /// The cash dividends to come, where they were given.
+    pub cash: Option<CashDividends>,
 }
 
 /// A rate and where it came from.
@@ -65,10 +68,16 @@ struct Rate {
     source: RateSource,
 }
 
-/// Finds the forwards of every living expiry.
-pub(super) fn find(chain: &Chain, expiries: &Expiries, config: &AnalysisConfig) -> Forwards {
+/// Finds the forwards of every living expiry, with the cash dividends to come where they are given.
+pub(super) fn find(
+    chain: &Chain,
+    expiries: &Expiries,
+    config: &AnalysisConfig,
+    cash: Option<CashDividends>,
+) -> Forwards {
     let pairs: Vec<Vec<ParityPair>> = expiries.alive.iter().map(|expiry| quoted_pairs(&chain.quotes, expiry)).collect();
-    let mut search = Search { expiries, config, last: chain.underlying_last.filter(|last| is_price(*last)), pairs };
+    let mut search =
+        Search { expiries, config, last: chain.underlying_last.filter(|last| is_price(*last)), pairs, cash };
 
     let european = |expiry: &Expiry| expiry.style == ExerciseStyle::European;
     let free: Vec<Option<ParityFit>> = (0..expiries.alive.len())
@@ -86,7 +95,7 @@ pub(super) fn find(chain: &Chain, expiries: &Expiries, config: &AnalysisConfig) 
         }
         for (index, expiry) in expiries.alive.iter().enumerate() {
             let Some(carry) = forwards.carries[index].filter(|_| !european(expiry)) else { continue };
-            let terms = EarlyExercise::new(forwards.spot, &carry, expiry.years);
+            let terms = EarlyExercise::new(forwards.spot, &carry, expiry.years, forwards.cash.as_ref());
             search.pairs[index] = deamericanize::european_pairs(&quoted[index], &terms);
         }
         let free: Vec<Option<ParityFit>> = (0..expiries.alive.len()).map(|i| search.free_fit(i)).collect();
@@ -125,6 +134,7 @@ struct Search<'a> {
     config: &'a AnalysisConfig,
     last: Option<f64>,
     pairs: Vec<Vec<ParityPair>>,
+    cash: Option<CashDividends>,
 }
 
 impl Search<'_> {
@@ -206,16 +216,19 @@ impl Search<'_> {
             })
             .collect();
         let prior = self.growth_prior(rates);
-        let carried = carry_line::carry_back(self.log_forwards(&carries), &prior)
+        let carried = carry_line::carry_back(self.log_forwards(&carries, rates), &prior)
             .filter(|carried| self.last.is_none() || carried.error <= PARITY_SPOT_ERROR_MAX);
         let is_parity_spot = carried.is_some();
         let spot = carried.map(|carried| carried.spot).or(self.last).unwrap_or(f64::NAN);
         if is_price(spot) {
-            let growth = prior.growth_from(spot, &self.log_forwards(&carries));
+            let growth = prior.growth_from(spot, &self.log_forwards(&carries, rates));
             for (index, carry) in carries.iter_mut().enumerate().filter(|(_, carry)| carry.is_none()) {
                 let years = self.years(index);
                 *carry = Some(Carry {
-                    forward: spot * (growth * years).exp(),
+                    forward: self
+                        .cash
+                        .as_ref()
+                        .map_or_else(|| spot * (growth * years).exp(), |cash| cash.forward(spot, years, growth)),
                     forward_error: None,
                     rate: rates[index].rate,
                     discount_factor: (-rates[index].rate * years).exp(),
@@ -226,7 +239,7 @@ impl Search<'_> {
                 .filter(|carry| is_price(carry.forward));
             }
         }
-        Forwards { spot, is_parity_spot, carries }
+        Forwards { spot, is_parity_spot, carries, cash: self.cash.clone() }
     }
 
     /// A standard error of the forward that is never below what the spreads of its pairs allow.
@@ -241,22 +254,23 @@ impl Search<'_> {
 
     /// What is believed of the growth of the forward where nothing says it.
     fn growth_prior(&self, rates: &[Rate]) -> GrowthPrior {
-        GrowthPrior::new(rates.first().map_or(0.0, |rate| rate.rate), self.config.dividend_yield)
+        // Beside cash dividends little of a yield is left.
+        let given_yield = self.config.dividend_yield.or(self.cash.as_ref().map(|_| 0.0));
+        GrowthPrior::new(rates.first().map_or(0.0, |rate| rate.rate), given_yield)
     }
 
-    fn log_forwards(&self, carries: &[Option<Carry>]) -> Vec<LogForward> {
+    /// The logarithms of the forwards, what cash dividends have grown to added: so they lie on a line from the spot.
+    fn log_forwards(&self, carries: &[Option<Carry>], rates: &[Rate]) -> Vec<LogForward> {
         carries
             .iter()
             .enumerate()
             .filter_map(|(index, carry)| {
                 let carry = carry.as_ref()?;
-                let error = carry.forward_error? / carry.forward;
-                Some(LogForward {
-                    years: self.years(index),
-                    log_forward: carry.forward.ln(),
-                    error,
-                    pairs: carry.pairs,
-                })
+                let years = self.years(index);
+                let paid = self.cash.as_ref().map_or(0.0, |cash| cash.future_value(years, rates[index].rate));
+                let forward = carry.forward + paid;
+                let error = carry.forward_error? / forward;
+                Some(LogForward { years, log_forward: forward.ln(), error, pairs: carry.pairs })
             })
             .collect()
     }

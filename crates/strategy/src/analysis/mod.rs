@@ -3,9 +3,12 @@
 //! `zomma analyze`, the backtest and Python all call [`analyze`].
 
 mod carry_line;
+mod cash_dividends;
 mod clean;
 mod clock;
 mod deamericanize;
+mod dividend_calendar;
+mod dividend_notes;
 mod expiries;
 mod forwards;
 mod greeks;
@@ -23,6 +26,7 @@ mod terms;
 mod volatilities;
 mod wheel;
 
+pub use dividend_calendar::{DividendCalendar, ExTime, ScheduledDividend};
 pub use quote_time::quote_instant;
 pub use result::{
     Analysis, AnalyzedQuotes, Candidate, CandidateKind, ExpirySummary, ForwardSource, RateSource, StageTimings,
@@ -30,6 +34,8 @@ pub use result::{
 
 pub use surface_quotes::{SliceTerms, SurfaceQuotes, surface_quotes};
 pub use terms::{ChainTerms, ExpiryTerms, chain_terms};
+
+use std::sync::Arc;
 
 use jiff::civil::Time;
 use zomma_base::{ExerciseStyle, Status};
@@ -62,6 +68,9 @@ pub struct AnalysisConfig {
     pub rate_curve: Vec<[f64; 2]>,
     /// `--dividend-yield`, where parity cannot say.
     pub dividend_yield: Option<f64>,
+    /// `--dividends`: cash dividends. American rows that expire behind one are inverted on a grid with them, and no yield stands for
+    /// them.
+    pub dividends: Option<Arc<DividendCalendar>>,
     /// Filters of the wheel.
     pub wheel: WheelFilters,
 }
@@ -151,6 +160,7 @@ pub fn analyze(
         history: past.as_ref(),
         bars: history,
         given_style: config.exercise_style.is_some(),
+        dividends: dividend_notes::write(chain, config, &expiries, &forwards),
     };
     let notes = notes::write(&facts);
     Ok(Analysis {

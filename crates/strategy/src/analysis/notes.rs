@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What notes are written from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Facts<'a> {
     pub chain: &'a Chain,
     pub forwards: &'a Forwards,
@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub history: Option<&'a History>,
     pub bars: Option<&'a DailyBars>,
     pub given_style: bool,
+    /// What there is to say of cash dividends.
+    pub dividends: Vec<String>,
 }
 
 /// Counts by reason in words, the greatest first.
@@ -46,6 +48,7 @@ pub(super) fn write(facts: &Facts<'_>) -> Vec<String> {
     notes.extend(rates(facts));
     notes.extend(forwards(facts));
     notes.extend(american(facts));
+    notes.extend(facts.dividends.iter().cloned());
     notes.extend(slices(facts));
     notes.extend(wheel(facts));
     notes.extend(facts.bars.iter().flat_map(|bars| bars.notes.iter().cloned()));
@@ -137,8 +140,9 @@ fn forwards(facts: &Facts<'_>) -> Option<String> {
         .collect();
     (!without.is_empty()).then(|| {
         format!(
-            "{} have no call-put pair; their forward is spot carried by rate and yield ({}).",
+            "{} have no call-put pair; their forward is spot carried by rate and {} ({}).",
             share(without.len(), facts.summaries.len()),
+            if facts.forwards.cash.is_some() { "cash dividends" } else { "yield" },
             without.join(", ")
         )
     })
@@ -147,10 +151,15 @@ fn forwards(facts: &Facts<'_>) -> Option<String> {
 fn american(facts: &Facts<'_>) -> Option<String> {
     let is_american = facts.summaries.iter().any(|summary| summary.exercise_style == ExerciseStyle::American);
     is_american.then(|| {
-        "American rows: volatilities are inverted on a tree with a continuous yield (cash dividends are approximated by it), forwards \
-         come from pairs with the early-exercise premium taken out, and Greeks are those of the European option at the surface's \
-         volatility."
-            .to_owned()
+        let engine = if facts.forwards.cash.is_some() {
+            "on a grid with the cash dividends before expiry"
+        } else {
+            "on a tree with a continuous yield (cash dividends are approximated by it)"
+        };
+        format!(
+            "American rows: volatilities are inverted {engine}, forwards come from pairs with the early-exercise premium taken out, and \
+             Greeks are those of the European option at the surface's volatility."
+        )
     })
 }
 

@@ -6,7 +6,9 @@ use zomma_base::Status;
 use zomma_market::chain::Chain;
 
 use super::{
-    AnalysisConfig, AnalysisError, clean,
+    AnalysisConfig, AnalysisError,
+    cash_dividends::CashDividends,
+    clean,
     clock::StageClock,
     expiries::{self, Expiries},
     forwards::{self, Forwards},
@@ -62,7 +64,9 @@ pub(super) fn carried(
     let clean::Cleaned { mut status, is_copy } = clean::clean(chain, previous, &mut expiries);
     clock.lap("clean");
 
-    let forwards = forwards::find(chain, &expiries, config);
+    let scheduled = config.dividends.as_deref().and_then(|calendar| calendar.of(&chain.underlying));
+    let cash = scheduled.map(|scheduled| CashDividends::new(scheduled, quote_time.instant));
+    let forwards = forwards::find(chain, &expiries, config, cash);
     for (status, expiry) in status.iter_mut().zip(&expiries.row_expiry) {
         let has_forward = forwards.carries.get(*expiry as usize).is_some_and(Option::is_some);
         if status.is_ok() && !has_forward {

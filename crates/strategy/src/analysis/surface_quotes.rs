@@ -7,7 +7,7 @@ use zomma_base::{ExerciseStyle, Settlement, Status};
 use zomma_market::chain::Chain;
 use zomma_pricing::surface::SliceQuotes;
 
-use super::{AnalysisConfig, AnalysisError, clock::StageClock, prepare};
+use super::{AnalysisConfig, AnalysisError, clock::StageClock, dividend_notes, prepare};
 
 /// A chain as slices of out-of-the-money volatilities.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct SurfaceQuotes {
     pub slices: Vec<SliceQuotes>,
     /// What each slice belongs to.
     pub terms: Vec<SliceTerms>,
+    /// What a reader should know of cash dividends, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// What a slice belongs to.
@@ -55,6 +57,7 @@ pub fn surface_quotes(
     config: &AnalysisConfig,
 ) -> Result<SurfaceQuotes, AnalysisError> {
     let prepared = prepare::prepare(chain, previous, config, &mut StageClock::start())?;
+    let notes = dividend_notes::write(chain, config, &prepared.expiries, &prepared.forwards);
     let terms = (0..prepared.slices.quotes.len())
         .filter_map(|slice| {
             let index = prepared.slices.of_expiry.iter().position(|of| *of == Some(slice))?;
@@ -77,5 +80,6 @@ pub fn surface_quotes(
         rejected: prepared.rejected,
         slices: prepared.slices.quotes,
         terms,
+        notes,
     })
 }

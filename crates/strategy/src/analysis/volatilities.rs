@@ -1,14 +1,20 @@
 //! Implied volatility of bid, mid and ask of every row, in three batches over the whole chain.
 //!
 //! Rejected rows are inverted as well where they have an expiry and a price: the row's own status says why it was rejected. An
-//! American row is inverted on the tree, so its volatility is the one of the European option on the same surface.
+//! American row is inverted by an American engine (`deamericanize`), so its volatility is the one of the European option on the same
+//! surface.
 
 use rayon::prelude::*;
 use zomma_base::{ExerciseStyle, Status};
 use zomma_market::chain::Quotes;
 use zomma_pricing::implied_vol::{self, PriceColumns};
 
-use super::{clean::bid_or_zero, deamericanize::EarlyExercise, expiries::Expiries, forwards::Forwards};
+use super::{
+    clean::bid_or_zero,
+    deamericanize::{EarlyExercise, Quoted},
+    expiries::Expiries,
+    forwards::Forwards,
+};
 
 /// Volatilities of one price column.
 #[derive(Clone, Debug, Default)]
@@ -61,13 +67,13 @@ pub(super) fn invert(
     terms: &RowTerms,
 ) -> Volatilities {
     let rows = row_status.len();
-    let american: Vec<Option<EarlyExercise>> = expiries
+    let american: Vec<Option<EarlyExercise<'_>>> = expiries
         .alive
         .iter()
         .zip(&forwards.carries)
         .map(|(expiry, carry)| {
             let carry = carry.as_ref().filter(|_| expiry.style == ExerciseStyle::American)?;
-            Some(EarlyExercise::new(forwards.spot, carry, expiry.years))
+            Some(EarlyExercise::new(forwards.spot, carry, expiry.years, forwards.cash.as_ref()))
         })
         .collect();
     let column = |price: &(dyn Fn(usize) -> f64 + Sync)| {
@@ -76,15 +82,27 @@ pub(super) fn invert(
         let mut reason: Vec<Option<Status>> = (0..rows)
             .map(|row| no_volatility(row_status[row], prices[row], expiries.row_years[row], terms.forward[row]))
             .collect();
-        let tree_rows: Vec<(usize, &EarlyExercise)> = (0..rows)
+        let quoted = |row: usize| Quoted {
+            option_type: quotes.option_type[row],
+            strike: quotes.strike[row],
+            price: prices[row],
+        };
+        let early_rows: Vec<(usize, &EarlyExercise<'_>)> = (0..rows)
             .filter(|&row| reason[row].is_none())
             .filter_map(|row| Some((row, american.get(expiries.row_expiry[row] as usize)?.as_ref()?)))
+            .filter(|(_, terms)| !terms.has_cash())
             .collect();
-        let tree: Vec<(usize, Result<f64, Status>)> = tree_rows
-            .par_iter()
-            .map(|&(row, terms)| (row, terms.volatility(quotes.option_type[row], quotes.strike[row], prices[row])))
-            .collect();
-        for &(row, _) in &tree {
+        let mut early: Vec<(usize, Result<f64, Status>)> =
+            early_rows.par_iter().map(|&(row, terms)| (row, terms.volatility(&quoted(row)))).collect();
+        // An expiry behind a cash dividend is one batch of the grid.
+        for (expiry, terms) in expiries.alive.iter().zip(&american) {
+            let Some(terms) = terms.as_ref().filter(|terms| terms.has_cash()) else { continue };
+            let wanted: Vec<usize> =
+                expiry.rows.iter().map(|&row| row as usize).filter(|&row| reason[row].is_none()).collect();
+            let found = terms.volatilities(&wanted.iter().map(|&row| quoted(row)).collect::<Vec<_>>());
+            early.extend(wanted.into_iter().zip(found));
+        }
+        for &(row, _) in &early {
             reason[row] = Some(Status::Ok);
         }
         for row in 0..rows {
@@ -109,7 +127,7 @@ pub(super) fn invert(
                 (out.volatility[row], out.status[row]) = (f64::NAN, *reason);
             }
         }
-        for (row, result) in tree {
+        for (row, result) in early {
             (out.volatility[row], out.status[row]) = match result {
                 Ok(volatility) => (volatility, Status::Ok),
                 Err(status) => (f64::NAN, status),

@@ -3,6 +3,7 @@
 mod adversarial;
 mod cleaning;
 mod demo;
+mod dividends;
 mod properties;
 mod real;
 mod support;

@@ -18,6 +18,7 @@ pub fn config() -> AnalysisConfig {
         quote_time: None,
         rate_curve: Vec::new(),
         dividend_yield: None,
+        dividends: None,
         wheel: WheelFilters { delta: [0.05, 0.45], days_to_expiry: [1, 70], min_open_interest: None, max_spread: None },
     }
 }

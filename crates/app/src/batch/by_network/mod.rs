@@ -106,7 +106,7 @@ impl ByNetwork {
 
 /// Results without any value yet: NaN and the status that each row came with.
 fn unvalued(table: &Table) -> Results {
-    Results { columns: vec![vec![f64::NAN; table.len()]], status: table.status.clone(), error: Vec::new() }
+    Results { columns: vec![vec![f64::NAN; table.len()]], status: table.status.clone(), ..Results::default() }
 }
 
 /// A row as a vanilla option of an exercise style; of one on a forward the yield is the rate, so that spot and forward are one. Its volatility is the

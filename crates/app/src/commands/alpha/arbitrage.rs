@@ -106,6 +106,7 @@ pub fn run(args: &ArbitrageArgs) -> anyhow::Result<()> {
         let scan = scan_chain(day.chain, day.previous, &config)?;
         Ok(DayFindings::of(day.chain, &scan, &costs))
     })?;
+    args.chain.warn_of_dividends("zomma alpha arbitrage", analysis.dividends.as_deref());
     for (source, error) in &days.failed {
         eprintln!("zomma alpha arbitrage: {}", failure::of_source(source, error));
     }

@@ -97,6 +97,7 @@ pub fn run(args: &OptionsArgs) -> anyhow::Result<()> {
         let features = option_features(day.chain, &analysed, &config);
         Ok(DayFeatures::of(day.chain, &analysed, &features, &config))
     })?;
+    args.chain.warn_of_dividends("zomma alpha options", analysis.dividends.as_deref());
     for (source, error) in &days.failed {
         eprintln!("zomma alpha options: {}", failure::of_source(source, error));
     }

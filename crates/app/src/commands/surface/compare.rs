@@ -60,7 +60,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
             true
         }
     });
-    let options = args.options.options(SurfaceModel::default())?;
+    let options = args.options.options_of_each(&models)?;
     let config = args.chain.config(no_wheel())?;
     let fitted = AtomicU64::new(0);
     let bar = Mutex::new(LateBar::new(true, None));
@@ -77,6 +77,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if let Ok(bar) = bar.lock() {
         bar.end();
     }
+    args.chain.warn_of_dividends("zomma surface compare", config.dividends.as_deref());
     for (source, error) in &days.failed {
         eprintln!("zomma surface compare: {}", failure::of_source(source, error));
     }

@@ -35,7 +35,8 @@ Example:
   $ zomma demo chain -o chain.csv
   $ zomma surface fit chain.csv -o surfaces
   $ zomma surface query surfaces/ZMX-2025-06-13.json --strike 6000,6400 --expiry-years 0.25
-  $ zomma surface fit spx_2019.tar.xz --model svi -o surfaces";
+  $ zomma surface fit spx_2019.tar.xz --model svi -o surfaces
+  $ zomma surface fit aapl.csv --dividends dividends.csv -o aapl.json      where dividends.csv has underlying,ex_date,amount";
 
 /// Arguments of `zomma surface fit`.
 #[derive(Debug, Args)]
@@ -97,6 +98,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     for note in engine.notes() {
         eprintln!("zomma surface fit: {note}");
     }
+    args.chain.warn_of_dividends("zomma surface fit", config.dividends.as_deref());
     for (source, error) in &days.failed {
         eprintln!("zomma surface fit: {}", failure::of_source(source, error));
     }

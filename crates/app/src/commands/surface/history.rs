@@ -57,6 +57,7 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     // Reading and inverting days is done side by side; fits wait for the day before.
     let mut read = surface::read_days(path, &args.chain.read_options(), &config, true, Ok)?;
     read.done.sort_by(|a, b| (&a.quoted.underlying, &a.quote_date).cmp(&(&b.quoted.underlying, &b.quote_date)));
+    args.chain.warn_of_dividends("zomma surface history", config.dividends.as_deref());
     for (source, error) in &read.failed {
         eprintln!("zomma surface history: {}", failure::of_source(source, error));
     }

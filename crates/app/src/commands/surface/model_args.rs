@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use zomma_pricing::surface::{
-    calibration::{Estimator, ModelSettings, Residual, Settings, Weights},
+    VarianceEvent, VarianceEventError,
+    calibration::{Estimator, ModelSettings, Residual, SabrHeld, Settings, Weights},
     fitted::SurfaceModel,
+    sabr::MOST_SHIFT,
 };
 use zomma_strategy::analysis::WheelFilters;
 
 use crate::{
     batch,
+    failure::BadArguments,
     surface::{self, ClockOptions, FitOptions},
 };
 
@@ -71,21 +75,57 @@ pub struct ModelArgs {
     /// Instant of the quotes, for --weekend-weight and --event over a table that does not say it.
     #[arg(long, value_name = "TIME", value_parser = batch::parse_instant)]
     valuation_time: Option<jiff::Timestamp>,
-    /// A surface to stay near to (yesterday's, say), with --tikhonov above zero.
+    /// A surface of the same model to stay near to (yesterday's, say), with --tikhonov above zero.
     #[arg(long, value_name = "SURFACE.json")]
     prior: Option<PathBuf>,
+    /// Exponent β that sabr, sabr_normal and sabr_no_arbitrage hold, from 0 to 1; their own are 1, 0 and 1.
+    #[arg(long, value_name = "BETA", value_parser = parse_beta, allow_negative_numbers = true)]
+    beta: Option<f64>,
+    /// Shift of sabr_normal as a share of the forward (0.25 is a quarter of it): the model is that of forward plus shift.
+    #[arg(long, value_name = "SHARE", value_parser = parse_shift, allow_negative_numbers = true)]
+    shift: Option<f64>,
 }
 
 impl ModelArgs {
-    /// What the fit takes.
+    /// What a fit of one model takes.
     pub fn options(&self, model: SurfaceModel) -> anyhow::Result<FitOptions> {
+        let options = self.options_of_each(&[model])?;
+        if let (Some(path), Some(prior)) = (&self.prior, &options.prior)
+            && prior.model() != model
+        {
+            let (is, wants) = (prior.model().as_str(), model.as_str());
+            bail!(BadArguments(format!("--prior {}: is a surface of {is}, and the model is {wants}", path.display())));
+        }
+        Ok(FitOptions { model, ..options })
+    }
+
+    /// What fits of several models take.
+    pub fn options_of_each(&self, models: &[SurfaceModel]) -> anyhow::Result<FitOptions> {
+        use SurfaceModel::{Sabr, SabrNoArbitrage, SabrNormal};
+        let of_beta = [Sabr, SabrNormal, SabrNoArbitrage];
+        if self.beta.is_some() && !models.iter().any(|model| of_beta.contains(model)) {
+            bail!(BadArguments("--beta: is held by the models sabr, sabr_normal and sabr_no_arbitrage".into()));
+        }
+        if self.shift.is_some() && !models.contains(&SabrNormal) {
+            bail!(BadArguments("--shift: is a shift of the model sabr_normal, with --beta above 0".into()));
+        }
+        if self.shift.is_some_and(|shift| shift > 0.0) && self.beta.unwrap_or(0.0) == 0.0 {
+            bail!(BadArguments("--shift: changes nothing at a beta of 0; give --beta too, such as 0.5".into()));
+        }
+        for text in &self.event {
+            // How far away it is, each day says for itself.
+            match VarianceEvent::parse(text, jiff::Timestamp::UNIX_EPOCH) {
+                Ok(_) | Err(VarianceEventError::Value(_)) => {}
+                Err(error) => bail!(BadArguments(format!("--event {error}"))),
+            }
+        }
         let prior = self.prior.as_deref().map(surface::read).transpose()?.map(|saved| saved.surface);
         let clock = ClockOptions {
             weekend_weight: self.weekend_weight,
             events: self.event.clone(),
             valuation_time: self.valuation_time,
         };
-        Ok(FitOptions { model, settings: self.settings(), clock, prior })
+        Ok(FitOptions { model: SurfaceModel::default(), settings: self.settings(), clock, prior })
     }
 
     fn settings(&self) -> ModelSettings {
@@ -108,7 +148,8 @@ impl ModelArgs {
             },
             tikhonov: self.tikhonov,
         };
-        ModelSettings { calibration, ..ModelSettings::default() }
+        let sabr = SabrHeld { beta: self.beta, shift: self.shift.unwrap_or(0.0) };
+        ModelSettings { calibration, sabr, ..ModelSettings::default() }
     }
 }
 
@@ -130,6 +171,16 @@ pub fn model_names() -> String {
 fn parse_weight(text: &str) -> Result<f64, String> {
     let weight = text.parse().ok().filter(|weight: &f64| *weight > 0.0 && *weight <= 1000.0);
     weight.ok_or_else(|| "a number above zero and at most 1000".into())
+}
+
+fn parse_beta(text: &str) -> Result<f64, String> {
+    let beta = text.parse().ok().filter(|beta| (0.0..=1.0).contains(beta));
+    beta.ok_or_else(|| "a number from 0 to 1".into())
+}
+
+fn parse_shift(text: &str) -> Result<f64, String> {
+    let shift = text.parse().ok().filter(|shift| (0.0..=MOST_SHIFT).contains(shift));
+    shift.ok_or_else(|| format!("a number of forwards from 0 to {MOST_SHIFT}"))
 }
 
 fn parse_tikhonov(text: &str) -> Result<f64, String> {

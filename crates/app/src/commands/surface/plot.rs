@@ -1,6 +1,9 @@
 //! `zomma surface plot`: a surface drawn.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -9,7 +12,7 @@ use zomma_pricing::surface::{SliceQuotes, fitted::quotes_hash};
 use zomma_strategy::analysis::AnalysisConfig;
 
 use super::model_args::no_wheel;
-use crate::{failure::BadArguments, output_file, surface};
+use crate::{batch, failure::BadArguments, output_file, surface};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -30,6 +33,9 @@ pub struct PlotArgs {
     /// Quotes to draw beside the smiles: a chain of one day, or a table of volatilities.
     #[arg(long, value_name = "CHAIN")]
     quotes: Option<PathBuf>,
+    /// Cash dividends of the quotes' underlying, where the surface was fitted with them.
+    #[arg(long, value_name = "FILE", requires = "quotes")]
+    dividends: Option<PathBuf>,
     /// Where to: .svg or .html.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
@@ -43,7 +49,8 @@ pub fn run(args: &PlotArgs) -> anyhow::Result<()> {
         _ => bail!(BadArguments(format!("-o {}: allowed endings: .svg, .html", args.output.display()))),
     };
     let saved = surface::read(&args.surface)?;
-    let quotes = args.quotes.as_deref().map(read_quotes).transpose()?.unwrap_or_default();
+    let dividends = args.dividends.as_deref();
+    let quotes = args.quotes.as_deref().map(|path| read_quotes(path, dividends)).transpose()?.unwrap_or_default();
     if !quotes.is_empty() && quotes_hash(&quotes) != saved.quotes_hash {
         eprintln!("zomma surface plot: --quotes are not those that {} was fitted to", args.surface.display());
     }
@@ -62,12 +69,13 @@ fn title(path: &Path, underlying: Option<&str>, quote_time: Option<&str>) -> Str
 }
 
 /// The quotes of the one day behind a path.
-fn read_quotes(path: &Path) -> anyhow::Result<Vec<SliceQuotes>> {
+fn read_quotes(path: &Path, dividends: Option<&Path>) -> anyhow::Result<Vec<SliceQuotes>> {
     let config = AnalysisConfig {
         exercise_style: None,
         quote_time: None,
         rate_curve: Vec::new(),
         dividend_yield: None,
+        dividends: dividends.map(batch::dividends_of_chains).transpose()?.map(Arc::new),
         wheel: no_wheel(),
     };
     let mut days = surface::read_days(path, &ReadOptions::default(), &config, false, Ok)?;

@@ -14,6 +14,9 @@ pub const PRICE: &str = "price";
 /// The column of the second derivative by the moneyness.
 pub const GAMMA: &str = "price_by_moneyness_twice";
 
+/// Greatest derivative that is learned: its square is a number in f32.
+const MOST_DERIVATIVE: f64 = 1e18;
+
 /// The column of the price's derivative by an input.
 pub fn differential_name(input: &str) -> String {
     format!("{PRICE}_by_{input}")
@@ -168,7 +171,7 @@ impl ShardColumns {
         group.columns.last().map(|column| column[row]).filter(|weight| *weight < 0.0)
     }
 
-    /// What is wrong with a row: the first column that is no number or, of the inputs, outside its range.
+    /// What is wrong with a row: the first column that is no number or, of the inputs, outside its range, or a label that no option has.
     pub(super) fn fault(&self, group: &Group, row: usize) -> Option<String> {
         let numbers = || group.columns.iter().map(|column| column[row]);
         if let Some((name, value)) = self.names().zip(numbers()).find(|(_, value)| !value.is_finite()) {
@@ -187,11 +190,33 @@ impl ShardColumns {
             return Some(format!("column {name} is {value}; {why}"));
         }
         let inputs = self.inputs.iter().zip(numbers()).zip(&self.ranges);
-        inputs.into_iter().find(|((_, value), range)| !(range.min..=range.max).contains(value)).map(
+        let outside = inputs.into_iter().find(|((_, value), range)| !(range.min..=range.max).contains(value)).map(
             |((name, value), range)| {
                 format!("column {name} is {value}; data.ranges.{name} allows {} to {}", range.min, range.max)
             },
-        )
+        );
+        outside.or_else(|| self.impossible(group, row))
+    }
+
+    /// What of a row's labels no model of prices can say: a price beyond its bounds, a derivative that f32 has no number for.
+    fn impossible(&self, group: &Group, row: usize) -> Option<String> {
+        if self.table.is_some() {
+            return None;
+        }
+        let (moneyness, price) = (group.columns[0][row], group.columns[self.inputs()][row]);
+        let [least, most] = price_bounds(moneyness);
+        if !(least..=most).contains(&price) {
+            return Some(format!(
+                "column {PRICE} is {price}; a call over its strike is from {least} to {most} at moneyness {moneyness}, a hundredth allowed for"
+            ));
+        }
+        let labels = self.names().zip(&group.columns).skip(self.inputs() + 1);
+        let huge = |(_, column): &(&str, &Vec<f64>)| column[row].abs() > MOST_DERIVATIVE;
+        let (name, column) = labels.into_iter().find(huge)?;
+        Some(format!(
+            "column {name} is {}; a derivative is from -{MOST_DERIVATIVE:e} to {MOST_DERIVATIVE:e}",
+            column[row]
+        ))
     }
 
     /// Whether a row can be learned; the same as [`Self::fault`] finding nothing.
@@ -203,6 +228,7 @@ impl ShardColumns {
             && group.times.as_ref().is_none_or(|times| times[row].is_finite())
             && self.weight_below_0(group, row).is_none()
             && self.unscaled(group, row).is_none()
+            && self.impossible(group, row).is_none()
             && !self.is_warming(group, row)
     }
 
@@ -222,7 +248,31 @@ impl ShardColumns {
     }
 }
 
+/// Least and greatest price of a call of strike 1 that is taken for one: intrinsic value and forward (of American options spot), and a hundredth
+/// of the greater of them and the strike beyond, for prices of markets.
+fn price_bounds(moneyness: f64) -> [f64; 2] {
+    let allowance = 0.01 * moneyness.max(1.0);
+    [(moneyness - 1.0).max(0.0) - allowance, moneyness + allowance]
+}
+
 /// A number that is none.
 fn shown(value: f64) -> String {
     if value.is_nan() { "empty or NaN".to_owned() } else { value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_a_price_are_intrinsic_value_and_forward_with_a_hundredth() {
+        let is_possible =
+            |moneyness: f64, price: f64| (price_bounds(moneyness)[0]..=price_bounds(moneyness)[1]).contains(&price);
+        for (moneyness, price) in [(0.9, 0.0), (0.9, -0.009), (0.9, 0.9), (2.0, 0.985), (2.0, 2.0)] {
+            assert!(is_possible(moneyness, price), "{moneyness} {price}");
+        }
+        for (moneyness, price) in [(0.9, -5.0), (0.9, 0.92), (2.0, 0.97), (2.0, 2.03), (1.0, 1e300)] {
+            assert!(!is_possible(moneyness, price), "{moneyness} {price}");
+        }
+    }
 }

@@ -109,3 +109,22 @@ fn training_ends_when_the_held_out_residual_is_small_or_stands_still() {
     let outcome = trainer.train(&mut Patience(u64::MAX)).unwrap();
     assert_eq!(outcome.ending, PinnEnding::StoodStill);
 }
+
+/// At prices of 0 and of the bound the equation holds and nothing of the payoff is met: a small residual is no convergence.
+#[test]
+fn a_rate_that_drives_prices_to_their_bounds_is_diagnosed_and_not_taken_for_convergence() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [(PLAIN, "tanh", 3.0), (PLAIN, "silu", 1.0), (LOCAL, "tanh", 10.0), (HESTON, "silu", 3.0)];
+    for (i, (problem, activation, rate)) in cases.into_iter().enumerate() {
+        let text = format!(
+            "[network]\nwidth = 10\ndepth = 2\nactivation = \"{activation}\"\n[sampling]\npoints = 512\nheld_out = 512\n\
+             [training]\nadam_rounds = 2\nadam_steps = 100\nlearning_rate = {rate}\nrounds = 1\nsteps = 10"
+        );
+        let run = RunFolder::open(&folder.path().join(i.to_string())).unwrap();
+        let network = run.network();
+        let error = PinnTrainer::new(config(problem, &text), Some(run), false).unwrap().train(&mut Patience(u64::MAX));
+        let error = error.map(drop).unwrap_err().to_string();
+        assert!(error.contains("stopped at step") && error.contains("diverged: near expiry"), "{problem} {error}");
+        assert!(!network.exists());
+    }
+}

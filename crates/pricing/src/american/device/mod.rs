@@ -20,6 +20,7 @@ use zomma_gpu::{Compute, GpuError, Session};
 
 use super::accuracy::{Accuracy, Tables};
 use super::batch::{CHUNK_ROWS, assert_lengths, checked, with_room};
+use super::certain::Certain;
 use super::greeks::{Begun, JOBS_PER_ROW};
 use super::lanes::{Answer, Job};
 use super::premium::Premium;
@@ -125,7 +126,7 @@ impl zomma_gpu::Job for Prices<'_> {
             let mut answers = answers.iter();
             for (i, option) in at.zip(&options) {
                 let price = match option {
-                    Ok(Valued::European(price)) => representable(*price),
+                    Ok(Valued::European(price) | Valued::Certain(Certain { price, .. })) => representable(*price),
                     Ok(Valued::Early(option)) => answers.next().map_or(Err(Status::NotConverged), |a| option.price(a)),
                     Err(code) => Err(*code),
                 };

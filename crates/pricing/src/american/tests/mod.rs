@@ -1,5 +1,6 @@
 mod agreement;
 mod bits;
+mod certain;
 mod gradient;
 mod greeks;
 mod implied;

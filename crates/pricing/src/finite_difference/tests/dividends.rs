@@ -3,7 +3,7 @@ use crate::black::{Model, scalar};
 use crate::tolerance::{FINITE_DIFFERENCE_AMERICAN, FINITE_DIFFERENCE_DIVIDEND_EUROPEAN};
 
 /// European value with one dividend D at t by integrating Black–Scholes over the lognormal spot at t (Haug, Haug and Lewis 2003).
-fn by_quadrature(row: &Row, t: f64, amount: f64) -> f64 {
+pub(super) fn by_quadrature(row: &Row, t: f64, amount: f64) -> f64 {
     let carry = row.risk_free_rate - row.dividend_yield;
     let deviation = row.volatility * t.sqrt();
     let at = |z: f64| {

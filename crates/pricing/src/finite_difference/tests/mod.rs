@@ -2,6 +2,7 @@ mod american;
 mod barriers;
 mod dividends;
 mod european;
+mod forward_volatility;
 mod implied;
 mod report;
 mod statuses;

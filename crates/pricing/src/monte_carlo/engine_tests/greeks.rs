@@ -71,6 +71,51 @@ fn greeks_meet_closed_forms() {
     }
 }
 
+/// Those that follow path by path from others, against closed forms moved in yield, time and strike.
+#[test]
+fn phi_theta_and_dual_delta_meet_closed_forms() {
+    let market = market(0.04, 0.01);
+    for option_type in [OptionType::Call, OptionType::Put] {
+        let geometric = |strike: f64| Payoff::Asian { option_type, strike, average: Average::Geometric, dates: 4 };
+        let european = |strike: f64| Payoff::European { option_type, strike };
+        let digital = |strike: f64| Payoff::Digital { option_type, strike };
+        let makers: [&dyn Fn(f64) -> Payoff; 3] = [&european, &geometric, &digital];
+        for (which, make) in makers.into_iter().enumerate() {
+            let exact = |market: &Market, strike: f64| {
+                let end = Lognormal::spot(market, VOLATILITY);
+                market.discount_factor()
+                    * match which {
+                        0 => end.option(option_type, strike),
+                        1 => Lognormal::geometric_average(market, VOLATILITY, 4).option(option_type, strike),
+                        _ => end.digital(option_type, strike),
+                    }
+            };
+            let (strike, h) = (102.0, 1e-4);
+            let of_yield = |by: f64| exact(&Market { dividend_yield: market.dividend_yield + by, ..market }, strike);
+            let of_time = |by: f64| exact(&Market { expiry_years: market.expiry_years + by, ..market }, strike);
+            let of_strike = |by: f64| exact(&market, strike + by);
+            let wanted = [
+                (of_yield(h) - of_yield(-h)) / (2.0 * h),
+                -(of_time(h) - of_time(-h)) / (2.0 * h),
+                (of_strike(1e-2) - of_strike(-1e-2)) / 2e-2,
+            ];
+            for method in [GreekMethod::Pathwise, GreekMethod::LikelihoodRatio] {
+                if which == 2 && method == GreekMethod::Pathwise {
+                    continue;
+                }
+                let plan = Plan::new(31, 1 << 17, 1).sampled(Sampling::Sobol { replications: 16 });
+                let got = greeks(&market, VOLATILITY, &make(strike), method, &plan).unwrap();
+                for (estimate, wanted) in [got.phi, got.theta, got.dual_delta].into_iter().zip(wanted) {
+                    let allowed = 4.0 * estimate.standard_error + 1e-5 * wanted.abs().max(1e-2);
+                    let off = (estimate.price - wanted).abs();
+                    assert!(off <= allowed, "{option_type:?} {which} {method:?}: {estimate:?} for {wanted}");
+                    assert!(estimate.standard_error > 0.0 && estimate.standard_error < 0.05 * wanted.abs().max(1.0));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn arithmetic_asians_have_one_set_of_greeks_by_both_methods() {
     let market = market(0.04, 0.01);

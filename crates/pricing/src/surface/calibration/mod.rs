@@ -18,5 +18,5 @@ pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
 pub(super) use quote_notes::{moved, quote_notes};
-pub use settings::{Estimator, ModelSettings, Residual, Settings, Weights};
+pub use settings::{Estimator, ModelSettings, Residual, SabrHeld, Settings, Weights};
 pub use stability::{Evidence, Row, Stability, stability};

@@ -88,4 +88,24 @@ pub struct ModelSettings {
     /// How variance passes between expiries, where the model has slices.
     #[serde(default, skip_serializing_if = "Clock::is_calendar")]
     pub clock: Clock,
+    /// What SABR models hold.
+    #[serde(default, skip_serializing_if = "SabrHeld::is_default")]
+    pub sabr: SabrHeld,
+}
+
+/// What SABR models hold while they fit the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SabrHeld {
+    /// The exponent β, 0 to 1, of `sabr`, `sabr_normal` and `sabr_no_arbitrage`; the model's own (1, 0, 1) where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f64>,
+    /// The shift of `sabr_normal`, as a share of the forward, at or above 0: the model is that of forward plus shift.
+    #[serde(default)]
+    pub shift: f64,
+}
+
+impl SabrHeld {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

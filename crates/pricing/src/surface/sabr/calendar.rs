@@ -208,7 +208,7 @@ mod tests {
             }
         }
         // A kind without a loop of its own, and a smile without a value.
-        let [one, other] = [0.5, 0.6].map(|t| NormalSabrSmile::new(parameters(0.2, 0.0, -0.5, 1.0, t)));
+        let [one, other] = [0.5, 0.6].map(|t| NormalSabrSmile::of(parameters(0.2, 0.0, -0.5, 1.0, t), 0.0));
         assert_eq!(least_rise([-0.5, 0.4], &one, &other), by_points([-0.5, 0.4], &one, &other));
         let broken = SabrSmile::new(parameters(f64::NAN, 1.0, 0.0, 1.0, 0.7));
         let sound = SabrSmile::new(parameters(0.2, 1.0, -0.5, 1.0, 0.5));

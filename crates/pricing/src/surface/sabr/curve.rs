@@ -112,21 +112,27 @@ impl Curve {
         (deviation, log.map(|by| deviation * by))
     }
 
-    /// [`Self::normal`] at `k` with its gradient by (level, ρ, vol of vol); β is 0.
+    /// [`Self::normal`] at `k` with its gradient by (level, ρ, vol of vol).
     #[inline]
     pub(super) fn normal_gradient(&self, k: f64) -> (f64, [f64; 3]) {
-        let Self { level: a, rho, vol_of_vol: n, .. } = *self;
-        let by_n = -k.exp_m1() / a;
+        let Self { level: a, rho, vol_of_vol: n, beta, .. } = *self;
+        let m = 1.0 - beta;
+        let (square, power) = (k * k, (-0.5 * m * k).exp());
+        let above = 1.0 + square / 24.0 + square * square / 1920.0;
+        let below = 1.0 + m * m * square / 24.0 + m.powi(4) * square * square / 1920.0;
+        let backbone = (0.5 * beta * k).exp();
+        let by_n = -k.exp_m1() / (a * backbone);
         let z = n * by_n;
         let ratio = self.distance.at(z);
-        let part = (2.0 - 3.0 * rho * rho) / 24.0;
-        let correction = 1.0 + part * n * n;
-        let deviation = a * correction / ratio.value;
+        let ap = a * power;
+        let parts = [-beta * (2.0 - beta) / 24.0, 0.25 * beta * n, (2.0 - 3.0 * rho * rho) / 24.0];
+        let correction = 1.0 + (parts[0] * ap + parts[1] * rho) * ap + parts[2] * n * n;
+        let deviation = a * backbone * above * correction / (below * ratio.value);
         let log_by_z = -ratio.by_z / ratio.value;
         let log = [
-            (1.0 - log_by_z * z) / a,
-            -ratio.by_rho / ratio.value - 0.25 * rho * n * n / correction,
-            log_by_z * by_n + 2.0 * part * n / correction,
+            (1.0 - log_by_z * z) / a + (2.0 * parts[0] * ap + parts[1] * rho) * power / correction,
+            -ratio.by_rho / ratio.value + (parts[1] * ap - 0.25 * rho * n * n) / correction,
+            log_by_z * by_n + (0.25 * rho * beta * ap + 2.0 * parts[2] * n) / correction,
         ];
         (deviation, log.map(|by| deviation * by))
     }

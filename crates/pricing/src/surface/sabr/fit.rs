@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    calendar,
+    Held, calendar,
     curve::{BETA, LEVEL, VOL_OF_VOL},
     family::Family,
     remarks,
@@ -38,6 +38,8 @@ pub(super) struct Work<'a> {
     /// Where the descent started.
     start: [f64; 4],
     pull: Option<Pull>,
+    /// As a share of the forward.
+    shift: f64,
     /// Whether its own quotes gave the shape.
     is_own: bool,
     /// Whether the descent came to its end.
@@ -54,11 +56,12 @@ impl Work<'_> {
             floor,
             most_steps: S::MOST_STEPS,
             is_shape_held: !self.is_own,
+            shift: self.shift,
         }
     }
 
     pub(super) fn smile<S: Family>(&self) -> S {
-        S::of(self.parameters())
+        S::of(self.parameters(), self.shift)
     }
 
     pub(super) fn parameters(&self) -> SabrParameters {
@@ -66,16 +69,16 @@ impl Work<'_> {
     }
 }
 
-/// Fits N parameters a slice: (α, ρ, ν) at the exponent `beta`, and for N = 4 β itself, from `beta` on.
+/// Fits N parameters a slice: (α, ρ, ν) at what is held, and for N = 4 β itself, from the held one on.
 pub(super) fn surface<S: Family, const N: usize>(
     slices: &[SliceQuotes],
-    beta: f64,
+    held: Held,
     settings: &ModelSettings,
     prior: Option<&Slices<S>>,
 ) -> Result<Fit<Slices<S>>, FitError> {
     let mut notes = Vec::new();
     let mut works: Vec<Work<'_>> =
-        slices.par_iter().map(|quotes| begin::<S, N>(quotes, beta, settings, prior)).collect();
+        slices.par_iter().map(|quotes| begin::<S, N>(quotes, held, settings, prior)).collect();
     // The order of the quotes is not trusted with what has to ascend.
     works.sort_by(|x, y| x.expiry_years.total_cmp(&y.expiry_years));
     works.dedup_by(|later, earlier| {
@@ -104,7 +107,7 @@ pub(super) fn surface<S: Family, const N: usize>(
             notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
     }
-    borrow_shapes::<S, N>(&mut works, beta, settings, &mut notes);
+    borrow_shapes::<S, N>(&mut works, held.beta, settings, &mut notes);
     let of = |works: &[Work<'_>]| Slices {
         expiry_years: works.iter().map(|work| work.expiry_years).collect(),
         smiles: works.par_iter().map(Work::smile::<S>).collect(),
@@ -140,7 +143,7 @@ impl Work<'_> {
 /// A slice before its fit.
 fn begin<'a, S: Family, const N: usize>(
     quotes: &'a SliceQuotes,
-    beta: f64,
+    Held { beta, shift }: Held,
     settings: &ModelSettings,
     prior: Option<&Slices<S>>,
 ) -> Work<'a> {
@@ -161,7 +164,8 @@ fn begin<'a, S: Family, const N: usize>(
         towards[BETA] = f64::NAN;
     }
     let mut pull = (weight > 0.0).then_some(Pull { weight, towards });
-    let mut work = Work { quotes, objective, expiry_years, x: None, start, pull, is_own: false, is_settled: true };
+    let mut work =
+        Work { quotes, objective, expiry_years, x: None, start, pull, shift, is_own: false, is_settled: true };
     if work.is_one_sided() {
         pull = Some(Pull { weight: weight.max(WEAK_PULL), towards });
         work.pull = pull;
@@ -221,7 +225,7 @@ fn stability_of<S: Family, const N: usize>(work: &Work<'_>, estimator: Estimator
     (unit[LEVEL], unit[VOL_OF_VOL]) = (root, root);
     let natural: [f64; N] = std::array::from_fn(|i| x[i] / unit[i]);
     let mut values: Vec<(f64, [f64; N])> = Vec::new();
-    let is_sound = S::evaluate(x, work.objective.points.iter().map(|point| point.k), &mut values);
+    let is_sound = S::evaluate(x, work.shift, work.objective.points.iter().map(|point| point.k), &mut values);
     if !is_sound {
         values.clear();
     }

@@ -156,7 +156,7 @@ mod tests {
         assert!(columns.add(&Curve::new(x), &mut ours));
         let mut exact = Normal::<N>::new(settings.estimator, 1.0);
         let mut values: Vec<(f64, [f64; N])> = Vec::new();
-        assert!(SabrSmile::evaluate(x, objective.points.iter().map(|point| point.k), &mut values));
+        assert!(SabrSmile::evaluate(x, 0.0, objective.points.iter().map(|point| point.k), &mut values));
         for (i, (deviation, by)) in values.iter().enumerate() {
             let [miss, slope] = objective.miss(i, deviation * deviation);
             exact.add(miss, &by.map(|by| 2.0 * deviation * slope * by));
@@ -195,7 +195,7 @@ mod tests {
         let columns = QuoteColumns::new(&Objective::new(&slice, &settings), &settings).expect("squares");
         for x in [[0.1, -0.99, 50.0, 1.0], [f64::NAN, 0.0, 1.0, 1.0], [1e-300, -0.5, 19.0, 1.0]] {
             let mut values: Vec<(f64, [f64; 3])> = Vec::new();
-            let is_sound = SabrSmile::evaluate(x, slice.log_moneyness.iter().copied(), &mut values);
+            let is_sound = SabrSmile::evaluate(x, 0.0, slice.log_moneyness.iter().copied(), &mut values);
             let ours = columns.add(&Curve::new(x), &mut Normal::<3>::new(Estimator::ModelDefault, 1.0));
             assert!(!is_sound && !ours, "{x:?}");
         }

@@ -27,7 +27,7 @@ mod tests;
 
 pub use formula::Sabr;
 pub use no_arbitrage::NoArbitrageSabrSmile;
-pub use normal::NormalSabrSmile;
+pub use normal::{MOST_SHIFT, NormalSabrParameters, NormalSabrSmile};
 pub use smile::{LeastDensity, SabrParameters, SabrSmile};
 
 use super::{
@@ -35,7 +35,22 @@ use super::{
     calibration::{Fit, FitError, ModelSettings},
 };
 
-/// Fits Hagan's lognormal expansion with β = 1: α, ρ and ν a slice.
+/// What a fit holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Held {
+    beta: f64,
+    /// As a share of the forward.
+    shift: f64,
+}
+
+impl Held {
+    /// The settings' exponent, or this; no shift.
+    fn new(settings: &ModelSettings, beta: f64) -> Self {
+        Self { beta: settings.sabr.beta.unwrap_or(beta), shift: 0.0 }
+    }
+}
+
+/// Fits Hagan's lognormal expansion with β held, at 1 unless the settings say: α, ρ and ν a slice.
 ///
 /// # Errors
 /// Where no slice has a usable quote.
@@ -44,7 +59,7 @@ pub fn fit(
     settings: &ModelSettings,
     prior: Option<&Slices<SabrSmile>>,
 ) -> Result<Fit<Slices<SabrSmile>>, FitError> {
-    fit::surface::<SabrSmile, 3>(slices, 1.0, settings, prior)
+    fit::surface::<SabrSmile, 3>(slices, Held::new(settings, 1.0), settings, prior)
 }
 
 /// Fits Hagan's lognormal expansion with β free: α, β, ρ and ν a slice.
@@ -56,10 +71,10 @@ pub fn fit_free_beta(
     settings: &ModelSettings,
     prior: Option<&Slices<SabrSmile>>,
 ) -> Result<Fit<Slices<SabrSmile>>, FitError> {
-    fit::surface::<SabrSmile, 4>(slices, 0.7, settings, prior)
+    fit::surface::<SabrSmile, 4>(slices, Held { beta: 0.7, shift: 0.0 }, settings, prior)
 }
 
-/// Fits Hagan's normal expansion with β = 0: α, ρ and ν a slice.
+/// Fits Hagan's normal expansion with β held, at 0 unless the settings say, and the settings' shift: α, ρ and ν a slice.
 ///
 /// # Errors
 /// Where no slice has a usable quote.
@@ -68,10 +83,11 @@ pub fn fit_normal(
     settings: &ModelSettings,
     prior: Option<&Slices<NormalSabrSmile>>,
 ) -> Result<Fit<Slices<NormalSabrSmile>>, FitError> {
-    fit::surface::<NormalSabrSmile, 3>(slices, 0.0, settings, prior)
+    let held = Held { shift: settings.sabr.shift, ..Held::new(settings, 0.0) };
+    fit::surface::<NormalSabrSmile, 3>(slices, held, settings, prior)
 }
 
-/// Fits the density without arbitrage with β = 1: α, ρ and ν a slice, each free of butterfly arbitrage.
+/// Fits the density without arbitrage with β held, at 1 unless the settings say: α, ρ and ν a slice, each free of butterfly arbitrage.
 ///
 /// # Errors
 /// Where no slice has a usable quote.
@@ -80,5 +96,5 @@ pub fn fit_no_arbitrage(
     settings: &ModelSettings,
     prior: Option<&Slices<NoArbitrageSabrSmile>>,
 ) -> Result<Fit<Slices<NoArbitrageSabrSmile>>, FitError> {
-    fit::surface::<NoArbitrageSabrSmile, 3>(slices, 1.0, settings, prior)
+    fit::surface::<NoArbitrageSabrSmile, 3>(slices, Held::new(settings, 1.0), settings, prior)
 }

@@ -83,7 +83,7 @@ impl Family for NoArbitrageSabrSmile {
     /// Hagan's fit is near, and a step costs what a hundred of his do.
     const MOST_STEPS: usize = 8;
 
-    fn of(parameters: SabrParameters) -> Self {
+    fn of(parameters: SabrParameters, _shift: f64) -> Self {
         Self::new(parameters)
     }
 
@@ -97,7 +97,12 @@ impl Family for NoArbitrageSabrSmile {
         if found.normal.cost.is_finite() { slice::all(&found.parameters, conditions.start) } else { conditions.start }
     }
 
-    fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
+    fn evaluate<const N: usize>(
+        x: [f64; 4],
+        _shift: f64,
+        k: impl Iterator<Item = f64>,
+        out: &mut Vec<(f64, [f64; N])>,
+    ) -> bool {
         out.clear();
         // Away from the ends of the ranges, so that there is a price on the other side.
         let bump = |i: usize| match i {

@@ -47,11 +47,13 @@ pub(super) struct Conditions<'a> {
     pub(super) most_steps: usize,
     /// Whether only the level is fitted.
     pub(super) is_shape_held: bool,
+    /// As a share of the forward.
+    pub(super) shift: f64,
 }
 
 /// Fits the first N of (α√t, ρ, ν√t, β); the others stay where they start.
 pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions: &Conditions<'_>) -> Solution<N> {
-    let Conditions { settings, start, pull, floor, most_steps, is_shape_held } = *conditions;
+    let Conditions { settings, start, pull, floor, most_steps, is_shape_held, shift } = *conditions;
     let mut bounds = Bounds { low: first(LOW), high: first(HIGH) };
     // A smile of two straight lines that meet at no volatility at all is no smile.
     let nearest = objective.points.iter().min_by(|x, y| x.k.abs().total_cmp(&y.k.abs()));
@@ -72,7 +74,7 @@ pub(super) fn solve<S: Family, const N: usize>(objective: &Objective, conditions
         let points = if is_sound.is_none() { &objective.points[..] } else { &[] };
         let quotes = points.len();
         let k = points.iter().map(|point| point.k).chain(floor.points.iter().map(|point| point.0));
-        if is_sound == Some(false) || !S::evaluate(here, k, &mut values) {
+        if is_sound == Some(false) || !S::evaluate(here, shift, k, &mut values) {
             return false;
         }
         for (i, (deviation, by)) in values[..quotes].iter().enumerate() {

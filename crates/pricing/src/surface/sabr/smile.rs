@@ -37,6 +37,13 @@ impl TryFrom<SabrForm> for SabrParameters {
     type Error = &'static str;
 
     fn try_from(SabrForm { expiry_years, sabr }: SabrForm) -> Result<Self, Self::Error> {
+        Self::checked(expiry_years, sabr)
+    }
+}
+
+impl SabrParameters {
+    /// Parameters in their ranges.
+    pub(super) fn checked(expiry_years: f64, sabr: Sabr) -> Result<Self, &'static str> {
         let Sabr { alpha, beta, rho, nu, .. } = sabr;
         let is_positive = |number: f64| number > 0.0 && number.is_finite();
         let is_sound = is_positive(expiry_years) && is_positive(alpha) && nu >= 0.0 && nu.is_finite();
@@ -48,9 +55,7 @@ impl TryFrom<SabrForm> for SabrParameters {
             )
         }
     }
-}
 
-impl SabrParameters {
     /// α√t, ρ, ν√t and β.
     pub(super) fn without_time(&self) -> [f64; 4] {
         let root = self.expiry_years.sqrt();
@@ -135,7 +140,7 @@ pub(super) fn square(deviation: Jet) -> [f64; 3] {
 }
 
 impl Family for SabrSmile {
-    fn of(parameters: SabrParameters) -> Self {
+    fn of(parameters: SabrParameters, _shift: f64) -> Self {
         Self::new(parameters)
     }
 
@@ -143,7 +148,12 @@ impl Family for SabrSmile {
         self.parameters
     }
 
-    fn evaluate<const N: usize>(x: [f64; 4], k: impl Iterator<Item = f64>, out: &mut Vec<(f64, [f64; N])>) -> bool {
+    fn evaluate<const N: usize>(
+        x: [f64; 4],
+        _shift: f64,
+        k: impl Iterator<Item = f64>,
+        out: &mut Vec<(f64, [f64; N])>,
+    ) -> bool {
         out.clear();
         lanes::lognormal(&Curve::new(x), k, out);
         out.iter().all(|(deviation, _)| *deviation > 0.0 && *deviation < f64::INFINITY)

@@ -1,8 +1,8 @@
-use super::{fit as fit_lognormal, *};
+use super::{family::Family, fit as fit_lognormal, *};
 use crate::surface::test_quotes::{RealSmile, grid, quotes, real_smiles_of_2025};
 use crate::surface::{
     FitQuality, VolatilitySurface,
-    calibration::{Estimator, Note, Reason, Residual, Settings, Weights},
+    calibration::{Estimator, Note, Reason, Residual, SabrHeld, Settings, Weights},
     coverage,
     fitted::{FittedSurface, SurfaceModel, fit_model},
     quality_of,
@@ -73,9 +73,9 @@ fn parameters_that_made_the_quotes_are_found() {
             assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs.abs()), "{found:?} {made:?}");
         }
         let made = parameters(0.2, 0.0, rho, 0.8 * nu, t);
-        let slices = [quotes_on(&NormalSabrSmile::new(made), t)];
+        let slices = [quotes_on(&NormalSabrSmile::of(made, 0.0), t)];
         let found = fit_normal(&slices, &ModelSettings::default(), None).expect("quotes");
-        let found = SabrParameters::from(found.surface.smiles[0]).sabr;
+        let found = NormalSabrParameters::from(found.surface.smiles[0]).parameters.sabr;
         for (ours, theirs) in of(&found).into_iter().zip(of(&made.sabr)) {
             assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs.abs()), "{found:?} {made:?}");
         }
@@ -94,6 +94,24 @@ fn parameters_that_made_the_quotes_are_found() {
     for k in grid(-0.4, 0.25, 21) {
         let (ours, theirs) = (found.surface.implied_vol(k, 0.5), (smile.total_variance(k) / 0.5).sqrt());
         assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs} at {k}");
+    }
+}
+
+#[test]
+fn a_beta_and_a_shift_that_are_held_are_those_of_the_fit() {
+    let held =
+        |beta: Option<f64>, shift: f64| ModelSettings { sabr: SabrHeld { beta, shift }, ..ModelSettings::default() };
+    let (t, made) = (0.5, parameters(0.22, 0.6, -0.5, 1.1, 0.5));
+    let found = fit_lognormal(&[quotes_on(&SabrSmile::new(made), t)], &held(Some(0.6), 0.0), None).expect("quotes");
+    let lognormal = SabrParameters::from(found.surface.smiles[0]).sabr;
+    let slices = [quotes_on(&NormalSabrSmile::of(made, 0.4), t)];
+    let found = fit_normal(&slices, &held(Some(0.6), 0.4), None).expect("quotes");
+    let shifted = NormalSabrParameters::from(found.surface.smiles[0]);
+    assert_eq!(shifted.shift, 0.4);
+    for found in [lognormal, shifted.parameters.sabr] {
+        for (ours, theirs) in of(&found).into_iter().zip(of(&made.sabr)) {
+            assert!((ours - theirs).abs() < 1e-5 * (1.0 + theirs.abs()), "{found:?} {made:?}");
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use super::{
     barrier::{Barrier, BarrierSum},
     constraints::Points,
     lanes::{self, LANES, Lanes, blocks},
-    wings::{Curve, LaneCurve},
+    moments::Moments,
+    wings::{Curve, LaneCurve, Shape},
 };
 use crate::{
     math::{Kernel, MultiplyAdd},
@@ -70,6 +71,16 @@ pub(super) struct OwnDerivatives<'a> {
     pub(super) weights: BarrierWeights,
     pub(super) gradient: &'a mut [f64; 5],
     pub(super) diagonal: &'a mut Block,
+    pub(super) room: &'a mut OwnRoom,
+}
+
+/// Room for the constraints that are felt on a slice, eight at a time.
+pub(super) struct OwnRoom([Felt; ROOM]);
+
+impl OwnRoom {
+    pub(super) fn new() -> Self {
+        Self([Felt::NONE; ROOM])
+    }
 }
 
 impl Kernel for OwnDerivatives<'_> {
@@ -79,7 +90,7 @@ impl Kernel for OwnDerivatives<'_> {
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
         let [slope_weight, bend_weight] = self.weights.lanes();
         let columns = self.points.columns();
-        let mut felt = [Felt::NONE; ROOM];
+        let felt = &mut self.room.0;
         let mut count = 0;
         for at in 0..blocks(self.points.k.len()) {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
@@ -200,17 +211,34 @@ pub(super) struct PairDerivatives<'a> {
     pub(super) gradient: [&'a mut [f64; 5]; 2],
     pub(super) diagonal: [&'a mut Block; 2],
     pub(super) coupling: &'a mut Block,
+    pub(super) room: &'a mut PairRoom,
+}
+
+/// Room for the constraints that are felt between two slices, eight at a time.
+pub(super) struct PairRoom([FeltRise; ROOM]);
+
+impl PairRoom {
+    pub(super) fn new() -> Self {
+        Self([FeltRise { shapes: [Shape::NONE; 2], slope: Lanes::ZERO, bend: Lanes::ZERO }; ROOM])
+    }
+}
+
+/// A rise that is felt at some of eight points: what its derivatives by the parameters of both slices are made of, and half those of what its
+/// barrier weighs.
+#[derive(Clone, Copy)]
+struct FeltRise {
+    shapes: [Shape; 2],
+    slope: Lanes,
+    bend: Lanes,
 }
 
 impl Kernel for PairDerivatives<'_> {
     #[inline(always)]
-    fn run<M: MultiplyAdd>(self) {
+    fn run<M: MultiplyAdd>(mut self) {
         let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
         let [slope_weight, bend_weight] = self.weights.lanes();
         let columns = self.points.columns();
-        let ([of_low, of_high], [diagonal_low, diagonal_high]) = (self.gradient, self.diagonal);
-        let mut felt = [[Felt::NONE; ROOM]; 2];
         let mut count = 0;
         for at in 0..blocks(self.points.k.len()) {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
@@ -219,42 +247,130 @@ impl Kernel for PairDerivatives<'_> {
                 continue;
             }
             if count == ROOM {
-                add_triangle::<M>(&felt[0], of_low, diagonal_low);
-                add_triangle::<M>(&felt[1], of_high, diagonal_high);
-                add_coupling::<M>(&felt[0], &felt[1], self.coupling);
+                self.add::<M>(count);
                 count = 0;
             }
             let [slope, bend] = self.barrier.half_derivatives_of_lanes(rise);
             let scale = there * inverse_unit;
             let (slope, bend) = (scale * slope_weight * slope, scale * inverse_unit * bend_weight * bend);
-            felt[0][count] = Felt { by: low.gradient::<M>(k).1, slope: -slope, bend };
-            felt[1][count] = Felt { by: high.gradient::<M>(k).1, slope, bend };
+            self.room.0[count] = FeltRise { shapes: [low.shape::<M>(k), high.shape::<M>(k)], slope, bend };
             count += 1;
         }
         if count > 0 {
-            add_triangle::<M>(&felt[0][..count], of_low, diagonal_low);
-            add_triangle::<M>(&felt[1][..count], of_high, diagonal_high);
-            add_coupling::<M>(&felt[0][..count], &felt[1][..count], self.coupling);
+            self.add::<M>(count);
         }
     }
 }
 
-/// coupling −= Σ bend·by of `low`·byᵀ of `high`.
-#[inline(always)]
-fn add_coupling<M: MultiplyAdd>(low: &[Felt], high: &[Felt], coupling: &mut Block) {
-    let mut cross = [[Lanes::ZERO; 5]; 5];
-    for (low, high) in low.iter().zip(high) {
+impl PairDerivatives<'_> {
+    /// Adds what the first `count` in the room come to.
+    #[inline(always)]
+    fn add<M: MultiplyAdd>(&mut self, count: usize) {
+        let felt = &self.room.0[..count];
+        for (side, curve) in [self.low, self.high].into_iter().enumerate() {
+            let mut moments = Moments::NONE;
+            for FeltRise { shapes, slope, bend } in felt {
+                moments.add::<M>(&shapes[side], *bend, if side == 0 { -*slope } else { *slope });
+            }
+            let (totals, _) = moments.finish(Lanes::ZERO);
+            let mut curvature = [[0.0; 5]; 5];
+            totals.add_to(curve, self.gradient[side], self.diagonal[side], &mut curvature);
+        }
+        let mut cross = [[Lanes::ZERO; 5]; 5];
+        for FeltRise { shapes: [low, high], bend, .. } in felt {
+            let (low, high) = ([low.d, low.e, low.u, low.v], [high.d, high.e, high.u, high.v]);
+            cross[0][0] = cross[0][0] + *bend;
+            for c in 0..4 {
+                cross[0][c + 1] = bend.times_plus::<M>(high[c], cross[0][c + 1]);
+            }
+            for r in 0..4 {
+                let bent = *bend * low[r];
+                cross[r + 1][0] = cross[r + 1][0] + bent;
+                for c in 0..4 {
+                    cross[r + 1][c + 1] = bent.times_plus::<M>(high[c], cross[r + 1][c + 1]);
+                }
+            }
+        }
+        let mut all = [Lanes::ZERO; 25];
         for r in 0..5 {
-            let bent = low.bend * low.by[r];
             for c in 0..5 {
-                cross[r][c] = bent.times_plus::<M>(high.by[c], cross[r][c]);
+                all[5 * r + c] = cross[r][c];
+            }
+        }
+        let summed = lanes::sums(&all);
+        // By the parameters of the upper slice, then of the lower one.
+        let by_high: [[f64; 5]; 5] =
+            std::array::from_fn(|r| self.high.mixed(std::array::from_fn(|c| summed[5 * r + c])));
+        for c in 0..5 {
+            let by_low = self.low.mixed(std::array::from_fn(|r| by_high[r][c]));
+            for r in 0..5 {
+                self.coupling[r][c] -= by_low[r];
             }
         }
     }
-    for r in 0..5 {
-        let summed = lanes::sums(&cross[r]);
-        for c in 0..5 {
-            coupling[r][c] -= summed[c];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        math::{Target, dispatch},
+        surface::svi::wings::Wings,
+    };
+
+    #[test]
+    fn derivatives_between_two_slices_are_those_of_the_points_one_by_one() {
+        let (low, high): (Wings, Wings) = ([0.01, 0.12, 0.05, 0.02, -3.0], [0.0104, 0.125, 0.055, 0.01, -2.9]);
+        // More than there is room for, and a last block that is not full.
+        let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
+        let mut points = Points::default();
+        points.set(&k, |k| 1.0 / (0.1 + 0.05 * k * k));
+        let (barrier, weights) = (Barrier::new(0.05, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
+        let (mut of_low, mut of_high) = ([0.0; 5], [0.0; 5]);
+        let [mut low_low, mut high_high, mut low_high] = [[[0.0; 5]; 5]; 3];
+        let derivatives = PairDerivatives {
+            low: &Curve::new(&low),
+            high: &Curve::new(&high),
+            points: &points,
+            barrier,
+            weights,
+            gradient: [&mut of_low, &mut of_high],
+            diagonal: [&mut low_low, &mut high_high],
+            coupling: &mut low_high,
+            room: &mut PairRoom::new(),
+        };
+        dispatch(Target::best(), derivatives);
+        let (mut gradient, mut hessian) = ([[0.0; 5]; 2], [[[0.0; 5]; 5]; 3]);
+        let mut felt = 0;
+        for &k in &k {
+            let unit = 1.0 / (0.1 + 0.05 * k * k);
+            let ((w, by_low), (w_high, by_high)) = (Curve::new(&low).gradient(k), Curve::new(&high).gradient(k));
+            let rise = (w_high - w) * unit - CALENDAR_MARGIN;
+            let (slope, bend) = barrier.half_derivatives(rise);
+            let (slope, bend) = (0.7 * unit * slope, 1.3 * unit * unit * bend);
+            felt += usize::from(barrier.reaches(rise));
+            for r in 0..5 {
+                gradient[0][r] -= slope * by_low[r];
+                gradient[1][r] += slope * by_high[r];
+                for c in 0..5 {
+                    hessian[0][r][c] += bend * by_low[r] * by_low[c];
+                    hessian[1][r][c] += bend * by_high[r] * by_high[c];
+                    hessian[2][r][c] -= bend * by_low[r] * by_high[c];
+                }
+            }
+        }
+        assert!(felt > 8 * ROOM, "{felt}");
+        let near = |one: f64, other: f64| assert!((one - other).abs() < 1e-10 * (1.0 + other.abs()), "{one} {other}");
+        for r in 0..5 {
+            near(of_low[r], gradient[0][r]);
+            near(of_high[r], gradient[1][r]);
+            for c in 0..5 {
+                near(low_high[r][c], hessian[2][r][c]);
+                if c <= r {
+                    near(low_low[r][c], hessian[0][r][c]);
+                    near(high_high[r][c], hessian[1][r][c]);
+                }
+            }
         }
     }
 }

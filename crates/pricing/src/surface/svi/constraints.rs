@@ -20,7 +20,7 @@ pub(super) struct Points {
 }
 
 impl Points {
-    fn set(&mut self, grid: &[f64], inverse_unit: impl Fn(f64) -> f64) {
+    pub(super) fn set(&mut self, grid: &[f64], inverse_unit: impl Fn(f64) -> f64) {
         self.k.clear();
         self.k.extend_from_slice(grid);
         self.inverse_unit.clear();

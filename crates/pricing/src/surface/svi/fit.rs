@@ -12,7 +12,8 @@ use super::{
     loss::{self, Loss},
     met::met,
     repair::{self, Repaired, repair},
-    slice::{self, Bounds},
+    retraction::Keeps,
+    slice::{self, Bounds, Descent},
     ssvi::{self, Ssvi},
     target::Target,
     wings::{self, Wings},
@@ -24,11 +25,9 @@ use crate::surface::{
     span,
 };
 
-/// Loss scales through which the fit of a slice alone falls, in half-spreads; the share of a step's gain that ends each, and its steps.
-const SCALES: [(f64, f64, usize); 4] = [(5.0, 1e-3, 20), (3.0, 1e-3, 20), (2.0, 1e-3, 20), (1.5, 1e-5, 60)];
-/// A slice of a surface goes on until a step gains less than this share, for these steps at most.
-const POLISHED: f64 = 1e-7;
-const POLISH_STEPS: usize = 100;
+/// Loss scales through which the fit of a slice alone falls, in half-spreads.
+const SCALES: [f64; 3] = [5.0, 3.0, 2.0];
+const LAST_SCALE: f64 = 1.5;
 /// A warm start is given up where the loss is above this share of the most that it can be.
 const MOST_WARM_COST: f64 = 0.6;
 /// The volatility of a surface none of whose quotes has one.
@@ -104,13 +103,8 @@ pub(super) fn by_default(slices: &[SliceQuotes], targets: Vec<Target>, starts: &
 /// Fits all slices to `targets`, one a slice, under a loss that saturates: in effect, quotes outside bid-ask are counted. `starts` has
 /// where to start a slice from, and may be short.
 fn inside(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
-    let one = |(i, target): (usize, &Target)| {
-        target.has_shape().then(|| {
-            let x = fit_alone(target, Aim::Inside, start_of(starts, i));
-            let last = Loss::saturating(SCALES[SCALES.len() - 1].0).bent();
-            slice::descend(target, x, last, &Bounds::new(target), POLISHED, POLISH_STEPS).1
-        })
-    };
+    let one =
+        |(i, target): (usize, &Target)| target.has_shape().then(|| fit_alone(target, Aim::Inside, start_of(starts, i)));
     let alone: Vec<Option<Wings>> = targets.par_iter().enumerate().map(one).collect();
     let frame = Frame::new(slices, &targets);
     let is_quick = targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN;
@@ -344,19 +338,23 @@ pub(super) fn fit_alone(target: &Target, aim: Aim, warm: Option<&Wings>) -> Wing
     let bounds = Bounds::new(target);
     let cold = || slice::least_squares(target, &bounds);
     if aim == Aim::LeastSquares {
-        let from = |x: Wings| slice::descend(target, x, Loss::LEAST_SQUARES, &bounds, 1e-9, 100).1;
+        let from = |x: Wings| slice::descend(target, x, &Descent::least_squares(1e-9, 100), &bounds).1;
         let warm = warm.map(|x| from(*x)).filter(|x| !slice::is_beaten(target, &bounds, x));
         return warm.unwrap_or_else(|| from(cold()));
     }
-    let fall = |x: Wings, scales: &[(f64, f64, usize)]| {
-        scales.iter().fold((f64::INFINITY, x), |(_, x), &(scale, settled, steps)| {
-            slice::descend(target, x, Loss::saturating(scale).bent(), &bounds, settled, steps)
-        })
+    let loss = |scale: f64| Loss::saturating(scale).bent();
+    let fall = |x: Wings, scales: &[f64]| {
+        let stage = |x: Wings, scale: &f64| {
+            let descent = Descent { loss: loss(*scale), settled: 1e-3, steps: 20, keeps: Keeps::Nothing };
+            slice::descend(target, x, &descent, &bounds).1
+        };
+        let x = scales.iter().fold(x, stage);
+        let last = Descent { loss: loss(LAST_SCALE), settled: 1e-5, steps: 100, keeps: Keeps::Shape };
+        slice::descend(target, x, &last, &bounds)
     };
     if let Some(warm) = warm {
         let (cost, x) = fall(*warm, &SCALES[1..]);
-        let most = SCALES[SCALES.len() - 1].0.powi(2) * target.len() as f64;
-        if cost < MOST_WARM_COST * most {
+        if cost < MOST_WARM_COST * LAST_SCALE.powi(2) * target.len() as f64 {
             return x;
         }
     }
@@ -491,7 +489,7 @@ mod tests {
         let targets: Vec<Target> = slices.iter().map(Target::new).collect();
         assert!(targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN);
         let frame = Frame::new(&slices, &targets);
-        let loss = Loss::saturating(SCALES[SCALES.len() - 1].0);
+        let loss = Loss::saturating(LAST_SCALE);
         let cost = |svis: &[Wings]| -> f64 { targets.iter().zip(svis).map(|(t, x)| loss::objective(t, x, loss)).sum() };
         let [quick, slow] = [true, false].map(|is_quick| {
             let mut members = members(targets.clone(), &frame.backbone);

@@ -7,9 +7,11 @@
 
 use super::{
     barrier::Barrier,
-    barrier_sums::{BarrierWeights, OwnDerivatives, OwnValue, PairDerivatives, PairValue},
+    barrier_sums::{BarrierWeights, OwnDerivatives, OwnRoom, OwnValue, PairDerivatives, PairRoom, PairValue},
+    choice::{Values, choose},
     constraints::{self, Member, Points},
-    loss::{self, Loss, add_outer},
+    loss::{self, Loss, Normal, add_outer},
+    retraction::Keeps,
     slice::hold,
     wings::{Curve, Wings},
 };
@@ -55,6 +57,8 @@ struct Stage {
     has_few: bool,
     /// Whether its first step foresees how the fall of the barriers' weight moves the constraints (see [`descend`]).
     is_foreseen: bool,
+    /// Whether its steps follow the valleys of the slices.
+    keeps: Keeps,
     /// Weight of the barriers, and their edge.
     weight: f64,
     edge: f64,
@@ -66,17 +70,18 @@ struct Stage {
 /// Surfaces of so many quotes are fitted by few stages: what these leave to be gained is less than one quote in two hundred. Among fewer
 /// quotes each weighs more against the barriers, and time matters less.
 pub(super) const QUICK_QUOTES_MIN: usize = 1000;
-const QUICK_COMMON: Stage = Stage { scale: 2.0, has_few: true, is_foreseen: true, gain: 1e-4, ..COMMON };
+const QUICK_COMMON: Stage =
+    Stage { scale: 2.0, has_few: true, is_foreseen: true, keeps: Keeps::Level, gain: 3e-4, ..COMMON };
 const QUICK_LAST: Stage = Stage { scale: 1.5, weight: 0.03, edge: 1e-4, is_bent: true, has_few: false, ..QUICK_COMMON };
 const QUICK: [Stage; 3] = [
-    Stage { weight: 3.0, steps: 20, ..QUICK_COMMON },
-    Stage { weight: 0.3, is_bent: true, ..QUICK_COMMON },
+    Stage { weight: 3.0, steps: 20, gain: 3e-3, ..QUICK_COMMON },
+    Stage { weight: 0.3, is_bent: true, steps: 8, gain: 5e-4, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 const QUICK_FAR: [Stage; 4] = [
     Stage { scale: 12.0, weight: 3.0, steps: 20, ..QUICK_COMMON },
-    Stage { scale: 5.0, weight: 1.0, ..QUICK_COMMON },
-    Stage { weight: 0.3, ..QUICK_COMMON },
+    Stage { scale: 5.0, weight: 1.0, gain: 5e-3, ..QUICK_COMMON },
+    Stage { weight: 0.3, steps: 8, gain: 5e-4, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 /// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
@@ -94,6 +99,7 @@ const COMMON: Stage = Stage {
     is_bent: false,
     has_few: false,
     is_foreseen: false,
+    keeps: Keeps::Nothing,
     weight: 0.0,
     edge: 1e-3,
     steps: 10,
@@ -155,6 +161,17 @@ impl Stage {
         if self.is_bent { loss.bent() } else { loss }
     }
 
+    /// What the barriers between a slice and the next cost.
+    fn between(&self, points: &Points, low: &Wings, high: &Wings) -> f64 {
+        let (_, barrier) = self.barriers();
+        let (curve, next, mut sum) = (Curve::new(low), Curve::new(high), 0.0);
+        dispatch(Instructions::best(), PairValue { low: &curve, high: &next, points, barrier, sum: &mut sum });
+        for side in [1, 2] {
+            sum += SLOPE_WEIGHT * barrier.value((high[side] - low[side]) / SLOPE_UNIT);
+        }
+        self.weight * sum
+    }
+
     /// What the quotes of a slice cost.
     fn objective(&self, member: &Member, x: &Wings) -> f64 {
         if self.has_few {
@@ -166,9 +183,8 @@ impl Stage {
 
     /// Half the gradient and half the Hessian of [`Stage::objective`].
     fn of_quotes(&self, member: &Member, x: &Wings) -> ([f64; 5], Block) {
-        let (mut gradient, mut diagonal) = ([0.0; 5], NO_BLOCK);
         let target = if self.has_few { &member.few } else { &member.target };
-        loss::accumulate(target, x, self.loss(), &mut gradient, &mut diagonal);
+        let (Normal { mut gradient, hessian: mut diagonal, .. }, _) = loss::accumulate(target, x, self.loss());
         if self.has_few {
             gradient.iter_mut().chain(diagonal.as_flattened_mut()).for_each(|value| *value *= member.share);
         }
@@ -176,51 +192,17 @@ impl Stage {
     }
 }
 
-/// The objective by slices and by pairs of neighbours; +∞ where the total variance of a quote is not positive.
-#[derive(Clone)]
-struct Values {
-    /// Quotes and own barriers of each slice.
-    own: Vec<f64>,
-    /// Barriers between each slice and the next.
-    pair: Vec<f64>,
-}
-
-impl Values {
-    fn new(n: usize) -> Self {
-        Self { own: vec![0.0; n], pair: vec![0.0; n.saturating_sub(1)] }
+/// Lays the objective's parts at `x`, where they are laid but for the slices that have `moved` since.
+fn lay_values(values: &mut Values, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
+    let (own, _) = stage.barriers();
+    for i in (0..members.len()).filter(|&i| moved[i]) {
+        let (curve, mut sum) = (Curve::new(&x[i]), 0.0);
+        let points = &members[i].grid;
+        dispatch(Instructions::best(), OwnValue { curve: &curve, points, barrier: own, sum: &mut sum });
+        values.own[i] = stage.objective(&members[i], &x[i]) + stage.weight * sum;
     }
-
-    /// Lays them at `x`, where they are laid but for the slices that have `moved` since.
-    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
-        let (own, pair) = stage.barriers();
-        for i in (0..members.len()).filter(|&i| moved[i]) {
-            let (curve, mut sum) = (Curve::new(&x[i]), 0.0);
-            let points = &members[i].grid;
-            dispatch(Instructions::best(), OwnValue { curve: &curve, points, barrier: own, sum: &mut sum });
-            self.own[i] = stage.objective(&members[i], &x[i]) + stage.weight * sum;
-        }
-        for i in (0..self.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
-            let (low, high) = (&x[i], &x[i + 1]);
-            let (curve, next) = (Curve::new(low), Curve::new(high));
-            let (mut sum, points) = (0.0, &members[i].pair_grid);
-            let kernel = PairValue { low: &curve, high: &next, points, barrier: pair, sum: &mut sum };
-            dispatch(Instructions::best(), kernel);
-            for side in [1, 2] {
-                sum += SLOPE_WEIGHT * pair.value((high[side] - low[side]) / SLOPE_UNIT);
-            }
-            self.pair[i] = stage.weight * sum;
-        }
-    }
-
-    /// What slice `i` answers for: its quotes, its own barriers, and half of those it shares with each neighbour.
-    fn part(&self, i: usize) -> f64 {
-        let before = i.checked_sub(1).map_or(0.0, |before| self.pair[before]);
-        self.own[i] + 0.5 * (before + self.pair.get(i).unwrap_or(&0.0))
-    }
-
-    fn sum(&self) -> f64 {
-        let sum: f64 = self.own.iter().sum::<f64>() + self.pair.iter().sum::<f64>();
-        if sum.is_finite() { sum } else { f64::INFINITY }
+    for i in (0..values.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
+        values.pair[i] = stage.between(&members[i].pair_grid, &x[i], &x[i + 1]);
     }
 }
 
@@ -252,6 +234,7 @@ struct System {
     coupling: Vec<Block>,
     /// The damped diagonal of a step.
     damped: Vec<Block>,
+    room: Box<(OwnRoom, PairRoom)>,
 }
 
 const NO_BLOCK: Block = [[0.0; 5]; 5];
@@ -267,6 +250,7 @@ impl System {
             diagonal: vec![NO_BLOCK; n],
             coupling: vec![NO_BLOCK; joins],
             damped: vec![NO_BLOCK; n],
+            room: Box::new((OwnRoom::new(), PairRoom::new())),
         }
     }
 
@@ -285,12 +269,14 @@ impl System {
                 weights,
                 gradient: &mut gradient,
                 diagonal: &mut diagonal,
+                room: &mut self.room.0,
             };
             dispatch(Instructions::best(), derivatives);
             self.own[i] = Own { gradient, diagonal, shape };
         }
         for i in (0..self.pairs.len()).filter(|&i| moved[i] || moved[i + 1]) {
-            self.pairs[i] = pair_at(&members[i].pair_grid, [&x[i], &x[i + 1]], pair, weights);
+            let neighbours = [&x[i], &x[i + 1]];
+            self.pairs[i] = pair_at(&members[i].pair_grid, neighbours, pair, weights, &mut self.room.1);
         }
         for (i, own) in self.own.iter().enumerate() {
             (self.gradient[i], self.diagonal[i]) = (own.gradient, own.diagonal);
@@ -338,7 +324,13 @@ impl System {
 }
 
 /// The barriers between two neighbours.
-fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights: BarrierWeights) -> Pair {
+fn pair_at(
+    points: &Points,
+    [low, high]: [&Wings; 2],
+    barrier: Barrier,
+    weights: BarrierWeights,
+    room: &mut PairRoom,
+) -> Pair {
     let mut pair = Pair { gradient: [[0.0; 5]; 2], diagonal: [NO_BLOCK; 2], coupling: NO_BLOCK };
     let ([of_low, of_high], [diagonal_low, diagonal_high]) = (&mut pair.gradient, &mut pair.diagonal);
     dispatch(
@@ -352,6 +344,7 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights:
             gradient: [&mut *of_low, &mut *of_high],
             diagonal: [&mut *diagonal_low, &mut *diagonal_high],
             coupling: &mut pair.coupling,
+            room,
         },
     );
     for side in [1, 2] {
@@ -369,13 +362,19 @@ fn pair_at(points: &Points, [low, high]: [&Wings; 2], barrier: Barrier, weights:
     pair
 }
 
-/// Tries of a step before the stage ends.
+/// Damping of the first step of a stage, and tries of a step before the stage ends.
+const FIRST_DAMPING: f64 = 1e-4;
 const TRIES: usize = 30;
+/// A step is taken as a whole where those that lose by it lose less than this share of what is gained.
+const FORGIVEN: f64 = 0.2;
+/// A stage does not end with a step that more than one in so many slices refuse.
+const REFUSED_SHARE: usize = 8;
 /// All slices together may leave this share of the objective to be gained by a step: those to which it promises no more than their part of
 /// that stay where they are, and nothing of them is computed anew.
 const IDLE: f64 = 1e-6;
 
-/// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others.
+/// Levenberg–Marquardt over all slices. Each slice has its own damping, so that one in a narrow valley does not hold up the others; nor does
+/// one whose step fails: unless all steps together do well, those are taken that lower the objective most (see [`choose`]).
 ///
 /// Where the barriers weighed more `before`, the first step is the primal–dual one (S. Wright, *Primal-Dual Interior-Point Methods*, 1997,
 /// chapter 1): a constraint at its optimum under the weight μ has the multiplier μ/c, so that in the Hessian the barrier goes on weighing
@@ -385,15 +384,15 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
     let n = members.len();
     let mut moved = vec![true; n];
     let mut values = Values::new(n);
-    values.lay(members, x, stage, &moved);
-    let mut value = values.sum();
-    let mut damping = vec![1e-4; n];
+    lay_values(&mut values, members, x, stage, &moved);
+    let mut damping = vec![FIRST_DAMPING; n];
     let (mut trial, mut trial_values) = (x.to_vec(), values.clone());
     let mut bend = before.unwrap_or(stage.weight);
     for _ in 0..stage.steps {
         system.lay(members, x, stage, bend, &moved);
         bend = stage.weight;
-        let mut gain = None;
+        let value = values.sum();
+        let (mut gain, mut refused) = (None, 0);
         for _ in 0..TRIES {
             let Some(step) = system.solve(members, &damping) else {
                 damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
@@ -404,42 +403,44 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
             for i in 0..n {
                 let promised: f64 = (0..5).map(|j| system.gradient[i][j] * step[i][j]).sum();
                 moved[i] = promised.abs() > idle || promised.is_nan();
-                trial[i] = x[i];
-                if moved[i] {
-                    (0..5).for_each(|j| trial[i][j] -= step[i][j]);
-                    members[i].bounds.clamp(&mut trial[i]);
-                }
+                trial[i] = if moved[i] { members[i].bounds.moved(&x[i], &step[i], stage.keeps) } else { x[i] };
             }
             if !moved.contains(&true) {
                 break;
             }
             trial_values.clone_from(&values);
-            trial_values.lay(members, &trial, stage, &moved);
-            let trial_value = trial_values.sum();
-            let better = trial_value < value;
-            let mut worse = false;
-            for i in 0..n {
-                let (part, trial_part) = (values.part(i), trial_values.part(i));
-                if trial_part > part || trial_part.is_nan() {
-                    damping[i] = (damping[i] * 8.0).max(1e-6);
-                    worse = true;
-                } else if better {
+            lay_values(&mut trial_values, members, &trial, stage, &moved);
+            let lost: f64 = (0..n).filter(|&i| moved[i]).map(|i| trial_values.loss_of(i, &values)).sum();
+            let mut steps = moved.clone();
+            // Where there is no gain, or no number, the choice is not left to the whole either.
+            let is_fine = lost < FORGIVEN * (value - trial_values.sum());
+            if !is_fine {
+                let mixed = |i: usize| {
+                    let between = |low, high| stage.between(&members[i].pair_grid, low, high);
+                    [between(&trial[i], &x[i + 1]), between(&x[i], &trial[i + 1])]
+                };
+                (steps, trial_values) = choose(&values, &trial_values, &moved, mixed);
+            }
+            refused = 0;
+            for i in (0..n).filter(|&i| moved[i]) {
+                if steps[i] {
                     damping[i] *= 0.2;
+                } else {
+                    damping[i] = (damping[i] * 8.0).max(1e-6);
+                    trial[i] = x[i];
+                    refused += 1;
                 }
             }
-            if better {
-                gain = Some(value - trial_value);
-                value = trial_value;
+            if trial_values.sum() < value {
+                gain = Some(value - trial_values.sum());
+                moved = steps;
                 break;
-            }
-            if !worse {
-                damping.iter_mut().for_each(|damping| *damping = (*damping * 8.0).max(1e-6));
             }
         }
         let Some(gain) = gain else { break };
         x.copy_from_slice(&trial);
         std::mem::swap(&mut values, &mut trial_values);
-        if gain <= stage.gain * value {
+        if gain <= stage.gain * value && refused <= n / REFUSED_SHARE {
             break;
         }
     }

@@ -4,6 +4,7 @@
 
 use super::{
     lanes::{self, Lanes, blocks},
+    moments::{Moments, Totals},
     target::Target,
     wings::{Curve, LaneCurve, Wings},
 };
@@ -87,26 +88,35 @@ impl Kernel for Objective<'_> {
     }
 }
 
-/// Adds half the gradient and half the Gauss–Newton Hessian of Σρ to `gradient` and `hessian` (lower triangle), and gives Σρ, +∞ where a
-/// total variance is not positive.
-pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut [f64; 5], hessian: &mut Block) -> f64 {
+/// Half the gradient of Σρ and half its Hessian in two parts, by lower triangles.
+#[derive(Clone, Copy)]
+pub(super) struct Normal {
+    pub(super) gradient: [f64; 5],
+    /// Of products of first derivatives (Gauss–Newton's): positive semi-definite.
+    pub(super) hessian: Block,
+    /// Of the second derivatives of w.
+    pub(super) curvature: Block,
+}
+
+impl Normal {
+    pub(super) const NONE: Self = Self { gradient: [0.0; 5], hessian: [[0.0; 5]; 5], curvature: [[0.0; 5]; 5] };
+}
+
+/// Half the derivatives of Σρ at `x`, and Σρ, +∞ where a total variance is not positive.
+pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss) -> (Normal, f64) {
     let mut sum = 0.0;
     let curve = Curve::new(x);
+    let mut totals = Totals::NONE;
     if loss.is_bent {
-        let kernel =
-            Accumulate::<true> { target, curve, loss, gradient: &mut *gradient, hessian: &mut *hessian, sum: &mut sum };
+        let kernel = Accumulate::<true> { target, curve, loss, totals: &mut totals, sum: &mut sum };
         dispatch(Instructions::best(), kernel);
     } else {
-        let kernel = Accumulate::<false> {
-            target,
-            curve,
-            loss,
-            gradient: &mut *gradient,
-            hessian: &mut *hessian,
-            sum: &mut sum,
-        };
+        let kernel = Accumulate::<false> { target, curve, loss, totals: &mut totals, sum: &mut sum };
         dispatch(Instructions::best(), kernel);
     }
+    let mut normal = Normal::NONE;
+    let Normal { gradient, hessian, curvature } = &mut normal;
+    totals.add_to(&curve, gradient, hessian, curvature);
     let (w, by) = curve.gradient(0.0);
     let miss = target.anchor.miss(w);
     if miss != 0.0 {
@@ -122,36 +132,34 @@ pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss, gradient: &mut 
             hessian[i][i] += weight;
         }
     }
-    sum + miss * miss + pulled
+    (normal, sum + miss * miss + pulled)
 }
 
 struct Accumulate<'a, const BENT: bool> {
     target: &'a Target,
     curve: Curve,
     loss: Loss,
-    gradient: &'a mut [f64; 5],
-    hessian: &'a mut Block,
+    totals: &'a mut Totals,
     sum: &'a mut f64,
 }
 
 impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let Self { target, curve, loss, gradient, hessian, sum } = self;
+        let Self { target, curve, loss, totals, sum } = self;
         let curve = LaneCurve::new(&curve);
         let inverse_square = Lanes::splat(loss.inverse_square_scale);
         let least_bend = Lanes::splat(LEAST_BEND);
         let (mut total, mut least) = (Lanes::ZERO, Lanes::splat(f64::INFINITY));
-        let mut first = [Lanes::ZERO; 5];
-        let mut second = [[Lanes::ZERO; 5]; 5];
+        let mut moments = Moments::NONE;
         let columns = target.columns();
         for at in 0..blocks(target.len()) {
             let [k, centre, inverse_half] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
-            let (w, by) = curve.gradient::<M>(k);
-            let r = (w - centre) * inverse_half;
+            let shape = curve.shape::<M>(k);
+            let r = (shape.w - centre) * inverse_half;
             let square = r * r;
             let share = Lanes::ONE / square.times_plus::<M>(inverse_square, Lanes::ONE);
-            least = w.least(least);
+            least = shape.w.least(least);
             total = square.times_plus::<M>(share, total);
             let slope = share * share * inverse_half;
             let mut scale = slope * inverse_half;
@@ -159,39 +167,10 @@ impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
                 let bend = Lanes::ONE - Lanes::splat(3.0) * square * inverse_square;
                 scale = scale * share * bend.greatest(least_bend);
             }
-            let slope = slope * r;
-            for i in 0..5 {
-                // The derivative by a is one.
-                first[i] = if i == 0 { first[0] + slope } else { slope.times_plus::<M>(by[i], first[i]) };
-                let scaled = if i == 0 { scale } else { scale * by[i] };
-                for j in 0..=i {
-                    second[i][j] =
-                        if j == 0 { second[i][0] + scaled } else { scaled.times_plus::<M>(by[j], second[i][j]) };
-                }
-            }
+            moments.add::<M>(&shape, scale, slope * r);
         }
-        let mut all = [Lanes::ZERO; 21];
-        let mut at = 0;
-        for i in 0..5 {
-            all[at] = first[i];
-            at += 1;
-            for j in 0..=i {
-                all[at] = second[i][j];
-                at += 1;
-            }
-        }
-        all[20] = total;
-        let summed = lanes::sums(&all);
-        at = 0;
-        for i in 0..5 {
-            gradient[i] += summed[at];
-            at += 1;
-            for j in 0..=i {
-                hessian[i][j] += summed[at];
-                at += 1;
-            }
-        }
-        let total = summed[20];
+        let (found, total) = moments.finish(total);
+        *totals = found;
         *sum = if lanes::least_of(&least) > 0.0 && total.is_finite() { total } else { f64::INFINITY };
     }
 }

@@ -4,13 +4,14 @@
 //! - The smile: `raw` (w(k) and its derivatives), `forms` (natural and jump-wing parameters), `domain` (butterflies decided over all
 //!   strikes), `ssvi` (the backbone and its fit).
 //! - What is minimised: `target` (quotes as intervals of total variance), `wings` (the coordinates of the fits), `loss` (what a miss costs),
-//!   `lanes` (eight values side by side).
-//! - The fit: `slice` (one expiry by itself), `constraints`, `barrier` and `barrier_sums` (where and how arbitrage is kept out), `joint` (all expiries at
-//!   once), `held` (over which strikes), `rise` and `repair` (the last word on arbitrage), `met` (how well quotes are met), `fit` (stage by stage).
+//!   `lanes` (eight values side by side), `moments` (sums from which derivatives are put together).
+//! - The fit: `slice` (one expiry by itself), `retraction` (steps along its valley), `constraints`, `barrier` and `barrier_sums` (where and how
+//!   arbitrage is kept out), `joint` and `choice` (all expiries at once, and which of them step), `held` (over which strikes), `rise` and `repair` (the last word on arbitrage), `met` (how well quotes are met), `fit` (stage by stage).
 //! - What comes of it: `query` (what the surface of an analysis answers), `surface` (SVI as one of the models, under any settings).
 
 mod barrier;
 mod barrier_sums;
+mod choice;
 pub(super) mod constraints;
 mod domain;
 pub(super) mod fit;
@@ -20,9 +21,11 @@ mod joint;
 mod lanes;
 pub(super) mod loss;
 mod met;
+mod moments;
 mod query;
 mod raw;
 mod repair;
+mod retraction;
 mod rise;
 pub(super) mod slice;
 pub(super) mod ssvi;

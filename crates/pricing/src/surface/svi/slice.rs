@@ -7,7 +7,8 @@
 
 use super::{
     lanes::{self, Lanes, blocks},
-    loss::{self, Loss},
+    loss::{self, Loss, Normal},
+    retraction::{self, Keeps},
     target::Target,
     wings::{MOST_SLOPE, Wings},
 };
@@ -19,7 +20,7 @@ const START_QUOTES: usize = 48;
 /// Starts that are refined, over these steps at most, until a step gains less than this share.
 const STARTS: usize = 2;
 const START_STEPS: usize = 12;
-const START_GAIN: f64 = 1e-3;
+const START_GAIN: f64 = 1e-2;
 /// Steps from the best start by which a warm fit is judged.
 const GLANCE_STEPS: usize = 4;
 /// Damping of the first step of a descent, and steps in a row that may fail.
@@ -33,6 +34,8 @@ pub(in crate::surface) struct Bounds {
     high: Wings,
     /// Damping that holds parameters which the data do not determine.
     pub(super) floor: Wings,
+    /// Where steps keep what they promise (see [`retraction`]).
+    nodes: [f64; 3],
 }
 
 impl Bounds {
@@ -48,12 +51,18 @@ impl Bounds {
             low: [-20.0 * most, 0.0, 0.0, first - span, (0.02 * deviation).ln()],
             high: [20.0 * most, MOST_SLOPE, MOST_SLOPE, last + span, (10.0 * span).ln()],
             floor: [n / (level * level), n, n, n / (deviation * deviation), n],
+            nodes: retraction::nodes(target),
         }
     }
 
     /// Where nothing may move from `x`.
     pub(super) fn at(x: &Wings) -> Self {
-        Self { low: *x, high: *x, floor: [0.0; 5] }
+        Self { low: *x, high: *x, floor: [0.0; 5], nodes: [0.0; 3] }
+    }
+
+    /// `x` less `step` within the bounds.
+    pub(super) fn moved(&self, x: &Wings, step: &[f64; 5], keeps: Keeps) -> Wings {
+        retraction::moved(x, step, keeps, &self.nodes, [&self.low, &self.high])
     }
 
     pub(super) fn clamp(&self, x: &mut Wings) {
@@ -83,12 +92,12 @@ pub(in crate::surface) fn least_squares(target: &Target, bounds: &Bounds) -> Win
     let few = target.thinned(START_QUOTES);
     let mut best = (f64::INFINITY, [0.0; 5]);
     for start in starts(&few, bounds) {
-        let (value, x) = descend(&few, start, Loss::LEAST_SQUARES, bounds, START_GAIN, START_STEPS);
+        let (value, x) = descend(&few, start, &Descent::least_squares(START_GAIN, START_STEPS), bounds);
         if value < best.0 {
             best = (value, x);
         }
     }
-    descend(target, best.1, Loss::LEAST_SQUARES, bounds, START_GAIN, 10).1
+    descend(target, best.1, &Descent::least_squares(START_GAIN, 10), bounds).1
 }
 
 /// Whether a few steps from the best point of the grid already lead to a better least-squares fit than `x`, so that `x` lies in the
@@ -96,7 +105,7 @@ pub(in crate::surface) fn least_squares(target: &Target, bounds: &Bounds) -> Win
 pub(super) fn is_beaten(target: &Target, bounds: &Bounds, x: &Wings) -> bool {
     let few = target.thinned(START_QUOTES);
     let [start, ..] = starts(&few, bounds);
-    let found = descend(&few, start, Loss::LEAST_SQUARES, bounds, START_GAIN, GLANCE_STEPS);
+    let found = descend(&few, start, &Descent::least_squares(START_GAIN, GLANCE_STEPS), bounds);
     // Thinned, the quotes have a minimum a little elsewhere.
     found.0 < loss::objective(&few, x, Loss::LEAST_SQUARES) * (1.0 - START_GAIN)
         && loss::objective(target, &found.1, Loss::LEAST_SQUARES) < loss::objective(target, x, Loss::LEAST_SQUARES)
@@ -208,27 +217,32 @@ fn explicit(sums: [f64; 10], m: f64, sigma: f64) -> (f64, Wings) {
     if left.0 <= right.0 { left } else { right }
 }
 
-/// Levenberg–Marquardt on Σρ from `x`, until a step gains less than the share `settled`; the objective and parameters it ends at.
-pub(super) fn descend(
-    target: &Target,
-    mut x: Wings,
-    loss: Loss,
-    bounds: &Bounds,
-    settled: f64,
-    most_steps: usize,
-) -> (f64, Wings) {
+/// How a descent goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Descent {
+    pub(super) loss: Loss,
+    /// It ends with a step that gains less than this share, or after so many.
+    pub(super) settled: f64,
+    pub(super) steps: usize,
+    /// Curved steps are for where the minimum is near: from far away they lead to hollows that straight ones pass by.
+    pub(super) keeps: Keeps,
+}
+
+impl Descent {
+    pub(super) fn least_squares(settled: f64, steps: usize) -> Self {
+        Self { loss: Loss::LEAST_SQUARES, settled, steps, keeps: Keeps::Nothing }
+    }
+}
+
+/// Levenberg–Marquardt on Σρ from `x`; the objective and parameters it ends at.
+pub(super) fn descend(target: &Target, mut x: Wings, descent: &Descent, bounds: &Bounds) -> (f64, Wings) {
+    let Descent { loss, settled, steps, keeps } = *descent;
     bounds.clamp(&mut x);
-    let (mut gradient, mut hessian) = ([0.0; 5], [[0.0; 5]; 5]);
-    let mut value = loss::accumulate(target, &x, loss, &mut gradient, &mut hessian);
+    let (mut normal, mut value) = loss::accumulate(target, &x, loss);
     let mut damping = FIRST_DAMPING;
     let mut tries = 0;
-    for _ in 0..most_steps {
-        hold(&at_bounds(&x, bounds, &gradient), bounds, &mut gradient, &mut hessian);
-        let mut damped = hessian;
-        for i in 0..5 {
-            damped[i][i] += damping * hessian[i][i] + bounds.floor[i];
-        }
-        let Some(step) = solve(&damped, &gradient) else {
+    for _ in 0..steps {
+        let Some(step) = step(&normal, &x, bounds, damping) else {
             damping = (damping * 8.0).max(1e-6);
             tries += 1;
             if tries > MOST_TRIES {
@@ -236,16 +250,11 @@ pub(super) fn descend(
             }
             continue;
         };
-        let mut trial = x;
-        for i in 0..5 {
-            trial[i] -= step[i];
-        }
-        bounds.clamp(&mut trial);
-        let (mut trial_gradient, mut trial_hessian) = ([0.0; 5], [[0.0; 5]; 5]);
-        let trial_value = loss::accumulate(target, &trial, loss, &mut trial_gradient, &mut trial_hessian);
+        let trial = bounds.moved(&x, &step, keeps);
+        let (trial_normal, trial_value) = loss::accumulate(target, &trial, loss);
         if trial_value < value {
             let gain = value - trial_value;
-            (value, x, gradient, hessian) = (trial_value, trial, trial_gradient, trial_hessian);
+            (value, x, normal) = (trial_value, trial, trial_normal);
             damping *= 0.15;
             tries = 0;
             if gain <= settled * value {
@@ -260,6 +269,20 @@ pub(super) fn descend(
         }
     }
     (value, x)
+}
+
+/// The step under `damping`: Newton's where the Hessian with it is positive definite, else that of Gauss and Newton.
+fn step(normal: &Normal, x: &Wings, bounds: &Bounds, damping: f64) -> Option<[f64; 5]> {
+    let Normal { mut gradient, mut hessian, mut curvature } = *normal;
+    let held = at_bounds(x, bounds, &gradient);
+    hold(&held, bounds, &mut gradient, &mut hessian);
+    for i in 0..5 {
+        hessian[i][i] += damping * hessian[i][i] + bounds.floor[i];
+        for j in 0..=i {
+            curvature[i][j] = if held[i] || held[j] { hessian[i][j] } else { curvature[i][j] + hessian[i][j] };
+        }
+    }
+    solve(&curvature, &gradient).or_else(|| solve(&hessian, &gradient))
 }
 
 /// Which parameters sit at a bound that the descent would cross.

@@ -32,10 +32,10 @@ pub(in crate::surface) fn from_svi(svi: &Svi) -> Wings {
 #[derive(Clone, Copy)]
 pub(in crate::surface) struct Curve {
     a: f64,
-    tilt: f64,
-    half_sum: f64,
+    pub(super) tilt: f64,
+    pub(super) half_sum: f64,
     m: f64,
-    sigma2: f64,
+    pub(super) sigma2: f64,
 }
 
 impl Curve {
@@ -64,6 +64,12 @@ impl Curve {
         let w = self.a + self.tilt * x + self.half_sum * root;
         let by_m = -(self.tilt + self.half_sum * x * inverse);
         (w, [1.0, 0.5 * (root - x), 0.5 * (root + x), by_m, self.half_sum * self.sigma2 * inverse])
+    }
+
+    /// A derivative of w by each coordinate, where `of` has what 1, d, e, u and v (see [`Shape`]) come to.
+    pub(super) fn mixed(&self, of: [f64; 5]) -> [f64; 5] {
+        let [one, d, e, u, v] = of;
+        [one, d, e, -(self.tilt * one + self.half_sum * u), self.half_sum * self.sigma2 * v]
     }
 
     /// g(k) and its gradient by a, p, q, m, ln σ: what [`LaneCurve::both_gradients`] is held against. Wants w > 0.
@@ -97,6 +103,21 @@ impl Curve {
         ];
         (g, gradient)
     }
+}
+
+/// w at eight strikes and what its derivatives are made of: with x = k − m and R = √(x² + σ²), d = (R − x)/2, e = (R + x)/2, u = x/R, v = 1/R.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) w: Lanes,
+    pub(super) d: Lanes,
+    pub(super) e: Lanes,
+    pub(super) u: Lanes,
+    pub(super) v: Lanes,
+}
+
+impl Shape {
+    pub(super) const NONE: Self =
+        Self { w: Lanes::ZERO, d: Lanes::ZERO, e: Lanes::ZERO, u: Lanes::ZERO, v: Lanes::ZERO };
 }
 
 /// A [`Curve`] for eight strikes at a time.
@@ -192,17 +213,15 @@ impl LaneCurve {
         [(w, of_w), (g, of_g)]
     }
 
-    /// w(k) and its gradient by a, p, q, m, ln σ.
+    /// w(k) and what its derivatives are made of.
     #[inline(always)]
-    pub(super) fn gradient<M: MultiplyAdd>(&self, k: Lanes) -> (Lanes, [Lanes; 5]) {
+    pub(super) fn shape<M: MultiplyAdd>(&self, k: Lanes) -> Shape {
         let x = k - self.m;
         let root = x.times_plus::<M>(x, self.sigma2).sqrt();
-        let inverse = Lanes::ONE / root;
+        let v = Lanes::ONE / root;
         let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
         let half = Lanes::splat(0.5);
-        let bent = self.half_sum * inverse;
-        let by_m = -bent.times_plus::<M>(x, self.tilt);
-        (w, [Lanes::ONE, half * (root - x), half * (root + x), by_m, bent * self.sigma2])
+        Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }
     }
 }
 

@@ -107,7 +107,7 @@ fn scan_expiry(board: &Board<'_>, filters: &WheelFilters, index: usize, candidat
             let volatility = board.volatility[row];
             // What the buyer of an American option may do early is part of what is sold.
             let european = board.greeks.greeks.column(Greek::Price)[row];
-            let early = EarlyExercise::new(spot, carry, expiry.years);
+            let early = EarlyExercise::new(spot, carry, expiry.years, board.forwards.cash.as_ref());
             let model_price = match expiry.style {
                 ExerciseStyle::European => european,
                 ExerciseStyle::American => early.price(quotes.option_type[row], strike, volatility).unwrap_or(european),
