@@ -22,6 +22,8 @@ pub struct Session {
     folder: PathBuf,
     every: u64,
     model: PricingModel,
+    /// Whether the last step could not be kept, which is said once.
+    is_refused: bool,
 }
 
 impl Session {
@@ -43,28 +45,39 @@ impl Session {
         };
         let warn: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|message: &str| tell(format_args!("zomma: {message}")));
         let tracker = Tracker::begin(folder, started, step, sinks(folder, tracking)?, &warn)?;
-        Ok(Self { tracker: Some(tracker), folder: folder.into(), every: tracking.every, model: config.data.model })
+        Ok(Self {
+            tracker: Some(tracker),
+            folder: folder.into(),
+            every: tracking.every,
+            model: config.data.model,
+            is_refused: false,
+        })
     }
 
     /// Of a rank that is not its group's first, which tells of them all: nothing is told here.
     pub fn of_another_rank(folder: &Path, config: &TrainConfig) -> Self {
-        Self { tracker: None, folder: folder.into(), every: 1, model: config.data.model }
+        Self { tracker: None, folder: folder.into(), every: 1, model: config.data.model, is_refused: false }
     }
 
     /// After a step: told where it is one of the config's, or one at which the held-out rows were looked at.
     ///
     /// # Errors
     ///
-    /// Where it cannot be kept, as on a full disk. Nothing more is told then.
+    /// Where it cannot be kept, as on a full disk, and could be at the step told before.
     pub fn stepped(&mut self, progress: &Progress) -> Result<(), String> {
         if !progress.step.is_multiple_of(self.every) && progress.evaluation.is_none() {
             return Ok(());
         }
         let Some(tracker) = &mut self.tracker else { return Ok(()) };
-        tracker.metrics(point(facts::now_ms(), progress, self.model)).map_err(|error| {
-            self.tracker = None;
-            format!("{error}; the run goes on, and nothing more is told of it")
-        })
+        match tracker.metrics(point(facts::now_ms(), progress, self.model)) {
+            Ok(()) => self.is_refused = false,
+            Err(_) if self.is_refused => {}
+            Err(error) => {
+                self.is_refused = true;
+                return Err(format!("{error}; the run goes on, and is told of again once there is room"));
+            }
+        }
+        Ok(())
     }
 
     /// The run ended: writes `report.html` and the plots, tells what came of it, and gives the servers a moment. What of it cannot be

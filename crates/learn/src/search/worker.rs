@@ -120,7 +120,9 @@ impl Search<'_> {
                 Ok((TrialState::Fail, _)) if self.observer.should_stop() => break,
                 Ok((TrialState::Fail, _)) => "no error that it met was a number".to_owned(),
                 Ok(_) => {
-                    self.failed_in_a_row.store(0, Ordering::Relaxed);
+                    // Not where another worker has given up: that holds for all of them.
+                    let begin_anew = |failed: usize| (failed < most).then_some(0);
+                    let _ = self.failed_in_a_row.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin_anew);
                     continue;
                 }
                 // These parameters do not train; others may.

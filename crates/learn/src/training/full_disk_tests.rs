@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::rescue::rescue;
+use super::state::Standing;
 use super::*;
 use crate::LearnError;
 use crate::config::TrainConfig;
@@ -205,4 +207,24 @@ fn a_resume_before_the_first_checkpoint_says_how_to_begin() {
     let start = Start { resume: true, ..Start::alone(RunFolder::open(folder.path()).unwrap()) };
     let error = Trainer::new(config, start, &native).map(drop).unwrap_err().to_string();
     assert!(error.contains("checkpoint.bin") && error.contains("begin without --resume"), "{error}");
+}
+
+#[test]
+fn a_rescued_checkpoint_names_no_network_that_was_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let (_, _, state) = sitting(TINY, &run, false, idle());
+    let path = run.join("checkpoint.bin");
+    let Checkpoint { architecture, config, .. } = Checkpoint::read(&path).unwrap();
+    // As another rank stands where the first one was killed before it wrote the best network and the last checkpoint.
+    let lost = state.standing.best[0].step;
+    fs::remove_file(run.join(format!("best-{lost}.bin"))).unwrap();
+    fs::remove_file(&path).unwrap();
+    rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap();
+    let standing = Checkpoint::read(&path).unwrap().state.standing;
+    assert!(state.standing.finished && !standing.finished);
+    let steps = |standing: &Standing| standing.best.iter().map(|kept| kept.step).collect::<Vec<_>>();
+    assert_eq!(steps(&standing), steps(&state.standing)[1..]);
+    let (outcome, ..) = sitting(TINY, &run, true, idle());
+    assert!(outcome.unwrap().network.is_some());
 }

@@ -28,7 +28,17 @@ pub(super) fn rescue(
     if there.is_some_and(|there| there.state.standing.step >= state.standing.step) {
         return Ok(());
     }
-    Checkpoint::write(&path, architecture, config, state)
+    Checkpoint::write(&path, architecture, config, &with_what_is_there(folder, state))
+}
+
+/// The state without the networks that the first rank did not come to write, so that none is named that is not there; where it had ended with
+/// one of those, it looks again.
+fn with_what_is_there(folder: &RunFolder, state: &State) -> State {
+    let mut state = state.clone();
+    let named = state.standing.best.len();
+    state.standing.best.retain(|kept| folder.kept(kept.step).is_file());
+    state.standing.finished &= state.standing.best.len() == named;
+    state
 }
 
 fn take(folder: &RunFolder) -> Result<RunFolder, LearnError> {
