@@ -56,7 +56,8 @@ type Valued<'py> = (Bound<'py, PyDict>, Bound<'py, PyArray1<f64>>, Bound<'py, Py
 /// --
 ///
 /// What `zomma.price` and its kin call: 'greeks' or 'implied_volatility' of rows whose columns are three dicts, of the places of words,
-/// of numbers (NaN where absent) and of texts. Answers a dict of results, the errors that engines state, and the numbers of statuses.
+/// of numbers (NaN where absent) and of texts. Answers a dict of results (with method='monte_carlo' also of the standard errors of the Greeks
+/// wanted), the errors that engines state of prices, and the numbers of statuses.
 #[pyfunction]
 #[pyo3(name = "valuation")]
 #[expect(clippy::too_many_arguments, reason = "the call of three functions")]
@@ -88,6 +89,15 @@ pub fn valuation_rows<'py>(
     };
     let mut out: Vec<Vec<f64>> = vec![Vec::with_capacity(rows); if implied { 1 } else { greeks.len() }];
     let (mut error, mut status) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    // The Greeks wanted whose standard errors a simulation states, and the places of these.
+    let is_simulated = !implied && settings.method == Method::MonteCarlo;
+    let (simulated, names_of_errors): (Vec<(Greek, usize)>, Vec<&str>) = order
+        .simulated()
+        .enumerate()
+        .filter(|(_, (greek, _))| is_simulated && greeks.contains(&(*greek as usize)))
+        .map(|(place, (greek, name))| ((greek, place), name))
+        .unzip();
+    let mut simulated_errors: Vec<Vec<f64>> = vec![Vec::with_capacity(rows); simulated.len()];
     let pool = threads::pool(py)?;
     py.detach(|| -> PyResult<()> {
         for start in (0..rows).step_by(CHUNK_ROWS) {
@@ -100,7 +110,7 @@ pub fn valuation_rows<'py>(
                     valuation::evaluate(&table, order, &settings)
                 }
             });
-            let Results { columns, error: stated, status: codes, .. } = found;
+            let Results { columns, error: stated, greek_errors, status: codes } = found;
             if implied {
                 out[0].extend(&columns[0]);
             } else {
@@ -120,8 +130,14 @@ pub fn valuation_rows<'py>(
             let codes: Vec<Status> = codes
                 .into_iter()
                 .enumerate()
-                .map(|(row, code)| if !code.is_ok() && code.has_numbers() && is_whole(row) { Status::Ok } else { code })
+                .map(|(row, code)| if code == Status::Diverges && is_whole(row) { Status::Ok } else { code })
                 .collect();
+            for (out, (greek, place)) in simulated_errors.iter_mut().zip(&simulated) {
+                let divisor = units.divisor(*greek);
+                let made = greek_errors.get(*place).into_iter().flatten();
+                out.extend(made.map(|error| error / divisor));
+                out.resize(range.end, f64::NAN);
+            }
             error.extend(stated);
             error.resize(range.end, f64::NAN);
             status.extend(codes.iter().map(|&code| code as u8));
@@ -142,6 +158,9 @@ pub fn valuation_rows<'py>(
     let answer = PyDict::new(py);
     for (place, column) in out.into_iter().enumerate() {
         let name = if implied { "implied_volatility" } else { names[place].as_str() };
+        answer.set_item(name, PyArray1::from_vec(py, column))?;
+    }
+    for (name, column) in names_of_errors.into_iter().zip(simulated_errors) {
         answer.set_item(name, PyArray1::from_vec(py, column))?;
     }
     Ok((answer, PyArray1::from_vec(py, error), PyArray1::from_vec(py, status)))

@@ -55,6 +55,16 @@ def test_other_models_have_them_too(module, extra):
     assert [zomma.Status(code).name for code in status] == ["EXPIRED", "EXPIRED"]
 
 
+def test_a_price_alone_says_so_whatever_is_asked_for_beside_it():
+    pd = pytest.importorskip("pandas", reason="no pandas")
+    table = pd.DataFrame({"option_type": ["put"], "strike": [100.0]})
+    put = dict(spot=95.0, expiry_years=2.0, risk_free_rate=-0.01, dividend_yield=-0.05, volatility=0.15, exercise_style="american")
+    for names in (["price", "phi"], ["price", "lambda"], ["price", "delta"]):
+        it = zomma.greeks(table, **put, names=names)
+        assert it["status"].tolist() == ["price_alone"] and it["price"][0] > 5.0 and it[names[1]].isna().all()
+    assert zomma.price(table, **put)["status"].tolist() == ["ok"]
+
+
 def test_tables_have_them_too():
     pd = pytest.importorskip("pandas", reason="no pandas")
     table = pd.DataFrame({"option_type": ["call", "put"], "strike": [90.0, 100.0]})
@@ -88,6 +98,18 @@ def test_simulated_greeks_are_the_formulas(method, sampling):
         assert (np.abs(found.price - exact[name]) < 5.0 * found.standard_error + 1e-9).all(), name
     again = monte_carlo.greeks("put", 100.0, 95.0, 0.75, 0.04, 0.25, dividend_yield=0.02, method=method, sampling=sampling, seed=3)
     assert isinstance(again["delta"].price, float) and again["delta"].price == it["delta"].price[0, 0]
+
+
+def test_tables_have_the_standard_errors_of_simulated_greeks():
+    pd = pytest.importorskip("pandas", reason="no pandas")
+    table = pd.DataFrame({"option_type": ["call", "put"], "strike": [95.0, 105.0], "model": ["bsm", "heston"]})
+    market = dict(spot=100.0, expiry_years=0.5, risk_free_rate=0.04, volatility=0.2)
+    heston = dict(v0=0.04, kappa=2.0, theta_v=0.04, sigma_v=0.3, rho_v=-0.5)
+    it = zomma.greeks(table, **market, **heston, names=["price", "vega", "lambda"], method="monte_carlo", paths=4096, units="trader")
+    assert list(it.columns[3:]) == ["price", "vega", "lambda", "standard_error", "vega_standard_error", "status"]
+    exact = black_scholes.greeks("call", 100.0, 95.0, 0.5, 0.04, 0.2, units="trader")
+    assert abs(it["vega"][0] - exact["vega"]) < 5.0 * it["vega_standard_error"][0] < 0.1 * exact["vega"]
+    assert it["vega_standard_error"].isna().tolist() == [False, True] and it["standard_error"].notna().all()
 
 
 def test_simulated_greeks_refuse_by_name():

@@ -71,8 +71,8 @@ impl Others {
         for (i, &status) in results.status.iter().enumerate() {
             // What is wrong with the row as it stands was found as it was read.
             let (status, words) = match held.shares(i) {
-                _ if !status.is_ok() && shock == Shock::NONE => (status, "a Greek of it"),
-                _ if !status.is_ok() => (status, "in the moved market"),
+                _ if !status.has_numbers() && shock == Shock::NONE => (status, "a Greek of it"),
+                _ if !status.has_numbers() => (status, "in the moved market"),
                 Err(Status::BadQuantity) => (Status::BadQuantity, "quantity is no finite number"),
                 Err(Status::BadMultiplier) => (Status::BadMultiplier, "multiplier; allowed: above zero"),
                 Err(fault) => (fault, "quantity times multiplier is too large for a float"),

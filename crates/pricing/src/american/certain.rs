@@ -17,8 +17,9 @@ use crate::black::{Greek, Model, Row, scalar};
 
 /// Deviations of the spot at expiry that a path keeps from what would change the answer: the chance of more is 1e-19.
 const DEVIATIONS: f64 = 9.0;
-/// Up to this σ√T the terms beyond σ² of an exercise later are below rounding.
-const LATER_DEVIATION_MAX: f64 = 1e-4;
+/// Up to this σ√T the terms beyond σ² of an exercise later are below 1e-12 of the strike, and a certain option is taken for one before a boundary is
+/// sought.
+pub(super) const DEVIATION_MAX: f64 = 1e-3;
 
 /// An option of which it is certain when it is exercised.
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +89,16 @@ pub(super) fn of(row: &Row) -> Option<Certain> {
     if lower > upper || lower - start.max(end) > margin || start.min(end) - upper > margin {
         return Some(Certain { price: european_of_checked(row), when: When::AtExpiry });
     }
-    let enters =
-        |edge: f64| (edge - start).abs() > margin && (end - edge) / (edge - start) > 0.0 && (end - edge).abs() > margin;
-    let edge = if start < lower { lower } else { upper };
-    if deviation < LATER_DEVIATION_MAX && edge.is_finite() && upper - lower > 2.0 * margin && enters(edge) {
+    // What lies inside, or too near an edge, is not about to enter: it may be leaving on the other side.
+    let edge = if lower - start > margin {
+        lower
+    } else if start - upper > margin {
+        upper
+    } else {
+        return None;
+    };
+    let enters = |edge: f64| (end - edge) / (edge - start) > 0.0 && (end - edge).abs() > margin;
+    if deviation < DEVIATION_MAX && edge.is_finite() && upper - lower > 2.0 * margin && enters(edge) {
         return Some(later(row, (edge - start) / carry));
     }
     None

@@ -12,7 +12,7 @@ use zomma_base::{OptionType, Status};
 
 use super::accuracy::Accuracy;
 use super::batch::{assert_lengths, checked, with_room};
-use super::certain::Certain;
+use super::certain::{self, Certain};
 use super::greeks::in_money;
 use super::lanes::{Answer, Job};
 use super::put::{Early, Valued, value};
@@ -172,7 +172,9 @@ fn gradients(rows: &[Row], accuracy: &Accuracy) -> Vec<Result<Gradient, Status>>
             Valued::European(_) => Ok(Known::European),
             Valued::Certain(certain) => Ok(Known::Certain(certain)),
             Valued::Early(option) => {
-                Stepped::new(row, option, &mut jobs).map(|stepped| Known::Stepped(Box::new(stepped)))
+                let stepped = Stepped::new(row, option, &mut jobs).map(|stepped| Known::Stepped(Box::new(stepped)));
+                // A step may leave the boundary's domain where it is certain when the row itself is exercised.
+                stepped.or_else(|code| certain::of(row).map(Known::Certain).ok_or(code))
             }
         })
         .collect();

@@ -17,6 +17,7 @@ use zomma_base::{OptionType, Status};
 
 use super::accuracy::Accuracy;
 use super::batch::{CHUNK_ROWS, Room, assert_lengths, checked, with_room};
+use super::certain;
 use super::lanes::{Answer, Job};
 use super::put::{Early, Valued, value};
 use crate::black::{Greek, GreekColumns, Model, Row, RowColumns, scalar};
@@ -87,6 +88,11 @@ impl Begun {
         };
         match early {
             Ok(bumped) => Self::Bumped(Box::new(bumped)),
+            // A change of the row may leave the boundary's domain where it is certain when the row itself is exercised.
+            Err(Status::NotConverged) => Self::Done(match certain::of(row) {
+                Some(certain) => certain.greeks(row),
+                None => Err(Status::NotConverged),
+            }),
             Err(code) => Self::Done(Err(code)),
         }
     }

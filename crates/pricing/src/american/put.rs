@@ -67,6 +67,12 @@ pub(super) fn value(row: &Row) -> Result<Valued, Status> {
     };
     let years = row.expiry_years;
     let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
+    // So little chance is known more exactly than the boundary is.
+    if terms.deviation < certain::DEVIATION_MAX
+        && let Some(certain) = certain::of(row)
+    {
+        return Ok(Valued::Certain(certain));
+    }
     let log_spot = (spot / strike).ln();
     let is_usual = DEVIATION_RANGE.contains(&terms.deviation)
         && terms.rate.abs().max(terms.dividend.abs())

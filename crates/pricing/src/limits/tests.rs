@@ -252,6 +252,30 @@ fn a_batch_has_the_limits_and_its_other_rows_as_they_were() {
     assert_eq!((status[2], price[2], delta[2]), (Ok, 0.0, -0.5));
 }
 
+/// A batch of the formula with one row, and the limits in it.
+fn one_row_batch(row: &Row, displacement: f64, formula: Formula) -> ([f64; 19], Status) {
+    let (option_type, [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility]) = columns(&[*row]);
+    let columns = RowColumns {
+        option_type: &option_type,
+        spot: &spot,
+        strike: &strike,
+        expiry_years: &expiry_years,
+        risk_free_rate: &risk_free_rate,
+        dividend_yield: &dividend_yield,
+        volatility: &volatility,
+    };
+    let mut made = black::GreekColumns::zeros(1);
+    let mut status = [Status::Ok];
+    let mut out = made.columns_mut().each_mut().map(Vec::as_mut_slice);
+    let into = out.each_mut().map(|column| &mut **column);
+    match formula {
+        Formula::Black(model) => black::greeks_into(&columns, model, into, &mut status),
+        Formula::Displaced(model) => displaced::greeks_into(&columns, &[displacement], model, into, &mut status),
+    }
+    complete(&columns, &[displacement], formula, &Greek::ALL, &mut out, &mut status);
+    (Greek::ALL.map(|greek| made.column(greek)[0]), status[0])
+}
+
 proptest! {
     #[test]
     fn no_bits_leave_as_infinite_or_without_a_status(
@@ -270,6 +294,15 @@ proptest! {
         if let Ok(found) = greeks(&row, displacement, FORMULAE[which]) {
             prop_assert!(found.iter().all(|x| !x.is_infinite()), "{row:?}: {found:?}");
             prop_assert!(found[Greek::Price as usize].is_finite() && found[Greek::Delta as usize].is_finite());
+        }
+        let (quantities, status) = one_row_batch(&row, displacement, FORMULAE[which]);
+        let empty = |greek: &Greek| quantities[*greek as usize].is_nan();
+        prop_assert!(quantities.iter().all(|x| !x.is_infinite()), "{row:?}: {quantities:?}");
+        let absent = |greek: &Greek| *greek == Greek::Lambda || *greek == Greek::Phi && !FORMULAE[which].on_spot();
+        match status {
+            Status::Ok => prop_assert!(!Greek::ALL.iter().any(|greek| empty(greek) && !absent(greek)), "{row:?}"),
+            Status::Diverges => prop_assert!(!empty(&Greek::Price) && !empty(&Greek::Delta), "{row:?}"),
+            other => prop_assert!(Greek::ALL.iter().all(empty), "{row:?}: {other}"),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Held<'_> {
     }
 
     fn terms(&self, results: &Results, row: usize) -> Result<[f64; QUANTITIES], Status> {
-        if !results.status[row].is_ok() {
+        if !results.status[row].has_numbers() {
             return Err(results.status[row]);
         }
         let shares = self.shares(row)?;
@@ -173,6 +173,14 @@ mod tests {
         for fault in [Status::BadQuantity, Status::BadMultiplier, Status::BadStrike] {
             assert_eq!(found.total.failed().get(&fault), Some(&1), "{fault}");
         }
+        // A price alone counts, and leaves the sums of Greeks absent.
+        let mut alone = results.clone();
+        alone.status[6] = Status::PriceAlone;
+        alone.columns[1..].iter_mut().for_each(|column| column[6] = f64::NAN);
+        let sums = held(&positions, &table).sums(&alone, 2);
+        assert_eq!(sums.total.failed().len(), 3);
+        assert!((sums.total.get(Greek::Price).unwrap() - by_hand).abs() < 1e-8 * by_hand.abs());
+        assert_eq!((sums.groups[0].get(Greek::Delta), sums.groups[1].get(Greek::Delta).is_some()), (None, true));
         // Row 7, of group 1, has no gamma.
         results.columns[Greek::Gamma as usize][7] = f64::NAN;
         let found = held(&positions, &table).sums(&results, 2);

@@ -354,9 +354,9 @@ fn simulated_row(
         MonteCarloError::Field(fault) => as_given(fault, underlying),
         _ => Status::BadMethod,
     };
-    // Without volatility there is no density to differentiate, and a price all the same.
+    // Without volatility to speak of there is no density to differentiate, and a price all the same.
     if let (monte_carlo::Model::BlackScholes { volatility }, true) = (&model, order > Order::None)
-        && (*volatility > 0.0 || volatility.is_nan())
+        && (volatility * row.expiry_years.sqrt()).powi(2).is_normal()
     {
         let greeks =
             monte_carlo::greeks(&market, *volatility, &payoff, GreekMethod::Pathwise, &plan).map_err(refused)?;

@@ -169,7 +169,9 @@ def _value(
     if method == "auto" and any(columns.has(name) for name in _OF_TERMS):
         stated = "error_estimate"
     if verb != "implied_volatility" and stated is not None:
-        results[stated] = error
+        # Behind the results, and before the standard errors of Greeks, as the command line has them.
+        of_greeks = {name: results.pop(name) for name in list(results) if name not in names}
+        results = {**results, stated: error, **of_greeks}
     return results, status
 
 
@@ -292,7 +294,7 @@ def greeks(
     """The table with `price`, the Greeks and `status` behind it; names=['delta', 'vega'] for those alone.
 
     The columns and methods are those of `zomma.price`, the Greeks and their units those of `zomma.black_scholes.greeks`. A Greek that a
-    row's engine does not make is absent.
+    row's engine does not make is absent. With method='monte_carlo' columns `delta_standard_error` and so on follow `standard_error`.
     """
     wanted = list_of_names(GREEKS if names is None else names) or []
     unknown = next((name for name in wanted if name not in GREEKS), None)

@@ -96,6 +96,7 @@ def call(
     flat_texts = {name: [text_of(name, given)] * rows for name, given in texts.items() if given is not None}
     wanted = ["price"] if names is None else [name for name in names if name != "error_estimate"]
     results, error, status = evaluate(verb, rows, (flat_words, flat_numbers, flat_texts), settings, wanted, units)
+    results = {name: results[name] for name in results if verb == "implied_volatility" or name in wanted}
     if names is not None and "error_estimate" in names:
         results["error_estimate"] = error
     faulty = np.flatnonzero(status)

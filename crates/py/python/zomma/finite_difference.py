@@ -50,7 +50,7 @@ class Report(NamedTuple):
     """What a step leaves of the stiffest mode: 0 damps it at once, near 1 it oscillates, above 1 it grows."""
     monotone: bool
     """Whether no weight of a step is negative, so that values cannot overshoot."""
-    explicit_steps: int
+    explicit_steps: float
     """Time steps that the explicit scheme would need on this grid."""
     time_steps: int
     """Time steps taken."""
@@ -104,8 +104,7 @@ def report(
     words: dict[str, str] = {"exercise": exercise, "scheme": scheme}
     counts = {name: operator.index(count) for name, count in (("space_steps", space_steps), ("time_steps", time_steps))}
     found = _zomma.finite_difference_report(option_type, given, words, counts, times)
-    found |= {"values": tuple(found["values"]), "explicit_steps": int(found["explicit_steps"])}
-    return Report(**found)
+    return Report(**(found | {"values": tuple(found["values"])}))
 
 
 def price(

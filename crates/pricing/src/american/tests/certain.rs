@@ -152,7 +152,7 @@ fn with_little_volatility_it_is_what_the_boundary_gives() {
         row(OptionType::Put, 105.0, 100.0, 1.0, [0.05, 0.01], 1e-3),
         row(OptionType::Put, 95.0, 100.0, 1.0, [0.01, 0.05], 1e-3),
         row(OptionType::Call, 120.0, 100.0, 1.0, [0.01, 0.05], 1e-3),
-        row(OptionType::Call, 120.0, 100.0, 0.5, [0.05, 0.01], 1e-3),
+        row(OptionType::Call, 120.0, 100.0, 1.0, [0.05, 0.01], 1e-3),
     ];
     for option in clear {
         let ours = certain::of(&option).unwrap().greeks(&option).unwrap();
@@ -163,6 +163,59 @@ fn with_little_volatility_it_is_what_the_boundary_gives() {
             let (a, b) = (ours[greek as usize], theirs[greek as usize]);
             assert!((a - b).abs() < 1e-6 * (1.0 + b.abs()), "{option:?} {greek:?}: {a}, by the boundary {b}");
         }
+    }
+}
+
+/// A path that starts at an edge of the region, or near it, may leave on the other side: nothing is certain of it but what is exercised now.
+#[test]
+fn who_starts_at_an_edge_is_not_about_to_enter() {
+    for (volatility, spot) in [(0.0, 50.0), (1e-5, 50.01), (1e-5, 49.99)] {
+        let put = row(OptionType::Put, spot, 100.0, 40.0, [-0.02, -0.04], volatility);
+        assert!(certain::of(&put).is_none(), "{put:?}");
+        assert!((price(&put).unwrap() - (100.0 - spot)).abs() < 1e-3, "{put:?}: {}", price(&put).unwrap());
+        assert_eq!(price_with(&put, Accuracy::fast()), Err(Status::TwoBoundaries));
+    }
+    // Spots in and about the edges, terms up to forty years, volatilities from none to tiny.
+    let mut state = 77;
+    let mut between = |low: f64, high: f64| low + (high - low) * next(&mut state);
+    let mut seen = [0; 3];
+    for i in 0..20_000 {
+        let option_type = if i % 2 == 0 { OptionType::Put } else { OptionType::Call };
+        let (rates, years) = ([between(-0.1, 0.1), between(-0.1, 0.1)], between(0.1, 40.0));
+        let volatility = [0.0, 1e-7, 1e-6, 1e-5][i % 4];
+        let deviation = volatility * years.sqrt();
+        let ratio = rates[0] / rates[1];
+        let edge = if i % 3 == 0 || ratio <= 0.0 { 0.0 } else { ratio.ln() };
+        let log = edge + between(-20.0, 20.0) * if i % 5 < 3 { deviation } else { 0.1 };
+        let option = row(option_type, 100.0 * log.exp(), 100.0, years, rates, volatility);
+        let Some(found) = certain::of(&option) else { continue };
+        // A European option has the time value of its last instant.
+        let forward = option.spot * (-rates[1] * years).exp();
+        let at_most = forward.min(100.0 * (-rates[0] * years).exp()) + option.spot;
+        let allowed = (0.5 * deviation + 1e-12) * at_most;
+        let best = best_time(&option);
+        assert!((found.price - best).abs() <= allowed, "{option:?}: {} {best}", found.price);
+        seen[kind(&option).unwrap()] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+}
+
+/// Where changes of a row leave the boundary's domain, what is certain of the row still has its Greeks.
+#[test]
+fn at_the_end_of_the_boundarys_domain_what_is_certain_has_greeks() {
+    let rows = [
+        row(OptionType::Put, 95.0, 100.0, 1.0, [0.05, 0.01], 1.005e-4),
+        row(OptionType::Put, 34.0, 100.0, 1.0, [0.02, 0.06], 1.005e-4),
+        row(OptionType::Put, 60.0, 100.0, 1.0, [0.499, 0.01], 0.01),
+    ];
+    let columns = Columns::of(&rows);
+    let (mut gradients, mut status) = (vec![Gradient::default(); 3], vec![Status::NotConverged; 3]);
+    gradient_batch(&columns.rows(), Accuracy::fast(), &mut gradients, &mut status);
+    for (i, row) in rows.iter().enumerate() {
+        let greeks = greeks_with(row, Accuracy::fast()).unwrap();
+        assert!((greeks[0] - price_with(row, Accuracy::fast()).unwrap()).abs() < 1e-6, "{row:?}: {}", greeks[0]);
+        assert_eq!(status[i], Status::Ok);
+        assert!((gradients[i].delta - greeks[1]).abs() < 1e-6, "{row:?}: {} {}", gradients[i].delta, greeks[1]);
     }
 }
 
