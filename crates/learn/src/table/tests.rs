@@ -389,6 +389,7 @@ columns = ["time_of_day_sin"]
 [training]
 steps = 20
 batch = 64
+warm_up = 10
 "#;
 
 #[test]

@@ -44,11 +44,6 @@ impl Objective {
     pub fn new(quotes: &SliceQuotes, settings: &Settings) -> Self {
         let t = positive_years(quotes.expiry_years);
         let tick = (quotes.forward > 0.0 && quotes.forward.is_finite()).then(|| TICK / quotes.forward);
-        // Mids alone have no spread to be counted in: all count alike.
-        let by = match settings.weights {
-            Weights::BidAsk if !quotes.has_sides() => Weights::Uniform,
-            weights => weights,
-        };
         let mut objective =
             Self { expiry_years: t, residual: settings.residual, tick, points: Vec::with_capacity(quotes.len()) };
         let mut weights: Vec<f64> = Vec::with_capacity(quotes.len());
@@ -74,7 +69,7 @@ impl Objective {
                 }
             };
             let half_spread = (0.5 * (ask - bid)).max(LEAST_HALF_SPREAD * mid);
-            weights.push(match (by, settings.residual) {
+            weights.push(match (settings.weights, settings.residual) {
                 (Weights::BidAsk, _) => (by_volatility * half_spread).powi(-2),
                 (Weights::Vega, Residual::Price) => by_volatility.powi(-2),
                 (Weights::Vega, _) => (vega(k, total_variance[1]) * t.sqrt()).powi(2),
@@ -86,7 +81,7 @@ impl Objective {
             objective.points.push(Point { k, total_variance, centre, inverse_scale: by_volatility });
         }
         // Half-spreads are a unit of their own. In every other weighting a quote of average weight counts one per vol point at the money.
-        let normal = match by {
+        let normal = match settings.weights {
             Weights::BidAsk => 1.0,
             _ => {
                 let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;

@@ -118,7 +118,7 @@ fn fit_as_told(
     pulled: impl Fn(Vec<Target>) -> Vec<Target>,
     starts: &[Option<Wings>],
 ) -> Found {
-    let objectives: Vec<Objective> = slices.iter().map(|quotes| Objective::new(quotes, settings)).collect();
+    let objectives: Vec<Objective> = slices.iter().map(|quotes| objective(quotes, settings)).collect();
     let first = objectives.iter().map(|objective| laid(objective, None, None)).collect();
     let is_likelihood = settings.estimator.is_likelihood();
     let mut scales = vec![1.0; slices.len()];
@@ -177,7 +177,7 @@ fn noise_scale(objective: &Objective, svi: &Svi, scale: f64) -> f64 {
 
 /// How well the quotes determine the raw parameters of `svi` under the settings' misses.
 fn stability_of(quotes: &SliceQuotes, svi: &Svi, settings: &Settings) -> Stability {
-    let objective = Objective::new(quotes, settings);
+    let objective = objective(quotes, settings);
     let rows = objective.rows(objective.points.iter().map(|point| gradient(svi, point.k)));
     let scale = noise_scale(&objective, svi, 1.0);
     let evidence = Evidence::of(rows, settings.estimator, scale * scale);
@@ -260,7 +260,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
         let aim = if quotes.has_sides() { Aim::Inside } else { Aim::LeastSquares };
         (fit_alone(&target, aim, warm.as_ref()), target, aim)
     } else {
-        let objective = Objective::new(quotes, calibration);
+        let objective = objective(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
         let is_likelihood = calibration.estimator.is_likelihood();
         let (mut x, mut last) = (warm.unwrap_or_default(), own);
@@ -317,4 +317,13 @@ pub(super) fn nearest_free(own: &Svi, shape: Option<Svi>) -> Svi {
         if slice.is_butterfly_free() { (high, free) = (middle, slice) } else { low = middle }
     }
     free
+}
+/// What a slice's misses cost. Mids alone have no spread to be counted in: all quotes count alike, the far ones too, which a slice of five parameters
+/// free of arbitrage meets only where they weigh.
+fn objective(quotes: &SliceQuotes, settings: &Settings) -> Objective {
+    let weights = match settings.weights {
+        Weights::BidAsk if !quotes.has_sides() => Weights::Uniform,
+        weights => weights,
+    };
+    Objective::new(quotes, &Settings { weights, ..*settings })
 }
