@@ -458,7 +458,7 @@ fn wings_do_not_pull_a_slice_off_the_money() {
             (fitted.surface.implied_vol(0.0, t) - at_the_money).abs()
         };
         let (by_default, squares) = (off(Estimator::ModelDefault), off(Estimator::LeastSquares));
-        assert!(by_default < 0.005 && squares > 0.01, "{i}: {by_default} {squares}");
+        assert!(by_default < 0.005 && squares > 0.004 && squares > 2.0 * by_default, "{i}: {by_default} {squares}");
     }
 }
 

@@ -10,8 +10,8 @@ use super::{
 use crate::surface::{
     SliceQuotes, SliceSource, Slices,
     calibration::{
-        Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Residual, Settings, Stability, moved, noise,
-        quote_notes, stability,
+        Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Residual, Settings, Stability, Weights, moved,
+        noise, quote_notes, stability,
     },
     span::positive_years,
 };
