@@ -9,7 +9,7 @@
 
 use zomma_base::{OptionType, Status};
 
-use super::contract::CashDividend;
+use super::contract::{CashDividend, Contract};
 use super::dividends::european_with_dividends;
 use super::implied::european_implied_volatility_with_dividends;
 use super::settings::Settings;
@@ -34,6 +34,7 @@ pub fn escrowed_spot(row: &Row, dividends: &[CashDividend]) -> f64 {
 /// Errors: those of [`european_with_dividends`]; `BadDividend` where the dividends are worth more than the spot; `Undetermined` so far from
 /// the forward that the option is worth too little.
 pub fn forward_volatility(row: &Row, dividends: &[CashDividend], settings: &Settings) -> Result<f64, Status> {
+    Contract { dividends, ..Contract::european(*row) }.check()?;
     if !dividends.iter().any(|dividend| counts(row, dividend)) {
         return Ok(row.volatility);
     }
@@ -50,6 +51,7 @@ pub fn forward_volatility(row: &Row, dividends: &[CashDividend], settings: &Sett
 ///
 /// Errors: those of [`forward_volatility`] and of [`european_implied_volatility_with_dividends`].
 pub fn spot_volatility(row: &Row, dividends: &[CashDividend], settings: &Settings) -> Result<f64, Status> {
+    Contract { dividends, ..Contract::european(*row) }.check()?;
     if !dividends.iter().any(|dividend| counts(row, dividend)) {
         return Ok(row.volatility);
     }

@@ -69,6 +69,8 @@ pub(super) struct CarriedSpot {
     pub spot: f64,
     /// One standard error of ln(spot).
     pub error: f64,
+    /// Years to the first forward that it was carried from.
+    pub first_years: f64,
 }
 
 /// Carries the forwards, in order of expiry, back to a spot. `None` where there are none.
@@ -86,7 +88,7 @@ pub(super) fn carry_back(mut points: Vec<LogForward>, prior: &GrowthPrior) -> Op
     for point in &mut points[1..] {
         point.error = point.error.hypot(DIVIDEND_LUMP);
     }
-    Line::fit(&points, prior)?.spot(origin)
+    Line::fit(&points, prior)?.spot(origin, first)
 }
 
 /// ln F(T) = level + growth·T at T = 0.
@@ -127,10 +129,10 @@ impl Line {
         line
     }
 
-    /// Spot, of logarithms that were counted from `origin`.
-    fn spot(&self, origin: f64) -> Option<CarriedSpot> {
+    /// Spot, of logarithms that were counted from `origin`, the first forward's.
+    fn spot(&self, origin: f64, first_years: f64) -> Option<CarriedSpot> {
         let spot = (self.level + origin).exp();
-        (spot.is_finite() && spot > 0.0).then_some(CarriedSpot { spot, error: self.error })
+        (spot.is_finite() && spot > 0.0).then_some(CarriedSpot { spot, error: self.error, first_years })
     }
 }
 

@@ -3,7 +3,12 @@
 use zomma_base::ExerciseStyle;
 use zomma_market::chain::Chain;
 
-use super::{AnalysisConfig, ForwardSource, cash_dividends::CashDividends, expiries::Expiries, forwards::Forwards};
+use super::{
+    AnalysisConfig, ForwardSource,
+    cash_dividends::CashDividends,
+    expiries::Expiries,
+    forwards::{Forwards, PARITY_SPOT_ERROR_MAX},
+};
 
 /// Standard errors of a parity forward, and the share of spot a year that a rate from American pairs may be off, within which it agrees with
 /// the dividends.
@@ -33,8 +38,26 @@ pub(super) fn write(chain: &Chain, config: &AnalysisConfig, expiries: &Expiries,
             last.date
         ));
     }
-    notes.extend(disagreement(cash, expiries, forwards));
+    notes.extend(moved_spot(chain, cash, forwards));
+    notes.extend(disagreement(cash, config, expiries, forwards));
     notes
+}
+
+/// Dividends before all forwards that parity's spot is carried from move it alone, and no forward says so: only the file's price can.
+fn moved_spot(chain: &Chain, cash: &CashDividends, forwards: &Forwards) -> Option<String> {
+    let parity = forwards.parity_spot?;
+    let last = chain.underlying_last.filter(|last| last.is_finite() && *last > 0.0)?;
+    let before = cash.before(parity.first_years);
+    let total: f64 = before.iter().map(|dividend| dividend.amount).sum();
+    let gap = last - parity.spot;
+    let allowed = parity.spot * PARITY_SPOT_ERROR_MAX.max(ERRORS * parity.error);
+    (!before.is_empty() && gap.abs() > allowed).then(|| {
+        format!(
+            "The file's underlying price lies {gap:+.3} from parity's spot, which has {} of dividends before the nearest expiry added to \
+             its forward: one of them may be wrong or one missing, or that price is of another time.",
+            (total * 1e6).round() / 1e6
+        )
+    })
 }
 
 fn used(cash: &CashDividends, expiries: &Expiries) -> String {
@@ -60,11 +83,18 @@ fn used(cash: &CashDividends, expiries: &Expiries) -> String {
 }
 
 /// The forward that is farthest from what spot, rate and dividends give, where that is more than its error and the rate's explain.
-fn disagreement(cash: &CashDividends, expiries: &Expiries, forwards: &Forwards) -> Option<String> {
+fn disagreement(
+    cash: &CashDividends,
+    config: &AnalysisConfig,
+    expiries: &Expiries,
+    forwards: &Forwards,
+) -> Option<String> {
     let spot = forwards.spot;
+    // What is left of a yield beside the cash.
+    let dividend_yield = config.dividend_yield.unwrap_or(0.0);
     let gaps = expiries.alive.iter().zip(&forwards.carries).filter_map(|(expiry, carry)| {
         let carry = carry.as_ref().filter(|carry| carry.forward_source != ForwardSource::SpotAndCarry)?;
-        let gap = carry.forward - cash.forward(spot, expiry.years, carry.rate);
+        let gap = carry.forward - cash.forward(spot, expiry.years, carry.rate - dividend_yield);
         let allowed = ERRORS * carry.forward_error? + spot * (RATE_ERROR * expiry.years).max(LEAST_SHARE);
         (gap.abs() > allowed).then_some((gap, allowed, expiry))
     });

@@ -6,7 +6,7 @@ use zomma_pricing::parity::{self, ParityFit, ParityPair};
 
 use super::{
     AnalysisConfig, ForwardSource, RateSource,
-    carry_line::{self, GrowthPrior, LogForward},
+    carry_line::{self, CarriedSpot, GrowthPrior, LogForward},
     cash_dividends::CashDividends,
     clean::bid_or_zero,
     deamericanize::{self, EarlyExercise},
@@ -27,7 +27,7 @@ const CURVE_ERROR_MAX: f64 = 0.02;
 /// Rounds of: take the early-exercise premium out, fit parity, find the spot.
 const DEAMERICANIZE_ROUNDS: usize = 3;
 /// Where the forwards carry back to a spot with a greater error than this, what the file says is better.
-const PARITY_SPOT_ERROR_MAX: f64 = 0.003;
+pub(super) const PARITY_SPOT_ERROR_MAX: f64 = 0.003;
 
 /// Forward and discount factor of one expiry.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ pub(super) struct Carry {
 pub(super) struct Forwards {
     /// Spot; NaN where neither parity nor the file says one.
     pub spot: f64,
-    /// Whether the spot is parity's.
-    pub is_parity_spot: bool,
+    /// The same where it is parity's; `None` where it is the file's.
+    pub parity_spot: Option<CarriedSpot>,
     /// One entry a living expiry; `None` where no forward could be found.
     pub carries: Vec<Option<Carry>>,
     /// The cash dividends to come, where they were given.
@@ -218,7 +218,6 @@ impl Search<'_> {
         let prior = self.growth_prior(rates);
         let carried = carry_line::carry_back(self.log_forwards(&carries, rates), &prior)
             .filter(|carried| self.last.is_none() || carried.error <= PARITY_SPOT_ERROR_MAX);
-        let is_parity_spot = carried.is_some();
         let spot = carried.map(|carried| carried.spot).or(self.last).unwrap_or(f64::NAN);
         if is_price(spot) {
             let growth = prior.growth_from(spot, &self.log_forwards(&carries, rates));
@@ -239,7 +238,7 @@ impl Search<'_> {
                 .filter(|carry| is_price(carry.forward));
             }
         }
-        Forwards { spot, is_parity_spot, carries, cash: self.cash.clone() }
+        Forwards { spot, parity_spot: carried, carries, cash: self.cash.clone() }
     }
 
     /// A standard error of the forward that is never below what the spreads of its pairs allow.
@@ -254,9 +253,12 @@ impl Search<'_> {
 
     /// What is believed of the growth of the forward where nothing says it.
     fn growth_prior(&self, rates: &[Rate]) -> GrowthPrior {
-        // Beside cash dividends little of a yield is left.
-        let given_yield = self.config.dividend_yield.or(self.cash.as_ref().map(|_| 0.0));
-        GrowthPrior::new(rates.first().map_or(0.0, |rate| rate.rate), given_yield)
+        let first = rates.first();
+        // Beside cash dividends little of a yield is left; that says nothing of the growth where the rate is not known.
+        let is_known = first.is_some_and(|rate| rate.source != RateSource::AssumedZero);
+        let is_cash = self.cash.as_ref().is_some_and(|cash| !cash.all().is_empty());
+        let given_yield = self.config.dividend_yield.or((is_known && is_cash).then_some(0.0));
+        GrowthPrior::new(first.map_or(0.0, |rate| rate.rate), given_yield)
     }
 
     /// The logarithms of the forwards, what cash dividends have grown to added: so they lie on a line from the spot.

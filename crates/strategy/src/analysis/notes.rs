@@ -94,7 +94,7 @@ fn quote_date(facts: &Facts<'_>) -> Option<String> {
 
 fn spot(facts: &Facts<'_>) -> String {
     let spot = facts.forwards.spot;
-    match (facts.forwards.is_parity_spot, facts.chain.underlying_last) {
+    match (facts.forwards.parity_spot.is_some(), facts.chain.underlying_last) {
         (true, Some(last)) => format!(
             "Spot {spot:.4} is the parity forward of the nearest expiries carried back to the quotes' instant; the file's underlying price {last} lies {:+.4} from it.",
             last - spot
@@ -149,12 +149,17 @@ fn forwards(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn american(facts: &Facts<'_>) -> Option<String> {
-    let is_american = facts.summaries.iter().any(|summary| summary.exercise_style == ExerciseStyle::American);
-    is_american.then(|| {
-        let engine = if facts.forwards.cash.is_some() {
-            "on a grid with the cash dividends before expiry"
-        } else {
-            "on a tree with a continuous yield (cash dividends are approximated by it)"
+    let american = || facts.summaries.iter().filter(|summary| summary.exercise_style == ExerciseStyle::American);
+    let (all, cash) = (american().count(), facts.forwards.cash.as_ref());
+    let behind = cash.map_or(0, |cash| american().filter(|s| !cash.before(s.expiry_years).is_empty()).count());
+    (all > 0).then(|| {
+        let engine = match behind {
+            0 if cash.is_none() => "with a continuous yield (cash dividends are approximated by it)",
+            0 => "with a continuous yield (no cash dividend lies before an expiry of theirs)",
+            behind if behind < all => {
+                "on a grid with the cash dividends before expiry, and with a continuous yield where there are none"
+            }
+            _ => "on a grid with the cash dividends before expiry",
         };
         format!(
             "American rows: volatilities are inverted {engine}, forwards come from pairs with the early-exercise premium taken out, and \

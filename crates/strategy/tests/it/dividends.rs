@@ -257,6 +257,97 @@ fn dividends_that_take_no_part_are_told() {
     assert!(notes.contains("Parity disagrees"), "{notes}");
 }
 
+/// A chain of European options on Black's formula: a forward of these dividends and this yield beside them.
+fn european(expiries: &[i64], dividends: &[(i64, f64)], dividend_yield: f64) -> Chain {
+    let mut rows = Vec::new();
+    for &days in expiries {
+        let expiry: DateTime = QUOTES.checked_add(days.days()).unwrap().at(0, 0, 0, 0);
+        let growth = RATE - dividend_yield;
+        let before = dividends.iter().filter(|(day, _)| *day < days);
+        let spot = SPOT - before.map(|(day, amount)| amount * (-growth * years(*day)).exp()).sum::<f64>();
+        for strike in strikes() {
+            for option_type in [OptionType::Call, OptionType::Put] {
+                let (expiry_years, volatility) = (years(days), VOLATILITY);
+                let row =
+                    Row { option_type, spot, strike, expiry_years, risk_free_rate: RATE, dividend_yield, volatility };
+                let mid = scalar::price(&row, Model::Bsm).unwrap();
+                rows.push(Made { option_type, strike, expiry, bid: (mid - 0.005).max(0.0), ask: mid + 0.005 });
+            }
+        }
+    }
+    let mut chain = chain(QUOTES, Some(SPOT), &rows);
+    chain.quotes.exercise_style = vec![Some(ExerciseStyle::European); rows.len()];
+    chain
+}
+
+/// Behind it no forward says so: all lie where the wrong spot has them. The file's price does.
+#[test]
+fn a_wrong_dividend_before_the_nearest_expiry_is_told() {
+    let chain = european(&[7, 14, 35, 98, 189], &[(3, 1.2)], 0.0);
+    for (amount, spot) in [(1.2, 100.0), (12.0, 110.8), (0.12, 98.92)] {
+        let quotes = surface_quotes(&chain, None, &given(scheduled(&[(years(3), amount)]))).unwrap();
+        assert!((quotes.spot - spot).abs() < 0.05, "{amount}: {}", quotes.spot);
+        let told: Vec<&String> = quotes.notes.iter().filter(|note| note.contains("may be wrong")).collect();
+        assert_eq!(told.len(), usize::from(amount != 1.2), "{amount}: {:?}", quotes.notes);
+        assert!(!quotes.notes.join("\n").contains("Parity disagrees"), "{:?}", quotes.notes);
+        if amount == 12.0 {
+            assert!(told[0].contains("lies -10.") && told[0].contains("12 of dividends"), "{}", told[0]);
+        }
+    }
+}
+
+/// What is left of a yield beside the cash, and given, is no disagreement.
+#[test]
+fn a_given_yield_beside_dividends_does_not_disagree() {
+    let dividends = [(20, 1.2), (60, 1.3)];
+    let chain = european(&[35, 98, 189], &dividends, 0.02);
+    let cash = scheduled(&dividends.map(|(days, amount)| (years(days), amount)));
+    let disagrees = |dividend_yield: Option<f64>| {
+        let config = AnalysisConfig { dividend_yield, ..given(cash.clone()) };
+        surface_quotes(&chain, None, &config).unwrap().notes.join("\n").contains("Parity disagrees")
+    };
+    assert!(!disagrees(Some(0.02)));
+    assert!(disagrees(None), "a yield that nobody gave");
+}
+
+/// Without a rate, or with dividends that have all passed, the file of dividends does not make a growth known: one far forward of few pairs
+/// says no spot that is better than the file's.
+#[test]
+fn dividends_do_not_make_a_growth_known() {
+    let american = |dividends: &[(i64, f64)]| {
+        let mut chain = european(&[73], dividends, 0.0);
+        chain.quotes.exercise_style.fill(Some(ExerciseStyle::American));
+        for row in 0..chain.quotes.strike.len() {
+            if !(90.0..107.0).contains(&chain.quotes.strike[row]) {
+                chain.quotes.status[row] = Status::BadQuote;
+            }
+        }
+        chain
+    };
+    let unknown = AnalysisConfig { rate_curve: Vec::new(), ..given(scheduled(&[(years(40), 0.5)])) };
+    let quotes = surface_quotes(&american(&[(40, 0.5)]), None, &unknown).unwrap();
+    assert_eq!(quotes.spot, SPOT, "{:?}", quotes.notes);
+
+    let chain = Chain { underlying_last: Some(99.5), ..american(&[]) };
+    let passed = given(scheduled(&[(-0.1, 0.5)]));
+    let without = AnalysisConfig { dividends: None, ..passed.clone() };
+    let [passed, without] = [passed, without].map(|config| surface_quotes(&chain, None, &config).unwrap().spot);
+    assert_eq!(passed, without);
+}
+
+#[test]
+fn the_engine_is_told_by_the_dividends_before_expiry() {
+    let chain = made();
+    for (dividends, words) in [
+        (vec![(-0.2, 1.0), (2.0, 1.4)], "inverted with a continuous yield (no cash dividend lies before"),
+        (vec![(years(40), 1.2)], "before expiry, and with a continuous yield where there are none"),
+        (vec![(years(10), 1.2)], "inverted on a grid with the cash dividends before expiry, forwards"),
+    ] {
+        let notes = analyze(&chain, None, None, &given(scheduled(&dividends))).unwrap().notes.join("\n");
+        assert!(notes.contains(words), "{dividends:?}: {notes}");
+    }
+}
+
 #[test]
 fn an_expiry_without_pairs_is_carried_over_its_dividends() {
     let mut chain = made();

@@ -51,3 +51,20 @@ fn what_does_not_count_and_what_is_too_much() {
     }
     assert_eq!(escrowed_spot(&row, &late), 100.0);
 }
+
+/// A row or dividend that is wrong has an error also where no dividend counts.
+#[test]
+fn what_is_wrong_is_told_without_a_dividend_before_expiry() {
+    let settings = Settings::default();
+    let good = row(OptionType::Call, 100.0, 95.0, 0.5, [0.03, 0.005], 0.2);
+    for both in [forward_volatility, spot_volatility] {
+        assert_eq!(both(&good, &[], &settings), Ok(0.2));
+        assert_eq!(both(&good, &[cash(0.7, 1.0)], &settings), Ok(0.2));
+        for volatility in [f64::NAN, -0.2] {
+            assert_eq!(both(&Row { volatility, ..good }, &[], &settings), Err(Status::BadVolatility));
+        }
+        for amount in [f64::NAN, -1.0] {
+            assert_eq!(both(&good, &[cash(0.2, amount)], &settings), Err(Status::BadDividend));
+        }
+    }
+}
