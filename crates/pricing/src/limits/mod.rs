@@ -1,6 +1,6 @@
 //! European options at the ends of their domain, by their limits: expiry now, a strike of zero, a forward at the strike without volatility.
 //!
-//! [`black`](crate::black) and [`displaced`](crate::displaced) refuse an expiry of 0 (`Expired`) and a strike of 0 (`BadStrike`): a table
+//! [`crate::black`] and [`crate::displaced`] refuse an expiry of 0 (`Expired`) and a strike of 0 (`BadStrike`): a table
 //! of quotes must not hold such rows unnoticed. Whoever follows a position up to its last instant asks here instead. [`scalar`] is one row,
 //! [`complete`] puts limits into a batch that was valued before, in whatever way. docs/numerics.md has the table of limits.
 
