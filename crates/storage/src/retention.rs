@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     compact::LeftAlone,
-    downsample::state::State,
+    downsample::state::{DroppedDays, State},
     error::Result,
     parquet::{
         DataFile, files,
@@ -63,6 +63,7 @@ pub async fn retain(place: &Place, rules: &Rules, now_ns: i64, dry_run: bool) ->
             by_date.entry(file.date).or_default().push(file);
         }
         by_date.retain(|date, _| is_expired(*date, *kept_ns, now_ns));
+        let mut dropped = DroppedDays::read(place, *table).await?;
         for (date, files) in by_date {
             if let Some(reason) = stays(place, rules, (*table, date), &files, now_ns).await? {
                 report.left_alone.push(LeftAlone { table: *table, date, reason });
@@ -70,13 +71,8 @@ pub async fn retain(place: &Place, rules: &Rules, now_ns: i64, dry_run: bool) ->
             }
             let bytes = files.iter().map(|file| file.meta.size).sum();
             if !dry_run {
-                // First: rows that are gone without a word would be missed in bars made of what comes later.
-                for rule in rules.aggregates.iter().filter(|rule| rule.from == *table) {
-                    let mut state = State::read(place, rule).await?;
-                    if state.dropped.insert(date) {
-                        state.write(place, rule).await?;
-                    }
-                }
+                // First: rows that are gone without a word would be missed in bars made of what comes later, by rules that are added as well.
+                dropped.add(place, *table, date).await?;
                 for file in &files {
                     place.delete(&file.meta.location).await?;
                 }

@@ -63,6 +63,14 @@ fn a_feed_goes_into_a_server_once_becomes_bars_and_goes_when_it_is_old() {
     run(&["store", "retain", &url, "--rules", rules]).ok();
     assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.ticks").trim(), "0");
     assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.bars").trim(), "2");
+    // What comes late of the day that went makes no bars, not by a rule that is added now either.
+    let late = folder.path().join("ACME_2012-06-21_34200000_57600000_message_2.csv");
+    fs::write(&late, "34500.000000000,5,0,7,1002000,-1\n").unwrap();
+    fs::write(rules, RULES.to_owned() + "[[aggregate]]\nfrom = \"ticks\"\nto = \"bars\"\ninterval = \"5m\"\n").unwrap();
+    run(&["store", "ingest", &url, arg(&late), "--table", "ticks"]).ok();
+    let made = json(&run(&["store", "downsample", &url, "--rules", rules, "--json"]).ok());
+    assert_eq!((&made[0]["bars"], &made[1]["bars"]), (&0.into(), &0.into()));
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.bars").trim(), "2");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! with one key count once, as compaction would leave them, so that bars do not depend on whether it has run. Running it twice gives the same.
 //!
 //! A rule's bars of a day are one file, `rule-<name>-000000.parquet`, which is replaced in one step. What comes of a day whose rows retention has dropped is
-//! not aggregated: it would make wrong bars. It counts as seen, so that retention can drop it too. A day past its retention that was not dropped has all
+//! not aggregated, by rules that are added later neither: it would make wrong bars. It counts as seen, so that retention can drop it too. A day past its retention that was not dropped has all
 //! its rows, since retention waits for that, and gets its bars late.
 
 mod fold;
@@ -38,7 +38,7 @@ use crate::{
     table::Table,
 };
 use fold::Fold;
-use state::{Day, State, seen};
+use state::{Day, DroppedDays, State, seen};
 
 /// What a rule did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -111,6 +111,7 @@ async fn run(
     let mut report = RuleReport { rule: rule.name(), ..RuleReport::default() };
     let mut state = State::read(place, rule).await?;
     let watermark_ns = now_ns.saturating_sub(rule.lag_ns).div_euclid(rule.interval_ns) * rule.interval_ns;
+    let dropped = DroppedDays::read(place, rule.from).await?;
     let listed = files(place, rule.from, None).await?;
     let dates: BTreeSet<Date> = listed.iter().map(|file| file.date).collect();
     for date in &dates {
@@ -122,7 +123,8 @@ async fn run(
             continue;
         }
         let is_expired = kept_ns.is_some_and(|kept| is_expired(*date, kept, now_ns));
-        if state.dropped.contains(date) || is_expired && has_bars_of_what_it_forgot(place, rule, *date, &state).await? {
+        let is_dropped = dropped.contains(*date) || state.dropped.contains(date);
+        if is_dropped || is_expired && has_bars_of_what_it_forgot(place, rule, *date, &state).await? {
             report.too_late.push(*date);
             if !dry_run {
                 // Seen, so that retention can drop it.

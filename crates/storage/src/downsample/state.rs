@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use object_store::path::Path;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{Result, StorageError},
@@ -14,6 +14,7 @@ use crate::{
     },
     place::{Place, Put},
     rules::Aggregate,
+    table::Table,
 };
 
 /// What a rule remembers from run to run. Where it is lost, everything is aggregated again from what is there.
@@ -22,9 +23,17 @@ use crate::{
 pub(crate) struct State {
     /// By day.
     pub days: BTreeMap<Date, Day>,
-    /// Days whose rows were dropped after the rule had seen them all: what comes later of one is not the day.
+    /// As [`DroppedDays`], as earlier versions kept it with each rule that there was then.
     #[serde(default)]
     pub dropped: BTreeSet<Date>,
+}
+
+/// The days of a table whose rows retention has dropped: what comes later of one is not the day, for the rules that there are and for those that
+/// are added.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DroppedDays {
+    days: BTreeSet<Date>,
 }
 
 /// What is known of a day.
@@ -45,22 +54,12 @@ impl State {
 
     /// The state of a rule; an empty one where there is none yet.
     pub async fn read(place: &Place, rule: &Aggregate) -> Result<Self> {
-        let path = Self::path(rule);
-        let bytes = match place.get(&path).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(Self::default()),
-            Err(error) => return Err(error),
-        };
-        let again = "take it away, and everything is aggregated again";
-        serde_json::from_slice(&bytes)
-            .map_err(|error| StorageError::file(place.path_shown(&path), format!("{error}; {again}")))
+        read(place, &Self::path(rule), "take it away, and everything is aggregated again").await
     }
 
     /// Keeps it.
     pub async fn write(&self, place: &Place, rule: &Aggregate) -> Result<()> {
-        let path = Self::path(rule);
-        let bytes = serde_json::to_vec(self).map_err(|error| StorageError::file(place.path_shown(&path), error))?;
-        place.put(&path, bytes.into(), Put::Replace).await.map(|_| ())
+        write(place, &Self::path(rule), self).await
     }
 
     /// Whether all rows of a day's files have been aggregated.
@@ -68,6 +67,46 @@ impl State {
         let is_over = |day: &Day| day.watermark_ns >= begin_ns(date).saturating_add(DAY_NS);
         files.is_empty() || self.days.get(&date).is_some_and(|day| is_over(day) && day.files == seen(files))
     }
+}
+
+impl DroppedDays {
+    fn path(table: Table) -> Path {
+        Path::from("_state").join(format!("dropped-{table}.json"))
+    }
+
+    /// Those of a table.
+    pub async fn read(place: &Place, table: Table) -> Result<Self> {
+        read(place, &Self::path(table), "take it away, and rows that come late of a dropped day make bars").await
+    }
+
+    /// Whether a day is one.
+    pub fn contains(&self, date: Date) -> bool {
+        self.days.contains(&date)
+    }
+
+    /// Takes a day in, and keeps it.
+    pub async fn add(&mut self, place: &Place, table: Table, date: Date) -> Result<()> {
+        match self.days.insert(date) {
+            true => write(place, &Self::path(table), self).await,
+            false => Ok(()),
+        }
+    }
+}
+
+/// What a file of the state says; nothing where there is none yet.
+async fn read<T: DeserializeOwned + Default>(place: &Place, path: &Path, what_to_do: &str) -> Result<T> {
+    let bytes = match place.get(path).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(T::default()),
+        Err(error) => return Err(error),
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| StorageError::file(place.path_shown(path), format!("{error}; {what_to_do}")))
+}
+
+async fn write(place: &Place, path: &Path, state: &impl Serialize) -> Result<()> {
+    let bytes = serde_json::to_vec(state).map_err(|error| StorageError::file(place.path_shown(path), error))?;
+    place.put(path, bytes.into(), Put::Replace).await.map(|_| ())
 }
 
 /// Files as a state remembers them.

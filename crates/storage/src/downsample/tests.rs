@@ -243,6 +243,28 @@ fn a_day_that_comes_past_its_retention_gets_its_bars_and_is_then_dropped_with_wh
 }
 
 #[test]
+fn a_rule_that_is_added_after_a_day_was_dropped_makes_no_bars_of_what_comes_late() {
+    let mut ground = Ground::new("[retention]\nticks = \"1d\"");
+    let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;
+    let retain = |ground: &Ground| block_on(crate::retention::retain(&ground.place, &ground.rules, soon, false));
+    ground.ingest("a", &[trade(10, 10.0, 1.0), trade(20, 11.0, 1.0)]);
+    // No rule reads the day: it goes at once.
+    assert_eq!(retain(&ground).unwrap().dropped.len(), 1);
+    ground.ingest("late", &[trade(30, 99.0, 1.0)]);
+    ground.rules = Rules::parse("rules", &format!("[retention]\nticks = \"1d\"\n{RULES}")).unwrap();
+    let told = block_on(downsample_dry_run(&ground.place, &ground.rules, soon)).unwrap();
+    assert_eq!(told[0].too_late, [DAY]);
+    let reports = ground.run(soon);
+    assert_eq!((reports[0].too_late.as_slice(), ground.bars(MINUTE).len()), ([DAY].as_slice(), 0));
+    // It is named once, is seen, and goes with the next run of retention; a day that was never dropped gets its bars.
+    let next = Tick { time_ns: begin_ns(DAY) + DAY_NS, ..trade(0, 7.0, 1.0) };
+    ground.ingest("next", &[next]);
+    let reports = ground.run(soon);
+    assert_eq!((reports[0].too_late.len(), ground.bars(MINUTE).len()), (0, 1));
+    assert_eq!(retain(&ground).unwrap().dropped.len(), 2);
+}
+
+#[test]
 fn what_came_before_a_day_was_past_its_retention_is_aggregated_after_it_too() {
     let ground = Ground::new(&format!("[retention]\nticks = \"1d\"\n{RULES}"));
     let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;

@@ -6,6 +6,7 @@
 //! <root>/<table>/date=YYYY-MM-DD/<writer>-<sequence>.parquet    rows of that UTC day, sorted by (instrument, time)
 //! <root>/<table>/date=YYYY-MM-DD/_replace.json                  while files of the partition are being replaced by others
 //! <root>/_state/<rule>.json                                     how far a rule of aggregation has come
+//! <root>/_state/dropped-<table>.json                            the days that retention has dropped
 //! ```
 //!
 //! A file's columns are [`Table::schema`](crate::table::Table::schema), in that order. Its metadata names the sort order, and its statistics (of
