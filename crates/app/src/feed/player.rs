@@ -8,7 +8,7 @@ use std::{
 };
 
 use zomma_market::{
-    container::{Source, datagrams},
+    container::{CaptureCounts, ContainerError, Source, datagrams},
     event::Sink,
     feed::{Counts, Decoder},
     format::Format,
@@ -148,11 +148,21 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     // What is still open will not come any more.
     decoder.poll(last_ns.saturating_add(2 * Settings::default().give_up_after_ns), listener);
     let packets = decoder.receiver().counts();
-    let broken = captured.err().map(|error| error.to_string()).or_else(|| {
+    let (damaged, broken) = of_capture(captured);
+    let broken = broken.or_else(|| {
         let of_no_session = packets.messages == 0 && packets.packets > 0;
         of_no_session.then(|| format!("{} UDP packets, none of MoldUDP64 with a message in it", packets.packets))
     });
-    Played { instruments: decoder.instruments().clone(), counts: decoder.counts(), busy, broken }
+    let counts = Counts { malformed: decoder.counts().malformed + damaged, ..decoder.counts() };
+    Played { instruments: decoder.instruments().clone(), counts, busy, broken }
+}
+
+/// How many packets were cut when they were captured, or are damaged, and where the capture could not be read on.
+fn of_capture(captured: Result<CaptureCounts, ContainerError>) -> (u64, Option<String>) {
+    match captured {
+        Ok(counts) => (counts.damaged, None),
+        Err(error) => (0, Some(error.to_string())),
+    }
 }
 
 /// Packets of one channel: see [`CaptureDecoder`].
@@ -174,7 +184,8 @@ fn play_mdp3(bytes: Source, schema: Arc<Schema>, listener: &mut impl Listener) -
     });
     decoder.finish(listener);
     let of_channel = decoder.decoder();
-    let broken = captured.err().map(|error| error.to_string()).or_else(|| {
+    let (damaged, broken) = of_capture(captured);
+    let broken = broken.or_else(|| {
         let (live, waiting) = of_channel.books();
         if of_channel.counts().messages == 0 && decoder.damaged() > 0 {
             return Some(format!("{} UDP packets that are none of MDP 3.0", decoder.damaged()));
@@ -182,6 +193,7 @@ fn play_mdp3(bytes: Source, schema: Arc<Schema>, listener: &mut impl Listener) -
         let none_live = live == 0 && waiting > 0;
         none_live.then(|| format!("books that began before the capture and have no snapshot in it: {waiting}"))
     });
-    let counts = Counts { malformed: of_channel.counts().malformed + decoder.damaged(), ..of_channel.counts() };
+    let malformed = of_channel.counts().malformed + decoder.damaged() + damaged;
+    let counts = Counts { malformed, ..of_channel.counts() };
     Played { instruments: of_channel.instruments().clone(), counts, busy, broken }
 }

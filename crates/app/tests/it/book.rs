@@ -205,6 +205,14 @@ fn captured_packets_of_two_lines_give_every_message_once() {
     let path = written(folder.path(), "line.pcap", capture(&packets));
     let found = json(&run(&["book", "replay", arg(&path), "--json"]).ok().out);
     assert_eq!((found["missing"].as_u64(), found["messages"].as_u64()), (Some(1), Some(4)), "{found}");
+    assert_eq!(found["malformed"].as_u64(), Some(0), "{found}");
+    // A packet of which the capture kept less than there was is told, beside the messages that were in it.
+    let mut cut = capture(&packets);
+    let whole_length = 24 + 12;
+    cut[whole_length] += 1;
+    let path = written(folder.path(), "cut.pcap", cut);
+    let found = json(&run(&["book", "replay", arg(&path), "--json"]).ok().out);
+    assert_eq!((found["malformed"].as_u64(), found["messages"].as_u64()), (Some(1), Some(3)), "{found}");
 }
 
 /// Outputs that would destroy an input or mean nothing.
