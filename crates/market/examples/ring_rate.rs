@@ -3,8 +3,8 @@
 //! `cargo run --release -p zomma-market --example ring_rate [SECONDS]`
 //!
 //! Two threads, pinned to the first two processors that this process may use, pass something to and fro; a hop is half a round trip. Beside the ring of
-//! this crate stand a plain atomic word that both write (the least that two cores can do: each hop moves one cache line) and crate `rtrb` by itself, in
-//! turn and in one run, and the ring of events, in which an event is one cache line. Percentiles are of single round trips, of which reading the clock is a part, and of means of 64 round trips, of which it is
+//! this crate stand a plain atomic word that both write (the least that two cores can do: each hop moves one cache line) and crates `rtrb` and `disruptor`
+//! by themselves, in turn and in one run, and the ring of events, in which an event is one cache line. Percentiles are of single round trips, of which reading the clock is a part, and of means of 64 round trips, of which it is
 //! a 64th. SECONDS (1) for each row.
 
 use std::{
@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use disruptor::{BusySpin, Producer as _, build_single_producer};
 use hdrhistogram::Histogram;
 use zomma_market::{
     event::{Body, Event, Flags, InstrumentId},
@@ -154,6 +155,36 @@ fn by_rtrb<T: Copy + Send + 'static>(
     })
 }
 
+/// A ring of crate `disruptor` each way.
+fn by_disruptor<T: Copy + Send + Sync + 'static>(
+    name: &str,
+    item: T,
+    time: Duration,
+    processors: [usize; 2],
+) -> Result<(), Box<dyn Error>> {
+    let one_way = || {
+        let (poller, builder) = build_single_producer(SLOTS, move || item, BusySpin).new_event_poller();
+        (builder.build(), poller)
+    };
+    let ((mut to, mut from_us), (mut back, mut answers)) = (one_way(), one_way());
+    let answer = move || match from_us.take(1) {
+        Ok(mut items) => (&mut items).for_each(|item| back.publish(|slot| *slot = *item)),
+        Err(_) => spin_loop(),
+    };
+    beside(answer, processors, || {
+        times(name, time, |_| {
+            to.publish(|slot| *slot = black_box(item));
+            loop {
+                if let Ok(mut items) = answers.take(1) {
+                    (&mut items).for_each(|item| _ = black_box(*item));
+                    break;
+                }
+                spin_loop();
+            }
+        })
+    })
+}
+
 fn by_ours<T: Copy + Send + 'static>(
     name: &str,
     item: T,
@@ -270,6 +301,88 @@ fn rate<T: Copy + Send + 'static>(
     Ok(())
 }
 
+/// One way in batches through crate `disruptor`.
+fn disruptor_rate<T: Copy + Send + Sync + 'static>(
+    name: &str,
+    item: T,
+    time: Duration,
+    processors: [usize; 2],
+) -> Result<(), Box<dyn Error>> {
+    let (mut from, builder) = build_single_producer(SLOTS * 16, move || item, BusySpin).new_event_poller();
+    let mut to = builder.build();
+    let (taken, ended) = (Arc::new(Word(AtomicU64::new(0))), Arc::new(AtomicBool::new(false)));
+    let theirs = (taken.clone(), ended.clone());
+    let reader = thread::spawn(move || {
+        pin(processors[1]);
+        let mut pause = Pause::default();
+        loop {
+            match from.take(BATCH as u64) {
+                Ok(mut items) => {
+                    theirs.0.0.fetch_add((&mut items).len() as u64, Ordering::Relaxed);
+                    (&mut items).for_each(|item| _ = black_box(*item));
+                    pause.reset();
+                }
+                Err(_) if theirs.1.load(Ordering::Acquire) => break,
+                Err(_) => pause.pause(),
+            }
+        }
+    });
+    pin(processors[0]);
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        to.batch_publish(BATCH, |slots| slots.for_each(|slot| *slot = black_box(item)));
+    }
+    ended.store(true, Ordering::Release);
+    reader.join().map_err(|_| "the reader panicked")?;
+    tell_rate(name, taken.0.load(Ordering::Relaxed), begun);
+    Ok(())
+}
+
+/// One way in batches through crate `rtrb`.
+fn rtrb_rate<T: Copy + Send + 'static>(
+    name: &str,
+    item: T,
+    time: Duration,
+    processors: [usize; 2],
+) -> Result<(), Box<dyn Error>> {
+    let (mut to, mut from) = rtrb::RingBuffer::new(SLOTS * 16);
+    let taken = Arc::new(Word(AtomicU64::new(0)));
+    let theirs = taken.clone();
+    let reader = thread::spawn(move || {
+        pin(processors[1]);
+        let mut pause = Pause::default();
+        loop {
+            let count = from.slots().min(BATCH);
+            if count > 0
+                && let Ok(items) = from.read_chunk(count)
+            {
+                items.into_iter().for_each(|item: T| _ = black_box(item));
+                theirs.0.fetch_add(count as u64, Ordering::Relaxed);
+                pause.reset();
+            } else if from.is_abandoned() && from.is_empty() {
+                break;
+            } else {
+                pause.pause();
+            }
+        }
+    });
+    pin(processors[0]);
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        let mut left = BATCH;
+        while left > 0 {
+            let count = to.slots().min(left);
+            if let Ok(slots) = to.write_chunk_uninit(count) {
+                left -= slots.fill_from_iter(std::iter::repeat_n(black_box(item), count));
+            }
+        }
+    }
+    drop(to);
+    reader.join().map_err(|_| "the reader panicked")?;
+    tell_rate(name, taken.0.load(Ordering::Relaxed), begun);
+    Ok(())
+}
+
 /// Two counters that two threads raise, each its own.
 fn counters(name: &str, counters: [&AtomicU64; 2], time: Duration, processors: [usize; 2]) {
     let [mine, theirs] = counters;
@@ -312,11 +425,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("processors {processors:?}; a hop is half a round trip");
     plain(time, processors)?;
     by_rtrb("rtrb, 8 bytes", 7_u64, time, processors)?;
+    by_disruptor("disruptor, 8 bytes", 7_u64, time, processors)?;
     by_ours("ring, 8 bytes", 7_u64, time, processors)?;
     by_rtrb("rtrb, an event of 72 bytes", event, time, processors)?;
+    by_disruptor("disruptor, an event of 72", event, time, processors)?;
     by_ours("ring, an event of 72 bytes", event, time, processors)?;
     by_event_ring("event ring, an event", event, time, processors)?;
+    rtrb_rate("rtrb, 8 bytes", 7_u64, time, processors)?;
+    disruptor_rate("disruptor, 8 bytes", 7_u64, time, processors)?;
     rate("ring, 8 bytes", 7_u64, time, processors)?;
+    rtrb_rate("rtrb, an event of 72 bytes", event, time, processors)?;
+    disruptor_rate("disruptor, an event of 72", event, time, processors)?;
     rate("ring, an event of 72 bytes", event, time, processors)?;
     event_rate("event ring, an event", event, time, processors)?;
     let (beside, apart) = (Beside(Default::default()), [Word(AtomicU64::new(0)), Word(AtomicU64::new(0))]);
