@@ -121,9 +121,20 @@ fn of_json(line: &str) -> Result<[String; 3], String> {
     Ok([cell(COLUMNS[0])?, cell(COLUMNS[1])?, cell(COLUMNS[2])?])
 }
 
+/// Whole numbers from here on are nanoseconds, of 1973: smaller ones are of seconds, milliseconds or microseconds.
+const LEAST_NS: i64 = 100_000_000_000_000_000;
+const NOT_NANOSECONDS: &str =
+    "nanoseconds since the Unix epoch from 1973 on (a smaller number is most likely of s, ms or us)";
+
 fn headline(time: &str, instrument: String, text: String) -> Result<Headline, String> {
     let time_ns = match time.parse::<i64>() {
-        Ok(time_ns) => time_ns,
+        Ok(time_ns) if time_ns >= LEAST_NS => time_ns,
+        Ok(_) => {
+            return Err(format!(
+                "time = \"{}\"; allowed: {NOT_NANOSECONDS}, or a date-time with its offset",
+                shown(time)
+            ));
+        }
         Err(_) => {
             let instant: jiff::Timestamp = time.parse().map_err(|_| {
                 format!(
@@ -145,6 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whole_numbers_of_another_unit_are_refused() {
+        for time in ["1700000100", "1700000100000", "1700000100000000", "0", "-5"] {
+            let told = headline(time, "ACME".into(), "Profit".into()).unwrap_err();
+            assert!(told.contains(time) && told.contains("most likely of s, ms or us"), "{told}");
+        }
+    }
+
+    #[test]
     fn both_forms_say_the_same() {
         let csv = parse(
             b"time,instrument,headline\n2024-03-01T14:30:00Z,ACME,\"Profit, at last\"\n1709303400000000001,ACME,x\n",
@@ -164,12 +183,15 @@ mod tests {
 
     #[test]
     fn bad_rows_are_counted_and_bad_files_refused() {
-        let news = parse(b"time,instrument,headline\n1,A,x\nsoon,A,y\n2,,z\n3\n4,B,w\n").unwrap();
+        let news = parse(b"time,instrument,headline\n1700000000000000001,A,x\nsoon,A,y\n1700000000000000002,,z\n3\n1700000000000000004,B,w\n").unwrap();
         assert_eq!((news.headlines.len(), news.unread), (2, 3));
         assert!(news.faults[0].starts_with("row 2: time = \"soon\""), "{:?}", news.faults);
         let refused = |bytes: &[u8]| format!("{:#}", parse(bytes).unwrap_err());
         assert!(refused(b"when,who\n1,A\n").contains("found [when, who]"));
-        assert!(refused(b"time,instrument,headline\n2,A,x\n1,A,y\n").contains("row 2, time 1 ns: before row 1"));
+        assert!(
+            refused(b"time,instrument,headline\n1700000000000000002,A,x\n1700000000000000001,A,y\n")
+                .contains("row 2, time 1700000000000000001 ns: before row 1")
+        );
         assert!(refused(b" \n").contains("is empty"));
         assert!(refused(b"\xff\xfe\x00").contains("UTF-8"));
     }

@@ -259,8 +259,13 @@ fn news_are_scored_and_joined_to_a_table() {
     let list = written(folder.path(), "list.txt", "good: up\n");
     run(&["alpha", "sentiment", &file, "--lexicon", &list, "-o", arg(&out)]).refused(1, &["list.txt", "line 1"]);
     run(&["alpha", "sentiment", &file, "-o", "scores.parquet"]).refused(2, &[".csv"]);
-    let back = written(folder.path(), "back.csv", "time,instrument,headline\n2,A,x\n1,A,y\n");
-    run(&["alpha", "sentiment", &back, "-o", arg(&out)]).refused(1, &["row 2, time 1 ns: before row 1"]);
+    let back = written(
+        folder.path(),
+        "back.csv",
+        "time,instrument,headline\n1700000000000000002,A,x\n1700000000000000001,A,y\n",
+    );
+    run(&["alpha", "sentiment", &back, "-o", arg(&out)])
+        .refused(1, &["row 2, time 1700000000000000001 ns: before row 1"]);
 }
 
 #[test]
