@@ -113,6 +113,10 @@ pub struct Moments {
     wanted_ns: Vec<u64>,
     /// For each moment that has come: the moment and the top of every instrument.
     pub tops: Vec<(u64, Vec<TopLine>)>,
+    /// The latest time that is believed.
+    latest_ns: Option<u64>,
+    /// The last event's time where it is more than a day ahead, which the next has to confirm, and the tops before it.
+    doubted: Option<(u64, Vec<TopLine>)>,
 }
 
 /// The top of one instrument's book.
@@ -127,7 +131,7 @@ pub struct TopLine {
 impl Moments {
     /// The moments that were asked for; times of day are of the day that begins at `day_ns`, else of the first event's day in UTC.
     pub fn new(asked: &[Moment], day_ns: Option<u64>) -> Self {
-        Self { asked: asked.to_vec(), day_ns, wanted_ns: Vec::new(), tops: Vec::new() }
+        Self { asked: asked.to_vec(), day_ns, wanted_ns: Vec::new(), tops: Vec::new(), latest_ns: None, doubted: None }
     }
 
     /// An event is about to be applied: the moments before it see the books as they are.
@@ -137,9 +141,31 @@ impl Moments {
             self.wanted_ns = self.asked.drain(..).map(|moment| moment.instant_ns(day_ns)).collect();
             self.wanted_ns.sort_unstable();
         }
-        while let Some(&wanted_ns) = self.wanted_ns.get(self.tops.len()).filter(|wanted| **wanted < event.exchange_ns) {
+        let time_ns = event.exchange_ns;
+        let is_far = self.latest_ns.is_some_and(|latest_ns| time_ns.saturating_sub(latest_ns) > DAY_NS);
+        match self.doubted.take() {
+            Some((doubted_ns, tops)) if doubted_ns.abs_diff(time_ns) <= DAY_NS => {
+                while let Some(wanted_ns) = self.next_before(doubted_ns) {
+                    self.tops.push((wanted_ns, tops.clone()));
+                }
+            }
+            _ if is_far => {
+                if self.next_before(time_ns).is_some() {
+                    self.doubted = Some((time_ns, tops(books)));
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.latest_ns = self.latest_ns.max(Some(time_ns));
+        while let Some(wanted_ns) = self.next_before(time_ns) {
             self.tops.push((wanted_ns, tops(books)));
         }
+    }
+
+    /// The next moment, where it is before a time.
+    fn next_before(&self, time_ns: u64) -> Option<u64> {
+        self.wanted_ns.get(self.tops.len()).copied().filter(|wanted_ns| *wanted_ns < time_ns)
     }
 
     /// The feed has ended: the moments that have not come see the books as they ended.
@@ -162,4 +188,42 @@ pub fn tops(books: &Books) -> Vec<TopLine> {
     let lines =
         (0..books.instruments()).map(InstrumentId).map(|instrument| TopLine { instrument, sides: sides(instrument) });
     lines.filter(|line| line.sides.iter().any(Option::is_some)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use zomma_market::event::{Body, Flags};
+
+    use super::*;
+
+    /// The best bid at each moment, of books whose bid grows by a tick with each event.
+    fn bids(times_ns: &[u64], wanted_ns: &[u64]) -> Vec<Option<i64>> {
+        let (asked, tops) = (Vec::new(), Vec::new());
+        let wanted_ns = wanted_ns.to_vec();
+        let mut moments = Moments { asked, day_ns: None, wanted_ns, tops, latest_ns: None, doubted: None };
+        let mut books = Books::new();
+        for (number, time_ns) in (1..).zip(times_ns) {
+            let body = Body::Level { side: Side::Bid, price_ticks: number, size: 1 };
+            let (instrument, flags) = (InstrumentId(0), Flags::LAST);
+            let (exchange_ns, receive_ns) = (*time_ns, *time_ns);
+            let event = Event { exchange_ns, receive_ns, sequence: 1, instrument, flags, body };
+            moments.before(&event, &books);
+            books.apply(&event);
+        }
+        moments.end(&books);
+        let bid = |(_, tops): &(u64, Vec<TopLine>)| Some(tops.first()?.sides[0]?.0);
+        moments.tops.iter().map(bid).collect()
+    }
+
+    #[test]
+    fn a_clock_that_jumps_takes_no_moment_and_a_pause_of_days_does() {
+        // One event far ahead is not believed: what is asked of later sees what came until then.
+        assert_eq!(bids(&[10, 20, 9 * DAY_NS, 30, 40], &[15, 35]), [Some(1), Some(4)]);
+        // The next confirms it: the moments of the pause see the book before it.
+        let monday_ns = 3 * DAY_NS;
+        let times_ns = [10, 20, monday_ns, monday_ns + 5, monday_ns + 9];
+        assert_eq!(bids(&times_ns, &[15, 2 * DAY_NS, monday_ns + 2, monday_ns + 7]), [1, 2, 3, 4].map(Some));
+        // At the end of the feed nothing confirms it.
+        assert_eq!(bids(&[10, 20, 9 * DAY_NS], &[2 * DAY_NS]), [Some(3)]);
+    }
 }
