@@ -179,7 +179,7 @@ fn a_run_that_is_ended_by_a_signal_leaves_no_file() {
 
 /// Features that have a form for a device.
 const ON_DEVICE: &str = "mid,spread,relative_spread,imbalance:1,imbalance:5,weighted_mid,bid_depth:5,ask_depth_within:2000:5,bid_wall:5,\
-                         ask_wall_size:5,ofi:10s,ofi_level:1m:3";
+                         ask_wall_size:5,ofi:10s,ofi_level:1m:3,microprice:4:3,ofi_integrated:10s:3,effective_spread,traded";
 
 /// Whether there is a Vulkan device.
 fn has_vulkan() -> bool {
@@ -303,9 +303,14 @@ fn what_a_device_does_not_find_is_refused_by_name() {
     };
     refused(&[], 2, &["--device: needs --every"]);
     refused(
-        &["--every", "1s", "--features", "mid,microprice:10:5"],
+        &["--every", "1s", "--features", "mid,vpin:5000:50"],
         2,
-        &["microprice:10:5: has no form for a device", "mid, spread"],
+        &["vpin:5000:50: has no form for a device", "mid, spread", "microprice"],
+    );
+    refused(
+        &["--every", "1s", "--features", "microprice:10:5:0.01price"],
+        2,
+        &["microprice:10:5:0.01price: a step of price; allowed on a device: auto"],
     );
     refused(&["--every", "3s", "--features", "ofi:10s"], 2, &["ofi:10s", "whole multiples of the rows' pace"]);
     refused(&["--every", "1s", "--features", "mid", "--levels", "9"], 2, &["--levels 9"]);

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{
-    batch::{ASKS, CHANGE, END, NO_FLOW, SET, UpdateBatch},
+    batch::{ASKS, CHANGE, END, NO_FLOW, PUT, SAME_BIT, SET, TRADE, UpdateBatch},
     plan::Plan,
+    trades,
 };
 use crate::event::Side;
 use crate::features::{
@@ -26,23 +27,38 @@ pub struct BookArrays {
     pub(super) sizes: Vec<u64>,
     /// How many levels there are, [side][instrument], then flags, [instrument].
     pub(super) heads: Vec<u32>,
+    /// What features keep beside the levels, [row][instrument].
+    pub(super) state: Vec<u64>,
 }
 
 impl BookArrays {
     /// Empty books.
     pub fn new(instruments: usize, levels: usize) -> Self {
         let cells = 2 * levels * instruments;
-        Self { instruments, levels, prices: vec![0; cells], sizes: vec![0; cells], heads: vec![0; 3 * instruments] }
+        let heads = vec![0; 3 * instruments];
+        Self { instruments, levels, prices: vec![0; cells], sizes: vec![0; cells], heads, state: Vec::new() }
+    }
+
+    /// Empty books, with what the features of a plan keep.
+    pub(super) fn of_plan(instruments: usize, plan: &Plan) -> Self {
+        Self { state: vec![0; plan.state_rows * instruments], ..Self::new(instruments, plan.levels()) }
     }
 
     /// Bytes of one instrument.
-    pub(super) fn bytes_per_instrument(levels: usize) -> usize {
-        2 * levels * (size_of::<i64>() + size_of::<u64>()) + 3 * size_of::<u32>()
+    pub(super) fn bytes_per_instrument(plan: &Plan) -> usize {
+        let levels = 2 * plan.levels() * (size_of::<i64>() + size_of::<u64>());
+        levels + 3 * size_of::<u32>() + plan.state_rows * size_of::<u64>()
+    }
+
+    /// How many numbers of state an instrument has.
+    fn state_rows(&self) -> usize {
+        self.state.len() / self.instruments.max(1)
     }
 
     /// The instruments of a range, or as many as there are, the others empty.
     pub(super) fn part(&self, range: &Range<usize>) -> Self {
         let mut part = Self::new(range.len(), self.levels);
+        part.state = vec![0; self.state_rows() * range.len()];
         part.copy_from(self, range.start, 0, range.len().min(self.instruments.saturating_sub(range.start)));
         part
     }
@@ -58,6 +74,10 @@ impl BookArrays {
         for row in 0..3 {
             let (here, there) = (copied(row, self.instruments, to), copied(row, other.instruments, from));
             self.heads[here].copy_from_slice(&other.heads[there]);
+        }
+        for row in 0..self.state_rows() {
+            let (here, there) = (copied(row, self.instruments, to), copied(row, other.instruments, from));
+            self.state[here].copy_from_slice(&other.state[there]);
         }
     }
 
@@ -80,13 +100,12 @@ impl BookArrays {
         (side as usize * self.levels + level) * self.instruments + instrument
     }
 
-    /// Applies the changes of the instruments `first..` that these are; `flow` [level][instrument] is the flow of them, and `has_overflown`
-    /// [instrument] says where a sum did not fit.
-    pub(super) fn apply(&mut self, batch: &UpdateBatch, first: usize, flow: &mut [i64], has_overflown: &mut [bool]) {
+    /// Applies the changes of the instruments `first..` that these are, and adds them up.
+    pub(super) fn apply(&mut self, batch: &UpdateBatch, first: usize, sums: &mut Sums) {
         let n = self.instruments;
         let starts = batch.starts_of(&(first..first + n));
         let words = batch.words_of(&starts);
-        let flow_levels = flow.len() / n.max(1);
+        let flow_levels = sums.flow.len() / n.max(1);
         let mut before = [vec![Level::default(); flow_levels], vec![Level::default(); flow_levels]];
         for instrument in 0..n {
             let range = starts[instrument] - starts[0]..starts[instrument + 1] - starts[0];
@@ -96,7 +115,11 @@ impl BookArrays {
             self.top(instrument, &mut before);
             for change in words[range.start as usize * CHANGE..range.end as usize * CHANGE].chunks_exact(CHANGE) {
                 let (what, price_ticks, size) = (change[0], change[1] as i64, change[2]);
-                if what & SET != 0 {
+                if what & TRADE != 0 {
+                    trades::take(self, instrument, change);
+                } else if what & PUT != 0 {
+                    self.state[price_ticks as usize * n + instrument] = size;
+                } else if what & SET != 0 {
                     let side = if what & ASKS == 0 { Side::Bid } else { Side::Ask };
                     self.set(side, instrument, price_ticks, size);
                 }
@@ -104,20 +127,36 @@ impl BookArrays {
                     continue;
                 }
                 self.heads[2 * n + instrument] |= TOLD;
+                self.rest(instrument, 1 + (what >> SAME_BIT), sums);
                 let mut now = before.clone();
                 self.top(instrument, &mut now);
                 if what & NO_FLOW == 0 {
                     for level in 0..flow_levels {
                         let of_event =
                             bid_flow(before[0][level], now[0][level]) - ask_flow(before[1][level], now[1][level]);
-                        let sum = &mut flow[level * n + instrument];
+                        let sum = &mut sums.flow[level * n + instrument];
                         let (added, overflow) = sum.overflowing_add(of_event);
                         *sum = added;
-                        has_overflown[instrument] |= overflow;
+                        sums.has_overflown[instrument] |= overflow;
                     }
                 }
                 before = now;
             }
+        }
+    }
+
+    /// Adds up what rests in so many books that are the same.
+    fn rest(&self, instrument: usize, books: u64, sums: &mut Sums) {
+        let n = self.instruments;
+        for (place, levels) in sums.resting_levels.iter().enumerate() {
+            let of_side = |side: Side| {
+                let depth = self.depth(side, instrument).min(*levels);
+                (0..depth).fold(0_u64, |sum, level| sum.saturating_add(self.level(side, level, instrument).size)) as f64
+            };
+            sums.resting[place * n + instrument] += (of_side(Side::Bid) + of_side(Side::Ask)) * books as f64;
+        }
+        if !sums.resting_levels.is_empty() {
+            sums.books[instrument] += books;
         }
     }
 
@@ -165,20 +204,45 @@ impl BookArrays {
     }
 }
 
-/// What a batch and the books after it come to, as a device gives it: [feature][instrument] bits of f64, then [level][instrument] flows, then
-/// [instrument] a bit for each feature that has a value and those of [`TOLD_BIT`] and [`OVERFLOW_BIT`].
+/// What a batch adds up to, [level or number][instrument].
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// Order flow.
+    flow: Vec<i64>,
+    resting_levels: Vec<usize>,
+    /// What rested at so many levels of both sides, over the books.
+    resting: Vec<f64>,
+    books: Vec<u64>,
+    has_overflown: Vec<bool>,
+}
+
+impl Sums {
+    /// Nothing yet, of so many instruments.
+    fn of_plan(instruments: usize, plan: &Plan) -> Self {
+        Self {
+            flow: vec![0; plan.flow_levels * instruments],
+            resting_levels: plan.resting_levels.clone(),
+            resting: vec![0.0; plan.resting_levels.len() * instruments],
+            books: vec![0; if plan.resting_levels.is_empty() { 0 } else { instruments }],
+            has_overflown: vec![false; instruments],
+        }
+    }
+}
+
+/// What a batch and the books after it come to, as a device gives it: [feature][instrument] bits of f64, then [level][instrument] flows, then what
+/// rested as [number][instrument] bits of f64 and [instrument] in how many books, then [instrument] a bit for each feature that has a value and those
+/// of [`TOLD_BIT`] and [`OVERFLOW_BIT`].
 pub(super) fn on_cpu(arrays: &mut BookArrays, batch: &UpdateBatch, first: usize, plan: &Plan) -> Vec<u64> {
     let n = arrays.instruments;
-    let mut flow = vec![0; plan.flow_levels * n];
-    let mut has_overflown = vec![false; n];
-    arrays.apply(batch, first, &mut flow, &mut has_overflown);
+    let mut sums = Sums::of_plan(n, plan);
+    arrays.apply(batch, first, &mut sums);
     let mut out = super::columns::features(arrays, plan);
-    let (_, present) = out.split_at_mut(plan.features() * n);
-    let (flows, present) = present.split_at_mut(plan.flow_levels * n);
-    flows.iter_mut().zip(&flow).for_each(|(out, flow)| *out = *flow as u64);
-    for (instrument, present) in present.iter_mut().enumerate() {
+    let of_batch = plan.features() * n..(plan.outputs() - 1) * n;
+    let found = sums.flow.iter().map(|flow| *flow as u64).chain(sums.resting.iter().map(|lots| lots.to_bits()));
+    out[of_batch].iter_mut().zip(found.chain(sums.books)).for_each(|(out, found)| *out = found);
+    for (instrument, present) in out[(plan.outputs() - 1) * n..].iter_mut().enumerate() {
         *present |= u64::from(arrays.flags(instrument) & TOLD) << TOLD_BIT;
-        *present |= u64::from(has_overflown[instrument]) << OVERFLOW_BIT;
+        *present |= u64::from(sums.has_overflown[instrument]) << OVERFLOW_BIT;
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::event::Side;
+use crate::{event::Side, features::Trade};
 
 /// Numbers of 64 bits that one change takes: what it is, its price, its size.
 pub(super) const CHANGE: usize = 3;
@@ -15,6 +15,16 @@ pub(super) const SET: u64 = 2;
 pub(super) const END: u64 = 4;
 /// With [`END`]: what led to this book is not known, and no flow.
 pub(super) const NO_FLOW: u64 = 8;
+/// A number of the instrument's state, at the row that stands in place of the price, is that in place of the size.
+pub(super) const PUT: u64 = 16;
+/// A trade at a price, of a size.
+pub(super) const TRADE: u64 = 32;
+/// With [`TRADE`]: the side of the resting order is told, by [`ASKS`].
+pub(super) const SIDED: u64 = 64;
+/// With [`TRADE`]: the mid before it is not known.
+pub(super) const NO_MID: u64 = 128;
+/// With [`END`], counted from this bit on: so many more books followed that are the same.
+pub(super) const SAME_BIT: u32 = 32;
 
 /// No change of an instrument yet.
 const NONE: u32 = u32::MAX;
@@ -103,6 +113,42 @@ impl Gather {
         self.told[last[0] as usize].what |= if has_flow { END } else { END | NO_FLOW };
     }
 
+    /// The instrument's book is the same as the one before, and is one more.
+    pub fn same(&mut self, instrument: u32) {
+        let last = self.last.get(instrument as usize).copied().unwrap_or([NONE; 2]);
+        let is_end = last[0] != NONE && last[0] == last[1] && self.told[last[0] as usize].what & END != 0;
+        match is_end {
+            true => self.told[last[0] as usize].what += 1 << SAME_BIT,
+            false => self.end(instrument, true),
+        }
+    }
+
+    /// A trade took place, before what is told next of the instrument.
+    pub fn trade(&mut self, instrument: u32, trade: &Trade, has_mid: bool) {
+        let side = match trade.resting_side {
+            Some(Side::Ask) => SIDED | ASKS,
+            Some(Side::Bid) => SIDED,
+            None => 0,
+        };
+        let what = TRADE | side | if has_mid { 0 } else { NO_MID };
+        self.push_whole(Told { instrument, what, price_ticks: trade.price_ticks, size: trade.size });
+    }
+
+    /// A number of the instrument's state is this from now on.
+    pub fn put(&mut self, instrument: u32, row: usize, number: u64) {
+        self.push_whole(Told { instrument, what: PUT, price_ticks: row as i64, size: number });
+    }
+
+    /// Takes what needs no end of a message; behind what waits for one, it waits as well.
+    fn push_whole(&mut self, told: Told) {
+        let instrument = told.instrument as usize;
+        let nothing_waits = self.last.get(instrument).is_none_or(|last| last[0] == last[1]);
+        self.push(told);
+        if nothing_waits {
+            self.last[instrument][1] = self.last[instrument][0];
+        }
+    }
+
     fn push(&mut self, told: Told) {
         let instrument = told.instrument as usize;
         if self.last.len() <= instrument {
@@ -171,5 +217,27 @@ mod tests {
         let batch = gather.cut();
         assert_eq!(batch.words_of(&batch.starts_of(&(2..3))), [SET | END, 99, 1]);
         assert!(gather.is_empty() && gather.cut().is_empty());
+    }
+
+    #[test]
+    fn books_that_are_the_same_are_counted_and_trades_do_not_wait() {
+        let mut gather = Gather::new();
+        let trade = |resting_side| Trade { time_ns: 0, price_ticks: 7, size: 3, resting_side };
+        gather.trade(1, &trade(None), false);
+        gather.same(1);
+        gather.same(1);
+        gather.trade(1, &trade(Some(Side::Ask)), true);
+        gather.same(1);
+        gather.put(0, 4, 9);
+        // What is behind an open message waits with it.
+        gather.set(0, Side::Bid, 1, 1);
+        gather.trade(0, &trade(Some(Side::Bid)), true);
+        let batch = gather.cut();
+        let words = batch.words_of(&batch.starts_of(&(0..2)));
+        let of_it = [TRADE | NO_MID, 7, 3, END | 1 << SAME_BIT, 0, 0, TRADE | SIDED | ASKS, 7, 3, END, 0, 0];
+        assert_eq!(words, [&[PUT, 4, 9][..], &of_it].concat());
+        gather.end(0, true);
+        let batch = gather.cut();
+        assert_eq!(batch.words_of(&batch.starts_of(&(0..1))), [SET, 1, 1, TRADE | SIDED | END, 7, 3]);
     }
 }

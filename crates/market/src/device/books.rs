@@ -9,7 +9,7 @@ use zomma_gpu::{
 };
 
 use super::{
-    arrays::{BookArrays, OVERFLOW_BIT, TOLD_BIT, on_cpu},
+    arrays::{BookArrays, OVERFLOW_BIT, Sums, TOLD_BIT, on_cpu},
     batch::{CHANGE, UpdateBatch},
     launch::Resident,
     plan::Plan,
@@ -24,6 +24,7 @@ pub struct Matrix {
     instruments: usize,
     features: usize,
     flow_levels: usize,
+    resting: usize,
     /// [output][instrument]
     words: Vec<u64>,
 }
@@ -48,6 +49,18 @@ impl Matrix {
         self.words[(self.features + level) * self.instruments + instrument] as i64
     }
 
+    /// What rested at the levels of both sides over the books of the batch, in lots; by its place among the plan's.
+    pub(super) fn resting(&self, place: usize, instrument: usize) -> f64 {
+        let row = self.features + self.flow_levels + place;
+        f64::from_bits(self.words[row * self.instruments + instrument])
+    }
+
+    /// How many books of an instrument the batch has, where the plan counts them.
+    pub(super) fn books(&self, instrument: usize) -> u64 {
+        let row = self.features + self.flow_levels + self.resting;
+        if self.resting > 0 { self.words[row * self.instruments + instrument] } else { 0 }
+    }
+
     /// Whether the instrument's book has been whole once.
     pub fn is_told(&self, instrument: usize) -> bool {
         self.present(instrument).is_some_and(|present| present >> TOLD_BIT & 1 == 1)
@@ -59,7 +72,8 @@ impl Matrix {
     }
 
     fn present(&self, instrument: usize) -> Option<u64> {
-        let row = (self.features + self.flow_levels) * self.instruments;
+        let of_batch = self.flow_levels + self.resting + usize::from(self.resting > 0);
+        let row = (self.features + of_batch) * self.instruments;
         (instrument < self.instruments).then(|| self.words.get(row + instrument).copied()).flatten()
     }
 
@@ -102,7 +116,7 @@ pub struct DeviceBooks<'a> {
 impl<'a> DeviceBooks<'a> {
     /// Empty books.
     pub fn new(runner: &'a Runner, plan: Plan) -> Self {
-        let checkpoint = BookArrays::new(0, plan.levels());
+        let checkpoint = BookArrays::of_plan(0, &plan);
         Self { runner, plan, checkpoint, journal: Vec::new(), before_journal: 0, shards: Vec::new(), rebuilds: 0 }
     }
 
@@ -138,7 +152,8 @@ impl<'a> DeviceBooks<'a> {
     pub fn collect(&mut self) -> Result<Matrix, GpuError> {
         let (instruments, outputs) = (self.instruments(), self.plan.outputs());
         let (features, flow_levels) = (self.plan.features(), self.plan.flow_levels);
-        let mut matrix = Matrix { instruments, features, flow_levels, words: vec![0; outputs * instruments] };
+        let (resting, words) = (self.plan.resting_levels.len(), vec![0; outputs * instruments]);
+        let mut matrix = Matrix { instruments, features, flow_levels, resting, words };
         self.each(|books, place, range| {
             let words = books.fetch(place, range)?;
             matrix.put(range, &words);
@@ -168,8 +183,7 @@ impl<'a> DeviceBooks<'a> {
         let changes = self.journal.last().map_or(0, UpdateBatch::changes);
         let rows = self.instruments();
         let of_changes = (changes * CHANGE * size_of::<u64>()).div_ceil(rows.max(1));
-        let of_books =
-            BookArrays::bytes_per_instrument(self.plan.levels()) + (self.plan.outputs() + 1) * size_of::<u64>();
+        let of_books = BookArrays::bytes_per_instrument(&self.plan) + (self.plan.outputs() + 1) * size_of::<u64>();
         let batch = Batch { rows, bytes_per_row: (of_books + of_changes) as u64 };
         self.runner.with_oom_recovery(&batch, |place, range| {
             let done = work(self, place, &range);
@@ -231,8 +245,8 @@ impl<'a> DeviceBooks<'a> {
     /// The checkpoint's books of a range after so many batches of the journal.
     fn replayed(&self, range: &Range<usize>, batches: usize) -> BookArrays {
         let mut arrays = self.checkpoint.part(range);
-        let mut none = vec![false; range.len()];
-        self.journal[..batches].iter().for_each(|batch| arrays.apply(batch, range.start, &mut [], &mut none));
+        let mut unsummed = Sums::default();
+        self.journal[..batches].iter().for_each(|batch| arrays.apply(batch, range.start, &mut unsummed));
         arrays
     }
 
@@ -259,7 +273,7 @@ impl<'a> DeviceBooks<'a> {
 
     /// Makes the books as they are now the checkpoint: fetched where they are, or replayed where that fails.
     fn take_checkpoint(&mut self) -> Result<(), GpuError> {
-        let mut now = BookArrays::new(self.instruments(), self.plan.levels());
+        let mut now = BookArrays::of_plan(self.instruments(), &self.plan);
         let applied = self.before_journal + self.journal.len() as u64;
         self.each(|books, place, range| {
             let found = books
@@ -286,7 +300,7 @@ impl<'a> DeviceBooks<'a> {
         let now = self.replayed(&whole, self.journal.len());
         self.before_journal += self.journal.len() as u64;
         self.journal.clear();
-        let mut grown = BookArrays::new(instruments.next_power_of_two().max(64), self.plan.levels());
+        let mut grown = BookArrays::of_plan(instruments.next_power_of_two().max(64), &self.plan);
         grown.copy_from(&now, 0, 0, whole.len());
         self.checkpoint = grown;
         self.shards.clear();

@@ -2,7 +2,11 @@
 
 use super::{
     arrays::BookArrays,
-    plan::{CODE, DEPTH, IMBALANCE, MID, Plan, RELATIVE_SPREAD, SPREAD, WALL_DISTANCE, WALL_SIZE, WEIGHTED_MID},
+    plan::{
+        CODE, DEPTH, EFFECTIVE_SPREAD, IMBALANCE, MICROPRICE, MID, NO_ENTRY, Plan, RELATIVE_SPREAD, SPREAD, TABLE_HEAD,
+        TRADED, WALL_DISTANCE, WALL_SIZE, WEIGHTED_MID, table_of,
+    },
+    trades,
 };
 
 /// Instruments that are done at once: their sums stay in the nearest cache.
@@ -85,6 +89,19 @@ impl Block<'_> {
                     (values[at], has[at]) = (value as f64, depths[at] > 0);
                 }
             }
+            TRADED => {
+                let lots = self.row(&self.arrays.state, 0);
+                for at in 0..count {
+                    (values[at], has[at]) = (lots[at] as f64, true);
+                }
+            }
+            EFFECTIVE_SPREAD => {
+                let (known, spreads) = (self.row(&self.arrays.state, 2), self.row(&self.arrays.state, 3));
+                for at in 0..count {
+                    (values[at], has[at]) = (f64::from_bits(spreads[at]), known[at] & trades::SPREAD != 0);
+                }
+            }
+            MICROPRICE => self.microprice(levels, table_of(ticks), values, has),
             // A plan has no other.
             _ => {}
         }
@@ -107,6 +124,26 @@ impl Block<'_> {
                     (bid[at] as f64 + apart * (b / (a + b)), is_two_sided && a + b > 0.0)
                 }
             };
+        }
+    }
+
+    /// The mid and what the table in the state, of a fit on the CPU, says of the imbalance and the spread.
+    fn microprice(&self, imbalances: usize, (row, spreads): (usize, usize), values: &mut [f64], has: &mut [bool]) {
+        let ((bid, bid_size), (ask, ask_size)) = (self.level(0, 0), self.level(1, 0));
+        let (bids, asks) = (self.depths(0), self.depths(1));
+        let (grid, widest) = (self.row(&self.arrays.state, row), self.row(&self.arrays.state, row + 1));
+        for at in 0..self.count {
+            let apart = ask[at].saturating_sub(bid[at]);
+            let (b, a) = (bid_size[at] as f64, ask_size[at] as f64);
+            if bids[at] == 0 || asks[at] == 0 || apart <= 0 || b + a <= 0.0 || grid[at] == 0 {
+                continue;
+            }
+            let apart = apart as u64;
+            let steps = if apart > widest[at] { spreads - 1 } else { ((apart - 1) / grid[at]) as usize };
+            let bucket = ((b / (b + a) * imbalances as f64) as usize).min(imbalances - 1);
+            let entry = self.row(&self.arrays.state, row + TABLE_HEAD + steps * imbalances + bucket)[at];
+            let mid = bid[at].saturating_add(ask[at]) as f64 * 0.5;
+            (values[at], has[at]) = (mid + f64::from_bits(entry), entry != NO_ENTRY);
         }
     }
 

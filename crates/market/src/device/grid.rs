@@ -3,10 +3,10 @@
 use zomma_gpu::{GpuError, recovery::Runner};
 
 use super::{
-    batch::UpdateBatch,
     books::{DeviceBooks, Matrix},
+    integrated::IntegratedFlows,
     plan::{Column, Plan},
-    recorder::Recorder,
+    recorder::{Cut, Recorder},
     windows::FlowWindows,
 };
 use crate::{
@@ -46,6 +46,7 @@ pub struct GridRow<'a> {
     plan: &'a Plan,
     matrix: &'a Matrix,
     windows: &'a FlowWindows,
+    integrated: &'a IntegratedFlows,
 }
 
 impl GridRow<'_> {
@@ -65,6 +66,7 @@ impl GridRow<'_> {
         let value = |column: &Column| match *column {
             Column::OfBook(feature) => self.matrix.value(feature, at),
             Column::Flow { window, level } => self.matrix.is_told(at).then(|| self.windows.sum(window, level, at)),
+            Column::Integrated(feature) => self.integrated.value(feature, at, self.windows),
         };
         out.clear();
         out.extend(self.plan.columns.iter().map(value));
@@ -80,18 +82,20 @@ pub struct FeatureGrid<'a> {
     recorder: Recorder,
     books: DeviceBooks<'a>,
     windows: FlowWindows,
+    integrated: IntegratedFlows,
     matrix: Matrix,
-    /// The row that the device is at work on, with the moment that its flows count at.
-    at_work: Option<(u64, u64)>,
+    /// The row that the device is at work on, with when its books were.
+    at_work: Option<(u64, Cut)>,
 }
 
 impl<'a> FeatureGrid<'a> {
     /// Rows at multiples of `every_ns`, for which the plan was made.
     pub fn new(runner: &'a Runner, plan: Plan, every_ns: u64, times: Times) -> Self {
         Self {
-            recorder: Recorder::new(plan.levels(), every_ns, times),
+            recorder: Recorder::of_plan(&plan, every_ns, times),
             books: DeviceBooks::new(runner, plan.clone()),
             windows: FlowWindows::new(&plan.windows_ns, plan.flow_levels),
+            integrated: IntegratedFlows::new(&plan.integrated),
             matrix: Matrix::default(),
             at_work: None,
             plan,
@@ -129,25 +133,25 @@ impl<'a> FeatureGrid<'a> {
         rows: &mut impl FnMut(&GridRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.recorder.advance(time_ns);
-        let batches = self.recorder.cut(time_ns);
+        let cuts = self.recorder.cut(time_ns);
         self.finish(rows)?;
-        let last = batches.len() - 1;
-        for (place, (slot_ns, batch)) in batches.into_iter().enumerate() {
-            if slot_ns > time_ns && self.plan.flow_levels > 0 {
-                return Err(GridError::Ahead { book_ns: slot_ns, row_ns: time_ns }.into());
+        let last = cuts.len() - 1;
+        for (place, mut cut) in cuts.into_iter().enumerate() {
+            if cut.slot_ns > time_ns && self.plan.flow_levels > 0 {
+                return Err(GridError::Ahead { book_ns: cut.slot_ns, row_ns: time_ns }.into());
             }
             // A silence changes windows alone.
-            if batch.is_empty() {
+            if cut.batch.is_empty() {
                 if place == last {
                     self.hand_over(time_ns, rows)?;
                 }
                 continue;
             }
-            self.submit(batch)?;
+            self.submit(std::mem::take(&mut cut.batch))?;
             if place == last {
-                self.at_work = Some((time_ns, slot_ns));
+                self.at_work = Some((time_ns, cut));
             } else {
-                self.collect(slot_ns)?;
+                self.collect(&cut)?;
             }
         }
         Ok(())
@@ -162,28 +166,30 @@ impl<'a> FeatureGrid<'a> {
         &mut self,
         rows: &mut impl FnMut(&GridRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some((time_ns, slot_ns)) = self.at_work.take() {
-            self.collect(slot_ns)?;
+        if let Some((time_ns, cut)) = self.at_work.take() {
+            self.collect(&cut)?;
             self.hand_over(time_ns, rows)?;
         }
         Ok(())
     }
 
-    fn submit(&mut self, batch: UpdateBatch) -> Result<(), GridError> {
+    fn submit(&mut self, batch: super::UpdateBatch) -> Result<(), GridError> {
         Ok(self.books.submit(batch)?)
     }
 
-    fn collect(&mut self, slot_ns: u64) -> Result<(), GridError> {
+    fn collect(&mut self, cut: &Cut) -> Result<(), GridError> {
         self.matrix = self.books.collect()?;
         if let Some(instrument) = self.matrix.overflown() {
             return Err(GridError::Overflow { instrument });
         }
-        self.windows.add(slot_ns, &self.matrix);
+        self.windows.add(cut.slot_ns, &self.matrix);
+        self.integrated.add(cut.time_ns(), &cut.paused, &self.matrix);
         Ok(())
     }
 
     fn hand_over<E>(&mut self, time_ns: u64, rows: &mut impl FnMut(&GridRow<'_>) -> Result<(), E>) -> Result<(), E> {
         self.windows.advance(time_ns);
-        rows(&GridRow { time_ns, plan: &self.plan, matrix: &self.matrix, windows: &self.windows })
+        let Self { plan, matrix, windows, integrated, .. } = self;
+        rows(&GridRow { time_ns, plan, matrix, windows, integrated })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Definition  what [`arrays`](super::arrays) and [`columns`](super::columns) do on the CPU
 //! Shapes      prices, sizes [2][K][n], bids first; heads [3][n] levels of bids, of asks, and flags; starts [n + 1] and words [3] a change; codes [4] a
-//!             feature; out [F][n] bits of f64, [M][n] flows, [n] bits of presence. Neighbouring threads read neighbouring instruments
+//!             feature, then R numbers of levels; state [S][n]; out [F][n] bits of f64, [M][n] flows, [R][n] what rested, [n] books, [n] bits of
+//!             presence. Neighbouring threads read neighbouring instruments
 //! Exact       all sums are of integers; every division is one IEEE operation, and the one product that is added to something passes through the
 //!             bits, so that no compiler fuses them
 
@@ -10,134 +11,14 @@ use cubecl::prelude::*;
 
 use super::{
     arrays::{OVERFLOW_BIT, TOLD, TOLD_BIT},
-    batch::{ASKS, END, NO_FLOW, SET},
-    plan::{DEPTH, IMBALANCE, MID, RELATIVE_SPREAD, SPREAD, WALL_DISTANCE, WALL_SIZE},
+    batch::{ASKS, END, NO_FLOW, NO_MID, PUT, SAME_BIT, SET, TRADE},
+    kernel_parts::{depth_within, flow_of, key, mid_half_ticks, set_level},
+    kernel_states::{table_entry, take_trade},
+    plan::{
+        DEPTH, EFFECTIVE_SPREAD, IMBALANCE, MICROPRICE, MID, RELATIVE_SPREAD, SPREAD, TRADED, WALL_DISTANCE, WALL_SIZE,
+    },
+    trades::SPREAD as HAS_SPREAD,
 };
-
-/// Sizes count up to here in flows, as on the CPU: 2⁶¹.
-const MOST_LOTS: u64 = 1 << 61;
-
-/// A price in the order of its side: greater is better, on either side.
-#[cube]
-fn key(price: i64, side: u32) -> i64 {
-    let mut key = price;
-    if side == 1u32 {
-        // Not the negative, which the least number has not.
-        key = i64::reinterpret(!u64::reinterpret(price));
-    }
-    key
-}
-
-#[cube]
-fn lots(size: u64) -> i64 {
-    i64::reinterpret(min(size, comptime!(MOST_LOTS).runtime()))
-}
-
-/// a + b, or the greatest number.
-#[cube]
-fn add_saturating(a: u64, b: u64) -> u64 {
-    let sum = a + b;
-    let mut out = sum;
-    if sum < a {
-        out = a | !a;
-    }
-    out
-}
-
-/// Sets, adds or takes away a level of a side; how many levels it has then.
-#[cube]
-fn set_level(
-    prices: &mut Array<i64>,
-    sizes: &mut Array<u64>,
-    base: usize,
-    n: usize,
-    depth: u32,
-    side: u32,
-    price: i64,
-    size: u64,
-    #[comptime] levels: u32,
-) -> u32 {
-    let wanted = key(price, side);
-    let mut at = 0u32;
-    let mut looking = true;
-    let mut is_there = false;
-    while looking {
-        if at < depth {
-            let there = key(prices[base + at as usize * n], side);
-            if there > wanted {
-                at += 1u32;
-            } else {
-                is_there = there == wanted;
-                looking = false;
-            }
-        } else {
-            looking = false;
-        }
-    }
-    let mut depth_after = depth;
-    if is_there {
-        if size == 0u64 {
-            let mut level = at + 1u32;
-            while level < depth {
-                let from = base + level as usize * n;
-                prices[from - n] = prices[from];
-                sizes[from - n] = sizes[from];
-                level += 1u32;
-            }
-            depth_after = depth - 1u32;
-        } else {
-            sizes[base + at as usize * n] = size;
-        }
-    } else if size > 0u64 && at < levels {
-        depth_after = min(depth + 1u32, levels.runtime());
-        let mut level = depth_after - 1u32;
-        while level > at {
-            let to = base + level as usize * n;
-            prices[to] = prices[to - n];
-            sizes[to] = sizes[to - n];
-            level -= 1u32;
-        }
-        prices[base + at as usize * n] = price;
-        sizes[base + at as usize * n] = size;
-    }
-    depth_after
-}
-
-/// What rests within so many ticks of the best price among the best levels.
-#[cube]
-fn depth_within(prices: &Array<i64>, sizes: &Array<u64>, base: usize, n: usize, depth: u32, ticks: u64) -> u64 {
-    let mut sum = 0u64.runtime();
-    if depth > 0u32 {
-        let best = prices[base];
-        let mut level = 0u32;
-        while level < depth {
-            let at = base + level as usize * n;
-            let price = prices[at];
-            let mut distance = u64::reinterpret(best) - u64::reinterpret(price);
-            if price > best {
-                distance = u64::reinterpret(price) - u64::reinterpret(best);
-            }
-            if distance <= ticks {
-                sum = add_saturating(sum, sizes[at]);
-            }
-            level += 1u32;
-        }
-    }
-    sum
-}
-
-/// The flow into one level, bids' less asks', from what was there before and what is there now.
-#[cube]
-fn flow_of(before: i64, before_size: u64, now: i64, now_size: u64) -> i64 {
-    let mut flow = 0i64.runtime();
-    if now >= before {
-        flow += lots(now_size);
-    }
-    if now <= before {
-        flow -= lots(before_size);
-    }
-    flow
-}
 
 /// Applies a batch and finds the features.
 #[cube(launch_unchecked)]
@@ -148,6 +29,7 @@ pub(super) fn update(
     prices: &mut Array<i64>,
     sizes: &mut Array<u64>,
     heads: &mut Array<u32>,
+    state: &mut Array<u64>,
     out: &mut Array<u64>,
     instruments: u32,
     features: u32,
@@ -155,6 +37,9 @@ pub(super) fn update(
     zero: u64,
     #[comptime] levels: u32,
     #[comptime] flow_levels: u32,
+    #[comptime] resting: u32,
+    #[comptime] has_trades: u32,
+    #[comptime] has_state: u32,
 ) {
     let n = instruments as usize;
     let i = ABSOLUTE_POS;
@@ -163,6 +48,9 @@ pub(super) fn update(
         let mut before_price = Array::<i64>::new(comptime!(2 * room));
         let mut before_size = Array::<u64>::new(comptime!(2 * room));
         let mut flow = Array::<i64>::new(room);
+        let sums = comptime!(if resting == 0 { 1usize } else { resting as usize });
+        let mut rested = Array::<f64>::new(sums);
+        let mut books = 0u64.runtime();
         let mut present = 0u64.runtime();
         let mut depths = Array::<u32>::new(2usize);
         depths[0] = heads[i];
@@ -187,6 +75,11 @@ pub(super) fn update(
             }
         }
 
+        #[unroll]
+        for place in 0..comptime!(resting as usize) {
+            rested[place] = 0.0f64;
+        }
+
         let first = starts[0];
         let mut at = starts[i] - first;
         let end = starts[i + 1] - first;
@@ -200,8 +93,35 @@ pub(super) fn update(
                 let price = i64::reinterpret(words[word + 1]);
                 depths[side as usize] = set_level(prices, sizes, base, n, depth, side, price, words[word + 2], levels);
             }
+            if comptime!(has_state == 1) {
+                if (what & PUT) != 0u64 {
+                    let row = usize::cast_from(words[word + 1]);
+                    state[row * n + i] = words[word + 2];
+                }
+            }
+            if comptime!(has_trades == 1) {
+                if (what & TRADE) != 0u64 {
+                    let mid = mid_half_ticks(prices[i], prices[side_stride + i], worst);
+                    let has_mid = depths[0] > 0u32 && depths[1] > 0u32 && (what & NO_MID) == 0u64;
+                    let price = i64::reinterpret(words[word + 1]);
+                    take_trade(state, i, n, what, price, words[word + 2], mid, has_mid);
+                }
+            }
             if (what & END) != 0u64 {
                 flags |= TOLD;
+                if comptime!(resting > 0) {
+                    let count = 1u64 + (what >> comptime!(SAME_BIT as u64).runtime());
+                    books += count;
+                    #[unroll]
+                    for place in 0..comptime!(resting as usize) {
+                        let most = u32::cast_from(codes[4 * features as usize + place]);
+                        let every = zero | !zero;
+                        let bids = depth_within(prices, sizes, i, n, min(depths[0], most), every);
+                        let asks = depth_within(prices, sizes, side_stride + i, n, min(depths[1], most), every);
+                        let both = f64::cast_from(bids) + f64::cast_from(asks);
+                        rested[place] = rested[place] + both * f64::cast_from(count);
+                    }
+                }
                 #[unroll]
                 for level in 0..comptime!(flow_levels as usize) {
                     let mut of_level = 0i64.runtime();
@@ -246,13 +166,6 @@ pub(super) fn update(
         let bid_size = f64::cast_from(sizes[i]);
         let ask_size = f64::cast_from(sizes[side_stride + i]);
         let is_two_sided = depths[0] > 0u32 && depths[1] > 0u32;
-        let mut sum = bid + ask;
-        if ((bid ^ sum) & (ask ^ sum)) < 0i64 {
-            sum = worst;
-            if bid < 0i64 {
-                sum = key(worst, 1u32);
-            }
-        }
         let mut apart = ask - bid;
         if ((ask ^ bid) & (ask ^ apart)) < 0i64 {
             apart = worst;
@@ -260,7 +173,7 @@ pub(super) fn update(
                 apart = key(worst, 1u32);
             }
         }
-        let mid = f64::cast_from(sum) * 0.5f64;
+        let mid = f64::cast_from(mid_half_ticks(bid, ask, worst)) * 0.5f64;
         let spread = f64::cast_from(apart);
 
         let mut feature = 0u32;
@@ -312,6 +225,24 @@ pub(super) fn update(
                     }
                     value = f64::cast_from(greatest);
                 }
+            } else if kind == MICROPRICE {
+                if comptime!(has_state == 1) {
+                    if is_two_sided {
+                        let entry = table_entry(state, i, n, ticks, most, apart, bid_size, ask_size);
+                        value = mid + f64::reinterpret(entry);
+                        has = entry != (entry | !entry);
+                    }
+                }
+            } else if kind == EFFECTIVE_SPREAD {
+                if comptime!(has_trades == 1) {
+                    value = f64::reinterpret(state[3 * n + i]);
+                    has = (state[2 * n + i] & HAS_SPREAD) != 0u64;
+                }
+            } else if kind == TRADED {
+                if comptime!(has_trades == 1) {
+                    value = f64::cast_from(state[i]);
+                    has = true;
+                }
             } else {
                 let apart = f64::cast_from(ask) - f64::cast_from(bid);
                 let leaning = apart * (bid_size / (ask_size + bid_size));
@@ -331,8 +262,16 @@ pub(super) fn update(
         for level in 0..comptime!(flow_levels as usize) {
             out[flows + level * n + i] = u64::reinterpret(flow[level]);
         }
+        let rests = flows + comptime!(flow_levels as usize) * n;
+        #[unroll]
+        for place in 0..comptime!(resting as usize) {
+            out[rests + place * n + i] = u64::reinterpret(rested[place]);
+        }
+        if comptime!(resting > 0) {
+            out[rests + comptime!(resting as usize) * n + i] = books;
+        }
         present |= u64::cast_from(flags & TOLD) << u64::cast_from(TOLD_BIT);
-        out[flows + comptime!(flow_levels as usize) * n + i] = present;
+        out[rests + comptime!(if resting > 0 { resting as usize + 1 } else { 0usize }) * n + i] = present;
     }
 }
 
@@ -340,10 +279,13 @@ pub(super) fn update(
 #[cfg(test)]
 pub(super) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut Vec<zomma_gpu::cuda_source::Source>) {
     use zomma_gpu::cuda_source::{array, settings, source};
-    for (name, levels, flow_levels) in [("books_5_flows", 5, 5), ("books_20", 20, 0)] {
+    for (name, levels, flow_levels, states) in
+        [("books_5_flows", 5, 5, 0), ("books_20", 20, 0, 0), ("books_states", 5, 5, 1)]
+    {
         let kernel = update::Update::<R>::new(
             settings(super::launch::BLOCK_THREADS),
             session.client().clone(),
+            array(),
             array(),
             array(),
             array(),
@@ -357,6 +299,9 @@ pub(super) fn sources<R: Runtime>(session: &zomma_gpu::Session<'_, R>, out: &mut
             (),
             levels,
             flow_levels,
+            states,
+            states,
+            states,
         );
         out.push((name.into(), source(kernel).unwrap()));
     }

@@ -17,6 +17,8 @@ pub(super) struct Resident {
     prices: Handle,
     sizes: Handle,
     heads: Handle,
+    state: Handle,
+    state_numbers: usize,
     codes: Handle,
 }
 
@@ -58,14 +60,16 @@ impl Job for Upload<'_> {
     type Output = Resident;
 
     fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<Resident, GpuError> {
-        let BookArrays { instruments, levels, prices, sizes, heads } = self.arrays;
+        let BookArrays { instruments, levels, prices, sizes, heads, state } = self.arrays;
         Ok(Resident {
             instruments: *instruments,
             levels: *levels,
             prices: session.upload(prices)?,
             sizes: session.upload(sizes)?,
             heads: session.upload(heads)?,
-            codes: session.upload(or_one(&self.plan.codes))?,
+            state: session.upload(or_one(state))?,
+            state_numbers: state.len(),
+            codes: session.upload(or_one(&self.plan.numbers()))?,
         })
     }
 }
@@ -94,9 +98,10 @@ impl Job for Update<'_> {
         let (starts_buffer, words_buffer) = (session.upload(&starts)?, session.upload(words)?);
         let out = session.allocate::<u64>(plan.outputs() * n)?;
         let cells = 2 * resident.levels * n;
-        // SAFETY: the kernel reads n + 1 starts, the words between the first and the last of them and 4 numbers a feature, reads and writes
-        // 2·levels·n prices and sizes and 3·n heads, and writes `outputs`·n numbers, which are the sizes of these buffers; threads past n do
-        // nothing, and every loop ends at a number of levels, of features or of changes.
+        // SAFETY: the kernel reads n + 1 starts, the words between the first and the last of them, 4 numbers a feature and one for each sum of
+        // what rests, reads and writes 2·levels·n prices and sizes, 3·n heads and rows·n numbers of state (no row that a word puts, and no state of
+        // a table, is beyond them), and writes `outputs`·n numbers, which are the sizes of these buffers; threads past n do nothing, and every
+        // loop ends at a number of levels, of features or of changes.
         unsafe {
             update::launch_unchecked::<R>(
                 session.client(),
@@ -104,10 +109,11 @@ impl Job for Update<'_> {
                 CubeDim::new_1d(BLOCK_THREADS),
                 ArrayArg::from_raw_parts(starts_buffer, starts.len()),
                 ArrayArg::from_raw_parts(words_buffer, words.len()),
-                ArrayArg::from_raw_parts(resident.codes.clone(), plan.codes.len().max(1)),
+                ArrayArg::from_raw_parts(resident.codes.clone(), plan.numbers().len().max(1)),
                 ArrayArg::from_raw_parts(resident.prices.clone(), cells),
                 ArrayArg::from_raw_parts(resident.sizes.clone(), cells),
                 ArrayArg::from_raw_parts(resident.heads.clone(), 3 * n),
+                ArrayArg::from_raw_parts(resident.state.clone(), resident.state_numbers.max(1)),
                 ArrayArg::from_raw_parts(out.clone(), plan.outputs() * n),
                 n as u32,
                 plan.features() as u32,
@@ -115,6 +121,9 @@ impl Job for Update<'_> {
                 0,
                 resident.levels as u32,
                 plan.flow_levels as u32,
+                plan.resting_levels.len() as u32,
+                u32::from(plan.has_trades),
+                u32::from(plan.state_rows > 0),
             );
         }
         Ok(out)
@@ -137,13 +146,15 @@ impl Job for Download<'_> {
     type Output = BookArrays;
 
     fn run<R: Runtime>(self, session: &Session<'_, R>) -> Result<BookArrays, GpuError> {
-        let Resident { instruments, levels, prices, sizes, heads, .. } = self.0;
+        let Resident { instruments, levels, prices, sizes, heads, state, state_numbers, .. } = self.0;
         Ok(BookArrays {
             instruments: *instruments,
             levels: *levels,
             prices: session.download(prices.clone())?,
             sizes: session.download(sizes.clone())?,
             heads: session.download(heads.clone())?,
+            // A buffer of nothing has one number that is not looked at.
+            state: if *state_numbers > 0 { session.download(state.clone())? } else { Vec::new() },
         })
     }
 }

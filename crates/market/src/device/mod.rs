@@ -27,12 +27,16 @@ mod batch;
 mod books;
 mod columns;
 mod grid;
+mod integrated;
 mod kernel;
+mod kernel_parts;
+mod kernel_states;
 mod launch;
 mod plan;
 mod recorder;
 #[cfg(test)]
 mod tests;
+mod trades;
 mod windows;
 
 pub use arrays::BookArrays;
@@ -40,4 +44,4 @@ pub use batch::{Gather, UpdateBatch};
 pub use books::{DeviceBooks, Matrix};
 pub use grid::{FeatureGrid, GridError, GridRow};
 pub use plan::{Plan, PlanError};
-pub use recorder::Recorder;
+pub use recorder::{Cut, Recorder};

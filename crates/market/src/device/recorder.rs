@@ -1,12 +1,18 @@
 //! What a feed's events change of the best levels of each instrument's book.
 
-use std::collections::VecDeque;
-
-use super::batch::{Gather, UpdateBatch};
+use super::{
+    batch::{Gather, UpdateBatch},
+    plan::{NO_ENTRY, Plan, TABLE_HEAD, TableOfPrices},
+};
 use crate::{
     book::{Books, FaultCounts, Limits},
     event::{Body, Event, Flags, InstrumentId, Side},
-    features::{Clock, Depth, Level, Times, is_of_book},
+    features::{
+        Clock, Depth, Level, Times, is_of_book,
+        microprice::{Microprice, StreamingMicroprice},
+        ofi::DAY_NS,
+        trade_of,
+    },
 };
 
 /// What is known of one instrument.
@@ -23,6 +29,47 @@ struct Instrument {
     is_dirty: bool,
     /// Whether what led from the last book to the next is its flow.
     has_flow: bool,
+    /// When its last book was.
+    book_ns: Option<u64>,
+    /// Where the last that was told of it is: a time before the first that is believed may be later than that.
+    slot: Slot,
+    /// What fits the plan's tables of prices, with how many fits the device knows of.
+    tables: Vec<(StreamingMicroprice, u64)>,
+}
+
+/// The moment that flows count at, the first row at or after them; and where it is told apart, whether the books were at it and not before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Slot {
+    slot_ns: u64,
+    is_at: bool,
+}
+
+/// What has been told of a moment.
+#[derive(Debug)]
+struct Open {
+    slot: Slot,
+    gather: Gather,
+    paused: Vec<u32>,
+}
+
+/// Changes of books whose flows count at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Cut {
+    /// The moment: the first row at or after the books.
+    pub slot_ns: u64,
+    /// The changes.
+    pub batch: UpdateBatch,
+    /// Where it is told apart: whether the books were at the moment itself, and not before it.
+    pub(super) is_at: bool,
+    /// Instruments whose first book here came more than a day after the one before.
+    pub(super) paused: Vec<u32>,
+}
+
+impl Cut {
+    /// A time of the interval that the books are of: one that ends by the moment, or that begins with it.
+    pub(super) fn time_ns(&self) -> u64 {
+        if self.is_at { self.slot_ns } else { self.slot_ns.saturating_sub(1) }
+    }
 }
 
 /// Keeps whole books, and tells what changed of the best levels when each of the venue's messages has ended.
@@ -36,11 +83,13 @@ pub struct Recorder {
     /// Flows count at multiples of this: a batch has those of one only.
     every_ns: u64,
     instruments: Vec<Instrument>,
-    gather: Gather,
-    /// The moment that the flows gathered count at.
-    slot_ns: Option<u64>,
-    /// Batches that were cut because their flows count at another moment than what followed.
-    cut: VecDeque<(u64, UpdateBatch)>,
+    /// What is told and not cut yet, by the moment that its flows count at: of two, the later has what came later of each instrument.
+    open: Vec<Open>,
+    spare: Vec<Gather>,
+    tables: Vec<TableOfPrices>,
+    /// Whether books count that change nothing in view, and whether they are at a row's moment or before it.
+    counts_books: bool,
+    tells_trades: bool,
     now: [Vec<Level>; 2],
 }
 
@@ -53,10 +102,22 @@ impl Recorder {
             times,
             every_ns: every_ns.max(1),
             instruments: Vec::new(),
-            gather: Gather::new(),
-            slot_ns: None,
-            cut: VecDeque::new(),
+            open: Vec::new(),
+            spare: Vec::new(),
+            tables: Vec::new(),
+            counts_books: false,
+            tells_trades: false,
             now: [Vec::with_capacity(levels), Vec::with_capacity(levels)],
+        }
+    }
+
+    /// Of what the features of a plan look at.
+    pub fn of_plan(plan: &Plan, every_ns: u64, times: Times) -> Self {
+        Self {
+            tables: plan.tables.clone(),
+            counts_books: !plan.resting_levels.is_empty(),
+            tells_trades: plan.has_trades,
+            ..Self::new(plan.levels(), every_ns, times)
         }
     }
 
@@ -98,7 +159,16 @@ impl Recorder {
         let time_ns = known.clock.at(event, times);
         let is_refill = event.body == Body::Clear && event.flags.contains(Flags::SNAPSHOT);
         if is_refill || event.flags.contains(Flags::GAP) {
-            self.known(event.instrument).has_flow = false;
+            let known = self.known(event.instrument);
+            known.has_flow = false;
+            known.tables.iter_mut().for_each(|(table, _)| table.on_break());
+        }
+        if self.tells_trades
+            && let Some(trade) = trade_of(&self.books, event, time_ns)
+        {
+            let has_mid = self.known(event.instrument).has_flow;
+            let place = self.open_at(event.instrument, time_ns);
+            self.open[place].gather.trade(event.instrument.0, &trade, has_mid);
         }
         let touches = self.touches(event);
         self.books.apply(event);
@@ -148,11 +218,38 @@ impl Recorder {
         begun.for_each(|instrument| instrument.clock.advance(time_ns));
     }
 
-    /// What was told since the last batch, in batches whose flows count at one moment each, with that moment: the last is all the rest, and may be
-    /// empty.
-    pub fn cut(&mut self, moment_ns: u64) -> Vec<(u64, UpdateBatch)> {
-        let last = (self.slot_ns.take().unwrap_or(moment_ns), self.gather.cut());
-        self.cut.drain(..).chain([last]).collect()
+    /// What was told since the last batch, in batches whose flows count at one moment each, in order; one of nothing where nothing was told.
+    pub fn cut(&mut self, moment_ns: u64) -> Vec<Cut> {
+        let Self { open, spare, .. } = self;
+        let cut = |Open { slot, mut gather, paused }: Open| {
+            let batch = gather.cut();
+            // The recorder tells messages when they have ended: none waits.
+            spare.push(gather);
+            Cut { slot_ns: slot.slot_ns, is_at: slot.is_at, batch, paused }
+        };
+        let mut cuts: Vec<Cut> = open.drain(..).map(cut).collect();
+        if cuts.is_empty() {
+            cuts.push(Cut { slot_ns: moment_ns, ..Cut::default() });
+        }
+        cuts
+    }
+
+    /// Where among those that are open what happens to an instrument at a time is gathered: behind what happened to it before.
+    fn open_at(&mut self, instrument: InstrumentId, time_ns: u64) -> usize {
+        let slot_ns = time_ns.div_ceil(self.every_ns).saturating_mul(self.every_ns);
+        let last = &mut self.instruments[instrument.0 as usize].slot;
+        let slot = (*last).max(Slot { slot_ns, is_at: self.counts_books && slot_ns == time_ns });
+        *last = slot;
+        let behind = self.open.iter().rposition(|open| open.slot <= slot);
+        match behind {
+            Some(place) if self.open[place].slot == slot => place,
+            _ => {
+                let place = behind.map_or(0, |place| place + 1);
+                let gather = self.spare.pop().unwrap_or_default();
+                self.open.insert(place, Open { slot, gather, paused: Vec::new() });
+                place
+            }
+        }
     }
 
     /// Whether an event may change what is in view.
@@ -184,25 +281,68 @@ impl Recorder {
 
     /// Tells what differs between the levels that were shown and those now, and that the book is whole.
     fn tell(&mut self, id: InstrumentId, time_ns: u64) {
-        let instrument = &mut self.instruments[id.0 as usize];
+        let at = id.0 as usize;
+        let instrument = &mut self.instruments[at];
         let differs = std::mem::take(&mut instrument.is_dirty) && instrument.shown != self.now;
-        if !differs && instrument.has_flow {
-            return;
-        }
-        let slot_ns = time_ns.div_ceil(self.every_ns).saturating_mul(self.every_ns);
-        if self.slot_ns.is_some_and(|slot| slot != slot_ns) && !self.gather.is_empty() {
-            self.cut.push_back((self.slot_ns.unwrap_or(slot_ns), self.gather.cut()));
-        }
-        self.slot_ns = Some(slot_ns);
+        let has_flow = std::mem::replace(&mut instrument.has_flow, true);
+        let before_ns = instrument.book_ns.replace(time_ns);
         if differs {
-            for side in [Side::Bid, Side::Ask] {
-                let (shown, now) = (&mut instrument.shown[side as usize], &self.now[side as usize]);
-                tell_side(&mut self.gather, id.0, side, (shown, now), self.levels);
-                shown.clone_from(now);
+            std::mem::swap(&mut instrument.shown, &mut self.now);
+        }
+        let is_same = !differs && has_flow;
+        if !is_same || self.counts_books {
+            let levels = self.levels;
+            let place = self.open_at(id, time_ns);
+            let Open { gather, paused, .. } = &mut self.open[place];
+            if before_ns.is_some_and(|before_ns| time_ns.saturating_sub(before_ns) > DAY_NS) {
+                paused.push(id.0);
+            }
+            if differs {
+                for side in [Side::Bid, Side::Ask] {
+                    let (was, now) = (&self.now[side as usize], &self.instruments[at].shown[side as usize]);
+                    tell_side(gather, id.0, side, (was, now), levels);
+                }
+            }
+            match is_same {
+                true => gather.same(id.0),
+                false => gather.end(id.0, has_flow),
             }
         }
-        self.gather.end(id.0, instrument.has_flow);
-        instrument.has_flow = true;
+        if !self.tables.is_empty() {
+            self.fit_tables(id, time_ns);
+        }
+    }
+
+    /// Counts the step to the book that is shown now in the chains of the microprices, and tells the tables that are fitted by it.
+    fn fit_tables(&mut self, id: InstrumentId, time_ns: u64) {
+        let instrument = &mut self.instruments[id.0 as usize];
+        if instrument.tables.is_empty() {
+            instrument.tables.extend(self.tables.iter().map(|table| (table.streaming(), 0)));
+        }
+        let [bids, asks] = &instrument.shown;
+        let depth = Depth { time_ns, bids, asks };
+        let mut is_fitted = false;
+        for (streaming, known) in &mut instrument.tables {
+            streaming.on_depth(&depth);
+            is_fitted |= streaming.fits() != *known;
+        }
+        if is_fitted {
+            self.tell_tables(id, time_ns);
+        }
+    }
+
+    #[cold]
+    fn tell_tables(&mut self, id: InstrumentId, time_ns: u64) {
+        let place = self.open_at(id, time_ns);
+        let gather = &mut self.open[place].gather;
+        for (table, (streaming, known)) in self.tables.iter().zip(&mut self.instruments[id.0 as usize].tables) {
+            if streaming.fits() != *known
+                && let Some(fitted) = streaming.fitted()
+            {
+                *known = streaming.fits();
+                tell_table(gather, id.0, table.row, fitted);
+            }
+        }
     }
 
     fn known(&mut self, instrument: InstrumentId) -> &mut Instrument {
@@ -212,6 +352,14 @@ impl Recorder {
         }
         &mut self.instruments[at]
     }
+}
+
+/// Tells a table of prices: its grid, its widest spread, and what each state adds to the mid.
+fn tell_table(gather: &mut Gather, instrument: u32, row: usize, fitted: &Microprice) {
+    let head = fitted.states().ticks().map(|ticks| ticks as u64);
+    let entries = fitted.adjustment_ticks().iter().map(|ticks| ticks.map_or(NO_ENTRY, f64::to_bits));
+    debug_assert!(head.len() == TABLE_HEAD);
+    head.into_iter().chain(entries).enumerate().for_each(|(at, number)| gather.put(instrument, row + at, number));
 }
 
 /// Tells what differs on one side: first what is taken away, then what is set, so that a level that is pushed out is the last.

@@ -24,7 +24,12 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// Every feature with a form, at five levels.
 const FEATURES: &str = "mid,spread,relative_spread,weighted_mid,bid_depth:5,ask_depth:3,imbalance,imbalance:5,bid_depth_within:2:5,\
-                        ask_depth_within:0:5,bid_wall:5,ask_wall:5,bid_wall_size:5,ask_wall_size:4,ofi:1s,ofi:3s,ofi_level:2s:4,ofi_level:60s:5";
+                        ask_depth_within:0:5,bid_wall:5,ask_wall:5,bid_wall_size:5,ask_wall_size:4,ofi:1s,ofi:3s,ofi_level:2s:4,ofi_level:60s:5,\
+                        microprice:4:3:1,microprice:3:2,ofi_integrated:1s:3,ofi_integrated:2s:5,effective_spread,traded";
+
+/// Those with a state of their own.
+const OF_STATE: &str =
+    "microprice:4:3:1,microprice:3:2,ofi_integrated:1s:3,ofi_integrated:5s:2,effective_spread,traded";
 
 /// The first Vulkan device that computes in double precision.
 fn vulkan() -> Option<Device> {
@@ -189,11 +194,66 @@ fn a_vulkan_device_gives_the_streams_rows_bit_for_bit() {
     assert_eq!(rebuilds, 0);
 }
 
+/// How many values of each feature are in the rows of all instruments.
+fn present(rows: &[Rows], features: &str) -> Vec<usize> {
+    let values = |column: usize| rows.iter().flatten().filter(|(_, values)| values[column].is_some()).count();
+    (0..features.split(',').count()).map(values).collect()
+}
+
+/// Long enough for tables and weights to be fitted again and again, with books at rows' moments, from where the next interval begins.
+#[test]
+fn features_with_a_state_are_the_streams_bit_for_bit_where_they_have_values() {
+    let mut events = made(21, 3, 24_000);
+    let first = events.len() / 2;
+    events[first..].iter_mut().for_each(|event| event.exchange_ns -= event.exchange_ns % (SECOND_NS / 4));
+    let wanted = by_stream(OF_STATE, &events, 3);
+    let rows: usize = wanted.iter().map(Vec::len).sum();
+    for (feature, present) in OF_STATE.split(',').zip(present(&wanted, OF_STATE)) {
+        assert!(present > rows / 4, "{feature} has {present} values in {rows} rows");
+    }
+    for device in std::iter::once(Device::cpu()).chain(vulkan()) {
+        let (found, _) = by_grid(OF_STATE, &events, 3, &runner(vec![device], None));
+        assert_same(&found, &wanted, OF_STATE);
+    }
+}
+
+/// Tables, trades and sums that a device lost are made anew from the checkpoint and the batches since.
+#[test]
+fn features_with_a_state_survive_a_device_that_fails() {
+    let Some(device) = vulkan() else { return };
+    let events = made(22, 3, 24_000);
+    let wanted = by_stream(OF_STATE, &events, 3);
+    let fitted = present(&wanted, OF_STATE);
+    assert!(fitted.iter().all(|present| *present > 100), "{fitted:?}");
+    for fault in ["lost@600", "oom@700", "panic@650", "oom>3000"] {
+        let (found, rebuilds) = by_grid(OF_STATE, &events, 3, &runner(vec![device.clone()], Some(fault)));
+        assert_same(&found, &wanted, OF_STATE);
+        assert!(rebuilds > 0 || fault.contains('>'), "{fault}");
+    }
+}
+
+/// Instruments whose events come late, by turns, cost no batch each: what is of one moment goes up together.
+#[test]
+fn events_of_two_moments_by_turns_are_two_batches() {
+    let plan = Plan::parse("ofi_integrated:1s:3", SECOND_NS).unwrap();
+    let mut recorder = Recorder::of_plan(&plan, SECOND_NS, Times::Exchange);
+    for step in 0..40 {
+        let (late, body) = (step % 2, Body::Level { side: Side::Bid, price_ticks: 5 + step as i64, size: 1 + step });
+        let exchange_ns = (9 - late) * SECOND_NS - 100 + step;
+        let instrument = InstrumentId(late as u32);
+        recorder.event(&Event { exchange_ns, receive_ns: 0, sequence: step, instrument, flags: Flags::LAST, body });
+    }
+    let cuts = recorder.cut(9 * SECOND_NS);
+    assert_eq!(cuts.iter().map(|cut| cut.slot_ns).collect::<Vec<_>>(), [8 * SECOND_NS, 9 * SECOND_NS]);
+    assert!(cuts.iter().all(|cut| cut.batch.changes() == 20));
+    assert!(recorder.cut(9 * SECOND_NS)[0].batch.is_empty());
+}
+
 #[test]
 fn features_of_one_level_and_without_flows_run_on_a_device() {
     let Some(device) = vulkan() else { return };
     let events = made(12, 5, 3_000);
-    for features in ["mid,imbalance", "ofi:2s"] {
+    for features in ["mid,imbalance", "ofi:2s", "traded", "ofi_integrated:2s:2", "microprice:2:1:1"] {
         let wanted = by_stream(features, &events, 5);
         let (found, _) = by_grid(features, &events, 5, &runner(vec![device.clone()], None));
         assert_same(&found, &wanted, features);
@@ -229,8 +289,8 @@ fn levels_beyond_the_view_come_back_when_nearer_ones_go() {
                 let instrument = InstrumentId(instrument);
                 recorder.event(&Event { exchange_ns: SECOND_NS, receive_ns: 0, sequence: 0, instrument, flags, body });
             }
-            for (_, batch) in recorder.cut(SECOND_NS) {
-                books.submit(batch).unwrap();
+            for cut in recorder.cut(SECOND_NS) {
+                books.submit(cut.batch).unwrap();
                 books.collect().unwrap();
             }
             let held = books.download().unwrap();

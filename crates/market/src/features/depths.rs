@@ -114,21 +114,27 @@ impl DepthStream {
         self.clock.unbelieved_times()
     }
 
-    /// The trade that an event tells; an execution is at the price of its order unless it says another, and of no more than is left of it.
+    /// The trade that an event tells.
     pub(super) fn trade(&self, event: &Event, time_ns: u64) -> Option<Trade> {
-        match event.body {
-            Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
-            Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
-                let (side, order_ticks, left) = self.books.book(self.instrument).order(order_id)?;
-                let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
-                Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
-            }
-            _ => None,
-        }
+        trade_of(&self.books, event, time_ns)
     }
 
     /// The book.
     pub fn books(&self) -> &Books {
         &self.books
+    }
+}
+
+/// The trade that an event tells, by the books before it; an execution is at the price of its order unless it says another, and of no more than is
+/// left of it.
+pub(crate) fn trade_of(books: &Books, event: &Event, time_ns: u64) -> Option<Trade> {
+    match event.body {
+        Body::Trade { resting_side, price_ticks, size } => Some(Trade { time_ns, price_ticks, size, resting_side }),
+        Body::Execute { order_id, size, price_ticks } if !event.flags.contains(Flags::NON_PRINTABLE) => {
+            let (side, order_ticks, left) = books.book(event.instrument).order(order_id)?;
+            let price_ticks = if price_ticks == NO_PRICE { order_ticks } else { price_ticks };
+            Some(Trade { time_ns, price_ticks, size: size.min(left), resting_side: Some(side) })
+        }
+        _ => None,
     }
 }

@@ -156,6 +156,19 @@ impl StreamingWeights {
         self.fit();
     }
 
+    /// The same with books of one interval together, as a device sums them up: what rested at the levels of both sides, their flow at each level, and
+    /// how many they are.
+    pub(crate) fn on_books(&mut self, time_ns: u64, resting: f64, flow: &[i64], books: u64) {
+        let moments = &mut self.moments;
+        self.intervals.on_books(time_ns, resting, (flow, books), |interval| moments.add(interval));
+        self.fit();
+    }
+
+    /// Begins a new grid of intervals, after a pause of more than a day before books that are given together.
+    pub(crate) fn begin_anew(&mut self) {
+        self.intervals.begin_anew();
+    }
+
     #[inline(always)]
     fn fit(&mut self) {
         if self.moments.intervals >= self.next_fit {

@@ -62,6 +62,16 @@ impl MicropriceStates {
         self.imbalances * self.spreads
     }
 
+    /// How many buckets of imbalance there are, and how many spreads.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.imbalances, self.spreads)
+    }
+
+    /// The least distance between two quotes, and the spread beyond which every one counts as the widest, in ticks.
+    pub(crate) fn ticks(&self) -> [i64; 2] {
+        [self.grid_ticks, self.widest_ticks]
+    }
+
     /// The state of a book, spread by spread and within each from all asks to all bids; `None` where a side is empty, nothing rests, or the book is
     /// locked or crossed.
     #[inline]
@@ -305,6 +315,11 @@ impl Microprice {
         Some(depth.mid_ticks()? + adjustment)
     }
 
+    /// The states.
+    pub(crate) fn states(&self) -> MicropriceStates {
+        self.states
+    }
+
     /// G* in ticks by state, in the order of [`MicropriceStates::of`]; `None` for states never seen.
     pub fn adjustment_ticks(&self) -> &[Option<f64>] {
         &self.adjustment
@@ -370,6 +385,7 @@ pub struct StreamingMicroprice {
     work: Workspace,
     spare: Microprice,
     next_fit: usize,
+    fits: u64,
     latest: Option<f64>,
 }
 
@@ -385,6 +401,7 @@ impl StreamingMicroprice {
             work: Workspace::new(states),
             spare: empty,
             next_fit: FIRST_FIT,
+            fits: 0,
             latest: None,
         }
     }
@@ -395,9 +412,13 @@ impl StreamingMicroprice {
     ///
     /// Those of [`MicropriceStates::new`].
     pub fn on_found_grid(imbalances: usize, spreads: usize) -> Result<Self, FeatureError> {
-        let states = MicropriceStates::new(imbalances, spreads, 1)?;
+        Ok(Self::that_finds_its_grid(MicropriceStates::new(imbalances, spreads, 1)?))
+    }
+
+    /// As [`on_found_grid`](Self::on_found_grid), with as many states as these.
+    pub(crate) fn that_finds_its_grid(states: MicropriceStates) -> Self {
         let finding = Finding { grid_ticks: 0, books: Vec::with_capacity(2 * FIRST_FIT), whole: 0 };
-        Ok(Self { finding: Some(finding), ..Self::new(states) })
+        Self { finding: Some(finding), ..Self::new(states) }
     }
 
     /// Takes the next book.
@@ -451,6 +472,7 @@ impl StreamingMicroprice {
         if self.counts.fit_into(&mut self.work, &mut self.spare).is_ok() {
             std::mem::swap(&mut self.fitted, &mut self.spare);
             self.is_fitted = true;
+            self.fits += 1;
         }
         self.next_fit = self.next_fit.saturating_mul(2);
     }
@@ -467,6 +489,11 @@ impl StreamingMicroprice {
     #[inline]
     pub fn value(&self) -> Option<f64> {
         self.latest
+    }
+
+    /// How many tables have been fitted: the one in use is another where this is.
+    pub(crate) fn fits(&self) -> u64 {
+        self.fits
     }
 
     /// The table in use.

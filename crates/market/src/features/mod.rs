@@ -33,12 +33,15 @@ pub mod returns;
 pub mod set;
 mod shared;
 pub mod spread;
+mod states;
 mod stream;
 mod units;
 pub mod volume_profile;
 pub mod vpin;
 pub mod window;
 
+#[cfg(test)]
+mod definition_tests;
 #[cfg(test)]
 mod lobster;
 
@@ -51,7 +54,9 @@ pub use units::{Lots, Units};
 use crate::event::Side;
 
 pub(crate) use clock::{Clock, is_of_book};
+pub(crate) use depths::trade_of;
 pub(crate) use shared::{Form, OfBook};
+pub(crate) use states::{OfState, streaming_microprice};
 
 /// What rests at one price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -195,7 +195,7 @@ pub struct IntervalFlow {
 
 /// The shortest interval and the longest pause.
 const SHORTEST_NS: u64 = 100_000_000;
-const DAY_NS: u64 = 86_400_000_000_000;
+pub(crate) const DAY_NS: u64 = 86_400_000_000_000;
 
 impl IntervalFlow {
     /// Intervals of `interval_ns`, 100 ms to a day, with the flow at the best `levels` levels.
@@ -265,24 +265,55 @@ impl IntervalFlow {
         // Most books fall into the open interval, which spares them the rest.
         if !matches!(&self.open, Some(open) if self.now_ns - open.start_ns < self.interval_ns) {
             if pause > DAY_NS {
-                (self.open, self.mid_half_ticks) = (None, None);
+                self.begin_anew();
             }
-            let start_ns = self.now_ns - self.now_ns % self.interval_ns;
-            while let Some(interval) = self.open().filter(|interval| interval.start_ns < start_ns) {
-                over(&interval);
-                self.begin(interval.start_ns + self.interval_ns);
-            }
-            if self.open.is_none() {
-                self.begin(start_ns);
-            }
+            self.end_those_over(&mut over);
         }
         self.mid_half_ticks = depth.mid_half_ticks().or(self.mid_half_ticks);
         self.mid_at_start = self.mid_at_start.or(self.mid_half_ticks);
+        self.add(resting, flow, 1);
+    }
+
+    /// Takes books of one interval together: what rested at the levels of both sides, summed over them, and their flow at each level. Their time is
+    /// any of the interval. What they changed of the mid is not known, and a pause before them is told by [`begin_anew`](Self::begin_anew).
+    pub(super) fn on_books(
+        &mut self,
+        time_ns: u64,
+        resting: f64,
+        (flow, books): (&[i64], u64),
+        mut over: impl FnMut(&Interval),
+    ) {
+        self.now_ns = self.now_ns.max(time_ns);
+        if !matches!(&self.open, Some(open) if self.now_ns - open.start_ns < self.interval_ns) {
+            self.end_those_over(&mut over);
+        }
+        self.add(resting, flow, books);
+    }
+
+    /// Begins a new grid, after a pause of more than a day.
+    pub(super) fn begin_anew(&mut self) {
+        (self.open, self.mid_half_ticks) = (None, None);
+    }
+
+    /// Gives the intervals that are over now, and opens that of now.
+    fn end_those_over(&mut self, over: &mut impl FnMut(&Interval)) {
+        let start_ns = self.now_ns - self.now_ns % self.interval_ns;
+        while let Some(interval) = self.open().filter(|interval| interval.start_ns < start_ns) {
+            over(&interval);
+            self.begin(interval.start_ns + self.interval_ns);
+        }
+        if self.open.is_none() {
+            self.begin(start_ns);
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, resting: f64, flow: &[i64], books: u64) {
         if let Some(interval) = &mut self.open {
             interval.flow.iter_mut().zip(flow).for_each(|(sum, flow)| *sum = sum.saturating_add(*flow));
         }
         self.depth_sum += resting;
-        self.books += 1;
+        self.books += books;
     }
 }
 

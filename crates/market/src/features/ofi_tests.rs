@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{
-    integrated_ofi::{IntegratedOfi, LevelWeights},
+    integrated_ofi::{IntegratedOfi, LevelWeights, StreamingWeights},
     lobster::{self, level},
 };
 use super::*;
@@ -119,6 +119,42 @@ proptest! {
         let grew = |of: fn(&(u64, u64)) -> u64| of(&sizes[sizes.len() - 1]) as i64 - of(&sizes[0]) as i64;
         prop_assert_eq!(total, grew(|s| s.0) - grew(|s| s.1));
     }
+}
+
+#[test]
+fn books_of_an_interval_given_together_are_those_given_one_by_one() {
+    let mut random = crate::mutations::Random(3);
+    let one = || (OrderFlow::new(3).unwrap(), StreamingWeights::new(3, SECOND_NS).unwrap());
+    let ((mut flow, mut one_by_one), (_, mut together)) = (one(), one());
+    let (mut now_ns, mut fitted) = (1_000 * SECOND_NS, 0);
+    for _ in 0..300 {
+        // Now and then some empty intervals, and once in a while more than a day.
+        let pause_ns = match random.below(40) {
+            0 => 3 * DAY_NS,
+            1..6 => 7 * SECOND_NS,
+            _ => SECOND_NS,
+        };
+        now_ns = (now_ns / SECOND_NS * SECOND_NS) + pause_ns;
+        if pause_ns > DAY_NS {
+            together.begin_anew();
+        }
+        let (mut sums, mut resting, count) = ([0; 3], 0.0, 1 + random.below(5) as u64);
+        for _ in 0..count {
+            now_ns += random.next() % (SECOND_NS / 8);
+            let mut side = |at: i64| [0, 1, 2].map(|away| level(100 + at * (1 + away), 1 + random.next() % 90));
+            let (bids, asks) = (side(-1), side(1));
+            let depth = Depth { time_ns: now_ns, bids: &bids, asks: &asks };
+            let of_event = flow.on_depth(&depth);
+            one_by_one.on_flow(&depth, of_event);
+            sums.iter_mut().zip(of_event).for_each(|(sum, flow)| *sum += flow);
+            resting += bids.iter().chain(&asks).map(|level| level.size as f64).sum::<f64>();
+        }
+        together.on_books(now_ns, resting, &sums, count);
+        let found = together.integrated(&[1.0, 10.0, 100.0]);
+        assert_eq!(found, one_by_one.integrated(&[1.0, 10.0, 100.0]));
+        fitted += usize::from(found.is_some());
+    }
+    assert!(fitted > 200, "{fitted}");
 }
 
 fn r_squared(intervals: &[Interval], flow: impl Fn(&Interval) -> f64) -> Vec<f64> {

@@ -8,12 +8,14 @@ use super::{
     hawkes::{HawkesIntensity, HawkesParameters},
     integrated_ofi::StreamingWeights,
     kyle::{KyleLambda, SignedVolume},
-    microprice::{MicropriceStates, StreamingMicroprice},
+    microprice::MicropriceStates,
     realised::{Realised, RollingRealised},
+    realised_kernel::RollingKernel,
     registry_bars, registry_liquidity,
-    set::{Asked, Book, Feature, Moment},
+    set::{Book, Feature, Moment},
     shared::{Form, OfBook},
-    spread::{EffectiveSpread, RealisedSpread},
+    spread::RealisedSpread,
+    states::OfState,
     units::Lots,
     volume_profile::{ValueArea, VolumeProfile},
     vpin::{Classification, StreamingVpin},
@@ -127,26 +129,6 @@ where
     }
 }
 
-fn of<S: Send + 'static>(
-    state: S,
-    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
-    trade: impl Fn(&mut S, &Trade) + Send + 'static,
-    value: impl Fn(&S) -> Option<f64> + Send + 'static,
-) -> Form {
-    of_differences(state, depth, trade, value, |_| {})
-}
-
-/// A feature that keeps a state, and forgets the last book when told to.
-fn of_differences<S: Send + 'static>(
-    state: S,
-    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
-    trade: impl Fn(&mut S, &Trade) + Send + 'static,
-    value: impl Fn(&S) -> Option<f64> + Send + 'static,
-    forget: fn(&mut S),
-) -> Form {
-    Form::Own(Box::new(Of { state, depth, trade, value, forget, advance: |_, _| {} }))
-}
-
 /// A feature that time alone changes: what takes books and trades, what forgets the last book, and what moves on to a time.
 fn of_time<S: Send + 'static>(
     state: S,
@@ -158,23 +140,20 @@ fn of_time<S: Send + 'static>(
     Form::Own(Box::new(Of { state, depth, trade, value, forget, advance }))
 }
 
-/// A feature of books that keeps a state, and forgets the last book when told to.
-fn of_books<S: Send + 'static>(
-    state: S,
-    depth: impl Fn(&mut S, &Depth<'_>) + Send + 'static,
-    value: impl Fn(&S) -> Option<f64> + Send + 'static,
-    forget: fn(&mut S),
-) -> Form {
-    of_differences(state, depth, |_, _| {}, value, forget)
-}
-
 /// A feature of trades that keeps a state.
 fn of_trades<S: Send + 'static>(
     state: S,
     trade: impl Fn(&mut S, &Trade) + Send + 'static,
     value: impl Fn(&S) -> Option<f64> + Send + 'static,
 ) -> Form {
-    of(state, |_, _| {}, trade, value)
+    Form::Own(Box::new(Of {
+        state,
+        depth: |_: &mut S, _: &Depth<'_>| {},
+        trade,
+        value,
+        forget: |_| {},
+        advance: |_, _| {},
+    }))
 }
 
 /// Order-flow imbalance at one level, of the sums that the set keeps.
@@ -185,36 +164,6 @@ fn ofi(window_ns: u64, level: usize) -> Result<Form, FeatureError> {
 /// A feature of the best levels of the book now.
 fn of_levels(a: &mut Arguments<'_>, of: impl FnOnce(usize) -> OfBook) -> Result<Form, FeatureError> {
     Ok(Form::OfBook(of(checked_levels(a.count("levels", 1)?)?)))
-}
-
-/// Order-flow imbalance of several levels in one, of the sums that the set keeps.
-struct OfiIntegrated {
-    window_ns: u64,
-    levels: usize,
-    weights: StreamingWeights,
-}
-
-impl Feature for OfiIntegrated {
-    #[inline]
-    fn on_book(&mut self, book: &Book<'_>) -> Option<f64> {
-        self.weights.on_book(book);
-        let sums = book.flow_sums(self.window_ns)?;
-        self.weights.integrated(sums)
-    }
-
-    fn on_time(&mut self, moment: &Moment<'_>, _: Option<f64>) -> Option<f64> {
-        self.weights.integrated(moment.flow_sums(self.window_ns)?)
-    }
-
-    fn on_break(&mut self) {
-        self.weights.on_break();
-    }
-
-    fn asked(&self) -> Asked {
-        Asked { depth_levels: self.levels, flow: Some((self.window_ns, self.levels)) }
-    }
-
-    fn on_trade(&mut self, _: &Trade) {}
 }
 
 fn realised(a: &mut Arguments<'_>, value: fn(Realised) -> Option<f64>) -> Result<Form, FeatureError> {
@@ -276,7 +225,7 @@ fn value_area(a: &mut Arguments<'_>, edge: fn(ValueArea) -> i64) -> Result<Form,
     Ok(of_time(state, (on_depth, on_trade), value, |_| {}, Profiled::advance))
 }
 
-static FEATURES: [FeatureInfo; 26] = [
+static FEATURES: [FeatureInfo; 27] = [
     FeatureInfo {
         name: "mid",
         parameters: "",
@@ -349,16 +298,9 @@ static FEATURES: [FeatureInfo; 26] = [
         about: "Stoikov's microprice, its table fitted again whenever the steps seen have doubled",
         build: |a| {
             let (imbalances, spreads) = (a.count("imbalances", 10)?, a.count("spreads", 5)?);
-            let streaming = match a.step()? {
-                Some(grid_ticks) => StreamingMicroprice::new(MicropriceStates::new(imbalances, spreads, grid_ticks)?),
-                None => StreamingMicroprice::on_found_grid(imbalances, spreads)?,
-            };
-            Ok(of_books(
-                streaming,
-                StreamingMicroprice::on_depth,
-                StreamingMicroprice::value,
-                StreamingMicroprice::on_break,
-            ))
+            let grid_ticks = a.step()?;
+            let states = MicropriceStates::new(imbalances, spreads, grid_ticks.unwrap_or(1))?;
+            Ok(Form::OfState(OfState::Microprice { states, finds_grid: grid_ticks.is_none() }))
         },
     },
     FeatureInfo {
@@ -388,8 +330,8 @@ static FEATURES: [FeatureInfo; 26] = [
         about: "order-flow imbalance of several levels, by their first principal component",
         build: |a| {
             let (window_ns, levels) = (a.duration("window", 10 * SECOND_NS)?, a.count("levels", 5)?);
-            let weights = StreamingWeights::new(levels, window_ns)?;
-            Ok(Form::Own(Box::new(OfiIntegrated { window_ns, levels, weights })))
+            StreamingWeights::new(levels, window_ns)?;
+            Ok(Form::OfState(OfState::IntegratedFlow { window_ns, levels }))
         },
     },
     FeatureInfo {
@@ -399,15 +341,7 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "the last trade",
         source: Source::BooksAndTrades,
         about: "twice the last trade's distance from the mid before it, on the side of who began it",
-        build: |_| {
-            Ok(of_differences(
-                EffectiveSpread::new(),
-                EffectiveSpread::on_depth,
-                EffectiveSpread::on_trade,
-                EffectiveSpread::value,
-                EffectiveSpread::on_break,
-            ))
-        },
+        build: |_| Ok(Form::OfState(OfState::EffectiveSpread)),
     },
     FeatureInfo {
         name: "realised_spread",
@@ -526,6 +460,25 @@ static FEATURES: [FeatureInfo; 26] = [
         build: |a| realised(a, |measures| measures.jump_share()),
     },
     FeatureInfo {
+        name: "realised_kernel",
+        parameters: "interval=10s:returns=180:bandwidth=10",
+        unit: "1 per window",
+        window: "the last returns",
+        source: Source::Books,
+        about: "realised kernel: realised variance that noise does not bias, with Parzen's weights over so many lags",
+        build: |a| {
+            let (interval_ns, returns) = (a.duration("interval", 10 * SECOND_NS)?, a.count("returns", 180)?);
+            let kernel = RollingKernel::new(interval_ns, returns, a.count("bandwidth", 10)?)?;
+            Ok(of_time(
+                kernel,
+                (RollingKernel::on_depth, |_: &mut RollingKernel, _: &Trade| {}),
+                RollingKernel::value,
+                RollingKernel::on_break,
+                RollingKernel::advance,
+            ))
+        },
+    },
+    FeatureInfo {
         name: "point_of_control",
         parameters: "bin_ticks=1",
         unit: "ticks",
@@ -564,8 +517,6 @@ static FEATURES: [FeatureInfo; 26] = [
         window: "from the start",
         source: Source::Trades,
         about: "what was traded",
-        build: |_| {
-            Ok(of_trades(0u64, |lots, trade| *lots = lots.saturating_add(trade.size), |lots| Some(*lots as f64)))
-        },
+        build: |_| Ok(Form::OfState(OfState::Traded)),
     },
 ];

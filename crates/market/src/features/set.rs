@@ -129,6 +129,7 @@ impl FeatureSet {
                 Form::FlowSum { window_ns, level } => {
                     of_book.extend(shared.place(window_ns, level).map(|sum| (place, OfBook::FlowSum { place: sum })));
                 }
+                Form::OfState(of_state) => own.push((place, of_state.feature()?)),
                 Form::Own(feature) => own.push((place, feature)),
             }
         }

@@ -22,6 +22,7 @@ fn every_feature() -> String {
         "ofi_integrated" => "ofi_integrated:1s:3".to_owned(),
         "realised_spread" => "realised_spread:1s".to_owned(),
         "kyle" | "kyle_root" | "realised_variance" | "bipower" | "jump" | "jump_share" => format!("{name}:1s:5"),
+        "realised_kernel" => "realised_kernel:1s:5:2".to_owned(),
         "value_area_low" | "value_area_high" => format!("{name}:1:0.7:1s"),
         other if registry::find(other).unwrap().parameters.starts_with("bar=1m:bars=") => format!("{other}:1s:3"),
         other if registry::find(other).unwrap().parameters.starts_with("bar=1m") => format!("{other}:1s"),

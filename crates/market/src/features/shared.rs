@@ -7,6 +7,7 @@ use super::{
     ofi::OrderFlow,
     set::Feature,
     spread::{relative_spread, spread_ticks},
+    states::OfState,
     window::RollingSums,
 };
 use crate::event::Side;
@@ -174,6 +175,8 @@ pub(crate) enum Form {
     OfBook(OfBook),
     /// The sum of the flow at a level (from 0) over a window.
     FlowSum { window_ns: u64, level: usize },
+    /// With a state of its own, of which a device has a form.
+    OfState(OfState),
     /// With a state of its own.
     Own(Box<dyn Feature>),
 }
@@ -184,6 +187,7 @@ impl Form {
         match self {
             Self::OfBook(of_book) => of_book.asked(),
             Self::FlowSum { window_ns, level } => Asked { flow: Some((*window_ns, level + 1)), ..Asked::default() },
+            Self::OfState(of_state) => of_state.asked(),
             Self::Own(feature) => feature.asked(),
         }
     }
