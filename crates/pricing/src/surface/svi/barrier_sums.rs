@@ -403,4 +403,38 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn where_the_value_feels_nothing_there_is_nothing_to_derive() {
+        let [low, high] = [[0.01, 0.12, 0.05, 0.02, -3.0], [0.0104, 0.125, 0.055, 0.01, -2.9]].map(|x| Curve::new(&x));
+        let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
+        let mut points = Points::default();
+        points.set(&k, &Curve::new(&[0.1, 0.05, 0.05, 0.0, -1.0]));
+        let (barrier, weights) = (Barrier::new(0.012, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
+        let (mut sum, mut felt) = (0.0, Places::NONE);
+        let value = PairValue { low: &low, high: &high, points: &points, barrier, sum: &mut sum, felt: &mut felt };
+        dispatch(Target::best(), value);
+        let eights = (0..points.eights()).filter(|at| felt.has(*at)).count();
+        assert!(eights > 0 && eights < points.eights(), "{eights} of {}", points.eights());
+        let derived = |places: Places| {
+            let (mut of_low, mut of_high) = ([0.0; 5], [0.0; 5]);
+            let [mut low_low, mut high_high, mut low_high] = [[[0.0; 5]; 5]; 3];
+            let derivatives = PairDerivatives {
+                low: &low,
+                high: &high,
+                points: &points,
+                places,
+                barrier,
+                weights,
+                gradient: [&mut of_low, &mut of_high],
+                diagonal: [&mut low_low, &mut high_high],
+                coupling: &mut low_high,
+                room: &mut PairRoom::new(),
+            };
+            dispatch(Target::best(), derivatives);
+            ([of_low, of_high], [low_low, high_high, low_high])
+        };
+        assert_eq!(derived(felt), derived(Places::ALL));
+        assert_ne!(derived(Places::NONE), derived(Places::ALL));
+    }
 }
