@@ -4,6 +4,8 @@
 //! are vectorised with the features of the caller that it is inlined into. Tests and benchmarks force a target; everything else takes
 //! [`Target::best`].
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::{Fused, MultiplyAdd, Plain};
 
 /// An instruction set for which kernels are compiled.
@@ -31,21 +33,18 @@ impl Target {
     }
 
     /// Whether this machine can run it.
+    #[inline]
     pub fn is_available(self) -> bool {
+        self.level() <= best_level()
+    }
+
+    /// What runs one level runs those below.
+    #[inline]
+    fn level(self) -> u8 {
         match self {
-            Self::Baseline => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => {
-                Self::Avx2.is_available()
-                    && std::arch::is_x86_feature_detected!("avx512f")
-                    && std::arch::is_x86_feature_detected!("avx512dq")
-                    && std::arch::is_x86_feature_detected!("avx512vl")
-                    && std::arch::is_x86_feature_detected!("avx512bw")
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            Self::Baseline => 1,
+            Self::Avx2 => 2,
+            Self::Avx512 => 3,
         }
     }
 
@@ -54,6 +53,33 @@ impl Target {
     pub fn best() -> Self {
         Self::ALL.into_iter().find(|target| target.is_available()).unwrap_or(Self::Baseline)
     }
+}
+
+/// The level of the fastest target of this machine: asked once, since kernels are short.
+#[inline]
+fn best_level() -> u8 {
+    static BEST: AtomicU8 = AtomicU8::new(0);
+    match BEST.load(Ordering::Relaxed) {
+        0 => {
+            let level = detected();
+            BEST.store(level, Ordering::Relaxed);
+            level
+        }
+        level => level,
+    }
+}
+
+#[cold]
+fn detected() -> u8 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        let has_512 = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512bw");
+        return if has_512 { Target::Avx512.level() } else { Target::Avx2.level() };
+    }
+    Target::Baseline.level()
 }
 
 /// A batch computation whose body is compiled for each [`Target`].

@@ -2,10 +2,11 @@
 
 use super::{
     ArbitrageReport, SurfaceSlice,
+    scan::below,
     smile::Smile,
     svi::{
         Svi,
-        constraints::{slack_of_g, slack_of_rise},
+        constraints::{rise_of, slack_of_g},
         wings::Curve,
     },
 };
@@ -21,8 +22,8 @@ const CALENDAR_SLACK: f64 = 1e-12;
 
 /// Checks slices of ascending expiry on a dense grid from the lowest to the highest quoted log-moneyness of all of them: Durrleman's
 /// g ≥ −1e-9 on every slice, w > 0 over all strikes (one violation a slice where not), w not falling from a slice to the next, wing slopes in [0, 2], and no wing slope falling from a
-/// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round every vertex; between
-/// its points the local minima of g and of the rise of w are found too, so that nothing slips through.
+/// slice to the next (that is the calendar condition beyond the grid). The grid is uniform, with points added round the vertices; between
+/// its points the local minima of g and of the rise of w that may matter are found too, so that nothing slips through.
 pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     let mut range = [f64::INFINITY, f64::NEG_INFINITY];
     for slice in slices {
@@ -36,21 +37,40 @@ pub fn check(slices: &[SurfaceSlice]) -> ArbitrageReport {
     }
     let mut report =
         ArbitrageReport { least_g: f64::INFINITY, log_moneyness_range: range, ..ArbitrageReport::default() };
-    let (mut grid, mut values) = (Vec::new(), Vec::new());
+    let even: Vec<f64> = even_points(range).collect();
+    let (mut around, mut around_next) = (Vec::new(), Vec::new());
+    vertex_points(slices[0].svi.m, slices[0].svi.sigma, range, &mut around);
+    let mut values = Vec::new();
     for (i, slice) in slices.iter().enumerate() {
         let svi = &slice.svi;
         let next = slices.get(i + 1).map(|s| &s.svi);
-        dense_grid(range, svi, next.unwrap_or(svi), &mut grid);
-        lowest_g(svi, &grid, &mut values, |_, g| {
-            report.points += 1;
-            report.least_g = report.least_g.min(g);
-            report.butterfly_violations += broken(g >= -G_SLACK);
-        });
+        for run in [&even, &around] {
+            report.points += run.len();
+            slack_of_g(&Curve::from_svi(svi), run, &mut values);
+            let bound = report.least_g.max(-G_SLACK);
+            below(
+                run,
+                &values,
+                bound,
+                |k| svi.durrleman_g(k),
+                |_, g| {
+                    report.least_g = report.least_g.min(g);
+                    report.butterfly_violations += broken(g >= -G_SLACK);
+                },
+            );
+        }
         if let Some(next) = next {
-            lowest_rise(svi, next, &grid, &mut values, |k, rise| {
-                let is_kept = rise >= 0.0 || rise >= -CALENDAR_SLACK * svi.total_variance(k).abs();
-                report.calendar_violations += broken(is_kept);
-            });
+            around_next.clear();
+            vertex_points(next.m, next.sigma, range, &mut around_next);
+            for run in [&even, &around, &around_next] {
+                rise_of(&Curve::from_svi(svi), &Curve::from_svi(next), run, &mut values);
+                let rise = |k: f64| next.total_variance(k) - svi.total_variance(k);
+                below(run, &values, 0.0, rise, |k, rise| {
+                    let is_kept = rise >= 0.0 || rise >= -CALENDAR_SLACK * svi.total_variance(k).abs();
+                    report.calendar_violations += broken(is_kept);
+                });
+            }
+            std::mem::swap(&mut around, &mut around_next);
         }
         report.butterfly_violations += broken(svi.least_total_variance() > 0.0);
         let slopes = svi.wing_slopes();
@@ -105,13 +125,12 @@ pub(super) fn lowest_g(svi: &Svi, grid: &[f64], values: &mut Vec<f64>, each: imp
 
 /// [`lowest`] of the rise of w from a slice to the next, likewise.
 pub(super) fn lowest_rise(low: &Svi, high: &Svi, grid: &[f64], values: &mut Vec<f64>, each: impl FnMut(f64, f64)) {
-    let [low_curve, high_curve, unit] = [low, high, &Svi::flat(1.0)].map(Curve::from_svi);
-    slack_of_rise(&low_curve, &high_curve, &unit, grid, values);
+    rise_of(&Curve::from_svi(low), &Curve::from_svi(high), grid, values);
     lowest_of(grid, |i| values[i], |k| high.total_variance(k) - low.total_variance(k), each);
 }
 
 /// The minimum of `f` between `low` and `high`, where it has one, by golden sections.
-fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
+pub(super) fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     const STEPS: usize = 24;
     let inner = |low: f64, high: f64| [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
@@ -134,7 +153,6 @@ fn minimum_between(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64
 /// The ascending log-moneyness at which a slice, and a pair of slices, is checked.
 pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<f64>) {
     grid.clear();
-    let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
     let (mut own, mut beside) = (Vec::with_capacity(4 * VERTEX_POINTS + 2), Vec::new());
     vertex_points(svi.m, svi.sigma, range, &mut own);
     let second = own.len();
@@ -143,7 +161,7 @@ pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<
     }
     merge(&own[..second], &own[second..], &mut beside);
     grid.reserve(UNIFORM_POINTS + beside.len());
-    let mut even = (0..UNIFORM_POINTS).map(|i| (range[0] + step * i as f64).min(range[1])).peekable();
+    let mut even = even_points(range).peekable();
     for k in beside {
         while let Some(point) = even.next_if(|point| *point <= k) {
             grid.push(point);
@@ -152,6 +170,12 @@ pub(super) fn dense_grid(range: [f64; 2], svi: &Svi, next: &Svi, grid: &mut Vec<
     }
     grid.extend(even);
     grid.dedup();
+}
+
+/// The uniform grid.
+fn even_points(range: [f64; 2]) -> impl Iterator<Item = f64> {
+    let step = (range[1] - range[0]) / (UNIFORM_POINTS - 1) as f64;
+    (0..UNIFORM_POINTS).map(move |i| (range[0] + step * i as f64).min(range[1]))
 }
 
 /// Two ascending runs as one.

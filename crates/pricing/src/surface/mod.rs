@@ -27,6 +27,7 @@ pub mod price_spline;
 mod quality;
 mod rows;
 pub mod sabr;
+mod scan;
 mod slices;
 mod smile;
 mod span;

@@ -5,7 +5,7 @@
 use super::{
     barrier::{Barrier, BarrierSum},
     constraints::Points,
-    lanes::{self, LANES, Lanes, blocks},
+    lanes::{self, LANES, Lanes},
     moments::Moments,
     wings::{Curve, LaneCurve, Shape},
 };
@@ -35,12 +35,33 @@ impl BarrierWeights {
     }
 }
 
-/// Σ of the barriers on w and g of a slice.
+/// In which eights of points a barrier is felt, where sums were taken: the derivatives there need no others. Bit i is the i-th eight; the last
+/// is all that follow, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Places(u64);
+
+impl Places {
+    pub(super) const ALL: Self = Self(u64::MAX);
+    pub(super) const NONE: Self = Self(0);
+
+    #[inline(always)]
+    fn add(&mut self, at: usize) {
+        self.0 |= 1 << at.min(63);
+    }
+
+    #[inline(always)]
+    fn has(self, at: usize) -> bool {
+        self.0 >> at.min(63) & 1 == 1
+    }
+}
+
+/// Σ of the barriers on w and g of a slice, and where they are felt.
 pub(super) struct OwnValue<'a> {
     pub(super) curve: &'a Curve,
     pub(super) points: &'a Points,
     pub(super) barrier: Barrier,
     pub(super) sum: &'a mut f64,
+    pub(super) felt: &'a mut Places,
 }
 
 impl Kernel for OwnValue<'_> {
@@ -48,18 +69,19 @@ impl Kernel for OwnValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let curve = LaneCurve::new(self.curve);
         let (share, margin) = (Lanes::splat(LEAST_SHARE), Lanes::splat(G_MARGIN));
-        let mut sum = BarrierSum::new(self.barrier);
+        let (mut sum, mut felt) = (BarrierSum::new(self.barrier), Places::NONE);
         let columns = self.points.columns();
-        for at in 0..blocks(self.points.k.len()) {
+        for at in 0..self.points.eights() {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let w = curve.total_variance::<M>(k) * inverse_unit - share;
             let g = curve.durrleman_g::<M>(k) - margin;
             if self.barrier.reaches_any(w.least(g)) {
                 sum.add(w.where_there(there));
                 sum.add(g.where_there(there));
+                felt.add(at);
             }
         }
-        *self.sum = sum.finish();
+        (*self.sum, *self.felt) = (sum.finish(), felt);
     }
 }
 
@@ -67,6 +89,8 @@ impl Kernel for OwnValue<'_> {
 pub(super) struct OwnDerivatives<'a> {
     pub(super) curve: &'a Curve,
     pub(super) points: &'a Points,
+    /// What [`OwnValue`] felt.
+    pub(super) places: Places,
     pub(super) barrier: Barrier,
     pub(super) weights: BarrierWeights,
     pub(super) gradient: &'a mut [f64; 5],
@@ -91,8 +115,8 @@ impl Kernel for OwnDerivatives<'_> {
         let [slope_weight, bend_weight] = self.weights.lanes();
         let columns = self.points.columns();
         let felt = &mut self.room.0;
-        let mut count = 0;
-        for at in 0..blocks(self.points.k.len()) {
+        let (places, mut count) = (self.places, 0);
+        for at in (0..self.points.eights()).filter(|at| places.has(*at)) {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let (w, g) = (curve.total_variance::<M>(k), curve.durrleman_g::<M>(k));
             let c = w * inverse_unit - share;
@@ -174,13 +198,14 @@ fn add_triangle<M: MultiplyAdd>(felt: &[Felt], gradient: &mut [f64; 5], diagonal
     }
 }
 
-/// Σ of the barriers on the rise of w from a slice to the next.
+/// Σ of the barriers on the rise of w from a slice to the next, and where they are felt.
 pub(super) struct PairValue<'a> {
     pub(super) low: &'a Curve,
     pub(super) high: &'a Curve,
     pub(super) points: &'a Points,
     pub(super) barrier: Barrier,
     pub(super) sum: &'a mut f64,
+    pub(super) felt: &'a mut Places,
 }
 
 impl Kernel for PairValue<'_> {
@@ -188,16 +213,17 @@ impl Kernel for PairValue<'_> {
     fn run<M: MultiplyAdd>(self) {
         let (low, high) = (LaneCurve::new(self.low), LaneCurve::new(self.high));
         let margin = Lanes::splat(CALENDAR_MARGIN);
-        let mut sum = BarrierSum::new(self.barrier);
+        let (mut sum, mut felt) = (BarrierSum::new(self.barrier), Places::NONE);
         let columns = self.points.columns();
-        for at in 0..blocks(self.points.k.len()) {
+        for at in 0..self.points.eights() {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
             if self.barrier.reaches_any(rise) {
                 sum.add(rise.where_there(there));
+                felt.add(at);
             }
         }
-        *self.sum = sum.finish();
+        (*self.sum, *self.felt) = (sum.finish(), felt);
     }
 }
 
@@ -206,6 +232,8 @@ pub(super) struct PairDerivatives<'a> {
     pub(super) low: &'a Curve,
     pub(super) high: &'a Curve,
     pub(super) points: &'a Points,
+    /// What [`PairValue`] felt.
+    pub(super) places: Places,
     pub(super) barrier: Barrier,
     pub(super) weights: BarrierWeights,
     pub(super) gradient: [&'a mut [f64; 5]; 2],
@@ -239,8 +267,8 @@ impl Kernel for PairDerivatives<'_> {
         let margin = Lanes::splat(CALENDAR_MARGIN);
         let [slope_weight, bend_weight] = self.weights.lanes();
         let columns = self.points.columns();
-        let mut count = 0;
-        for at in 0..blocks(self.points.k.len()) {
+        let (places, mut count) = (self.places, 0);
+        for at in (0..self.points.eights()).filter(|at| places.has(*at)) {
             let [k, inverse_unit, there] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
             let rise = (high.total_variance::<M>(k) - low.total_variance::<M>(k)) * inverse_unit - margin;
             if !self.barrier.reaches_any(rise) {
@@ -324,7 +352,8 @@ mod tests {
         // More than there is room for, and a last block that is not full.
         let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
         let mut points = Points::default();
-        points.set(&k, |k| 1.0 / (0.1 + 0.05 * k * k));
+        let scale = Curve::new(&[0.1, 0.05, 0.05, 0.0, -1.0]);
+        points.set(&k, &scale);
         let (barrier, weights) = (Barrier::new(0.05, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
         let (mut of_low, mut of_high) = ([0.0; 5], [0.0; 5]);
         let [mut low_low, mut high_high, mut low_high] = [[[0.0; 5]; 5]; 3];
@@ -332,6 +361,7 @@ mod tests {
             low: &Curve::new(&low),
             high: &Curve::new(&high),
             points: &points,
+            places: Places::ALL,
             barrier,
             weights,
             gradient: [&mut of_low, &mut of_high],
@@ -343,7 +373,7 @@ mod tests {
         let (mut gradient, mut hessian) = ([[0.0; 5]; 2], [[[0.0; 5]; 5]; 3]);
         let mut felt = 0;
         for &k in &k {
-            let unit = 1.0 / (0.1 + 0.05 * k * k);
+            let unit = 1.0 / scale.total_variance(k);
             let ((w, by_low), (w_high, by_high)) = (Curve::new(&low).gradient(k), Curve::new(&high).gradient(k));
             let rise = (w_high - w) * unit - CALENDAR_MARGIN;
             let (slope, bend) = barrier.half_derivatives(rise);
@@ -372,5 +402,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn where_the_value_feels_nothing_there_is_nothing_to_derive() {
+        let [low, high] = [[0.01, 0.12, 0.05, 0.02, -3.0], [0.0104, 0.125, 0.055, 0.01, -2.9]].map(|x| Curve::new(&x));
+        let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
+        let mut points = Points::default();
+        points.set(&k, &Curve::new(&[0.1, 0.05, 0.05, 0.0, -1.0]));
+        let (barrier, weights) = (Barrier::new(0.012, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
+        let (mut sum, mut felt) = (0.0, Places::NONE);
+        let value = PairValue { low: &low, high: &high, points: &points, barrier, sum: &mut sum, felt: &mut felt };
+        dispatch(Target::best(), value);
+        let eights = (0..points.eights()).filter(|at| felt.has(*at)).count();
+        assert!(eights > 0 && eights < points.eights(), "{eights} of {}", points.eights());
+        let derived = |places: Places| {
+            let (mut of_low, mut of_high) = ([0.0; 5], [0.0; 5]);
+            let [mut low_low, mut high_high, mut low_high] = [[[0.0; 5]; 5]; 3];
+            let derivatives = PairDerivatives {
+                low: &low,
+                high: &high,
+                points: &points,
+                places,
+                barrier,
+                weights,
+                gradient: [&mut of_low, &mut of_high],
+                diagonal: [&mut low_low, &mut high_high],
+                coupling: &mut low_high,
+                room: &mut PairRoom::new(),
+            };
+            dispatch(Target::best(), derivatives);
+            ([of_low, of_high], [low_low, high_high, low_high])
+        };
+        assert_eq!(derived(felt), derived(Places::ALL));
+        assert_ne!(derived(Places::NONE), derived(Places::ALL));
     }
 }

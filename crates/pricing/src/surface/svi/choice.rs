@@ -14,6 +14,12 @@ impl Values {
         Self { own: vec![0.0; n], pair: vec![0.0; n.saturating_sub(1)] }
     }
 
+    /// Takes the values of `other`, which has as many slices.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.own.copy_from_slice(&other.own);
+        self.pair.copy_from_slice(&other.pair);
+    }
+
     /// What slice `i` loses against what it was `before`, zero where it gains; ∞ where there is no number.
     pub(super) fn loss_of(&self, i: usize, before: &Self) -> f64 {
         let loss = self.part(i) - before.part(i);

@@ -8,32 +8,44 @@ use super::{
 };
 use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 
-/// Points at which a constraint is held, by columns.
+/// The least scale of w.
+const LEAST_UNIT: f64 = 1e-14;
+
+/// Points at which a constraint is held, by columns, filled up to whole eights.
 #[derive(Default)]
 pub(super) struct Points {
     /// Log-moneyness.
-    pub(super) k: Vec<f64>,
+    k: Vec<f64>,
     /// One over the scale of w there.
-    pub(super) inverse_unit: Vec<f64>,
-    /// One.
+    inverse_unit: Vec<f64>,
+    /// One for each point that there is, zero for what fills the last eight up.
     there: Vec<f64>,
 }
 
 impl Points {
-    pub(super) fn set(&mut self, grid: &[f64], inverse_unit: impl Fn(f64) -> f64) {
+    /// The points of `grid`, where the w of `unit` is the scale.
+    pub(super) fn set(&mut self, grid: &[f64], unit: &Curve) {
+        let (whole, last) = (grid.len().next_multiple_of(LANES), grid.last().copied().unwrap_or(0.0));
         self.k.clear();
         self.k.extend_from_slice(grid);
-        self.inverse_unit.clear();
-        self.inverse_unit.extend(grid.iter().map(|&k| inverse_unit(k)));
+        self.k.resize(whole, last);
+        self.inverse_unit.resize(whole, 0.0);
+        dispatch(Instructions::best(), InverseUnit { unit, points: &self.k, out: &mut self.inverse_unit });
+        self.there.clear();
         self.there.resize(grid.len(), 1.0);
+        self.there.resize(whole, 0.0);
     }
 
-    /// Log-moneyness, inverse unit, and one for each point that there is, zero for what fills the last eight up.
+    /// How many eights.
+    #[inline(always)]
+    pub(super) fn eights(&self) -> usize {
+        self.k.len() / LANES
+    }
+
+    /// Log-moneyness, inverse unit, and whether there is a point.
     #[inline(always)]
     pub(super) fn columns(&self) -> [Column<'_>; 3] {
-        let last = self.k.last().copied().unwrap_or(0.0);
-        let inverse_unit = self.inverse_unit.last().copied().unwrap_or(1.0);
-        [Column::new(&self.k, last), Column::new(&self.inverse_unit, inverse_unit), Column::new(&self.there, 0.0)]
+        [Column::whole(&self.k), Column::whole(&self.inverse_unit), Column::whole(&self.there)]
     }
 }
 
@@ -61,7 +73,6 @@ pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range
     for i in 0..members.len() {
         let range = ranges[i];
         let unit = Curve::new(&backbone[i]);
-        let inverse_unit = |k: f64| 1.0 / unit.total_variance(k).max(1e-14);
         let curve = Curve::new(&x[i]);
         coarse_points(range, &[vertex(&x[i])], &mut grid);
         dense_points(range, &[vertex(&x[i])], &mut dense, &mut ends);
@@ -71,7 +82,7 @@ pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range
         // A slice may run out of variance beyond the quotes.
         let span = range[1] - range[0];
         grid.extend([0.5, 2.0, 8.0].into_iter().flat_map(|far| [range[0] - far * span, range[1] + far * span]));
-        members[i].grid.set(&grid, inverse_unit);
+        members[i].grid.set(&grid, &unit);
         let Some(after) = x.get(i + 1) else { continue };
         let next = Curve::new(after);
         let vertices = [vertex(&x[i]), vertex(after)];
@@ -80,7 +91,7 @@ pub(super) fn lay(members: &mut [Member], x: &[Wings], backbone: &[Wings], range
         slack_of_rise(&curve, &next, &unit, &dense, &mut slack);
         least = slack.iter().copied().fold(least, f64::min);
         closest(&dense, &slack, &ends, 0.02, &mut grid);
-        members[i].pair_grid.set(&grid, inverse_unit);
+        members[i].pair_grid.set(&grid, &unit);
     }
     least
 }
@@ -110,15 +121,21 @@ fn coarse_points(range: [f64; 2], vertices: &[(f64, f64)], grid: &mut Vec<f64>) 
 fn closest(points: &[f64], slack: &[f64], ends: &[usize], bound: f64, grid: &mut Vec<f64>) {
     let mut start = 0;
     for (run, &end) in ends.iter().enumerate() {
+        let first = start;
         let outside = if run == 0 { f64::INFINITY } else { f64::NEG_INFINITY };
-        for i in start..end {
-            let before = if i > start { slack[i - 1] } else { outside };
-            let after = if i + 1 < end { slack[i + 1] } else { outside };
-            if slack[i] < bound && slack[i] <= before && slack[i] <= after {
-                grid.push(points[i]);
+        while start < end {
+            // Most eights have nothing below the bound.
+            let stop = (start + LANES).min(end);
+            let is_any_below = slack[start..stop].iter().fold(false, |any, slack| any | (*slack < bound));
+            for i in (start..stop).filter(|_| is_any_below) {
+                let before = if i > first { slack[i - 1] } else { outside };
+                let after = if i + 1 < end { slack[i + 1] } else { outside };
+                if slack[i] < bound && slack[i] <= before && slack[i] <= after {
+                    grid.push(points[i]);
+                }
             }
+            start = stop;
         }
-        start = end;
     }
 }
 
@@ -142,6 +159,25 @@ fn dense_points(range: [f64; 2], vertices: &[(f64, f64)], points: &mut Vec<f64>,
         points.extend((1..=BESIDE).rev().map(|i| m - offset(i)).filter(inside));
         points.extend((0..=BESIDE).map(|i| m + offset(i)).filter(inside));
         ends.push(points.len());
+    }
+}
+
+/// One over the w of `unit` at each of `points`.
+struct InverseUnit<'a> {
+    unit: &'a Curve,
+    points: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for InverseUnit<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let unit = LaneCurve::new(self.unit);
+        let least = Lanes::splat(LEAST_UNIT);
+        let points = Column::new(self.points, self.points.last().copied().unwrap_or(0.0));
+        for (at, out) in self.out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            *out = (Lanes::ONE / unit.total_variance::<M>(points.block(at)).greatest(least)).0;
+        }
     }
 }
 
@@ -172,7 +208,7 @@ impl Kernel for SlackOfG<'_> {
 }
 
 /// The rise of w from `low` to `high` at each of `points`, as a share of the w of `unit`.
-pub(in crate::surface) fn slack_of_rise(low: &Curve, high: &Curve, unit: &Curve, points: &[f64], slack: &mut Vec<f64>) {
+fn slack_of_rise(low: &Curve, high: &Curve, unit: &Curve, points: &[f64], slack: &mut Vec<f64>) {
     slack.clear();
     slack.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
     dispatch(Instructions::best(), SlackOfRise { curves: [low, high, unit], points, slack });
@@ -191,12 +227,39 @@ impl Kernel for SlackOfRise<'_> {
         let [low, high, unit] = self.curves;
         let (low, high, unit) = (LaneCurve::new(low), LaneCurve::new(high), LaneCurve::new(unit));
         let last = self.points.last().copied().unwrap_or(0.0);
-        let least = Lanes::splat(1e-14);
+        let least = Lanes::splat(LEAST_UNIT);
         let points = Column::new(self.points, last);
         for (at, out) in self.slack.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let k = points.block(at);
             let rise = high.total_variance::<M>(k) - low.total_variance::<M>(k);
             *out = (rise / unit.total_variance::<M>(k).greatest(least)).0;
+        }
+    }
+}
+
+/// The rise of w from `low` to `high` at each of `points`.
+pub(in crate::surface) fn rise_of(low: &Curve, high: &Curve, points: &[f64], rise: &mut Vec<f64>) {
+    rise.clear();
+    rise.resize(points.len().next_multiple_of(LANES), f64::INFINITY);
+    dispatch(Instructions::best(), Rise { curves: [low, high], points, rise });
+    rise.truncate(points.len());
+}
+
+struct Rise<'a> {
+    curves: [&'a Curve; 2],
+    points: &'a [f64],
+    rise: &'a mut [f64],
+}
+
+impl Kernel for Rise<'_> {
+    #[inline(always)]
+    fn run<M: MultiplyAdd>(self) {
+        let [low, high] = self.curves;
+        let (low, high) = (LaneCurve::new(low), LaneCurve::new(high));
+        let points = Column::new(self.points, self.points.last().copied().unwrap_or(0.0));
+        for (at, out) in self.rise.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let k = points.block(at);
+            *out = (high.total_variance::<M>(k) - low.total_variance::<M>(k)).0;
         }
     }
 }

@@ -7,12 +7,13 @@
 
 use super::{
     barrier::Barrier,
-    barrier_sums::{BarrierWeights, OwnDerivatives, OwnRoom, OwnValue, PairDerivatives, PairRoom, PairValue},
+    barrier_sums::{BarrierWeights, OwnDerivatives, OwnRoom, OwnValue, PairDerivatives, PairRoom, PairValue, Places},
     choice::{Values, choose},
     constraints::{self, Member, Points},
     loss::{self, Loss, Normal, add_outer},
     retraction::Keeps,
     slice::hold,
+    target::Target,
     wings::{Curve, Wings},
 };
 use crate::math::{Target as Instructions, dispatch};
@@ -74,14 +75,14 @@ const QUICK_COMMON: Stage =
     Stage { scale: 2.0, has_few: true, is_foreseen: true, keeps: Keeps::Level, gain: 3e-4, ..COMMON };
 const QUICK_LAST: Stage = Stage { scale: 1.5, weight: 0.03, edge: 1e-4, is_bent: true, has_few: false, ..QUICK_COMMON };
 const QUICK: [Stage; 3] = [
-    Stage { weight: 3.0, steps: 20, gain: 3e-3, ..QUICK_COMMON },
-    Stage { weight: 0.3, is_bent: true, steps: 8, gain: 5e-4, ..QUICK_COMMON },
+    Stage { weight: 3.0, steps: 20, gain: 1e-2, ..QUICK_COMMON },
+    Stage { weight: 0.3, is_bent: true, steps: 8, gain: 1e-3, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 const QUICK_FAR: [Stage; 4] = [
     Stage { scale: 12.0, weight: 3.0, steps: 20, ..QUICK_COMMON },
     Stage { scale: 5.0, weight: 1.0, gain: 5e-3, ..QUICK_COMMON },
-    Stage { weight: 0.3, steps: 8, gain: 5e-4, ..QUICK_COMMON },
+    Stage { weight: 0.3, steps: 8, gain: 1e-3, ..QUICK_COMMON },
     QUICK_LAST,
 ];
 /// Barriers that fade from what ten quotes weigh to nothing; the scales are the reach's.
@@ -113,7 +114,7 @@ const LAST_ROUNDS: usize = 2;
 
 /// Reach of the barriers on w and g of a slice, and on the rise of w (shares of the scale) and of the wing slopes (of SLOPE_UNIT).
 const SLICE_REACH: f64 = 0.02;
-const PAIR_REACH: f64 = 0.05;
+const PAIR_REACH: f64 = 0.03;
 /// Scale of a wing slope, and how much its barrier weighs against one of a point.
 const SLOPE_UNIT: f64 = 0.05;
 const SLOPE_WEIGHT: f64 = 4.0;
@@ -156,35 +157,40 @@ impl Stage {
         (Barrier::new(SLICE_REACH, self.edge), Barrier::new(PAIR_REACH, self.edge))
     }
 
-    fn loss(&self) -> Loss {
-        let loss = Loss::saturating(self.scale);
+    /// What a miss of the quotes costs.
+    fn loss(&self, target: &Target) -> Loss {
+        let loss = if target.is_wide { Loss::LEAST_SQUARES } else { Loss::saturating(self.scale) };
         if self.is_bent { loss.bent() } else { loss }
     }
 
-    /// What the barriers between a slice and the next cost.
-    fn between(&self, points: &Points, low: &Wings, high: &Wings) -> f64 {
+    /// What the barriers between a slice and the next cost, and where they are felt.
+    fn between(&self, points: &Points, (low, curve): At, (high, next): At) -> (f64, Places) {
         let (_, barrier) = self.barriers();
-        let (curve, next, mut sum) = (Curve::new(low), Curve::new(high), 0.0);
-        dispatch(Instructions::best(), PairValue { low: &curve, high: &next, points, barrier, sum: &mut sum });
+        let (mut sum, mut felt) = (0.0, Places::NONE);
+        dispatch(
+            Instructions::best(),
+            PairValue { low: curve, high: next, points, barrier, sum: &mut sum, felt: &mut felt },
+        );
         for side in [1, 2] {
             sum += SLOPE_WEIGHT * barrier.value((high[side] - low[side]) / SLOPE_UNIT);
         }
-        self.weight * sum
+        (self.weight * sum, felt)
     }
 
     /// What the quotes of a slice cost.
-    fn objective(&self, member: &Member, x: &Wings) -> f64 {
+    fn objective(&self, member: &Member, (x, curve): At) -> f64 {
         if self.has_few {
-            member.share * loss::objective(&member.few, x, self.loss())
+            member.share * loss::objective_of(&member.few, x, curve, self.loss(&member.few))
         } else {
-            loss::objective(&member.target, x, self.loss())
+            loss::objective_of(&member.target, x, curve, self.loss(&member.target))
         }
     }
 
     /// Half the gradient and half the Hessian of [`Stage::objective`].
-    fn of_quotes(&self, member: &Member, x: &Wings) -> ([f64; 5], Block) {
+    fn of_quotes(&self, member: &Member, (x, curve): At) -> ([f64; 5], Block) {
         let target = if self.has_few { &member.few } else { &member.target };
-        let (Normal { mut gradient, hessian: mut diagonal, .. }, _) = loss::accumulate(target, x, self.loss());
+        let (Normal { mut gradient, hessian: mut diagonal, .. }, _) =
+            loss::accumulate_of(target, x, curve, self.loss(target));
         if self.has_few {
             gradient.iter_mut().chain(diagonal.as_flattened_mut()).for_each(|value| *value *= member.share);
         }
@@ -192,17 +198,78 @@ impl Stage {
     }
 }
 
-/// Lays the objective's parts at `x`, where they are laid but for the slices that have `moved` since.
-fn lay_values(values: &mut Values, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
-    let (own, _) = stage.barriers();
-    for i in (0..members.len()).filter(|&i| moved[i]) {
-        let (curve, mut sum) = (Curve::new(&x[i]), 0.0);
-        let points = &members[i].grid;
-        dispatch(Instructions::best(), OwnValue { curve: &curve, points, barrier: own, sum: &mut sum });
-        values.own[i] = stage.objective(&members[i], &x[i]) + stage.weight * sum;
+/// Coordinates of a slice and its curve.
+type At<'a> = (&'a Wings, &'a Curve);
+
+/// The objective in parts at some place, with what its derivatives there need.
+struct Laid {
+    values: Values,
+    curves: Vec<Curve>,
+    /// Where the barriers of each slice, and of each and the next, are felt.
+    own: Vec<Places>,
+    pair: Vec<Places>,
+}
+
+impl Laid {
+    /// Of `n` slices, empty.
+    fn new(n: usize) -> Self {
+        Self {
+            values: Values::new(n),
+            curves: vec![Curve::new(&[0.0; 5]); n],
+            own: vec![Places::NONE; n],
+            pair: vec![Places::NONE; n.saturating_sub(1)],
+        }
     }
-    for i in (0..values.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
-        values.pair[i] = stage.between(&members[i].pair_grid, &x[i], &x[i + 1]);
+
+    fn copy_from(&mut self, other: &Self) {
+        self.values.copy_from(&other.values);
+        self.curves.copy_from_slice(&other.curves);
+        self.own.copy_from_slice(&other.own);
+        self.pair.copy_from_slice(&other.pair);
+    }
+
+    /// Lays it at `x`, where it is laid but for the slices that have `moved` since.
+    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, moved: &[bool]) {
+        let (barrier, _) = stage.barriers();
+        for i in (0..members.len()).filter(|&i| moved[i]) {
+            self.curves[i] = Curve::new(&x[i]);
+            let (curve, points, mut sum) = (&self.curves[i], &members[i].grid, 0.0);
+            let value = OwnValue { curve, points, barrier, sum: &mut sum, felt: &mut self.own[i] };
+            dispatch(Instructions::best(), value);
+            self.values.own[i] = stage.objective(&members[i], (&x[i], curve)) + stage.weight * sum;
+        }
+        for i in (0..self.pair.len()).filter(|&i| moved[i] || moved[i + 1]) {
+            let (low, high) = ((&x[i], &self.curves[i]), (&x[i + 1], &self.curves[i + 1]));
+            (self.values.pair[i], self.pair[i]) = stage.between(&members[i].pair_grid, low, high);
+        }
+    }
+
+    /// The steps to take of those that were `tried`, from `x` to `trial`, where this is laid; `before` is laid at `x`. What is laid here is then
+    /// that of the steps.
+    fn choose(
+        &mut self,
+        before: &Self,
+        members: &[Member],
+        [x, trial]: [&[Wings]; 2],
+        stage: &Stage,
+        tried: &[bool],
+    ) -> Vec<bool> {
+        let at = |i: usize| ((&x[i], &before.curves[i]), (&trial[i], &self.curves[i]));
+        let mixed = |i: usize| {
+            let ((low, low_trial), (high, high_trial)) = (at(i), at(i + 1));
+            let between = |low, high| stage.between(&members[i].pair_grid, low, high).0;
+            [between(low_trial, high), between(low, high_trial)]
+        };
+        let (steps, values) = choose(&before.values, &self.values, tried, mixed);
+        self.values = values;
+        let refuses = |i: usize| tried[i] && !steps[i];
+        for i in (0..steps.len()).filter(|&i| refuses(i)) {
+            (self.own[i], self.curves[i]) = (before.own[i], before.curves[i]);
+        }
+        for i in (0..self.pair.len()).filter(|&i| refuses(i) || refuses(i + 1)) {
+            self.pair[i] = if steps[i] || steps[i + 1] { Places::ALL } else { before.pair[i] };
+        }
+        steps
     }
 }
 
@@ -254,17 +321,18 @@ impl System {
         }
     }
 
-    /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since. `bend` is what the barriers weigh in the
-    /// Hessian.
-    fn lay(&mut self, members: &[Member], x: &[Wings], stage: &Stage, bend: f64, moved: &[bool]) {
+    /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since, and so is all of `laid`. `bend` is what the barriers
+    /// weigh in the Hessian.
+    fn lay(&mut self, members: &[Member], x: &[Wings], laid: &Laid, stage: &Stage, bend: f64, moved: &[bool]) {
         let (own, pair) = stage.barriers();
         let weights = BarrierWeights { slope: stage.weight, bend };
         for i in (0..members.len()).filter(|&i| moved[i]) {
-            let (mut gradient, mut diagonal) = stage.of_quotes(&members[i], &x[i]);
+            let (mut gradient, mut diagonal) = stage.of_quotes(&members[i], (&x[i], &laid.curves[i]));
             let shape = std::array::from_fn(|j| diagonal[j][j]);
             let derivatives = OwnDerivatives {
-                curve: &Curve::new(&x[i]),
+                curve: &laid.curves[i],
                 points: &members[i].grid,
+                places: laid.own[i],
                 barrier: own,
                 weights,
                 gradient: &mut gradient,
@@ -275,8 +343,9 @@ impl System {
             self.own[i] = Own { gradient, diagonal, shape };
         }
         for i in (0..self.pairs.len()).filter(|&i| moved[i] || moved[i + 1]) {
-            let neighbours = [&x[i], &x[i + 1]];
-            self.pairs[i] = pair_at(&members[i].pair_grid, neighbours, pair, weights, &mut self.room.1);
+            let neighbours = [(&x[i], &laid.curves[i]), (&x[i + 1], &laid.curves[i + 1])];
+            let at = (&members[i].pair_grid, laid.pair[i]);
+            self.pairs[i] = pair_at(at, neighbours, pair, weights, &mut self.room.1);
         }
         for (i, own) in self.own.iter().enumerate() {
             (self.gradient[i], self.diagonal[i]) = (own.gradient, own.diagonal);
@@ -325,8 +394,8 @@ impl System {
 
 /// The barriers between two neighbours.
 fn pair_at(
-    points: &Points,
-    [low, high]: [&Wings; 2],
+    (points, places): (&Points, Places),
+    [(low, curve), (high, next)]: [At; 2],
     barrier: Barrier,
     weights: BarrierWeights,
     room: &mut PairRoom,
@@ -336,9 +405,10 @@ fn pair_at(
     dispatch(
         Instructions::best(),
         PairDerivatives {
-            low: &Curve::new(low),
-            high: &Curve::new(high),
+            low: curve,
+            high: next,
             points,
+            places,
             barrier,
             weights,
             gradient: [&mut *of_low, &mut *of_high],
@@ -383,15 +453,15 @@ const IDLE: f64 = 1e-6;
 fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f64>, system: &mut System) {
     let n = members.len();
     let mut moved = vec![true; n];
-    let mut values = Values::new(n);
-    lay_values(&mut values, members, x, stage, &moved);
+    let (mut laid, mut trial_laid) = (Laid::new(n), Laid::new(n));
+    laid.lay(members, x, stage, &moved);
     let mut damping = vec![FIRST_DAMPING; n];
-    let (mut trial, mut trial_values) = (x.to_vec(), values.clone());
+    let mut trial = x.to_vec();
     let mut bend = before.unwrap_or(stage.weight);
     for _ in 0..stage.steps {
-        system.lay(members, x, stage, bend, &moved);
+        system.lay(members, x, &laid, stage, bend, &moved);
         bend = stage.weight;
-        let value = values.sum();
+        let value = laid.values.sum();
         let (mut gain, mut refused) = (None, 0);
         for _ in 0..TRIES {
             let Some(step) = system.solve(members, &damping) else {
@@ -408,18 +478,15 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
             if !moved.contains(&true) {
                 break;
             }
-            trial_values.clone_from(&values);
-            lay_values(&mut trial_values, members, &trial, stage, &moved);
-            let lost: f64 = (0..n).filter(|&i| moved[i]).map(|i| trial_values.loss_of(i, &values)).sum();
+            trial_laid.copy_from(&laid);
+            trial_laid.lay(members, &trial, stage, &moved);
+            let losses = (0..n).filter(|&i| moved[i]).map(|i| trial_laid.values.loss_of(i, &laid.values));
+            let lost: f64 = losses.sum();
             let mut steps = moved.clone();
             // Where there is no gain, or no number, the choice is not left to the whole either.
-            let is_fine = lost < FORGIVEN * (value - trial_values.sum());
+            let is_fine = lost < FORGIVEN * (value - trial_laid.values.sum());
             if !is_fine {
-                let mixed = |i: usize| {
-                    let between = |low, high| stage.between(&members[i].pair_grid, low, high);
-                    [between(&trial[i], &x[i + 1]), between(&x[i], &trial[i + 1])]
-                };
-                (steps, trial_values) = choose(&values, &trial_values, &moved, mixed);
+                steps = trial_laid.choose(&laid, members, [&*x, &trial[..]], stage, &moved);
             }
             refused = 0;
             for i in (0..n).filter(|&i| moved[i]) {
@@ -431,15 +498,16 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
                     refused += 1;
                 }
             }
-            if trial_values.sum() < value {
-                gain = Some(value - trial_values.sum());
+            let found = trial_laid.values.sum();
+            if found < value {
+                gain = Some(value - found);
                 moved = steps;
                 break;
             }
         }
         let Some(gain) = gain else { break };
         x.copy_from_slice(&trial);
-        std::mem::swap(&mut values, &mut trial_values);
+        std::mem::swap(&mut laid, &mut trial_laid);
         if gain <= stage.gain * value && refused <= n / REFUSED_SHARE {
             break;
         }

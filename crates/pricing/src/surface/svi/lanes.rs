@@ -156,6 +156,25 @@ impl<'a> Column<'a> {
         Self { whole, last }
     }
 
+    /// The same for sums, to which the order within an eight is all one: the last eight values are one load, and those of them that are in
+    /// a whole eight already give way to `fill`.
+    #[inline(always)]
+    pub(super) fn in_any_order(values: &'a [f64], fill: f64) -> Self {
+        let (whole, rest) = values.as_chunks::<LANES>();
+        let Some(tail) = values.last_chunk::<LANES>() else { return Self::new(values, fill) };
+        let mut last = [fill; LANES];
+        for i in 0..LANES {
+            last[i] = if i + rest.len() < LANES { fill } else { tail[i] };
+        }
+        Self { whole, last }
+    }
+
+    /// `values`, which fill their eights up; what is less than eight at the end is left out.
+    #[inline(always)]
+    pub(super) fn whole(values: &'a [f64]) -> Self {
+        Self { whole: values.as_chunks::<LANES>().0, last: [0.0; LANES] }
+    }
+
     /// Eight values.
     #[inline(always)]
     pub(super) fn block(&self, block: usize) -> Lanes {
@@ -213,6 +232,11 @@ mod tests {
             let all: Vec<f64> = (0..blocks(n)).flat_map(|block| column.block(block).0).collect();
             let filled: Vec<f64> = (0..n.next_multiple_of(LANES)).map(|i| *values.get(i).unwrap_or(&-1.0)).collect();
             assert_eq!(all, filled, "{n}");
+            let column = Column::in_any_order(&values, -1.0);
+            let mut all: Vec<f64> = (0..blocks(n)).flat_map(|block| column.block(block).0).collect();
+            all.sort_by(f64::total_cmp);
+            let fills = filled.len() - n;
+            assert_eq!((&all[..fills], &all[fills..]), (&vec![-1.0; fills][..], &values[..]), "{n}");
         }
     }
 

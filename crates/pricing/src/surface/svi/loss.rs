@@ -33,11 +33,10 @@ impl Loss {
         Self { is_bent: true, ..self }
     }
 
-    /// dρ/d(r²), eight at a time.
+    /// ρ/r² at eight values of r²; its square is dρ/d(r²).
     #[inline(always)]
-    pub(super) fn weights(self, square: Lanes) -> Lanes {
-        let share = Lanes::ONE / (Lanes::ONE + square * Lanes::splat(self.inverse_square_scale));
-        share * share
+    pub(super) fn shares(self, square: Lanes) -> Lanes {
+        Lanes::ONE / (Lanes::ONE + square * Lanes::splat(self.inverse_square_scale))
     }
 }
 
@@ -47,14 +46,18 @@ const LEAST_BEND: f64 = 0.1;
 
 /// Σρ over the quotes; +∞ where a total variance is not positive.
 pub(in crate::surface) fn objective(target: &Target, x: &Wings, loss: Loss) -> f64 {
-    let curve = Curve::new(x);
-    let sum = of_quotes(target, &curve, loss);
+    objective_of(target, x, &Curve::new(x), loss)
+}
+
+/// [`objective`] where the curve of `x` is known.
+pub(super) fn objective_of(target: &Target, x: &Wings, curve: &Curve, loss: Loss) -> f64 {
+    let sum = of_quotes(target, curve, loss);
     let miss = target.anchor.miss(curve.total_variance(0.0));
     sum + miss * miss + target.pull.as_ref().map_or(0.0, |pull| pull.cost(x))
 }
 
 /// The quotes' part of [`objective`].
-pub(super) fn of_quotes(target: &Target, curve: &Curve, loss: Loss) -> f64 {
+fn of_quotes(target: &Target, curve: &Curve, loss: Loss) -> f64 {
     let mut sum = 0.0;
     dispatch(Instructions::best(), Objective { target, curve: *curve, loss, sum: &mut sum });
     sum
@@ -104,8 +107,12 @@ impl Normal {
 
 /// Half the derivatives of Σρ at `x`, and Σρ, +∞ where a total variance is not positive.
 pub(super) fn accumulate(target: &Target, x: &Wings, loss: Loss) -> (Normal, f64) {
-    let mut sum = 0.0;
-    let curve = Curve::new(x);
+    accumulate_of(target, x, &Curve::new(x), loss)
+}
+
+/// [`accumulate`] where the curve of `x` is known.
+pub(super) fn accumulate_of(target: &Target, x: &Wings, curve: &Curve, loss: Loss) -> (Normal, f64) {
+    let (curve, mut sum) = (*curve, 0.0);
     let mut totals = Totals::NONE;
     if loss.is_bent {
         let kernel = Accumulate::<true> { target, curve, loss, totals: &mut totals, sum: &mut sum };

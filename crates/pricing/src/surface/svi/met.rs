@@ -38,10 +38,10 @@ impl Kernel for Met<'_> {
         let Self { quotes, n, curve, sums } = self;
         let curve = LaneCurve::new(&curve);
         let inverse_years = Lanes::splat(1.0 / positive_years(quotes.expiry_years));
-        let k = Column::new(&quotes.log_moneyness[..n], 0.0);
+        let k = Column::in_any_order(&quotes.log_moneyness[..n], 0.0);
         let sides = [&quotes.bid_volatility, &quotes.mid_volatility, &quotes.ask_volatility];
         // What fills the last eight up has no volatility.
-        let [bid, mid, ask] = sides.map(|column| Column::new(&column[..n], f64::NAN));
+        let [bid, mid, ask] = sides.map(|column| Column::in_any_order(&column[..n], f64::NAN));
         let mut totals = [Lanes::ZERO; 4];
         for at in 0..blocks(n) {
             let (bid, mid, ask) = (bid.block(at), mid.block(at), ask.block(at));

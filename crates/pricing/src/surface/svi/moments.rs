@@ -14,16 +14,12 @@ use super::{
 use crate::math::MultiplyAdd;
 use crate::surface::linear::Block;
 
-/// Sums over eight strikes at a time.
-pub(super) struct Moments {
-    /// Of what weighs the products of first derivatives: by 1, d, e, u, v, d², e², uv, v².
-    square: [Lanes; 9],
-    /// Of what weighs a derivative: by 1, d, e, u, v, v³, uv².
-    slope: [Lanes; 7],
-}
+/// Sums over eight strikes at a time: of what weighs the products of first derivatives, by 1, d, e, u, v, d², e², uv, v²; of what weighs a
+/// derivative, by 1, d, e, u, v, v³, uv²; and room for one more.
+pub(super) struct Moments([Lanes; 17]);
 
 impl Moments {
-    pub(super) const NONE: Self = Self { square: [Lanes::ZERO; 9], slope: [Lanes::ZERO; 7] };
+    pub(super) const NONE: Self = Self([Lanes::ZERO; 17]);
 
     /// Adds eight strikes: `bend` times the products of first derivatives, `slope` times derivatives.
     #[inline(always)]
@@ -31,7 +27,7 @@ impl Moments {
         let Shape { d, e, u, v, .. } = *shape;
         let square = v * v;
         let (bent_d, bent_e, bent_v) = (bend * d, bend * e, bend * v);
-        let s = &mut self.square;
+        let s = &mut self.0;
         s[0] = s[0] + bend;
         s[1] = s[1] + bent_d;
         s[2] = s[2] + bent_e;
@@ -42,29 +38,20 @@ impl Moments {
         s[7] = bent_v.times_plus::<M>(u, s[7]);
         s[8] = bent_v.times_plus::<M>(v, s[8]);
         let (by_u, by_v) = (slope * u, slope * v);
-        let s = &mut self.slope;
-        s[0] = s[0] + slope;
-        s[1] = slope.times_plus::<M>(d, s[1]);
-        s[2] = slope.times_plus::<M>(e, s[2]);
-        s[3] = s[3] + by_u;
-        s[4] = s[4] + by_v;
-        s[5] = by_v.times_plus::<M>(square, s[5]);
-        s[6] = by_u.times_plus::<M>(square, s[6]);
+        s[9] = s[9] + slope;
+        s[10] = slope.times_plus::<M>(d, s[10]);
+        s[11] = slope.times_plus::<M>(e, s[11]);
+        s[12] = s[12] + by_u;
+        s[13] = s[13] + by_v;
+        s[14] = by_v.times_plus::<M>(square, s[14]);
+        s[15] = by_u.times_plus::<M>(square, s[15]);
     }
 
     /// The sums over all lanes, with what is summed beside them.
     #[inline(always)]
-    #[allow(clippy::manual_memcpy, reason = "a loop becomes stores of registers; a copy goes through memory twice")]
-    pub(super) fn finish(&self, beside: Lanes) -> (Totals, f64) {
-        let mut all = [Lanes::ZERO; 17];
-        for i in 0..9 {
-            all[i] = self.square[i];
-        }
-        for i in 0..7 {
-            all[9 + i] = self.slope[i];
-        }
-        all[16] = beside;
-        let [q0, q1, q2, q3, q4, q5, q6, q7, q8, s0, s1, s2, s3, s4, s5, s6, beside] = lanes::sums(&all);
+    pub(super) fn finish(&mut self, beside: Lanes) -> (Totals, f64) {
+        self.0[16] = beside;
+        let [q0, q1, q2, q3, q4, q5, q6, q7, q8, s0, s1, s2, s3, s4, s5, s6, beside] = lanes::sums(&self.0);
         (Totals { square: [q0, q1, q2, q3, q4, q5, q6, q7, q8], slope: [s0, s1, s2, s3, s4, s5, s6] }, beside)
     }
 }

@@ -2,14 +2,15 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Svi,
     lanes::{self, Lanes, blocks},
-    loss::{self, Loss},
+    loss::Loss,
     target::{FEWEST_QUOTES, Target},
-    wings::Curve,
 };
 use crate::math::{Kernel, MultiplyAdd, Target as Instructions, dispatch};
 use crate::surface::linear::solve_small;
@@ -63,8 +64,8 @@ impl Ssvi {
 /// Fits levels θ (one a target, none where it has no quote) and the shape in turn, from several shapes at first. None where there are
 /// not quotes enough for a shape.
 pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f64>>)> {
-    let few: Vec<Target> = targets.iter().map(|target| target.thinned(QUOTES_PER_SLICE)).collect();
-    if few.iter().map(Target::len).sum::<usize>() < FEWEST_QUOTES {
+    let few = Few::new(targets);
+    if few.quotes < FEWEST_QUOTES {
         return None;
     }
     let levels: Vec<Option<f64>> = targets.iter().map(Target::level).collect();
@@ -72,7 +73,7 @@ pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f6
     let start = |free: [f64; 3]| {
         let mut theta = levels.clone();
         let free = turn(&few, &mut theta, free, first);
-        (total(&few, &theta, &Ssvi::from_free(&free), first), free, theta)
+        (Sums::at(&few, &logs(&theta), &free, first).value, free, theta)
     };
     let (_, mut free, mut theta) = STARTS.into_iter().map(start).min_by(|x, y| x.0.total_cmp(&y.0))?;
     for scale in SCALES {
@@ -81,21 +82,59 @@ pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f6
     Some((Ssvi::from_free(&free), theta))
 }
 
+/// The quotes that the fit looks at, slice after slice, each filled up to whole eights by quotes without weight.
+struct Few {
+    k: Vec<Lanes>,
+    centre: Vec<Lanes>,
+    inverse_half: Vec<Lanes>,
+    /// Where each slice ends, in eights.
+    ends: Vec<usize>,
+    quotes: usize,
+}
+
+impl Few {
+    fn new(targets: &[Target]) -> Self {
+        let [mut k, mut centre, mut inverse_half] = [Vec::new(), Vec::new(), Vec::new()];
+        let (mut ends, mut quotes) = (Vec::with_capacity(targets.len()), 0);
+        for target in targets {
+            let few = target.thinned(QUOTES_PER_SLICE);
+            let columns = few.columns();
+            for block in 0..blocks(few.len()) {
+                k.push(columns[0].block(block));
+                centre.push(columns[1].block(block));
+                inverse_half.push(columns[2].block(block));
+            }
+            quotes += few.len();
+            ends.push(k.len());
+        }
+        Self { k, centre, inverse_half, ends, quotes }
+    }
+
+    /// The eights of slice `i`.
+    #[inline(always)]
+    fn of(&self, i: usize) -> Range<usize> {
+        i.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[i]
+    }
+}
+
+/// ln θ and ln(1 + θ) of each slice; of one without quotes, of whatever.
+fn logs(theta: &[Option<f64>]) -> Vec<[f64; 2]> {
+    theta.iter().map(|theta| theta.map_or([0.0; 2], |theta| [theta.ln(), theta.ln_1p()])).collect()
+}
+
 /// One turn: the shape for given levels, then the levels for that shape.
-fn turn(targets: &[Target], theta: &mut [Option<f64>], free: [f64; 3], loss: Loss) -> [f64; 3] {
-    let free = fit_shape(targets, theta, free, loss);
+fn turn(few: &Few, theta: &mut [Option<f64>], free: [f64; 3], loss: Loss) -> [f64; 3] {
+    let free = fit_shape(few, &logs(theta), free, loss);
     let shape = Ssvi::from_free(&free);
-    for (theta, target) in theta.iter_mut().zip(targets) {
-        *theta = theta.map(|start| fit_level(target, &shape, start, loss));
+    for (i, theta) in theta.iter_mut().enumerate() {
+        *theta = theta.map(|start| {
+            let mut log_theta = start.max(1e-14).ln();
+            dispatch(Instructions::best(), FitLevel { few, slice: i, shape, loss, log_theta: &mut log_theta });
+            log_theta.exp()
+        });
     }
     raise(theta);
     free
-}
-
-/// Σρ of all targets.
-fn total(targets: &[Target], theta: &[Option<f64>], shape: &Ssvi, loss: Loss) -> f64 {
-    let parts = targets.iter().zip(theta);
-    parts.map(|(target, theta)| theta.map_or(0.0, |theta| sum(target, &shape.slice(theta), loss))).sum()
 }
 
 /// Makes the levels rise with expiry: each at least a hair above the one before.
@@ -112,123 +151,132 @@ const LEVEL_STEPS: usize = 12;
 const LEAST_LEVEL_STEP: f64 = 1e-4;
 const MOST_LEVEL_STEP: f64 = 0.4;
 
-/// The level at which the slice of `shape` fits the quotes of `target` best, from `start`: Gauss–Newton in ln θ, where a step that does not
+/// The level at which a slice of `shape` fits its quotes best, from the one given: Gauss–Newton in ln θ, where a step that does not
 /// help is quartered.
-fn fit_level(target: &Target, shape: &Ssvi, start: f64, loss: Loss) -> f64 {
-    let at = |log_theta: f64| {
-        let theta = log_theta.exp();
-        let phi = shape.phi(theta);
-        let by_log_theta = phi * ((shape.gamma - 1.0) * theta / (1.0 + theta) - shape.gamma);
-        let mut sums = [0.0; 3];
-        let at = [shape.rho, theta, phi, by_log_theta];
-        dispatch(Instructions::best(), ByLevel { target, at, loss, sums: &mut sums });
-        sums
-    };
-    let mut centre = start.max(1e-14).ln();
-    let mut here = at(centre);
-    let mut step = 0.0;
-    for _ in 0..LEVEL_STEPS {
-        if step == 0.0 {
-            let [_, first, second] = here;
-            step = if second > 0.0 { (-first / second).clamp(-MOST_LEVEL_STEP, MOST_LEVEL_STEP) } else { 0.0 };
-        }
-        if step.is_nan() || step.abs() < LEAST_LEVEL_STEP {
-            break;
-        }
-        let there = at(centre + step);
-        if there[0] < here[0] {
-            (centre, here, step) = (centre + step, there, 0.0);
-        } else {
-            step *= 0.25;
-        }
-    }
-    centre.exp()
-}
-
-/// Σρ over the quotes of one slice, half its derivative by ln θ, and half the Gauss–Newton second one. `at` is ρ, θ, φ and the derivative of
-/// φ by ln θ.
-struct ByLevel<'a> {
-    target: &'a Target,
-    at: [f64; 4],
+struct FitLevel<'a> {
+    few: &'a Few,
+    slice: usize,
+    shape: Ssvi,
     loss: Loss,
-    sums: &'a mut [f64; 3],
+    log_theta: &'a mut f64,
 }
 
-impl Kernel for ByLevel<'_> {
+impl Kernel for FitLevel<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let [rho, theta, phi, by_log_theta] = self.at;
+        let mut centre = *self.log_theta;
+        let mut here = self.at::<M>(centre);
+        let mut step = 0.0;
+        for _ in 0..LEVEL_STEPS {
+            if step == 0.0 {
+                let [_, first, second] = here;
+                step = if second > 0.0 { (-first / second).clamp(-MOST_LEVEL_STEP, MOST_LEVEL_STEP) } else { 0.0 };
+            }
+            if step.is_nan() || step.abs() < LEAST_LEVEL_STEP {
+                break;
+            }
+            let there = self.at::<M>(centre + step);
+            if there[0] < here[0] {
+                (centre, here, step) = (centre + step, there, 0.0);
+            } else {
+                step *= 0.25;
+            }
+        }
+        *self.log_theta = centre;
+    }
+}
+
+impl FitLevel<'_> {
+    /// Σρ over the quotes of the slice, half its derivative by ln θ, and half the Gauss–Newton second one.
+    #[inline(always)]
+    fn at<M: MultiplyAdd>(&self, log_theta: f64) -> [f64; 3] {
+        let Ssvi { rho, gamma, .. } = self.shape;
+        let theta = log_theta.exp();
+        let phi = phi_of(&self.shape, [log_theta, theta.ln_1p()]);
+        let by_log_theta = Lanes::splat(phi * ((gamma - 1.0) * theta / (1.0 + theta) - gamma));
         let (half, rest) = (Lanes::splat(0.5 * theta), Lanes::splat(1.0 - rho * rho));
-        let (rho, phi, by_log_theta) = (Lanes::splat(rho), Lanes::splat(phi), Lanes::splat(by_log_theta));
+        let (rho, phi) = (Lanes::splat(rho), Lanes::splat(phi));
         let mut sums = [Lanes::ZERO; 3];
-        let columns = self.target.columns();
-        for block in 0..blocks(self.target.len()) {
-            let [k, centre, inverse_half] = [columns[0].block(block), columns[1].block(block), columns[2].block(block)];
+        for block in self.few.of(self.slice) {
+            let (k, centre, inverse_half) = (self.few.k[block], self.few.centre[block], self.few.inverse_half[block]);
             let x = phi.times_plus::<M>(k, rho);
             let root = x.times_plus::<M>(x, rest).sqrt();
             let w = half * (rho.times_plus::<M>(phi * k, Lanes::ONE) + root);
             let turn = half * k * (rho + x / root);
             let r = (w - centre) * inverse_half;
             let slope = inverse_half * turn.times_plus::<M>(by_log_theta, w);
-            let weight = self.loss.weights(r * r);
-            let weighted = weight * slope;
-            sums[0] = (weight.sqrt() * r).times_plus::<M>(r, sums[0]);
+            let share = self.loss.shares(r * r);
+            let weighted = share * share * slope;
+            sums[0] = (share * r).times_plus::<M>(r, sums[0]);
             sums[1] = weighted.times_plus::<M>(r, sums[1]);
             sums[2] = weighted.times_plus::<M>(slope, sums[2]);
         }
-        *self.sums = lanes::sums(&sums);
+        lanes::sums(&sums)
     }
 }
 
-/// Gauss–Newton with damping over the three shape coordinates.
-fn fit_shape(targets: &[Target], theta: &[Option<f64>], mut free: [f64; 3], loss: Loss) -> [f64; 3] {
-    let mut value = total(targets, theta, &Ssvi::from_free(&free), loss);
+/// [`Ssvi::phi`] at ln θ and ln(1 + θ).
+#[inline(always)]
+fn phi_of(shape: &Ssvi, [log, log_1p]: [f64; 2]) -> f64 {
+    shape.eta * ((shape.gamma - 1.0) * log_1p - shape.gamma * log).exp()
+}
+
+/// Gauss–Newton with damping over the three shape coordinates, at levels of these logarithms.
+fn fit_shape(few: &Few, logs: &[[f64; 2]], mut free: [f64; 3], loss: Loss) -> [f64; 3] {
+    let mut here = Sums::at(few, logs, &free, loss);
     let mut damping = 1e-2;
     for _ in 0..12 {
-        let mut matrix = [[0.0; 3]; 3];
-        let mut right = [0.0; 3];
-        let (here, chain) = (Ssvi::from_free(&free), Chain::new(&free));
-        for (target, theta) in targets.iter().zip(theta) {
-            let Some(theta) = *theta else { continue };
-            let mut sums = [0.0; 5];
-            let at = [here.rho, theta, here.phi(theta)];
-            dispatch(Instructions::best(), ByShape { target, at, loss, sums: &mut sums });
-            let [by_rho, by_phi] = chain.at(theta, at[2]);
-            for i in 0..3 {
-                right[i] += by_rho[i] * sums[3] + by_phi[i] * sums[4];
-                let (rho, phi) = (by_rho[i] * sums[0] + by_phi[i] * sums[1], by_rho[i] * sums[1] + by_phi[i] * sums[2]);
-                for j in 0..3 {
-                    matrix[i][j] += rho * by_rho[j] + phi * by_phi[j];
-                }
-            }
-        }
         let mut gain = 0.0;
         for _ in 0..6 {
-            let mut damped = matrix;
+            let mut damped = here.matrix;
             for i in 0..3 {
-                damped[i][i] += damping * matrix[i][i] + 1e-9;
+                damped[i][i] += damping * here.matrix[i][i] + 1e-9;
             }
-            let step = solve_small(damped, right);
+            let step = solve_small(damped, here.right);
             // Beyond ±8 the bounded coordinates no longer move.
             let trial: [f64; 3] = std::array::from_fn(|i| (free[i] - step[i]).clamp(-8.0, 8.0));
-            let trial_value = total(targets, theta, &Ssvi::from_free(&trial), loss);
-            if trial_value < value {
-                gain = value - trial_value;
-                (value, free) = (trial_value, trial);
+            let there = Sums::at(few, logs, &trial, loss);
+            if there.value < here.value {
+                gain = here.value - there.value;
+                (here, free) = (there, trial);
                 damping *= 0.2;
                 break;
             }
             damping *= 10.0;
         }
-        if gain <= 1e-4 * value {
+        if gain <= 1e-4 * here.value {
             break;
         }
     }
     free
 }
 
+/// Σρ over all quotes, and half its gradient and half its Gauss–Newton Hessian by the free coordinates of the shape.
+struct Sums {
+    value: f64,
+    right: [f64; 3],
+    matrix: [[f64; 3]; 3],
+}
+
+impl Sums {
+    fn at(few: &Few, logs: &[[f64; 2]], free: &[f64; 3], loss: Loss) -> Self {
+        let (shape, chain) = (Ssvi::from_free(free), Chain::new(free));
+        let slice = |logs: &[f64; 2]| {
+            let phi = phi_of(&shape, *logs);
+            SliceShape { half: 0.5 * logs[0].exp(), phi, by_phi: chain.of_phi(*logs, phi) }
+        };
+        let slices: Vec<SliceShape> = logs.iter().map(slice).collect();
+        let mut sums = [0.0; 10];
+        let kernel = ByShape { few, slices: &slices, rho: shape.rho, by_rho: chain.rho, loss, sums: &mut sums };
+        dispatch(Instructions::best(), kernel);
+        let [value, a, b, c, aa, ab, ac, bb, bc, cc] = sums;
+        Self { value, right: [a, b, c], matrix: [[aa, ab, ac], [ab, bb, bc], [ac, bc, cc]] }
+    }
+}
+
 /// How ρ, and φ at a level, move with the free coordinates.
 struct Chain {
+    /// Of ρ by the first; the others leave it.
     rho: f64,
     /// Of ln η by the first two.
     eta: [f64; 2],
@@ -245,52 +293,77 @@ impl Chain {
         Self { rho: by_free, eta: [by_rho * by_free, 1.0 - eta], gamma: 0.48 * gamma * (1.0 - gamma) }
     }
 
-    /// Of ρ, and of φ at the level `theta`, by each coordinate.
-    fn at(&self, theta: f64, phi: f64) -> [[f64; 3]; 2] {
-        let by_gamma = phi * (theta.ln_1p() - theta.ln()) * self.gamma;
-        [[self.rho, 0.0, 0.0], [phi * self.eta[0], phi * self.eta[1], by_gamma]]
+    /// Of φ at the level of these logarithms, by each coordinate.
+    fn of_phi(&self, [log, log_1p]: [f64; 2], phi: f64) -> [f64; 3] {
+        [phi * self.eta[0], phi * self.eta[1], phi * (log_1p - log) * self.gamma]
     }
 }
 
-/// Weighted sums over the quotes of one slice: of the products of the derivatives of the misses by ρ and φ (ρρ, ρφ, φφ), and of each with
-/// the miss. `at` is ρ, θ, φ.
+/// A slice of the shape that is tried: θ/2, φ, and the derivatives of φ by the free coordinates.
+struct SliceShape {
+    half: f64,
+    phi: f64,
+    by_phi: [f64; 3],
+}
+
+/// Sums over all quotes of ρ, of its derivatives by the free coordinates, and of their products in the order of [`Sums::at`].
 struct ByShape<'a> {
-    target: &'a Target,
-    at: [f64; 3],
+    few: &'a Few,
+    slices: &'a [SliceShape],
+    rho: f64,
+    by_rho: f64,
     loss: Loss,
-    sums: &'a mut [f64; 5],
+    sums: &'a mut [f64; 10],
 }
 
 impl Kernel for ByShape<'_> {
     #[inline(always)]
     fn run<M: MultiplyAdd>(self) {
-        let [rho, theta, phi] = self.at;
-        let (half, rest) = (Lanes::splat(0.5 * theta), Lanes::splat(1.0 - rho * rho));
-        let (rho, phi) = (Lanes::splat(rho), Lanes::splat(phi));
-        let mut sums = [Lanes::ZERO; 5];
-        let columns = self.target.columns();
-        for start in 0..blocks(self.target.len()) {
-            let [k, centre, inverse_half] = [columns[0].block(start), columns[1].block(start), columns[2].block(start)];
-            let x = phi.times_plus::<M>(k, rho);
-            let root = x.times_plus::<M>(x, rest).sqrt();
-            let inverse = Lanes::ONE / root;
-            let along = phi * k;
-            let w = half * (rho.times_plus::<M>(along, Lanes::ONE) + root);
-            let r = (w - centre) * inverse_half;
-            let weight = self.loss.weights(r * r);
-            let by_rho = half * inverse_half * along * (Lanes::ONE + inverse);
-            let by_phi = half * inverse_half * k * x.times_plus::<M>(inverse, rho);
-            let (weighted_rho, weighted_phi) = (weight * by_rho, weight * by_phi);
-            sums[0] = weighted_rho.times_plus::<M>(by_rho, sums[0]);
-            sums[1] = weighted_rho.times_plus::<M>(by_phi, sums[1]);
-            sums[2] = weighted_phi.times_plus::<M>(by_phi, sums[2]);
-            sums[3] = weighted_rho.times_plus::<M>(r, sums[3]);
-            sums[4] = weighted_phi.times_plus::<M>(r, sums[4]);
+        let (rho, rest) = (Lanes::splat(self.rho), Lanes::splat(1.0 - self.rho * self.rho));
+        let by_rho = Lanes::splat(self.by_rho);
+        let mut all = [Lanes::ZERO; 10];
+        for (i, slice) in self.slices.iter().enumerate() {
+            let (half, phi) = (Lanes::splat(slice.half), Lanes::splat(slice.phi));
+            // Of ρ; of the derivatives by ρ and φ; and of their products.
+            let mut sums = [Lanes::ZERO; 6];
+            for block in self.few.of(i) {
+                let (k, centre, inverse_half) =
+                    (self.few.k[block], self.few.centre[block], self.few.inverse_half[block]);
+                let along = phi * k;
+                let x = along + rho;
+                let root = x.times_plus::<M>(x, rest).sqrt();
+                let inverse = Lanes::ONE / root;
+                let w = half * (rho.times_plus::<M>(along, Lanes::ONE) + root);
+                let r = (w - centre) * inverse_half;
+                let share = self.loss.shares(r * r);
+                let weight = share * share;
+                let unit = half * inverse_half;
+                let of_rho = unit * along * (Lanes::ONE + inverse);
+                let of_phi = unit * k * x.times_plus::<M>(inverse, rho);
+                let (weighted_rho, weighted_phi) = (weight * of_rho, weight * of_phi);
+                sums[0] = (share * r).times_plus::<M>(r, sums[0]);
+                sums[1] = weighted_rho.times_plus::<M>(r, sums[1]);
+                sums[2] = weighted_phi.times_plus::<M>(r, sums[2]);
+                sums[3] = weighted_rho.times_plus::<M>(of_rho, sums[3]);
+                sums[4] = weighted_rho.times_plus::<M>(of_phi, sums[4]);
+                sums[5] = weighted_phi.times_plus::<M>(of_phi, sums[5]);
+            }
+            let [value, first_rho, first_phi, rho_rho, rho_phi, phi_phi] = sums;
+            let [a, b, c] = slice.by_phi;
+            let (a, b, c) = (Lanes::splat(a), Lanes::splat(b), Lanes::splat(c));
+            // The derivative by the first coordinate, and those of it by ρ and by φ.
+            let (by_a_rho, by_a_phi) = (by_rho * rho_rho + a * rho_phi, by_rho * rho_phi + a * phi_phi);
+            all[0] = all[0] + value;
+            all[1] = all[1] + by_rho * first_rho + a * first_phi;
+            all[2] = b.times_plus::<M>(first_phi, all[2]);
+            all[3] = c.times_plus::<M>(first_phi, all[3]);
+            all[4] = all[4] + by_rho * by_a_rho + a * by_a_phi;
+            all[5] = b.times_plus::<M>(by_a_phi, all[5]);
+            all[6] = c.times_plus::<M>(by_a_phi, all[6]);
+            all[7] = (b * b).times_plus::<M>(phi_phi, all[7]);
+            all[8] = (b * c).times_plus::<M>(phi_phi, all[8]);
+            all[9] = (c * c).times_plus::<M>(phi_phi, all[9]);
         }
-        *self.sums = lanes::sums(&sums);
+        *self.sums = lanes::sums(&all);
     }
-}
-
-fn sum(target: &Target, svi: &Svi, loss: Loss) -> f64 {
-    loss::of_quotes(target, &Curve::from_svi(svi), loss)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Ssvi, Svi,
-    fit::{Aim, Found, by_default, fit_alone, least_squares},
+    fit::{Aim, Found, by_default, fit_inside, fit_squares, least_squares},
     slice::Bounds,
     target::{FEWEST_QUOTES, Pull, Target},
     wings::{self, Wings},
@@ -257,8 +257,11 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
     let (x, target, aim) = if calibration.is_default() {
         let mut target = own;
         pull(&mut target);
-        let aim = if quotes.has_sides() { Aim::Inside } else { Aim::LeastSquares };
-        (fit_alone(&target, aim, warm.as_ref()), target, aim)
+        if quotes.has_sides() {
+            (fit_inside(&mut target, warm.as_ref()), target, Aim::Inside)
+        } else {
+            (fit_squares(&target, warm.as_ref()), target, Aim::LeastSquares)
+        }
     } else {
         let objective = objective(quotes, calibration);
         let (mut fitted, mut scale): (Option<Svi>, f64) = (None, 1.0);
@@ -271,7 +274,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
             let mut target = laid(&objective, fitted.as_ref(), (is_likelihood && round > 0).then_some(scale));
             pull(&mut target);
             let from = if round > 0 { Some(&x) } else { warm.as_ref() };
-            x = fit_alone(&target, Aim::LeastSquares, from);
+            x = fit_squares(&target, from);
             (fitted, last) = (Some(wings::to_svi(&x)), target);
         }
         (x, last, Aim::LeastSquares)

@@ -94,6 +94,44 @@ fn mids_alone_are_met_in_the_wings_as_at_the_money() {
     }
 }
 
+/// `mids` with sides `half` of volatility away.
+fn with_sides(mids: &SliceQuotes, half: f64) -> SliceQuotes {
+    let away = |by: f64| mids.mid_volatility.iter().map(|mid| mid + by).collect();
+    SliceQuotes { bid_volatility: away(-half), ask_volatility: away(half), ..mids.clone() }
+}
+
+#[test]
+fn spreads_too_tight_for_any_slice_leave_the_fit_as_good_as_that_of_mids() {
+    let mut cases = vec![mids()];
+    cases.extend(real_smiles_of_2025().into_iter().map(|real| real.quotes));
+    for (i, mids) in cases.into_iter().enumerate() {
+        let of_mids = crate::surface::fit(std::slice::from_ref(&mids)).quality.rmse_vol_points;
+        // What any slice misses the mids by is ten times to a thousandth more.
+        for half in [1e-4, 2e-4] {
+            let market = [with_sides(&mids, half)];
+            let surface = crate::surface::fit(&market);
+            let found = surface.quality.rmse_vol_points;
+            assert!(found < 1.05 * of_mids + 0.01, "{i}, {half}: {found} and {of_mids} of mids alone");
+            assert_eq!(surface.arbitrage.butterfly_violations, 0);
+            let own = fit_slice(&market[0], &SliceSettings::default(), None).expect("there are quotes");
+            let own = Slices { expiry_years: vec![market[0].expiry_years], smiles: vec![own], clock: Clock::default() };
+            assert!(misses(&own, &market) < 1.05 * of_mids + 0.01, "{i}, {half}: {}", misses(&own, &market));
+        }
+    }
+}
+
+#[test]
+fn wild_quotes_among_tight_ones_are_left_aside() {
+    let smile = Svi { a: 0.001, b: 0.05, rho: -0.5, m: 0.0, sigma: 0.05 };
+    let mut market = quotes(0.1, -0.3, 0.2, 60, 1e-5, |k| smile.total_variance(k));
+    for column in [&mut market.bid_volatility, &mut market.mid_volatility, &mut market.ask_volatility] {
+        column[20] += 0.05;
+        column[40] -= 0.03;
+    }
+    let surface = crate::surface::fit(std::slice::from_ref(&market));
+    assert!(surface.quality.inside >= Some(50), "{:?}", surface.quality);
+}
+
 #[test]
 fn least_squares_that_is_asked_for_is_least_squares() {
     // One wild quote: a loss that saturates leaves it aside, a sum of squares does not.

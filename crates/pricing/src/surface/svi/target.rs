@@ -2,7 +2,10 @@
 //!
 //! In total variance the residual is linear in three of the five SVI parameters, and "inside bid-ask" is the same set as in volatility.
 
-use super::{lanes::Column, wings::Wings};
+use super::{
+    lanes::Column,
+    wings::{Curve, Wings},
+};
 use crate::surface::{SliceQuotes, span::positive_years};
 
 /// Fewest quotes that give a slice a shape of its own.
@@ -10,6 +13,11 @@ pub(in crate::surface) const FEWEST_QUOTES: usize = 5;
 
 /// What counts as one miss where no quote of a slice has a bid or an ask: this volatility, whatever the strike.
 const MID_MISS: f64 = 0.01;
+
+/// Quotes within so many half-spreads are near a fit.
+const NEAR: f64 = 6.0;
+/// Quotes are widened to so many root mean squares of their misses.
+const WIDE: f64 = 2.0;
 
 /// The usable quotes of one expiry: residual r = (w − centre)·inverse_half, inside bid-ask where |r| ≤ 1.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +28,8 @@ pub(in crate::surface) struct Target {
     pub(in crate::surface) inverse_half: Vec<f64>,
     pub(in crate::surface) anchor: Anchor,
     pub(in crate::surface) pull: Option<Pull>,
+    /// Whether the quotes are met in the mean, rather than as many as can be (see [`Target::widen`]).
+    pub(in crate::surface) is_wide: bool,
 }
 
 /// Tikhonov's pull: Σ((x − to)·inverse_scale)² is added to the cost.
@@ -83,6 +93,15 @@ impl Anchor {
         }
     }
 
+    /// The same where the spread of the quotes says nothing, as that of mids alone.
+    fn of_mids(&self, expiry_years: f64) -> Self {
+        let volatility = |w: f64| (w.max(0.0) / expiry_years).sqrt();
+        let middle = 0.5 * (volatility(self.low) + volatility(self.high));
+        let w = middle * middle * expiry_years;
+        let inverse_unit = self.inverse_unit * (Self::UNIT / Self::UNIT_OF_MIDS);
+        Self { low: w, high: w, free: Self::FREE_OF_MIDS, inverse_unit }
+    }
+
     /// The miss of total variance `w` at the money.
     #[inline(always)]
     pub(in crate::surface) fn miss(&self, w: f64) -> f64 {
@@ -138,15 +157,40 @@ impl Target {
         target
     }
 
+    /// The share of the quotes that `x` misses by no more than [`NEAR`] half-spreads.
+    pub(super) fn near_share(&self, x: &Wings) -> f64 {
+        let curve = Curve::new(x);
+        let near = (0..self.len()).filter(|&i| self.miss(&curve, i).abs() <= NEAR).count();
+        near as f64 / self.len().max(1) as f64
+    }
+
+    /// Widens the quotes until they lie about inside round `x`, their least-squares fit: so they are met in the mean, as mids alone are.
+    pub(super) fn widen(&mut self, x: &Wings) {
+        let curve = Curve::new(x);
+        let square: f64 = (0..self.len()).map(|i| self.miss(&curve, i).powi(2)).sum();
+        let by = (square / self.len().max(1) as f64).sqrt() * WIDE;
+        if by.is_finite() && by > 1.0 {
+            self.inverse_half.iter_mut().for_each(|inverse_half| *inverse_half /= by);
+            self.anchor = self.anchor.of_mids(self.expiry_years);
+            self.is_wide = true;
+        }
+    }
+
+    /// The miss of quote `i`, in half-spreads.
+    fn miss(&self, curve: &Curve, i: usize) -> f64 {
+        (curve.total_variance(self.k[i]) - self.centre[i]) * self.inverse_half[i]
+    }
+
     pub(in crate::surface) fn len(&self) -> usize {
         self.k.len()
     }
 
-    /// Strike, centre and inverse half-width; the last eight are filled up with quotes without weight.
+    /// Strike, centre and inverse half-width, for sums; the last eight are filled up with quotes without weight.
     #[inline(always)]
     pub(super) fn columns(&self) -> [Column<'_>; 3] {
         let last = self.k.last().copied().unwrap_or(0.0);
-        [Column::new(&self.k, last), Column::new(&self.centre, 0.0), Column::new(&self.inverse_half, 0.0)]
+        let column = Column::in_any_order;
+        [column(&self.k, last), column(&self.centre, 0.0), column(&self.inverse_half, 0.0)]
     }
 
     /// Whether the quotes give the slice a shape of its own: enough of them, at different strikes.
@@ -173,6 +217,7 @@ impl Target {
             inverse_half: pick(&self.inverse_half),
             anchor: self.anchor,
             pull: self.pull,
+            is_wide: self.is_wide,
         }
     }
 

@@ -156,12 +156,13 @@ impl LaneCurve {
         let (half, quarter) = (Lanes::splat(0.5), Lanes::splat(0.25));
         let x = k - self.m;
         let root = x.times_plus::<M>(x, self.sigma2).sqrt();
-        let inverse = Lanes::ONE / root;
         let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        // One division for two.
+        let of_both = Lanes::ONE / (root * w);
+        let (inverse, inverse_w) = (of_both * w, of_both * root);
         let bent = self.half_sum * inverse;
         let slope = bent.times_plus::<M>(x, self.tilt);
         let bend = bent * self.sigma2 * inverse * inverse;
-        let inverse_w = Lanes::ONE / w;
         let lead = Lanes::ONE - half * k * slope * inverse_w;
         let g = lead * lead - quarter * slope * slope * (inverse_w + quarter) + half * bend;
         let mut out = g;
@@ -178,13 +179,13 @@ impl LaneCurve {
         let (two, three) = (Lanes::splat(2.0), Lanes::splat(3.0));
         let x = k - self.m;
         let root = x.times_plus::<M>(x, self.sigma2).sqrt();
-        let inverse = Lanes::ONE / root;
         let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
         let mut positive = w;
         for i in 0..LANES {
             positive.0[i] = if w.0[i] > 0.0 { w.0[i] } else { 1.0 };
         }
-        let inverse_w = Lanes::ONE / positive;
+        let of_both = Lanes::ONE / (root * positive);
+        let (inverse, inverse_w) = (of_both * positive, of_both * root);
         let bent = self.half_sum * inverse;
         let slope = bent.times_plus::<M>(x, self.tilt);
         let square = inverse * inverse;
