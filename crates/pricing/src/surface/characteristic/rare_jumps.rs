@@ -4,8 +4,8 @@
 //! Formula  v(k, t) = Σ Pₙ Bₙ with Pₙ = e^(−λt) (λt)ⁿ/n!, and Bₙ the option given n jumps. With G = ∂²B/∂k² − ∂B/∂k = eᵏ times the density of
 //!          ln S, and since values are homogeneous, ∂Bₙ/∂t = −λζ(B − B′) + σ²/2 G with the compensator ζ (Merton 1976; Kou 2002).
 //! Merton   Given n jumps ln S is normal: Black's formula, as many terms as count.
-//! Kou      One jump is a normal and an exponential variable, whose density solves f′ = ±η(f − φ). Two jumps or more are left away: by the
-//!          share λt/2 of the value about, where that is at most [`MOST_EVENTS_OF_KOU`].
+//! Kou      One jump is a normal and an exponential variable, whose density solves f′ = ±η(f − φ). Two jumps or more are left away: a
+//!          share of about λt (1 + ηk)/2 of the value, where λt is at most [`MOST_EVENTS_OF_KOU`].
 
 use crate::{
     fourier::{Kou, Merton, Model, TimeValue},
@@ -239,17 +239,18 @@ mod tests {
     /// The integral, at expiries and strikes where it keeps its digits and jumps are rare.
     #[test]
     fn it_is_the_integral_where_that_has_digits() {
-        for (model, years, share) in [
-            (Model::Merton(MERTON), 0.02, 1e-8),
-            (Model::Merton(MERTON), 1e-3, 1e-8),
-            // The jumps left away are a share of λt/2 of one.
-            (Model::Kou(KOU), 2e-4, 2e-4),
-            (Model::Kou(Kou { jump_up_probability: 1.0, ..KOU }), 2e-4, 2e-4),
-            (Model::Kou(Kou { jump_up_probability: 0.0, ..KOU }), 2e-4, 2e-4),
+        for (model, years, least, rate) in [
+            (Model::Merton(MERTON), 0.02, 1e-8, 0.0),
+            (Model::Merton(MERTON), 1e-3, 1e-8, 0.0),
+            // The two jumps left away are a share of λt/2 of one about, the further out the more.
+            (Model::Kou(KOU), 2e-4, 1e-4, 22.0),
+            (Model::Kou(Kou { jump_up_probability: 1.0, ..KOU }), 2e-4, 1e-4, 22.0),
+            (Model::Kou(Kou { jump_up_probability: 0.0, ..KOU }), 2e-4, 1e-4, 9.0),
         ] {
-            for k in [-0.1, -0.02, -4e-3, -1e-3, 0.0, 2e-3, 5e-3, 0.03, 0.1] {
+            for k in [-0.1_f64, -0.02, -4e-3, -1e-3, 0.0, 2e-3, 5e-3, 0.03, 0.1] {
                 let ours = time_value(&model, years, k).expect("jumps are rare");
                 let Ok(theirs) = fourier::time_value(&model, years, k) else { continue };
+                let share = least * (1.0 + rate * k.abs());
                 let what = format!("{model:?} {years} {k}: {ours:?} {theirs:?}");
                 assert!((ours.ln_value - theirs.ln_value).abs() < share, "{what}");
                 for (ours, theirs, unit) in [
