@@ -15,7 +15,7 @@ use crate::{
 
 /// The most expected jumps.
 const MOST_EVENTS_OF_MERTON: f64 = 0.1;
-const MOST_EVENTS_OF_KOU: f64 = 1e-4;
+const MOST_EVENTS_OF_KOU: f64 = 5e-4;
 /// Terms of Merton's series: beyond, 0.1ⁿ/n! is under the rounding of the first.
 const TERMS: u32 = 12;
 
