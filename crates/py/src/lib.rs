@@ -59,7 +59,7 @@ mod _zomma {
     #[pymodule_export]
     use crate::monte_carlo::{monte_carlo_american, monte_carlo_greeks, monte_carlo_prices};
     #[pymodule_export]
-    use crate::surface::{FittedSurface, surface_models, surface_row_rule};
+    use crate::surface::{FittedSurface, surface_models, surface_point_rule, surface_row_rule};
     #[pymodule_export]
     use crate::table::Table;
     #[pymodule_export]

@@ -8,8 +8,8 @@ use zomma_base::Status;
 use zomma_pricing::surface::{
     VolatilityRows,
     calibration::ModelSettings,
-    fitted::{Answer, Places, Quoted, SavedSurface, SurfaceModel},
-    slices_of, violations,
+    fitted::{Answer, Places, Quoted, SavedSurface, SurfaceModel, SviParameters},
+    row_notes, slices_of, violations,
 };
 
 use crate::threads;
@@ -21,6 +21,11 @@ const POINTS_PER_TASK: usize = 4096;
 type Column<'py> = Option<PyReadonlyArray1<'py, f64>>;
 /// Four result columns and the numbers of their statuses.
 type Answers<'py> = ([Bound<'py, PyArray1<f64>>; 4], Bound<'py, PyArray1<u8>>);
+
+/// Years to expiry, and parameters by name.
+type SviSlice = (f64, Vec<(&'static str, Option<f64>)>);
+/// One result column and the numbers of its statuses.
+type Told<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>);
 
 /// Names of the models.
 #[pyfunction]
@@ -84,7 +89,8 @@ impl FittedSurface {
             open_interest,
         };
         let (slices, status) = slices_of(&rows);
-        let quoted = Quoted { underlying, ..Quoted::of_slices(slices, spot) };
+        let notes = row_notes(&rows, &status, 0);
+        let quoted = Quoted { underlying, notes, ..Quoted::of_slices(slices, spot) };
         let prior = prior.map(|prior| &prior.saved.surface);
         let pool = threads::pool(py)?;
         let fitted = py.detach(|| pool.install(|| quoted.fit(model, &settings, prior)));
@@ -123,14 +129,14 @@ impl FittedSurface {
         log_moneyness: PyReadonlyArray1<'py, f64>,
         forward: PyReadonlyArray1<'py, f64>,
         expiry_years: PyReadonlyArray1<'py, f64>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Told<'py>> {
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
         let ask = |places: &Places<'_>| {
             let (mut values, mut status) = (vec![0.0; places.len()], vec![Status::Ok; places.len()]);
             self.saved.implied_vols_at(places, &mut values, &mut status);
-            values
+            values.into_iter().zip(status).collect()
         };
-        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
+        Ok(told(py, each(py, columns, ask)?))
     }
 
     /// The total variance of [`Self::at`] alone.
@@ -141,14 +147,14 @@ impl FittedSurface {
         log_moneyness: PyReadonlyArray1<'py, f64>,
         forward: PyReadonlyArray1<'py, f64>,
         expiry_years: PyReadonlyArray1<'py, f64>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Told<'py>> {
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
         let ask = |places: &Places<'_>| {
             let (mut values, mut status) = (vec![0.0; places.len()], vec![Status::Ok; places.len()]);
             self.saved.total_variances_at(places, &mut values, &mut status);
-            values
+            values.into_iter().zip(status).collect()
         };
-        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
+        Ok(told(py, each(py, columns, ask)?))
     }
 
     /// Standard error of the volatility of [`Self::at`], of a model that has one.
@@ -159,16 +165,38 @@ impl FittedSurface {
         log_moneyness: PyReadonlyArray1<'py, f64>,
         forward: PyReadonlyArray1<'py, f64>,
         expiry_years: PyReadonlyArray1<'py, f64>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Told<'py>> {
         if !self.saved.surface.has_standard_error() {
             let model = self.saved.surface.model().as_str();
             return Err(PyValueError::new_err(format!("{model}: has no standard error; kriging has")));
         }
         let columns = [&strike, &log_moneyness, &forward, &expiry_years];
         let ask = |places: &Places<'_>| {
-            (0..places.len()).map(|row| self.saved.standard_error_at(&places.place(row))).collect()
+            let of = |row: usize| {
+                let place = places.place(row);
+                (self.saved.standard_error_at(&place), self.saved.implied_vol_at(&place).1)
+            };
+            (0..places.len()).map(of).collect()
         };
-        Ok(PyArray1::from_vec(py, each(py, columns, ask)?))
+        Ok(told(py, each(py, columns, ask)?))
+    }
+
+    /// Years to expiry and five named parameters of each SVI slice, in the form that is named; none for a number that the slice does not
+    /// have in this form.
+    fn svi_slices(&self, form: &str) -> PyResult<Vec<SviSlice>> {
+        let known = SviParameters::parse(form).ok_or_else(|| {
+            let allowed = SviParameters::ALL.map(SviParameters::as_str).join(", ");
+            PyValueError::new_err(format!("form: {form:?}: allowed are {allowed}"))
+        })?;
+        let slices = self.saved.svi_parameters(known).ok_or_else(|| {
+            let model = self.saved.surface.model().as_str();
+            PyValueError::new_err(format!("{model}: has no SVI slices; svi has"))
+        })?;
+        let of = |(years, numbers): (f64, Result<[f64; 5], _>)| {
+            let names = known.names().into_iter().enumerate();
+            (years, names.map(|(i, name)| (name, numbers.as_ref().ok().map(|numbers| numbers[i]))).collect())
+        };
+        Ok(slices.into_iter().map(of).collect())
     }
 
     /// Static arbitrage, as JSON.
@@ -216,6 +244,29 @@ fn each<T: Send>(
     let pool = threads::pool(py)?;
     let starts: Vec<usize> = (0..rows[0]).step_by(POINTS_PER_TASK).collect();
     Ok(py.detach(|| pool.install(|| starts.into_par_iter().flat_map_iter(ask).collect())))
+}
+
+/// Values and the numbers of their statuses, as columns.
+fn told(py: Python<'_>, rows: Vec<(f64, Status)>) -> Told<'_> {
+    let (values, status): (Vec<f64>, Vec<u8>) = rows.into_iter().map(|(value, status)| (value, status as u8)).unzip();
+    (PyArray1::from_vec(py, values), PyArray1::from_vec(py, status))
+}
+
+/// The argument that the status of a point is about.
+#[pyfunction]
+pub fn surface_point_rule(status: u8) -> (Option<&'static str>, &'static str) {
+    match Status::ALL.into_iter().find(|known| *known as u8 == status) {
+        Some(Status::BadExpiry) => (Some("expiry"), "must be finite"),
+        Some(Status::Expired) => (Some("expiry"), "must be above 0"),
+        Some(Status::BadStrike) => (Some("strike"), "must be finite and above 0"),
+        Some(Status::BadLogMoneyness) => (Some("log_moneyness"), "must be finite"),
+        Some(Status::BadForward) => (Some("forward"), "must be finite and above 0, and the surface has none there"),
+        Some(Status::NoSurface) => (None, "the surface has no value there"),
+        Some(Status::Arbitrage) => {
+            (None, "the surface has arbitrage there: its density or its local volatility is none")
+        }
+        _ => (None, "has no answer"),
+    }
 }
 
 /// The argument that a row's status is about, in a table of volatilities.

@@ -80,6 +80,72 @@ def test_density_sums_to_one_and_local_volatility_is_near_the_money_twice_as_ste
     assert np.isnan(surface.implied_vol(100.0, -1.0))
 
 
+def test_points_that_have_no_answer_are_told(surface: zomma.surface.Surface) -> None:
+    strikes, years = np.array([[100.0], [-5.0]]), np.array([0.5, -1.0])
+    for verb in (surface.implied_vol, surface.total_variance, surface.density, surface.local_vol):
+        values, status = verb(strikes, years, on_error="status")
+        expected = [[zomma.Status.OK, zomma.Status.EXPIRED], [zomma.Status.BAD_STRIKE, zomma.Status.EXPIRED]]
+        np.testing.assert_array_equal(status, expected)
+        np.testing.assert_array_equal(np.isnan(values), np.array(expected) != 0)
+        np.testing.assert_array_equal(verb(strikes, years), values)
+        with pytest.raises(zomma.RowError, match=r"point 0, 1: expiry is -1.0: must be above 0; 3 of 4 points") as caught:
+            verb(strikes, years, on_error="raise")
+        error = caught.value
+        assert (error.argument, error.index, error.value, error.status) == ("expiry", (0, 1), -1.0, zomma.Status.EXPIRED)
+    value, status = surface.implied_vol(log_moneyness=np.inf, expiry=0.5, on_error="status")
+    assert np.isnan(value) and status is zomma.Status.BAD_LOG_MONEYNESS
+    with pytest.raises(zomma.RowError, match=r"^log_moneyness is inf: must be finite$"):
+        surface.implied_vol(log_moneyness=np.inf, expiry=0.5, on_error="raise")
+    with pytest.raises(ValueError, match="on_error: 'drop': allowed are"):
+        surface.implied_vol(100.0, 0.5, on_error="drop")  # type: ignore[arg-type]
+
+
+def test_svi_has_its_parameters_in_three_forms(surface: zomma.surface.Surface) -> None:
+    wings = surface.svi("jump_wings")
+    assert [entry["expiry_years"] for entry in wings] == list(EXPIRIES)
+    for entry in wings:
+        vol = surface.implied_vol(log_moneyness=0.0, expiry=entry["expiry_years"])
+        assert entry["variance"] == pytest.approx(vol**2, rel=1e-12)
+        assert entry["least_variance"] < entry["variance"] and entry["skew"] < 0.0
+    raw, natural = surface.svi(), surface.svi("natural")
+    assert set(raw[0]) == {"expiry_years", "a", "b", "rho", "m", "sigma"}
+    for one, other in zip(raw, natural, strict=True):
+        # b = omega zeta / 2 (Gatheral and Jacquier 2014, lemma 3.1).
+        assert one["b"] == pytest.approx(other["omega"] * other["zeta"] / 2.0, rel=1e-12)
+    with pytest.raises(ValueError, match='form: "x": allowed are raw, natural, jump_wings'):
+        surface.svi("x")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ssvi: has no SVI slices; svi has"):
+        zomma.surface.fit(table(), model="ssvi").svi()
+
+
+def test_a_surface_is_saved_whole_or_not_at_all(surface: zomma.surface.Surface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, link = tmp_path / "surface.json", tmp_path / "link.json"
+    path.write_text("before")
+    link.symlink_to(path)
+
+    def fail(*_: Any) -> None:
+        raise OSError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", fail)
+        with pytest.raises(OSError, match="full"):
+            surface.save(path)
+    assert path.read_text() == "before" and sorted(tmp_path.iterdir()) == [link, path]
+    surface.save(link)
+    assert link.is_symlink() and zomma.surface.load(path).quality == surface.quality
+    assert sorted(tmp_path.iterdir()) == [link, path]
+
+
+def test_rows_that_are_left_out_or_share_a_strike_are_noted() -> None:
+    rows = table()
+    strikes = list(rows["strike"])
+    strikes[3], strikes[7], strikes[30] = -5.0, np.nan, strikes[31]
+    notes = zomma.surface.fit(rows | {"strike": strikes}, on_error="drop").notes
+    left_out, repeated = (next(note for note in notes if note["reason"] == reason) for reason in ("rows_left_out", "repeated_strikes"))
+    assert (left_out["count"], left_out["of"], left_out["rows"], left_out["field"], left_out["value"]) == (2, 100, [3, 7], "strike", -5.0)
+    assert repeated["expiry_years"] == 0.25 and repeated["rows"] == [[30, 31]]
+
+
 def test_kriging_says_how_sure_it_is_and_others_that_they_do_not(surface: zomma.surface.Surface) -> None:
     kriging = zomma.surface.fit(table(), model="kriging")
     k = np.array([0.0, 1.0])

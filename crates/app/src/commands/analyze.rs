@@ -72,6 +72,8 @@ pub struct AnalyzeArgs {
 /// Runs it.
 pub fn run(args: &AnalyzeArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
+    let [chain, dividends] = args.chain.inputs();
+    commands::refuse_two_of_standard_input(&[chain, ("--history", args.history.as_deref()), dividends])?;
     let history = args.history.as_deref().map(read_history).transpose()?;
     let config = args.chain.config(WheelFilters {
         delta: args.delta,

@@ -66,12 +66,13 @@ impl ChainArgs {
     }
 
     fn read_dividends(&self, path: &Path) -> anyhow::Result<Arc<DividendCalendar>> {
-        if [path, self.chain.as_path()] == [Path::new("-"); 2] {
-            let allowed =
-                "--dividends -: the chain comes from standard input already; allowed: a file for one of the two";
-            bail!(BadArguments(allowed.into()));
-        }
+        commands::refuse_two_of_standard_input(&self.inputs())?;
         batch::dividends_of_chains(path).map(Arc::new)
+    }
+
+    /// What is read that may be standard input, by what the user calls it.
+    pub fn inputs(&self) -> [(&'static str, Option<&Path>); 2] {
+        [("the chain", Some(self.chain.as_path())), ("--dividends", self.dividends.as_deref())]
     }
 
     /// Says on standard error, once the chains are read, which underlyings of `--dividends` none of them was of.

@@ -26,13 +26,14 @@ pub mod surface;
 pub mod train;
 pub mod tune;
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
+use anyhow::bail;
 use zomma_base::ExerciseStyle;
 
 use crate::{
     cli::{Cli, Command, OVERVIEW},
-    failure::StdoutFailed,
+    failure::{BadArguments, StdoutFailed},
 };
 
 /// Runs the command that the user named.
@@ -86,6 +87,20 @@ pub fn parse_threads(text: &str) -> Result<usize, String> {
         Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
         _ => Err("a whole number from 1 to 1024".into()),
     }
+}
+
+/// Refuses two inputs that are standard input, which can be read once. `inputs` are what the user calls them, and their paths.
+///
+/// # Errors
+/// Bad arguments that name the first two.
+pub fn refuse_two_of_standard_input(inputs: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
+    let mut dashes = inputs.iter().filter(|(_, path)| *path == Some(Path::new("-"))).map(|(name, _)| *name);
+    if let (Some(first), Some(second)) = (dashes.next(), dashes.next()) {
+        bail!(BadArguments(format!(
+            "{second} -: {first} comes from standard input already; allowed: a file for one of the two"
+        )));
+    }
+    Ok(())
 }
 
 /// The day of a session.

@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> anyhow::Result<SavedSurface> {
 fn parse(text: &str) -> anyhow::Result<SavedSurface> {
     match SavedSurface::from_json(text) {
         Err(ReadError::NoVersion) => match serde_json::from_str::<AnalysisFile>(text) {
-            Ok(file) if file.model == "arbitrage_free_svi" => Ok(of_analysis(file)),
+            Ok(file) if file.model == "arbitrage_free_svi" => Ok(of_analysis(file).sound()?),
             _ => bail!("has no field version: a surface that `zomma surface fit` or `zomma analyze` wrote is needed"),
         },
         read => Ok(read?),

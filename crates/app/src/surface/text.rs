@@ -20,7 +20,11 @@ fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut 
     let model = surface.surface.model().as_str();
     write!(out, "{title}: {model}, {} expiries, {}", surface.slices.len(), met(quality))?;
     if let Some(free) = surface.unconstrained.as_ref().filter(|free| free.inside.is_some()) {
-        write!(out, " ({} without constraints)", share(free))?;
+        write!(out, " ({} without constraints", share(free))?;
+        if free.inside < quality.inside {
+            write!(out, ", at an error of {:.3}", free.rmse_vol_points)?;
+        }
+        write!(out, ")")?;
     }
     writeln!(out, ", error {:.3} vol points", quality.rmse_vol_points)?;
     writeln!(out, "Arbitrage: {}\n", arbitrage(surface))?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail};
 use zomma_base::Status;
-use zomma_pricing::surface::{VolatilityRows, fitted::Quoted, slices_of};
+use zomma_pricing::surface::{VolatilityRows, fitted::Quoted, row_notes, slices_of};
 
 use super::quotes::Quotes;
 use crate::batch;
@@ -64,7 +64,7 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
     let cells = |column: &'_ Option<Vec<f64>>| column.clone().unwrap_or_default();
     let (strike, log_moneyness, forward) = (cells(&strike), cells(&log_moneyness), cells(&forward));
     let (bid, ask, interest) = (cells(&bid), cells(&ask), cells(&interest));
-    let (slices, status) = slices_of(&VolatilityRows {
+    let table = VolatilityRows {
         strike: &strike,
         log_moneyness: &log_moneyness,
         expiry_years: &years,
@@ -73,34 +73,19 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
         bid_volatility: &bid,
         ask_volatility: &ask,
         open_interest: &interest,
-    });
-    let mut left_out: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
-    for (row, status) in status.iter().enumerate() {
-        let (field, column, allowed) = match status {
-            Status::Ok => continue,
-            Status::BadExpiry => ("expiry_years", &years, "a number of years from 3e-8 to 100"),
-            Status::BadForward => ("forward", &forward, "a finite number above zero"),
-            Status::BadStrike => (
-                "strike",
-                &strike,
-                "a finite number above zero whose ln(strike/forward) is within -20 and 20, or such a log_moneyness",
-            ),
-            _ => ("implied_volatility", &vol, "a decimal above zero and below 10 (0.2 is 20 %)"),
-        };
-        let value = column.get(row).filter(|value| !value.is_nan());
-        let value = value.map_or("empty or no number".into(), f64::to_string);
-        let example = format!("row {}, {field} = {value}; allowed: {allowed}", row + 1);
-        left_out.entry(field).or_insert((0, example)).0 += 1;
-    }
-    let mut notes: Vec<String> =
-        left_out.values().map(|(count, example)| format!("{count} of {rows} rows take no part: {example}")).collect();
+    };
+    let (slices, status) = slices_of(&table);
+    let of_rows = row_notes(&table, &status, 1);
+    let mut notes = Vec::new();
     notes.extend(other_forwards(&years, &forward, &status));
     notes.extend(outside_their_spread(&vol, &bid, &ask, &status));
     notes.extend(faults);
     if slices.is_empty() {
-        bail!("{name}: no usable row of {rows}: {}", notes.join("; "));
+        let why: Vec<String> = of_rows.iter().map(ToString::to_string).chain(notes).collect();
+        bail!("{name}: no usable row of {rows}: {}", why.join("; "));
     }
-    Ok(Quotes { source: name, one_of_many: false, quote_date: None, quoted: Quoted::of_slices(slices, None), notes })
+    let quoted = Quoted { notes: of_rows, ..Quoted::of_slices(slices, None) };
+    Ok(Quotes { source: name, one_of_many: false, quote_date: None, quoted, notes })
 }
 
 /// A remark where a volatility is not between its own bid and ask: those rows are fitted as they stand.

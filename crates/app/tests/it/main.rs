@@ -42,6 +42,7 @@ mod store;
 mod store_rows;
 mod store_server;
 mod surface;
+mod surface_words;
 mod train;
 mod train_faults;
 mod tune;

@@ -22,6 +22,14 @@ impl FitQuality {
         self.inside.filter(|_| self.quotes > 0).map(|inside| inside as f64 / self.quotes as f64)
     }
 
+    /// The quality of a fit whose search may have ended short of `known`, one that was open to it: `known` where that has no fewer quotes
+    /// inside and no larger error.
+    #[must_use]
+    pub fn or_known(self, known: Self) -> Self {
+        let is_beaten = known.inside >= self.inside && known.rmse_vol_points <= self.rmse_vol_points;
+        if is_beaten { known } else { self }
+    }
+
     /// Quality over several slices or surfaces together. Mean squares weigh by the quotes; one that is not finite is left out.
     pub fn pooled(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
@@ -142,6 +150,18 @@ mod tests {
         assert_eq!((parts[0], quality.quotes, quality.inside), (quality, 4, Some(1)));
         assert_eq!(quality.inside_share(), Some(0.25));
         assert!((quality.rmse_vol_points - (1.0_f64 / 3.0).sqrt()).abs() < 1e-9, "{quality:?}");
+    }
+
+    #[test]
+    fn a_search_that_ended_short_of_what_is_known_has_the_quality_of_that() {
+        let of = |inside, rmse_vol_points| FitQuality { quotes: 9, inside, rmse_vol_points };
+        let known = of(Some(7), 0.2);
+        assert_eq!(of(Some(6), 0.3).or_known(known), known);
+        // Fewer inside at a smaller error, or more inside at a larger one, is another optimum and no worse search.
+        for other in [of(Some(6), 0.1), of(Some(8), 0.3)] {
+            assert_eq!(other.or_known(known), other);
+        }
+        assert_eq!(of(None, 0.3).or_known(of(None, 0.2)), of(None, 0.2));
     }
 
     #[test]

@@ -27,6 +27,24 @@ pub struct VolatilityRows<'a> {
     pub open_interest: &'a [f64],
 }
 
+impl VolatilityRows<'_> {
+    /// A row of a column; NaN where the table has no such cell.
+    pub(super) fn cell(column: &[f64], row: usize) -> f64 {
+        column.get(row).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The forward of a row: one where the table has no such column.
+    fn forward_of(&self, row: usize) -> f64 {
+        if self.forward.is_empty() { 1.0 } else { Self::cell(self.forward, row) }
+    }
+
+    /// ln(strike/forward) of a row.
+    pub(super) fn log_moneyness_of(&self, row: usize) -> f64 {
+        let own = Self::cell(self.log_moneyness, row);
+        if own.is_nan() { (Self::cell(self.strike, row) / self.forward_of(row)).ln() } else { own }
+    }
+}
+
 /// A second, and a hundred years.
 const LEAST_YEARS: f64 = 3e-8;
 const MOST_YEARS: f64 = 100.0;
@@ -40,13 +58,11 @@ const MOST_VOLATILITY: f64 = 10.0;
 /// Statuses: `BadExpiry`, `BadForward`, `BadStrike` (neither a strike above zero nor a log-moneyness within ±20), `BadVolatility` (not within 0 and 10). The slice's
 /// forward is that of its first row; each row keeps the moneyness of its own.
 pub fn slices_of(rows: &VolatilityRows<'_>) -> (Vec<SliceQuotes>, Vec<Status>) {
-    let cell = |column: &[f64], row: usize| column.get(row).copied().unwrap_or(f64::NAN);
+    let cell = VolatilityRows::cell;
     let mut by_expiry: BTreeMap<u64, SliceQuotes> = BTreeMap::new();
     let mut status = Vec::with_capacity(rows.expiry_years.len());
     for (row, &years) in rows.expiry_years.iter().enumerate() {
-        let forward = if rows.forward.is_empty() { 1.0 } else { cell(rows.forward, row) };
-        let own = cell(rows.log_moneyness, row);
-        let k = if own.is_nan() { (cell(rows.strike, row) / forward).ln() } else { own };
+        let (forward, k) = (rows.forward_of(row), rows.log_moneyness_of(row));
         let volatility = cell(rows.implied_volatility, row);
         status.push(if !(LEAST_YEARS..=MOST_YEARS).contains(&years) {
             Status::BadExpiry

@@ -75,8 +75,8 @@ pub fn coverage(slices: &[SliceQuotes]) -> Vec<Coverage> {
 }
 
 /// Checks `surface` at every expiry and half way between neighbours: Durrleman's g over the quoted strikes and a quarter of their span
-/// beyond, and the rise of total variance from each of these expiries to the next over what is checked at either, on a dense grid and at the
-/// local minima between its points.
+/// beyond, and the rise of total variance from each of these expiries to the next over what is checked at either, wherever both have a value,
+/// on a dense grid and at the local minima between its points.
 pub fn violations(
     surface: &(impl VolatilitySurface + ?Sized),
     coverage: &[Coverage],
@@ -118,9 +118,14 @@ pub fn violations(
                 let (low, high) = (surface.total_variance(k, t_before), surface.total_variance(k, t));
                 high - low + SLACK_SHARE * low.abs()
             };
-            // Half way to an expiry of fewer strikes more are quoted than there, and variance may fall at those alone.
+            // Half way to an expiry of fewer strikes more are quoted than there, and variance may fall at those alone. An expiry without a
+            // value within its own range has been told of above, by its own name; beyond it there is nothing to fall from or to.
             lowest(&grid(union(range_before, range)), rise, |k, rise| {
-                report.calendar_violations += usize::from(run.see(k, rise, 0.0, &mut found));
+                if rise.is_nan() {
+                    run.finish(&mut found);
+                } else {
+                    report.calendar_violations += usize::from(run.see(k, rise, 0.0, &mut found));
+                }
             });
             run.finish(&mut found);
         }
@@ -256,6 +261,29 @@ mod tests {
             assert!(fall.expiry_years == 2.0 && sign * fall.log_moneyness > 0.8, "{fall:?}");
             let [low, high] = fall.log_moneyness_range.map(f64::abs);
             assert!((low.min(high) - edge).abs() < 5e-3, "{fall:?}");
+        }
+    }
+
+    /// Flat, but before a tenth of a year without a value beyond a tenth of log-moneyness.
+    struct Short;
+
+    impl VolatilitySurface for Short {
+        fn variance(&self, k: f64, t: f64) -> Variance {
+            if t < 0.1 && k.abs() > 0.1 { Variance::NONE } else { Variance { total: 0.01 * t, ..Variance::default() } }
+        }
+    }
+
+    #[test]
+    fn what_has_no_value_is_the_expiry_that_has_none_and_only_where_it_is_checked() {
+        let of = |expiry_years, reach: f64| Coverage { expiry_years, log_moneyness_range: [-reach, reach] };
+        // Three deviations are 0.067, and a quarter of the span beyond is 0.075: both short of a tenth.
+        assert_eq!(violations(&Short, &[of(0.05, 0.05), of(1.0, 0.8)]).1, vec![]);
+        let (_, found) = violations(&Short, &[of(0.05, 0.2), of(1.0, 0.8)]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        for (none, sign) in found.iter().zip([-1.0, 1.0]) {
+            assert_eq!((none.kind, none.expiry_years), (ViolationKind::NoValue, 0.05), "{none:?}");
+            let [low, high] = none.log_moneyness_range.map(|k| sign * k);
+            assert!(low.min(high) > 0.1 && (low.max(high) - 0.3).abs() < 1e-12, "{none:?}");
         }
     }
 

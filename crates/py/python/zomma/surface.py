@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -37,10 +38,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zomma._arguments import Answer, Column
+from zomma._arguments import Answer, Column, OnError
 from zomma._errors import MissingFramework, RowError
 from zomma._status import Status
-from zomma._zomma import FittedSurface, Table, surface_models, surface_row_rule
+from zomma._zomma import FittedSurface, Table, surface_models, surface_point_rule, surface_row_rule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,7 @@ MODELS: tuple[str, ...] = tuple(surface_models())
 """Names of the models; docs/surfaces.md says what each is, what it costs and where it fails."""
 
 _Numbers: TypeAlias = NDArray[np.float64]
+_Codes: TypeAlias = NDArray[np.uint8]
 _COLUMNS = (
     *("strike", "log_moneyness", "expiry_years", "forward"),
     *("implied_volatility", "bid_volatility", "ask_volatility", "open_interest"),
@@ -67,51 +69,91 @@ class Surface:
     # ---- what it says at points ------------------------------------------------------------------------------------------------
 
     def implied_vol(
-        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+        self,
+        strike: Column | None = None,
+        expiry: Column | None = None,
+        *,
+        log_moneyness: Column | None = None,
+        forward: Column | None = None,
+        on_error: OnError = "nan",
     ) -> Answer:
         """Black volatility at strikes and years to expiry, broadcast against each other.
 
         A strike is taken against `forward`, else the surface's own forward to that expiry; `log_moneyness` may stand in its place.
-        NaN where the surface has no value. A float where all arguments were numbers.
+        A float where all arguments were numbers. A point that is none (a strike not above 0, an expiry past), or at which the surface has no
+        value, is NaN; with on_error='raise' it is a RowError that names it, and on_error='status' gives a pair: the answer, and a `Status`
+        for each point.
         """
-        return self._ask(self._fitted.implied_vol, strike, expiry, log_moneyness, forward)
+        return self._ask(self._fitted.implied_vol, strike, expiry, log_moneyness, forward, on_error)
 
     def total_variance(
-        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+        self,
+        strike: Column | None = None,
+        expiry: Column | None = None,
+        *,
+        log_moneyness: Column | None = None,
+        forward: Column | None = None,
+        on_error: OnError = "nan",
     ) -> Answer:
         """σ²t, otherwise as `implied_vol`."""
-        return self._ask(self._fitted.total_variance, strike, expiry, log_moneyness, forward)
+        return self._ask(self._fitted.total_variance, strike, expiry, log_moneyness, forward, on_error)
 
     def density(
-        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+        self,
+        strike: Column | None = None,
+        expiry: Column | None = None,
+        *,
+        log_moneyness: Column | None = None,
+        forward: Column | None = None,
+        on_error: OnError = "nan",
     ) -> Answer:
-        """Risk-neutral density of ln(S/F), otherwise as `implied_vol`."""
-        return self._ask(lambda *columns: self._fitted.at(*columns)[0][2], strike, expiry, log_moneyness, forward)
+        """Risk-neutral density of ln(S/F), otherwise as `implied_vol`; where it is negative the status is `ARBITRAGE`."""
+        return self._ask(lambda *columns: self._part(2, columns), strike, expiry, log_moneyness, forward, on_error)
 
     def local_vol(
-        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+        self,
+        strike: Column | None = None,
+        expiry: Column | None = None,
+        *,
+        log_moneyness: Column | None = None,
+        forward: Column | None = None,
+        on_error: OnError = "nan",
     ) -> Answer:
         """Dupire's local volatility, otherwise as `implied_vol`; NaN where the surface has arbitrage."""
-        return self._ask(lambda *columns: self._fitted.at(*columns)[0][3], strike, expiry, log_moneyness, forward)
+        return self._ask(lambda *columns: self._part(3, columns), strike, expiry, log_moneyness, forward, on_error)
 
     def standard_error(
-        self, strike: Column | None = None, expiry: Column | None = None, *, log_moneyness: Column | None = None, forward: Column | None = None
+        self,
+        strike: Column | None = None,
+        expiry: Column | None = None,
+        *,
+        log_moneyness: Column | None = None,
+        forward: Column | None = None,
+        on_error: OnError = "nan",
     ) -> Answer:
         """Standard deviation of `implied_vol` given the quotes, otherwise as that; of kriging alone, ValueError of any other model."""
-        return self._ask(self._fitted.standard_error, strike, expiry, log_moneyness, forward)
+        return self._ask(self._fitted.standard_error, strike, expiry, log_moneyness, forward, on_error)
 
     def forward(self, expiry: float) -> float:
         """The surface's forward to an expiry in years."""
         return self._fitted.forward(float(expiry))
 
+    def _part(self, place: int, columns: tuple[_Numbers, ...]) -> tuple[_Numbers, _Codes]:
+        """One of volatility, total variance, density and local volatility, with the statuses of all of them."""
+        answers, status = self._fitted.at(*columns)
+        return answers[place], status
+
     @staticmethod
     def _ask(
-        verb: Callable[[_Numbers, _Numbers, _Numbers, _Numbers], _Numbers],
+        verb: Callable[..., tuple[_Numbers, _Codes]],
         strike: Column | None,
         expiry: Column | None,
         log_moneyness: Column | None,
         forward: Column | None,
+        on_error: OnError,
     ) -> Answer:
+        if on_error not in ("raise", "nan", "status"):
+            raise ValueError(f"on_error: {on_error!r}: allowed are 'raise', 'nan' and 'status'")
         if expiry is None:
             raise TypeError("expiry: years to expiry are needed")
         if strike is None and log_moneyness is None:
@@ -119,9 +161,16 @@ class Surface:
         given = [np.nan if column is None else np.asarray(column, dtype=np.float64) for column in (strike, log_moneyness, forward, expiry)]
         columns = np.broadcast_arrays(*given)
         strikes, moneyness, forwards, years = (np.ascontiguousarray(column).ravel() for column in columns)
-        answer = verb(strikes, moneyness, forwards, years)
+        values, status = verb(strikes, moneyness, forwards, years)
         shape = columns[0].shape
-        return float(answer[0]) if shape == () else answer.reshape(shape)
+        faulty = np.flatnonzero(status)
+        if on_error == "raise" and len(faulty):
+            named = {"strike": strikes, "log_moneyness": moneyness, "forward": forwards, "expiry": years}
+            _refuse_point(int(faulty[0]), len(faulty), status, named, shape)
+        answer: Any = float(values[0]) if shape == () else values.reshape(shape)
+        if on_error != "status":
+            return answer
+        return answer, Status(int(status[0])) if shape == () else status.reshape(shape)
 
     # ---- what it is ------------------------------------------------------------------------------------------------------------
 
@@ -153,8 +202,16 @@ class Surface:
 
     @property
     def notes(self) -> list[dict[str, Any]]:
-        """Slices that were not treated as asked, and why."""
+        """What was not treated as asked, and why: slices, rows that were left out and rows of one strike, by their places in the table."""
         return list(self._about.get("notes", []))
+
+    def svi(self, form: Literal["raw", "natural", "jump_wings"] = "raw") -> list[dict[str, Any]]:
+        """Parameters of the slices of an SVI surface, by name, with their `expiry_years`; ValueError of any other model.
+
+        raw: a, b, rho, m, sigma. natural: delta, mu, rho, omega, zeta. jump_wings: variance, skew, put_slope, call_slope, least_variance
+        (Gatheral and Jacquier 2014, section 3). None where a slice has no such form: a straight line has no natural one.
+        """
+        return [{"expiry_years": years, **dict(numbers)} for years, numbers in self._fitted.svi_slices(form)]
 
     @property
     def stability(self) -> list[dict[str, Any]]:
@@ -174,8 +231,23 @@ class Surface:
     # ---- where it goes ---------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the surface as `zomma surface` reads it. Numbers read back to the same bits."""
-        Path(path).write_text(self._fitted.to_json() + "\n", encoding="utf-8")
+        """Writes the surface as `zomma surface` reads it. Numbers read back to the same bits.
+
+        The file is written beside its place and then renamed: there is a whole surface at `path`, or what was there before.
+        """
+        text = self._fitted.to_json() + "\n"
+        # A link stays a link.
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            os.replace(beside, target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
     def plot(self, expiries: Sequence[float] | None = None, *, points: int = 161) -> Figure:
         """Smiles, densities and local volatilities over log-moneyness and the volatility at the money over time, as a Matplotlib figure.
@@ -218,6 +290,19 @@ class Surface:
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return _from_json, (self._fitted.to_json(),)
+
+
+def _refuse_point(row: int, count: int, status: _Codes, named: dict[str, _Numbers], shape: tuple[int, ...]) -> None:
+    """Raises for the first point that has no answer."""
+    code = Status(int(status[row]))
+    argument, words = surface_point_rule(code)
+    index = tuple(int(place) for place in np.unravel_index(row, shape)) if shape else ()
+    value = None if argument is None else float(named[argument][row])
+    what = words if argument is None else f"{argument} is {value}: {words}"
+    if shape:
+        rest = f"{count} of {len(status)} points have no answer: on_error='status' or 'nan' keeps the others"
+        what = f"point {', '.join(map(str, index))}: {what}; {rest}"
+    raise RowError(what, argument, index, value, code)
 
 
 def _from_json(text: str) -> Surface:
@@ -263,7 +348,8 @@ def fit(
     `method` is what the model does best: for svi under the default weights and residual a saturating loss that counts the quotes inside
     bid-ask, for all else least squares; or it is named. `tikhonov` above 0 pulls the parameters towards `prior` (yesterday's surface of the same model, say), or the model's typical ones.
     A row that is no quote (an expiry, forward, strike or volatility that is not finite and above 0) is an error that names it;
-    on_error='drop' leaves it out. What could not be treated as asked is in `Surface.notes`.
+    on_error='drop' leaves it out and says so in `Surface.notes`, as is all else that could not be treated as asked. `prior` without
+    `tikhonov` is where the fit starts, and no more.
     """
     if on_error not in ("raise", "drop"):
         raise ValueError(f"on_error: {on_error!r}: allowed are 'raise' and 'drop'")

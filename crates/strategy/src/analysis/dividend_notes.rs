@@ -53,8 +53,8 @@ fn moved_spot(chain: &Chain, cash: &CashDividends, forwards: &Forwards) -> Optio
     let allowed = parity.spot * PARITY_SPOT_ERROR_MAX.max(ERRORS * parity.error);
     (!before.is_empty() && gap.abs() > allowed).then(|| {
         format!(
-            "The file's underlying price lies {gap:+.3} from parity's spot, which has {} of dividends before the nearest expiry added to \
-             its forward: one of them may be wrong or one missing, or that price is of another time.",
+            "The file's underlying price lies {gap:+.3} from parity's spot, which has {} of dividends before the first expiry that it is \
+             carried from added to its forward: one of them may be wrong or one missing, or that price is of another time.",
             (total * 1e6).round() / 1e6
         )
     })

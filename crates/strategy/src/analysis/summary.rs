@@ -39,10 +39,13 @@ pub(super) fn summarize(outcome: &Outcome<'_>) -> Vec<ExpirySummary> {
             // Counted over the same rows: what the slice did not see is outside.
             let unconstrained = fitted.map_or(
                 FitQuality { quotes: quality.quotes, inside: Some(0), rmse_vol_points: f64::NAN },
-                |fitted| FitQuality {
-                    quotes: quality.quotes,
-                    inside: Some(fitted.unconstrained.inside.unwrap_or(0).min(quality.quotes)),
-                    rmse_vol_points: fitted.unconstrained.rmse_vol_points,
+                |fitted| {
+                    FitQuality {
+                        quotes: quality.quotes,
+                        inside: Some(fitted.unconstrained.inside.unwrap_or(0).min(quality.quotes)),
+                        rmse_vol_points: fitted.unconstrained.rmse_vol_points,
+                    }
+                    .or_known(quality)
                 },
             );
             ExpirySummary {

@@ -60,7 +60,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
             true
         }
     });
-    let options = args.options.options_of_each(&models)?;
+    let options = args.options.options_of_each(&models, &args.chain)?;
     let config = args.chain.config(no_wheel())?;
     let fitted = AtomicU64::new(0);
     let bar = Mutex::new(LateBar::new(true, None));

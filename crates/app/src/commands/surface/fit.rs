@@ -79,7 +79,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     {
         bail!(BadArguments(format!("-o {}: is the chain itself", output.display())));
     }
-    let options = args.options.options(args.model)?;
+    let options = args.options.options(args.model, &args.chain)?;
     let config = args.chain.config(no_wheel())?;
     let engine = Engine::choose(&args.gpu.load()?)?;
     let read = args.chain.read_options();

@@ -18,9 +18,11 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Days are fitted in the order of their dates. Each starts from the day before of the same underlying, and with --tikhonov above zero
-is pulled towards it. OUT gets <underlying>-<date>.json of each day, shapes.csv (volatility, skew and curvature at the money at
-constant maturities), parameters.csv (the model's own, with standard errors) and history.html, which draws them.
+Days are fitted in the order of their dates. Each starts from the day before of the same underlying, or from --prior, and is pulled
+towards it with the weight 1, andreasen_huge 0.1 (--tikhonov gives another, 0 none): many quotes hardly feel that, few leave what they
+do not tell as it was. The splines of total variance, smoothing_spline, rbf and kriging are not pulled. OUT gets
+<underlying>-<date>.json of each day, shapes.csv (volatility, skew and curvature at the money at constant maturities),
+parameters.csv (the model's own, with standard errors) and history.html, which draws them.
 
 Example:
   $ zomma surface history spx_2019.tar.xz --model essvi --tikhonov 0.1 -o history";
@@ -47,7 +49,7 @@ pub struct HistoryArgs {
 /// Runs it.
 pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
-    let options = args.options.options(args.model)?;
+    let options = args.options.options(args.model, &args.chain)?;
     let config = args.chain.config(no_wheel())?;
     if let Some(output) = &args.output {
         std::fs::create_dir_all(output)
@@ -66,7 +68,12 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     for quotes in &read.done {
         let underlying = quotes.quoted.underlying.clone().unwrap_or_default();
         let prior = before.get(&underlying).cloned().or_else(|| options.prior.clone());
-        let fitted = match surface::fit(quotes, &FitOptions { prior, ..options.clone() }) {
+        let mut of_day = FitOptions { prior, ..options.clone() };
+        // Without a day before, λ would pull to the model's typical parameters.
+        if args.options.tikhonov().is_none() && of_day.prior.is_some() {
+            of_day.settings.calibration.tikhonov = args.model.usual_pull();
+        }
+        let fitted = match surface::fit(quotes, &of_day) {
             Ok(fitted) => fitted,
             Err(error) => {
                 unfitted += 1;

@@ -1,10 +1,11 @@
-//! `zomma surface`: volatility surfaces of any model, fitted, asked, checked, drawn, compared and followed from day to day.
+//! `zomma surface`: volatility surfaces of any model, fitted, asked, told in any form, checked, drawn, compared and followed from day to day.
 
 mod check;
 mod compare;
 mod fit;
 mod history;
 pub mod model_args;
+mod parameters;
 mod plot;
 mod query;
 
@@ -23,6 +24,8 @@ enum SurfaceCommand {
     Fit(Box<fit::FitArgs>),
     /// Volatility, total variance, density and local volatility at points.
     Query(Box<query::QueryArgs>),
+    /// The parameters of SVI slices: raw, natural or jump wings.
+    Parameters(parameters::ParametersArgs),
     /// Look for static arbitrage; exit code 1 where there is any.
     Check(check::CheckArgs),
     /// Draw a surface, as SVG or as an interactive page.
@@ -38,6 +41,7 @@ pub fn run(args: &SurfaceArgs) -> anyhow::Result<()> {
     match &args.command {
         SurfaceCommand::Fit(args) => fit::run(args),
         SurfaceCommand::Query(args) => query::run(args),
+        SurfaceCommand::Parameters(args) => parameters::run(args),
         SurfaceCommand::Check(args) => check::run(args),
         SurfaceCommand::Plot(args) => plot::run(args),
         SurfaceCommand::Compare(args) => compare::run(args),

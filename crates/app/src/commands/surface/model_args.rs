@@ -14,6 +14,7 @@ use zomma_strategy::analysis::WheelFilters;
 
 use crate::{
     batch,
+    commands::{self, chain_args::ChainArgs},
     failure::BadArguments,
     surface::{self, ClockOptions, FitOptions},
 };
@@ -63,9 +64,10 @@ pub struct ModelArgs {
     /// How misses add up.
     #[arg(long, value_enum, default_value = "model-default")]
     method: MethodArg,
-    /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters.
-    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, value_parser = parse_tikhonov, allow_negative_numbers = true)]
-    tikhonov: f64,
+    /// Tikhonov's weight of the pull towards the prior, or the model's own typical parameters; 0 where absent, but in a history
+    /// 1 towards the day before (andreasen_huge: 0.1).
+    #[arg(long, value_name = "LAMBDA", value_parser = parse_tikhonov, allow_negative_numbers = true)]
+    tikhonov: Option<f64>,
     /// Variance of a day without a session (weekends, holidays) over that of a session's day; 1 is calendar time.
     #[arg(long, value_name = "W", default_value_t = 1.0, value_parser = parse_weight, allow_negative_numbers = true)]
     weekend_weight: f64,
@@ -87,9 +89,9 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// What a fit of one model takes.
-    pub fn options(&self, model: SurfaceModel) -> anyhow::Result<FitOptions> {
-        let options = self.options_of_each(&[model])?;
+    /// What a fit of one model to `chain` takes.
+    pub fn options(&self, model: SurfaceModel, chain: &ChainArgs) -> anyhow::Result<FitOptions> {
+        let options = self.options_of_each(&[model], chain)?;
         if let (Some(path), Some(prior)) = (&self.prior, &options.prior)
             && prior.model() != model
         {
@@ -99,9 +101,11 @@ impl ModelArgs {
         Ok(FitOptions { model, ..options })
     }
 
-    /// What fits of several models take.
-    pub fn options_of_each(&self, models: &[SurfaceModel]) -> anyhow::Result<FitOptions> {
+    /// What fits of several models to `chain` take.
+    pub fn options_of_each(&self, models: &[SurfaceModel], chain: &ChainArgs) -> anyhow::Result<FitOptions> {
         use SurfaceModel::{Sabr, SabrNoArbitrage, SabrNormal};
+        let [quotes, dividends] = chain.inputs();
+        commands::refuse_two_of_standard_input(&[quotes, dividends, ("--prior", self.prior.as_deref())])?;
         let of_beta = [Sabr, SabrNormal, SabrNoArbitrage];
         if self.beta.is_some() && !models.iter().any(|model| of_beta.contains(model)) {
             bail!(BadArguments("--beta: is held by the models sabr, sabr_normal and sabr_no_arbitrage".into()));
@@ -128,6 +132,11 @@ impl ModelArgs {
         Ok(FitOptions { model: SurfaceModel::default(), settings: self.settings(), clock, prior })
     }
 
+    /// Tikhonov's weight, where it was given.
+    pub fn tikhonov(&self) -> Option<f64> {
+        self.tikhonov
+    }
+
     fn settings(&self) -> ModelSettings {
         let calibration = Settings {
             residual: match self.residual {
@@ -146,7 +155,7 @@ impl ModelArgs {
                 MethodArg::LeastSquares => Estimator::LeastSquares,
                 MethodArg::MaximumLikelihood => Estimator::MaximumLikelihood,
             },
-            tikhonov: self.tikhonov,
+            tikhonov: self.tikhonov.unwrap_or(0.0),
         };
         let sabr = SabrHeld { beta: self.beta, shift: self.shift.unwrap_or(0.0) };
         ModelSettings { calibration, sabr, ..ModelSettings::default() }

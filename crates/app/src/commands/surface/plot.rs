@@ -12,7 +12,7 @@ use zomma_pricing::surface::{SliceQuotes, fitted::quotes_hash};
 use zomma_strategy::analysis::AnalysisConfig;
 
 use super::model_args::no_wheel;
-use crate::{batch, failure::BadArguments, output_file, surface};
+use crate::{batch, commands, failure::BadArguments, output_file, surface};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
@@ -48,8 +48,13 @@ pub fn run(args: &PlotArgs) -> anyhow::Result<()> {
         Some("svg") => false,
         _ => bail!(BadArguments(format!("-o {}: allowed endings: .svg, .html", args.output.display()))),
     };
-    let saved = surface::read(&args.surface)?;
     let dividends = args.dividends.as_deref();
+    commands::refuse_two_of_standard_input(&[
+        ("the surface", Some(args.surface.as_path())),
+        ("--quotes", args.quotes.as_deref()),
+        ("--dividends", dividends),
+    ])?;
+    let saved = surface::read(&args.surface)?;
     let quotes = args.quotes.as_deref().map(|path| read_quotes(path, dividends)).transpose()?.unwrap_or_default();
     if !quotes.is_empty() && quotes_hash(&quotes) != saved.quotes_hash {
         eprintln!("zomma surface plot: --quotes are not those that {} was fitted to", args.surface.display());

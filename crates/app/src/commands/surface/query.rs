@@ -70,6 +70,10 @@ pub struct QueryArgs {
 
 /// Runs it.
 pub fn run(args: &QueryArgs) -> anyhow::Result<()> {
+    commands::refuse_two_of_standard_input(&[
+        ("the surface", Some(args.surface.as_path())),
+        ("POINTS", args.points.as_deref()),
+    ])?;
     let saved = surface::read(&args.surface)?;
     let has_grid = !args.expiry_years.is_empty() || !args.strike.is_empty() || !args.log_moneyness.is_empty();
     let Some(points) = &args.points else { return grid(args, &saved) };

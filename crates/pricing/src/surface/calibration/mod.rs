@@ -15,6 +15,7 @@ mod tests;
 
 pub use fit::{Fit, FitError};
 pub use levenberg::{Bounds, Normal, Solution, minimise, minimise_within};
+pub(super) use note::by_expiry;
 pub use note::{Note, Reason};
 pub use objective::{Objective, Point};
 pub(super) use quote_notes::{moved, quote_notes};

@@ -71,6 +71,48 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// Rows of the table are no quotes and took no part.
+    RowsLeftOut {
+        /// How many.
+        count: usize,
+        /// Of so many rows.
+        of: usize,
+        /// The first of them: from 1 on the command line, from 0 in Python.
+        rows: Vec<usize>,
+        /// The column that holds no such number in all of them.
+        field: String,
+        /// What the first of them has there; none where that is empty or no finite number.
+        #[serde(default)]
+        value: Option<f64>,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// Several rows of the table quote one strike. All take part; a model that goes through the mids goes through their weighted mean.
+    RepeatedStrikes {
+        /// Strikes that are quoted more than once.
+        strikes: usize,
+        /// The rows of the first of them, counted as in [`Reason::RowsLeftOut`].
+        rows: Vec<Vec<usize>>,
+    },
+}
+
+/// Notes by ascending expiry, those on the whole surface first; the order is else kept.
+pub(in crate::surface) fn by_expiry(notes: impl IntoIterator<Item = Note>) -> Vec<Note> {
+    let mut notes: Vec<Note> = notes.into_iter().collect();
+    notes.sort_by(|x, y| x.expiry_years.unwrap_or(0.0).total_cmp(&y.expiry_years.unwrap_or(0.0)));
+    notes
+}
+
+/// Row numbers in words.
+fn listed(rows: &[usize]) -> String {
+    match rows {
+        [] => String::new(),
+        [row] => row.to_string(),
+        [rows @ .., last] => {
+            let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
+            format!("{} and {last}", rows.join(", "))
+        }
+    }
 }
 
 impl fmt::Display for Note {
@@ -97,6 +139,26 @@ impl fmt::Display for Note {
                 write!(f, "moved by {change_vol_points:.3} vol points to be free of arbitrage")
             }
             Reason::Failed { why } => write!(f, "no fit: {why}"),
+            Reason::RowsLeftOut { count, of, rows, field, value, allowed } => {
+                let (first, others) = (rows.first().copied().unwrap_or(0), rows.get(1..).unwrap_or_default());
+                let value = value.map_or("empty or no finite number".into(), |value| value.to_string());
+                write!(f, "{count} of {of} rows take no part: row {first}, {field} = {value}; allowed: {allowed}")?;
+                match (others, count.saturating_sub(rows.len())) {
+                    ([], _) => Ok(()),
+                    (_, 0) => write!(f, "; likewise {}", listed(others)),
+                    (_, more) => write!(f, "; likewise {} and {more} more", listed(others)),
+                }
+            }
+            Reason::RepeatedStrikes { strikes, rows } => {
+                let groups: Vec<String> = rows.iter().map(|rows| listed(rows)).collect();
+                let more = strikes.saturating_sub(rows.len());
+                write!(
+                    f,
+                    "{strikes} strikes stand in several rows, all of which take part: rows {}",
+                    groups.join("; ")
+                )?;
+                if more > 0 { write!(f, "; and {more} strikes more") } else { Ok(()) }
+            }
         }
     }
 }

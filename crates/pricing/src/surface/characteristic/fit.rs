@@ -24,23 +24,24 @@ const QUOTES_PER_SLICE: usize = 24;
 /// λ of the pull towards usual parameters where the quotes cannot tell all apart: a thousandth of a quote's unit.
 const FAINT: f64 = 1e-6;
 
-/// Fits Heston's model to all expiries at once.
+/// Fits Heston's model to all expiries at once. Where it has no value at the quotes from any start (minutes before expiry, say) it has the
+/// levels at the money and next to no smile, and a note says so.
 ///
 /// # Errors
-/// [`FitError::NoQuotes`] where no quote is usable; [`FitError::NotConverged`] where the model has no value at any start.
+/// [`FitError::NoQuotes`] where no quote is usable.
 pub fn heston(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
     prior: Option<&Heston>,
 ) -> Result<Fit<Heston>, FitError> {
     let prior = prior.map(|it| [it.v0, it.kappa, it.theta_v, it.sigma_v, it.rho_v]);
-    fit::<Heston, 5>(slices, settings, prior, |market, _| starts::heston(market))
+    or_plain(slices, settings, fit::<Heston, 5>(slices, settings, prior, |market, _| starts::heston(market)))
 }
 
 /// Fits Heston's model in one descent from `start`, for who knows better than the usual starts, or has no time for them all.
 ///
 /// # Errors
-/// As [`heston`].
+/// As [`heston`], and [`FitError::NotConverged`] where the model has no value at the start.
 pub fn heston_from(slices: &[SliceQuotes], settings: &ModelSettings, start: &Heston) -> Result<Fit<Heston>, FitError> {
     let start = [start.v0, start.kappa, start.theta_v, start.sigma_v, start.rho_v];
     fit::<Heston, 5>(slices, settings, None, |_, _| vec![start])
@@ -52,12 +53,13 @@ pub fn heston_from(slices: &[SliceQuotes], settings: &ModelSettings, start: &Hes
 /// As [`heston`].
 pub fn bates(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Bates>) -> Result<Fit<Bates>, FitError> {
     let prior = prior.map(parameters_of_bates);
-    fit::<Bates, 8>(slices, settings, prior, |market, pull_weight| {
+    let fitted = fit::<Bates, 8>(slices, settings, prior, |market, pull_weight| {
         let pull =
             Pull { weight: pull_weight, towards: <Heston as Characteristic<5>>::PARAMETERS.map(|it| it.typical) };
         let heston = search::<Heston, 5>(market, &pull, &starts::heston(market));
         heston.map_or_else(Vec::new, |it| starts::bates(&it.parameters))
-    })
+    });
+    or_plain(slices, settings, fitted)
 }
 
 /// Fits Merton's model to all expiries at once. Its skew dies away with expiry as no index's does: meant for few expiries.
@@ -70,7 +72,7 @@ pub fn merton(
     prior: Option<&Merton>,
 ) -> Result<Fit<Merton>, FitError> {
     let prior = prior.map(|it| [it.volatility, it.jump_intensity, it.jump_mean, it.jump_std]);
-    fit::<Merton, 4>(slices, settings, prior, |market, _| starts::merton(market))
+    or_plain(slices, settings, fit::<Merton, 4>(slices, settings, prior, |market, _| starts::merton(market)))
 }
 
 /// Fits Kou's model to all expiries at once. As [`merton`].
@@ -80,7 +82,7 @@ pub fn merton(
 pub fn kou(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Kou>) -> Result<Fit<Kou>, FitError> {
     let prior =
         prior.map(|it| [it.volatility, it.jump_intensity, it.jump_up_probability, it.jump_up_rate, it.jump_down_rate]);
-    fit::<Kou, 5>(slices, settings, prior, |market, _| starts::kou(market))
+    or_plain(slices, settings, fit::<Kou, 5>(slices, settings, prior, |market, _| starts::kou(market)))
 }
 
 fn parameters_of_bates(bates: &Bates) -> [f64; 8] {
@@ -114,7 +116,8 @@ fn fit<T: Characteristic<N>, const N: usize>(
     let mut notes = quote_notes(slices);
     let is_short = market.distinct_strikes() < N;
     if is_short {
-        let instead = "usual parameters where the quotes do not tell".into();
+        let whose = if prior.is_some() { "the prior's" } else { "usual" };
+        let instead = format!("{whose} parameters where the quotes do not tell");
         let reason = Reason::TooFewQuotes { quotes: market.distinct_strikes(), needed: N, instead };
         notes.push(Note { expiry_years: None, reason });
     }
@@ -155,6 +158,27 @@ fn fit<T: Characteristic<N>, const N: usize>(
     }
     let stability = vec![determination::<T, N>(&market, &best, estimator, &pull)];
     Ok(Fit { notes, stability, ..Fit::of(T::from_parameters(&best.parameters)) })
+}
+
+/// `fitted`, or where no descent came to anything the model's plainest surface, with a note.
+fn or_plain<T: Characteristic<N>, const N: usize>(
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    fitted: Result<Fit<T>, FitError>,
+) -> Result<Fit<T>, FitError> {
+    let Err(FitError::NotConverged { .. }) = fitted else { return fitted };
+    let market = Market::new(slices, &settings.calibration);
+    let (levels, box_) = (market.levels(), boxed::<T, N>(market.largest_variance()));
+    let plain = T::plain(levels);
+    let parameters = std::array::from_fn(|i| plain[i].clamp(box_[i].low, box_[i].high));
+    let [first, last] = levels.map(|variance| 100.0 * variance.sqrt());
+    let why = format!(
+        "the model has no value at most quotes from any start; volatilities of {first:.2} % at the first expiry and {last:.2} % at the \
+         last with next to no smile instead"
+    );
+    let mut notes = quote_notes(slices);
+    notes.push(Note { expiry_years: None, reason: Reason::Failed { why } });
+    Ok(Fit { notes, ..Fit::of(T::from_parameters(&parameters)) })
 }
 
 /// How well the quotes, and what else pulls at them, determine the parameters.

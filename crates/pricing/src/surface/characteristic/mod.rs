@@ -10,6 +10,7 @@ mod descent;
 mod fit;
 mod market;
 mod parameters;
+mod rare_jumps;
 mod starts;
 #[cfg(test)]
 mod tests;

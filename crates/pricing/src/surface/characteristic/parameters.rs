@@ -59,6 +59,16 @@ pub(super) trait Characteristic<const N: usize>: Copy + Send + Sync {
     const EXPIRIES: usize;
     fn from_parameters(parameters: &[f64; N]) -> Self;
     fn model(&self) -> Model;
+    /// The parameters that make its smile the least, at these variances a year of the first expiry and of the last.
+    fn plain(levels: [f64; 2]) -> [f64; N];
+}
+
+/// Jumps that are next to none: intensity, mean and deviation.
+const HARDLY_ANY: [f64; 3] = [1e-3, 0.0, 5e-3];
+
+/// The volatility between two variances.
+fn middle([first, last]: [f64; 2]) -> f64 {
+    (0.5 * (first + last)).sqrt()
 }
 
 impl Characteristic<5> for Heston {
@@ -72,6 +82,10 @@ impl Characteristic<5> for Heston {
 
     fn model(&self) -> Model {
         Model::Heston(*self)
+    }
+
+    fn plain([first, last]: [f64; 2]) -> [f64; 5] {
+        [first, 1.5, last, 0.05, 0.0]
     }
 }
 
@@ -88,6 +102,11 @@ impl Characteristic<8> for Bates {
     fn model(&self) -> Model {
         Model::Bates(*self)
     }
+
+    fn plain([first, last]: [f64; 2]) -> [f64; 8] {
+        let [intensity, mean, std] = HARDLY_ANY;
+        [first, 1.5, last, 0.05, 0.0, intensity, mean, std]
+    }
 }
 
 impl Characteristic<4> for Merton {
@@ -101,6 +120,11 @@ impl Characteristic<4> for Merton {
 
     fn model(&self) -> Model {
         Model::Merton(*self)
+    }
+
+    fn plain(levels: [f64; 2]) -> [f64; 4] {
+        let [intensity, mean, std] = HARDLY_ANY;
+        [middle(levels), intensity, mean, std]
     }
 }
 
@@ -123,6 +147,10 @@ impl Characteristic<5> for Kou {
 
     fn model(&self) -> Model {
         Model::Kou(*self)
+    }
+
+    fn plain(levels: [f64; 2]) -> [f64; 5] {
+        [middle(levels), HARDLY_ANY[0], 0.5, 200.0, 200.0]
     }
 }
 

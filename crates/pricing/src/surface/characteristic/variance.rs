@@ -1,9 +1,10 @@
 //! Total variance of a model's prices, and its derivatives through the implicit function theorem.
 //!
 //! Method   With v the model's out-of-the-money value on a forward of one, [`from_price`](crate::surface::from_price) of ln v; v along the line through its saddle ([`time_value`]). Where that does not converge (a variance that may all but vanish under
-//!          a great volatility of variance, jumps over minutes), the slice's method, to 1e-10 of a forward, its derivatives by t beyond
-//!          the first by central differences of the analytic first.
+//!          a great volatility of variance), jumps that hardly come before expiry by how many come ([`rare_jumps`]), else the slice's
+//!          method, to 1e-10 of a forward, its derivatives by t beyond the first by central differences of the analytic first.
 
+use super::rare_jumps;
 use crate::{
     fourier::{
         Bates, Heston, Kou, Merton, Model, Sensitivities, Slice, TimeValue, gradient_slice, ln_time_value, price_slice,
@@ -62,12 +63,15 @@ impl VolatilitySurface for Kou {
 }
 
 fn variance(model: &Model, k: f64, t: f64) -> Variance {
-    let value = time_value(model, t, k).ok().or_else(|| of_slice(model, t, k));
+    let value = time_value(model, t, k).ok();
+    let value = value.or_else(|| rare_jumps::time_value(model, t, k)).or_else(|| of_slice(model, t, k));
     value.and_then(|value| of_value(k, &value)).unwrap_or(Variance::NONE)
 }
 
 fn total_variance(model: &Model, k: f64, t: f64) -> f64 {
-    let ln_value = ln_time_value(model, t, k).ok().or_else(|| {
+    let ln_value = ln_time_value(model, t, k).ok();
+    let ln_value = ln_value.or_else(|| rare_jumps::time_value(model, t, k).map(|value| value.ln_value));
+    let ln_value = ln_value.or_else(|| {
         let (mut value, mut status) = ([f64::NAN], [Status::NotConverged]);
         price_slice(model, &forward_of_one(t), &[side(k)], &[k.exp()], &mut value, &mut status);
         (value[0] >= LEAST_VALUE).then(|| value[0].ln())

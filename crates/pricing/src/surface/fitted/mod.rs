@@ -7,6 +7,7 @@ mod query;
 mod quoted;
 mod saved;
 mod surface;
+mod svi_parameters;
 
 pub use model::SurfaceModel;
 pub use places::Places;
@@ -15,3 +16,4 @@ pub use query::{SmileQuery, SurfaceQuery};
 pub use quoted::Quoted;
 pub use saved::{ReadError, SavedSlice, SavedSurface, VERSION, quotes_hash};
 pub use surface::{FittedSurface, fit_model};
+pub use svi_parameters::SviParameters;

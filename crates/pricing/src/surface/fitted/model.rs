@@ -100,6 +100,17 @@ impl SurfaceModel {
         }
     }
 
+    /// Tikhonov's λ towards a prior surface that a day of many quotes does not feel, and one of few does: 1, where a parameter that is off by
+    /// its scale costs what a quote does that is missed by one unit; a tenth of it for `andreasen_huge`, whose scales are narrower; 0 for
+    /// models that no λ pulls to a prior.
+    pub fn usual_pull(self) -> f64 {
+        match self {
+            Self::SmoothingSpline | Self::CubicSpline | Self::MonotoneSpline | Self::Rbf | Self::Kriging => 0.0,
+            Self::AndreasenHuge => 0.1,
+            _ => 1.0,
+        }
+    }
+
     /// The model of a name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|model| model.as_str() == text)

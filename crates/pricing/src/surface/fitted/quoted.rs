@@ -7,7 +7,7 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Fit, FitError, ModelSettings},
+    calibration::{Fit, FitError, ModelSettings, Note, by_expiry},
     forwards::Forwards,
     quality_of,
     smile::VolatilitySurface,
@@ -28,6 +28,8 @@ pub struct Quoted {
     pub slices: Vec<SliceQuotes>,
     /// Instant of each slice's expiry, where it is known; may be empty.
     pub expiries: Vec<Option<String>>,
+    /// What there is to say of how the quotes were read; a surface that is fitted to them says it too.
+    pub notes: Vec<Note>,
 }
 
 impl Quoted {
@@ -83,9 +85,9 @@ impl Quoted {
             forwards: self.forwards.clone(),
             slices,
             quality,
-            unconstrained: fitted.unconstrained,
+            unconstrained: fitted.unconstrained.map(|free| free.or_known(quality)),
             arbitrage,
-            notes: fitted.notes,
+            notes: by_expiry(self.notes.iter().cloned().chain(fitted.notes)),
             stability: fitted.stability,
             surface: fitted.surface,
         }

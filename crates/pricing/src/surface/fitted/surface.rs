@@ -7,7 +7,7 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton},
     surface::{
         AndreasenHuge, SliceQuotes, Slices, Svi, andreasen_huge,
-        calibration::{Fit, FitError, ModelSettings, Note},
+        calibration::{Fit, FitError, ModelSettings, by_expiry},
         characteristic,
         interpolation::{
             Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf,
@@ -216,9 +216,7 @@ pub fn fit_model(
             neural::fit(slices, settings, prior)?.map(Of::Neural)
         }
     };
-    // What is said of the whole surface first.
-    let years = |note: &Note| note.expiry_years.unwrap_or(0.0);
-    fit.notes.sort_by(|x, y| years(x).total_cmp(&years(y)));
+    fit.notes = by_expiry(fit.notes);
     Ok(fit)
 }
 
@@ -226,7 +224,7 @@ pub fn fit_model(
 mod tests {
     use super::*;
     use crate::surface::{
-        calibration::{Reason, quote_notes},
+        calibration::{Note, Reason, quote_notes},
         test_quotes::{grid, quotes},
     };
 

@@ -135,7 +135,7 @@ pub(super) fn fit(
     if knots.iter().all(|knots| knots.len() == 0) {
         return Err(FitError::NoQuotes);
     }
-    let mut notes = remarks(slices, &expiry_years, &knots, 2, "one volatility");
+    let mut notes = remarks(slices, &expiry_years, &knots, 2, "");
     let fitted: Vec<Option<(PiecewiseCubic, Option<Reason>)>> =
         knots.par_iter().map(|knots| (knots.len() > 0).then(|| join(knots))).collect();
     for (fitted, &expiry) in fitted.iter().zip(&expiry_years) {

@@ -6,8 +6,8 @@ use crate::surface::{
     calibration::{Note, Reason, quote_notes},
 };
 
-/// Notes on the quotes, and on slices that are short of them (`needed`; with `instead` for those that have some, filled from neighbours for
-/// those that have none).
+/// Notes on the quotes, and on slices that are short of them (`needed`; with `instead` for those that have two strikes or more, one volatility
+/// for those of one, filled from neighbours for those that have none).
 pub(super) fn remarks(
     slices: &[SliceQuotes],
     expiry_years: &[f64],
@@ -17,7 +17,12 @@ pub(super) fn remarks(
 ) -> Vec<Note> {
     let mut notes = quote_notes(slices);
     for (&expiry, knots) in expiry_years.iter().zip(knots).filter(|(_, knots)| knots.len() < needed) {
-        let instead = if knots.len() == 0 { "the shape of its neighbours" } else { instead }.to_owned();
+        let instead = match knots.len() {
+            0 => "the shape of its neighbours",
+            1 => "one volatility",
+            _ => instead,
+        };
+        let instead = instead.to_owned();
         let reason = Reason::TooFewQuotes { quotes: knots.len(), needed, instead };
         notes.push(Note { expiry_years: Some(expiry), reason });
     }

@@ -83,12 +83,13 @@ pub fn fit(
         .unzip();
     let mut notes = quote_notes(slices);
     let few = (0..slices.len()).filter(|&i| own[i].is_none());
+    let has_shape = own.iter().any(Option::is_some);
     notes.extend(few.map(|i| Note {
         expiry_years: Some(expiry_years[i]),
         reason: Reason::TooFewQuotes {
             quotes: quotes::strikes(&read[i]),
             needed: reference::FEWEST_STRIKES,
-            instead: "the shape of the nearest expiry".into(),
+            instead: if has_shape { "the shape of the nearest expiry" } else { "the shape of one volatility" }.into(),
         },
     }));
     let of = |smiles, first: usize, notes| {

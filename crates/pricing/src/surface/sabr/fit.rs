@@ -102,7 +102,6 @@ pub(super) fn surface<S: Family, const N: usize>(
     });
     notes.extend(quote_notes(works.iter().map(|work| work.quotes)));
     for work in &works {
-        notes.extend(remarks::of_strikes(work, N + SPARE_STRIKES));
         if !work.is_settled {
             notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
@@ -182,8 +181,8 @@ fn of_prior<S: Family>(surface: &Slices<S>, expiry_years: f64) -> Option<[f64; 4
     x.iter().all(|x| x.is_finite()).then_some(x)
 }
 
-/// Slices whose quotes do not give a shape get the nearest neighbour's that have one, at the level of their own quotes, or at the
-/// neighbour's volatility where they have none.
+/// Slices whose quotes do not give a shape get the nearest expiry's that have one, at the level of their own quotes, or at that
+/// expiry's volatility where they have none. Each is noted, with what it got.
 fn borrow_shapes<S: Family, const N: usize>(
     works: &mut [Work<'_>],
     beta: f64,
@@ -198,22 +197,42 @@ fn borrow_shapes<S: Family, const N: usize>(
     };
     let shapeless = works.iter_mut().filter(|work| work.x.is_none() && !work.objective.points.is_empty());
     for work in shapeless {
-        let mut shape = borrowed(work.expiry_years, &with_shape).unwrap_or([1.0, 0.0, 0.0, beta]);
         let start = guess(&work.objective, beta);
-        shape[LEVEL] = start[LEVEL];
-        (work.start, work.is_own) = (shape, false);
-        let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
-        let is_sound = found.normal.cost.is_finite();
-        work.x = Some(if is_sound { all(&found.parameters, shape) } else { [start[LEVEL], 0.0, 0.0, beta] });
-        if !is_sound {
-            notes.push(work.note(Reason::Failed { why: "the neighbour's shape has no value at its quotes".into() }));
-        }
+        let shape = borrowed(work.expiry_years, &with_shape);
+        work.is_own = false;
+        let found = shape.and_then(|mut shape| {
+            shape[LEVEL] = start[LEVEL];
+            work.start = shape;
+            let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+            found.normal.cost.is_finite().then(|| all(&found.parameters, shape))
+        });
+        let instead = match (shape, found) {
+            (_, Some(_)) => "the shape of the nearest expiry at its own level",
+            (Some(_), None) => "its own level without skew (the shape of the nearest expiry has no value there)",
+            (None, None) => "its own level without skew",
+        };
+        work.x = Some(found.unwrap_or_else(|| level_alone::<S, N>(work, start[LEVEL], beta, settings)));
+        notes.push(remarks::of_shapeless(work, N + SPARE_STRIKES, instead));
     }
     let with_level: Vec<(f64, [f64; 4])> = works.iter().filter_map(|work| Some((work.expiry_years, work.x?))).collect();
     for work in works.iter_mut().filter(|work| work.x.is_none()) {
         work.is_own = false;
         work.x = borrowed(work.expiry_years, &with_level);
+        notes.push(remarks::of_shapeless(work, N + SPARE_STRIKES, "the volatility and shape of the nearest expiry"));
     }
+}
+
+/// A slice without skew or curvature of its own, at the level that meets its quotes best, else at `level`.
+fn level_alone<S: Family, const N: usize>(
+    work: &mut Work<'_>,
+    level: f64,
+    beta: f64,
+    settings: &ModelSettings,
+) -> [f64; 4] {
+    let shape = [level, 0.0, 0.0, beta];
+    work.start = shape;
+    let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+    if found.normal.cost.is_finite() { all(&found.parameters, shape) } else { shape }
 }
 
 /// How well a slice's quotes determine α, ρ, ν and, where it is fitted, β.

@@ -6,11 +6,14 @@ use super::{
 };
 use crate::surface::calibration::{Note, Reason};
 
-/// A slice with fewer strikes than its model wants.
-pub(super) fn of_strikes(work: &Work<'_>, needed: usize) -> Option<Note> {
+/// A slice that has `instead` of a shape of its own: its strikes are fewer than its model wants, or the model has no value there.
+pub(super) fn of_shapeless(work: &Work<'_>, needed: usize, instead: &str) -> Note {
     let quotes = work.objective.strikes();
-    let instead = if quotes == 0 { "its neighbours' volatilities" } else { "a neighbour's shape at its own level" };
-    (quotes < needed).then(|| work.note(Reason::TooFewQuotes { quotes, needed, instead: instead.into() }))
+    work.note(if quotes < needed {
+        Reason::TooFewQuotes { quotes, needed, instead: instead.into() }
+    } else {
+        Reason::Failed { why: format!("the model has no smile at its quotes; {instead} instead") }
+    })
 }
 
 /// Which of the first N parameters ended at the end of their ranges.
