@@ -27,6 +27,18 @@ impl EquationKind {
             Self::Heston => "heston",
         }
     }
+
+    /// The inputs of [`Solution::calls`](super::Solution::calls), in their order.
+    pub fn input_names(self) -> &'static [&'static str] {
+        match self {
+            Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
+            Self::LocalVolatility => &["moneyness", "expiry_years", "strike_over_reference", "volatility"],
+            Self::Heston => &["moneyness", "expiry_years", "v0"],
+        }
+    }
+
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::BlackScholes, Self::LocalVolatility, Self::Heston];
 }
 
 /// From and to.

@@ -167,9 +167,7 @@ impl PinnTrainer {
 
     /// The network, in a line.
     pub fn describe(&self) -> String {
-        let Network { features, width, depth, activation } = self.network;
-        let parameters = self.network.parameters();
-        format!("{features} features, {depth} × {width} {}, {parameters} parameters, f64", activation.as_str())
+        self.network.describe()
     }
 
     /// Trains to the end of the config, or until asked to leave.

@@ -64,6 +64,14 @@ impl Quotes<'_> {
     }
 }
 
+/// The vega over the strike, per 1.00 and undiscounted, of a row that begins with forward over strike and years, at a volatility.
+pub fn vega_over_strike(row: &[f64], volatility: f64) -> f64 {
+    let root = row[1].sqrt();
+    let s = volatility * root;
+    let d = row[0].ln() / s - 0.5 * s;
+    root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
 impl TrainedNetwork {
     /// The volatility of each quote, per square root of a year; NaN and a status that is not `Ok` where there is none.
     ///
@@ -111,10 +119,7 @@ impl TrainedNetwork {
                         (range.min - slack..=range.max + slack).contains(&x)
                     })
                 };
-                let root = row[1].sqrt();
-                let s = *volatility * root;
-                let d = row[0].ln() / s - 0.5 * s;
-                let vega = root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt();
+                let vega = vega_over_strike(row, *volatility);
                 if !is_in(row[0], 0) {
                     *status = Status::BadStrike;
                 } else if !is_in(row[1], 1) {
