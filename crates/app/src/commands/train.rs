@@ -197,7 +197,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         tell(format_args!("{}: {}{from}", folder.display(), trainer.describe()));
         Session::begin(&folder, &config, path, resume.then_some(step))?
     } else {
-        Session::of_another_rank(&folder, &config)
+        Session::of_another_rank(&config)
     };
     let profiler = (args.profile && is_first).then(|| profile::begin(&mut trainer));
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });

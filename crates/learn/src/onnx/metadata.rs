@@ -44,7 +44,7 @@ pub(super) fn equation(solution: &Solution) -> &'static str {
 
 /// Steps of training, all rounds together.
 pub(super) fn steps(solution: &Solution) -> u64 {
-    solution.standing.rounds.iter().map(|round| round.steps).sum()
+    solution.standing.steps()
 }
 
 /// All entries of a network that solves an equation.

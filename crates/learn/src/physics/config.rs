@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::LearnError;
-use crate::config::{number, read, whole};
+use crate::config::{TrackingConfig, number, read, whole};
 use crate::network::Activation;
 
 /// Whose pricing equation is solved.
@@ -335,6 +335,9 @@ pub struct PinnConfig {
     /// How it is checked.
     #[serde(default)]
     pub validation: ValidationConfig,
+    /// Who is told of it.
+    #[serde(default)]
+    pub tracking: TrackingConfig,
 }
 
 impl PinnConfig {
@@ -390,7 +393,8 @@ impl PinnConfig {
         }
         whole("validation.options", self.validation.options, 16, 1 << 24)?;
         whole("validation.compared", self.validation.compared, 2, 4096)?;
-        whole("validation.paths", self.validation.paths, 1024, 1 << 30)
+        whole("validation.paths", self.validation.paths, 1024, 1 << 30)?;
+        self.tracking.check()
     }
 }
 
