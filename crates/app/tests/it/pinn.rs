@@ -42,8 +42,12 @@ fn config(folder: &Path, text: &str) -> PathBuf {
 
 /// The steps after which rounds ended.
 fn ends(metrics: &[HashMap<String, String>]) -> Vec<u64> {
-    let steps = metrics.iter().map(|row| row["steps"].parse::<u64>().unwrap());
-    steps.scan(0, |sum, steps| Some(std::mem::replace(sum, *sum + steps) + steps)).collect()
+    let mut sum = 0;
+    let ends = metrics.iter().map(|row| {
+        sum += row["steps"].parse::<u64>().unwrap();
+        sum
+    });
+    ends.collect()
 }
 
 fn pinn(config: &Path, output: &Path, more: &[&str]) -> Run {
