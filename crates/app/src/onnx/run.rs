@@ -135,7 +135,7 @@ impl Model {
         let names = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
         let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(BTreeMap::new()), serde_json::from_str);
         let domain = domain.with_context(|| format!("its metadata's {DOMAIN_KEY}"))?;
-        let least_vega = onnx::metadata(&model, LEAST_VEGA_KEY).map_or(Ok(0.0), str::parse);
+        let least_vega = onnx::metadata(&model, LEAST_VEGA_KEY).map_or(Ok(0.0), str::parse::<f64>);
         let least_vega = least_vega.with_context(|| format!("its metadata's {LEAST_VEGA_KEY}"))?;
         let of_volatilities = names == PricingModel::BlackScholesImpliedVolatility.input_names();
         let output = if of_volatilities { VOLATILITY_OUTPUT } else { OUTPUT };

@@ -85,7 +85,7 @@ pub fn verify(
     let own = match network {
         Network::Solution(solution) => solution.calls(&inputs),
         Network::Trained(network) => own(network, None, &inputs),
-        Network::Quantised(network) => own(&network.network, Some(network), &inputs),
+        Network::Quantised(network) => own(&network.network, Some(&**network), &inputs),
     };
     // Targets of a table have a size of their own.
     let table = network.trained().and_then(|network| network.architecture.features.table.as_ref());
