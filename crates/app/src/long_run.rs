@@ -4,9 +4,11 @@ use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,6 +47,48 @@ impl StopWish {
     /// Whether it was said.
     pub fn is_there(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// As long as the answer is held the wish ends the program, whatever it waits for: a bucket that is away, other ranks. Whoever has nothing to
+    /// put away yet holds it. `words` are the last ones; none of a rank that is not its group's first.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn while_beginning(&self, words: Option<&'static str>) -> io::Result<Beginning> {
+        let over = Arc::new(Mutex::new(false));
+        let (stop, of_thread) = (self.clone(), Arc::clone(&over));
+        thread::Builder::new().name("beginning".into()).spawn(move || {
+            loop {
+                let over = of_thread.lock().unwrap_or_else(PoisonError::into_inner);
+                if *over {
+                    return;
+                }
+                if stop.is_there() {
+                    if let Some(words) = words {
+                        tell(format_args!("zomma: {words}"));
+                    }
+                    // What a shell shows for a program that Ctrl-C ended. The beginning cannot end meanwhile.
+                    std::process::exit(130);
+                }
+                drop(over);
+                thread::sleep(LISTENING);
+            }
+        })?;
+        Ok(Beginning(over))
+    }
+}
+
+/// How often a beginning hears.
+const LISTENING: Duration = Duration::from_millis(50);
+
+/// The time before a command has anything to put away when it is asked to stop.
+#[derive(Debug)]
+pub struct Beginning(Arc<Mutex<bool>>);
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 }
 

@@ -16,20 +16,22 @@ use crate::{
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Writes a network of `zomma train` as ONNX (opset 18, any number of rows): raw inputs in, prices out, the features, their scaling and the
-output transform in the graph. The file says of itself what it was trained on and how well it did. --verify has ONNX Runtime compute it
-and holds the prices against the network's own before anything is written.
+Writes a network of `zomma train` or `zomma train pinn` as ONNX (opset 18, any number of rows): raw inputs in, prices out (of a network of
+implied volatilities: prices in, volatilities out), the features, their scaling and the output transform in the graph. The file says of
+itself what it was trained on and how well it did. --verify has ONNX Runtime compute it and holds the prices against the network's own
+before anything is written.
 
 Example:
   $ zomma export runs/black_scholes/network.bin -o black_scholes.onnx
   $ zomma export runs/black_scholes/network.bin -o black_scholes.onnx --verify --onnxruntime /opt/onnxruntime/lib
-  $ zomma onnx run black_scholes.onnx options.csv -o prices.csv --onnxruntime /opt/onnxruntime/lib";
+  $ zomma onnx run black_scholes.onnx options.csv -o prices.csv --onnxruntime /opt/onnxruntime/lib
+  $ zomma export runs/pinn/network.bin -o pinn.onnx --verify --onnxruntime /opt/onnxruntime/lib";
 
 /// Arguments of `zomma export`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct ExportArgs {
-    /// The network, as `zomma train` or `zomma quantize` keeps it.
+    /// The network, as `zomma train`, `zomma train pinn` or `zomma quantize` keeps it.
     #[arg(value_name = "NETWORK")]
     network: PathBuf,
     /// The file to write.
@@ -60,7 +62,7 @@ pub struct ExportArgs {
 /// Precisions by the names of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Precision {
-    /// Mixed where that keeps prices to 1e-6 (output bounds without layer norm, integers), double elsewhere.
+    /// Mixed where that keeps prices to 1e-6 (output bounds without layer norm, integers), double elsewhere and for networks of equations.
     #[default]
     Auto,
     /// Features and output transform in f64, layers in f32, as Zomma does it.
@@ -85,7 +87,7 @@ fn parse_tolerance(text: &str) -> Result<f64, String> {
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     not_over_itself(&args.network, &args.output)?;
     let network = Network::read(&args.network)?;
-    let domain = domain_of(network.plain(), &args.network, args.config.as_deref())?;
+    let domain = domain_of(&network, &args.network, args.config.as_deref())?;
     let precision = match args.precision {
         Precision::Auto => network.exact_precision(),
         Precision::Mixed => onnx::Precision::Mixed,
@@ -102,13 +104,9 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     };
     output_file::write(&args.output, &bytes)
         .with_context(|| format!("{}: cannot be written", args.output.display()))?;
-    let exported = Exported {
-        network: network.plain(),
-        model: &model,
-        path: &args.output,
-        bytes: bytes.len(),
-        tested: tested.as_ref(),
-    };
+    let inputs = network.input_names();
+    let exported =
+        Exported { inputs: &inputs, model: &model, path: &args.output, bytes: bytes.len(), tested: tested.as_ref() };
     commands::print(&if args.json { export_json(&exported)? } else { export_text(&exported) })
 }
 

@@ -16,7 +16,7 @@ use crate::{
 const EXAMPLE: &str = "\
 Prices a table by a network that `zomma export` wrote, through ONNX Runtime: on the CPU, through CUDA, or through TensorRT. The table has a
 column for each of the network's inputs (moneyness, expiry_years, volatility …); the output has them with price (the undiscounted call
-over the strike) and status. --profile tells where the time went, layer by layer.
+over the strike; of a network of implied volatilities volatility) and status. --profile tells where the time went, layer by layer.
 
 Example:
   $ zomma export runs/black_scholes/network.bin -o black_scholes.onnx
@@ -150,7 +150,7 @@ pub fn run(args: &OnnxArgs) -> anyhow::Result<()> {
         commands::print(&run_text(&done))?;
     }
     if done.refused > 0 {
-        eprintln!("zomma onnx run: {} of {} rows have no price; see status", done.refused, done.rows);
+        eprintln!("zomma onnx run: {} of {} rows have no {}; see status", done.refused, done.rows, done.output);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::Value;
 use zomma_learn::{
     physics::{EXAMPLE as EXAMPLE_CONFIG, PinnConfig, PinnTrainer, validate},
     tracking::RunState,
@@ -15,7 +16,7 @@ use crate::{
     failure::{BadArguments, ExitWith, not_a_file, refused},
     long_run, output_file,
     pinn::{Report, Watcher, json, measure, study, svg, table},
-    runs::ending,
+    runs::{SolutionSession, TrackedSolution},
     train::ranks,
 };
 
@@ -29,7 +30,8 @@ finite differences and by the series. Ctrl-C leaves; --resume goes on from the l
 Example:
   $ zomma train pinn --example > pinn.toml
   $ zomma train pinn pinn.toml -o runs/pinn
-  $ zomma train pinn pinn.toml -o runs/pinn --resume";
+  $ zomma train pinn pinn.toml -o runs/pinn --resume
+  $ zomma train pinn pinn.toml -o runs/told --mlflow http://127.0.0.1:5000";
 
 /// Arguments of `zomma train pinn`.
 #[derive(Debug, Args)]
@@ -51,6 +53,9 @@ pub struct PinnArgs {
     /// times as long.
     #[arg(long)]
     study: bool,
+    /// Tell an MLflow server too, as `mlflow` of the config's table `tracking` does.
+    #[arg(long, value_name = "ADDRESS")]
+    mlflow: Option<String>,
     /// Threads that compute; all cores where absent.
     #[arg(long, value_name = "N", value_parser = commands::parse_threads)]
     threads: Option<usize>,
@@ -68,7 +73,11 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     let Some(path) = &args.config else { bail!(BadArguments("CONFIG is needed, or --example".into())) };
     let shown = path.display();
     let text = config_file::read(path)?;
-    let config = PinnConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    let mut config = PinnConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    if args.mlflow.is_some() {
+        config.tracking.mlflow.clone_from(&args.mlflow);
+        config.tracking.check().map_err(|error| BadArguments(format!("--mlflow: {error}")))?;
+    }
     commands::use_threads(args.threads)?;
     let folder = match &args.output {
         Some(folder) => folder.clone(),
@@ -80,34 +89,46 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     let trainer = PinnTrainer::new(config.clone(), Some(held), args.resume);
     let mut trainer = trainer.map_err(|error| refused(path, error))?;
     long_run::tell(format_args!("{}: {}", folder.display(), trainer.describe()));
-    ending::clear(&folder);
-    let outcome = trainer.train(&mut watcher);
+    let done = args.resume.then(|| trainer.standing().steps());
+    let mut session = SolutionSession::begin(&folder, &config, path, done)?;
+    let outcome = trainer.train(&mut TrackedSolution { watch: &mut watcher, session: &mut session });
     watcher.end();
-    match &outcome {
-        Ok(outcome) if outcome.solution.is_some() => {}
-        Ok(_) => ending::keep(&folder, RunState::Stopped),
-        Err(_) => ending::keep(&folder, RunState::Failed),
-    }
-    let outcome = outcome?;
-    let stopped = |message: &str| ExitWith { code: 130, message: Some(message.into()) };
-    let Some(solution) = &outcome.solution else {
-        bail!(stopped("stopped; what is done until the last round is kept: go on with --resume"));
-    };
-    let validation = validate(solution);
-    let study = if args.study {
-        let Some(study) = study(&config, &mut watcher)? else {
-            bail!(stopped("stopped in the study; the network is trained: --resume --study does the study alone"));
+    let report = outcome.map_err(anyhow::Error::from).and_then(|outcome| {
+        let stopped = |message: &str| ExitWith { code: 130, message: Some(message.into()) };
+        let Some(solution) = &outcome.solution else {
+            bail!(stopped("stopped; what is done until the last round is kept: go on with --resume"));
         };
-        study
-    } else {
-        Vec::new()
+        let validation = validate(solution);
+        let study = if args.study {
+            let Some(study) = study(&config, &mut watcher)? else {
+                bail!(stopped("stopped in the study; the network is trained: --resume --study does the study alone"));
+            };
+            study
+        } else {
+            Vec::new()
+        };
+        let speed = measure(solution, &validation);
+        write(&Report { folder: &folder, ending: outcome.ending, solution, validation: &validation, speed, study })
+    });
+    // Whatever became of it, the run's end is told.
+    let state = match &report {
+        Ok(_) => RunState::Finished,
+        Err(error) if error.is::<ExitWith>() => RunState::Stopped,
+        Err(_) => RunState::Failed,
     };
-    let speed = measure(solution, &validation);
-    let report = Report { folder: &folder, ending: outcome.ending, solution, validation: &validation, speed, study };
-    let for_programs = serde_json::to_string_pretty(&json(&report))? + "\n";
-    for (name, bytes) in [("report.json", for_programs.as_bytes()), ("report.svg", svg(&report)?.as_bytes())] {
-        let path = folder.join(name);
+    session.end(state, report.as_ref().ok().map(|(report, _)| report));
+    let (report, shown) = report?;
+    let for_programs = || Ok::<_, anyhow::Error>(serde_json::to_string_pretty(&report)? + "\n");
+    commands::print(&if args.json { for_programs()? } else { shown })
+}
+
+/// Writes report.json and report.svg; the one for programs, and the table.
+fn write(report: &Report<'_>) -> anyhow::Result<(Value, String)> {
+    let for_programs = json(report);
+    let text = serde_json::to_string_pretty(&for_programs)? + "\n";
+    for (name, bytes) in [("report.json", text.as_bytes()), ("report.svg", svg(report)?.as_bytes())] {
+        let path = report.folder.join(name);
         output_file::write(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    commands::print(if args.json { for_programs } else { table(&report) }.as_str())
+    Ok((for_programs, table(report)))
 }

@@ -22,7 +22,7 @@ use crate::{
     commands::{self, pinn},
     config_file,
     failure::{BadArguments, ExitWith, not_a_file, refused},
-    long_run::tell,
+    long_run::{StopWish, tell},
     output_file,
     runs::{Session, Tracked},
     store,
@@ -165,6 +165,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         None => Group::alone(),
     };
     let is_first = group.is_first();
+    let stop = StopWish::hear().context("signals")?;
+    let words = "stopped before the first step; what was kept of the run is as it was: start it again";
+    let beginning = stop.while_beginning(is_first.then_some(words)).context("signals")?;
     let held = if is_first { RunFolder::open(&folder)? } else { RunFolder::of_another_rank(&folder) };
     let checkpoints = config.training.checkpoints.as_deref().map(store::create).transpose()?;
     let is_there = || match &checkpoints {
@@ -174,11 +177,13 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let resume = args.resume || (ranks::started_anew() && is_there()?);
     let (_, slope) = config.data.model.said();
-    let mut watcher = Watcher::new(!is_first, slope).context("signals")?;
+    let mut watcher = Watcher::new(stop, !is_first, slope);
     let place = config.data.shards.as_deref().map(store::open).transpose()?;
     let start = Start { folder: held, resume, group, place, checkpoints };
     let mut trainer = Trainer::new(config.clone(), start, &zomma_engines::engine).map_err(refused)?;
     let step = trainer.state().standing.step;
+    // From here on a stop has a checkpoint to write.
+    drop(beginning);
     let mut session = if is_first {
         if let Some(Counts { shards, rows, learned, held_out, tested, bad, warming }) = trainer.counts() {
             let left_out = match bad {
@@ -197,7 +202,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         tell(format_args!("{}: {}{from}", folder.display(), trainer.describe()));
         Session::begin(&folder, &config, path, resume.then_some(step))?
     } else {
-        Session::of_another_rank(&folder, &config)
+        Session::of_another_rank(&config)
     };
     let profiler = (args.profile && is_first).then(|| profile::begin(&mut trainer));
     let outcome = trainer.train(&mut Tracked { watch: &mut watcher, session: &mut session });

@@ -6,13 +6,21 @@ use anyhow::{Context, bail};
 use zomma_learn::{
     config::{DataConfig, TrainConfig},
     network::Architecture,
-    training::TrainedNetwork,
 };
 
+use super::Network;
 use crate::failure::BadArguments;
 
-/// What the network's file says; of a file that does not say it the data of the config, none where there is no config beside it.
-pub fn domain_of(network: &TrainedNetwork, path: &Path, named: Option<&Path>) -> anyhow::Result<Option<DataConfig>> {
+/// What the network's file says; of a file that does not say it the data of the config, none where there is no config beside it, nor for a
+/// network that solves an equation, which was trained on no data.
+pub fn domain_of(network: &Network, path: &Path, named: Option<&Path>) -> anyhow::Result<Option<DataConfig>> {
+    let Some(network) = network.trained() else {
+        if named.is_some() {
+            let said = format!("--config: {} is of an equation, and says its domain itself", path.display());
+            bail!(BadArguments(said));
+        }
+        return Ok(None);
+    };
     if named.is_none() && network.data.is_some() {
         return Ok(network.data.clone());
     }

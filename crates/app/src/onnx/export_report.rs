@@ -3,17 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use serde_json::json as value;
-use zomma_learn::{
-    onnx::{INPUT, INPUTS_KEY, OUTPUT, metadata, opset, proto::ModelProto},
-    training::{TrainedNetwork, checksum},
-};
+use zomma_learn::onnx::{INPUT, MODEL_KEY, metadata, opset, proto::ModelProto};
 
 use super::Tested;
 
 /// All that is told.
 pub struct Exported<'a> {
-    /// Whose.
-    pub network: &'a TrainedNetwork,
+    /// The names of its inputs.
+    pub inputs: &'a [&'a str],
     /// The model.
     pub model: &'a ModelProto,
     /// Where it lies.
@@ -25,6 +22,16 @@ pub struct Exported<'a> {
 }
 
 impl Exported<'_> {
+    /// What the model says of itself; nothing where it does not.
+    fn said(&self, key: &str) -> &str {
+        metadata(self.model, key).unwrap_or_default()
+    }
+
+    fn output(&self) -> &str {
+        let output = self.model.graph.as_ref().and_then(|graph| graph.output.first());
+        output.and_then(|output| output.name.as_deref()).unwrap_or_default()
+    }
+
     fn operators(&self) -> BTreeMap<&str, usize> {
         let nodes = self.model.graph.iter().flat_map(|graph| &graph.node);
         nodes.filter_map(|node| node.op_type.as_deref()).fold(BTreeMap::new(), |mut counts, operator| {
@@ -36,23 +43,24 @@ impl Exported<'_> {
 
 /// For people.
 pub fn text(exported: &Exported<'_>) -> String {
-    let Exported { network, model, path, bytes, tested } = exported;
-    let inputs = metadata(model, INPUTS_KEY).unwrap_or_default().replace(',', ", ");
+    let Exported { inputs, model, path, bytes, tested } = exported;
     let nodes: usize = exported.operators().values().sum();
-    let precision = metadata(model, "zomma.precision").unwrap_or_default();
+    let precision = exported.said("zomma.precision");
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = writeln!(
         text,
-        "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {inputs}\n  {OUTPUT} \
-         [batch, 1]: {}",
+        "{}: {}, {}\n  opset {}, {nodes} nodes, {:.1} kB, precision {precision}\n  {INPUT} [batch, {}]: {}\n  {} [batch, 1]: \
+         {}",
         path.display(),
-        network.architecture.features.model.as_str(),
-        network.architecture.describe(),
+        exported.said(MODEL_KEY),
+        exported.said("zomma.network"),
         opset(model).unwrap_or_default(),
         *bytes as f64 / 1e3,
-        network.architecture.features.input_names().len(),
-        metadata(model, "zomma.output").unwrap_or_default(),
+        inputs.len(),
+        inputs.join(", "),
+        exported.output(),
+        exported.said("zomma.output"),
     );
     if metadata(model, "zomma.activation_bits").is_some_and(|bits| bits.contains("16")) {
         text += "  programs other than zomma must set ONNX Runtime's session.qdq_matmulnbits_accuracy_level to 1, or it rounds to 8 bits\n";
@@ -72,7 +80,7 @@ pub fn text(exported: &Exported<'_>) -> String {
 
 /// For programs.
 pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
-    let Exported { network, model, path, bytes, tested } = exported;
+    let Exported { inputs, model, path, bytes, tested } = exported;
     let metadata: BTreeMap<&str, &str> = model
         .metadata_props
         .iter()
@@ -82,11 +90,12 @@ pub fn json(exported: &Exported<'_>) -> anyhow::Result<String> {
         "path": path,
         "bytes": bytes,
         "opset": opset(model),
-        "model": network.architecture.features.model.as_str(),
-        "network": network.architecture.describe(),
-        "inputs": network.architecture.features.input_names(),
+        "model": exported.said(MODEL_KEY),
+        "network": exported.said("zomma.network"),
+        "inputs": inputs,
+        "output": exported.output(),
         "operators": exported.operators(),
-        "parameters_checksum": format!("{:016x}", checksum(&network.parameters)),
+        "parameters_checksum": exported.said("zomma.parameters_checksum"),
         "metadata": metadata,
         "verified": tested.map(|tested| value!({
             "rows": tested.rows,

@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Instant};
 use anyhow::{Context, bail};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use zomma_base::Status;
 use zomma_engines::onnx::{NodeTime, OnnxSession, SessionOptions, node_times};
 use zomma_learn::{
     config::{PricingModel, Range},
-    onnx::{self, DOMAIN_KEY, INPUTS_KEY},
+    onnx::{self, DOMAIN_KEY, INPUTS_KEY, LEAST_VEGA_KEY, OUTPUT, VOLATILITY_OUTPUT},
+    physics::EquationKind,
+    training::vega_over_strike,
 };
 
 use super::RuntimeArgs;
@@ -38,6 +41,8 @@ pub struct Done {
     pub rows: usize,
     /// Rows without a price.
     pub refused: usize,
+    /// The column that was computed: price, or volatility.
+    pub output: &'static str,
     /// Time that the model took, all lots together.
     pub seconds: f64,
     /// Who computed.
@@ -52,11 +57,12 @@ pub struct Done {
 pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
     let shown = job.model.display();
     let bytes = fs::read(job.model).with_context(|| format!("{shown}: cannot be read"))?;
-    let (names, domain) = inputs(&bytes).with_context(|| shown.to_string())?;
+    let model = Model::of(&bytes).with_context(|| shown.to_string())?;
+    let names = model.names;
     let mut columns = columns(job.file, names).with_context(|| job.file.display().to_string())?;
     let runtime = job.runtime.load()?;
     let mut fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, true)).collect();
-    fields.extend([Field::new("price", DataType::Float64, true), Field::new("status", DataType::Utf8, false)]);
+    fields.extend([Field::new(model.output, DataType::Float64, true), Field::new("status", DataType::Utf8, false)]);
     let schema = Arc::new(Schema::new(fields));
     let mut output = Output::create(job.output, None, &schema)?;
     if let zomma_engines::onnx::Provider::TensorRt(settings) = &job.options.provider
@@ -71,7 +77,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
         bail!("{shown}: takes {} columns and names {}", session.inputs(), names.len());
     }
     let (prices, status, seconds) =
-        price(&mut session, (names, &domain), &columns, job.batch).with_context(|| shown.to_string())?;
+        price(&mut session, &model, &columns, job.batch).with_context(|| shown.to_string())?;
     let nodes = match job.profile {
         true => {
             let path = session.end_profile()?;
@@ -91,26 +97,84 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
     output.write(&RecordBatch::try_new(schema, arrays)?)?;
     output.finish()?;
     if refused == rows {
-        bail!("{}: no row has a price; see status", job.file.display());
+        bail!("{}: no row has a {}; see status", job.file.display(), model.output);
     }
-    Ok(Done { rows, refused, seconds, provider: options.provider.as_str(), runtime: runtime.build(), nodes })
+    let provider = options.provider.as_str();
+    Ok(Done { rows, refused, output: model.output, seconds, provider, runtime: runtime.build(), nodes })
 }
 
-/// What a network learned of its inputs, by name; none where its file does not say it.
-type Domain = BTreeMap<String, Range>;
+/// What a model says of itself.
+struct Model {
+    /// Its columns, in their order.
+    names: &'static [&'static str],
+    /// What it learned of them, by name; none where its file does not say it.
+    domain: BTreeMap<String, Range>,
+    /// Of implied volatilities, what vega over the strike they were learned from; 0 where its file does not say it.
+    least_vega: f64,
+    /// What it gives.
+    output: &'static str,
+}
 
-/// The model's columns and what it learned of them, as its metadata say it.
-fn inputs(bytes: &[u8]) -> anyhow::Result<(&'static [&'static str], Domain)> {
-    let model = onnx::decode(bytes)?;
-    let Some(names) = onnx::metadata(&model, INPUTS_KEY) else {
-        bail!("names no inputs (its metadata have no {INPUTS_KEY}): a model of `zomma export` is needed");
-    };
-    let known =
-        [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American].map(PricingModel::input_names);
-    let found = known.into_iter().find(|known| known.join(",") == names);
-    let found = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
-    let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(Domain::new()), serde_json::from_str);
-    Ok((found, domain.with_context(|| format!("its metadata's {DOMAIN_KEY}"))?))
+impl Model {
+    fn of(bytes: &[u8]) -> anyhow::Result<Self> {
+        let model = onnx::decode(bytes)?;
+        let Some(names) = onnx::metadata(&model, INPUTS_KEY) else {
+            bail!("names no inputs (its metadata have no {INPUTS_KEY}): a model of `zomma export` is needed");
+        };
+        let of_labels = [
+            PricingModel::BlackScholes,
+            PricingModel::Heston,
+            PricingModel::American,
+            PricingModel::BlackScholesImpliedVolatility,
+        ];
+        let mut known = of_labels
+            .map(PricingModel::input_names)
+            .into_iter()
+            .chain(EquationKind::ALL.map(EquationKind::input_names));
+        let found = known.find(|known| known.join(",") == names);
+        let names = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
+        let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(BTreeMap::new()), serde_json::from_str);
+        let domain = domain.with_context(|| format!("its metadata's {DOMAIN_KEY}"))?;
+        let least_vega = onnx::metadata(&model, LEAST_VEGA_KEY).map_or(Ok(0.0), str::parse::<f64>);
+        let least_vega = least_vega.with_context(|| format!("its metadata's {LEAST_VEGA_KEY}"))?;
+        let of_volatilities = names == PricingModel::BlackScholesImpliedVolatility.input_names();
+        let output = if of_volatilities { VOLATILITY_OUTPUT } else { OUTPUT };
+        Ok(Self { names, domain, least_vega, output })
+    }
+
+    /// The first input that cannot be, or is beyond what the network learned; a correlation, a rate and a yield are the only ones that need not
+    /// be above 0.
+    fn fault(&self, row: &[f64]) -> Option<String> {
+        let is_bad = |(name, x): (&&str, &f64)| {
+            let is_good = match *name {
+                "rho_v" => x.abs() <= 1.0,
+                "risk_free_rate" | "dividend_yield" => *x >= 0.0 && x.is_finite(),
+                _ => *x > 0.0 && x.is_finite(),
+            };
+            let is_learned = self.domain.get(*name).is_none_or(|range| (range.min..=range.max).contains(x));
+            !(is_good && is_learned)
+        };
+        let at = self.names.iter().zip(row).position(is_bad)?;
+        Some(format!("bad_{}", self.names[at]))
+    }
+
+    /// What is wrong with what came of a row; of a volatility, that it lies outside of those that were learned, or where the price says next to
+    /// nothing of it.
+    fn doubt(&self, row: &[f64], found: f64) -> Option<&'static str> {
+        if !found.is_finite() {
+            return Some("not_finite");
+        }
+        if self.output != VOLATILITY_OUTPUT {
+            return None;
+        }
+        if vega_over_strike(row, found) < self.least_vega {
+            return Some(Status::Undetermined.as_str());
+        }
+        let range = self.domain.get("volatility")?;
+        // The network's own error is no reason to refuse the range's ends.
+        let is_learned = (0.98 * range.min..=1.02 * range.max).contains(&found);
+        (!is_learned).then_some(Status::BadPrice.as_str())
+    }
 }
 
 /// The columns of the table, in the order of `names`.
@@ -128,40 +192,27 @@ fn columns(file: &Path, names: &'static [&'static str]) -> anyhow::Result<Vec<Ve
 /// Prices, the status of each row, and the seconds that the model took.
 fn price(
     session: &mut OnnxSession,
-    (names, domain): (&[&'static str], &Domain),
+    model: &Model,
     columns: &[Vec<f64>],
     batch: usize,
 ) -> anyhow::Result<(Vec<Option<f64>>, Vec<String>, f64)> {
     let rows = columns.first().map_or(0, Vec::len);
-    // What cannot be, or is beyond what the network learned, is not shown to it; a correlation, a rate and a
-    // yield are the only inputs that need not be above 0.
-    let fault = |row: usize| {
-        let bad = |(name, column): &(&&str, &Vec<f64>)| {
-            let x = column[row];
-            let is_good = match **name {
-                "rho_v" => x.abs() <= 1.0,
-                "risk_free_rate" | "dividend_yield" => x >= 0.0 && x.is_finite(),
-                _ => x > 0.0 && x.is_finite(),
-            };
-            let is_learned = domain.get(**name).is_none_or(|range| (range.min..=range.max).contains(&x));
-            !(is_good && is_learned)
-        };
-        names.iter().zip(columns).find(bad).map(|(name, _)| format!("bad_{name}"))
-    };
+    let inputs_of = |row: usize| columns.iter().map(move |column| column[row]);
+    // A row with a fault is not shown to the network.
+    let fault = |row: usize| model.fault(&inputs_of(row).collect::<Vec<f64>>());
     let mut status: Vec<String> = (0..rows).map(|row| fault(row).unwrap_or_else(|| "ok".into())).collect();
     let good: Vec<usize> = (0..rows).filter(|row| status[*row] == "ok").collect();
     let mut prices = vec![None; rows];
     let mut seconds = 0.0;
     for lot in good.chunks(batch) {
-        let inputs: Vec<f64> = lot.iter().flat_map(|row| columns.iter().map(|column| column[*row])).collect();
+        let inputs: Vec<f64> = lot.iter().flat_map(|row| inputs_of(*row)).collect();
         let begun = Instant::now();
         let found = session.prices(&inputs)?;
         seconds += begun.elapsed().as_secs_f64();
-        for (row, price) in lot.iter().zip(found) {
-            if price.is_finite() {
-                prices[*row] = Some(price);
-            } else {
-                status[*row] = "not_finite".into();
+        for ((row, given), price) in lot.iter().zip(inputs.chunks_exact(columns.len())).zip(found) {
+            match model.doubt(given, price) {
+                None => prices[*row] = Some(price),
+                Some(doubt) => status[*row] = doubt.into(),
             }
         }
     }

@@ -38,7 +38,7 @@ pub fn text(done: &Done) -> String {
 
 /// For programs.
 pub fn json(done: &Done) -> anyhow::Result<String> {
-    let Done { rows, refused, seconds, provider, runtime, nodes } = done;
+    let Done { rows, refused, output: _, seconds, provider, runtime, nodes } = done;
     let nodes = nodes.as_ref().map(|nodes| {
         let node = |node: &zomma_engines::onnx::NodeTime| {
             value!({

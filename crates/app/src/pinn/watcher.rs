@@ -56,7 +56,7 @@ impl PinnWatch for Watcher {
     }
 
     fn stepped(&mut self, progress: &PinnProgress) {
-        let PinnProgress { round, rounds, phase, step, steps, loss, outcome } = progress;
+        let PinnProgress { round, rounds, phase, step, steps, loss, outcome, .. } = progress;
         if let Some(found) = outcome {
             self.held_out = format!(", held-out residual {:.2e} (greatest {:.2e})", found.held_out, found.held_out_max);
         }

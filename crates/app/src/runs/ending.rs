@@ -1,27 +1,36 @@
-//! How a run ended that keeps no spool, such as one of `zomma train pinn`: a file in its folder, so that one that was stopped is not taken for one
-//! that was killed.
+//! How a run of `zomma train pinn` ended before such runs kept a spool: a file in its folder, so that one that was stopped is not taken for one that
+//! was killed.
 
 use std::{fs, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use zomma_learn::tracking::RunState;
 
 const FILE: &str = "ending.json";
-
-/// A run begins or goes on: it has not ended.
-pub fn clear(folder: &Path) {
-    // One that is not there, or cannot be removed, is in nobody's way: a later end writes over it.
-    let _ = fs::remove_file(folder.join(FILE));
-}
-
-/// Keeps how a run ended. What cannot be written is not worth an error of its own: the run counts as killed then.
-pub fn keep(folder: &Path, state: RunState) {
-    let _ = fs::write(folder.join(FILE), format!("{}\n", json!({ "state": state.as_str() })));
-}
 
 /// How a run ended, where it said so.
 pub(super) fn of(folder: &Path) -> Option<&'static str> {
     let ending: Value = serde_json::from_str(&fs::read_to_string(folder.join(FILE)).ok()?).ok()?;
     let state = ending["state"].as_str()?;
     [RunState::Stopped, RunState::Failed].map(RunState::as_str).into_iter().find(|name| *name == state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ending_is_known_and_what_is_none_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(of(folder.path()), None);
+        for (text, wanted) in [
+            ("{ \"state\": \"stopped\" }", Some("stopped")),
+            ("{ \"state\": \"failed\" }", Some("failed")),
+            ("{ \"state\": \"finished\" }", None),
+            ("{", None),
+        ] {
+            fs::write(folder.path().join(FILE), text).unwrap();
+            assert_eq!(of(folder.path()), wanted, "{text}");
+        }
+    }
 }

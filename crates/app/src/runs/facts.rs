@@ -21,7 +21,7 @@ pub fn run_id() -> String {
 }
 
 /// Commit, machine and program, as tags. What cannot be known is left out.
-pub fn tags(config: &Path, threads: usize) -> BTreeMap<String, String> {
+pub fn tags(command: &str, config: &Path, threads: usize) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let mut add = |key: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -38,7 +38,7 @@ pub fn tags(config: &Path, threads: usize) -> BTreeMap<String, String> {
     // The name under which MLflow shows a commit.
     add("mlflow.source.git.commit", commit.clone());
     add("git.commit", commit);
-    add("mlflow.source.name", Some("zomma train".into()));
+    add("mlflow.source.name", Some(command.to_owned()));
     add("zomma.version", Some(env!("CARGO_PKG_VERSION").into()));
     add("host.name", Some(rustix::system::uname().nodename().to_string_lossy().into_owned()));
     let machine = Machine::here();
@@ -74,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("a.toml");
         fs::write(&config, "a = 1").unwrap();
-        assert!(!tags(&config, 2).contains_key("git.commit"));
+        assert!(!tags("zomma train", &config, 2).contains_key("git.commit"));
         let run = |arguments: &[&str]| {
             let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
             git(folder.path(), &[&identity, arguments].concat())
@@ -82,9 +82,9 @@ mod tests {
         let Some(_) = run(&["init", "-q"]) else { return zomma_testkit::skip("no git") };
         run(&["add", "a.toml"]).unwrap();
         run(&["commit", "-q", "-m", "a"]).unwrap();
-        let found = tags(&config, 2);
+        let found = tags("zomma train", &config, 2);
         assert_eq!((found["git.commit"].len(), found["git.dirty"].as_str()), (40, "false"));
         fs::write(&config, "a = 2").unwrap();
-        assert_eq!(tags(&config, 2)["git.dirty"], "true");
+        assert_eq!(tags("zomma train", &config, 2)["git.dirty"], "true");
     }
 }

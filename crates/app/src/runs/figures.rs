@@ -22,7 +22,7 @@ pub struct Figure {
 }
 
 /// All plots of a run.
-pub const FIGURES: [Figure; 5] = [
+pub const FIGURES: [Figure; 7] = [
     Figure {
         name: "held_out",
         title: "Errors on held-out rows",
@@ -58,6 +58,18 @@ pub const FIGURES: [Figure; 5] = [
         title: "Learning rate",
         series: &[("learning_rate", "rate")],
         is_logarithmic: false,
+    },
+    Figure {
+        name: "residual",
+        title: "Residual on held-out points",
+        series: &[("held_out_residual_rms", "root mean square"), ("held_out_residual_max", "greatest")],
+        is_logarithmic: true,
+    },
+    Figure {
+        name: "weights",
+        title: "Weights of the loss",
+        series: &[("weight_body", "body"), ("weight_wings", "wings"), ("weight_near_expiry", "near expiry")],
+        is_logarithmic: true,
     },
     Figure { name: "skipped", title: "Steps skipped", series: &[("skipped_steps", "steps")], is_logarithmic: false },
 ];

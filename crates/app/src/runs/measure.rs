@@ -119,7 +119,10 @@ impl Measure {
             ] {
                 results.extend(value.as_f64().map(|value| (name.to_owned(), value)));
             }
-            results.extend(report["rounds"].as_array().map(|rounds| ("rounds".to_owned(), rounds.len() as f64)));
+            if let Some(rounds) = report["rounds"].as_array() {
+                let steps: u64 = rounds.iter().filter_map(|round| round["steps"].as_u64()).sum();
+                results.extend([("rounds".to_owned(), rounds.len() as f64), ("steps".to_owned(), steps as f64)]);
+            }
         }
         results
     }
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn the_report_of_an_equation_has_its_errors() {
         let report = json!({
-            "held_out_residual": 0.5, "rounds": [{}, {}], "speed": { "training_seconds": 12.0 },
+            "held_out_residual": 0.5, "rounds": [{ "steps": 60 }, { "steps": 25 }], "speed": { "training_seconds": 12.0 },
             "validation": { "trained": { "price": 1e-4, "price_max": 1e-3, "delta": 2e-4, "name": "trained" } },
         });
         let found = Measure::Solution.results(&report);
@@ -155,6 +158,7 @@ mod tests {
             (found["price_relative_l2"], found["delta_relative_l2"], found["seconds"], found["rounds"]),
             (1e-4, 2e-4, 12.0, 2.0)
         );
+        assert_eq!(found["steps"], 85.0);
         assert_eq!(Measure::Price.results(&report).get("price_relative_l2"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Runs of training and what is known of them: told while they train, read, compared and shown afterwards.
 
 mod compare;
-pub mod ending;
+mod ending;
 mod facts;
 mod figures;
 mod folder;
@@ -9,6 +9,8 @@ mod measure;
 mod page;
 mod session;
 mod sinks;
+mod solution_session;
+mod telling;
 
 pub use compare::{Comparison, comparison_page};
 pub use folder::{KnownRun, find};
@@ -16,3 +18,4 @@ use measure::Measure;
 pub use page::write_report;
 pub use session::{Session, Tracked};
 pub use sinks::sync;
+pub use solution_session::{SolutionSession, TrackedSolution};

@@ -26,25 +26,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Hears Ctrl-C and a request to terminate from here on; a second one ends the program at once. One that is silent tells warnings only;
-    /// `slope` is what the derivative by the moneyness is called.
-    ///
-    /// # Errors
-    ///
-    /// Where signals cannot be heard.
-    pub fn new(is_silent: bool, slope: &'static str) -> std::io::Result<Self> {
-        let stop = StopWish::hear()?;
+    /// One that is silent tells warnings only; `slope` is what the derivative by the moneyness is called.
+    pub fn new(stop: StopWish, is_silent: bool, slope: &'static str) -> Self {
         let bar = if is_silent { None } else { bar(PARTS) };
-        Ok(Self {
-            begun: Instant::now(),
-            stop,
-            slope,
-            is_silent,
-            bar,
-            best: None,
-            held_out: String::new(),
-            first: None,
-        })
+        Self { begun: Instant::now(), stop, slope, is_silent, bar, best: None, held_out: String::new(), first: None }
     }
 
     /// Takes the bar away.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
@@ -107,4 +108,41 @@ fn walk(folder: &Path) -> Vec<String> {
             false => vec![entry.path().display().to_string()],
         })
         .collect()
+}
+
+/// A bucket that takes connections and answers nothing: whoever waits for it tries for two minutes.
+#[test]
+#[cfg(unix)]
+fn a_run_that_waits_for_a_bucket_before_its_first_step_hears_the_wish_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let shards = folder.path().join("shards.toml");
+    fs::write(&shards, TINY.replace("held_out = 300", "held_out = 300\nshards = \"s3://zomma/rows\"")).unwrap();
+    let checkpoints = config(folder.path(), "checkpoints.toml", Some("s3://zomma/runs/tiny"));
+    for (path, more) in [(&shards, &[][..]), (&checkpoints, &[]), (&checkpoints, &["--resume"])] {
+        for signal in ["-TERM", "-INT"] {
+            let bucket = TcpListener::bind("127.0.0.1:0").unwrap();
+            let endpoint = format!("http://{}", bucket.local_addr().unwrap());
+            let variables = [
+                ("ZOMMA_S3_ENDPOINT", endpoint.as_str()),
+                ("ZOMMA_S3_ALLOW_HTTP", "true"),
+                ("ZOMMA_S3_ACCESS_KEY_ID", "key"),
+                ("ZOMMA_S3_SECRET_ACCESS_KEY", "secret"),
+                ("ZOMMA_S3_REGION", "us-east-1"),
+            ];
+            let output = folder.path().join("run");
+            let mut command = zomma();
+            command.args(["train", arg(path), "-o", arg(&output)]).args(more).envs(variables);
+            let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            // It asks the bucket, and is not answered.
+            let (asked, _) = bucket.accept().unwrap();
+            let id = child.id().to_string();
+            assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+            let ended = child.wait_with_output().unwrap();
+            drop(asked);
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(130), "{path:?} {more:?} {signal}: {said}");
+            assert!(said.contains("zomma: stopped before the first step"), "{said}");
+            assert!(!output.join("checkpoint.bin").exists() && !output.join("metrics.csv").exists());
+        }
+    }
 }

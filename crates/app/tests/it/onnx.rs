@@ -8,9 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 use zomma_learn::{
-    config::{NetworkConfig, Normalisation, PricingModel},
+    config::{DataConfig, NetworkConfig, Normalisation, PricingModel, TrainConfig},
     data::uniform,
     network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value},
+    physics::{EquationKind, PinnConfig, Solution},
     quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, QuantisedNetwork},
     training::TrainedNetwork,
 };
@@ -31,6 +32,7 @@ fn rows(model: PricingModel, count: usize, seed: u64) -> Vec<f64> {
         "v0" | "theta_v" => [0.01, 0.5],
         "kappa" => [0.1, 5.0],
         "sigma_v" => [0.1, 1.0],
+        "price" => [1e-3, 0.3],
         _ => [-0.9, 0.3],
     };
     let names = model.input_names();
@@ -120,14 +122,161 @@ fn random_networks_pass_the_checker_and_are_themselves_in_onnxruntime() {
             fs::write(output.with_extension("json"), wanted.to_string()).unwrap();
         }
     }
+    // Of the two in f32 the evaluator decides for a few; of the one in f64 for none.
+    checked(&python, folder.path(), [4 * NETWORKS, NETWORKS / 2]);
+}
+
+/// Holds a folder of so many models against the checker and ONNX Runtime; for how many at most the evaluator may decide.
+fn checked(python: &Path, folder: &Path, [models, hard]: [u64; 2]) {
     let script = zomma_testkit::workspace_root().join("crates/app/tests/onnx/check.py");
-    let output = Command::new(python).args([&script, folder.path()]).output().unwrap();
+    let output = Command::new(python).args([&script, folder]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["models"].as_u64(), Some(4 * NETWORKS), "{found}");
+    assert_eq!(found["models"].as_u64(), Some(models), "{found}");
     assert_eq!(found["failed"], json!([]), "{found}");
-    // Of the two in f32 the evaluator decides for a few; of the one in f64 for none.
-    assert!(found["hard"].as_u64().unwrap() <= NETWORKS / 2, "{found}");
+    assert!(found["hard"].as_u64().unwrap() <= hard, "{found}");
+}
+
+/// Exports a network by the binary in every precision, with what it says of its rows beside it.
+fn exported(folder: &Path, name: &str, binary: &Path, (columns, inputs): (usize, &[f64]), says: &[f64]) {
+    for precision in ["auto", "mixed", "float", "double"] {
+        let output = folder.join(format!("{name}_{precision}.onnx"));
+        let words = ["export", arg(binary), "-o", arg(&output), "--precision", precision];
+        run(if precision == "auto" { &words[..4] } else { &words }).ok();
+        let inputs: Vec<&[f64]> = inputs.chunks_exact(columns).collect();
+        let allowed = if precision == "float" { 4e-6 } else { 1e-6 };
+        let wanted = json!({ "inputs": inputs, "prices": says, "allowed": allowed });
+        fs::write(output.with_extension("json"), wanted.to_string()).unwrap();
+    }
+}
+
+/// A network of implied volatilities of random parameters.
+fn of_volatilities(activation: Activation, output: OutputTransform, own: bool, seed: u64) -> TrainedNetwork {
+    let kinds = [
+        FeatureKind::LogMoneyness,
+        FeatureKind::LogPriceScale,
+        FeatureKind::SqrtExpiryYears,
+        FeatureKind::MoneynessOverPrice,
+        FeatureKind::ExpiryYears,
+    ];
+    let config = NetworkConfig {
+        features: own.then(|| kinds.to_vec()),
+        width: 24,
+        activation,
+        output,
+        residual: own,
+        ..NetworkConfig::default()
+    };
+    of_config(&config, PricingModel::BlackScholesImpliedVolatility, seed)
+}
+
+/// A network of an equation, of random parameters.
+fn of_equation(equation: EquationKind, activation: Activation) -> Solution {
+    let tables = match equation {
+        EquationKind::BlackScholes => "",
+        EquationKind::LocalVolatility => {
+            "[problem.local_volatility]\nskew = -0.3\nsmile = 0.2\nshort_over_long = 1.4\nreference = 80.0\n"
+        }
+        EquationKind::Heston => "[problem.heston]\nkappa = 1.5\ntheta_v = 0.06\nsigma_v = 0.5\nrho_v = -0.6\n",
+    };
+    let text = format!(
+        "[problem]\nequation = \"{}\"\n{tables}[network]\nwidth = 20\ndepth = 3\nactivation = \"{}\"\n",
+        equation.as_str(),
+        activation.as_str()
+    );
+    let mut solution = Solution::untrained(PinnConfig::parse(&text).unwrap());
+    solution.parameters.iter_mut().for_each(|x| *x *= 1.5);
+    *solution.parameters.last_mut().unwrap() = -2.0;
+    solution
+}
+
+#[test]
+fn networks_of_volatilities_and_of_equations_pass_the_checker_and_are_themselves_in_onnxruntime() {
+    let Some(python) = onnx_python::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let single = |x: &f64| f64::from(*x as f32);
+    for (seed, activation) in Activation::ALL.into_iter().enumerate() {
+        let output =
+            [OutputTransform::Scaled, OutputTransform::Scaled, OutputTransform::Positive, OutputTransform::None]
+                [seed % 4];
+        let network = of_volatilities(activation, output, seed % 2 == 1, seed as u64);
+        let binary = kept(folder.path(), &network);
+        let inputs: Vec<f64> =
+            rows(network.architecture.features.model, ROWS, seed as u64 + 7).iter().map(single).collect();
+        let says: Vec<f64> = inputs.chunks_exact(3).map(|row| twin(&network, row)).collect();
+        exported(folder.path(), &format!("volatility_{seed}"), &binary, (3, &inputs), &says);
+    }
+    let mut equations = 0;
+    for equation in EquationKind::ALL {
+        for activation in Activation::ALL.into_iter().filter(|activation| *activation != Activation::Relu) {
+            let solution = of_equation(equation, activation);
+            let binary = folder.path().join("network.bin");
+            solution.write(&binary).unwrap();
+            let ranges = solution.input_ranges();
+            let number = |i: usize| {
+                let [least, most] = ranges[i % ranges.len()];
+                least + (most - least) * uniform(equations + 40, i as u64)
+            };
+            let inputs: Vec<f64> = (0..ROWS * ranges.len()).map(number).map(|x| single(&x)).collect();
+            let says = solution.calls(&inputs);
+            exported(folder.path(), &format!("equation_{equations}"), &binary, (ranges.len(), &inputs), &says);
+            equations += 1;
+        }
+    }
+    let networks = Activation::ALL.len() as u64 + equations;
+    checked(&python, folder.path(), [4 * networks, networks / 2]);
+}
+
+#[test]
+fn volatilities_and_an_equations_prices_are_verified_and_computed_of_a_table() {
+    let Some(python) = onnx_python::python() else { return };
+    let library = onnx_python::library_folder(&python);
+    let folder = tempfile::tempdir().unwrap();
+    let [model, csv, output] = ["model.onnx", "options.csv", "out.csv"].map(|name| folder.path().join(name));
+    let mut network = of_volatilities(Activation::Silu, OutputTransform::Scaled, false, 1);
+    let example = run(&["train", "--example", "implied_volatility"]).ok().out;
+    network.data = Some(DataConfig { least_vega: 0.1, ..TrainConfig::parse(&example).unwrap().data });
+    // The last number is 0 then, and the volatility the row's scale.
+    network.architecture.layout().out_weight.of_mut(&mut network.parameters).fill(0.0);
+    let binary = kept(folder.path(), &network);
+    let export = ["export", arg(&binary), "-o", arg(&model), "--verify", "--onnxruntime", arg(&library), "--json"];
+    let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
+    assert!(said["verified"]["worst"].as_f64().unwrap() <= 1e-6, "{said}");
+    assert!(said["verified"]["rows"].as_u64().unwrap() > 3000, "{said}");
+    assert_eq!(
+        (said["output"].as_str(), said["metadata"]["zomma.precision"].as_str()),
+        (Some("volatility"), Some("double"))
+    );
+    // At the money the scale is √(2π)·price/√T; one in the wing with little vega, one above every volatility that was learned, one that is no price.
+    fs::write(&csv, "moneyness,expiry_years,price\n1,1,0.08\n1.9,0.05,0.0000001\n1,1,0.9\n1,1,-0.1\n1,0.25,0.04\n")
+        .unwrap();
+    let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output), "--onnxruntime", arg(&library)];
+    let told = run(&words).ok();
+    assert!(told.err.contains("3 of 5 rows have no volatility"), "{}", told.err);
+    let found = table(&fs::read_to_string(&output).unwrap());
+    let status: Vec<&str> = found.iter().map(|row| row["status"].as_str()).collect();
+    assert_eq!(status, ["ok", "undetermined", "bad_price", "bad_price", "ok"]);
+    for row in [0, 4] {
+        let volatility: f64 = found[row]["volatility"].parse().unwrap();
+        assert!((volatility - (2.0 * std::f64::consts::PI).sqrt() * 0.08).abs() < 1e-6, "{row}: {volatility}");
+    }
+
+    let solution = of_equation(EquationKind::LocalVolatility, Activation::Tanh);
+    solution.write(&binary).unwrap();
+    let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
+    assert!(said["verified"]["worst"].as_f64().unwrap() <= 1e-9, "{said}");
+    assert_eq!(said["model"], "local_volatility");
+    fs::write(&csv, "moneyness,expiry_years,strike_over_reference,volatility\n1.1,0.5,0.9,0.2\n1.1,0.5,9,0.2\n")
+        .unwrap();
+    assert!(run(&words).ok().err.contains("1 of 2 rows have no price"));
+    let found = table(&fs::read_to_string(&output).unwrap());
+    let price: f64 = found[0]["price"].parse().unwrap();
+    assert!((price - solution.calls(&[1.1, 0.5, 0.9, 0.2])[0]).abs() < 1e-12, "{price}");
+    assert_eq!(found[1]["status"], "bad_strike_over_reference");
+    // It says its domain itself.
+    let config = folder.path().join("config.json");
+    fs::write(&config, &example).unwrap();
+    run(&["export", arg(&binary), "-o", arg(&model), "--config", arg(&config)]).refused(2, &["--config", "equation"]);
 }
 
 #[test]

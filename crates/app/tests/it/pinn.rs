@@ -1,6 +1,7 @@
 //! `zomma train pinn`: a tiny network from its config to its figures, stopped and resumed, and what is refused.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     process::Stdio,
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::program::{Run, arg, run, table, zomma};
 
 /// A network of seconds.
-const TINY: &str = r#"
+pub const TINY: &str = r#"
 [problem]
 equation = "black_scholes"
 [network]
@@ -39,6 +40,16 @@ fn config(folder: &Path, text: &str) -> PathBuf {
     path
 }
 
+/// The steps after which rounds ended.
+fn ends(metrics: &[HashMap<String, String>]) -> Vec<u64> {
+    let mut sum = 0;
+    let ends = metrics.iter().map(|row| {
+        sum += row["steps"].parse::<u64>().unwrap();
+        sum
+    });
+    ends.collect()
+}
+
 fn pinn(config: &Path, output: &Path, more: &[&str]) -> Run {
     run(&[&["train", "pinn", arg(config), "-o", arg(output)], more].concat())
 }
@@ -60,9 +71,25 @@ fn a_tiny_network_solves_the_equation_and_says_how_well() {
         metrics.iter().map(|row| row["phase"].as_str()).collect::<Vec<_>>(),
         ["adam", "l_bfgs", "l_bfgs", "l_bfgs"]
     );
-    for file in ["network.bin", "checkpoint.bin", "config.json", "report.json"] {
+    for file in [
+        "network.bin",
+        "checkpoint.bin",
+        "config.json",
+        "report.json",
+        "report.html",
+        "metrics.parquet",
+        "tracking/events.log",
+        "plots/residual.svg",
+        "plots/loss.svg",
+    ] {
         assert!(output.join(file).is_file(), "{file}");
     }
+    // A row at the end of each round, and one each hundredth step that ends none.
+    let last: u64 = metrics.iter().map(|row| row["steps"].parse::<u64>().unwrap()).sum();
+    let query = "SELECT count(*) AS n, count(held_out_residual_rms) AS rounds, max(step) AS last FROM";
+    let counted = run(&["sql", &format!("{query} '{}'", arg(&output.join("metrics.parquet")))]).ok().out;
+    let hundreds = (1..=last / 100).filter(|hundred| !ends(&metrics).contains(&(100 * hundred))).count();
+    assert!(counted.contains(&format!("{},4,{last}", 4 + hundreds)), "{counted}");
     let drawn = fs::read_to_string(output.join("report.svg")).unwrap();
     for words in ["Held-out residual", "Price of a call", "Gamma", "closed form"] {
         assert!(drawn.contains(words), "{words}");
@@ -142,6 +169,13 @@ fn a_run_that_was_stopped_goes_on_from_its_last_round() {
     let after = table(&fs::read_to_string(output.join("metrics.csv")).unwrap()).len();
     assert_eq!(after, before + 1);
     assert_eq!(state(), "finished");
+    // The spool has the sitting that was stopped and the one that ended, and no step twice.
+    let steps = run(&["sql", &format!("SELECT step FROM '{}' ORDER BY step", arg(&output.join("metrics.parquet")))]);
+    let steps: Vec<u64> = steps.ok().out.lines().skip(1).map(|line| line.parse().unwrap()).collect();
+    let rounds = table(&fs::read_to_string(output.join("metrics.csv")).unwrap());
+    assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "{steps:?}");
+    assert!(ends(&rounds).iter().all(|end| steps.contains(end)), "{steps:?}");
+    assert_eq!(steps.last(), ends(&rounds).last());
 }
 
 /// A rate at which the network's number goes to where every price is one that needs no equation: the residual is nearly 0 there.

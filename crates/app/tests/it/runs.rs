@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 use zomma_testkit::mlflow::{MlflowServer, mlflow_server};
 
+use crate::pinn::TINY as TINY_EQUATION;
 use crate::program::{Run, arg, run, zomma};
 
 /// A network of less than a second.
@@ -254,6 +255,85 @@ fn an_mlflow_server_and_a_run_both_killed_have_every_number_once() {
     for file in ["report.html", "config.json", "plots"] {
         assert!(files.contains(&format!("\"path\": \"{file}\"")), "{files}");
     }
+}
+
+/// A network of an equation: killed in its middle and resumed, it is one run on the server, with every number once.
+#[test]
+fn an_mlflow_server_is_told_of_a_network_that_solves_an_equation() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("server");
+    fs::create_dir(&place).unwrap();
+    let Some(server) = mlflow_server(&place) else { return };
+    let text = TINY_EQUATION
+        .replace("memory = 30", "memory = 30\ntolerance = 0.0\npatience = 3000")
+        .replace("rounds = 3\n", "rounds = 3000\n")
+        + "[tracking]\nevery = 7\nexperiment = \"equations\"\n";
+    let long = config(folder.path(), "long.toml", &text);
+    let output = folder.path().join("run");
+    let address = server.url();
+    let pinn = |config: &Path, more: &[&str]| {
+        let mut command: Command = zomma();
+        command.args(["train", "pinn", arg(config), "-o", arg(&output), "--mlflow", &address]).args(more);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let mut child = pinn(&long, &[]).spawn().unwrap();
+    wait_for("rounds on the server", || {
+        server_run(&output).is_some_and(|run| history(&server, &run, "held_out_residual_rms").len() > 2)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let name = server_run(&output).unwrap();
+    let done = fs::read_to_string(output.join("metrics.csv")).unwrap().lines().count();
+    let few = config(folder.path(), "few.toml", &text.replace("rounds = 3000", &format!("rounds = {}", done + 1)));
+    assert_eq!(pinn(&few, &["--resume"]).status().unwrap().code(), Some(0));
+    run(&["runs", "sync", arg(&output)]).ok();
+    assert_eq!(server_run(&output).as_deref(), Some(name.as_str()));
+    let told = told(&output);
+    for metric in ["loss", "round", "held_out_residual_rms", "held_out_residual_max", "weight_wings", "seconds"] {
+        let found = history(&server, &name, metric);
+        let steps: BTreeSet<u64> = found.iter().map(|(step, _)| *step).collect();
+        assert_eq!(steps.len(), found.len(), "{metric}: a step is there twice");
+        assert!(steps.iter().eq(told[metric].keys()), "{metric}: {steps:?}, told {:?}", told[metric]);
+    }
+    let rounds = fs::read_to_string(output.join("metrics.csv")).unwrap().lines().count() - 1;
+    assert_eq!(history(&server, &name, "held_out_residual_rms").len(), rounds);
+    assert!(history(&server, &name, "loss").len() > rounds);
+    let found: Value =
+        serde_json::from_str(&server.get(&format!("api/2.0/mlflow/runs/get?run_id={name}")).unwrap()).unwrap();
+    let (info, data) = (&found["run"]["info"], &found["run"]["data"]);
+    assert_eq!((info["status"].as_str(), info["run_name"].as_str()), (Some("FINISHED"), Some("run")));
+    let has = |list: &Value, key: &str, value: &str| {
+        list.as_array().unwrap().iter().any(|item| item["key"] == key && item["value"] == value)
+    };
+    assert!(has(&data["params"], "problem.equation", "black_scholes"), "{found}");
+    assert!(has(&data["params"], "network.width", "10"), "{found}");
+    assert!(has(&data["tags"], "mlflow.source.name", "zomma train pinn"), "{found}");
+    let metric = data["metrics"].as_array().unwrap().iter().find(|metric| metric["key"] == "final.price_relative_l2");
+    assert!(metric.is_some_and(|metric| metric["value"].as_f64().unwrap() < 2e-2), "{found}");
+    let files = server.get(&format!("api/2.0/mlflow/artifacts/list?run_id={name}")).unwrap();
+    for file in ["report.html", "report.svg", "config.json", "network.bin", "plots"] {
+        assert!(files.contains(&format!("\"path\": \"{file}\"")), "{files}");
+    }
+}
+
+#[test]
+fn a_folder_for_wandb_is_written_of_a_network_that_solves_an_equation() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{TINY_EQUATION}[tracking]\nevery = 5\nwandb = true\n");
+    let path = config(folder.path(), "tiny.toml", &text);
+    let output = folder.path().join("run");
+    let mut command = zomma();
+    command.args(["train", "pinn", arg(&path), "-o", arg(&output)]).env_remove("WANDB_API_KEY");
+    Run::of(&command.output().unwrap()).ok();
+    let offline = fs::read_dir(output.join("wandb")).unwrap().next().unwrap().unwrap().path();
+    let mut files = fs::read_dir(offline).unwrap().map(|entry| entry.unwrap().path());
+    let bytes = fs::read(files.find(|path| path.extension().is_some()).unwrap()).unwrap();
+    let holds = |words: &str| bytes.windows(words.len()).any(|window| window == words.as_bytes());
+    assert!(bytes.starts_with(b":W&B") && holds("held_out_residual_rms") && holds("weight_near_expiry"));
+    let bad = config(folder.path(), "bad.toml", &text.replace("every = 5", "every = 0"));
+    run(&["train", "pinn", arg(&bad), "-o", arg(&output)]).refused(2, &["tracking.every", "1 or more"]);
+    run(&["train", "pinn", arg(&path), "-o", arg(&output), "--mlflow", "nowhere"]).refused(2, &["--mlflow", "http://"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //!         out of the money, 2mY/(|m − 1| + √((m − 1)² + 4mY)), to f32's relative precision; the intrinsic value is added in f64
 
 use super::dense::{Column, ROWS};
-use super::lanes::{MultiplyAdd, exp, exp_m1, ln, softplus};
+use super::lanes::{MultiplyAdd, exp, exp_m1, ln, ln_of_excess, softplus};
 use super::moments::Moments;
 use crate::config::PricingModel;
 use crate::network::{FeatureKind, Features, HELD, MOST_INPUTS, OutputTransform};
@@ -22,6 +22,9 @@ pub(super) struct Shown {
     deviation: Column,
     /// ln m
     log_moneyness: Column,
+    /// Of implied volatilities √(2π)β, and D.
+    price: Column,
+    price_scale: Column,
     moments: Moments,
 }
 
@@ -32,6 +35,8 @@ impl Shown {
             excess: [0.0; ROWS],
             deviation: [0.0; ROWS],
             log_moneyness: [0.0; ROWS],
+            price: [0.0; ROWS],
+            price_scale: [0.0; ROWS],
             moments: Moments::zeros(),
         }
     }
@@ -39,9 +44,13 @@ impl Shown {
     /// The scaled features of the inputs, a column each.
     #[inline(always)]
     pub(super) fn features<M: MultiplyAdd>(&mut self, features: &Features, out: &mut [Column]) {
-        self.deviations::<M>(features.model);
-        for (log, m) in self.log_moneyness.iter_mut().zip(&self.inputs[0]) {
-            *log = ln::<M>(*m);
+        if features.model.is_implied_volatility() {
+            self.price_scales::<M>();
+        } else {
+            self.deviations::<M>(features.model);
+            for (log, m) in self.log_moneyness.iter_mut().zip(&self.inputs[0]) {
+                *log = ln::<M>(*m);
+            }
         }
         if features.wants_moments() {
             self.moments.fill::<M>(&self.inputs);
@@ -105,8 +114,15 @@ impl Shown {
                         *out = x / M::of(bend, bend, 1.0).sqrt();
                     }
                 }
-                // Of implied volatilities, which `Pricer::new` refuses.
-                FeatureKind::MoneynessOverPrice | FeatureKind::LogPriceScale => column.fill(f32::NAN),
+                FeatureKind::MoneynessOverPrice => {
+                    let given = self.log_moneyness.iter().zip(&self.price).zip(&self.price_scale);
+                    for (out, ((k, p), d)) in column.iter_mut().zip(given) {
+                        *out = ln::<M>((k.abs() + d) / p);
+                    }
+                }
+                FeatureKind::LogPriceScale => {
+                    column.iter_mut().zip(&self.price_scale).for_each(|(out, d)| *out = ln::<M>(*d));
+                }
             }
             let (mean, scale) = (*mean as f32, (1.0 / deviation) as f32);
             column.iter_mut().for_each(|x| *x = (*x - mean) * scale);
@@ -129,8 +145,29 @@ impl Shown {
                     *s = M::of(*theta, *t, (v0 - theta) * share).sqrt();
                 }
             }
-            // Refused by `Pricer::new`.
+            // Implied volatilities have scales of their own, and a table is refused by `Pricer::new`.
             PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => self.deviation.fill(f32::NAN),
+        }
+    }
+
+    /// k, √(2π)β and D of implied volatilities, and D/√T. k is small where a price is: it has f32's relative precision, and so has D, whose squares
+    /// f32 does not hold where both are small.
+    #[inline(always)]
+    fn price_scales<M: MultiplyAdd>(&mut self) {
+        const ROOT_TWO_PI: f32 = 2.506_628_3;
+        let [m, expiry, price, ..] = &self.inputs;
+        for ((log, m), excess) in self.log_moneyness.iter_mut().zip(m).zip(&self.excess) {
+            *log = ln_of_excess::<M>(*m, *excess as f32);
+        }
+        self.price.iter_mut().zip(price).for_each(|(out, price)| *out = ROOT_TWO_PI * price);
+        for ((d, k), p) in self.price_scale.iter_mut().zip(&self.log_moneyness).zip(&self.price) {
+            let size = k.abs();
+            let (most, least) = if size > *p { (size, *p) } else { (*p, size) };
+            let ratio = least / most;
+            *d = most * M::of(ratio, ratio, 1.0).sqrt();
+        }
+        for ((s, t), d) in self.deviation.iter_mut().zip(expiry).zip(&self.price_scale) {
+            *s = d / t.sqrt();
         }
     }
 

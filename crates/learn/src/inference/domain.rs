@@ -26,7 +26,8 @@ impl Domain {
             };
             bounds[1] = if *name == "rho_v" { 1.0 } else { f64::from(f32::MAX).sqrt() };
         }
-        if let Some(data) = data {
+        // Where a volatility stands in the domain, a row of implied volatilities has a price.
+        if let Some(data) = data.filter(|_| !model.is_implied_volatility()) {
             for (bounds, range) in bounds.iter_mut().zip(data.ordered_ranges()) {
                 *bounds = [range.min, range.max];
             }
@@ -55,6 +56,7 @@ impl Domain {
             "sigma_v" => Status::BadSigmaV,
             "risk_free_rate" => Status::BadRate,
             "dividend_yield" => Status::BadYield,
+            "price" => Status::BadPrice,
             _ => Status::BadRhoV,
         }
     }

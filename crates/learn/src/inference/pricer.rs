@@ -1,4 +1,4 @@
-//! Prices of a batch by a trained network, block by block.
+//! Prices of a batch by a trained network, block by block; of implied volatilities the volatilities that prices imply.
 
 use std::path::Path;
 
@@ -53,15 +53,31 @@ impl Pricer {
     /// Errors: [`LearnError::BadValue`] for a network with norm or dropout, which the training engines alone compute, for one of implied
     /// volatilities or of a table, and for parameters that are no numbers.
     pub fn new(network: &TrainedNetwork) -> Result<Self, LearnError> {
-        let TrainedNetwork { architecture, parameters, data, .. } = network;
+        let model = network.architecture.features.model;
+        // What is said first of a network that is none of prices and has a norm.
+        if network.architecture.is_plain() && (model.is_implied_volatility() || model.is_table()) {
+            return Err(LearnError::bad("the network's model", model.as_str(), "a network of prices"));
+        }
+        Self::packed(network, Domain::of(model, network.data.as_ref()))
+    }
+
+    /// Packs a network of implied volatilities. Its [`Self::prices`] are volatilities, of every row whose inputs are numbers above 0: which of them
+    /// it learned is said by [`TrainedNetwork::implied_volatilities`].
+    ///
+    /// Errors: as of [`Self::new`], and for a network of another model.
+    pub fn of_volatilities(network: &TrainedNetwork) -> Result<Self, LearnError> {
+        let model = network.architecture.features.model;
+        if !model.is_implied_volatility() {
+            return Err(LearnError::bad("the network's model", model.as_str(), "a network of implied volatilities"));
+        }
+        Self::packed(network, Domain::of(model, None))
+    }
+
+    fn packed(network: &TrainedNetwork, domain: Domain) -> Result<Self, LearnError> {
+        let TrainedNetwork { architecture, parameters, .. } = network;
         if !architecture.is_plain() {
             let shown = architecture.describe();
             return Err(LearnError::bad("network.norm", shown, "a network without norm and dropout"));
-        }
-        let model = architecture.features.model;
-        if model.is_implied_volatility() || model.is_table() {
-            let shown = architecture.features.model.as_str();
-            return Err(LearnError::bad("the network's model", shown, "a network of prices"));
         }
         if let Some(bad) = parameters.iter().find(|x| !x.is_finite()) {
             return Err(LearnError::bad("parameters", bad, "finite numbers"));
@@ -71,7 +87,7 @@ impl Pricer {
         Ok(Self {
             hidden: layout.hidden.iter().map(|layer| Hidden::Float(dense(&layer.weight, &layer.bias))).collect(),
             last: dense(&layout.out_weight, &layout.out_bias),
-            domain: Domain::of(architecture.features.model, data.as_ref()),
+            domain,
             architecture: architecture.clone(),
             target: Target::best(),
         })

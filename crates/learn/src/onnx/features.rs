@@ -1,7 +1,7 @@
 //! Features in the graph: made of the raw inputs, scaled, ready for the layers.
 //!
 //! Formulae  those of `network/features.rs`; 1 − e^(−y) = 2u/(1 + u) with u = tanh(y/2), since ONNX has no expm1 and the difference
-//!           would lose its digits
+//!           would lose its digits; asinh(|k|/p) = ln((|k| + D)/p) with D = √(k² + p²), since runtimes have Asinh in f32 alone
 
 use super::graph::{GraphBuilder, INPUT};
 use super::moments::{mean_reversion, moments, variance_deviation, variance_skewness};
@@ -29,25 +29,26 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
         matches!(architecture.output, OutputTransform::Bounds | OutputTransform::Scaled | OutputTransform::Exercise)
             || features.kinds.iter().any(|kind| kind.wants_volatility() || *kind == FeatureKind::StandardisedForward);
     let wants_root = features.kinds.contains(&FeatureKind::SqrtExpiryYears)
-        || (wants_deviation && matches!(features.model, PricingModel::BlackScholes | PricingModel::American));
+        || (wants_deviation && features.model != PricingModel::Heston);
     let root = if wants_root { graph.node("features/sqrt_expiry_years", "Sqrt", &[expiry]) } else { String::new() };
-    let deviation = wants_deviation.then(|| match features.model {
-        PricingModel::BlackScholes | PricingModel::American => {
+    let log = graph.node("features/log_moneyness", "Log", &[moneyness]);
+    let of_price = features.model.is_implied_volatility().then(|| PriceScale::new(graph, &log, column("price")));
+    let deviation = wants_deviation.then(|| match (features.model, &of_price) {
+        (PricingModel::BlackScholes | PricingModel::American, _) => {
             graph.node("features/total_volatility", "Mul", &[column("volatility"), &root])
         }
-        PricingModel::Heston => heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")]),
-        // Refused before the graph is begun.
-        PricingModel::BlackScholesImpliedVolatility | PricingModel::Table => INPUT.to_owned(),
+        (PricingModel::Heston, _) => {
+            heston_deviation(graph, expiry, [column("v0"), column("kappa"), column("theta_v")])
+        }
+        (PricingModel::BlackScholesImpliedVolatility, Some(of_price)) => {
+            graph.node("features/volatility_scale", "Div", &[&of_price.scale, &root])
+        }
+        // A table has its own columns, and implied volatilities have a price.
+        (PricingModel::BlackScholesImpliedVolatility | PricingModel::Table, _) => INPUT.to_owned(),
     });
     let heston = ["expiry_years", "v0", "kappa", "theta_v", "sigma_v", "rho_v"].map(column);
     let of_variance = features.wants_moments().then(|| moments(graph, heston));
     let s = deviation.as_deref().unwrap_or_default();
-    let wants_log = features
-        .kinds
-        .iter()
-        .any(|kind| matches!(kind, FeatureKind::LogMoneyness | FeatureKind::StandardisedMoneyness))
-        || features.kinds.contains(&FeatureKind::StandardisedForward);
-    let log = if wants_log { graph.node("features/log_moneyness", "Log", &[moneyness]) } else { String::new() };
     let shown: Vec<String> = features
         .kinds
         .iter()
@@ -80,6 +81,12 @@ pub(super) fn features(graph: &mut GraphBuilder, architecture: &Architecture) ->
             FeatureKind::VarianceSkewness => {
                 of_variance.as_ref().map_or(String::new(), |of| variance_skewness(graph, of))
             }
+            FeatureKind::MoneynessOverPrice => {
+                of_price.as_ref().map_or(String::new(), |of_price| of_price.moneyness_over_price(graph))
+            }
+            FeatureKind::LogPriceScale => of_price
+                .as_ref()
+                .map_or(String::new(), |of_price| graph.node("features/log_price_scale", "Log", &[&of_price.scale])),
             parameter => column(parameter.as_str()).to_owned(),
         })
         .collect();
@@ -113,20 +120,56 @@ fn share(graph: &mut GraphBuilder, name: &str, [rate, volatility]: [&str; 2]) ->
     graph.node(name, "Div", &[rate, &sum])
 }
 
+/// What a row of implied volatility is measured in.
+struct PriceScale {
+    /// |k|
+    size: String,
+    /// p = √(2π)β
+    price: String,
+    /// D = √(p² + k²)
+    scale: String,
+}
+
+impl PriceScale {
+    fn new(graph: &mut GraphBuilder, log: &str, price: &str) -> Self {
+        let at = |part: &str| format!("features/price_scale/{part}");
+        let root_two_pi = graph.scalar((2.0 * std::f64::consts::PI).sqrt());
+        let price = graph.node(&at("root_two_pi_price"), "Mul", &[&root_two_pi, price]);
+        let square = graph.node(&at("price_squared"), "Mul", &[&price, &price]);
+        let log_square = graph.node(&at("log_moneyness_squared"), "Mul", &[log, log]);
+        let sum = graph.node(&at("sum"), "Add", &[&square, &log_square]);
+        let scale = graph.node("features/price_scale", "Sqrt", &[&sum]);
+        Self { size: graph.node(&at("size"), "Abs", &[log]), price, scale }
+    }
+
+    fn moneyness_over_price(&self, graph: &mut GraphBuilder) -> String {
+        let at = |part: &str| format!("features/moneyness_over_price/{part}");
+        let sum = graph.node(&at("sum"), "Add", &[&self.size, &self.scale]);
+        let ratio = graph.node(&at("ratio"), "Div", &[&sum, &self.price]);
+        graph.node("features/moneyness_over_price", "Log", &[&ratio])
+    }
+}
+
 /// √(θT + (v₀ − θ)(1 − e^(−κT))/κ)
-fn heston_deviation(graph: &mut GraphBuilder, expiry: &str, [v0, kappa, theta]: [&str; 3]) -> String {
+pub(super) fn heston_deviation(graph: &mut GraphBuilder, expiry: &str, [v0, kappa, theta]: [&str; 3]) -> String {
     let at = |part: &str| format!("features/total_volatility/{part}");
-    let (half, one, two) = (graph.scalar(0.5), graph.scalar(1.0), graph.scalar(2.0));
     let decay = graph.node(&at("kappa_t"), "Mul", &[kappa, expiry]);
-    let decay = graph.node(&at("half_kappa_t"), "Mul", &[&half, &decay]);
-    let u = graph.node(&at("tanh"), "Tanh", &[&decay]);
-    let twice = graph.node(&at("twice"), "Mul", &[&two, &u]);
-    let below = graph.node(&at("below"), "Add", &[&one, &u]);
-    let gone = graph.node(&at("gone"), "Div", &[&twice, &below]);
+    let gone = gone(graph, "features/total_volatility", &decay);
     let weight = graph.node(&at("weight"), "Div", &[&gone, kappa]);
     let excess = graph.node(&at("excess"), "Sub", &[v0, theta]);
     let excess = graph.node(&at("excess_variance"), "Mul", &[&excess, &weight]);
     let level = graph.node(&at("level_variance"), "Mul", &[theta, expiry]);
     let variance = graph.node(&at("variance"), "Add", &[&level, &excess]);
     graph.node("features/total_volatility", "Sqrt", &[&variance])
+}
+
+/// 1 − e^(−y)
+pub(super) fn gone(graph: &mut GraphBuilder, within: &str, y: &str) -> String {
+    let at = |part: &str| format!("{within}/{part}");
+    let [half, one, two] = [0.5, 1.0, 2.0].map(|value| graph.scalar(value));
+    let half = graph.node(&at("half_decay"), "Mul", &[&half, y]);
+    let u = graph.node(&at("tanh_of_half"), "Tanh", &[&half]);
+    let twice = graph.node(&at("twice_tanh"), "Mul", &[&two, &u]);
+    let below = graph.node(&at("one_plus_tanh"), "Add", &[&one, &u]);
+    graph.node(&at("gone"), "Div", &[&twice, &below])
 }

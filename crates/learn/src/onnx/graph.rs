@@ -10,8 +10,10 @@ use super::proto::{
 
 /// The name of the only input: rows × inputs of the pricing model.
 pub const INPUT: &str = "inputs";
-/// The name of the only output: rows × 1.
+/// The name of the only output, rows × 1, of a network of prices.
 pub const OUTPUT: &str = "price";
+/// The name of the only output of a network of implied volatilities, whose price is an input.
+pub const VOLATILITY_OUTPUT: &str = "volatility";
 /// The name of the side that may have any length.
 const BATCH: &str = "batch";
 
@@ -84,10 +86,11 @@ impl GraphBuilder {
     }
 
     /// A constant of the layers, of their precision.
-    pub(super) fn weights(&mut self, name: &str, values: &[f32], dims: &[i64]) -> String {
+    pub(super) fn weights<T: Copy + Into<f64>>(&mut self, name: &str, values: &[T], dims: &[i64]) -> String {
+        let values = values.iter().map(|x| (*x).into());
         let (data_type, bytes) = match self.precision.layers() {
-            data_type::DOUBLE => (data_type::DOUBLE, values.iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect()),
-            _ => (data_type::FLOAT, values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            data_type::DOUBLE => (data_type::DOUBLE, values.flat_map(f64::to_le_bytes).collect()),
+            _ => (data_type::FLOAT, values.flat_map(|x| (x as f32).to_le_bytes()).collect()),
         };
         self.constant(name, dims, data_type, bytes)
     }
@@ -139,9 +142,9 @@ impl GraphBuilder {
         self.node_with(name, "Cast", &[of], vec![int("to", i64::from(to))])
     }
 
-    /// Takes out what is computed or kept for nobody.
-    fn prune(&mut self) {
-        let mut taken = BTreeSet::from([OUTPUT.to_owned()]);
+    /// Takes out what is computed or kept for nobody but `output`.
+    fn prune(&mut self, output: &str) {
+        let mut taken = BTreeSet::from([output.to_owned()]);
         // Who takes comes after who gives.
         let mut kept: Vec<NodeProto> = Vec::with_capacity(self.nodes.len());
         while let Some(node) = self.nodes.pop() {
@@ -155,10 +158,10 @@ impl GraphBuilder {
         self.initializers.retain(|tensor| tensor.name.as_ref().is_some_and(|name| taken.contains(name)));
     }
 
-    /// The graph, with its input of so many columns; `price` becomes the output, which `says` something.
-    pub(super) fn finish(mut self, inputs: i64, (price, says): (&str, &str), doc: String) -> GraphProto {
-        self.node(OUTPUT, "Identity", &[price]);
-        self.prune();
+    /// The graph, with its input of so many columns; `value` becomes the output of that name, which `says` something.
+    pub(super) fn finish(mut self, inputs: i64, value: &str, (output, says): (&str, &str), doc: String) -> GraphProto {
+        self.node(output, "Identity", &[value]);
+        self.prune(output);
         let element = self.precision.features();
         GraphProto {
             node: self.nodes,
@@ -166,7 +169,7 @@ impl GraphBuilder {
             initializer: self.initializers,
             doc_string: Some(doc),
             input: vec![rows_of(INPUT, inputs, element, "a row's inputs, in the order of the metadata's zomma.inputs")],
-            output: vec![rows_of(OUTPUT, 1, element, says)],
+            output: vec![rows_of(output, 1, element, says)],
         }
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn activate(graph: &mut GraphBuilder, activation: Activation, layer: 
         }
         // z Φ(z), not its approximation by a hyperbolic tangent. The order is the one that runtimes know and make one kernel of.
         Activation::Gelu => {
-            let root_2 = graph.weights("gelu/root_2", &[std::f32::consts::SQRT_2], &[]);
+            let root_2 = graph.weights("gelu/root_2", &[std::f64::consts::SQRT_2], &[]);
             let [half, one] =
                 [("gelu/half", 0.5), ("gelu/one", 1.0)].map(|(name, value)| graph.weights(name, &[value], &[]));
             let scaled = graph.node(&at("scaled"), "Div", &[sums, &root_2]);

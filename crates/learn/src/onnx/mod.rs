@@ -13,6 +13,7 @@ mod moments;
 mod output;
 pub mod proto;
 mod quantised;
+mod solution;
 mod table;
 
 use prost::Message;
@@ -20,16 +21,17 @@ use prost::Message;
 use crate::LearnError;
 use crate::config::{DataConfig, Normalisation};
 use crate::network::{Architecture, OutputTransform};
+use crate::physics::Solution;
 use crate::quantisation::QuantisedNetwork;
 use crate::training::TrainedNetwork;
 use features::features;
 use graph::GraphBuilder;
 use layers::{Numbers, layers};
 use output::output;
-use proto::{ModelProto, OperatorSetIdProto, data_type};
+use proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, data_type};
 
-pub use graph::{INPUT, OUTPUT};
-pub use metadata::{DOMAIN_KEY, INPUTS_KEY, MODEL_KEY};
+pub use graph::{INPUT, OUTPUT, VOLATILITY_OUTPUT};
+pub use metadata::{DOMAIN_KEY, INPUTS_KEY, LEAST_VEGA_KEY, MODEL_KEY};
 
 /// The set of ONNX's operators that is used, and the version of the format that came with it.
 pub const OPSET: i64 = 18;
@@ -82,7 +84,7 @@ pub fn exact_precision(architecture: &Architecture, is_quantised: bool) -> Preci
 
 /// A network as a model of ONNX. `domain` is what it was trained on, for the metadata, where the network itself does not say it.
 ///
-/// Errors: [`LearnError::BadValue`] for a network of implied volatilities, and for one of more than the 2 GiB that the format holds.
+/// Errors: [`LearnError::BadValue`] for a network of more than the 2 GiB that the format holds.
 pub fn export(
     network: &TrainedNetwork,
     domain: Option<&DataConfig>,
@@ -112,10 +114,6 @@ fn model_of(
     precision: Precision,
 ) -> Result<ModelProto, LearnError> {
     let TrainedNetwork { architecture, parameters, statistics, step, data, .. } = network;
-    if architecture.features.model.is_implied_volatility() {
-        let shown = architecture.features.model.as_str();
-        return Err(LearnError::bad("the network's model", shown, "a network of prices"));
-    }
     let layout = architecture.layout();
     let mut graph = GraphBuilder::new(precision);
     let of_table = architecture.features.table.as_ref();
@@ -131,27 +129,58 @@ fn model_of(
         price = table::target(&mut graph, columns, &price);
     }
     let inputs = architecture.features.inputs();
-    let (ir_version, opset) = match integers.iter().any(|layer| layer.activation.bits > 8) {
-        true => (IR_VERSION_OF_16_BITS, OPSET_OF_16_BITS),
-        false => (IR_VERSION, OPSET),
+    let versions = match integers.iter().any(|layer| layer.activation.bits > 8) {
+        true => [IR_VERSION_OF_16_BITS, OPSET_OF_16_BITS],
+        false => [IR_VERSION, OPSET],
     };
-    let model = architecture.features.model.as_str();
+    let model = architecture.features.model;
+    let name = if model.is_implied_volatility() { VOLATILITY_OUTPUT } else { OUTPUT };
+    let doc = match of_table {
+        Some(columns) => format!("{} by a network of {}", columns.target.name, architecture.describe()),
+        None if model.is_implied_volatility() => {
+            format!("{} by a network of {}", model.as_str(), architecture.describe())
+        }
+        None => format!("{} prices by a network of {}", model.as_str(), architecture.describe()),
+    };
+    let graph = graph.finish(inputs as i64, &price, (name, metadata::output(network)), architecture.describe());
+    let entries = metadata::entries(network, quantised, domain.or(data.as_ref()), precision);
+    assembled(graph, versions, (*step, doc, entries))
+}
+
+/// A network that solves a pricing equation as a model of ONNX: the inputs of [`Solution::input_names`] in, the undiscounted call over the
+/// strike out. Its own precision is f64: [`Precision::Double`].
+///
+/// Errors: as of [`export`].
+pub fn export_solution(solution: &Solution, precision: Precision) -> Result<ModelProto, LearnError> {
+    let mut graph = GraphBuilder::new(precision);
+    let call = solution::call(&mut graph, solution);
+    let described = solution.network().describe();
+    let doc = format!("{} prices by a network that solves the equation, of {described}", metadata::equation(solution));
+    let inputs = solution.input_names().len() as i64;
+    let graph = graph.finish(inputs, &call, (OUTPUT, metadata::CALL_OUTPUT), described);
+    let entries = metadata::entries_of_solution(solution, precision);
+    assembled(graph, [IR_VERSION, OPSET], (metadata::steps(solution), doc, entries))
+}
+
+/// A graph with all that a file says beside it.
+fn assembled(
+    graph: GraphProto,
+    [ir_version, opset]: [i64; 2],
+    (step, doc, metadata_props): (u64, String, Vec<StringStringEntryProto>),
+) -> Result<ModelProto, LearnError> {
     let model = ModelProto {
         ir_version: Some(ir_version),
         producer_name: Some("zomma".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
-        model_version: i64::try_from(*step).ok(),
-        doc_string: Some(match of_table {
-            Some(columns) => format!("{} by a network of {}", columns.target.name, architecture.describe()),
-            None => format!("{model} prices by a network of {}", architecture.describe()),
-        }),
-        graph: Some(graph.finish(inputs as i64, (&price, metadata::output(network)), architecture.describe())),
+        model_version: i64::try_from(step).ok(),
+        doc_string: Some(doc),
+        graph: Some(graph),
         opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(opset) }],
-        metadata_props: metadata::entries(network, quantised, domain.or(data.as_ref()), precision),
+        metadata_props,
     };
     if model.encoded_len() > BYTES_MAX {
         let allowed = "a network of less than 2 GiB, which is what a file of ONNX holds";
-        return Err(LearnError::bad("network", architecture.describe(), allowed));
+        return Err(LearnError::bad("network", model.doc_string.unwrap_or_default(), allowed));
     }
     Ok(model)
 }

@@ -14,9 +14,10 @@ const MOST_HELD: f64 = 1e15;
 pub(super) fn output(graph: &mut GraphBuilder, transform: OutputTransform, last: &str, shown: &Shown) -> String {
     let r = graph.cast_for_features("output/last", last);
     match (transform, &shown.deviation) {
-        // Networks of implied volatilities alone are scaled, and refused before the graph is begun.
-        (OutputTransform::None | OutputTransform::Scaled, _)
-        | (OutputTransform::Bounds | OutputTransform::Exercise, None) => r,
+        // The three that want a deviation always have it: it is asked for when the features are made.
+        (OutputTransform::None, _)
+        | (OutputTransform::Scaled | OutputTransform::Bounds | OutputTransform::Exercise, None) => r,
+        (OutputTransform::Scaled, Some(s)) => scaled(graph, &r, s),
         (OutputTransform::Positive, _) => graph.node("output/softplus", "Softplus", &[&r]),
         (OutputTransform::Bounds, Some(s)) => {
             let product = product_within_bounds(graph, &r, s);
@@ -27,6 +28,17 @@ pub(super) fn output(graph: &mut GraphBuilder, transform: OutputTransform, last:
             of_product(graph, &product, &shown.moneyness)
         }
     }
+}
+
+/// 2s/(1 + e^(−r))
+fn scaled(graph: &mut GraphBuilder, r: &str, s: &str) -> String {
+    let at = |part: &str| format!("output/{part}");
+    let [one, two] = [1.0, 2.0].map(|value| graph.scalar(value));
+    let negative = graph.node(&at("negative"), "Neg", &[r]);
+    let odds = graph.node(&at("exp"), "Exp", &[&negative]);
+    let below = graph.node(&at("one_plus_odds"), "Add", &[&one, &odds]);
+    let twice = graph.node(&at("twice_scale"), "Mul", &[&two, s]);
+    graph.node(&at("scaled"), "Div", &[&twice, &below])
 }
 
 /// Y = u²/(1 + u²) with u = s max(r + ½, 0), the number bounded so that its square is representable.

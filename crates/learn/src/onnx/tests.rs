@@ -46,23 +46,34 @@ const AMERICAN: &[FeatureKind] = &[
     FeatureKind::TotalYield,
 ];
 
+const IMPLIED_VOLATILITY: &[FeatureKind] = &[
+    FeatureKind::LogMoneyness,
+    FeatureKind::LogPriceScale,
+    FeatureKind::SqrtExpiryYears,
+    FeatureKind::MoneynessOverPrice,
+    FeatureKind::ExpiryYears,
+];
+
 fn data(model: PricingModel) -> DataConfig {
     let parameters = match model {
-        PricingModel::BlackScholes => "volatility = { min = 0.05, max = 1.0 }",
+        PricingModel::BlackScholes | PricingModel::BlackScholesImpliedVolatility => {
+            "volatility = { min = 0.05, max = 1.0 }"
+        }
         PricingModel::Heston => {
             "v0 = { min = 0.01, max = 0.5 }\nkappa = { min = 0.1, max = 5.0 }\ntheta_v = { min = 0.01, max = 0.5 }\n\
              sigma_v = { min = 0.1, max = 1.0 }\nrho_v = { min = -0.9, max = 0.3 }"
         }
-        PricingModel::BlackScholesImpliedVolatility => "price = { min = 0.001, max = 0.3 }",
         PricingModel::Table => unreachable!("a table has no ranges"),
         PricingModel::American => {
             "volatility = { min = 0.1, max = 0.8 }\nrisk_free_rate = { min = 0.0, max = 0.1 }\n\
              dividend_yield = { min = 0.0, max = 0.1 }"
         }
     };
+    // Only volatilities are scaled, and bounds are of prices.
+    let network = if model.is_implied_volatility() { "\n[network]\noutput = \"scaled\"" } else { "" };
     let text = format!(
         "[data]\nmodel = \"{}\"\n[data.ranges]\nmoneyness = {{ min = 0.5, max = 2.0 }}\n\
-         expiry_years = {{ min = 0.02, max = 3.0 }}\n{parameters}\n[training]\nsteps = 1",
+         expiry_years = {{ min = 0.02, max = 3.0 }}\n{parameters}\n[training]\nsteps = 1{network}",
         model.as_str()
     );
     TrainConfig::parse(&text).unwrap().data
@@ -75,6 +86,12 @@ fn network(config: &NetworkConfig, model: PricingModel, rows: usize, seed: u64) 
     let mut inputs = vec![0.0; rows * count];
     let points = PointSet::held_out(&DataConfig { seed, ..data.clone() });
     inputs.chunks_exact_mut(count).enumerate().for_each(|(i, row)| points.point(i as u64, row));
+    if model.is_implied_volatility() {
+        // From 6e-6 to 1, as prices over √(FK) are.
+        inputs.chunks_exact_mut(count).for_each(|row| row[2] = row[2].powi(4));
+    }
+    // Rows that f32 holds exactly, so that what is given is the same in every precision.
+    inputs.iter_mut().for_each(|x| *x = f64::from(*x as f32));
     let features = Features::unscaled(model, config.features(&data)).fit(&inputs);
     let architecture = Architecture::new(config, features);
     let layout = architecture.layout();
@@ -94,7 +111,13 @@ fn twin(network: &TrainedNetwork, row: &[f64]) -> f64 {
 }
 
 fn configs() -> impl Strategy<Value = (NetworkConfig, PricingModel)> {
-    let model = prop::sample::select(&[PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American][..]);
+    let models = [
+        PricingModel::BlackScholes,
+        PricingModel::Heston,
+        PricingModel::American,
+        PricingModel::BlackScholesImpliedVolatility,
+    ];
+    let model = prop::sample::select(models.to_vec());
     let norm = prop::sample::select(&[Normalisation::None, Normalisation::Layer, Normalisation::Batch][..]);
     let outputs =
         [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Exercise];
@@ -106,8 +129,11 @@ fn configs() -> impl Strategy<Value = (NetworkConfig, PricingModel)> {
         let all = match model {
             PricingModel::BlackScholes => BLACK_SCHOLES,
             PricingModel::American => AMERICAN,
+            PricingModel::BlackScholesImpliedVolatility => IMPLIED_VOLATILITY,
             _ => HESTON,
         };
+        let is_bounded = matches!(output, OutputTransform::Bounds | OutputTransform::Exercise);
+        let output = if model.is_implied_volatility() && is_bounded { OutputTransform::Scaled } else { output };
         let features = own_features.then(|| all[..1 + (width + depth) % all.len()].to_vec());
         (NetworkConfig { features, width, depth, residual, activation, dropout, norm, output }, model)
     })
@@ -140,6 +166,7 @@ proptest! {
     #[test]
     fn every_name_is_given_once_before_it_is_taken((config, model) in configs()) {
         let (network, _) = network(&config, model, 4, 1);
+        let is_implied_volatility = model.is_implied_volatility();
         let model = export(&network, Some(&data(model)), Precision::Mixed).unwrap();
         prop_assert_eq!(&decode(&encode(&model)).unwrap(), &model);
         let graph = model.graph.unwrap();
@@ -163,11 +190,12 @@ proptest! {
                 prop_assert!(known.insert(output.clone()), "{output}");
             }
         }
-        prop_assert!(known.contains(OUTPUT));
-        prop_assert_eq!(graph.output[0].name.as_deref(), Some(OUTPUT));
+        let output = if is_implied_volatility { VOLATILITY_OUTPUT } else { OUTPUT };
+        prop_assert!(known.contains(output));
+        prop_assert_eq!(graph.output[0].name.as_deref(), Some(output));
         // Nothing is computed or kept for nobody, but columns that no feature shows and moments that none is made of.
         let taken: BTreeSet<&String> = graph.node.iter().flat_map(|node| &node.input).collect();
-        for name in known.iter().filter(|name| *name != OUTPUT && !taken.contains(name)) {
+        for name in known.iter().filter(|name| *name != output && !taken.contains(name)) {
             let is_column = graph.node.iter().any(|node| node.op_type.as_deref() == Some("Split") && node.output.contains(name));
             prop_assert!(is_column, "{name}");
         }
@@ -207,6 +235,21 @@ fn the_metadata_say_what_it_is() {
     let sum = format!("{:016x}", crate::training::checksum(&network.parameters));
     assert_eq!(metadata(&whole, "zomma.parameters_checksum"), Some(sum.as_str()));
     assert_eq!((whole.ir_version, whole.opset_import[0].version), (Some(8), Some(18)));
+}
+
+#[test]
+fn a_network_of_volatilities_says_what_its_prices_are_and_which_of_them_it_learned() {
+    let model = PricingModel::BlackScholesImpliedVolatility;
+    let config = NetworkConfig { output: OutputTransform::Scaled, ..NetworkConfig::default() };
+    let (of_volatilities, _) = network(&config, model, 4, 1);
+    let found = export(&of_volatilities, Some(&data(model)), Precision::Double).unwrap();
+    assert_eq!(metadata(&found, INPUTS_KEY), Some("moneyness,expiry_years,price"));
+    assert!(metadata(&found, DOMAIN_KEY).unwrap().contains("\"volatility\":{\"min\":0.05,\"max\":1.0"));
+    assert_eq!(metadata(&found, LEAST_VEGA_KEY), Some("0.01"));
+    assert!(metadata(&found, "zomma.output").unwrap().contains("out-of-the-money"));
+    let (other, _) = network(&NetworkConfig::default(), PricingModel::BlackScholes, 4, 1);
+    let other = export(&other, Some(&data(PricingModel::BlackScholes)), Precision::Double).unwrap();
+    assert_eq!(metadata(&other, LEAST_VEGA_KEY), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::LearnError;
-use crate::config::{number, read, whole};
+use crate::config::{TrackingConfig, number, read, whole};
 use crate::network::Activation;
 
 /// Whose pricing equation is solved.
@@ -27,6 +27,18 @@ impl EquationKind {
             Self::Heston => "heston",
         }
     }
+
+    /// The inputs of [`Solution::calls`](super::Solution::calls), in their order.
+    pub fn input_names(self) -> &'static [&'static str] {
+        match self {
+            Self::BlackScholes => &["moneyness", "expiry_years", "volatility"],
+            Self::LocalVolatility => &["moneyness", "expiry_years", "strike_over_reference", "volatility"],
+            Self::Heston => &["moneyness", "expiry_years", "v0"],
+        }
+    }
+
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::BlackScholes, Self::LocalVolatility, Self::Heston];
 }
 
 /// From and to.
@@ -323,6 +335,9 @@ pub struct PinnConfig {
     /// How it is checked.
     #[serde(default)]
     pub validation: ValidationConfig,
+    /// Who is told of it.
+    #[serde(default)]
+    pub tracking: TrackingConfig,
 }
 
 impl PinnConfig {
@@ -378,7 +393,8 @@ impl PinnConfig {
         }
         whole("validation.options", self.validation.options, 16, 1 << 24)?;
         whole("validation.compared", self.validation.compared, 2, 4096)?;
-        whole("validation.paths", self.validation.paths, 1024, 1 << 30)
+        whole("validation.paths", self.validation.paths, 1024, 1 << 30)?;
+        self.tracking.check()
     }
 }
 

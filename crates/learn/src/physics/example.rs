@@ -64,4 +64,11 @@ patience = 4                # rounds without a residual better by a twentieth af
 options = 20000             # compared with the closed form or the series (256 with finite differences under local_volatility)
 compared = 16               # of these with Monte Carlo and finite differences
 paths = 65536
+
+[tracking]                  # who is told, beside the run's folder
+experiment = "zomma"
+every = 100                 # steps between two points; the end of a round is always told
+# run_name = "pinn"         # the folder's name where absent
+# mlflow = "http://127.0.0.1:5000"
+# wandb = true              # a folder for `wandb sync` where WANDB_API_KEY is not set
 "#;

@@ -51,16 +51,18 @@ pub struct Network {
 }
 
 impl Network {
-    fn inputs(&self, layer: usize) -> usize {
+    /// Numbers that a layer is given; the last layer is number `depth`.
+    pub(crate) fn inputs(&self, layer: usize) -> usize {
         if layer == 0 { self.features } else { self.width }
     }
 
-    fn units(&self, layer: usize) -> usize {
+    /// Numbers that a layer makes.
+    pub(crate) fn units(&self, layer: usize) -> usize {
         if layer == self.depth { 1 } else { self.width }
     }
 
     /// Where a layer's weights begin, and its biases.
-    fn places(&self, layer: usize) -> [usize; 2] {
+    pub(crate) fn places(&self, layer: usize) -> [usize; 2] {
         let begin = (0..layer).map(|l| self.units(l) * (self.inputs(l) + 1)).sum::<usize>();
         [begin, begin + self.units(layer) * self.inputs(layer)]
     }
@@ -69,6 +71,13 @@ impl Network {
     pub fn parameters(&self) -> usize {
         let [_, bias] = self.places(self.depth);
         bias + 1
+    }
+
+    /// The network, in a line.
+    pub fn describe(&self) -> String {
+        let Self { features, width, depth, activation } = self;
+        let parameters = self.parameters();
+        format!("{features} features, {depth} × {width} {}, {parameters} parameters, f64", activation.as_str())
     }
 
     fn weights<'a>(&self, layer: usize, parameters: &'a [f64]) -> Matrix<'a, f64> {

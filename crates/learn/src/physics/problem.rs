@@ -17,11 +17,11 @@ use super::jets::{MOST_PARTS, Order};
 /// Most features of a network.
 pub const MOST_SHOWN: usize = 4;
 /// Where the standardised moneyness bends.
-const BEND: f64 = 5.0;
+pub(crate) const BEND: f64 = 5.0;
 /// Share of the bent moneyness that points are drawn from.
 const REACH: f64 = 0.9998;
 /// Greatest |k| of a collocation point: beyond, sinh(k/2) leaves too few digits for what is added to it.
-const MOST_LOG_MONEYNESS: f64 = 12.0;
+pub(crate) const MOST_LOG_MONEYNESS: f64 = 12.0;
 /// Variances that Heston's network learns, over the greatest of the domain.
 const VARIANCE_REACH: f64 = 2.5;
 
@@ -130,6 +130,11 @@ impl Problem {
                 Self { equation: Equation::BlackScholes, decay, time, extra: [0.0; 2], most_deviation: time[1] }
             }
         }
+    }
+
+    /// Greatest s, greatest time coordinate, least and greatest κ or v: what features are scaled by.
+    pub(crate) fn scales(&self) -> ([f64; 2], [f64; 2]) {
+        ([self.most_deviation, self.time[1]], self.extra)
     }
 
     /// Which jets it needs.

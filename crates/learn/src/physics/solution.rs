@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use rayon::prelude::*;
+use zomma_base::OptionType;
 use zomma_pricing::black::Row;
 
 use super::ansatz::value;
-use super::config::PinnConfig;
+use super::config::{Domain, EquationKind, PinnConfig, Span};
 use super::jets::Network;
 use super::points::Points;
 use super::problem::{Priced, Problem};
@@ -65,6 +66,53 @@ impl Solution {
             })
             .collect();
         parts.into_iter().flatten().collect()
+    }
+
+    /// What a row is without its homogeneity and its discounting, which are exact: forward over strike, years to expiry, then the strike
+    /// over the reference where the volatility depends on it, and the volatility (under Heston the variance now).
+    pub fn input_names(&self) -> &'static [&'static str] {
+        self.config.problem.equation.input_names()
+    }
+
+    /// The call whose undiscounted price over the strike the inputs say, one of each of [`Self::input_names`].
+    pub fn row(&self, inputs: &[f64]) -> Row {
+        let (strike, volatility) = match (&self.config.problem.local_volatility, self.config.problem.equation) {
+            (Some(local), _) => (inputs[2] * local.reference, inputs[3]),
+            (None, EquationKind::Heston) => (1.0, inputs[2].sqrt()),
+            (None, _) => (1.0, inputs[2]),
+        };
+        Row {
+            option_type: OptionType::Call,
+            spot: inputs[0] * strike,
+            strike,
+            expiry_years: inputs[1],
+            risk_free_rate: 0.0,
+            dividend_yield: 0.0,
+            volatility,
+        }
+    }
+
+    /// Undiscounted calls over the strike, of rows of [`Self::input_names`] one after the other; NaN for a row that is not of the model's
+    /// world.
+    pub fn calls(&self, inputs: &[f64]) -> Vec<f64> {
+        let rows: Vec<Row> = inputs.chunks_exact(self.input_names().len()).map(|inputs| self.row(inputs)).collect();
+        let priced = self.price(&rows).into_iter().zip(&rows);
+        priced.map(|(found, row)| found.map_or(f64::NAN, |found| found.price / row.strike)).collect()
+    }
+
+    /// Least and greatest of each of [`Self::input_names`] for which the network is good at every expiry and rate of its domain.
+    pub fn input_ranges(&self) -> Vec<Span> {
+        let problem = &self.config.problem;
+        let Domain { spot_over_strike: [least, most], expiry_years, volatility, risk_free_rate } = problem.domain;
+        // At each expiry the forward reaches as far as the rates carry the domain's spots.
+        let carried = |rate: f64| expiry_years.map(|years| (rate * years).exp());
+        let [low, high] = risk_free_rate.map(carried);
+        let moneyness = [least * low[0].max(low[1]), most * high[0].min(high[1])];
+        let mut ranges = vec![moneyness, expiry_years];
+        ranges.extend(problem.local_volatility.map(|local| local.strike_over_reference));
+        let is_variance = problem.equation == EquationKind::Heston;
+        ranges.push(if is_variance { volatility.map(|x| x * x) } else { volatility });
+        ranges
     }
 
     /// Writes it, whole or not at all.

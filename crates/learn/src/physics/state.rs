@@ -62,6 +62,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Steps done, all rounds together.
+    pub fn steps(&self) -> u64 {
+        self.rounds.iter().map(|round| round.steps).sum()
+    }
+
     /// The least held-out residual met and its round.
     pub fn best(&self) -> Option<(usize, f64)> {
         let all = self.rounds.iter().map(|round| round.held_out).enumerate();

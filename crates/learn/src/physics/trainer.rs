@@ -54,6 +54,8 @@ pub struct PinnProgress {
     pub step: u64,
     /// Steps of the round at most.
     pub steps: u64,
+    /// Steps done, all rounds together.
+    pub done: u64,
     /// The loss.
     pub loss: f64,
     /// The round's outcome, when it is over.
@@ -165,11 +167,14 @@ impl PinnTrainer {
         Ok(Self { config, problem, network, state, held_out, near_expiry, folder })
     }
 
+    /// How far it is.
+    pub fn standing(&self) -> &Standing {
+        &self.state.standing
+    }
+
     /// The network, in a line.
     pub fn describe(&self) -> String {
-        let Network { features, width, depth, activation } = self.network;
-        let parameters = self.network.parameters();
-        format!("{features} features, {depth} × {width} {}, {parameters} parameters, f64", activation.as_str())
+        self.network.describe()
     }
 
     /// Trains to the end of the config, or until asked to leave.
@@ -187,7 +192,7 @@ impl PinnTrainer {
                 return Ok(PinnOutcome { ending: PinnEnding::Interrupted, solution: None });
             };
             if let Some(diagnosis) = self.divergence(&round) {
-                let step = self.state.standing.rounds.iter().map(|round| round.steps).sum();
+                let step = self.state.standing.steps();
                 return Err(LearnError::Diverged { step, diagnosis });
             }
             if let Err(error) = self.checkpoint() {
@@ -288,7 +293,9 @@ impl PinnTrainer {
         let is_adam = (index as u64) < training.adam_rounds;
         let (phase, steps) = if is_adam { (Phase::Adam, training.adam_steps) } else { (Phase::Lbfgs, training.steps) };
         let rounds = (training.adam_rounds + training.rounds) as usize;
-        let mut progress = PinnProgress { round: index, rounds, phase, step: 0, steps, loss: f64::NAN, outcome: None };
+        let done = self.state.standing.steps();
+        let mut progress =
+            PinnProgress { round: index, rounds, phase, step: 0, steps, done, loss: f64::NAN, outcome: None };
         let State { parameters, moments, standing, .. } = &mut self.state;
         let (parameters_before, moments_before, taken_before) =
             (parameters.clone(), moments.clone(), standing.adam_steps);
@@ -320,6 +327,7 @@ impl PinnTrainer {
                 }
             }
             progress.step += 1;
+            progress.done += 1;
             watch.stepped(&progress);
         }
         let residuals = self.held_out.residuals(network, parameters);

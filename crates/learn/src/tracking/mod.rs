@@ -20,7 +20,7 @@ pub use event::{Artefact, Event, Point, RunState, Started};
 pub use http::{is_address, shown_address};
 pub use local::LocalSink;
 pub use mlflow::{MlflowConfig, MlflowSink, Secret};
-pub use point::point;
+pub use point::{point, solution_point};
 pub use record::RunRecord;
 pub use sink::{Sink, SinkError};
 pub use spool::Spool;

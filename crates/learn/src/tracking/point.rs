@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Point;
-use crate::{config::PricingModel, training::Progress};
+use crate::{config::PricingModel, physics::PinnProgress, training::Progress};
 
 /// The numbers of a step under the names of `metrics.csv`; those of a network of implied volatilities say `volatility` and `slope` for what
 /// others call `price` and `delta`, those of a table `target`. What is no number (the loss of a step that was skipped) is left out.
@@ -43,10 +43,61 @@ pub fn point(at_ms: i64, progress: &Progress, model: PricingModel) -> Point {
     Point { at_ms, step: *step, values }
 }
 
+/// The numbers of a step of a network that solves an equation: the loss and its round, from 1, and after a round its outcome under the names of
+/// `metrics.csv`. The step counts those of all rounds. What is no number is left out.
+pub fn solution_point(at_ms: i64, progress: &PinnProgress) -> Point {
+    let PinnProgress { round, done, loss, outcome, .. } = progress;
+    let mut values = vec![("round", (round + 1) as f64), ("loss", *loss)];
+    if let Some(found) = outcome {
+        let [body, wings, near_expiry] = found.weights;
+        values.extend([
+            ("seconds", found.seconds),
+            ("evaluations", found.evaluations as f64),
+            ("held_out_residual_rms", found.held_out),
+            ("held_out_residual_max", found.held_out_max),
+            ("weight_body", body),
+            ("weight_wings", wings),
+            ("weight_near_expiry", near_expiry),
+        ]);
+    }
+    let finite = values.into_iter().filter(|(_, value)| value.is_finite());
+    Point { at_ms, step: *done, values: finite.map(|(name, value)| (name.to_owned(), value)).collect() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::{Phase, Round};
     use crate::training::Evaluation;
+
+    #[test]
+    fn a_step_of_an_equation_tells_its_loss_and_the_last_of_a_round_its_outcome() {
+        let step = PinnProgress {
+            round: 2,
+            rounds: 9,
+            phase: Phase::Lbfgs,
+            step: 5,
+            steps: 10,
+            done: 205,
+            loss: 0.25,
+            outcome: None,
+        };
+        let told = solution_point(7, &step);
+        assert_eq!((told.step, told.values.len(), told.values["round"], told.values["loss"]), (205, 2, 3.0, 0.25));
+        let outcome = Round {
+            phase: Phase::Lbfgs,
+            steps: 5,
+            evaluations: 8,
+            seconds: 1.5,
+            loss: 0.25,
+            held_out: 1e-3,
+            held_out_max: f64::INFINITY,
+            weights: [1.0, 2.0, 3.0],
+        };
+        let told = solution_point(7, &PinnProgress { outcome: Some(outcome), ..step }).values;
+        assert_eq!((told["held_out_residual_rms"], told["weight_near_expiry"], told["seconds"]), (1e-3, 3.0, 1.5));
+        assert!(!told.contains_key("held_out_residual_max"));
+    }
 
     #[test]
     fn a_network_of_volatilities_or_of_a_table_says_so_and_others_say_price() {

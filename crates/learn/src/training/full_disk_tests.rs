@@ -220,7 +220,8 @@ fn a_rescued_checkpoint_names_no_network_that_was_not_written() {
     let lost = state.standing.best[0].step;
     fs::remove_file(run.join(format!("best-{lost}.bin"))).unwrap();
     fs::remove_file(&path).unwrap();
-    rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap();
+    // What a second place has of them is not copied over.
+    assert!(!rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap());
     let standing = Checkpoint::read(&path).unwrap().state.standing;
     assert!(state.standing.finished && !standing.finished);
     let steps = |standing: &Standing| standing.best.iter().map(|kept| kept.step).collect::<Vec<_>>();

@@ -1,11 +1,16 @@
 //! Implied volatilities of quotes by a trained network, with a status a row: what is no quote, what no volatility makes, and what the network
 //! was never taught.
 
+use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
 
 use super::TrainedNetwork;
 use crate::LearnError;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Range};
+use crate::inference::Pricer;
+
+/// Rows that a thread takes at a time.
+const PART: usize = 4096;
 
 /// What a moneyness, an expiry or a volatility may be beyond the range that was learned, as a share of it.
 const SLACK: f64 = 1e-6;
@@ -64,6 +69,14 @@ impl Quotes<'_> {
     }
 }
 
+/// The vega over the strike, per 1.00 and undiscounted, of a row that begins with forward over strike and years, at a volatility.
+pub fn vega_over_strike(row: &[f64], volatility: f64) -> f64 {
+    let root = row[1].sqrt();
+    let s = volatility * root;
+    let d = row[0].ln() / s - 0.5 * s;
+    root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
 impl TrainedNetwork {
     /// The volatility of each quote, per square root of a year; NaN and a status that is not `Ok` where there is none.
     ///
@@ -88,53 +101,63 @@ impl TrainedNetwork {
         assert!(lengths.iter().all(|length| *length == count), "columns of one length");
         assert!(quotes.price.len() == count && status.len() == count, "columns of one length");
         let model = self.architecture.features.model;
-        let native = self.native().filter(|_| model.is_implied_volatility() && taught.model == model);
-        let Some(native) = native else {
+        if !(model.is_implied_volatility() && taught.model == model && self.architecture.is_plain()) {
             let allowed = "a network of black_scholes_implied_volatility without norm and dropout";
             return Err(LearnError::bad("network", self.architecture.describe(), allowed));
-        };
-        // A row without inputs is shown as one that is easy, and its answer thrown away.
-        let inputs: Vec<f64> = (0..count)
-            .flat_map(|i| {
-                let inputs = quotes.inputs(i);
-                status[i] = inputs.err().unwrap_or(Status::Ok);
-                inputs.unwrap_or([1.0, 1.0, 0.1])
-            })
-            .collect();
-        native.prices(&self.parameters, &inputs, out);
+        }
+        let pricer = Pricer::of_volatilities(self)?;
         let ranges = taught.ordered_ranges();
-        for ((row, volatility), status) in inputs.chunks_exact(3).zip(out).zip(status) {
-            if *status == Status::Ok {
-                let is_in = |x: f64, i: usize| {
-                    ranges.get(i).is_some_and(|range| {
-                        let slack = SLACK * range.max;
-                        (range.min - slack..=range.max + slack).contains(&x)
-                    })
-                };
-                let root = row[1].sqrt();
-                let s = *volatility * root;
-                let d = row[0].ln() / s - 0.5 * s;
-                let vega = root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt();
-                if !is_in(row[0], 0) {
-                    *status = Status::BadStrike;
-                } else if !is_in(row[1], 1) {
-                    *status = Status::BadExpiry;
-                } else if !volatility.is_finite() {
-                    *status = Status::Overflow;
-                } else if vega < taught.least_vega {
-                    *status = Status::Undetermined;
-                } else if ranges.get(2).is_none_or(|range| {
-                    // The network's own error is no reason to refuse the range's ends.
-                    !(0.98 * range.min..=1.02 * range.max).contains(volatility)
-                }) {
-                    *status = Status::BadPrice;
+        out.par_chunks_mut(PART).zip(status.par_chunks_mut(PART)).enumerate().for_each(|(part, (out, status))| {
+            let first = part * PART;
+            // A row without inputs is shown as one that is easy, and its answer thrown away.
+            let mut inputs = Vec::with_capacity(3 * out.len());
+            for (i, status) in status.iter_mut().enumerate() {
+                let found = quotes.inputs(first + i);
+                *status = found.err().unwrap_or(Status::Ok);
+                inputs.extend(found.unwrap_or([1.0, 1.0, 0.1]));
+            }
+            let mut computed = vec![Status::Ok; out.len()];
+            pricer.prices(&inputs, out, &mut computed);
+            for ((row, volatility), status) in inputs.chunks_exact(3).zip(out).zip(status) {
+                if *status == Status::Ok {
+                    *status = doubt(row, *volatility, taught.least_vega, &ranges);
+                }
+                if *status != Status::Ok {
+                    *volatility = f64::NAN;
                 }
             }
-            if *status != Status::Ok {
-                *volatility = f64::NAN;
-            }
-        }
+        });
         Ok(())
+    }
+}
+
+/// What is wrong with a volatility that the network says of a row's inputs.
+fn doubt(row: &[f64], volatility: f64, least_vega: f64, ranges: &[Range]) -> Status {
+    let is_in = |x: f64, i: usize| {
+        ranges.get(i).is_some_and(|range| {
+            let slack = SLACK * range.max;
+            (range.min - slack..=range.max + slack).contains(&x)
+        })
+    };
+    let is_volatility = |range: &Range| {
+        // The network's own error is no reason to refuse the range's ends.
+        (0.98 * range.min..=1.02 * range.max).contains(&volatility)
+    };
+    if !is_in(row[0], 0) {
+        Status::BadStrike
+    } else if !is_in(row[1], 1) {
+        Status::BadExpiry
+    } else if row[2] < f64::from(f32::MIN_POSITIVE) {
+        // So small a price is none of any vega that a config may ask for.
+        Status::Undetermined
+    } else if !volatility.is_finite() {
+        Status::Overflow
+    } else if vega_over_strike(row, volatility) < least_vega {
+        Status::Undetermined
+    } else if !ranges.get(2).is_some_and(is_volatility) {
+        Status::BadPrice
+    } else {
+        Status::Ok
     }
 }
 

@@ -77,3 +77,9 @@ pub fn checksum(parameters: &[f32]) -> u64 {
     let bytes: Vec<u8> = parameters.iter().flat_map(|x| x.to_le_bytes()).collect();
     container::fnv(&bytes)
 }
+
+/// The same of parameters of f64.
+pub fn checksum_f64(parameters: &[f64]) -> u64 {
+    let bytes: Vec<u8> = parameters.iter().flat_map(|x| x.to_le_bytes()).collect();
+    container::fnv(&bytes)
+}

@@ -12,7 +12,8 @@ const TRIES: u32 = 1000;
 const APART: Duration = Duration::from_millis(20);
 
 /// Writes a state as the run's checkpoint, unless one that stands as far or farther is there already. A rank that does not hold the folder
-/// waits for the one that does: it ends too, and may have written its own.
+/// waits for the one that does: it ends too, and may have written its own. Whether the folder's checkpoint names every network that the state does;
+/// one that does not is no better than what a second place has, whose networks a copy would take away.
 ///
 /// Errors: [`LearnError::Locked`] where the folder is not to be had for some seconds; [`LearnError::File`].
 pub(super) fn rescue(
@@ -20,15 +21,17 @@ pub(super) fn rescue(
     architecture: &Architecture,
     config: &TrainConfig,
     state: &State,
-) -> Result<(), LearnError> {
+) -> Result<bool, LearnError> {
     let _held = if folder.is_ours() { None } else { Some(take(folder)?) };
     let path = folder.checkpoint();
     // One that cannot be read is no better than none.
     let there = if path.exists() { Checkpoint::read(&path).ok() } else { None };
     if there.is_some_and(|there| there.state.standing.step >= state.standing.step) {
-        return Ok(());
+        return Ok(true);
     }
-    Checkpoint::write(&path, architecture, config, &with_what_is_there(folder, state))
+    let there = with_what_is_there(folder, state);
+    Checkpoint::write(&path, architecture, config, &there)?;
+    Ok(there.standing.best.len() == state.standing.best.len())
 }
 
 /// The state without the networks that the first rank did not come to write, so that none is named that is not there; where it had ended with

@@ -263,7 +263,8 @@ impl Trainer {
         let step = self.state.standing.step;
         let written = self.write_waiting();
         let rescued = written.and_then(|()| rescue(&self.folder, &self.architecture, &self.config, &self.state));
-        let reason = match rescued.and_then(|()| self.copy_to_mirror()) {
+        let copied = rescued.and_then(|is_whole| if is_whole { self.copy_to_mirror() } else { Ok(()) });
+        let reason = match copied {
             Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
             Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
         };

@@ -5,7 +5,12 @@ use crate::config::{DataConfig, NetworkConfig, Normalisation, PricingModel};
 use crate::data::uniform;
 use crate::network::{Activation, FeatureKind, Features, OutputTransform, value};
 
-const MODELS: [PricingModel; 3] = [PricingModel::BlackScholes, PricingModel::Heston, PricingModel::American];
+const MODELS: [PricingModel; 4] = [
+    PricingModel::BlackScholes,
+    PricingModel::Heston,
+    PricingModel::American,
+    PricingModel::BlackScholesImpliedVolatility,
+];
 const OUTPUTS: [OutputTransform; 4] =
     [OutputTransform::None, OutputTransform::Positive, OutputTransform::Bounds, OutputTransform::Exercise];
 
@@ -64,6 +69,9 @@ proptest! {
         count in 1..150usize,
         seed in 0..1000u64,
     ) {
+        let is_implied = model.is_implied_volatility();
+        let is_bounded = matches!(output, OutputTransform::Bounds | OutputTransform::Exercise);
+        let output = if is_implied && is_bounded { OutputTransform::Scaled } else { output };
         let config = NetworkConfig { width, depth, residual, activation, output, ..NetworkConfig::default() };
         let mut kinds = model.default_features().to_vec();
         if own_features {
@@ -74,7 +82,8 @@ proptest! {
         let inputs = rows(model, count, seed);
         let names = model.input_names().len();
         for target in Target::ALL {
-            let pricer = Pricer::new(&network).unwrap().on(target);
+            let packed = if is_implied { Pricer::of_volatilities(&network) } else { Pricer::new(&network) };
+            let pricer = packed.unwrap().on(target);
             let (mut prices, mut status) = (vec![0.0; count], vec![Status::Overflow; count]);
             pricer.prices(&inputs, &mut prices, &mut status);
             for (i, row) in inputs.chunks_exact(names).enumerate() {
@@ -162,6 +171,30 @@ fn a_row_that_is_no_number_or_outside_has_a_status_and_the_others_their_prices()
     check(&network, outside, of_no_number);
 }
 
+/// About the money at small prices, where f32 of the moneyness would lose what the price says.
+#[test]
+fn volatilities_keep_their_digits_where_price_and_moneyness_are_small() {
+    let model = PricingModel::BlackScholesImpliedVolatility;
+    let config = NetworkConfig { output: OutputTransform::Scaled, ..NetworkConfig::default() };
+    let network = network(&config, model, model.default_features().to_vec(), 1);
+    let mut inputs = Vec::new();
+    for price in [1e-9, 1e-6, 3e-4, 0.2] {
+        for excess in [0.0, 1e-9, -1e-9, 2e-7, -3e-5, 1e-3] {
+            inputs.extend([1.0 + excess, 0.05, price]);
+        }
+    }
+    let count = inputs.len() / 3;
+    for target in Target::ALL {
+        let (mut found, mut status) = (vec![0.0; count], vec![Status::Overflow; count]);
+        Pricer::of_volatilities(&network).unwrap().on(target).prices(&inputs, &mut found, &mut status);
+        for (row, found) in inputs.chunks_exact(3).zip(&found) {
+            let wanted = value(&network.architecture, &network.parameters, &[], row).price;
+            assert!((found - wanted).abs() < 3e-6 * wanted, "{target:?} {row:?}: {found} {wanted}");
+        }
+        assert!(status.iter().all(|status| status.is_ok()));
+    }
+}
+
 #[test]
 fn what_is_not_representable_is_told() {
     let pricer = Pricer::new(&overflowing()).unwrap();
@@ -198,6 +231,11 @@ fn networks_that_it_cannot_price_with_are_refused() {
     let normed = network(&config, model, model.default_features().to_vec(), 1);
     let error = Pricer::new(&normed).unwrap_err().to_string();
     assert!(error.contains("layer norm") && error.contains("without norm and dropout"), "{error}");
+    let of_volatilities = PricingModel::BlackScholesImpliedVolatility;
+    let config = NetworkConfig { output: OutputTransform::Scaled, ..NetworkConfig::default() };
+    let implied = network(&config, of_volatilities, of_volatilities.default_features().to_vec(), 1);
+    assert!(Pricer::new(&implied).unwrap_err().to_string().contains("a network of prices"));
+    assert!(Pricer::of_volatilities(&heston()).unwrap_err().to_string().contains("heston"));
     let mut network = heston();
     network.parameters[7] = f32::NAN;
     let error = Pricer::new(&network).unwrap_err().to_string();

@@ -283,3 +283,77 @@ fn a_rows_weight_is_how_often_it_would_be_there() {
         assert!(found.1.iter().zip(&wanted.1).all(|(a, b)| (a - b).abs() < 1e-5 * size));
     }
 }
+
+/// Every row below where the price has a slope: the gradient is that of the labels' slopes, and steps along it bring the rows back.
+#[test]
+fn a_network_that_says_everything_is_exercised_is_pulled_back() {
+    let (architecture, mut parameters, inputs) =
+        network(PricingModel::American, Activation::Silu, false, OutputTransform::Exercise);
+    let rows = inputs.len() / 5;
+    let prices: Vec<f64> = inputs.chunks_exact(5).map(|row| (row[0] - 1.0).max(0.0) + 0.05 * row[0]).collect();
+    let bias = architecture.layout().out_bias;
+    bias.of_mut(&mut parameters)[0] = -4.0;
+    let mut native = Native::new(architecture.clone());
+    let scales = LossScales { by_total_volatility: false, differentials: [0.0; MOST_INPUTS], gradient: 1.0 };
+    let mut gradient = vec![0.0; parameters.len()];
+    for with_differentials in [false, true] {
+        let differentials = vec![0.5; if with_differentials { inputs.len() } else { 0 }];
+        let batch = Batch { inputs: &inputs, prices: &prices, differentials: &differentials, weights: &[] };
+        let loss = native.gradient(&parameters, &batch, &scales, &mut gradient);
+        let pulls: f64 = inputs
+            .chunks_exact(5)
+            .zip(&prices)
+            .map(|(row, label)| OutputTransform::pull(row[0], row[2] * row[1].sqrt(), (*label, 1.0)))
+            .sum();
+        let (found, wanted) = (f64::from(bias.of(&gradient)[0]), pulls / rows as f64);
+        assert!(wanted < 0.0 && (found - wanted).abs() < 1e-5 * wanted.abs(), "{found} {wanted}");
+        assert!(loss.price > 1e-3, "{loss:?}");
+    }
+    let batch = Batch { inputs: &inputs, prices: &prices, differentials: &[], weights: &[] };
+    let first = native.gradient(&parameters, &batch, &scales, &mut gradient).price;
+    let mut last = first;
+    for _ in 0..4000 {
+        parameters.iter_mut().zip(&gradient).for_each(|(parameter, slope)| *parameter -= 2.0 * slope);
+        last = native.gradient(&parameters, &batch, &scales, &mut gradient).price;
+    }
+    assert!(last < 0.2 * first, "{first} {last}");
+}
+
+/// A few lost rows are no lost network: the gradient is the loss's own.
+#[test]
+fn single_rows_that_are_said_to_be_exercised_are_left_alone() {
+    let (architecture, parameters, inputs) =
+        network(PricingModel::American, Activation::Silu, false, OutputTransform::Exercise);
+    let scales = LossScales { by_total_volatility: false, differentials: [0.0; MOST_INPUTS], gradient: 1.0 };
+    let rows: Vec<&[f64]> = inputs.chunks_exact(5).take(100).collect();
+    let lost = |parameters: &[f32], row: &[f64]| {
+        value(&architecture, parameters, &[], row).price <= f64::max(row[0] - 1.0, 0.0)
+    };
+    // Some rows below, most above.
+    let mut parameters = parameters;
+    let bias = architecture.layout().out_bias;
+    while !rows.iter().any(|row| lost(&parameters, row)) {
+        bias.of_mut(&mut parameters)[0] -= 0.01;
+    }
+    let count = rows.iter().filter(|row| lost(&parameters, row)).count();
+    assert!(count < 20, "{count}");
+    let prices: Vec<f64> = rows.iter().map(|row| f64::max(row[0] - 1.0, 0.0) + 0.03 * row[0]).collect();
+    let batch = Batch { inputs: &inputs[..500], prices: &prices, differentials: &[], weights: &[] };
+    let mut gradient = vec![0.0; parameters.len()];
+    Native::new(architecture.clone()).gradient(&parameters, &batch, &scales, &mut gradient);
+    let slope_of = |row: &&[f64], label: &f64| {
+        let found = value(&architecture, &parameters, &[], row);
+        let (step, mut moved) = (1e-3, [parameters.clone(), parameters.clone()]);
+        bias.of_mut(&mut moved[0])[0] += step;
+        bias.of_mut(&mut moved[1])[0] -= step;
+        let [above, below] = moved.each_ref().map(|parameters| value(&architecture, parameters, &[], row).price);
+        if found.price <= f64::max(row[0] - 1.0, 0.0) {
+            0.0
+        } else {
+            (found.price - label) * (above - below) / f64::from(step)
+        }
+    };
+    let wanted = rows.iter().zip(&prices).map(|(row, label)| slope_of(row, label)).sum::<f64>() / 100.0;
+    let found = f64::from(bias.of(&gradient)[0]);
+    assert!((found - wanted).abs() < 2e-3 * wanted.abs(), "{found} {wanted}");
+}

@@ -6,6 +6,7 @@ mod greeks;
 mod series;
 mod series_feature;
 mod time;
+mod timed_feature;
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
-//! What the rows before a row, and the row itself, say of a price: technical indicators and volatilities. Windows are of rows, so that rows should be
-//! at a steady pace; every file begins anew, and every value of `by` has windows of its own. No row is looked at before its time.
+//! What the rows before a row, and the row itself, say of a price: technical indicators and volatilities. Windows of rows want
+//! rows at a steady pace, windows of time a column of it; every file begins anew, and every value of `by` has windows of its own. No row is looked at before its time.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, series_feature::SeriesFeature};
+use super::{Columns, TimeUnit, series_feature::SeriesFeature};
 use crate::LearnError;
 
 /// Features of a column of prices in the order of the rows.
@@ -20,7 +20,10 @@ pub struct SeriesDerivation {
     /// A column of time that must not fall from row to row of a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// What is made, such as `rsi:14`, `return:10`, `realised_volatility:60`.
+    /// What the time counts, for windows of time.
+    #[serde(default)]
+    pub time_unit: TimeUnit,
+    /// What is made, such as `rsi:14`, `return:10`, `realised_volatility:60`; `return:5min` of a window of time.
     pub columns: Vec<String>,
     /// Put before the names.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -38,7 +41,12 @@ impl SeriesDerivation {
         if self.columns.is_empty() {
             return Err(LearnError::bad("data.table.derive.columns", "an empty list", "one feature or more"));
         }
-        self.series().map(|_| ())
+        let is_timed = self.series()?.features.iter().any(SeriesFeature::is_timed);
+        if is_timed && self.time.is_none() {
+            let wanted = "the column of time that windows such as 5min are of".into();
+            return Err(LearnError::Missing { key: "data.table.derive.time".into(), wanted });
+        }
+        Ok(())
     }
 
     fn series(&self) -> Result<Series, LearnError> {
@@ -51,7 +59,7 @@ impl SeriesDerivation {
     }
 
     /// The columns, and in `warming` which rows lack a value since a window is not full. A price that is none, or not above 0, is passed over and its
-    /// row has no values.
+    /// row has no values; one without a time has none of windows of time.
     pub(super) fn derive(&self, from: &dyn Columns, warming: &mut Vec<bool>) -> Result<Vec<Vec<f64>>, LearnError> {
         let prices = from.numbers(&self.of)?;
         let by = self.by.as_deref().map(|name| from.texts(name)).transpose()?;
@@ -80,8 +88,13 @@ impl SeriesDerivation {
             if !(price.is_finite() && *price > 0.0) {
                 continue;
             }
+            let seconds = times.as_ref().map_or(f64::NAN, |times| times[row] * self.time_unit.seconds());
             for (column, feature) in columns.iter_mut().zip(&mut series.features) {
-                match feature.push(*price) {
+                // A row without a time is in no window of it.
+                if feature.is_timed() && !seconds.is_finite() {
+                    continue;
+                }
+                match feature.push((seconds, *price)) {
                     Some(value) => column[row] = value,
                     None => warming[row] = true,
                 }

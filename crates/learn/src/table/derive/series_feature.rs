@@ -1,6 +1,6 @@
 //! One thing that the last rows say of a price: crate `market`'s indicators and realised measures, a row of the table for a bar.
 //!
-//! All are pure numbers, so that a network need not know the price's level: returns and volatilities of logarithms, averages as the price over them less 1.
+//! Windows are of rows, or of time (`timed_feature`). All are pure numbers, so that a network need not know the price's level: returns and volatilities of logarithms, averages as the price over them less 1.
 
 use std::collections::VecDeque;
 
@@ -13,20 +13,33 @@ use zomma_market::features::{
     realised::Realised,
 };
 
-/// What there is, each with its parameters.
+use super::timed_feature::{TimedFeature, seconds_of};
+
+/// What there is, each with its parameters. Some are also of a span of time such as 5min in the place of the rows.
 pub(super) const KNOWN: &str = "return:ROWS, realised_volatility:RETURNS, bipower_volatility:RETURNS, jump_share:RETURNS, rsi:ROWS, ema_gap:ROWS, \
                                 sma_gap:ROWS, macd:FAST:SLOW:SIGNAL, macd_signal:FAST:SLOW:SIGNAL, percent_b:ROWS:DEVIATIONS";
 /// Most rows of a window.
 const MOST_ROWS: usize = 10_000;
 /// Fewest returns of a realised measure.
-const FEWEST_RETURNS: usize = 4;
+pub(super) const FEWEST_RETURNS: usize = 4;
 
 /// What a window of returns is asked.
 #[derive(Clone, Copy)]
-enum Measure {
+pub(super) enum Measure {
     Volatility,
     Bipower,
     JumpShare,
+}
+
+impl Measure {
+    pub(super) fn of(self, found: &Realised) -> f64 {
+        match self {
+            Self::Volatility => found.variance.sqrt(),
+            Self::Bipower => found.bipower.sqrt(),
+            // Where nothing moved nothing jumped.
+            Self::JumpShare => found.jump_share().unwrap_or(0.0),
+        }
+    }
 }
 
 enum Kind {
@@ -37,6 +50,7 @@ enum Kind {
     Sma(Sma),
     Macd { macd: Macd, signal: bool },
     PercentB(Bollinger),
+    Timed(TimedFeature),
 }
 
 /// A feature and what it has seen.
@@ -49,7 +63,12 @@ impl SeriesFeature {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split(':');
         let name = parts.next().unwrap_or_default();
-        let parameters: Vec<f64> = parts
+        let words: Vec<&str> = parts.collect();
+        if let Some((span, rest)) = words.split_first().and_then(|(first, rest)| Some((seconds_of(first)?, rest))) {
+            return TimedFeature::parse(name, span, rest).map(|feature| Self(Kind::Timed(feature)));
+        }
+        let parameters: Vec<f64> = words
+            .iter()
             .map(|part| part.parse::<f64>().map_err(|_| format!("{part:?} is no number")))
             .collect::<Result<_, _>>()?;
         let expect = |count: usize| match parameters.len() == count {
@@ -106,9 +125,16 @@ impl SeriesFeature {
         }))
     }
 
-    /// Takes the next price, which is above 0, and gives the value; none where the window is not full yet.
-    pub(super) fn push(&mut self, price: f64) -> Option<f64> {
+    /// Whether its window is of time.
+    pub(super) fn is_timed(&self) -> bool {
+        matches!(self.0, Kind::Timed(_))
+    }
+
+    /// Takes the next price, which is above 0, at a time in seconds (of no account where the window is of rows), and gives the value; none where the
+    /// window is not full yet.
+    pub(super) fn push(&mut self, (seconds, price): (f64, f64)) -> Option<f64> {
         match &mut self.0 {
+            Kind::Timed(feature) => feature.push((seconds, price)),
             Kind::Return { prices, rows } => {
                 let before = if prices.len() == *rows { prices.pop_front() } else { None };
                 prices.push_back(price);
@@ -124,13 +150,7 @@ impl SeriesFeature {
                 if returns.len() < *count {
                     return None;
                 }
-                let found = Realised::of(returns.make_contiguous()).ok()?;
-                Some(match measure {
-                    Measure::Volatility => found.variance.sqrt(),
-                    Measure::Bipower => found.bipower.sqrt(),
-                    // Where nothing moved nothing jumped.
-                    Measure::JumpShare => found.jump_share().unwrap_or(0.0),
-                })
+                Realised::of(returns.make_contiguous()).ok().map(|found| measure.of(&found))
             }
             Kind::Rsi(rsi) => {
                 rsi.push(price);

@@ -228,6 +228,92 @@ proptest! {
     }
 }
 
+/// Rows at any pace, two series in one table, prices that are none: each window of time against all rows before it.
+#[test]
+fn windows_of_time_are_those_of_their_definition() {
+    const ROWS: usize = 400;
+    let mut time = 0.0;
+    let times: Vec<f64> = (0..ROWS as u64)
+        .map(|i| {
+            // Bursts within a second, some at one instant, and gaps of minutes.
+            time += [0.0, 0.2, 7.0, 45.0, 200.0][(5.0 * uniform(1, i)) as usize];
+            time
+        })
+        .collect();
+    let mut prices: Vec<f64> = (0..ROWS as u64).map(|i| 100.0 * (1.0 + 0.02 * uniform(2, i))).collect();
+    prices[50] = f64::NAN;
+    prices[51] = -1.0;
+    let ms: Vec<f64> = times.iter().map(|time| 1e3 * time).collect();
+    let mut table = Memory::of(&[("mid", &prices), ("t", &ms)]);
+    let symbols: Vec<&str> = (0..ROWS).map(|i| if i % 3 == 0 { "A" } else { "B" }).collect();
+    table.texts.insert("symbol", symbols.clone());
+    let made = derived(
+        "kind = \"series\"\nof = \"mid\"\nby = \"symbol\"\ntime = \"t\"\ntime_unit = \"ms\"\ncolumns = [\"return:2min\", \
+         \"realised_volatility:10min\", \"jump_share:600s\", \"sma_gap:2min\", \"percent_b:0.1h:2\", \"return:3\"]",
+        &table,
+    );
+    let of_series = |row: usize| {
+        let is_before = move |i: &usize| *i <= row;
+        let is_good = |i: &usize| prices[*i].is_finite() && prices[*i] > 0.0;
+        (0..ROWS).filter(is_before).filter(|i| symbols[*i] == symbols[row]).filter(is_good).collect::<Vec<usize>>()
+    };
+    let mut full = [0; 5];
+    for row in 0..ROWS {
+        let rows = of_series(row);
+        let is_priced = rows.last() == Some(&row);
+        for (n, (name, span)) in [
+            ("return:2min", 120.0),
+            ("realised_volatility:10min", 600.0),
+            ("jump_share:600s", 600.0),
+            ("sma_gap:2min", 120.0),
+            ("percent_b:0.1h:2", 360.0),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let found = made.column(name).unwrap()[row];
+            // Milliseconds are not seconds to the last bit.
+            let begin = ms[row] * 1e-3 - span;
+            let before = rows.iter().rev().find(|i| ms[**i] * 1e-3 <= begin);
+            let within: Vec<f64> = rows.iter().filter(|i| ms[**i] * 1e-3 > begin).map(|i| prices[*i]).collect();
+            let whole: Vec<f64> = before.map(|i| prices[*i]).into_iter().chain(within.iter().copied()).collect();
+            let returns: Vec<f64> = whole.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
+            let is_known = is_priced && before.is_some() && (n == 0 || n > 2 || returns.len() >= 4);
+            if !is_known {
+                assert!(found.is_nan(), "{name} row {row}: {found}");
+                assert_eq!(made.is_warming(row), is_priced || made.is_warming(row));
+                continue;
+            }
+            full[n] += 1;
+            let mean = within.iter().sum::<f64>() / within.len() as f64;
+            let deviation = (within.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / within.len() as f64).sqrt();
+            let variance = returns.iter().map(|x| x * x).sum::<f64>();
+            let wanted = match n {
+                0 => (prices[row] / whole[0]).ln(),
+                1 => variance.sqrt(),
+                2 => zomma_market::features::realised::Realised::of(&returns).unwrap().jump_share().unwrap_or(0.0),
+                3 => prices[row] / mean - 1.0,
+                _ if deviation < 1e-12 => 0.5,
+                _ => (prices[row] - (mean - 2.0 * deviation)) / (4.0 * deviation),
+            };
+            assert!((found - wanted).abs() < 1e-10, "{name} row {row}: {found} {wanted}");
+        }
+    }
+    assert!(full.iter().all(|rows| *rows > 100), "{full:?}");
+    // Of rows as ever, beside them.
+    let third = of_series(200);
+    let wanted = (prices[200] / prices[third[third.len() - 4]]).ln();
+    assert!((made.column("return:3").unwrap()[200] - wanted).abs() < 1e-12);
+    // A row without a time is in no window of it, and the others are what they were.
+    let (mid, t) = ([1.0, 2.0, 3.0, 4.0], [0.0, f64::NAN, 60.0, 120.0]);
+    let table = Memory::of(&[("mid", &mid), ("t", &t)]);
+    let text = "kind = \"series\"\nof = \"mid\"\ntime = \"t\"\ntime_unit = \"s\"\ncolumns = [\"return:1min\"]";
+    let made = derived(text, &table);
+    let found = made.column("return:1min").unwrap();
+    assert!(found[0].is_nan() && made.is_warming(0) && found[1].is_nan() && !made.is_warming(1));
+    assert!((found[2] - 3f64.ln()).abs() < 1e-15 && (found[3] - (4.0f64 / 3.0).ln()).abs() < 1e-15);
+}
+
 #[test]
 fn rows_out_of_the_order_of_time_are_refused_by_row() {
     let table = Memory::of(&[("mid", &[1.0, 2.0, 3.0]), ("t", &[10.0, 30.0, 20.0])]);
@@ -271,6 +357,11 @@ fn what_cannot_be_made_is_refused_by_what_is_allowed() {
         ("kind = \"series\"\nof = \"p\"\ncolumns = [\"jump_share:3\"]", "from 4"),
         ("kind = \"series\"\nof = \"p\"\ncolumns = [\"return:x\"]", "\"x\" is no number"),
         ("kind = \"series\"\nof = \"p\"\ncolumns = [\"macd:9:3:2\"]", "less than slow"),
+        ("kind = \"series\"\nof = \"p\"\ncolumns = [\"return:5min\"]", "derive.time is missing"),
+        ("kind = \"series\"\nof = \"p\"\ntime = \"t\"\ncolumns = [\"rsi:5min\"]", "not of a span of time"),
+        ("kind = \"series\"\nof = \"p\"\ntime = \"t\"\ncolumns = [\"return:0s\"]", "1ms to 366d"),
+        ("kind = \"series\"\nof = \"p\"\ntime = \"t\"\ncolumns = [\"percent_b:5min:x\"]", "a number above 0"),
+        ("kind = \"series\"\nof = \"p\"\ncolumns = [\"return:5weeks\"]", "\"5weeks\" is no number"),
     ] {
         let error = derivation(text).check().unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

@@ -35,7 +35,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    fn seconds(self) -> f64 {
+    pub(super) fn seconds(self) -> f64 {
         match self {
             Self::Ns => 1e-9,
             Self::Us => 1e-6,
