@@ -28,7 +28,8 @@ pub const DEVICE_IMPLIED_VOL_CONDITION_EPS: f64 = 16.0;
 /// `implied_vol`, twin and every target, against 60 digits: ulp times max(1, v/(σ·vega)), v the out-of-the-money value, where the rounded
 /// price determines the volatility. Measured: 2.7 (twin), 2.3 (targets).
 pub const IMPLIED_VOLATILITY_CONDITIONED_ULP: f64 = 4.0;
-/// `american::tree` of 101 and 51 steps, extrapolated, against published values: share of spot.
+/// `american::tree` of 101 and 51 steps, extrapolated, against published values, and what `american::price` promises where the boundary's method does not
+/// go (`american::beyond`): share of spot.
 pub const AMERICAN_PRICE_SHARE_OF_SPOT: f64 = 2e-4;
 /// `portfolio::batch`, what summing alone loses: 2^-52 × Σ|terms| of a group. The lanes are sums of 32, then a tree of six levels.
 pub const PORTFOLIO_SUM_EPSILONS: f64 = 16.0;

@@ -36,14 +36,14 @@ pub fn american_rows<'py>(
     let given = if verb == "implied_volatility" { "price" } else { "volatility" };
     let arguments = ["spot", "strike", "expiry_years", "risk_free_rate", "dividend_yield", given];
     let batch = Batch::read(option_type, std::array::from_fn(|i| (arguments[i], numbers[i].as_ref())), on_error)?;
-    let (has_tree, accuracy) = accuracy_of(accuracy)?;
+    let (has_grid, accuracy) = accuracy_of(accuracy)?;
     match verb {
         "price" => {
             let evaluate = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
                 let rows = columns(chunk);
                 american::price_batch(&rows, accuracy, out, status);
-                if has_tree {
-                    by_the_tree(&rows, out, status);
+                if has_grid {
+                    beyond_the_boundary(&rows, out, status);
                 }
             };
             batch.run(py, PACE, [true], evaluate)?.single(py)
@@ -71,7 +71,7 @@ pub fn american_rows<'py>(
     }
 }
 
-/// Whether a tree stands in where the boundary's method does not go, and how far the boundary is resolved.
+/// Whether a grid stands in where the boundary's method does not go, and how far the boundary is resolved.
 fn accuracy_of(word: &str) -> PyResult<(bool, &'static Accuracy)> {
     match word {
         "quick" => Ok((true, Accuracy::quick())),
@@ -92,7 +92,7 @@ fn columns<'a>(chunk: &Chunk<'a, 6>) -> RowColumns<'a> {
 }
 
 /// Values the few rows that the boundary's method left.
-fn by_the_tree(rows: &RowColumns<'_>, out: &mut [f64], status: &mut [Status]) {
+fn beyond_the_boundary(rows: &RowColumns<'_>, out: &mut [f64], status: &mut [Status]) {
     let is_left = |status: &Status| matches!(status, Status::TwoBoundaries | Status::NotConverged);
     for (i, (out, status)) in out.iter_mut().zip(status).enumerate().filter(|(_, (_, status))| is_left(status)) {
         match american::price(&rows.row(i)) {

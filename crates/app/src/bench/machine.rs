@@ -104,12 +104,25 @@ fn meminfo(text: &str, key: &str) -> Option<u64> {
 /// Memory that can be had without pushing other programs out: the kernel's estimate, or what the control group leaves, if less.
 /// Absent where neither can be read.
 pub fn available_bytes() -> Option<u64> {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let within = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
-    let free = meminfo(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable");
-    let unified = within("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
-    let legacy = within("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
+    let text = |path: &str| fs::read_to_string(path).ok();
+    let free = meminfo(&text("/proc/meminfo")?, "MemAvailable");
+    let group = |folder: &str, [limit, used]: [&str; 2], cached: &[&str]| {
+        let file = |name: &str| text(&format!("{folder}/{name}"));
+        left_of_group(&file(limit)?, &file(used)?, &file("memory.stat").unwrap_or_default(), cached)
+    };
+    let unified = group("/sys/fs/cgroup", ["memory.max", "memory.current"], &["inactive_file", "active_file"]);
+    let files = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
+    let legacy = group("/sys/fs/cgroup/memory", files, &["total_inactive_file", "total_active_file"]);
     [free, unified, legacy].into_iter().flatten().min()
+}
+
+/// What a control group leaves of its limit. Pages that hold files' contents count as used and grow to the limit in ordinary work; the kernel gives them
+/// back where memory is wanted, so that they are not used here. Absent where there is no limit.
+fn left_of_group(limit: &str, used: &str, stat: &str, cached: &[&str]) -> Option<u64> {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let of_key = |line: &str| line.split_once(' ').filter(|(key, _)| cached.contains(key)).and_then(|(_, n)| number(n));
+    let cache: u64 = stat.lines().filter_map(of_key).sum();
+    Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(cache)))
 }
 
 #[cfg(test)]
@@ -129,6 +142,16 @@ mod tests {
         let version = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed Feb 26 02:02:46 UTC 2025\nGCC";
         assert_eq!(nvidia_version(version).as_deref(), Some("570.124.06"));
         assert_eq!(nvidia_version(""), None);
+    }
+
+    #[test]
+    fn what_a_control_group_caches_of_files_can_be_had() {
+        let stat = "anon 300\ninactive_file 500\nactive_file 100\nshmem 7\ntotal_active_file 9\n";
+        let cached = ["inactive_file", "active_file"];
+        assert_eq!(left_of_group("1000\n", "950\n", stat, &cached), Some(650));
+        assert_eq!(left_of_group("1000", "950", "", &cached), Some(50));
+        assert_eq!(left_of_group("1000", "400", stat, &cached), Some(1000));
+        assert_eq!(left_of_group("max\n", "950\n", stat, &cached), None);
     }
 
     #[test]

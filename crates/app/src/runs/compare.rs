@@ -1,6 +1,9 @@
 //! Runs side by side: in what their configs differ, and what came of each.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde_json::{Map, Value, json as object};
 
@@ -49,8 +52,10 @@ fn error(value: Option<f64>) -> Option<String> {
     value.map(|value| format!("{value:.3e}"))
 }
 
+type Kind<'a> = (super::Measure, &'static str, Option<&'a String>);
+
 /// What a run's network does: its measure, and the key of the config that names whose prices or which equation, with what it says.
-fn kind(run: &KnownRun) -> (super::Measure, &'static str, Option<&String>) {
+fn kind(run: &KnownRun) -> Kind<'_> {
     let key = if run.parameters.contains_key("problem.equation") { "problem.equation" } else { "data.model" };
     (run.measure, key, run.parameters.get(key))
 }
@@ -69,26 +74,32 @@ impl<'a> Comparison<'a> {
         Self { runs, keys }
     }
 
-    /// In what a run differs from those of its kind, and what its kind is where there are others: nearly every key of a config tells a network
-    /// of prices from one that solves an equation, which says nothing.
-    fn differs_among_its_kind(&self, run: &KnownRun) -> Vec<&'a String> {
-        let kind = kind(run);
-        let alike: Vec<&KnownRun> = self.runs.iter().filter(|other| self::kind(other) == kind).collect();
-        let mut keys = differing(&alike);
-        if alike.len() < self.runs.len() {
-            let named = self.runs.iter().flat_map(|run| run.parameters.keys()).find(|key| **key == kind.1);
-            keys.splice(0..0, named);
+    /// By kind, in what its runs differ, and what the kind is where there are others: nearly every key of a config tells a network of prices from
+    /// one that solves an equation, which says nothing.
+    fn differing_by_kind(&self) -> BTreeMap<Kind<'a>, Vec<&'a String>> {
+        let mut alike: BTreeMap<Kind<'a>, Vec<&'a KnownRun>> = BTreeMap::new();
+        for run in self.runs {
+            alike.entry(kind(run)).or_default().push(run);
         }
-        keys
+        let are_all = alike.len() == 1;
+        let keys_of = |(kind, runs): (Kind<'a>, Vec<&'a KnownRun>)| {
+            let mut keys = differing(&runs);
+            if !are_all {
+                let named = runs.iter().find_map(|run| run.parameters.get_key_value(kind.1));
+                keys.splice(0..0, named.map(|(key, _)| key));
+            }
+            (kind, keys)
+        };
+        alike.into_iter().map(keys_of).collect()
     }
 
     /// A run in a line, the best first.
     pub fn list(&self) -> String {
         let titles = ["run", "state", "error of", "test", "held out", "delta, test", "steps", "minutes", "differs in"];
         let mut rows = vec![titles.map(str::to_owned)];
+        let by_kind = self.differing_by_kind();
         for run in self.runs {
-            let differs: Vec<String> = self
-                .differs_among_its_kind(run)
+            let differs: Vec<String> = by_kind[&kind(run)]
                 .iter()
                 .filter_map(|key| Some(format!("{key} = {}", cut(run.parameters.get(*key)?))))
                 .collect();

@@ -7,11 +7,12 @@ use rayon::prelude::*;
 use zomma_base::Status;
 
 use super::accuracy::Accuracy;
+use super::beyond::Effort;
 use super::boundary::MORE_STEPS;
 use super::certain::Certain;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
 use super::put::{Early, Valued, answer, value};
-use super::{check, check_volatility, representable, tree};
+use super::{beyond, check, check_volatility, representable};
 use crate::black::{Row, RowColumns};
 use crate::math::{Target, dispatch};
 
@@ -67,8 +68,8 @@ impl Room {
     }
 }
 
-/// The default prices of rows whose fields are right: the fast scheme, and the tree where the boundary's method does not go.
-pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], prices: &mut [f64]) {
+/// The default prices of rows whose fields are right: the fast scheme, and what stands in where the boundary's method does not go.
+pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], effort: Effort, prices: &mut [Result<f64, Status>]) {
     let options: Vec<_> = rows.iter().map(value).collect();
     let job = |option: &Result<Valued, Status>| match option {
         Ok(Valued::Early(option)) => Some(option.job),
@@ -84,7 +85,7 @@ pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], prices: &mut [f64
             Ok(Valued::Early(option)) => answers.next().map_or(Err(Status::NotConverged), |a| option.price(a)),
             Err(code) => Err(*code),
         };
-        *price = by_boundary.unwrap_or_else(|_| tree::price_of_checked(row, tree::STEPS));
+        *price = by_boundary.or_else(|code| beyond::price(row, effort).map_err(|_| code));
     }
 }
 

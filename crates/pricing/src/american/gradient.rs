@@ -15,7 +15,7 @@ use super::batch::{assert_lengths, checked, with_room};
 use super::certain::{self, Certain};
 use super::greeks::in_money;
 use super::lanes::{Answer, Job};
-use super::put::{Early, Valued, value};
+use super::put::{Early, Valued, by_boundary};
 use crate::black::{Greek, Model, Row, RowColumns, scalar};
 use crate::math::Target;
 
@@ -126,7 +126,7 @@ impl Stepped {
         let by_rate = rate.places().map(|by| Row { risk_free_rate: row.risk_free_rate + by, ..*row });
         let by_yield = dividend.places().map(|by| Row { dividend_yield: row.dividend_yield + by, ..*row });
         for stepped in by_rate.iter().chain(&by_yield) {
-            match value(stepped) {
+            match by_boundary(stepped) {
                 Ok(Valued::Early(option)) => jobs.push(option.job),
                 _ => {
                     jobs.truncate(begun);

@@ -19,7 +19,7 @@ use super::accuracy::Accuracy;
 use super::batch::{CHUNK_ROWS, Room, assert_lengths, checked, with_room};
 use super::certain;
 use super::lanes::{Answer, Job};
-use super::put::{Early, Valued, value};
+use super::put::{Early, Valued, by_boundary};
 use crate::black::{Greek, GreekColumns, Model, Row, RowColumns, scalar};
 use crate::math::Target;
 
@@ -140,7 +140,7 @@ impl Bumped {
         let bumps = Bumps::new(row);
         let mut jobs = Vec::with_capacity(bumps.rows.len());
         for bumped in &bumps.rows {
-            match value(bumped)? {
+            match by_boundary(bumped)? {
                 Valued::Early(option) => jobs.push(option.job),
                 Valued::European(_) | Valued::Certain(_) => return Err(Status::NotConverged),
             }
@@ -171,6 +171,15 @@ fn greeks_of_begun(room: &mut Room, begun: &[Begun], accuracy: &Accuracy, found:
         *found = begun.greeks(own);
         rest = others;
     }
+}
+
+/// What the boundary's method alone says: for tests, also where [`greeks_with`] has something better.
+#[cfg(test)]
+pub(super) fn by_the_boundary(row: &Row, accuracy: &Accuracy) -> Result<[f64; 19], Status> {
+    let Valued::Early(option) = by_boundary(row)? else { return Err(Status::NotConverged) };
+    let bumped = Bumped::new(row, option)?;
+    let answers: Vec<Answer> = bumped.jobs.iter().map(|job| super::put::answer(job, accuracy)).collect();
+    bumped.greeks(&answers)
 }
 
 /// The Greeks of an option that is held.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
 
 use super::batch::{CHUNK_ROWS, Room, assert_lengths, prices_of_checked, with_room};
+use super::beyond::Effort;
 use super::put::waits_always;
 use super::{best_certain_exercise, check, european_of_checked, exercise_value, legs};
 use crate::black::{Row, RowColumns};
@@ -32,9 +33,9 @@ pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Stat
         Start::Unknown(search) => search,
     };
     with_room(|room| {
-        let mut value = [0.0];
+        let mut value = [Err(Status::NotConverged)];
         loop {
-            prices_of_checked(room, &[search.trial()], &mut value);
+            prices_of_checked(room, &[search.trial()], Effort::Search, &mut value);
             if let Some(answer) = search.learn(value[0]) {
                 return answer;
             }
@@ -88,8 +89,8 @@ fn search_chunk(
         trials.clear();
         trials.extend(open.iter().map(|(_, search)| search.trial()));
         values.clear();
-        values.resize(trials.len(), 0.0);
-        prices_of_checked(room, &trials, &mut values);
+        values.resize(trials.len(), Err(Status::NotConverged));
+        prices_of_checked(room, &trials, Effort::Search, &mut values);
         let mut values = values.iter();
         open.retain_mut(|(i, search)| match values.next().and_then(|value| search.learn(*value)) {
             Some(answer) => {
@@ -163,7 +164,11 @@ impl Search {
     }
 
     /// Takes the price of the trial; the answer where the search is over.
-    fn learn(&mut self, price: f64) -> Option<Result<f64, Status>> {
+    fn learn(&mut self, price: Result<f64, Status>) -> Option<Result<f64, Status>> {
+        let price = match price {
+            Ok(price) => price,
+            Err(code) => return Some(Err(code)),
+        };
         let (volatility, excess) = (self.volatility, price - self.price);
         if excess == 0.0 {
             return Some(Ok(volatility));

@@ -6,10 +6,11 @@
 //!
 //! Where waiting is never worse (a put at a rate that is not positive and at most the yield; a call with the two exchanged) the European
 //! price is the answer, exactly. A put with yield < rate < 0 is exercised between two boundaries, which the collocation does not
-//! handle: [`price`] takes the [`tree`] there, [`price_with`] says `TwoBoundaries`.
+//! handle: [`price`] takes finite differences there, [`price_with`] says `TwoBoundaries`.
 
 mod accuracy;
 mod batch;
+mod beyond;
 mod boundary;
 mod certain;
 pub mod device;
@@ -17,6 +18,7 @@ mod gradient;
 mod greeks;
 mod implied;
 mod lanes;
+mod perpetual;
 mod premium;
 mod put;
 mod quadrature;
@@ -35,20 +37,21 @@ use zomma_base::Status;
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
 use batch::{checked, prices_of_checked, with_room};
+use beyond::Effort;
 use certain::Certain;
 use put::Valued;
 
 /// Value of an American option to the accuracy of [`Accuracy::fast`]; where the boundary's method does not go (two boundaries, or
-/// terms far outside the usual) by the [`tree`] of 101 steps, whose error is up to 2e-4 of spot.
+/// terms far outside the usual) by finite differences, to 2e-4 of spot.
 ///
 /// Errors: `BadSpot`, `BadStrike`, `BadExpiry`, `Expired`, `BadRate`, `BadYield`, `BadVolatility` by field, in this order; `Overflow`
-/// where a discount factor leaves the range of numbers.
+/// where a discount factor leaves the range of numbers; `TwoBoundaries` or `NotConverged` where finite differences do not reach that accuracy either.
 pub fn price(row: &Row) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
-    let mut price = [0.0];
-    with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
-    representable(price[0])
+    let mut price = [Err(Status::NotConverged)];
+    with_room(|room| prices_of_checked(room, std::slice::from_ref(row), Effort::Price, &mut price));
+    representable(price[0]?)
 }
 
 /// Value of an American option to the accuracy asked for.

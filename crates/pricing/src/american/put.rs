@@ -43,6 +43,12 @@ pub(super) fn waits_always(row: &Row) -> bool {
     rate <= 0.0 && dividend >= rate
 }
 
+/// Whether exercise pays on one side of one boundary.
+pub(super) fn has_one_boundary(row: &Row) -> bool {
+    let [rate, dividend] = rates_as_put(row);
+    rate > 0.0 || rate == 0.0 && dividend < 0.0
+}
+
 /// Greatest |r|T and |q|T, and the range of σ√T, of the boundary's method.
 const RATE_MAX: f64 = 4.0;
 const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
@@ -50,8 +56,32 @@ const DEVIATION_RANGE: std::ops::RangeInclusive<f64> = 1e-4..=6.0;
 const RATE_SMALL: f64 = 0.5;
 const DEVIATIONS_PER_RATE: f64 = 10.0;
 
-/// Errors: where it is not certain when exercise pays, `TwoBoundaries`, and `NotConverged` where the terms are outside what the method is for.
+/// What a row is valued as.
+///
+/// Errors: those of [`by_boundary`].
 pub(super) fn value(row: &Row) -> Result<Valued, Status> {
+    // With one boundary the end of the option may be out of sight: that is exact, where the boundary is not resolved.
+    if has_one_boundary(row)
+        && let Some(certain) = certain::without_end(row)
+    {
+        return Ok(Valued::Certain(certain));
+    }
+    let found = by_boundary(row)?;
+    // So little chance is known more exactly than the boundary is.
+    if let Valued::Early(option) = &found
+        && option.job.terms.deviation < certain::DEVIATION_MAX
+        && let Some(certain) = certain::of(row)
+    {
+        return Ok(Valued::Certain(certain));
+    }
+    Ok(found)
+}
+
+/// The same with a boundary wherever the boundary's method has one: for the changed rows that a Greek is a difference of, which must not be another
+/// method's than the row's own.
+///
+/// Errors: where it is not certain when exercise pays, `TwoBoundaries`, and `NotConverged` where the terms are outside what the method is for.
+pub(super) fn by_boundary(row: &Row) -> Result<Valued, Status> {
     let european = european_of_checked(row);
     if waits_always(row) {
         return Ok(Valued::European(european));
@@ -67,12 +97,6 @@ pub(super) fn value(row: &Row) -> Result<Valued, Status> {
     };
     let years = row.expiry_years;
     let terms = Terms::new(rate * years, dividend * years, row.volatility * years.sqrt());
-    // So little chance is known more exactly than the boundary is.
-    if terms.deviation < certain::DEVIATION_MAX
-        && let Some(certain) = certain::of(row)
-    {
-        return Ok(Valued::Certain(certain));
-    }
     let log_spot = (spot / strike).ln();
     let is_usual = DEVIATION_RANGE.contains(&terms.deviation)
         && terms.rate.abs().max(terms.dividend.abs())

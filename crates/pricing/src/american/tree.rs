@@ -1,5 +1,5 @@
 //! The Leisen–Reimer binomial tree (Leisen and Reimer 1996, Peizer–Pratt inversion, method 2): the independent check of the
-//! boundary's method, and the price where that method does not go.
+//! boundary's method.
 //!
 //! Method    The exact European price plus the premium that two trees give, extrapolated to infinitely many steps: the premium's error
 //!           is all but proportional to the distance between exercise dates
@@ -14,41 +14,40 @@ use super::put::waits_always;
 use super::{best_certain_exercise, check, check_volatility, european_of_checked, exercise_value, representable};
 use crate::black::Row;
 
-/// Steps of the finer tree where no other number is asked for: odd, so that the strike lies between two end nodes.
-pub(super) const STEPS: usize = 101;
 /// Most steps: a tree costs their square.
 const STEPS_MAX: usize = 20_001;
 
 /// Value of an American option by trees of `steps` and half as many steps, made odd, between 3 and 20,001. It handles every sign of
 /// rate and yield, two boundaries too.
 ///
-/// Errors: those of [`price`](super::price).
+/// Errors: those of [`price`](super::price) by field; `NotConverged` where the volatility is too great for so few steps.
 pub fn price(row: &Row, steps: usize) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
-    representable(price_of_checked(row, steps))
-}
-
-pub(super) fn price_of_checked(row: &Row, steps: usize) -> f64 {
     let european = european_of_checked(row);
     if waits_always(row) {
-        return european;
+        return representable(european);
     }
     let least = european.max(exercise_value(row));
     let fine_steps = steps.clamp(3, STEPS_MAX) | 1;
     let coarse_steps = (fine_steps / 2) | 1;
     let (Some(coarse), Some(fine)) = (american_and_european(row, coarse_steps), american_and_european(row, fine_steps))
     else {
-        return least.max(best_certain_exercise(row));
+        let is_nearly_certain = row.volatility * row.expiry_years.sqrt() < 1.0;
+        return if is_nearly_certain {
+            representable(least.max(best_certain_exercise(row)))
+        } else {
+            Err(Status::NotConverged)
+        };
     };
     // Where the finer tree exercises at once there is nothing to extrapolate.
     if fine.0 <= exercise_value(row) * (1.0 + 1e-12) {
-        return least;
+        return representable(least);
     }
     let (m, n) = (coarse_steps as f64, fine_steps as f64);
     let premium = fine.0 - fine.1;
     let extrapolated = premium + (premium - (coarse.0 - coarse.1)) * m / (n - m).max(1.0);
-    (european + extrapolated).max(least)
+    representable((european + extrapolated).max(least))
 }
 
 /// The Peizer–Pratt inversion and its complement, both without cancellation.

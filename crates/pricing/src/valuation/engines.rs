@@ -235,7 +235,7 @@ pub enum American<'a> {
     Greeks(&'a mut GreekColumns),
 }
 
-/// Values American rows; `engine` values a batch of them by the boundary, on the CPU or on a device. Under [`Method::Auto`] the tree gives
+/// Values American rows; `engine` values a batch of them by the boundary, on the CPU or on a device. Under [`Method::Auto`] finite differences give
 /// prices where the boundary's method does not go.
 ///
 /// # Errors
@@ -269,7 +269,7 @@ pub fn evaluate_american<E>(
         }
     }
     for (i, status) in results.status.iter_mut().enumerate() {
-        // Whoever names neither method nor accuracy gets a price where the boundary's method does not go, by the tree, and no Greeks: a tree
+        // Whoever names neither method nor accuracy gets a price where the boundary's method does not go, by a grid, and no Greeks: a grid
         // is not as exact as the other accuracies say.
         let beyond = matches!(*status, Status::TwoBoundaries | Status::NotConverged);
         if beyond && settings.method == Method::Auto && matches!(settings.accuracy, Accuracy::Quick | Accuracy::Fast) {

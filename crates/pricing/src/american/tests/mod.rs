@@ -1,13 +1,17 @@
 mod agreement;
+mod beyond;
 mod bits;
 mod certain;
 mod gradient;
 mod greeks;
 mod implied;
+mod perpetual;
 
 use zomma_base::{OptionType, Status};
 
-use super::{Accuracy, european_price, implied_volatility, price, price_with, tree};
+use super::{
+    Accuracy, check, european_price, exercise_value, greeks_with, implied_volatility, price, price_with, tree,
+};
 use crate::black::{Row, RowColumns};
 use crate::tolerance;
 
