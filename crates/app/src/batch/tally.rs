@@ -148,6 +148,7 @@ fn fields_of(status: Status, verb: Verb) -> &'static [Field] {
         Status::BadExpiry | Status::Expired => &[Field::ExpiryYears, Field::Expiry],
         Status::BadRate => &[Field::RiskFreeRate],
         Status::BadYield => &[Field::DividendYield],
+        Status::TwoBoundaries => &[Field::RiskFreeRate, Field::DividendYield],
         Status::BadVolatility => &[Field::Volatility],
         Status::BadPrice => &[Field::Price],
         Status::BadV0 => &[Field::Parameter(Parameter::V0)],
@@ -218,6 +219,11 @@ pub(super) fn example(status: Status, row: usize, cells: &dyn Cells, layout: &La
         Status::Undetermined => format!("{shown}: as rounded, it does not determine a volatility"),
         Status::SeveralVolatilities => format!("{shown}: more than one volatility gives it"),
         Status::NotConverged => format!("{shown}: the iteration did not meet its tolerance"),
+        Status::TwoBoundaries => {
+            format!(
+                "{shown}: exercise pays between two boundaries, which no method here values to the accuracy asked for"
+            )
+        }
         Status::Overflow => format!("{shown}: the result is too large for a float"),
         Status::Diverges => format!("{shown}: some of the Greeks have no limit there, and empty cells"),
         Status::PriceAlone => format!("{shown}: what values this row makes no Greeks: their cells are empty"),

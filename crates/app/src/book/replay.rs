@@ -150,9 +150,8 @@ impl Moments {
                 }
             }
             _ if is_far => {
-                if self.next_before(time_ns).is_some() {
-                    self.doubted = Some((time_ns, tops(books)));
-                }
+                let tops = if self.next_before(time_ns).is_some() { tops(books) } else { Vec::new() };
+                self.doubted = Some((time_ns, tops));
                 return;
             }
             _ => {}
@@ -223,6 +222,8 @@ mod tests {
         let monday_ns = 3 * DAY_NS;
         let times_ns = [10, 20, monday_ns, monday_ns + 5, monday_ns + 9];
         assert_eq!(bids(&times_ns, &[15, 2 * DAY_NS, monday_ns + 2, monday_ns + 7]), [1, 2, 3, 4].map(Some));
+        // A pause in which no moment lies is one too.
+        assert_eq!(bids(&times_ns, &[monday_ns + 7]), [Some(4)]);
         // At the end of the feed nothing confirms it.
         assert_eq!(bids(&[10, 20, 9 * DAY_NS], &[2 * DAY_NS]), [Some(3)]);
     }

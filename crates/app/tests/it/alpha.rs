@@ -246,10 +246,10 @@ fn news_are_scored_and_joined_to_a_table() {
     assert_eq!((rows[9]["sentiment"].as_str(), rows[10]["sentiment"].as_str()), ("", "0.5"));
     assert_eq!(rows[40]["noise"], table(&fs::read_to_string(&features).unwrap())[40]["noise"]);
 
-    let lines = "{\"time\":1,\"instrument\":\"A\",\"headline\":\"weak\"}\n{\"time\":2,\"instrument\":\"A\"}\n";
+    let lines = "{\"time\":1340285410000000000,\"instrument\":\"A\",\"headline\":\"weak\"}\n{\"time\":1340285411000000000,\"instrument\":\"A\"}\n";
     let piped = run_with_input(&["alpha", "sentiment", "-", "-o", "-"], lines.as_bytes()).ok();
     assert!(
-        piped.out.contains("\n1,A,-1,0,1,0,0,") && piped.err.contains("row 2: has no headline"),
+        piped.out.contains("\n1340285410000000000,A,-1,0,1,0,0,") && piped.err.contains("row 2: has no headline"),
         "{} {}",
         piped.out,
         piped.err

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use zomma_base::Status;
 
 use super::accuracy::Accuracy;
-use super::beyond::Effort;
 use super::boundary::MORE_STEPS;
 use super::certain::Certain;
 use super::lanes::{Answer, Evaluate, Job, Scratch};
@@ -69,7 +68,7 @@ impl Room {
 }
 
 /// The default prices of rows whose fields are right: the fast scheme, and what stands in where the boundary's method does not go.
-pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], effort: Effort, prices: &mut [Result<f64, Status>]) {
+pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], prices: &mut [Result<f64, Status>]) {
     let options: Vec<_> = rows.iter().map(value).collect();
     let job = |option: &Result<Valued, Status>| match option {
         Ok(Valued::Early(option)) => Some(option.job),
@@ -85,7 +84,7 @@ pub(super) fn prices_of_checked(room: &mut Room, rows: &[Row], effort: Effort, p
             Ok(Valued::Early(option)) => answers.next().map_or(Err(Status::NotConverged), |a| option.price(a)),
             Err(code) => Err(*code),
         };
-        *price = by_boundary.or_else(|code| beyond::price(row, effort).map_err(|_| code));
+        *price = by_boundary.or_else(|code| beyond::price(row).map_err(|_| code));
     }
 }
 

@@ -8,30 +8,20 @@ use zomma_base::Status;
 
 use super::perpetual::Perpetual;
 use super::put::has_one_boundary;
+use super::{european_of_checked, exercise_value};
 use crate::black::Row;
 use crate::finite_difference::{Contract, Settings, solve};
 use crate::tolerance::AMERICAN_PRICE_SHARE_OF_SPOT;
 
 /// Cells in spot and steps in time of the grids that are tried, the coarsest first.
 const GRIDS: [[usize; 2]; 3] = [[160, 40], [640, 160], [2560, 640]];
-/// Those that a search for a volatility tries, which values many.
-const GRIDS_OF_A_SEARCH: usize = 2;
 /// Greatest σ√T of a grid: beyond it the far end is out of reach and the stated error too small.
 const GRID_DEVIATION_MAX: f64 = 6.0;
-
-/// How much a price may cost.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// One price.
-    Price,
-    /// One of the many of a search.
-    Search,
-}
 
 /// The value of a row whose fields are right, to 2e-4 of the spot.
 ///
 /// Errors: `NotConverged` where that is not reached.
-pub(super) fn price(row: &Row, effort: Effort) -> Result<f64, Status> {
+pub(super) fn price(row: &Row) -> Result<f64, Status> {
     let allowed = AMERICAN_PRICE_SHARE_OF_SPOT * row.spot;
     if has_one_boundary(row)
         && let Some(price) = Perpetual::price_within(row, allowed)
@@ -41,14 +31,14 @@ pub(super) fn price(row: &Row, effort: Effort) -> Result<f64, Status> {
     if row.volatility * row.expiry_years.sqrt() > GRID_DEVIATION_MAX {
         return Err(Status::NotConverged);
     }
-    let tried = if effort == Effort::Price { GRIDS.len() } else { GRIDS_OF_A_SEARCH };
     let contract = Contract::american(*row, &[]);
-    for [space_steps, time_steps] in &GRIDS[..tried] {
+    for [space_steps, time_steps] in &GRIDS {
         let settings = Settings { space_steps: *space_steps, time_steps: *time_steps, ..Settings::default() };
         if let Ok(found) = solve(&contract, &settings)
             && found.error <= allowed
         {
-            return Ok(found.value);
+            // The grid's error may leave what never exercising, or exercise now, gives already.
+            return Ok(found.value.max(european_of_checked(row)).max(exercise_value(row)));
         }
     }
     Err(Status::NotConverged)

@@ -8,15 +8,16 @@ use rayon::prelude::*;
 use zomma_base::{OptionType, Status};
 
 use super::batch::{CHUNK_ROWS, Room, assert_lengths, prices_of_checked, with_room};
-use super::beyond::Effort;
 use super::put::waits_always;
-use super::{best_certain_exercise, check, european_of_checked, exercise_value, legs};
+use super::{best_certain_exercise, check, european_of_checked, exercise_value, legs, tree};
 use crate::black::{Row, RowColumns};
 use crate::implied_vol::{implied_volatility_bsm_row, reduced_vega};
 
 /// Relative change of the volatility at which the search ends: the next change would be its square or so.
 const TOLERANCE: f64 = 1e-6;
 const MOST_STEPS: usize = 60;
+/// Steps of the tree that leads where no price is known.
+const GUIDE_STEPS: usize = 101;
 /// Share of the greater of spot and strike to which the fast scheme knows a price: nearer the exercise value no volatility is determined.
 const PRICE_SHARE: f64 = 1e-8;
 /// Total volatilities between which one is sought.
@@ -35,7 +36,7 @@ pub fn implied_volatility(row_without_vol: &Row, price: f64) -> Result<f64, Stat
     with_room(|room| {
         let mut value = [Err(Status::NotConverged)];
         loop {
-            prices_of_checked(room, &[search.trial()], Effort::Search, &mut value);
+            prices_of_checked(room, &[search.trial()], &mut value);
             if let Some(answer) = search.learn(value[0]) {
                 return answer;
             }
@@ -90,7 +91,7 @@ fn search_chunk(
         trials.extend(open.iter().map(|(_, search)| search.trial()));
         values.clear();
         values.resize(trials.len(), Err(Status::NotConverged));
-        prices_of_checked(room, &trials, Effort::Search, &mut values);
+        prices_of_checked(room, &trials, &mut values);
         let mut values = values.iter();
         open.retain_mut(|(i, search)| match values.next().and_then(|value| search.learn(*value)) {
             Some(answer) => {
@@ -165,10 +166,20 @@ impl Search {
 
     /// Takes the price of the trial; the answer where the search is over.
     fn learn(&mut self, price: Result<f64, Status>) -> Option<Result<f64, Status>> {
-        let price = match price {
-            Ok(price) => price,
-            Err(code) => return Some(Err(code)),
+        // A trial on the way may be where no price is known to the accuracy promised: the tree says at least which way to go, but ends no search.
+        let (price, fault) = match price {
+            Ok(price) => (price, None),
+            Err(code) => match tree::price(&self.trial(), GUIDE_STEPS) {
+                Ok(price) => (price, Some(code)),
+                Err(_) => return Some(Err(code)),
+            },
         };
+        let answer = self.step(price)?;
+        Some(fault.map_or(answer, Err))
+    }
+
+    /// The answer by the price of the trial where the search is over, else the next trial.
+    fn step(&mut self, price: f64) -> Option<Result<f64, Status>> {
         let (volatility, excess) = (self.volatility, price - self.price);
         if excess == 0.0 {
             return Some(Ok(volatility));

@@ -37,7 +37,6 @@ use zomma_base::Status;
 use crate::black::Row;
 use crate::implied_vol::reduced_price;
 use batch::{checked, prices_of_checked, with_room};
-use beyond::Effort;
 use certain::Certain;
 use put::Valued;
 
@@ -50,7 +49,7 @@ pub fn price(row: &Row) -> Result<f64, Status> {
     check(row)?;
     check_volatility(row)?;
     let mut price = [Err(Status::NotConverged)];
-    with_room(|room| prices_of_checked(room, std::slice::from_ref(row), Effort::Price, &mut price));
+    with_room(|room| prices_of_checked(room, std::slice::from_ref(row), &mut price));
     representable(price[0]?)
 }
 

@@ -51,7 +51,7 @@ impl Perpetual {
         let deviation = row.volatility * row.expiry_years.sqrt();
         let perpetual = Self::of(row, omega > 0.0);
         let way = perpetual.slope.abs() * row.expiry_years;
-        if !(way > DEVIATIONS * deviation && perpetual.beta.is_finite() && perpetual.beta != 0.0) {
+        if !(way > DEVIATIONS * deviation && perpetual.is_one()) {
             return None;
         }
         let distance = (-omega * perpetual.log_spot).max(0.0);
@@ -59,11 +59,16 @@ impl Perpetual {
         (is_known && way - distance > DEVIATIONS * deviation).then_some(perpetual)
     }
 
+    /// Whether the equation has a boundary: a call's β is above 1, a put's below 0.
+    fn is_one(&self) -> bool {
+        self.beta.is_finite() && self.beta != 0.0 && self.log_spot.is_finite()
+    }
+
     /// The price of a row with one boundary, where the chance of reaching expiry leaves no more than `allowed` open.
     pub fn price_within(row: &Row, allowed: f64) -> Option<f64> {
         let omega = row.option_type.sign();
         let perpetual = Self::of(row, omega > 0.0);
-        if !(perpetual.beta.is_finite() && perpetual.beta != 0.0) {
+        if !perpetual.is_one() {
             return None;
         }
         if perpetual.is_exercised(row) {
