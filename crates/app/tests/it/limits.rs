@@ -65,7 +65,7 @@ fn number_as_written(text: &str) -> String {
 fn american_options_of_little_volatility_have_greeks_or_say_that_they_have_none() {
     let rows = "option_type,spot,strike,expiry_years,risk_free_rate,dividend_yield,volatility\n\
                 put,95,100,1,0.05,0.01,0.00005\nput,105,100,1,0.05,0.01,0.00005\nput,34,100,1,0.02,0.06,0.00005\n\
-                put,100.01,100,1,0.05,0.01,0.00005\nput,95,100,1,0.05,0.01,0.2\n";
+                put,100.01,100,1,-0.02,-0.04,0.00005\nput,95,100,1,0.05,0.01,0.2\n";
     let arguments = ["price", "-", "--exercise", "american", "--greeks", "first"];
     let rows = table(&run_with_input(&arguments, rows.as_bytes()).ok().out);
     assert_eq!(column(&rows, "status"), ["ok", "ok", "ok", "price_alone", "ok"]);
