@@ -109,9 +109,10 @@ pub fn rule(status: Status) -> (Option<&'static str>, &'static str) {
         Status::DividendAboveSpot => (Some("dividends"), "are worth the spot or more"),
         Status::BadMethod => (None, "is not valued by this method"),
         Status::BadRebate => (Some("rebate"), "must be finite and not below 0, and 0 at a knock-out that is simulated"),
-        Status::TwoBoundaries => {
-            (None, "is exercised between two boundaries: accuracy='fast' or 'quick' takes a tree there")
-        }
+        Status::TwoBoundaries => (
+            None,
+            "is exercised between two boundaries: accuracy='fast' or 'quick' takes a grid there, where one is exact enough",
+        ),
         Status::NotConverged => (None, "does not converge: its terms are far outside the usual"),
         Status::Diverges => (None, "has Greeks that grow without bound there: name those that have limits"),
         Status::PriceAlone => (None, "has a price alone: what values it makes no Greeks"),

@@ -175,7 +175,17 @@ impl Search {
             },
         };
         let answer = self.step(price)?;
-        Some(fault.map_or(answer, Err))
+        Some(match fault {
+            Some(code) => Err(code),
+            None if self.is_beyond(&answer) => Err(Status::NotConverged),
+            None => answer,
+        })
+    }
+
+    /// Whether the search has run into the end of its range, where every price was below the one sought.
+    fn is_beyond(&self, answer: &Result<f64, Status>) -> bool {
+        let end = TOTAL_RANGE[1] / self.row.expiry_years.sqrt();
+        answer.is_ok_and(|volatility| volatility > end * (1.0 - 1e-5)) && self.high >= end
     }
 
     /// The answer by the price of the trial where the search is over, else the next trial.

@@ -9,12 +9,14 @@
 
 use zomma_base::Status;
 
-use super::exercise_value;
+use super::{european_of_checked, exercise_value};
 use crate::black::{Greek, Row};
 use crate::math::{Plain, normal_cdf};
 
 /// Deviations by which the boundary is passed before expiry: the chance of more is 1e-19.
 const DEVIATIONS: f64 = 9.0;
+/// Beyond it, at volatilities below 1e-25, powers of β leave the range of numbers.
+const BETA_MAX: f64 = 1e50;
 
 /// A perpetual option.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +63,7 @@ impl Perpetual {
 
     /// Whether the equation has a boundary: a call's β is above 1, a put's below 0.
     fn is_one(&self) -> bool {
-        self.beta.is_finite() && self.beta != 0.0 && self.log_spot.is_finite()
+        self.beta != 0.0 && self.beta.abs() < BETA_MAX && self.log_spot.is_finite()
     }
 
     /// The price of a row with one boundary, where the chance of reaching expiry leaves no more than `allowed` open.
@@ -80,7 +82,7 @@ impl Perpetual {
         let way = perpetual.slope.abs() * row.expiry_years - perpetual.log_spot.abs();
         let deviation = row.volatility * row.expiry_years.sqrt();
         let late = normal_cdf::<Plain>(-way / deviation);
-        let least = (perpetual.value * (1.0 - late)).max(exercise_value(row));
+        let least = (perpetual.value * (1.0 - late)).max(exercise_value(row)).max(european_of_checked(row));
         (perpetual.value - least <= allowed).then_some(0.5 * (perpetual.value + least))
     }
 

@@ -355,7 +355,9 @@ pub(super) fn fit_inside(target: &mut Target, warm: Option<&Wings>) -> Wings {
     };
     if let Some(warm) = warm {
         let (cost, x) = fall(target, *warm);
-        if cost < MOST_WARM_COST * LAST_SCALE.powi(2) * target.len() as f64 {
+        let is_good = cost < MOST_WARM_COST * LAST_SCALE.powi(2) * target.len() as f64;
+        // Quotes that no slice can meet are told by the way from the grid.
+        if is_good && target.near_share(&x) >= NEAR_OF_MOST {
             return x;
         }
     }
