@@ -7,6 +7,11 @@
 //! Exact       all sums are of integers; every division is one IEEE operation, and the one product that is added to something passes through the
 //!             bits, so that no compiler fuses them
 
+#![expect(
+    clippy::collapsible_if,
+    reason = "a condition of compile time stands alone, so that nothing of what it leaves out is compiled"
+)]
+
 use cubecl::prelude::*;
 
 use super::{

@@ -62,9 +62,12 @@ impl SviParameters {
     }
 }
 
+/// Years to expiry, and the five parameters of the slice or why it has none in the form.
+type SliceParameters = (f64, Result<[f64; 5], SviFormError>);
+
 impl SavedSurface {
     /// Years to expiry and the five parameters of each slice, where the surface is one of SVI slices; none of another model.
-    pub fn svi_parameters(&self, form: SviParameters) -> Option<Vec<(f64, Result<[f64; 5], SviFormError>)>> {
+    pub fn svi_parameters(&self, form: SviParameters) -> Option<Vec<SliceParameters>> {
         let FittedSurface::Svi(slices) = &self.surface else { return None };
         let of = |(svi, &years): (&Svi, &f64)| (years, form.of(svi, years));
         Some(slices.smiles.iter().zip(&slices.expiry_years).map(of).collect())

@@ -323,7 +323,7 @@ impl System {
 
     /// Lays it at `x`, where its parts are laid but for the slices that have `moved` since, and so is all of `laid`. `bend` is what the barriers
     /// weigh in the Hessian.
-    fn lay(&mut self, members: &[Member], x: &[Wings], laid: &Laid, stage: &Stage, bend: f64, moved: &[bool]) {
+    fn lay(&mut self, members: &[Member], (x, laid): (&[Wings], &Laid), (stage, bend): (&Stage, f64), moved: &[bool]) {
         let (own, pair) = stage.barriers();
         let weights = BarrierWeights { slope: stage.weight, bend };
         for i in (0..members.len()).filter(|&i| moved[i]) {
@@ -459,7 +459,7 @@ fn descend(members: &[Member], x: &mut [Wings], stage: &Stage, before: Option<f6
     let mut trial = x.to_vec();
     let mut bend = before.unwrap_or(stage.weight);
     for _ in 0..stage.steps {
-        system.lay(members, x, &laid, stage, bend, &moved);
+        system.lay(members, (x, &laid), (stage, bend), &moved);
         bend = stage.weight;
         let value = laid.values.sum();
         let (mut gain, mut refused) = (None, 0);
