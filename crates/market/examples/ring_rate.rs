@@ -318,8 +318,9 @@ fn disruptor_rate<T: Copy + Send + Sync + 'static>(
         loop {
             match from.take(BATCH as u64) {
                 Ok(mut items) => {
-                    theirs.0.0.fetch_add((&mut items).len() as u64, Ordering::Relaxed);
-                    (&mut items).for_each(|item| _ = black_box(*item));
+                    let events = &mut items;
+                    theirs.0.0.fetch_add(events.len() as u64, Ordering::Relaxed);
+                    events.for_each(|item| _ = black_box(*item));
                     pause.reset();
                 }
                 Err(_) if theirs.1.load(Ordering::Acquire) => break,
