@@ -3,7 +3,7 @@
 use super::features::Shown;
 use super::gemm::{Matrix, product};
 use super::native::{Batch, Loss, LossScales, ROWS, last, weights};
-use super::{Architecture, Layout, MOST_INPUTS, OutputTransform, Partials, Precision};
+use super::{Architecture, Layout, MOST_INPUTS, Partials, Precision};
 use crate::profiling::{Laps, Profiler, Stage};
 
 /// A network at some parameters.
@@ -259,33 +259,22 @@ impl Workspace {
         let (inputs, features) = (network.inputs(), network.features());
         let mut loss = Loss::default();
         let _laps = Laps::begin(network.profiler, Stage::Loss);
-        let output = network.architecture.output;
-        let is_pulled = output == OutputTransform::Exercise && self.are_most_lost(output, batch, inputs);
-        // Of a row's own number, before it becomes the loss's derivative by it.
-        let pull = |r: f64, row: &[f64], s: f64, (label, weight): (f64, f64)| {
-            let is_lost = is_pulled && output.is_lost(r, row[0], label) == Some(true);
-            if is_lost { OutputTransform::pull(row[0], s, (label, weight)) } else { 0.0 }
-        };
         for (i, row) in batch.inputs.chunks_exact(inputs).enumerate() {
             let share = share * batch.weights.get(i).copied().unwrap_or(1.0);
             if batch.differentials.is_empty() {
                 let s = self.deviations[i];
-                let r = f64::from(self.last[i]);
-                let partials = output.partials(r, row[0], s);
+                let partials = network.architecture.output.partials(f64::from(self.last[i]), row[0], s);
                 let weight = scales.price(s);
                 let error = weight * (partials.price - batch.prices[i]);
                 loss.price += share * error * error;
-                let by_r = 2.0 * weight * error * partials.r + pull(r, row, s, (batch.prices[i], weight));
-                self.last[i] = (scales.gradient * share * by_r) as f32;
+                self.last[i] = (scales.gradient * 2.0 * share * weight * error * partials.r) as f32;
                 continue;
             }
             let (partials, by_input, r_by) = self.row(network, i, row);
             let weight = scales.price(self.shown[i].total_volatility);
             let error = weight * (partials.price - batch.prices[i]);
             loss.price += share * error * error;
-            let (r, s) = (f64::from(self.last[i]), self.shown[i].total_volatility);
-            let by_r = 2.0 * weight * error * partials.r + pull(r, row, s, (batch.prices[i], weight));
-            let mut by_r = scales.gradient * share * by_r;
+            let mut by_r = scales.gradient * 2.0 * share * weight * error * partials.r;
             let mut adjoints = [0.0; MOST_INPUTS];
             let shown = &self.shown[i];
             for (j, label) in batch.differentials[i * inputs..(i + 1) * inputs].iter().enumerate() {
@@ -304,15 +293,6 @@ impl Workspace {
             self.last[i] = by_r as f32;
         }
         loss
-    }
-
-    /// Whether of the rows whose labels hold the option most are said to be exercised.
-    fn are_most_lost(&self, output: OutputTransform, batch: &Batch<'_>, inputs: usize) -> bool {
-        let rows = batch.inputs.chunks_exact(inputs).zip(batch.prices).zip(&self.last);
-        let (held, lost) = rows
-            .filter_map(|((row, label), r)| output.is_lost(f64::from(*r), row[0], *label))
-            .fold((0, 0), |(held, lost), is_lost| (held + 1, lost + usize::from(is_lost)));
-        2 * lost > held
     }
 
     /// The adjoints of ∂r/∂a_l from below: their part of the gradient, and what they add to ∂/∂z_l.

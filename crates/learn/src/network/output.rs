@@ -6,8 +6,7 @@
 //!          No formula of any pricing model is in it.
 //!          exercise: the same with Y = u²/(1 + u²), u = s max(r + ½, 0): where waiting is worth nothing the price is the exercise value
 //!          itself, and it leaves it as waiting does, with the square of the distance to the boundary, so that gamma jumps there. m is
-//!          the spot over the strike, and no smooth function of the network has to say 0. Where r is below −½ the price has no slope in
-//!          r: a network that says so of most rows is pulled back, see [`OutputTransform::pull`]
+//!          the spot over the strike, and no smooth function of the network has to say 0
 //!          scaled: 2s/(1 + e^(−r)), above 0 and below twice the row's scale s (see [`super::Features`]): a volatility.
 
 use serde::{Deserialize, Serialize};
@@ -131,30 +130,6 @@ impl OutputTransform {
     }
 }
 
-impl OutputTransform {
-    /// Whether a row has no slope by the last number although its label holds the option: the network says that it is exercised, and waiting is
-    /// worth something. None where the label does not hold it, and of any other transform.
-    #[inline]
-    pub(crate) fn is_lost(self, r: f64, m: f64, label: f64) -> Option<bool> {
-        (self == Self::Exercise && label > (m - 1.0).max(0.0)).then_some(r + HELD <= 0.0)
-    }
-
-    /// What stands for the slope, by the last number, of such a row's squared price error times `weight`²: the error's own derivative, but that the
-    /// price's slope is taken where the label has it, 2·weight²·(C − C\*)·∂C/∂r at the u of C\*. Below 0: it pulls the number up. Training takes it where
-    /// most rows are lost, which ends some starts, and leaves single rows alone: about the exercise boundary they are none's fault.
-    pub(crate) fn pull(m: f64, s: f64, (label, weight): (f64, f64)) -> f64 {
-        let waiting_is_worth = label - (m - 1.0).max(0.0);
-        // A label that chance or noise has put above the spot has no u.
-        let y = (label * (label - (m - 1.0)) / m).clamp(0.0, MOST_PRODUCT);
-        let u = (y / (1.0 - y)).sqrt();
-        let slope = 2.0 * u * s * (1.0 - y) * (1.0 - y);
-        -2.0 * weight * weight * waiting_is_worth * slope * m / root(m, y).max(LEAST_ROOT)
-    }
-}
-
-/// Greatest Y that a label is taken to have.
-const MOST_PRODUCT: f64 = 0.99;
-
 /// u, and Y with it.
 #[inline]
 fn waiting(r: f64, s: f64) -> (f64, f64) {
@@ -261,21 +236,6 @@ mod tests {
             prop_assert!(OutputTransform::Positive.price(r, m, s) >= 0.0);
             let volatility = OutputTransform::Scaled.price(r, m, s);
             prop_assert!((0.0..=2.0 * s).contains(&volatility), "{volatility} of {s}");
-        }
-    }
-
-    #[test]
-    fn a_lost_row_is_pulled_as_its_label_would_be_and_no_other_is_lost() {
-        let exercise = OutputTransform::Exercise;
-        for (m, s, r) in [(0.8, 0.3, 0.1), (1.0, 0.5, -0.2), (1.3, 0.2, 1.5)] {
-            let label = exercise.price(r, m, s);
-            let pull = OutputTransform::pull(m, s, (label, 2.0));
-            let wanted = 2.0 * 4.0 * (f64::max(m - 1.0, 0.0) - label) * exercise.partials(r, m, s).r;
-            assert!((pull - wanted).abs() < 1e-12 * wanted.abs() && pull < 0.0, "{m}: {pull} {wanted}");
-            assert_eq!([-3.0, -0.49].map(|r| exercise.is_lost(r, m, label)), [Some(true), Some(false)]);
-            assert_eq!(exercise.is_lost(-3.0, m, f64::max(m - 1.0, 0.0)), None);
-            assert_eq!(OutputTransform::Bounds.is_lost(-3.0, m, label), None);
-            assert!(OutputTransform::pull(m, s, (2.0 * m, 2.0)).is_finite());
         }
     }
 
