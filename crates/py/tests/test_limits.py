@@ -82,8 +82,8 @@ def test_american_options_of_little_volatility_have_greeks():
     np.testing.assert_allclose(it["delta"], [-1.0, 0.0, -np.exp(-0.06 * years)], atol=1e-7)
     assert all(np.isfinite(column[[0, 2]]).all() for column in it.values())
     with pytest.raises(zomma.RowError) as caught:
-        american.greeks("put", 100.01, 100.0, 1.0, 0.05, 5e-5)
-    assert caught.value.status is zomma.Status.NOT_CONVERGED
+        american.greeks("put", 100.01, 100.0, 1.0, -0.02, 5e-5, dividend_yield=-0.04)
+    assert caught.value.status is zomma.Status.TWO_BOUNDARIES
 
 
 @pytest.mark.parametrize("method", ["pathwise", "likelihood_ratio"])
