@@ -1,6 +1,7 @@
 //! The chains behind a path, each worked on by a thread of the pool and handed on in the order of their dates.
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::mpsc::{Receiver, sync_channel},
@@ -9,6 +10,7 @@ use std::{
 use zomma_market::chain::{Chain, ReadOptions};
 
 use crate::{
+    analyze::{file_name, snapshot_suffix},
     batch::LateBar,
     chain_reader::{ChainReader, Read},
 };
@@ -32,6 +34,8 @@ pub struct ChainDay<'a> {
     pub previous: Option<&'a Chain>,
     /// Whether its file is a member of a directory or tar.
     pub one_of_many: bool,
+    /// The date, with the time or a number behind a second snapshot of it: no other chain of the underlying has it.
+    pub label: &'a str,
 }
 
 /// Reads what is behind `path` and does `work` to each day, in parallel; with a progress line by day where `shows_days`.
@@ -63,6 +67,7 @@ pub fn of_chains<T: Send>(
         });
         let mut reader = reader;
         rayon::in_place_scope(|workers| {
+            let mut names = HashSet::new();
             while let Some(item) = reader.next() {
                 let one_of_many = reader.one_of_many;
                 let (give, receiver) = sync_channel(1);
@@ -74,8 +79,12 @@ pub fn of_chains<T: Send>(
                     }
                     Read::Chain { chain, previous, .. } => {
                         let _ = queue.send((chain.source.clone(), receiver));
+                        let date = chain.quote_date.to_string();
+                        let base = format!("{}-{date}", file_name(&chain.underlying));
+                        let label = date + &snapshot_suffix(&mut names, &base, chain.quote_time);
                         workers.spawn(move |_| {
-                            let day = ChainDay { chain: &chain, previous: previous.as_deref(), one_of_many };
+                            let day =
+                                ChainDay { chain: &chain, previous: previous.as_deref(), one_of_many, label: &label };
                             // A day owns what it changes, so nothing half-changed outlives a panic.
                             let result = catch_unwind(AssertUnwindSafe(|| work(day))).unwrap_or_else(|_| {
                                 Err(anyhow::anyhow!("stopped by a fault in zomma (its message stands above)"))

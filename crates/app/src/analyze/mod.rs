@@ -12,7 +12,7 @@ mod terminal;
 
 pub use candidates::float;
 pub use outcome::Outcome;
-pub use place::file_name;
+pub use place::{file_name, snapshot_suffix};
 pub use summary::{CandidateRow, Summary, rate};
 
 use std::{

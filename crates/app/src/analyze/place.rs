@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use jiff::civil::Time;
 use zomma_market::chain::Chain;
 
 /// Folder of one date.
@@ -45,16 +46,19 @@ impl Places {
         let first = self.first_underlying.get_or_insert_with(|| chain.underlying.clone());
         let date = chain.quote_date.to_string();
         let base = if *first == chain.underlying { date } else { format!("{}/{date}", file_name(&chain.underlying)) };
-        let timed = chain.quote_time.map(|time| format!("{base}-{}", time.strftime("%H%M")));
-        let numbered = (2..).map(|number| format!("{base}-{number}"));
-        let name = std::iter::once(base.clone())
-            .chain(timed)
-            .chain(numbered)
-            .find(|name| !self.taken.contains(name))
-            .unwrap_or(base.clone());
-        self.taken.insert(name.clone());
+        let name = base.clone() + &snapshot_suffix(&mut self.taken, &base, chain.quote_time);
         Place { path: self.root.join(&name), name }
     }
+}
+
+/// What stands behind `base` in the name of a chain's outputs so that no other has it: nothing for the first, for a second snapshot its time
+/// as `-HHMM`, else `-2` and so on. The name is `taken` then.
+pub fn snapshot_suffix(taken: &mut HashSet<String>, base: &str, quote_time: Option<Time>) -> String {
+    let timed = quote_time.map(|time| time.strftime("-%H%M").to_string());
+    let numbered = (2..).map(|number: usize| format!("-{number}"));
+    let mut suffixes = std::iter::once(String::new()).chain(timed).chain(numbered);
+    // One of endlessly many is free.
+    suffixes.find(|suffix| taken.insert(format!("{base}{suffix}"))).unwrap_or_default()
 }
 
 /// A ticker as a file name: what is not a letter, digit, dash or inner dot becomes an underscore.

@@ -41,6 +41,6 @@ pub fn read_days<T: Send>(
     }
     chain_days::of_chains(path, read, shows_days, |day| {
         let quotes = surface_quotes(day.chain, day.previous, config)?;
-        work(Quotes::of_chain(&day.chain.source, day.one_of_many, quotes))
+        work(Quotes::of_chain(day, quotes))
     })
 }

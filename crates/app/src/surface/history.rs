@@ -16,7 +16,7 @@ const YEAR_DAYS: f64 = 365.0;
 pub struct FittedDay {
     /// Ticker, or empty.
     pub underlying: String,
-    /// Date, or the name of the file.
+    /// Date, with the time behind a second snapshot of it, or the name of the file.
     pub date: String,
     /// The surface.
     pub surface: SavedSurface,

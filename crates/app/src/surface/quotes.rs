@@ -3,6 +3,8 @@
 use zomma_pricing::surface::{SliceQuotes, fitted::Quoted};
 use zomma_strategy::analysis::SurfaceQuotes;
 
+use crate::chain_days::ChainDay;
+
 /// What a surface is fitted to.
 #[derive(Clone, Debug, Default)]
 pub struct Quotes {
@@ -10,8 +12,8 @@ pub struct Quotes {
     pub source: String,
     /// Whether the file is a member of a directory or tar.
     pub one_of_many: bool,
-    /// Date of the quotes, where it is known.
-    pub quote_date: Option<String>,
+    /// Date of the quotes, where it is known; with the time or a number behind a second snapshot of the date.
+    pub label: Option<String>,
     /// The quotes.
     pub quoted: Quoted,
     /// What the user should know of how they were read.
@@ -19,8 +21,8 @@ pub struct Quotes {
 }
 
 impl Quotes {
-    /// Of a chain.
-    pub fn of_chain(source: &str, one_of_many: bool, quotes: SurfaceQuotes) -> Self {
+    /// Of the chain of a day.
+    pub fn of_chain(day: ChainDay<'_>, quotes: SurfaceQuotes) -> Self {
         let rejected: usize = quotes.rejected.values().sum();
         let reasons: Vec<String> = quotes.rejected.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let mut notes = quotes.notes;
@@ -29,9 +31,9 @@ impl Quotes {
         }
         let expiries = quotes.terms.iter().map(|terms| Some(terms.expiry.to_string())).collect();
         Self {
-            source: source.into(),
-            one_of_many,
-            quote_date: Some(quotes.quote_date.to_string()),
+            source: day.chain.source.clone(),
+            one_of_many: day.one_of_many,
+            label: Some(day.label.into()),
             quoted: Quoted {
                 underlying: Some(quotes.underlying),
                 quote_time: Some(quotes.quote_instant.to_string()),
@@ -44,7 +46,7 @@ impl Quotes {
 
     /// What the surface is of, in words.
     pub fn title(&self) -> String {
-        let words = [self.quoted.underlying.as_deref(), self.quote_date.as_deref()];
+        let words = [self.quoted.underlying.as_deref(), self.label.as_deref()];
         let words: Vec<&str> = words.into_iter().flatten().collect();
         if words.is_empty() { self.source.clone() } else { words.join(" ") }
     }
@@ -76,7 +78,7 @@ impl Quotes {
 
 /// The name of a day's file.
 pub fn file_name(quotes: &Quotes) -> String {
-    let words = [quotes.quoted.underlying.as_deref(), quotes.quote_date.as_deref()];
+    let words = [quotes.quoted.underlying.as_deref(), quotes.label.as_deref()];
     let name = words.into_iter().flatten().collect::<Vec<_>>().join("-");
     crate::analyze::file_name(&name) + ".json"
 }

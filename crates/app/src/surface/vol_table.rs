@@ -85,7 +85,7 @@ pub fn read(path: &Path) -> anyhow::Result<Quotes> {
         bail!("{name}: no usable row of {rows}: {}", why.join("; "));
     }
     let quoted = Quoted { notes: of_rows, ..Quoted::of_slices(slices, None) };
-    Ok(Quotes { source: name, one_of_many: false, quote_date: None, quoted, notes })
+    Ok(Quotes { source: name, one_of_many: false, label: None, quoted, notes })
 }
 
 /// A remark where a volatility is not between its own bid and ask: those rows are fitted as they stand.

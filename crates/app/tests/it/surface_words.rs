@@ -171,3 +171,41 @@ fn a_day_of_few_quotes_stays_near_the_day_before() {
         assert!(pulled < 0.005 && free > 2.0 * pulled, "{model}: {pulled} {free}");
     }
 }
+
+#[test]
+fn snapshots_of_one_day_are_surfaces_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, out) = (folder.path().join("chain.csv"), folder.path().join("fitted"));
+    run(&["demo", "chain", "-o", arg(&chain)]).ok();
+    let text = fs::read_to_string(&chain).unwrap();
+    let header = text.lines().next().unwrap();
+    let (date, rows) = last_days(&chain, 1).remove(0);
+    let early: Vec<String> = rows.iter().map(|row| row.replace(",15:45,", ",10:30,")).collect();
+    fs::write(&chain, format!("{header}\n{}\n{}\n", early.join("\n"), rows.join("\n"))).unwrap();
+    let quote_time = |folder: &Path, name: &str| {
+        let saved: Value = serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap();
+        saved["quote_time"].as_str().unwrap().to_owned()
+    };
+    let names = [format!("ZMX-{date}.json"), format!("ZMX-{date}-1545.json")];
+    for command in ["fit", "history"] {
+        let fitted = run(&["surface", command, arg(&chain), "-o", arg(&out)]).ok();
+        assert!(fitted.out.contains("2 of 2 days fitted"), "{}", fitted.out);
+        let [first, second] = names.each_ref().map(|name| quote_time(&out, name));
+        assert!(first < second, "{command}: {first} {second}");
+        fs::remove_file(out.join(&names[1])).unwrap();
+    }
+    let shapes = table(&fs::read_to_string(out.join("shapes.csv")).unwrap());
+    let of = |label: &str| shapes.iter().filter(|row| row["date"] == label).count();
+    assert!(of(&date) > 0 && of(&date) == of(&format!("{date}-1545")), "{shapes:?}");
+    // The same day from two files: a number tells them apart.
+    let (days, twice) = (folder.path().join("days"), folder.path().join("twice"));
+    fs::create_dir(&days).unwrap();
+    for name in ["a.csv", "b.csv"] {
+        fs::write(days.join(name), format!("{header}\n{}\n", early.join("\n"))).unwrap();
+    }
+    run(&["surface", "fit", arg(&days), "-o", arg(&twice)]).ok();
+    let mut found: Vec<String> =
+        fs::read_dir(&twice).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    found.sort();
+    assert_eq!(found, [format!("ZMX-{date}-1030.json"), format!("ZMX-{date}.json")]);
+}

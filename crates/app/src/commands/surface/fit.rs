@@ -25,7 +25,8 @@ use crate::{
 const EXAMPLE: &str = "\
 CHAIN is what `zomma analyze` reads (a file, a directory or a tar of option chains), or one table of volatilities: strike or
 log_moneyness, expiry_years, forward, implied_volatility, and where it has them bid_volatility, ask_volatility,
-open_interest. Of many days -o names a directory, and each day becomes <underlying>-<date>.json there.
+open_interest. Of many days -o names a directory, and each day becomes <underlying>-<date>.json there,
+a second snapshot of a date <underlying>-<date>-<HHMM>.json.
 docs/surfaces.md says what each model is, what it costs and where it fails.
 
 A device (--device) serves the model svi alone: the slices of all days are fitted at once there, each by itself, and the processor's fits of

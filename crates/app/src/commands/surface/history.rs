@@ -22,7 +22,8 @@ Days are fitted in the order of their dates. Each starts from the day before of 
 towards it with the weight 1, andreasen_huge 0.1 (--tikhonov gives another, 0 none): many quotes hardly feel that, few leave what they
 do not tell as it was. The splines of total variance, smoothing_spline, rbf and kriging are not pulled. OUT gets
 <underlying>-<date>.json of each day, shapes.csv (volatility, skew and curvature at the money at constant maturities),
-parameters.csv (the model's own, with standard errors) and history.html, which draws them.
+parameters.csv (the model's own, with standard errors) and history.html, which draws them. A second snapshot of a date has its time
+behind the date, as -HHMM, in the files too.
 
 Example:
   $ zomma surface history spx_2019.tar.xz --model essvi --tikhonov 0.1 -o history";
@@ -58,7 +59,10 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     let path = &args.chain.chain;
     // Reading and inverting days is done side by side; fits wait for the day before.
     let mut read = surface::read_days(path, &args.chain.read_options(), &config, true, Ok)?;
-    read.done.sort_by(|a, b| (&a.quoted.underlying, &a.quote_date).cmp(&(&b.quoted.underlying, &b.quote_date)));
+    // Snapshots of a date come one after the other, in the order of their times.
+    read.done.sort_by(|a, b| {
+        (&a.quoted.underlying, &a.quoted.quote_time).cmp(&(&b.quoted.underlying, &b.quoted.quote_time))
+    });
     args.chain.warn_of_dividends("zomma surface history", config.dividends.as_deref());
     for (source, error) in &read.failed {
         eprintln!("zomma surface history: {}", failure::of_source(source, error));
@@ -86,7 +90,7 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
             surface::write(&output.join(surface::file_name(quotes)), &fitted)?;
         }
         before.insert(underlying.clone(), fitted.surface.clone());
-        let date = quotes.quote_date.clone().unwrap_or_else(|| quotes.source.clone());
+        let date = quotes.label.clone().unwrap_or_else(|| quotes.source.clone());
         days.push(FittedDay { underlying, date, surface: fitted });
     }
     if days.is_empty() {

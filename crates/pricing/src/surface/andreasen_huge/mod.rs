@@ -173,7 +173,8 @@ impl VolatilitySurface for AndreasenHuge {
             let total = at.total + rate * (time - last_time);
             return Variance { total, by_t: rate * speed, by_kt: 0.0, by_tt: 0.0, ..at };
         }
-        if after == 0 && expiry_years < steps[0].expiry_years {
+        if after == 0 {
+            // At the first expiry too: the slope in time of the one implicit step from today is not that of the surface before it.
             let first_time = clock.at(steps[0].expiry_years)[0];
             let at = self.at(&self.rows[0], k);
             let (share, rate) = (time / first_time, speed / first_time);

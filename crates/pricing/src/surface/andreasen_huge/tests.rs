@@ -294,6 +294,18 @@ fn sparse_and_odd_quotes_give_what_they_can() {
 }
 
 #[test]
+fn local_volatility_at_the_first_expiry_is_that_before_it() {
+    let flat = |t: f64| slice(t, &strikes(-0.4, 0.4, 11), 0.001, |_| 0.2);
+    for slices in [vec![flat(0.5)], vec![flat(0.5), flat(1.0)]] {
+        let surface = fitted(&slices).surface;
+        for k in [-0.3, -0.1, 0.0, 0.1, 0.2] {
+            let [before, at] = [0.5 * (1.0 - 1e-9), 0.5].map(|t| surface.local_vol(k, t));
+            assert!((at - before).abs() < 1e-6 && (at - 0.2).abs() < 2e-3, "{k}: {at} {before}");
+        }
+    }
+}
+
+#[test]
 fn a_thin_first_slice_leaves_room_for_the_later_ones() {
     // A quarter of an hour before expiry: three puts with wide spreads, whose mids rise so steeply that what they say of strikes further
     // out, taken as it is, is above the quotes of the day after.

@@ -1,8 +1,8 @@
 //! Kriging: the logarithm of volatility over an SSVI backbone as a Gaussian process, with its uncertainty.
 //!
 //! ln σ = ln σ_SSVI + r, r a Gaussian process of mean zero over y and τ with Matérn's 5/2 covariance, seen through noise (Rasmussen and
-//! Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.23 to 2.26 and 5.8). Far from quotes the surface is SSVI's, and
-//! its standard error the process's own.
+//! Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.23 to 2.26 and 5.8). Far from quotes the process is SSVI's, and
+//! its standard deviation its own.
 
 use std::sync::OnceLock;
 
@@ -115,15 +115,18 @@ impl Kriging {
         self.backbone.series(k, time) * (Jet::of_two(&partials, &y, &tau) * square).exp()
     }
 
-    /// Standard deviation of the volatility at `k` and `expiry_years` given the quotes, per square root of a year: of the surface, without
-    /// the noise of a further quote. Before the first expiry that of the first, after the last that of the last. NaN where there is no
-    /// volatility.
+    /// Root of the expected square by which the volatility of the process, given the quotes, differs from the surface's at `k` and
+    /// `expiry_years`, per square root of a year; without the noise of a further quote. Between the quotes the surface is the process's mean,
+    /// and this its standard deviation. Beyond the quoted strikes and expiries the surface is a continuation, and how far that is from the
+    /// mean counts too. NaN where there is no volatility.
     pub fn standard_error(&self, k: f64, expiry_years: f64) -> f64 {
         let volatility = self.implied_vol(k, expiry_years);
         if !volatility.is_finite() {
             return f64::NAN;
         }
-        let at = self.domain.place(k, self.domain.clamped_time(expiry_years));
+        let time = self.domain.clock.at(expiry_years)[0];
+        let mean = (self.series(k, time).value() / expiry_years).sqrt();
+        let at = self.domain.place(k, time);
         let covariances: Vec<f64> = self.points.iter().map(|&point| self.covariance(point, at)).collect();
         let factor = self.factor.0.get_or_init(|| {
             let entry = |i: usize, j: usize| {
@@ -135,7 +138,7 @@ impl Kriging {
             let half = factor.forward(&covariances);
             dot(&half, &half)
         });
-        volatility * (self.amplitude * self.amplitude - explained).max(0.0).sqrt()
+        (mean * (self.amplitude * self.amplitude - explained).max(0.0).sqrt()).hypot(volatility - mean)
     }
 
     fn covariance(&self, x: [f64; 2], y: [f64; 2]) -> f64 {
