@@ -117,6 +117,22 @@ fn the_gradient_is_the_finite_difference_of_the_loss_and_the_same_on_any_threads
     }
 }
 
+/// Rows that were calls and puts by turns had all calls in one half of the spots, since the parity of a Sobol point says which half it is in.
+#[test]
+fn calls_and_puts_are_tested_over_all_of_the_domain() {
+    for seed in 1..=8 {
+        let mut config = small(PLAIN, "tanh");
+        config.sampling.seed = seed;
+        let [from, to] = config.problem.domain.spot_over_strike;
+        let mut counts = [[0; 4]; 2];
+        for row in test_rows(&config, 256, |spans| spans) {
+            let share = (row.spot / row.strike - from) / (to - from);
+            counts[usize::from(row.option_type == OptionType::Put)][((4.0 * share) as usize).min(3)] += 1;
+        }
+        assert!(counts.as_flattened().iter().all(|count| (16..=48).contains(count)), "{seed}: {counts:?}");
+    }
+}
+
 /// The pricing equation in the units of a row, from the row's own Greeks, is the network's residual times what it was divided by.
 #[test]
 fn the_residual_is_that_of_the_pricing_equation_in_raw_units() {

@@ -155,10 +155,11 @@ pub fn test_rows(config: &PinnConfig, count: usize, narrow: impl Fn(Spans) -> Sp
     let at = |[from, to]: Span, share: f64| from + (to - from) * share;
     (0..count as u32)
         .map(|i| {
-            let u: [f64; 5] = std::array::from_fn(|j| sobol_uniform(config.sampling.seed ^ 0x7465_7374, 7, i, j));
+            let u: [f64; 6] = std::array::from_fn(|j| sobol_uniform(config.sampling.seed ^ 0x7465_7374, 7, i, j));
             let strike = local.map_or(100.0, |local| local.reference * at(local.strike_over_reference, u[4]));
             Row {
-                option_type: if i % 2 == 0 { OptionType::Call } else { OptionType::Put },
+                // Not by turns: the parity of i tells which half of its span a coordinate is in.
+                option_type: if u[5] < 0.5 { OptionType::Call } else { OptionType::Put },
                 spot: strike * at(spans.spot_over_strike, u[0]),
                 strike,
                 expiry_years: at(spans.expiry_years, u[1]),

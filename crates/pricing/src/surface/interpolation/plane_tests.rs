@@ -233,9 +233,10 @@ fn the_band_is_honest_where_the_surface_goes_on_beyond_the_quotes() {
         };
         let slices: Vec<SliceQuotes> = [0.1, 0.25, 0.5, 1.0, 1.5].iter().enumerate().map(slice).collect();
         let surface = kriging::fit(&slices, &ModelSettings::default(), None).expect("quotes").surface;
-        for t in [0.05, 0.1, 0.3, 0.5, 1.5, 3.0] {
+        for t in [0.05, 0.1, 0.3, 0.5, 1.5, 3.0_f64] {
             for x in [-0.6, -0.45, 0.45, 0.6] {
-                let (k, error) = (x * t.sqrt(), surface.standard_error(x * t.sqrt(), t));
+                let k = x * t.sqrt();
+                let error = surface.standard_error(k, t);
                 covered += usize::from((surface.implied_vol(k, t) - truth(k, t)).abs() <= 2.0 * error);
                 all += 1;
             }
