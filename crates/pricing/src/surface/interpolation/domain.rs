@@ -128,13 +128,6 @@ impl Domain {
         [(k / (time.sqrt() * self.typical_volatility)).asinh(), time.ln()]
     }
 
-    /// The variance time nearest to `expiry_years` that lies between the first expiry and the last.
-    pub(super) fn clamped_time(&self, expiry_years: f64) -> f64 {
-        let time = self.clock.at(expiry_years)[0];
-        let latest = self.times.last().map_or(time, |&last| time.min(last));
-        self.times.first().map_or(latest, |&first| latest.max(first))
-    }
-
     /// Total variance where `inner` gives its series in k and variance time at a point inside.
     pub(super) fn variance(&self, k: f64, expiry_years: f64, inner: impl Fn(f64, f64) -> Jet) -> Variance {
         let (Some(&first), Some(&last)) = (self.times.first(), self.times.last()) else { return Variance::NONE };
