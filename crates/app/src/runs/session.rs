@@ -16,6 +16,8 @@ pub struct Session {
     telling: Option<Telling>,
     every: u64,
     model: PricingModel,
+    /// The step told last.
+    told: Option<u64>,
 }
 
 impl Session {
@@ -26,12 +28,12 @@ impl Session {
     /// Where the folder cannot be written.
     pub fn begin(folder: &Path, config: &TrainConfig, source: &Path, step: Option<u64>) -> anyhow::Result<Self> {
         let telling = Telling::begin(folder, (config, &config.tracking), ("zomma train", source), step)?;
-        Ok(Self { telling: Some(telling), every: config.tracking.every, model: config.data.model })
+        Ok(Self { telling: Some(telling), every: config.tracking.every, model: config.data.model, told: None })
     }
 
     /// Of a rank that is not its group's first, which tells of them all: nothing is told here.
     pub fn of_another_rank(config: &TrainConfig) -> Self {
-        Self { telling: None, every: 1, model: config.data.model }
+        Self { telling: None, every: 1, model: config.data.model, told: None }
     }
 
     /// After a step: told where it is one of the config's, or one at which the held-out rows were looked at.
@@ -44,7 +46,12 @@ impl Session {
             return Ok(());
         }
         let Some(telling) = &mut self.telling else { return Ok(()) };
-        telling.point(point(facts::now_ms(), progress, self.model))
+        let mut point = point(facts::now_ms(), progress, self.model);
+        if self.told.replace(progress.step) == Some(progress.step) {
+            // No number of a step is told twice.
+            point.values.retain(|name, _| name.starts_with("held_out"));
+        }
+        telling.point(point)
     }
 
     /// The run ended: writes `report.html` and the plots, tells what came of it, and gives the servers a moment. What of it cannot be

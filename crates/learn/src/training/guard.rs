@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Share of the running loss that a step keeps.
 const KEPT: f64 = 0.98;
-/// A run is given up where its running loss stays this many times above the first for [`HIGH_STEPS`] steps.
+/// A running loss stands high where it is this many times above the first, and for long after [`HIGH_STEPS`] steps. It may be the first that
+/// is out of the way: of few rows, or of rows some of which are rare, losses scatter.
 const HIGH: f64 = 2.0;
 const HIGH_STEPS: u64 = 300;
 
@@ -45,12 +46,9 @@ impl Guard {
                 self.nothing_in_a_row
             ));
         }
-        let first = *self.first.get_or_insert(loss);
+        self.first.get_or_insert(loss);
         self.running = if self.running == 0.0 { loss } else { KEPT * self.running + (1.0 - KEPT) * loss };
         self.high_in_a_row = if self.is_high() { self.high_in_a_row + 1 } else { 0 };
-        if self.high_in_a_row >= HIGH_STEPS {
-            return Err(self.diverges(first));
-        }
         Ok(true)
     }
 
@@ -58,17 +56,23 @@ impl Guard {
         self.first.is_some_and(|first| self.running > HIGH * first)
     }
 
-    fn diverges(&self, first: f64) -> String {
-        format!(
-            "the loss is {:.3e}, and was {first:.3e} before the first step: the learning rate diverges; try a tenth of \
-             training.learning_rate, a longer training.warm_up, or training.clip_norm",
-            self.running
-        )
+    /// What a loss that stands high for long is a sign of; the count begins anew.
+    pub fn high_for_long(&mut self) -> Option<String> {
+        if self.high_in_a_row < HIGH_STEPS {
+            return None;
+        }
+        self.high_in_a_row = 0;
+        self.high()
     }
 
-    /// Why a run that is at its end is worth nothing, where it is: one that is too short for a patience of [`HIGH_STEPS`] steps.
-    pub fn ended(&self) -> Result<(), String> {
-        self.first.filter(|_| self.is_high()).map_or(Ok(()), |first| Err(self.diverges(first)))
+    /// What a loss that stands high is a sign of.
+    pub fn high(&self) -> Option<String> {
+        let first = self.first.filter(|_| self.is_high())?;
+        Some(format!(
+            "the loss is {:.3e} and was {first:.3e} before the first step, and the held-out rows are told no better than by the untrained \
+             network: the learning rate diverges; try a tenth of training.learning_rate, a longer training.warm_up, or training.clip_norm",
+            self.running
+        ))
     }
 
     /// The loss, averaged over some fifty steps.
@@ -101,29 +105,33 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_stays_above_the_first_ends_it_and_a_spike_does_not() {
+    fn a_loss_that_stays_above_the_first_is_high_and_a_spike_is_not() {
         let mut guard = Guard::default();
         for step in 0..2000 {
             let spike = if step % 500 == 0 { 100.0 } else { 0.5 };
             assert_eq!(guard.allows(spike / 2.0, 1.0, 3), Ok(true));
+            assert_eq!(guard.high_for_long(), None);
         }
         let mut guard = Guard::default();
-        assert_eq!(guard.allows(1.0, 1.0, 3), Ok(true));
-        let ended = (0..1000).find_map(|step| guard.allows(50.0, 1.0, 3).err().map(|why| (step, why)));
-        let (step, why) = ended.unwrap();
-        assert!((300..310).contains(&step) && why.contains("learning rate diverges"), "{step} {why}");
+        let mut high = (0..1000).filter_map(|step| {
+            assert_eq!(guard.allows(if step == 0 { 1.0 } else { 50.0 }, 1.0, 3), Ok(true));
+            guard.high_for_long().map(|why| (step, why))
+        });
+        let ((first, why), (second, _)) = (high.next().unwrap(), high.next().unwrap());
+        assert!((300..310).contains(&first) && why.contains("learning rate diverges"), "{first} {why}");
+        assert_eq!(second, first + HIGH_STEPS);
     }
 
     #[test]
-    fn a_run_that_ends_before_its_patience_is_judged_by_where_its_loss_stands() {
-        let ended = |losses: &[f64]| {
+    fn where_a_loss_stands_is_known_before_it_stands_there_for_long() {
+        let high = |losses: &[f64]| {
             let mut guard = Guard::default();
             losses.iter().for_each(|loss| assert_eq!(guard.allows(*loss, 1.0, 3), Ok(true)));
-            guard.ended()
+            guard.high()
         };
-        assert!(ended(&[&[1.0][..], &[50.0; 100]].concat()).unwrap_err().contains("learning rate diverges"));
+        assert!(high(&[&[1.0][..], &[50.0; 100]].concat()).unwrap().contains("learning rate diverges"));
         for fine in [&[][..], &[1.0], &[1.0, 50.0], &[1.0, 0.1, 0.1]] {
-            assert_eq!(ended(fine), Ok(()), "{fine:?}");
+            assert_eq!(high(fine), None, "{fine:?}");
         }
     }
 }

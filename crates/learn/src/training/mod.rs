@@ -24,6 +24,7 @@ mod rescue;
 mod run;
 mod schedule;
 mod state;
+mod untrained;
 
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, VERSION};

@@ -27,7 +27,8 @@ pub trait Watch {
     fn seconds(&self) -> f64;
     /// Whether to write a checkpoint and leave.
     fn should_stop(&self) -> bool;
-    /// After a step; with the held-out errors where they were looked at.
+    /// After a step; with the held-out errors where they were looked at. Of a run that ends by the clock the last step is told again where its
+    /// look is off the beat.
     fn stepped(&mut self, progress: &Progress);
     /// Something went wrong that training survives.
     fn warn(&mut self, message: &str);
@@ -325,6 +326,8 @@ impl Trainer {
             }
             progress.learning_rate = learning_rate(&training, self.state.standing.step, progress.done);
             progress.gradient_norm = self.step(loss, &mut gradient, progress.learning_rate)?;
+            let high = self.state.standing.guard.high_for_long();
+            self.judge(high)?;
             progress = Progress {
                 loss,
                 step: self.state.standing.step,
@@ -335,11 +338,13 @@ impl Trainer {
                 evaluation: None,
                 ..progress
             };
-            if progress.step.is_multiple_of(training.evaluate_every) {
+            // The last look is one of the step's, so that all who are told of steps are told of it.
+            let is_last = training.steps == Some(progress.step);
+            if is_last || progress.step.is_multiple_of(training.evaluate_every) {
                 let written = self.look(&mut progress)?;
                 self.tell_of(written, watch);
             }
-            if progress.step.is_multiple_of(training.checkpoint_every) {
+            if !is_last && progress.step.is_multiple_of(training.checkpoint_every) {
                 let written = self.checkpoint();
                 self.tell_of(written, watch);
             }
@@ -352,18 +357,16 @@ impl Trainer {
             watch.stepped(&progress);
         };
         if !self.state.standing.finished {
-            let precision = training.precision;
-            let ended = self.state.standing.guard.ended();
-            ended.map_err(|diagnosis| LearnError::Diverged {
-                step: progress.step,
-                diagnosis: in_precision(diagnosis, precision),
-            })?;
+            let high = self.state.standing.guard.high();
+            self.judge(high)?;
         }
-        let is_looked = progress.step.is_multiple_of(training.evaluate_every) && !self.state.standing.best.is_empty();
+        let is_beat = progress.step.is_multiple_of(training.evaluate_every) && !self.state.standing.best.is_empty();
+        let is_looked = is_beat || progress.evaluation.is_some();
         // A run that had ended before has looked.
         if !is_looked && !self.state.standing.finished {
             let written = self.look(&mut progress)?;
             self.tell_of(written, watch);
+            watch.stepped(&progress);
         }
         self.state.standing.finished = true;
         self.checkpoint()?;
@@ -519,7 +522,7 @@ fn looked_until(state: &State, config: &TrainConfig) -> u64 {
 }
 
 /// Why training ends, with what 16 bits may have to do with it.
-fn in_precision(diagnosis: String, precision: Precision) -> String {
+pub(super) fn in_precision(diagnosis: String, precision: Precision) -> String {
     match precision {
         Precision::F32 => diagnosis,
         Precision::Bf16 | Precision::F16 => {
