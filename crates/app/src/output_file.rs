@@ -1,5 +1,5 @@
 //! Files that are there whole or not at all: written beside their place under another name, then renamed. What cannot be renamed to (a pipe, a
-//! device) is written as it is.
+//! device) is written as it is. A file that takes another's place keeps its permissions; other names of the old one (hard links) keep the old one.
 
 use std::{
     fs::{self, File},
@@ -42,6 +42,10 @@ impl AtomicFile {
             target.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
         interrupt::remove_if_ended(&temporary);
         let file = File::create(&temporary).inspect_err(|_| interrupt::forget(&temporary))?;
+        if let Ok(old) = fs::metadata(target) {
+            // Where they cannot be set (another's file in a folder of ours) the new file has its own.
+            let _ = file.set_permissions(old.permissions());
+        }
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Self { file, rename: Some((temporary, target.clone())) })
     }
@@ -144,6 +148,21 @@ mod tests {
         }
         write(&folder.path().join("out.csv"), b"whole").unwrap();
         assert_eq!([&dead, &other, &alive].map(|path| path.exists()), [false, true, true]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn permissions_outlive_the_file_that_had_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        write(&path, b"first").unwrap();
+        for wanted in [0o600, 0o664, 0o444] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
+            write(&path, b"next").unwrap();
+            assert_eq!((mode(), fs::read(&path).unwrap()), (wanted, b"next".to_vec()));
+        }
     }
 
     #[test]

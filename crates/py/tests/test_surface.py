@@ -100,6 +100,27 @@ def test_points_that_have_no_answer_are_told(surface: zomma.surface.Surface) -> 
         surface.implied_vol(100.0, 0.5, on_error="drop")  # type: ignore[arg-type]
 
 
+def test_a_density_is_sound_where_the_local_volatility_alone_is_none() -> None:
+    k, years = np.tile(np.linspace(-0.3, 0.3, 7), 2), np.repeat([0.5, 1.0], 7)
+    # Total variance falls from the first expiry to the second.
+    rows = {"log_moneyness": k, "expiry_years": years, "implied_volatility": np.where(years < 0.75, 0.3, 0.2)}
+    fitted = zomma.surface.fit(rows, model="cubic_spline")
+    density, status = fitted.density(log_moneyness=0.05, expiry=0.75, on_error="status")
+    assert density > 0.0 and status is zomma.Status.OK
+    assert fitted.density(log_moneyness=0.05, expiry=0.75, on_error="raise") == density
+    local, status = fitted.local_vol(log_moneyness=0.05, expiry=0.75, on_error="status")
+    assert np.isnan(local) and status is zomma.Status.ARBITRAGE
+
+
+def test_a_saved_surface_keeps_the_permissions_of_the_file(surface: zomma.surface.Surface, tmp_path: Path) -> None:
+    path = tmp_path / "surface.json"
+    surface.save(path)
+    for mode in (0o600, 0o664):
+        path.chmod(mode)
+        surface.save(path)
+        assert path.stat().st_mode & 0o777 == mode
+
+
 def test_svi_has_its_parameters_in_three_forms(surface: zomma.surface.Surface) -> None:
     wings = surface.svi("jump_wings")
     assert [entry["expiry_years"] for entry in wings] == list(EXPIRIES)

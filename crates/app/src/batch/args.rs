@@ -131,8 +131,10 @@ pub struct MethodArgs {
     /// finite_difference (adds a column error_estimate), monte_carlo (adds standard_error, and of Greeks delta_standard_error and so on).
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = parse_method)]
     method: Method,
-    /// Accuracy of American prices, as a share of strike: quick (1e-6), fast (1e-8), accurate (1e-10), high_precision (1e-12). On a grid
-    /// accurate and high_precision each have twice the cells and steps of the one before.
+    /// Accuracy of American prices, as a share of strike: quick (1e-6), fast (1e-8), accurate (1e-10), high_precision (1e-12), for terms up to three
+    /// years, volatilities of 5 to 100 % and rates of 0 to 12 %. Over all terms that the method takes the first three were off by up to 5e-5, 3e-6
+    /// (4e-7 where the yield is not far below the rate) and 2e-9. On a grid accurate and high_precision each have twice the cells and steps of the
+    /// one before.
     #[arg(long, value_name = "ACCURACY", default_value = "fast", value_parser = parse_accuracy)]
     accuracy: Accuracy,
     /// Paths of a simulation.

@@ -18,5 +18,5 @@ pub use history::{FittedDay, drift_text, history_html, parameters_csv, shapes_cs
 pub use plot::{html, svg};
 pub use quotes::{Quotes, file_name};
 pub use saved_file::{read, write};
-pub use text::{fit_line, fit_text, share};
+pub use text::{error, fit_line, fit_text, share};
 pub use variance_clock::ClockOptions;

@@ -228,10 +228,10 @@ pub fn html(title: &str, surface: &SavedSurface, quotes: &[SliceQuotes]) -> anyh
     }
     let model = surface.surface.model().as_str();
     let facts = format!(
-        "{model}, {} expiries, {}, error {:.3} vol points. Arbitrage: {}.",
+        "{model}, {} expiries, {}, error {} vol points. Arbitrage: {}.",
         surface.slices.len(),
         super::text::met(&surface.quality),
-        surface.quality.rmse_vol_points,
+        super::text::error(&surface.quality),
         arbitrage(surface)
     );
     report::figures_page(title, &facts, &figures)

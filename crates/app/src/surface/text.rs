@@ -22,11 +22,11 @@ fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut 
     if let Some(free) = surface.unconstrained.as_ref().filter(|free| free.inside.is_some()) {
         write!(out, " ({} without constraints", share(free))?;
         if free.inside < quality.inside {
-            write!(out, ", at an error of {:.3}", free.rmse_vol_points)?;
+            write!(out, ", at an error of {}", error(free))?;
         }
         write!(out, ")")?;
     }
-    writeln!(out, ", error {:.3} vol points", quality.rmse_vol_points)?;
+    writeln!(out, ", error {} vol points", error(quality))?;
     writeln!(out, "Arbitrage: {}\n", arbitrage(surface))?;
     writeln!(
         out,
@@ -38,12 +38,12 @@ fn write_fit(title: &str, surface: &SavedSurface, remarks: &[String], out: &mut 
         let atm = slice.atm_volatility.map_or("none".into(), |vol| format!("{:.2} %", 100.0 * vol));
         writeln!(
             out,
-            "  {expiry:<22}{:>10.5}{:>12.3}{atm:>14}{:>8}{:>9}{:>9.3}",
+            "  {expiry:<22}{:>10.5}{:>12.3}{atm:>14}{:>8}{:>9}{:>9}",
             slice.expiry_years,
             slice.forward,
             slice.quality.quotes,
             share(&slice.quality),
-            slice.quality.rmse_vol_points
+            error(&slice.quality)
         )?;
     }
     for remark in remarks {
@@ -64,10 +64,10 @@ pub fn fit_line(title: &str, surface: &SavedSurface) -> String {
     let violations = surface.arbitrage.butterfly_violations + surface.arbitrage.calendar_violations;
     let inside = quality.inside.map(|_| format!("{} inside", share(quality))).unwrap_or_default();
     format!(
-        "  {title:<24}{:>4} expiries{:>7} quotes{inside:>16}{:>9.3} vol points{violations:>6} violations{:>4} notes\n",
+        "  {title:<24}{:>4} expiries{:>7} quotes{inside:>16}{:>9} vol points{violations:>6} violations{:>4} notes\n",
         surface.slices.len(),
         quality.quotes,
-        quality.rmse_vol_points,
+        error(quality),
         surface.notes.len()
     )
 }
@@ -95,6 +95,11 @@ pub fn met(quality: &FitQuality) -> String {
     }
 }
 
+/// The error in vol points; a dash where the surface has no value at any quote.
+pub fn error(quality: &FitQuality) -> String {
+    if quality.rmse_vol_points.is_nan() { "-".into() } else { format!("{:.3}", quality.rmse_vol_points) }
+}
+
 /// The share of quotes inside bid-ask; blank where none has either.
 pub fn share(quality: &FitQuality) -> String {
     let Some(inside) = quality.inside.filter(|_| quality.quotes > 0) else { return String::new() };
@@ -114,5 +119,7 @@ mod tests {
         assert_eq!(met(&quality(Some(2))), "3 quotes, 66.6 % inside bid-ask");
         assert_eq!((share(&quality(None)), share(&FitQuality::default())), (String::new(), String::new()));
         assert_eq!(met(&quality(None)), "3 quotes without bid and ask");
+        assert_eq!(error(&quality(None)), "0.100");
+        assert_eq!(error(&FitQuality { rmse_vol_points: f64::NAN, ..quality(None) }), "-");
     }
 }

@@ -39,7 +39,7 @@ fn rows_of_one_strike_are_told_with_their_numbers() {
     let again = quarter.lines().nth(4).unwrap();
     let text = format!("{HEADER}{quarter}{}{again}\n", rows(0.5, &grid(-2.0, 1.5, 12)));
     let fitted = run_with_input(&["surface", "fit", "-"], text.as_bytes()).ok();
-    let note = "note: expiry_years 0.250000: 1 strikes stand in several rows, all of which take part: rows 5 and 25";
+    let note = "note: expiry_years 0.250000: 1 strike stands in several rows, all of which take part: rows 5 and 25";
     assert!(fitted.out.contains(note), "{}", fitted.out);
     assert!(fitted.out.contains("25 quotes"), "{}", fitted.out);
 }
@@ -155,7 +155,7 @@ fn a_day_of_few_quotes_stays_near_the_day_before() {
     // Volatility at a put of 12 % out of the money over that at the money.
     let tilt = |date: &str| {
         let surface = out.join(format!("ZMX-{date}.json"));
-        let asked = ["surface", "query", arg(&surface), "--log-moneyness=-0.12,0", "--expiry-years", "0.25"];
+        let asked = ["surface", "query", arg(&surface), "--log-moneyness", "-0.12,0", "--expiry-years", "0.25"];
         let answers = table(&run(&asked).ok().out);
         let volatility = |i: usize| answers[i]["implied_volatility"].parse::<f64>().unwrap();
         volatility(0) - volatility(1)

@@ -78,7 +78,7 @@ pub fn barrier(row: &Row, barrier: &SingleBarrier) -> Result<f64, Status> {
                 (Direction::Up, true, true) | (Direction::Down, false, false) => 0.0,
                 (Direction::Up, true, false) | (Direction::Down, false, true) => a - b + c - d,
             };
-            option.max(0.0) + if rebate > 0.0 { rebate * parts.at_the_touch()? } else { 0.0 }
+            option.max(0.0) + if rebate > 0.0 { rebate * Touch::new(&terms, level, eta).value()? } else { 0.0 }
         }
     };
     finite(value.max(0.0))
@@ -144,19 +144,41 @@ impl Parts {
         let mirrored = weighted((2.0 * self.drift - 1.0) * self.log, eta * (self.y2 - deviation));
         self.terms.discount * (weighted(0.0, eta * (self.x2 - deviation)) - mirrored).max(0.0)
     }
+}
 
-    /// One unit at the touch: F.
-    fn at_the_touch(&self) -> Result<f64, Status> {
-        let variance = self.terms.volatility * self.terms.volatility;
-        let mu = self.drift - 0.5;
-        let square = mu * mu + 2.0 * self.terms.rate / variance;
+/// One unit of currency paid when the spot first touches a level: F.
+pub(super) struct Touch<'a> {
+    terms: &'a Terms,
+    /// η: 1 where the level is below the spot.
+    eta: f64,
+    /// ln(H/S)
+    log: f64,
+}
+
+impl<'a> Touch<'a> {
+    pub fn new(terms: &'a Terms, level: f64, eta: f64) -> Self {
+        Self { terms, eta, log: (level / terms.spot).ln() }
+    }
+
+    /// Its value by expiry. Errors: `BadMethod` where the formula turns complex.
+    pub fn value(&self) -> Result<f64, Status> {
+        let Terms { carry, rate, volatility, deviation, .. } = *self.terms;
+        let variance = volatility * volatility;
+        let mu = carry / variance - 0.5;
+        let product = 2.0 * rate / variance;
+        let square = mu * mu + product;
         if square < 0.0 {
             return Err(Status::BadMethod);
         }
         let lambda = square.sqrt();
-        let deviation = self.terms.deviation;
-        let z = self.log / deviation + lambda * deviation;
-        let less = self.log / deviation - lambda * deviation;
-        Ok(weighted((mu + lambda) * self.log, self.eta * z) + weighted((mu - lambda) * self.log, self.eta * less))
+        // μ + λ and μ − λ multiply to −2r/σ²: of the two the one that would cancel is taken from the other.
+        let [plus, minus] = match mu {
+            _ if mu > 0.0 => [mu + lambda, -product / (mu + lambda)],
+            _ if mu < 0.0 => [-product / (mu - lambda), mu - lambda],
+            _ => [lambda, -lambda],
+        };
+        let (distance, way) = (self.log / deviation, lambda * deviation);
+        Ok(weighted(plus * self.log, self.eta * (distance + way))
+            + weighted(minus * self.log, self.eta * (distance - way)))
     }
 }

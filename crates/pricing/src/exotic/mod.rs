@@ -1,4 +1,5 @@
-//! Exotic options that have a closed form under Black–Scholes–Merton: single barriers, digitals, geometric Asians and lookbacks (see
+//! Exotic options that have a closed form under Black–Scholes–Merton: single barriers, digitals of both
+//! exercise styles, geometric Asians and lookbacks (see
 //! docs/finite-difference.md, "Exotics").
 //!
 //! Every function takes a [`Row`](crate::black::Row), whose fields mean what they mean there, and what the row does not hold. What has no
@@ -7,6 +8,7 @@
 //! Errors of all of them: the first bad field of the row (`BadSpot` … `Expired`, `BadRate`, `BadYield`, `BadVolatility`), and `Overflow`
 //! where the value is not representable. No volatility is `BadVolatility` but for digitals, whose limit is that of Black's formula.
 
+mod american_digital;
 mod asian;
 mod barrier;
 mod digital;
@@ -15,6 +17,8 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use american_digital::{american_asset_or_nothing, american_cash_or_nothing};
+pub(crate) use american_digital::{at_the_touch, is_exercised_at_once};
 pub use asian::{geometric_asian, geometric_asian_at};
 pub use barrier::{Direction, SingleBarrier, barrier};
 pub use digital::{asset_or_nothing, cash_or_nothing};

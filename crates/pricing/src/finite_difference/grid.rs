@@ -1,6 +1,7 @@
 //! Nodes in spot, in units of the strike.
 //!
-//! Formula   S(ξ) = m + c sinh ξ, m = (S₀ + 1)/2, c² = (w σ√T)² + ((S₀ − 1)/2)²: dense between spot and strike, exponential far out
+//! Formula   S(ξ) = m + c sinh ξ, m = (S₀ + 1)/2, c² = (w σ√T)² + ((S₀ − 1)/2)²: dense between spot and strike, exponential far out. Where
+//!           w σ√T > 1: m = 0, c = min(S₀, 1) e^(−σ√T), which is even in ln S
 //! Method    Spot, strike and watched barriers are anchors: between two of them ξ is divided evenly into a whole number of cells, so that
 //!           each is a node. Where another anchor would be nearer to the spot than half a cell it is left out: the payoff's mean over
 //!           cells does not need it. Refining halves every cell in ξ, so that grids are nested and their errors comparable.
@@ -28,17 +29,37 @@ pub(super) struct Map {
     pieces: Vec<(f64, f64, usize)>,
 }
 
+/// σ√T from which on a spot may fall to a small part of itself: cells are even in its logarithm then, down to a deviation below spot and strike.
+const WIDE: f64 = 1.0;
+/// Beyond this nothing is left to see so far below.
+const MOST_WIDTH: f64 = 20.0;
+
+/// Cells to the spot, from which on an anchor is on the grid that must be.
+const NEAREST: f64 = 1e-3;
+
 impl Map {
-    /// Divides the extent into `cells` (or one for each piece, if that is more), with nodes at the spot and at `anchors` inside.
-    pub fn new(extent: &Extent, anchors: &[f64], cells: usize) -> Self {
+    /// Whether `anchor` is on the grid for its own sake.
+    pub fn has(&self, anchor: f64) -> bool {
+        self.pieces.iter().any(|piece| piece.1 == anchor)
+    }
+
+    /// Divides the extent into `cells` (or one for each piece, if that is more), with nodes at the spot and at `anchors` inside; the first of
+    /// them is one however near to the spot, but for rounding, where it `must` be.
+    pub fn new(extent: &Extent, anchors: &[f64], cells: usize, must: bool) -> Self {
         let Extent { low, high, spot, width } = *extent;
-        let centre = 0.5 * (spot + 1.0);
-        let scale = width.hypot(0.5 * (spot - 1.0)).max(1e-9 * centre);
+        let is_wide = width > WIDE;
+        let centre = if is_wide { 0.0 } else { 0.5 * (spot + 1.0) };
+        let scale = if is_wide {
+            spot.min(1.0) * (-width.min(MOST_WIDTH)).exp()
+        } else {
+            width.hypot(0.5 * (spot - 1.0)).max(1e-9 * centre)
+        };
         let xi = |s: f64| ((s - centre) / scale).asinh();
         let cell = (xi(high) - xi(low)) / cells.max(1) as f64;
         let mut fixed: Vec<f64> = vec![low, spot, high];
-        for &a in anchors {
-            if a > low && a < high && fixed.iter().all(|&f| (xi(a) - xi(f)).abs() > 0.5 * cell) {
+        for (i, &a) in anchors.iter().enumerate() {
+            let nearest = if must && i == 0 { NEAREST } else { 0.5 };
+            if a > low && a < high && fixed.iter().all(|&f| (xi(a) - xi(f)).abs() > nearest * cell) {
                 fixed.push(a);
             }
         }

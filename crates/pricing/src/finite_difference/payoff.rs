@@ -29,6 +29,18 @@ impl UnitPayoff {
         self.constant + self.factor * self.plain_at(spot)
     }
 
+    /// What the holder has for exercising at one spot, or as near to it as she likes: a digital pays at the strike too.
+    pub fn at_best(&self, spot: f64) -> f64 {
+        if spot == 1.0 && !matches!(self.kind, Payoff::Vanilla) {
+            let inside = match self.kind {
+                Payoff::CashOrNothing(cash) => cash,
+                Payoff::Vanilla | Payoff::AssetOrNothing => 1.0,
+            };
+            return (self.constant + self.factor * inside).max(self.at(spot));
+        }
+        self.at(spot)
+    }
+
     /// Mean over the cell \[from, to\] of a node, brought from the cell's middle to the node along the payoff's slope: what is affine
     /// stays as it is where nodes are uneven.
     pub fn mean(&self, node: f64, [from, to]: [f64; 2]) -> f64 {

@@ -8,7 +8,7 @@ use zomma_base::Status;
 
 use super::contract::Contract;
 use super::settings::{Scheme, Settings};
-use super::solve::{Estimate, extrapolate, finish, levels, with_scratch};
+use super::solve::{Estimate, extrapolate, finish, is_second_order, levels, with_scratch};
 
 /// A solution and its quality.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +67,7 @@ pub fn report(contract: &Contract<'_>, settings: &Settings) -> Result<Report, St
         if contract.row.volatility * contract.row.expiry_years.sqrt() < super::solve::LEAST_DEVIATION {
             return Err(Status::BadVolatility);
         }
+        let is_smooth = is_second_order(contract);
         let levels = levels(contract, &quarter, &contract.row, scratch, [1, 2, 4])?;
         let strike = contract.row.strike;
         let values = levels.map(|level| level.estimate.value * strike);
@@ -75,7 +76,7 @@ pub fn report(contract: &Contract<'_>, settings: &Settings) -> Result<Report, St
         let order = (ratio.is_finite() && ratio > 0.0).then(|| ratio.log2());
         let stability = stability(contract, settings, scratch);
         Ok(Report {
-            estimate: finish(contract, extrapolate(contract, levels[1], levels[2]))?,
+            estimate: finish(contract, is_smooth, extrapolate(is_smooth, levels[1], levels[2]))?,
             values,
             order,
             error: order.filter(|order| *order > 0.1).map(|order| second.abs() / (order.exp2() - 1.0)),

@@ -19,8 +19,8 @@ pub struct Estimate {
     /// Extrapolated to cells of no size.
     pub value: f64,
     /// How far the extrapolation went from the finest grid: an estimate of that grid's error, and more than that of `value`. With early
-    /// exercise, cash dividends or a barrier that is looked at on dates, how far the two finest grids are apart at most, here and at four spots
-    /// around.
+    /// exercise, cash dividends, a barrier that is looked at on dates, or a variance of its own (Heston), how far the two finest grids are apart
+    /// at most, here and at eight spots around.
     pub error: f64,
     /// ∂V/∂S.
     pub delta: f64,
@@ -35,14 +35,20 @@ pub struct Estimate {
 pub(super) struct Level {
     /// At the spot; without an error, except where the spot is certain.
     pub estimate: Estimate,
-    /// Values at one and two of the coarsest grid's cells below and above the spot.
-    pub near: [f64; 4],
+    /// Values at [`AROUND`] of the coarsest grid's cells below and above the spot.
+    pub near: [f64; 2 * AROUND.len()],
 }
 
+/// Cells to where two grids are compared, on either side of the spot. Where errors change sign from place to place (a boundary of exercise that
+/// jumps with a dividend) two grids are as near to each other as they like at one place, and one or two cells aside; not over ten.
+const AROUND: [usize; 4] = [1, 2, 5, 10];
+
 /// The nodes of [`Level::near`] around one of `n` nodes.
-pub(super) fn near(at: usize, refinement: usize, n: usize) -> [usize; 4] {
-    let cell = refinement;
-    [at.saturating_sub(2 * cell), at.saturating_sub(cell), (at + cell).min(n - 1), (at + 2 * cell).min(n - 1)]
+pub(super) fn near(at: usize, refinement: usize, n: usize) -> [usize; 2 * AROUND.len()] {
+    std::array::from_fn(|i| {
+        let away = AROUND[i / 2] * refinement;
+        if i % 2 == 0 { at.saturating_sub(away) } else { (at + away).min(n - 1) }
+    })
 }
 
 /// Below this σ√T the spot is certain.
@@ -101,7 +107,8 @@ pub(super) fn solve_checked(
     scratch: &mut Scratch,
 ) -> Result<Estimate, Status> {
     let [coarse, fine] = levels(contract, settings, shape, scratch, [1, 2])?;
-    finish(contract, extrapolate(contract, coarse, fine))
+    let is_smooth = is_second_order(contract);
+    finish(contract, is_smooth, extrapolate(is_smooth, coarse, fine))
 }
 
 /// How many times more steps in time a grid with twice the cells has: so many that its error is a quarter in time too.
@@ -112,10 +119,11 @@ pub(super) fn time_refinement(scheme: Scheme) -> usize {
     }
 }
 
-pub(super) fn extrapolate(contract: &Contract<'_>, coarse: Level, fine: Level) -> Estimate {
+/// From two grids to cells of no size; `is_smooth` where the second order is sure.
+pub(super) fn extrapolate(is_smooth: bool, coarse: Level, fine: Level) -> Estimate {
     let to = |fine: f64, coarse: f64| fine + (fine - coarse) / 3.0;
     // Beside a boundary of exercise two grids may agree by chance, or since both exercise: the error of a place is then that around it.
-    let around = if is_second_order(contract) {
+    let around = if is_smooth {
         0.0
     } else {
         fine.near.iter().zip(&coarse.near).map(|(fine, coarse)| (fine - coarse).abs() / 3.0).fold(0.0, f64::max)
@@ -134,14 +142,21 @@ pub(super) fn extrapolate(contract: &Contract<'_>, coarse: Level, fine: Level) -
 /// Two nested grids are this many times as far apart as extrapolation goes beyond the finer.
 pub(super) const BETWEEN_GRIDS: f64 = 3.0;
 
-/// Whether nothing breaks the second order: exercise, a jump of the spot, or a barrier that comes and goes.
-fn is_second_order(contract: &Contract<'_>) -> bool {
+/// And where the boundary of exercise jumps with a dividend they are nearer to each other than to the value that often.
+const AT_JUMPS: f64 = 1.5;
+
+/// Whether nothing breaks the second order: exercise, a jump of the spot, a barrier that comes and goes, or so many deviations or so
+/// much growth that the cells are not yet small.
+pub(super) fn is_second_order(contract: &Contract<'_>) -> bool {
     let on_dates = contract.barrier.is_some_and(|barrier| matches!(barrier.monitoring, Monitoring::Dates(_)));
-    contract.exercise == Exercise::European && contract.dividends.is_empty() && !on_dates
+    let row = &contract.row;
+    let growth = (row.risk_free_rate.abs() + row.dividend_yield.abs()) * row.expiry_years;
+    let is_wide = row.volatility * row.expiry_years.sqrt() > 1.0 || growth > 1.0;
+    contract.exercise == Exercise::European && contract.dividends.is_empty() && !on_dates && !is_wide
 }
 
-/// Keeps what must hold, back in currency.
-pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate, Status> {
+/// Keeps what must hold, back in currency; `is_smooth` as in [`extrapolate`].
+pub(super) fn finish(contract: &Contract<'_>, is_smooth: bool, unit: Estimate) -> Result<Estimate, Status> {
     let strike = contract.row.strike;
     let mut least = 0.0;
     let mut estimate = Estimate {
@@ -152,8 +167,9 @@ pub(super) fn finish(contract: &Contract<'_>, unit: Estimate) -> Result<Estimate
         theta: unit.theta * strike,
     };
     // Where the second order is broken, the extrapolated value is off by up to what lies between the grids.
-    if !is_second_order(contract) {
-        estimate.error *= BETWEEN_GRIDS;
+    if !is_smooth {
+        let jumps = contract.exercise != Exercise::European && !contract.dividends.is_empty();
+        estimate.error *= BETWEEN_GRIDS * if jumps { AT_JUMPS } else { 1.0 };
     }
     let now = match contract.exercise {
         Exercise::American => true,
@@ -267,7 +283,7 @@ fn on_grids<const N: usize>(
     }
     if certain {
         let estimate = certain_estimate(&unit, contract.exercise, &scratch.stretches, spot, width);
-        return Ok([Level { estimate, near: [estimate.value; 4] }; N]);
+        return Ok([Level { estimate, near: [estimate.value; 2 * AROUND.len()] }; N]);
     }
     let (extent, unit) = extent(contract, settings.deviations, unit, shape, paid(&scratch.events))?;
     let mut anchors = [1.0; 3];
@@ -276,7 +292,7 @@ fn on_grids<const N: usize>(
         anchors[count] = *level;
         count += 1;
     }
-    let map = Map::new(&extent, &anchors[..count], settings.space_steps.div_ceil(2));
+    let map = Map::new(&extent, &anchors[..count], settings.space_steps.div_ceil(2), ends_at_the_strike(contract));
     let mut out = [Level::default(); N];
     for (out, refinement) in out.iter_mut().zip(refinements) {
         let stepper = &mut scratch.stepper;
@@ -284,8 +300,20 @@ fn on_grids<const N: usize>(
         let finer = finer.pow(refinement.ilog2());
         stepper.roll_back(&unit, &scratch.stretches, finer, settings)?;
         *out = stepper.read(&unit, at, refinement);
+        out.estimate.error = unseen(contract, &map, &unit, out.estimate.value);
     }
     Ok(out)
+}
+
+/// Whether the holder exercises where the payoff jumps, so that the strike is as good as a barrier: a digital at any time.
+pub(super) fn ends_at_the_strike(contract: &Contract<'_>) -> bool {
+    contract.exercise == Exercise::American && contract.payoff != Payoff::Vanilla
+}
+
+/// What a grid may miss whose spot is so near to such a strike that this is no node: the holder touches it a cell too late, and has no more than
+/// is paid there.
+pub(super) fn unseen(contract: &Contract<'_>, map: &Map, unit: &Unit<'_>, value: f64) -> f64 {
+    if ends_at_the_strike(contract) && !map.has(1.0) { (unit.payoff.at_best(1.0) - value).abs() } else { 0.0 }
 }
 
 pub(super) fn unit_of<'a>(contract: &Contract<'a>, payoff: UnitPayoff) -> Unit<'a> {

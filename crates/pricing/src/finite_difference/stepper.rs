@@ -118,7 +118,8 @@ impl Stepper {
             self.values.push(unit.payoff.mean(self.nodes[i], cell(&self.nodes, i)));
         }
         self.payoff.clear();
-        self.payoff.extend(self.nodes.iter().map(|&s| unit.payoff.at(s)));
+        let best = |s: f64| if unit.american { unit.payoff.at_best(s) } else { unit.payoff.at(s) };
+        self.payoff.extend(self.nodes.iter().map(|&s| best(s)));
         self.right.resize(n, 0.0);
         self.first.resize(n, 0.0);
         self.factored = f64::NAN;

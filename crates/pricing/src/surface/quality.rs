@@ -12,8 +12,20 @@ pub struct FitQuality {
     /// Quotes whose model vol lies between bid vol and ask vol (a bid without a vol counts as no lower bound). None where no quote has
     /// either: mids alone say nothing of it.
     pub inside: Option<usize>,
-    /// Root mean square of model vol − mid vol, in vol points (0.01), over the quotes that have a mid vol.
+    /// Root mean square of model vol − mid vol, in vol points (0.01), over the quotes that have both. NaN (null in a file) where there are quotes
+    /// and none has both.
+    #[serde(deserialize_with = "nan_for_null")]
     pub rmse_vol_points: f64,
+}
+
+/// A number; NaN where there is null, as which NaN is written.
+fn nan_for_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// The error over quotes of which `with_both` have what it takes.
+fn error(squares: f64, with_both: usize, quotes: usize) -> f64 {
+    if with_both == 0 && quotes > 0 { f64::NAN } else { (squares / with_both.max(1) as f64).sqrt() }
 }
 
 impl FitQuality {
@@ -23,24 +35,28 @@ impl FitQuality {
     }
 
     /// The quality of a fit whose search may have ended short of `known`, one that was open to it: `known` where that has no fewer quotes
-    /// inside and no larger error.
+    /// inside and no larger error. Any error is less than none known.
     #[must_use]
     pub fn or_known(self, known: Self) -> Self {
-        let is_beaten = known.inside >= self.inside && known.rmse_vol_points <= self.rmse_vol_points;
+        let is_no_larger = known.rmse_vol_points <= self.rmse_vol_points || self.rmse_vol_points.is_nan();
+        let is_beaten = known.inside >= self.inside && is_no_larger;
         if is_beaten { known } else { self }
     }
 
-    /// Quality over several slices or surfaces together. Mean squares weigh by the quotes; one that is not finite is left out.
+    /// Quality over several slices or surfaces together. Mean squares weigh by the quotes; one that is not finite is left out, with its quotes.
     pub fn pooled(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
-        let mut squares = 0.0;
+        let (mut squares, mut with_error) = (0.0, 0);
         for part in parts {
             all.quotes += part.quotes;
             all.inside = all.inside.map_or(part.inside, |inside| Some(inside + part.inside.unwrap_or(0)));
             let square = part.rmse_vol_points * part.rmse_vol_points * part.quotes as f64;
-            squares += if square.is_finite() { square } else { 0.0 };
+            if square.is_finite() {
+                squares += square;
+                with_error += part.quotes;
+            }
         }
-        all.rmse_vol_points = (squares / all.quotes.max(1) as f64).sqrt();
+        all.rmse_vol_points = error(squares, with_error, all.quotes);
         all
     }
 }
@@ -53,12 +69,15 @@ pub struct QualityCount {
     pub(super) inside: usize,
     pub(super) with_mid: usize,
     pub(super) squares: f64,
+    /// Quotes at which the model has no volatility.
+    pub(super) without_model: usize,
 }
 
 impl QualityCount {
     /// Counts a quote by its volatilities of bid, mid and ask, NaN where it has none. One without a model's volatility is missed.
     pub fn add(&mut self, model: f64, [bid, mid, ask]: [f64; 3]) {
         self.quotes += 1;
+        self.without_model += usize::from(!model.is_finite());
         self.has_sides |= !(bid.is_nan() && ask.is_nan());
         self.inside += usize::from((bid.is_nan() || model >= bid) && model <= ask);
         let error = 100.0 * (model - mid);
@@ -77,6 +96,7 @@ impl QualityCount {
             inside: self.inside + other.inside,
             with_mid: self.with_mid + other.with_mid,
             squares: self.squares + other.squares,
+            without_model: self.without_model + other.without_model,
         }
     }
 
@@ -90,7 +110,7 @@ impl QualityCount {
         FitQuality {
             quotes: self.quotes,
             inside: self.has_sides.then_some(self.inside),
-            rmse_vol_points: (self.squares / self.with_mid.max(1) as f64).sqrt(),
+            rmse_vol_points: error(self.squares, self.with_mid, self.quotes),
         }
     }
 }
@@ -116,6 +136,12 @@ pub fn quality_of(
     surface: &(impl VolatilitySurface + ?Sized),
     slices: &[SliceQuotes],
 ) -> (Vec<FitQuality>, FitQuality) {
+    let counts = counts_of(surface, slices);
+    (counts.iter().map(QualityCount::quality).collect(), of_all(counts))
+}
+
+/// What there is to count at the quotes of each slice.
+pub(super) fn counts_of(surface: &(impl VolatilitySurface + ?Sized), slices: &[SliceQuotes]) -> Vec<QualityCount> {
     let one = |quotes: &SliceQuotes| {
         let t = positive_years(quotes.expiry_years);
         let k = &quotes.log_moneyness[..quotes.len()];
@@ -127,8 +153,7 @@ pub fn quality_of(
         }
         count
     };
-    let counts: Vec<QualityCount> = slices.iter().map(one).collect();
-    (counts.iter().map(QualityCount::quality).collect(), of_all(counts))
+    slices.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +187,24 @@ mod tests {
             assert_eq!(other.or_known(known), other);
         }
         assert_eq!(of(None, 0.3).or_known(of(None, 0.2)), of(None, 0.2));
+    }
+
+    #[test]
+    fn without_a_volatility_of_the_model_there_is_no_error() {
+        let mut count = QualityCount::default();
+        assert_eq!(count.quality().rmse_vol_points, 0.0);
+        (0..2).for_each(|_| count.add(f64::NAN, [0.19, 0.2, 0.21]));
+        let none = count.quality();
+        assert!((none.quotes, none.inside) == (2, Some(0)) && none.rmse_vol_points.is_nan(), "{none:?}");
+        let json = serde_json::to_value(none).expect("numbers");
+        assert!(json["rmse_vol_points"].is_null(), "{json}");
+        assert!(serde_json::from_value::<FitQuality>(json).expect("it reads back").rmse_vol_points.is_nan());
+        // It weighs nothing beside quotes that have an error, and is no better than any.
+        let some = FitQuality { quotes: 3, inside: Some(2), rmse_vol_points: 0.5 };
+        let pooled = FitQuality::pooled([none, some]);
+        assert_eq!(pooled, FitQuality { quotes: 5, inside: Some(2), rmse_vol_points: 0.5 });
+        assert!(FitQuality::pooled([none, none]).rmse_vol_points.is_nan());
+        assert_eq!((none.or_known(some), some.or_known(none)), (some, some));
     }
 
     #[test]

@@ -77,8 +77,15 @@ fn repeated(rows: &VolatilityRows<'_>, status: &[Status], first_row: usize) -> V
         groups.sort_unstable();
         let strikes = groups.len();
         groups.truncate(LISTED);
-        groups.iter_mut().for_each(|rows| rows.truncate(LISTED));
-        Note { expiry_years: Some(f64::from_bits(expiry)), reason: Reason::RepeatedStrikes { strikes, rows: groups } }
+        let mut unlisted: Vec<usize> =
+            groups.iter_mut().map(|rows| rows.split_off(rows.len().min(LISTED)).len()).collect();
+        if unlisted.iter().all(|more| *more == 0) {
+            unlisted.clear();
+        }
+        Note {
+            expiry_years: Some(f64::from_bits(expiry)),
+            reason: Reason::RepeatedStrikes { strikes, rows: groups, unlisted },
+        }
     };
     by_expiry.into_iter().map(note).collect()
 }
@@ -135,5 +142,27 @@ mod tests {
             ["expiry_years 0.500000: 2 strikes stand in several rows, all of which take part: rows 0 and 2; 1 and 4"]
         );
         assert!(said[0].contains("row 5, expiry_years = 0;"), "{said:?}");
+    }
+
+    #[test]
+    fn rows_of_a_strike_that_are_not_listed_are_counted() {
+        let said = |n: usize| {
+            let (one, many) = (vec![0.5; n], vec![100.0; n]);
+            let rows = VolatilityRows {
+                strike: &many,
+                expiry_years: &one,
+                forward: &many,
+                implied_volatility: &one,
+                ..VolatilityRows::default()
+            };
+            let notes = row_notes(&rows, &slices_of(&rows).1, 1);
+            let text = serde_json::to_string(&notes).expect("it is words and numbers");
+            assert_eq!(serde_json::from_str::<Vec<Note>>(&text).expect("it was written so"), notes);
+            notes.iter().map(Note::to_string).collect::<Vec<_>>()
+        };
+        let one = "expiry_years 0.500000: 1 strike stands in several rows, all of which take part: rows";
+        assert_eq!(said(3), [format!("{one} 1, 2 and 3")]);
+        assert_eq!(said(10), [format!("{one} 1, 2, 3, 4, 5, 6, 7, 8, 9 and 10")]);
+        assert_eq!(said(14), [format!("{one} 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more")]);
     }
 }

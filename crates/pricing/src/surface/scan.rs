@@ -5,12 +5,16 @@ use crate::math::{Kernel, MultiplyAdd, Target, dispatch};
 
 /// Values that are looked at side by side.
 const BLOCK: usize = 8;
+/// By how much f may fall more steeply between the points than the lines through them.
+const STEEPER: f64 = 3.0;
 
 /// Hands to `each`, with its place, every value of `f` at the points of `grid` that is not at or above `bound`, and every local minimum
 /// between the points that might not be. `values` has f at the points; where one is not finite f is asked. NaN is not at or above anything.
 ///
-/// A minimum is looked for where the lines through its neighbours, continued, fall below `bound`: f bends upwards round a minimum, so that
-/// it lies above them.
+/// A minimum is looked for where the lines through its neighbours, continued [`STEEPER`] times as steeply, fall below `bound`. Where f bends
+/// upwards over the three points it lies above the lines themselves, and is never missed; where f bends downwards on the way in, it is found as
+/// long as it is not deeper than that. A dip between points that says nothing of itself at them is not seen by any scan: the points must lie as
+/// closely as f turns.
 pub(super) fn below(grid: &[f64], values: &[f64], bound: f64, f: impl Fn(f64) -> f64, mut each: impl FnMut(f64, f64)) {
     let n = grid.len().min(values.len());
     let mut flagged = vec![0_usize; n / BLOCK + 1];
@@ -26,7 +30,7 @@ pub(super) fn below(grid: &[f64], values: &[f64], bound: f64, f: impl Fn(f64) ->
         }
         let ([before, after], [left, right]) = ([values[i - 1], values[i + 1]], [k - grid[i - 1], grid[i + 1] - k]);
         if value <= before && value <= after {
-            let lowest = value - ((before - value) * right / left).max((after - value) * left / right);
+            let lowest = value - STEEPER * ((before - value) * right / left).max((after - value) * left / right);
             if is_below(lowest, bound) {
                 let (k, value) = minimum_between(&f, grid[i - 1], grid[i + 1]);
                 if is_below(value, bound) {
@@ -117,6 +121,22 @@ mod tests {
             assert!((found[0].0 - at).abs() < 1e-6 && (found[0].1 + 0.002).abs() < 1e-9, "{found:?}");
             assert_eq!(seen(101, 0.0, dip(at, -0.002)), []);
         }
+    }
+
+    #[test]
+    fn a_minimum_that_bends_downwards_on_the_way_in_is_found() {
+        // A well of Gauss that is 0.36 deep at the points beside it and next to flat at those beyond: the lines through them end at 0.21, the
+        // well at −0.02.
+        let well = |width: f64| move |k: f64| 0.5 - 0.52 * (-0.5 * (k / width).powi(2)).exp();
+        let grid = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0];
+        let f = well(0.125);
+        let values = grid.map(f);
+        let line = |near: usize, far: usize| values[near] - (values[far] - values[near]);
+        assert!(values.iter().all(|value| *value > 0.0) && line(3, 4) > 0.2, "{values:?}");
+        let mut found = Vec::new();
+        below(&grid, &values, 0.0, f, |k, value| found.push((k, value)));
+        // The points on both sides of it are as low.
+        assert!(found.len() == 2 && found.iter().all(|it| (it.1 + 0.02).abs() < 1e-6), "{found:?}");
     }
 
     #[test]

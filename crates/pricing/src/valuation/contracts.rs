@@ -5,7 +5,7 @@ use zomma_base::{ExerciseStyle, OptionType, Status};
 use super::{
     BarrierType, ContractEngine, ModelName, Order, PayoffName, Settings, Table, Terms,
     differences::{self, Axis, Room},
-    dividends,
+    dividends, early,
     engines::{self, Quantities},
     implied_contract::{self, Shape, Value},
     models,
@@ -85,6 +85,9 @@ fn value(
     let plain = Terms::default();
     let terms = table.terms_of(i).unwrap_or(&plain);
     match engine {
+        ContractEngine::ClosedForm if table.exercise[i] == ExerciseStyle::American => {
+            early::by_formula(row, terms, order).map(|quantities| (quantities, f64::NAN))
+        }
         ContractEngine::ClosedForm => match by_formula(row, terms, order) {
             // A rebate at the touch has no real formula where a rate is far below zero.
             Err(Status::BadMethod) if settings.method == super::Method::Auto => {

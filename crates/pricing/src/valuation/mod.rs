@@ -7,6 +7,7 @@ mod by_volatility;
 mod contracts;
 mod differences;
 mod dividends;
+mod early;
 mod engines;
 mod evaluate;
 mod implied;

@@ -32,7 +32,9 @@ pub(super) fn kind_of(table: &Table, row: usize, terms: &Terms, settings: &Setti
             _ => Err(Status::BadMethod),
         };
     }
-    let formula = lognormal && !early && terms.dividends.is_empty() && has_formula(terms);
+    let formula = lognormal
+        && terms.dividends.is_empty()
+        && if early { has_early_formula(table, row, terms) } else { has_formula(terms) };
     let grid = (lognormal || model == ModelName::Heston) && of_spot;
     let simulated = if early { Err(Status::BadExerciseStyle) } else { is_simulated(terms, model) };
     let order = [
@@ -108,6 +110,24 @@ fn has_formula(terms: &Terms) -> bool {
         _ => false,
     }
 }
+
+/// Whether an option of these terms that may be exercised early has: a digital at any time, where waiting pays nothing.
+fn has_early_formula(table: &Table, row: usize, terms: &Terms) -> bool {
+    let rate = table.risk_free_rate[row];
+    let income = if table.on_forward[row] { rate } else { table.dividend_yield[row] };
+    let is_patience_worthless = match terms.payoff {
+        PayoffName::CashOrNothing => rate >= 0.0,
+        PayoffName::AssetOrNothing => income >= 0.0,
+        _ => return false,
+    };
+    // Where the spot is all but certain the grid has its value on the certain path.
+    let is_certain = table.volatility[row] * table.expiry_years[row].sqrt() < LEAST_DEVIATION;
+    let at_any_time = table.exercise[row] == ExerciseStyle::American && terms.exercise_times.is_none();
+    at_any_time && terms.barrier.is_none() && is_patience_worthless && !is_certain
+}
+
+/// Below this σ√T finite differences take the spot for certain.
+const LEAST_DEVIATION: f64 = 1e-7;
 
 /// Ok where a simulation values a European option of these terms; else the field that it cannot take.
 fn is_simulated(terms: &Terms, model: ModelName) -> Result<(), Status> {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     black::{self, Greek, Row},
+    exotic,
     finite_difference::CashDividend,
 };
 
@@ -136,6 +137,80 @@ fn differences_are_the_formulas_derivatives() {
         }
         assert!(got[Greek::Speed as usize].is_nan());
     }
+}
+
+#[test]
+fn american_digitals_are_paid_at_the_touch_by_a_formula_where_waiting_pays_nothing() {
+    let cash = Terms { cash: 10.0, ..payoff(PayoffName::CashOrNothing) };
+    let american = |terms: Terms, strike: f64, rates: [f64; 2]| {
+        let mut table = calls(vec![terms]);
+        table.exercise[0] = ExerciseStyle::American;
+        table.strike[0] = strike;
+        (table.risk_free_rate[0], table.dividend_yield[0]) = (rates[0], rates[1]);
+        table
+    };
+    for terms in [cash.clone(), payoff(PayoffName::AssetOrNothing)] {
+        let is_cash = terms.payoff == PayoffName::CashOrNothing;
+        for (strike, rates) in [(100.5, [0.05, 0.02]), (120.0, [0.0, 0.0]), (150.0, [0.03, 0.08])] {
+            let table = american(terms.clone(), strike, rates);
+            let row = table.columns().row(0);
+            let results = evaluate(&table, Order::Second, &Settings::default());
+            assert!(results.status[0].is_ok() && results.error[0].is_nan(), "{:?}", results.status);
+            let of = |greek| column(&results, Order::Second, greek)[0];
+            let exact = if is_cash {
+                exotic::american_cash_or_nothing(&row, 10.0).unwrap()
+            } else {
+                exotic::american_asset_or_nothing(&row).unwrap()
+            };
+            assert_eq!(of(Greek::Price), exact);
+            // Black and Scholes' equation, of which no Greek here was made.
+            let carry = (rates[0] - rates[1]) * row.spot * of(Greek::Delta);
+            let spread = 0.5 * (row.volatility * row.spot).powi(2) * of(Greek::Gamma);
+            let left = of(Greek::Theta) + carry + spread - rates[0] * exact;
+            assert!(left.abs() < 2e-5 * (spread.abs() + 1.0), "{strike} {rates:?}: {left}");
+            // A strike moved is a spot moved the other way.
+            let moved = |by: f64| {
+                let row = Row { strike: strike * (1.0 + by), ..row };
+                if is_cash {
+                    exotic::american_cash_or_nothing(&row, 10.0).unwrap()
+                } else {
+                    exotic::american_asset_or_nothing(&row).unwrap()
+                }
+            };
+            let h = 1e-4;
+            let [dual, bend] = [
+                (moved(h) - moved(-h)) / (2.0 * h * strike),
+                (moved(h) - 2.0 * exact + moved(-h)) / (h * strike).powi(2),
+            ];
+            let (dual_delta, dual_gamma) = (of(Greek::DualDelta), of(Greek::DualGamma));
+            assert!((dual_delta - dual).abs() < 1e-5 * (1.0 + dual.abs()), "{strike}: {dual_delta} is not {dual}");
+            assert!((dual_gamma - bend).abs() < 1e-3 * (1.0 + bend.abs()), "{strike}: {dual_gamma} is not {bend}");
+        }
+        // In the money it is paid now.
+        let table = american(terms.clone(), 95.0, [0.05, 0.02]);
+        let results = evaluate(&table, Order::Second, &Settings::default());
+        let of = |greek| column(&results, Order::Second, greek)[0];
+        let expected = if is_cash { [10.0, 0.0, 0.0] } else { [100.0, 1.0, 1.0] };
+        assert_eq!([of(Greek::Price), of(Greek::Delta), of(Greek::Lambda)], expected);
+        let none = [Greek::Gamma, Greek::Vega, Greek::Theta, Greek::Rho, Greek::Phi, Greek::DualDelta, Greek::Charm];
+        assert_eq!(none.map(of), [0.0; 7]);
+        // Where waiting may pay, or the spot falls by dividends, there is no formula: the grid, which agrees next to it.
+        let with_dividend =
+            Terms { dividends: vec![CashDividend { time_years: 0.3, amount: 1e-9 }].into(), ..terms.clone() };
+        let at_rates = if is_cash { [-1e-9, 0.02] } else { [0.05, -1e-9] };
+        let plain = american(terms.clone(), 120.0, if is_cash { [0.0, 0.02] } else { [0.05, 0.0] });
+        let exact = evaluate(&plain, Order::None, &Settings::default()).columns[0][0];
+        for table in [american(terms.clone(), 120.0, at_rates), american(with_dividend, 120.0, plain_rates(&plain))] {
+            let results = evaluate(&table, Order::None, &Settings::default());
+            let (price, error) = (results.columns[0][0], results.error[0]);
+            assert!(results.status[0].is_ok() && error > 0.0, "{:?} {error}", results.status);
+            assert!((price - exact).abs() <= error + 1e-6, "{price} with {error}, exact {exact}");
+        }
+    }
+}
+
+fn plain_rates(table: &Table) -> [f64; 2] {
+    [table.risk_free_rate[0], table.dividend_yield[0]]
 }
 
 #[test]

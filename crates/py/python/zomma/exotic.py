@@ -117,7 +117,12 @@ def digital(
 ) -> Answer:
     """Price of an option that pays `cash_amount` (1 where left out), or the share, where it ends in the money.
 
+    An American one is paid when the spot first touches the strike, in closed form; on a grid where waiting may pay (cash at a rate below 0, the
+    share at a yield below 0) and with dividends.
+
     >>> import zomma
+    >>> round(zomma.exotic.digital("call", 100.0, 110.0, 1.0, 0.05, 0.2, exercise="american"), 6)
+    0.667971
     >>> round(zomma.exotic.digital("put", 100.0, 80.0, 0.75, 0.06, 0.35, cash_amount=10.0, dividend_yield=0.06), 4)
     2.671
     """

@@ -28,9 +28,11 @@ A table is a dict of columns, or whatever has the Arrow C stream interface: a pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -53,6 +55,8 @@ MODELS: tuple[str, ...] = tuple(surface_models())
 
 _Numbers: TypeAlias = NDArray[np.float64]
 _Codes: TypeAlias = NDArray[np.uint8]
+_DENSITY, _LOCAL_VOLATILITY = 2, 3
+"""Places of two of the answers of a point."""
 _COLUMNS = (
     *("strike", "log_moneyness", "expiry_years", "forward"),
     *("implied_volatility", "bid_volatility", "ask_volatility", "open_interest"),
@@ -107,8 +111,11 @@ class Surface:
         forward: Column | None = None,
         on_error: OnError = "nan",
     ) -> Answer:
-        """Risk-neutral density of ln(S/F), otherwise as `implied_vol`; where it is negative the status is `ARBITRAGE`."""
-        return self._ask(lambda *columns: self._part(2, columns), strike, expiry, log_moneyness, forward, on_error)
+        """Risk-neutral density of ln(S/F), otherwise as `implied_vol`; where it is negative the status is `ARBITRAGE`.
+
+        A point whose density is not negative is sound here, even where the surface has no local volatility.
+        """
+        return self._ask(lambda *columns: self._part(_DENSITY, columns), strike, expiry, log_moneyness, forward, on_error)
 
     def local_vol(
         self,
@@ -120,7 +127,7 @@ class Surface:
         on_error: OnError = "nan",
     ) -> Answer:
         """Dupire's local volatility, otherwise as `implied_vol`; NaN where the surface has arbitrage."""
-        return self._ask(lambda *columns: self._part(3, columns), strike, expiry, log_moneyness, forward, on_error)
+        return self._ask(lambda *columns: self._part(_LOCAL_VOLATILITY, columns), strike, expiry, log_moneyness, forward, on_error)
 
     def standard_error(
         self,
@@ -139,9 +146,13 @@ class Surface:
         return self._fitted.forward(float(expiry))
 
     def _part(self, place: int, columns: tuple[_Numbers, ...]) -> tuple[_Numbers, _Codes]:
-        """One of volatility, total variance, density and local volatility, with the statuses of all of them."""
+        """One of volatility, total variance, density and local volatility, with its statuses."""
         answers, status = self._fitted.at(*columns)
-        return answers[place], status
+        answer = answers[place]
+        if place == _DENSITY:
+            # The status of a point is that of all its answers: arbitrage of the local volatility is none of the density's.
+            status = np.where((status == int(Status.ARBITRAGE)) & (answer >= 0.0), int(Status.OK), status).astype(status.dtype)
+        return answer, status
 
     @staticmethod
     def _ask(
@@ -233,7 +244,8 @@ class Surface:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the surface as `zomma surface` reads it. Numbers read back to the same bits.
 
-        The file is written beside its place and then renamed: there is a whole surface at `path`, or what was there before.
+        The file is written beside its place and then renamed: there is a whole surface at `path`, or what was there before. It keeps the
+        permissions of the file whose place it takes.
         """
         text = self._fitted.to_json() + "\n"
         # A link stays a link.
@@ -244,6 +256,10 @@ class Surface:
         beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         try:
             beside.write_text(text, encoding="utf-8")
+            if target.exists():
+                # Another's file in a folder of ours: the new one has its own.
+                with contextlib.suppress(OSError):
+                    shutil.copymode(target, beside)
             os.replace(beside, target)
         except BaseException:
             beside.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ use crate::{
     batch::LateBar,
     commands::{self, chain_args::ChainArgs},
     failure,
-    surface::{self, Outcome, compare, pooled, share},
+    surface::{self, Outcome, compare, error, pooled, share},
 };
 
 /// Worked example of `--help`.
@@ -116,11 +116,11 @@ fn table(title: &str, outcomes: &[Outcome]) -> String {
             Some(why) => writeln!(text, "  {name:<22}  no fit: {why}"),
             None => writeln!(
                 text,
-                "  {name:<22}{:>9}{:>9.3}{:>13}{:>13.3}{:>12}{:>8}{:>8}{:>11.2}",
+                "  {name:<22}{:>9}{:>9}{:>13}{:>13}{:>12}{:>8}{:>8}{:>11.2}",
                 share(&outcome.quality),
-                outcome.quality.rmse_vol_points,
+                error(&outcome.quality),
                 share(&outcome.held_out),
-                outcome.held_out.rmse_vol_points,
+                error(&outcome.held_out),
                 outcome.violations,
                 outcome.density_maxima,
                 outcome.notes,

@@ -38,15 +38,15 @@ pub struct QueryArgs {
         long,
         value_name = "K,...",
         value_delimiter = ',',
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         conflicts_with = "log_moneyness"
     )]
     strike: Vec<f64>,
     /// Log-moneynesses, with commas between them.
-    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', allow_hyphen_values = true)]
     log_moneyness: Vec<f64>,
     /// Years to expiry, with commas between them.
-    #[arg(long, value_name = "T,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "T,...", value_delimiter = ',', allow_hyphen_values = true)]
     expiry_years: Vec<f64>,
     /// Points: CSV, Parquet or Arrow IPC, told by ending or content; `-` reads standard input.
     #[arg(value_name = "POINTS")]

@@ -1,3 +1,4 @@
+mod american_digital;
 mod barrier;
 mod others;
 mod statuses;

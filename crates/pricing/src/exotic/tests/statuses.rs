@@ -44,6 +44,8 @@ proptest! {
             barrier(&row, &terms),
             cash_or_nothing(&row, terms.rebate),
             asset_or_nothing(&row),
+            american_cash_or_nothing(&row, terms.rebate),
+            american_asset_or_nothing(&row),
             geometric_asian(&row),
             geometric_asian_at(&row, &[0.1, level, 0.2]),
             floating_lookback(&row, terms.level),

@@ -72,7 +72,8 @@ impl Adi {
         let growth = [unit.rate, unit.rate - unit.dividend_yield];
         self.operator.assemble(&self.spots, &self.variances, parameters, growth);
         self.payoff.clear();
-        self.payoff.extend(self.spots.iter().map(|&s| unit.payoff.at(s)));
+        let best = |s: f64| if unit.american { unit.payoff.at_best(s) } else { unit.payoff.at(s) };
+        self.payoff.extend(self.spots.iter().map(|&s| best(s)));
         self.values.clear();
         for i in 0..n {
             self.values.push(unit.payoff.mean(self.spots[i], cell(&self.spots, i)));

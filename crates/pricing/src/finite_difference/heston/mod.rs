@@ -20,7 +20,9 @@ use super::contract::{Contract, Knock};
 use super::events::{Event, Stretch, plan};
 use super::grid::{Extent, Map};
 use super::payoff::UnitPayoff;
-use super::solve::{Estimate, Level, extent, extrapolate, finish, paid, payoff_of, unit_of};
+use super::solve::{
+    Estimate, Level, ends_at_the_strike, extent, extrapolate, finish, paid, payoff_of, unit_of, unseen,
+};
 use crate::black::Row;
 use crate::fourier::Heston;
 use adi::Adi;
@@ -120,7 +122,8 @@ pub fn solve_heston(
     if !variance_delta.is_finite() {
         return Err(Status::Overflow);
     }
-    let estimate = finish(&contract, extrapolate(&contract, coarse.0, fine.0))?;
+    // Beside v = 0, where Feller's condition is broken, the second order is as little sure for a European option.
+    let estimate = finish(&contract, false, extrapolate(false, coarse.0, fine.0))?;
     Ok(HestonEstimate { estimate, variance_delta, values: levels.map(|level| level.0.estimate.value * strike) })
 }
 
@@ -196,6 +199,9 @@ fn levels<const N: usize>(
 /// Below this σ√T the spot is taken for certain.
 const LEAST_DEVIATION: f64 = 1e-5;
 
+/// Deviations of the variance at expiry by which the one that sets the ends of the grid is above its mean.
+const SPREAD: f64 = 2.0;
+
 struct Problem<'a> {
     parameters: &'a Heston,
     settings: &'a HestonSettings,
@@ -213,10 +219,15 @@ impl Problem<'_> {
         let spot = row.spot / row.strike;
         let unit = unit_of(contract, payoff);
         plan(contract, self.settings.time_steps.div_ceil(2), &mut scratch.events, &mut scratch.stretches);
-        let (extent, unit): (Extent, _) = extent(contract, self.settings.deviations, unit, row, paid(&scratch.events))?;
+        // The tails of the spot are those of the greater variances: so many mean deviations away is not far where the variance is uncertain.
+        let [_, deviation, _] = moments(self.parameters, row.expiry_years);
+        let tails = (1.0 + SPREAD * deviation / (row.volatility * row.volatility)).sqrt();
+        let deviations = self.settings.deviations * tails;
+        let (extent, unit): (Extent, _) = extent(contract, deviations, unit, row, paid(&scratch.events))?;
         let mut anchors = vec![1.0];
         anchors.extend(unit.watched.iter().flatten());
-        let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2));
+        let must = ends_at_the_strike(contract);
+        let map = Map::new(&extent, &anchors, self.settings.space_steps.div_ceil(2), must);
         let variances = variance::map(self.parameters, row.expiry_years, self.settings.variance_steps.div_ceil(2));
         let mut out = [(Level::default(), 0.0); N];
         for (out, refinement) in out.iter_mut().zip(refinements) {
@@ -225,6 +236,7 @@ impl Problem<'_> {
             let level = variances.nodes(refinement, &mut adi.variances);
             adi.roll_back(&unit, self.parameters, &scratch.stretches, refinement);
             *out = adi.read(&unit, [at, level], refinement);
+            out.0.estimate.error = unseen(contract, &map, &unit, out.0.estimate.value);
         }
         Ok(out)
     }

@@ -16,7 +16,9 @@ use super::contract::{CashDividend, Contract};
 use super::events::{Event, Stretch, plan};
 use super::grid::Map;
 use super::settings::{AmericanMethod, FarBoundary, Scheme, Settings};
-use super::solve::{Estimate, LEAST_DEVIATION, Level, extent, extrapolate, finish, paid, payoff_of, unit_of};
+use super::solve::{
+    Estimate, LEAST_DEVIATION, Level, extent, extrapolate, finish, is_second_order, paid, payoff_of, unit_of,
+};
 use crate::black::Row;
 use crate::math::{Target, dispatch};
 use block::Block;
@@ -134,7 +136,8 @@ pub(super) fn solve_lanes(
         for lane in 0..rows.len() {
             if maps[lane].is_some() {
                 let contract = Contract::american(rows[lane], dividends);
-                out[lane] = finish(&contract, extrapolate(&contract, coarse[lane], fine[lane]));
+                let is_smooth = is_second_order(&contract);
+                out[lane] = finish(&contract, is_smooth, extrapolate(is_smooth, coarse[lane], fine[lane]));
             }
         }
         out
@@ -157,7 +160,7 @@ fn lane_map(
     let contract = Contract::american(*row, &[]);
     let unit = unit_of(&contract, payoff_of(&contract));
     let (extent, _) = extent(&contract, settings.deviations, unit, shape, paid(scratch))?;
-    Ok((Map::new(&extent, &[1.0], settings.space_steps.div_ceil(2)), extent.spot))
+    Ok((Map::new(&extent, &[1.0], settings.space_steps.div_ceil(2), false), extent.spot))
 }
 
 /// The side from which substitution starts is the end of the storage.

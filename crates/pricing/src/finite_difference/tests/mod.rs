@@ -1,6 +1,7 @@
 mod american;
 mod barriers;
 mod dividends;
+mod errors;
 mod european;
 mod forward_volatility;
 mod implied;

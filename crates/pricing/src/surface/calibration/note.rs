@@ -93,6 +93,9 @@ pub enum Reason {
         strikes: usize,
         /// The rows of the first of them, counted as in [`Reason::RowsLeftOut`].
         rows: Vec<Vec<usize>>,
+        /// How many rows more each of these strikes has; empty where none has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unlisted: Vec<usize>,
     },
 }
 
@@ -149,14 +152,18 @@ impl fmt::Display for Note {
                     (_, more) => write!(f, "; likewise {} and {more} more", listed(others)),
                 }
             }
-            Reason::RepeatedStrikes { strikes, rows } => {
-                let groups: Vec<String> = rows.iter().map(|rows| listed(rows)).collect();
+            Reason::RepeatedStrikes { strikes, rows, unlisted } => {
+                let group = |(i, rows): (usize, &Vec<usize>)| match unlisted.get(i) {
+                    None | Some(0) => listed(rows),
+                    Some(more) => {
+                        let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
+                        format!("{} and {more} more", rows.join(", "))
+                    }
+                };
+                let groups: Vec<String> = rows.iter().enumerate().map(group).collect();
                 let more = strikes.saturating_sub(rows.len());
-                write!(
-                    f,
-                    "{strikes} strikes stand in several rows, all of which take part: rows {}",
-                    groups.join("; ")
-                )?;
+                let stand = if *strikes == 1 { "strike stands" } else { "strikes stand" };
+                write!(f, "{strikes} {stand} in several rows, all of which take part: rows {}", groups.join("; "))?;
                 if more > 0 { write!(f, "; and {more} strikes more") } else { Ok(()) }
             }
         }

@@ -9,6 +9,8 @@ use crate::{
         calibration::{
             Estimator, Evidence, Fit, FitError, ModelSettings, Note, Reason, Stability, quote_notes, stability,
         },
+        smile::VolatilitySurface,
+        span::positive_years,
     },
 };
 
@@ -114,13 +116,9 @@ fn fit<T: Characteristic<N>, const N: usize>(
         return Err(FitError::NoQuotes);
     }
     let mut notes = quote_notes(slices);
-    let is_short = market.distinct_strikes() < N;
-    if is_short {
-        let whose = if prior.is_some() { "the prior's" } else { "usual" };
-        let instead = format!("{whose} parameters where the quotes do not tell");
-        let reason = Reason::TooFewQuotes { quotes: market.distinct_strikes(), needed: N, instead };
-        notes.push(Note { expiry_years: None, reason });
-    }
+    let short = too_few::<T, N>(&market, if prior.is_some() { "the prior's" } else { "usual" });
+    let is_short = short.is_some();
+    notes.extend(short);
     let faint = if is_short || market.expiries() < T::EXPIRIES { FAINT } else { 0.0 };
     let parameters = boxed::<T, N>(market.largest_variance());
     let pull = Pull {
@@ -161,24 +159,44 @@ fn fit<T: Characteristic<N>, const N: usize>(
 }
 
 /// `fitted`, or where no descent came to anything the model's plainest surface, with a note.
-fn or_plain<T: Characteristic<N>, const N: usize>(
+fn or_plain<T: Characteristic<N> + VolatilitySurface, const N: usize>(
     slices: &[SliceQuotes],
     settings: &ModelSettings,
     fitted: Result<Fit<T>, FitError>,
 ) -> Result<Fit<T>, FitError> {
     let Err(FitError::NotConverged { .. }) = fitted else { return fitted };
     let market = Market::new(slices, &settings.calibration);
-    let (levels, box_) = (market.levels(), boxed::<T, N>(market.largest_variance()));
-    let plain = T::plain(levels);
-    let parameters = std::array::from_fn(|i| plain[i].clamp(box_[i].low, box_[i].high));
-    let [first, last] = levels.map(|variance| 100.0 * variance.sqrt());
-    let why = format!(
-        "the model has no value at most quotes from any start; volatilities of {first:.2} % at the first expiry and {last:.2} % at the \
-         last with next to no smile instead"
-    );
+    let box_ = boxed::<T, N>(market.largest_variance());
+    let plain = T::plain(market.levels());
+    let model = T::from_parameters(&std::array::from_fn(|i| plain[i].clamp(box_[i].low, box_[i].high)));
     let mut notes = quote_notes(slices);
-    notes.push(Note { expiry_years: None, reason: Reason::Failed { why } });
-    Ok(Fit { notes, ..Fit::of(T::from_parameters(&parameters)) })
+    notes.extend(too_few::<T, N>(&market, "usual"));
+    notes.push(Note { expiry_years: None, reason: Reason::Failed { why: plainly(slices, &model) } });
+    Ok(Fit { notes, ..Fit::of(model) })
+}
+
+/// That a plain surface stands in, and which: by its own volatilities at the money of the first expiry and the last that are quoted.
+fn plainly(slices: &[SliceQuotes], model: &dyn VolatilitySurface) -> String {
+    let quoted = || slices.iter().filter(|slice| (0..slice.len()).any(|i| slice.is_usable(i)));
+    let at = |slice: Option<&SliceQuotes>| {
+        slice.map_or(f64::NAN, |slice| 100.0 * model.implied_vol(0.0, positive_years(slice.expiry_years)))
+    };
+    let (first, last) = (at(quoted().next()), at(quoted().next_back()));
+    let level = if !(first.is_finite() && last.is_finite()) {
+        "its plainest form".into()
+    } else if (last - first).abs() < 5e-3 {
+        format!("one volatility of {first:.2} %")
+    } else {
+        format!("volatilities of {first:.2} % at the first expiry and {last:.2} % at the last")
+    };
+    format!("the model has no value at most quotes from any start; {level} with next to no smile instead")
+}
+
+/// That the quotes are too few to tell the parameters apart, where they are; `whose` stand in then.
+fn too_few<T: Characteristic<N>, const N: usize>(market: &Market, whose: &str) -> Option<Note> {
+    let quotes = market.distinct_strikes();
+    let instead = format!("{whose} parameters where the quotes do not tell");
+    (quotes < N).then(|| Note { expiry_years: None, reason: Reason::TooFewQuotes { quotes, needed: N, instead } })
 }
 
 /// How well the quotes, and what else pulls at them, determine the parameters.

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::surface::{
     SliceQuotes,
-    calibration::{Fit, FitError, ModelSettings, Note, by_expiry},
+    calibration::{Fit, FitError, ModelSettings, Note, Reason, by_expiry},
     forwards::Forwards,
-    quality_of,
+    quality::{FitQuality, QualityCount, counts_of, of_all},
     smile::VolatilitySurface,
     span::positive_years,
     violations::{Coverage, coverage, violations},
@@ -60,7 +60,16 @@ impl Quoted {
     pub fn describe(&self, fitted: Fit<FittedSurface>, settings: &ModelSettings) -> SavedSurface {
         let covered = coverage(&self.slices);
         let (arbitrage, _) = violations(&fitted.surface, &covered);
-        let (parts, quality) = quality_of(&fitted.surface, &self.slices);
+        let counts = counts_of(&fitted.surface, &self.slices);
+        let missing: usize = counts.iter().map(|count| count.without_model).sum();
+        let parts: Vec<FitQuality> = counts.iter().map(QualityCount::quality).collect();
+        let quality = of_all(counts);
+        let mut notes = self.notes.clone();
+        // A fit that failed has said so itself.
+        if missing > 0 && !fitted.notes.iter().any(|note| matches!(note.reason, Reason::Failed { .. })) {
+            let why = format!("{missing} of {} quotes have no volatility under the surface", quality.quotes);
+            notes.push(Note { expiry_years: None, reason: Reason::Failed { why } });
+        }
         let described = |(i, (slice, quality)): (usize, (&SliceQuotes, _))| {
             let range = covered
                 .iter()
@@ -87,7 +96,7 @@ impl Quoted {
             quality,
             unconstrained: fitted.unconstrained.map(|free| free.or_known(quality)),
             arbitrage,
-            notes: by_expiry(self.notes.iter().cloned().chain(fitted.notes)),
+            notes: by_expiry(notes.into_iter().chain(fitted.notes)),
             stability: fitted.stability,
             surface: fitted.surface,
         }

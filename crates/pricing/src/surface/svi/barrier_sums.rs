@@ -437,4 +437,35 @@ mod tests {
         assert_eq!(derived(felt), derived(Places::ALL));
         assert_ne!(derived(Places::NONE), derived(Places::ALL));
     }
+
+    #[test]
+    fn where_the_value_of_a_slice_feels_nothing_there_is_nothing_to_derive() {
+        let curve = Curve::new(&[0.01, 0.12, 0.05, 0.02, -3.0]);
+        let k: Vec<f64> = (0..107).map(|i| -0.5 + 0.01 * f64::from(i)).collect();
+        let mut points = Points::default();
+        points.set(&k, &Curve::new(&[0.1, 0.05, 0.05, 0.0, -1.0]));
+        // Of fourteen eights the least of g and w come to 0.116 at the vertex, and to 0.15 and more two away on each side.
+        let (barrier, weights) = (Barrier::new(0.15, 1e-3), BarrierWeights { slope: 0.7, bend: 1.3 });
+        let (mut sum, mut felt) = (0.0, Places::NONE);
+        dispatch(Target::best(), OwnValue { curve: &curve, points: &points, barrier, sum: &mut sum, felt: &mut felt });
+        let eights = (0..points.eights()).filter(|at| felt.has(*at)).count();
+        assert!(eights > 0 && eights < points.eights(), "{eights} of {}", points.eights());
+        let derived = |places: Places| {
+            let (mut gradient, mut diagonal) = ([0.0; 5], [[0.0; 5]; 5]);
+            let derivatives = OwnDerivatives {
+                curve: &curve,
+                points: &points,
+                places,
+                barrier,
+                weights,
+                gradient: &mut gradient,
+                diagonal: &mut diagonal,
+                room: &mut OwnRoom::new(),
+            };
+            dispatch(Target::best(), derivatives);
+            (gradient, diagonal)
+        };
+        assert_eq!(derived(felt), derived(Places::ALL));
+        assert_ne!(derived(Places::NONE), derived(Places::ALL));
+    }
 }

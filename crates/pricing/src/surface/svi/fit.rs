@@ -19,7 +19,7 @@ use super::{
     wings::{self, Wings},
 };
 use crate::surface::{
-    SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
+    Clock, SliceQuotes, SliceSource, Surface, SurfaceSlice, check,
     neighbours::filled,
     quality::{FitQuality, QualityCount, of_all},
     span,
@@ -59,7 +59,7 @@ const SHAPE_HALF_WIDTH: f64 = 0.1;
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
 /// An expiry that is not positive counts as 1e-9 years.
 pub fn fit(slices: &[SliceQuotes]) -> Surface {
-    assemble(slices, &by_default(slices, slices.iter().map(Target::new).collect(), &[]))
+    assemble(slices, &by_default(slices, &Clock::default(), slices.iter().map(Target::new).collect(), &[]))
 }
 
 /// One expiry of a fit.
@@ -95,21 +95,26 @@ impl Found {
 }
 
 /// Fits all slices to `targets`, one a slice, under the loss that suits the quotes: one that counts those inside bid-ask, or where there are
-/// mids alone, of which none can be inside, least squares. `starts` as in [`inside`].
-pub(super) fn by_default(slices: &[SliceQuotes], targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
+/// mids alone, of which none can be inside, least squares. Variance passes between expiries by `clock`; `starts` as in [`inside`].
+pub(super) fn by_default(
+    slices: &[SliceQuotes],
+    clock: &Clock,
+    targets: Vec<Target>,
+    starts: &[Option<Wings>],
+) -> Found {
     if slices.iter().any(SliceQuotes::has_sides) {
-        inside(slices, targets, starts)
+        inside(slices, clock, targets, starts)
     } else {
-        least_squares(slices, targets, starts, 0, |_| Vec::new())
+        least_squares(slices, clock, targets, starts, 0, |_| Vec::new())
     }
 }
 
 /// Fits all slices to `targets`, one a slice, under a loss that saturates: in effect, quotes outside bid-ask are counted. `starts` has
 /// where to start a slice from, and may be short.
-fn inside(slices: &[SliceQuotes], mut targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
+fn inside(slices: &[SliceQuotes], clock: &Clock, mut targets: Vec<Target>, starts: &[Option<Wings>]) -> Found {
     let one = |(i, target): (usize, &mut Target)| target.has_shape().then(|| fit_inside(target, start_of(starts, i)));
     let alone: Vec<Option<Wings>> = targets.par_iter_mut().enumerate().map(one).collect();
-    let frame = Frame::new(slices, &targets);
+    let frame = Frame::new(slices, clock, &targets);
     let is_quick = targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN;
     let repaired = frame.ssvi.and_then(|_| {
         let mut members = members(targets, &frame.backbone);
@@ -144,6 +149,7 @@ fn inside(slices: &[SliceQuotes], mut targets: Vec<Target>, starts: &[Option<Win
 /// `rounds`; each goes on from the one before, on the first targets' backbone.
 pub(super) fn least_squares(
     slices: &[SliceQuotes],
+    clock: &Clock,
     mut targets: Vec<Target>,
     starts: &[Option<Wings>],
     rounds: usize,
@@ -154,7 +160,7 @@ pub(super) fn least_squares(
         targets.par_iter().enumerate().map(one).collect()
     };
     let mut alone = fit_all(&targets, starts);
-    let frame = Frame::new(slices, &targets);
+    let frame = Frame::new(slices, clock, &targets);
     let repaired = frame.ssvi.and_then(|_| {
         let fit_joint = |targets: &[Target], from: &[Wings], reach| {
             joint::fit(
@@ -197,7 +203,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(slices: &[SliceQuotes], targets: &[Target]) -> Self {
+    fn new(slices: &[SliceQuotes], clock: &Clock, targets: &[Target]) -> Self {
         let (ssvi, levels) = match ssvi::fit(targets) {
             Some((ssvi, levels)) => (Some(ssvi), levels),
             None => (None, targets.iter().map(Target::level).collect()),
@@ -208,7 +214,7 @@ impl Frame {
             .iter()
             .map(|&level| wings::from_svi(&ssvi.map_or_else(|| Svi::flat(level), |ssvi| ssvi.slice(level))))
             .collect();
-        let held = Held::new(slices);
+        let held = Held::new(slices, clock);
         let ranges = held.ranges(&levels);
         Self { ssvi, backbone, held, ranges }
     }
@@ -384,7 +390,7 @@ pub(in crate::surface) fn fill_levels(times: &[f64], levels: &[Option<f64>]) -> 
     levels
 }
 
-/// The members of the joint problem. A slice without a shape of its own is drawn to the backbone's.
+/// The members of the joint problem. A slice without a shape of its own is drawn to the prior's, or where it has none to the backbone's.
 fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     let member = |(target, backbone): (Target, &Wings)| {
         let target = if target.has_shape() { target } else { shape_target(&target, backbone) };
@@ -396,9 +402,16 @@ fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     targets.into_iter().zip(backbone).map(member).collect()
 }
 
-/// Points on the backbone's slice, as a target; what the few quotes say of the money is kept.
+/// Points on the backbone's slice, or on one of the prior's shape at the same level, as a target; what the few quotes say of the money is kept.
 fn shape_target(few: &Target, backbone: &Wings) -> Target {
     let svi = wings::to_svi(backbone);
+    let prior = few.pull.filter(|pull| pull.is_prior).map(|pull| wings::to_svi(&pull.to));
+    let at_level = |prior: Svi| {
+        let by = svi.total_variance(0.0) / prior.total_variance(0.0);
+        Svi { a: by * prior.a, b: by * prior.b, ..prior }
+    };
+    let is_sound = |prior: &Svi| prior.b.is_finite() && prior.least_total_variance() > 0.0;
+    let svi = prior.map(at_level).filter(is_sound).unwrap_or(svi);
     let deviation = svi.total_variance(0.0).max(1e-14).sqrt();
     let k: Vec<f64> = (0..SHAPE_POINTS)
         .map(|i| 2.5 * deviation * f64::from(2 * i - SHAPE_POINTS + 1) / f64::from(SHAPE_POINTS - 1))
@@ -464,8 +477,10 @@ mod tests {
         let alone: Vec<Wings> = targets.iter().map(|target| fit_inside(&mut target.clone(), None)).collect();
         let mut svis: Vec<Svi> = alone.iter().map(wings::to_svi).collect();
         let alone: Vec<Option<Wings>> = alone.into_iter().map(Some).collect();
-        let members =
-            members(targets, &Frame::new(&slices, &slices.iter().map(Target::new).collect::<Vec<_>>()).backbone);
+        let members = members(
+            targets,
+            &Frame::new(&slices, &Clock::default(), &slices.iter().map(Target::new).collect::<Vec<_>>()).backbone,
+        );
         assert_eq!(count(&off_the_money(&members, &alone, &svis)), 0);
         // A volatility 0.4 points too high is free to be, 0.6 points is not: its quotes' half-spreads are 0.02.
         let raised = |svi: &Svi, points: f64| {
@@ -498,7 +513,7 @@ mod tests {
         let slices = market();
         let targets: Vec<Target> = slices.iter().map(Target::new).collect();
         assert!(targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN);
-        let frame = Frame::new(&slices, &targets);
+        let frame = Frame::new(&slices, &Clock::default(), &targets);
         let loss = Loss::saturating(LAST_SCALE);
         let cost = |svis: &[Wings]| -> f64 { targets.iter().zip(svis).map(|(t, x)| loss::objective(t, x, loss)).sum() };
         let [quick, slow] = [true, false].map(|is_quick| {

@@ -1,6 +1,7 @@
 //! Over which log-moneyness slices are held free of arbitrage: wherever a check of the surface looks.
 
-use crate::surface::{SliceQuotes, span, violations};
+use super::half_way::HalfWay;
+use crate::surface::{Clock, SliceQuotes, span, violations};
 
 /// Beyond what [`crate::surface::violations`] looks at, against rounding of a slice's level.
 const MARGIN: f64 = 1.04;
@@ -10,13 +11,15 @@ pub(super) struct Held {
     quoted: Vec<Option<[f64; 2]>>,
     /// The money, and all that is quoted at any expiry.
     all: [f64; 2],
+    /// Where a check looks between the expiries.
+    pub(super) half_way: HalfWay,
 }
 
 impl Held {
-    pub(super) fn new(slices: &[SliceQuotes]) -> Self {
+    pub(super) fn new(slices: &[SliceQuotes], clock: &Clock) -> Self {
         let quoted: Vec<Option<[f64; 2]>> = slices.iter().map(span::log_moneyness_range).collect();
         let all = quoted.iter().flatten().fold([0.0; 2], |all, range| union(all, *range));
-        Self { quoted, all }
+        Self { quoted, all, half_way: HalfWay::new(slices, clock) }
     }
 
     /// The range of each slice, and of its rise to the next, where `levels` are the total variances at the money. It covers what a check of
@@ -95,7 +98,7 @@ mod tests {
                 }
             };
             let quotes: Vec<SliceQuotes> = quoted.iter().enumerate().map(slice).collect();
-            let ranges = Held::new(&quotes).ranges(&levels);
+            let ranges = Held::new(&quotes, &Clock::default()).ranges(&levels);
             let slices = Slices {
                 expiry_years: quotes.iter().map(|it| it.expiry_years).collect(),
                 smiles: levels.iter().map(|level| Svi::flat(*level)).collect(),

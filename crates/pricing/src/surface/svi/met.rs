@@ -21,6 +21,8 @@ pub(super) fn met(quotes: &SliceQuotes, svi: &Svi) -> QualityCount {
         inside: inside as usize,
         with_mid: with_mid as usize,
         squares,
+        // Without variance the volatility counts as zero.
+        without_model: 0,
     }
 }
 

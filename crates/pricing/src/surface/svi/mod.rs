@@ -6,7 +6,7 @@
 //! - What is minimised: `target` (quotes as intervals of total variance), `wings` (the coordinates of the fits), `loss` (what a miss costs),
 //!   `lanes` (eight values side by side), `moments` (sums from which derivatives are put together).
 //! - The fit: `slice` (one expiry by itself), `retraction` (steps along its valley), `constraints`, `barrier` and `barrier_sums` (where and how
-//!   arbitrage is kept out), `joint` and `choice` (all expiries at once, and which of them step), `held` (over which strikes), `rise` and `repair` (the last word on arbitrage), `met` (how well quotes are met), `fit` (stage by stage).
+//!   arbitrage is kept out), `joint` and `choice` (all expiries at once, and which of them step), `held` (over which strikes) and `half_way` (between expiries too), `rise` and `repair` (the last word on arbitrage), `met` (how well quotes are met), `fit` (stage by stage).
 //! - What comes of it: `query` (what the surface of an analysis answers), `surface` (SVI as one of the models, under any settings).
 
 mod barrier;
@@ -16,6 +16,7 @@ pub(super) mod constraints;
 mod domain;
 pub(super) mod fit;
 mod forms;
+mod half_way;
 mod held;
 mod joint;
 mod lanes;

@@ -1,10 +1,11 @@
 //! The last word on arbitrage: what the fit leaves is lifted away, and a slice that lifting does not mend moves towards the backbone
-//! until it is free.
+//! until it is free, half way to its neighbours too.
 
 use std::ops::Range;
 
 use super::{
     Svi,
+    half_way::Dip,
     held::Held,
     rise::is_rise_certain,
     wings::{self, Wings},
@@ -15,6 +16,9 @@ use crate::surface::check::{dense_grid, lowest_g, lowest_rise};
 const ROUNDS: usize = 60;
 /// Rounds in which raising the level of a slice is tried first.
 const EASES: usize = 3;
+/// Rounds for what is wrong half way between expiries alone, and those of them in which levels are tried first.
+const HALF_WAY_ROUNDS: usize = 16;
+const HALF_WAY_EASES: usize = 8;
 /// The first share of the backbone in a slice; each further round doubles it.
 const FIRST_SHARE: f64 = 0.01;
 /// Share by which total variance and wing slopes rise from slice to slice at least.
@@ -32,10 +36,13 @@ pub(super) struct Repaired {
 
 /// A surface near `fitted` that is free of arbitrage over `ranges` and over what its own levels ask to be `held`: a fit may lie above the
 /// backbone, at whose levels `ranges` are. None where even the backbone is not free.
+///
+/// Half way between expiries it is free of butterflies too, where some rounds more make it so; else it is the first that was free at the expiries.
 pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: &[[f64; 2]]) -> Option<Repaired> {
     let mut shares = vec![0.0_f64; fitted.len()];
     let mut levels = vec![0.0; fitted.len()];
     let mut grids = Grids::new(ranges);
+    let (mut half_way_rounds, mut but_half_way) = (0, None);
     for round in 0..ROUNDS {
         let mut slices: Vec<Wings> = (0..fitted.len())
             .map(|i| {
@@ -66,8 +73,32 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: 
             grids = Grids::new(&grids.ranges);
         }
         if mended && is_free(&slices, &mut grids) {
-            return Some(Repaired { slices, shares, ranges: grids.ranges });
+            let dips: Vec<Option<Dip>> = dips(&slices, 0..slices.len(), held, &grids.ranges).collect();
+            let is_free_half_way = dips.iter().all(Option::is_none);
+            let found = Repaired { slices, shares: shares.clone(), ranges: grids.ranges.clone() };
+            if is_free_half_way {
+                return Some(found);
+            }
+            but_half_way.get_or_insert(found);
+            half_way_rounds += 1;
+            if half_way_rounds > HALF_WAY_ROUNDS {
+                break;
+            }
+            for (i, dip) in dips.iter().enumerate() {
+                let Some(dip) = dip else { continue };
+                for j in i..(i + 2).min(shares.len()) {
+                    if half_way_rounds <= HALF_WAY_EASES {
+                        levels[j] += level_for(dip.total_variance, dip.g);
+                    } else {
+                        shares[j] = (2.0 * shares[j]).clamp(FIRST_SHARE, 1.0);
+                    }
+                }
+            }
+            grids = Grids::new(&grids.ranges);
         }
+    }
+    if but_half_way.is_some() {
+        return but_half_way;
     }
     let mut slices = backbone.to_vec();
     grids = Grids::new(ranges);
@@ -111,11 +142,24 @@ fn is_free_with(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &mut 
     // A level may ask for more of slices beyond the window.
     let window = if grids.widen(&held.ranges(&levels_of(slices))) { 0..slices.len() } else { window };
     let mut of_window = Grids::new(&grids.ranges[window.clone()]);
-    let is_free = is_free(&slices[window], &mut of_window);
+    let is_free = is_free(&slices[window.clone()], &mut of_window)
+        && dips(slices, window, held, &grids.ranges).all(|dip| dip.is_none());
     if is_free {
         *ranges = grids.ranges;
     }
     is_free
+}
+
+/// What is wrong half way from each slice of the `window` to the next in it.
+fn dips(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &[[f64; 2]]) -> impl Iterator<Item = Option<Dip>> {
+    let last = window.end.saturating_sub(1);
+    (window.start..last).map(move |i| held.half_way.dip(i, slices, ranges))
+}
+
+/// How far a level should rise to mend g where it is below zero, at total variance `w`. The negative term of g is about w′²/4w near the money, so that
+/// what it is short of is undone by about the same share of w.
+fn level_for(w: f64, g: f64) -> f64 {
+    w * (1e-3 - g).min(0.5)
 }
 
 /// Flat slices of rising total variance at the levels of `backbone`.
@@ -128,8 +172,7 @@ pub(super) fn flat(backbone: &[Wings]) -> Vec<Svi> {
     backbone.iter().map(flat).collect()
 }
 
-/// How far the level of a slice whose w or g is negative somewhere should rise to mend it; zero where neither is. Near the money the
-/// negative term of g is about w′²/4w, so its shortfall is undone by about the same share of w.
+/// How far the level of a slice whose w or g is negative somewhere should rise to mend it; zero where neither is.
 fn shortfall(i: usize, slices: &[Wings], grids: &mut Grids) -> f64 {
     let svi = wings::to_svi(&slices[i]);
     let at_the_money = svi.total_variance(0.0).abs().max(1e-14);
@@ -147,7 +190,7 @@ fn shortfall(i: usize, slices: &[Wings], grids: &mut Grids) -> f64 {
             worst = (g, k);
         }
     });
-    if worst.0 < 0.0 { svi.total_variance(worst.1).max(1e-3 * at_the_money) * (1e-3 - worst.0).min(0.5) } else { 0.0 }
+    if worst.0 < 0.0 { level_for(svi.total_variance(worst.1).max(1e-3 * at_the_money), worst.0) } else { 0.0 }
 }
 
 /// Lifts each slice over the one before: wing slopes first, then the level by the deepest shortfall on the grid.
@@ -243,7 +286,7 @@ fn is_free(slices: &[Svi], grids: &mut Grids) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surface::{Clock, SliceQuotes, Slices, Ssvi, coverage, violations};
+    use crate::surface::{Clock, SliceQuotes, Slices, Ssvi, coverage, svi::half_way::tests::slice, violations};
 
     const LOW: Svi = Svi { a: 0.01, b: 0.1, rho: -0.6, m: 0.02, sigma: 0.05 };
 
@@ -278,7 +321,7 @@ mod tests {
             ..SliceQuotes::default()
         };
         let quotes: Vec<SliceQuotes> = [1.0, 1.1].map(quotes).to_vec();
-        let held = Held::new(&quotes);
+        let held = Held::new(&quotes, &Clock::default());
         let levels = [0.01, 0.011];
         let backbone = levels.map(|level| wings::from_svi(&Ssvi { rho: -0.5, eta: 1.0, gamma: 0.4 }.slice(level)));
         let ranges = held.ranges(&levels);
@@ -327,5 +370,45 @@ mod tests {
         adopt(&mut repaired, &[None, Some(above)], &held, |_, _, _| true);
         assert_eq!(repaired.slices[1], above);
         assert_eq!(seen(&quotes, &repaired.slices), Vec::<f64>::new());
+    }
+
+    #[test]
+    fn what_is_wrong_half_way_alone_is_mended() {
+        // Fitted to the mids of SPX on 2019-05-14: free at both expiries, and half way g is −3.0e-4 at log-moneyness 0.399.
+        let years = [0.142_494_292_237_442_9, 0.161_672_374_429_223_75];
+        let low = Svi {
+            a: -0.015_266_869_064_406_233,
+            b: 0.057_752_959_154_287_43,
+            rho: -0.524_862_624_366_605_6,
+            m: -0.008_815_814_335_734_26,
+            sigma: 0.327_747_584_899_615_36,
+        };
+        let high = Svi {
+            a: -0.014_239_229_151_394_717,
+            b: 0.060_923_152_761_088_66,
+            rho: -0.451_631_778_017_862_75,
+            m: 0.014_022_949_913_368_49,
+            sigma: 0.289_947_479_220_566_74,
+        };
+        let quotes = vec![slice(years[0], Some([-0.7101, 0.1473])), slice(years[1], Some([-0.7843, 0.1623]))];
+        let held = Held::new(&quotes, &Clock::default());
+        let levels = [low, high].map(|svi| svi.total_variance(0.0));
+        let backbone = levels.map(|level| wings::from_svi(&Ssvi { rho: -0.5, eta: 1.0, gamma: 0.4 }.slice(level)));
+        let ranges = held.ranges(&levels);
+        assert!(is_free(&[low, high], &mut Grids::new(&ranges)));
+        let before = held.half_way.dip(0, &[low, high], &ranges).expect("there is a butterfly");
+        assert!(before.log_moneyness > 0.39 && before.g < -2.9e-4, "{before:?}");
+        let fitted = [low, high].map(|svi| wings::from_svi(&svi));
+        let repaired = repair(&fitted, &backbone, &held, &ranges).expect("the backbone is free");
+        assert_eq!(held.half_way.dip(0, &repaired.slices, &repaired.ranges), None);
+        let surface = Slices { expiry_years: years.to_vec(), smiles: repaired.slices.clone(), clock: Clock::default() };
+        assert_eq!(violations(&surface, &coverage(&quotes)).1, vec![]);
+        // By a hundredth of a vol point or so.
+        for ((svi, before), t) in repaired.slices.iter().zip([low, high]).zip(years) {
+            let volatility = |svi: &Svi, k: f64| (svi.total_variance(k) / t).sqrt();
+            for k in [-0.5, -0.1, 0.0, 0.1] {
+                assert!((volatility(svi, k) - volatility(&before, k)).abs() < 5e-4, "{k}: {svi:?}");
+            }
+        }
     }
 }

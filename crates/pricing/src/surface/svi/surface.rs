@@ -8,7 +8,7 @@ use super::{
     wings::{self, Wings},
 };
 use crate::surface::{
-    SliceQuotes, SliceSource, Slices,
+    Clock, SliceQuotes, SliceSource, Slices,
     calibration::{
         Evidence, Fit, FitError, ModelSettings, Note, Objective, Reason, Residual, Settings, Stability, Weights, moved,
         noise, quote_notes, stability,
@@ -32,7 +32,8 @@ const LIKELIHOOD_ROUNDS: usize = 4;
 /// likelihood, of the weighted misses in the residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
 /// the fit, and laid anew once. Tikhonov's λ pulls the wing coordinates (a, b(1 − ρ), b(1 + ρ), m, ln σ) to the prior's slice of the nearest
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
-/// default loss too.
+/// default loss too. An expiry of fewer than five strikes, which tell no shape, has that of the prior at its own level where λ is above 0, and else
+/// that of the SSVI backbone.
 ///
 /// `prior` is where the fits of the slices alone start from too; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
@@ -73,23 +74,25 @@ pub fn fit_from(
     let pulled = |mut targets: Vec<Target>| {
         if calibration.tikhonov > 0.0 {
             for (target, prior) in targets.iter_mut().zip(&priors) {
-                let Some(level) = target.level() else { continue };
+                // A slice without quotes has the prior's shape too.
+                let of_prior = || prior.map(|x| wings::to_svi(&x).total_variance(0.0));
+                let Some(level) = target.level().or_else(of_prior) else { continue };
                 let to = prior.unwrap_or_else(|| wings::from_svi(&TYPICAL.slice(level)));
-                target.pull = Some(Pull::new(calibration.tikhonov, to, level));
+                target.pull = Some(Pull::new(calibration.tikhonov, to, level, prior.is_some()));
             }
         }
         targets
     };
     let found = if calibration.is_default() {
-        by_default(slices, pulled(own), &from)
+        by_default(slices, &settings.clock, pulled(own), &from)
     } else {
-        fit_as_told(slices, calibration, pulled, &from)
+        fit_as_told(slices, settings, pulled, &from)
     };
     let expiry_years = found.slices.iter().map(|slice| slice.expiry_years).collect();
     let smiles = found.slices.iter().map(|slice| slice.svi).collect();
     let fitted = Slices { expiry_years, smiles, clock: settings.clock.clone() };
     Ok(Fit {
-        notes: notes(slices, &found, &found.alone),
+        notes: notes(slices, &found, &found.alone, |i| calibration.tikhonov > 0.0 && priors[i].is_some()),
         stability: slices
             .iter()
             .zip(&fitted.smiles)
@@ -114,15 +117,16 @@ fn nearest(quotes: &SliceQuotes, prior: &Slices<Svi>) -> Option<Wings> {
 /// The fit under settings other than the default.
 fn fit_as_told(
     slices: &[SliceQuotes],
-    settings: &Settings,
+    settings: &ModelSettings,
     pulled: impl Fn(Vec<Target>) -> Vec<Target>,
     starts: &[Option<Wings>],
 ) -> Found {
+    let ModelSettings { calibration: settings, clock, .. } = settings;
     let objectives: Vec<Objective> = slices.iter().map(|quotes| objective(quotes, settings)).collect();
     let first = objectives.iter().map(|objective| laid(objective, None, None)).collect();
     let is_likelihood = settings.estimator.is_likelihood();
     let mut scales = vec![1.0; slices.len()];
-    least_squares(slices, pulled(first), starts, rounds_after_first(settings), |fitted| {
+    least_squares(slices, clock, pulled(first), starts, rounds_after_first(settings), |fitted| {
         let targets = objectives.iter().zip(fitted).zip(&mut scales).map(|((objective, svi), scale)| {
             if is_likelihood {
                 *scale = noise_scale(objective, svi, *scale);
@@ -198,9 +202,14 @@ fn gradient(svi: &Svi, k: f64) -> (f64, [f64; 5]) {
 }
 
 /// What there is to say of each slice.
-fn notes(slices: &[SliceQuotes], surface: &Found, alone: &[Option<Wings>]) -> Vec<Note> {
+fn notes(
+    slices: &[SliceQuotes],
+    surface: &Found,
+    alone: &[Option<Wings>],
+    has_prior: impl Fn(usize) -> bool,
+) -> Vec<Note> {
     let mut notes = quote_notes(slices);
-    for ((quotes, slice), alone) in slices.iter().zip(&surface.slices).zip(alone) {
+    for (i, ((quotes, slice), alone)) in slices.iter().zip(&surface.slices).zip(alone).enumerate() {
         let mut say = |reason| notes.push(Note { expiry_years: Some(slice.expiry_years), reason });
         let target = Target::new(quotes);
         if slice.source != SliceSource::Svi {
@@ -209,6 +218,8 @@ fn notes(slices: &[SliceQuotes], surface: &Found, alone: &[Option<Wings>]) -> Ve
                 say(Reason::Failed { why: format!("no SVI slice between its neighbours; {instead} instead") });
             } else {
                 let quotes = target.strikes();
+                let instead =
+                    if has_prior(i) && slice.source != SliceSource::Flat { "the prior's shape" } else { instead };
                 say(Reason::TooFewQuotes { quotes, needed: FEWEST_QUOTES, instead: instead.into() });
             }
         }
@@ -251,7 +262,7 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
     let pull = |target: &mut Target| {
         if let Some(level) = target.level().filter(|_| calibration.tikhonov > 0.0) {
             let to = warm.unwrap_or_else(|| wings::from_svi(&TYPICAL.slice(level)));
-            target.pull = Some(Pull::new(calibration.tikhonov, to, level));
+            target.pull = Some(Pull::new(calibration.tikhonov, to, level, warm.is_some()));
         }
     };
     let (x, target, aim) = if calibration.is_default() {
@@ -291,8 +302,8 @@ pub fn fit_slice(quotes: &SliceQuotes, settings: &SliceSettings, warm: Option<&S
 fn constrained(quotes: &SliceQuotes, target: Target, aim: Aim) -> Svi {
     let (slices, targets) = (std::slice::from_ref(quotes), vec![target]);
     let found = match aim {
-        Aim::Inside => by_default(slices, targets, &[]),
-        Aim::LeastSquares => least_squares(slices, targets, &[], 0, |_| Vec::new()),
+        Aim::Inside => by_default(slices, &Clock::default(), targets, &[]),
+        Aim::LeastSquares => least_squares(slices, &Clock::default(), targets, &[], 0, |_| Vec::new()),
     };
     let own = found.slices.first().map_or_else(|| Svi::flat(LEAST_LEVEL), |slice| slice.svi);
     let shape = found.ssvi.map(|ssvi| ssvi.slice(own.total_variance(0.0).max(LEAST_LEVEL)));

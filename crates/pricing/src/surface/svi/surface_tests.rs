@@ -227,6 +227,53 @@ fn tikhonov_pulls_towards_the_prior() {
 }
 
 #[test]
+fn an_expiry_of_few_strikes_has_the_shape_of_the_prior_at_its_own_level() {
+    let own = market_of(1.0);
+    let steep = Svi { b: 1.2 * own[1].b, rho: -0.65, ..own[1] };
+    let prior =
+        Slices { expiry_years: vec![0.2, 0.5, 1.0], smiles: vec![own[0], steep, own[2]], clock: Clock::default() };
+    // Volatilities three points higher than the prior's, by three strikes, one, and none.
+    for few in [3, 1, 0] {
+        let mut quoted = market();
+        let middle = quotes(0.5, -0.02, 0.02, 3, 2e-3, |k| steep.total_variance(k));
+        let taken = |column: &[f64], by: f64| column[..few].iter().map(|value| value + by).collect::<Vec<f64>>();
+        quoted[1] = SliceQuotes {
+            log_moneyness: taken(&middle.log_moneyness, 0.0),
+            bid_volatility: taken(&middle.bid_volatility, 0.03),
+            mid_volatility: taken(&middle.mid_volatility, 0.03),
+            ask_volatility: taken(&middle.ask_volatility, 0.03),
+            open_interest: taken(&middle.open_interest, 0.0),
+            ..middle
+        };
+        for estimator in [Estimator::ModelDefault, Estimator::LeastSquares] {
+            let of = |tikhonov: f64| {
+                let settings = told(Settings { estimator, tikhonov, ..Settings::default() });
+                let found = fit(&quoted, &settings, Some(&prior)).expect("there are quotes");
+                let svi = found.surface.smiles[1];
+                let shape = |svi: &Svi, k: f64| svi.total_variance(k) / svi.total_variance(0.0);
+                let away = [-0.25, -0.1, 0.1].map(|k| (shape(&svi, k) / shape(&steep, k)).ln().abs());
+                let said = found.notes.iter().find_map(|note| match &note.reason {
+                    Reason::TooFewQuotes { instead, .. } => Some(instead.clone()),
+                    _ => None,
+                });
+                (away.into_iter().fold(0.0, f64::max), svi.total_variance(0.0) / steep.total_variance(0.0), said)
+            };
+            let (away, level, said) = of(1.0);
+            assert!(
+                away < 0.02 && said.as_deref() == Some("the prior's shape"),
+                "{few} {estimator:?}: {away} {said:?}"
+            );
+            assert!(few < 3 || level > 1.15, "{estimator:?}: {level}");
+            let (away, _, said) = of(0.0);
+            assert!(
+                away > 0.05 && said.as_deref() == Some("the backbone's shape"),
+                "{few} {estimator:?}: {away} {said:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_start_is_not_what_tikhonov_pulls_to() {
     // Quotes at odds with the typical shape: their own fits, taken as a prior, would hold the surface at them.
     let quoted = market();

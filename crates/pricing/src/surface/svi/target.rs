@@ -37,15 +37,17 @@ pub(in crate::surface) struct Target {
 pub(in crate::surface) struct Pull {
     pub(super) to: Wings,
     pub(super) inverse_scale: Wings,
+    /// Whether `to` is a prior's slice, rather than a usual one.
+    pub(super) is_prior: bool,
 }
 
 impl Pull {
     /// λ Σ((x − to)/scale)²: the scales are what changes a slice by about itself (its level, wing slopes of twice its deviation, a shift by
     /// the deviation, a vertex e times as wide).
-    pub(super) fn new(lambda: f64, to: Wings, level: f64) -> Self {
+    pub(super) fn new(lambda: f64, to: Wings, level: f64, is_prior: bool) -> Self {
         let (root, deviation) = (lambda.max(0.0).sqrt(), level.max(1e-14).sqrt());
         let slope = root / (2.0 * deviation);
-        Self { to, inverse_scale: [root / level.max(1e-14), slope, slope, root / deviation, root] }
+        Self { to, inverse_scale: [root / level.max(1e-14), slope, slope, root / deviation, root], is_prior }
     }
 
     pub(super) fn cost(&self, x: &Wings) -> f64 {

@@ -172,6 +172,20 @@ impl LaneCurve {
         out
     }
 
+    /// w(k), w′(k), w″(k).
+    #[inline(always)]
+    pub(super) fn derivatives<M: MultiplyAdd>(&self, k: Lanes) -> [Lanes; 3] {
+        let x = k - self.m;
+        let root = x.times_plus::<M>(x, self.sigma2).sqrt();
+        let inverse = Lanes::ONE / root;
+        let bent = self.half_sum * inverse;
+        [
+            self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a)),
+            bent.times_plus::<M>(x, self.tilt),
+            bent * self.sigma2 * inverse * inverse,
+        ]
+    }
+
     /// w(k) and g(k) with their gradients by a, p, q, m, ln σ. g means nothing where w ≤ 0, and is finite there.
     #[inline(always)]
     pub(super) fn both_gradients<M: MultiplyAdd>(&self, k: Lanes) -> [(Lanes, [Lanes; 5]); 2] {
@@ -224,6 +238,19 @@ impl LaneCurve {
         let half = Lanes::splat(0.5);
         Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }
     }
+}
+
+/// Durrleman's g at `k` of a smile of total variance w, w′, w″; −∞ where w ≤ 0.
+#[inline(always)]
+pub(super) fn durrleman_g_of(k: Lanes, [w, slope, bend]: [Lanes; 3]) -> Lanes {
+    let (half, quarter) = (Lanes::splat(0.5), Lanes::splat(0.25));
+    let inverse = Lanes::ONE / w;
+    let lead = Lanes::ONE - half * k * slope * inverse;
+    let mut g = lead * lead - quarter * slope * slope * (inverse + quarter) + half * bend;
+    for i in 0..LANES {
+        g.0[i] = if w.0[i] > 0.0 { g.0[i] } else { f64::NEG_INFINITY };
+    }
+    g
 }
 
 #[cfg(test)]
