@@ -215,6 +215,13 @@ def test_what_is_wrong_is_named() -> None:
         zomma.surface.fit(rows, weights="x")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="columns of several lengths"):
         zomma.surface.fit(rows | {"open_interest": [1.0]})
+    for interest in ({}, {"open_interest": [0.0] * 100}):
+        with pytest.raises(ValueError, match="weights='open_interest': no quote has an open_interest above 0"):
+            zomma.surface.fit(rows | interest, weights="open_interest")
+    with pytest.raises(TypeError, match="prior: int: allowed is a Surface"):
+        zomma.surface.fit(rows, prior=3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="spot: -1.0: must be finite and above 0"):
+        zomma.surface.fit(rows, spot=-1.0)
     rows["strike"] = [-5.0, *rows["strike"][1:]]
     with pytest.raises(zomma.RowError, match=r"row 0: strike is -5.0: must be above 0.*1 of 100 rows"):
         zomma.surface.fit(rows)

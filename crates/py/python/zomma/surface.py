@@ -384,6 +384,13 @@ def fit(
     lengths = {name: len(column) for name, column in named.items() if column is not None}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns of several lengths: {lengths}")
+    interest = named["open_interest"]
+    if weights == "open_interest" and (interest is None or not np.any(np.asarray(interest) > 0.0)):
+        raise ValueError("weights='open_interest': no quote has an open_interest above 0")
+    if prior is not None and not isinstance(prior, Surface):
+        raise TypeError(f"prior: {type(prior).__name__}: allowed is a Surface")
+    if spot is not None and not (np.isfinite(spot) and spot > 0.0):
+        raise ValueError(f"spot: {spot}: must be finite and above 0")
     settings = {"residual": residual, "weights": weights, "estimator": method, "tikhonov": float(tikhonov)}
     before = None if prior is None else prior._fitted
     fitted, status = FittedSurface.fit(model, json.dumps(settings), columns, spot, underlying, before)

@@ -24,7 +24,7 @@ use crate::{
 enum WeightsArg {
     /// By one over the squared half-spread.
     BidAsk,
-    /// By squared vega.
+    /// By squared vega; misses in price by one over it, which makes them misses in volatility.
     Vega,
     /// By open interest.
     OpenInterest,
