@@ -154,9 +154,13 @@ impl Parts {
             return Err(Status::BadMethod);
         }
         let lambda = square.sqrt();
+        // Of the roots μ ± λ of x² − 2μx − 2r/σ² the one that adds, and the other by their product: at small volatilities they cancel.
+        let adds = if mu < 0.0 { mu - lambda } else { mu + lambda };
+        let other = if adds == 0.0 { 0.0 } else { -2.0 * self.terms.rate / variance / adds };
+        let [above, below] = if mu < 0.0 { [other, adds] } else { [adds, other] };
         let deviation = self.terms.deviation;
         let z = self.log / deviation + lambda * deviation;
         let less = self.log / deviation - lambda * deviation;
-        Ok(weighted((mu + lambda) * self.log, self.eta * z) + weighted((mu - lambda) * self.log, self.eta * less))
+        Ok(weighted(above * self.log, self.eta * z) + weighted(below * self.log, self.eta * less))
     }
 }
