@@ -142,6 +142,50 @@ fn all_of(greeks: &GreekEstimates) -> [Estimate; 8] {
     [price, delta, gamma, vega, theta, rho, phi, dual_delta]
 }
 
+/// Looked at once, at expiry, they have closed forms.
+#[test]
+fn barriers_and_lookbacks_of_one_date_meet_closed_forms() {
+    let market = market(0.04, 0.01);
+    let (strike, level, rebate) = (98.0, 120.0, 3.0);
+    let out = |market: &Market, volatility: f64, strike: f64| {
+        let end = Lognormal::spot(market, volatility);
+        let call = |strike: f64| end.option(OptionType::Call, strike);
+        let beyond = end.digital(OptionType::Call, level);
+        market.discount_factor() * (call(strike) - call(level) - (level - strike) * beyond + rebate * beyond)
+    };
+    let back_in = |market: &Market, volatility: f64, strike: f64| {
+        let end = Lognormal::spot(market, volatility);
+        let both = end.option(OptionType::Call, strike) + rebate;
+        market.discount_factor() * both - out(market, volatility, strike)
+    };
+    let lookback = |market: &Market, volatility: f64, strike: f64| {
+        let end = Lognormal::spot(market, volatility);
+        let least = market.spot.max(strike);
+        market.discount_factor() * (least - strike + end.option(OptionType::Call, least))
+    };
+    let fixed = |strike: f64| Payoff::Lookback { option_type: OptionType::Call, strike: Some(strike), dates: 1 };
+    let once = |kind| knock(kind, level, Monitoring::Dates(1));
+    let (ratio, path) = (GreekMethod::LikelihoodRatio, GreekMethod::Pathwise);
+    let cases: [(Payoff, GreekMethod, &dyn Fn(&Market, f64, f64) -> f64, f64); 4] = [
+        (once(BarrierKind::UpAndOut), ratio, &out, strike),
+        (once(BarrierKind::UpAndIn), ratio, &back_in, strike),
+        (fixed(90.0), path, &lookback, 90.0),
+        (fixed(110.0), path, &lookback, 110.0),
+    ];
+    for (payoff, method, value, strike) in cases {
+        let wanted = by_differences(value, &market, strike, [1e-2, 1e-5, 1e-5, 1e-5, 1e-5, 1e-3]);
+        for sampling in [Sampling::Independent, Sampling::Sobol { replications: 64 }] {
+            let plan = Plan::new(19, 1 << 17, 1).sampled(sampling);
+            let got = greeks(&market, VOLATILITY, &payoff, method, &plan).unwrap();
+            for (k, (estimate, wanted)) in all_of(&got).into_iter().zip(wanted).enumerate() {
+                let allowed = 4.0 * estimate.standard_error + 1e-5 * wanted.abs().max(1e-2);
+                let off = (estimate.price - wanted).abs();
+                assert!(off <= allowed, "{payoff:?} {sampling:?} {k}: {estimate:?} for {wanted}");
+            }
+        }
+    }
+}
+
 /// Looked at on four dates: the price is the engine's, and the Greeks are differences of it on the same points.
 #[test]
 fn barriers_and_lookbacks_of_dates_meet_differences_of_prices() {
