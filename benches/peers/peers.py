@@ -409,7 +409,7 @@ def compare(task, rivals, extra, quick):
                 got = prepare(*given(checked))()
                 if name == "py_vollib_vectorized" and task == "greeks":
                     got = extra[name](got)
-                error = float(np.nanmax(np.abs(np.asarray(got).reshape(exact.shape) - exact)))
+                error, without = largest_error(got, exact)
                 timed = extra["zomma"].get(task, prepare) if name == "zomma" else prepare
                 seconds, _ = best_seconds(timed(*given(rows)), 0.05 if quick else 2.0)
             except Exception as fault:
@@ -417,9 +417,17 @@ def compare(task, rivals, extra, quick):
                 continue
             each = seconds / len(rows) * 1e9
             base = base or each
-            print(f"  {label:<52}{len(rows):>9}{each:>13.1f}{each / base:>9.1f}  {error:<10.1e}")
+            left = f"  {without} of {exact.size} values are NaN" if without else ""
+            print(f"  {label:<52}{len(rows):>9}{each:>13.1f}{each / base:>9.1f}  {error:<10.1e}{left}")
         if task not in tasks:
             print(f"  {name:<52}does not do this")
+
+
+def largest_error(got, exact):
+    """The largest error of the values that are there (NaN where none is), and how many are NaN that the reference has."""
+    off = np.abs(np.asarray(got, dtype=float).reshape(exact.shape) - exact)[~np.isnan(exact)]
+    there = off[~np.isnan(off)]
+    return (float(there.max()) if there.size else np.nan), off.size - there.size
 
 
 def reference(task, rows, extra):

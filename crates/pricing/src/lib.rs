@@ -1,6 +1,8 @@
 //! Values options: Greeks, implied volatility, American exercise, and the volatility surfaces that they read and fit.
 
 pub mod american;
+#[cfg(test)]
+mod any_bits;
 pub mod black;
 #[cfg(test)]
 mod cuda_source;

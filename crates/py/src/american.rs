@@ -40,17 +40,18 @@ pub fn american_rows<'py>(
     match verb {
         "price" => {
             let evaluate = |chunk: &Chunk<'_, 6>, [out]: [&mut [f64]; 1], status: &mut [Status]| {
-                let rows = columns(chunk);
-                american::price_batch(&rows, accuracy, out, status);
-                if has_grid {
-                    beyond_the_boundary(&rows, out, status);
-                }
+                prices(&columns(chunk), accuracy, has_grid, out, status);
             };
             batch.run(py, PACE, [true], evaluate)?.single(py)
         }
         "greeks" => {
             let (greeks, units) = (named(names.as_deref(), |_| true)?, units_of(units)?);
+            // Where nothing but the price is asked for, it is had where the Greeks are not.
+            let price_alone = greeks == [Greek::Price as usize];
             let evaluate = |chunk: &Chunk<'_, 6>, mut out: [&mut [f64]; Greek::ALL.len()], status: &mut [Status]| {
+                if price_alone {
+                    return prices(&columns(chunk), accuracy, has_grid, out[Greek::Price as usize], status);
+                }
                 let mut made = GreekColumns::zeros(status.len());
                 american::greeks_batch(&columns(chunk), accuracy, &mut made, status);
                 for (greek, out) in Greek::ALL.into_iter().zip(&mut out) {
@@ -89,6 +90,14 @@ fn columns<'a>(chunk: &Chunk<'a, 6>) -> RowColumns<'a> {
     let [spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility] = chunk.numbers;
     let option_type = chunk.option_type;
     RowColumns { option_type, spot, strike, expiry_years, risk_free_rate, dividend_yield, volatility }
+}
+
+/// Prices of the boundary's method, and of the grid where that stands in.
+fn prices(rows: &RowColumns<'_>, accuracy: &Accuracy, has_grid: bool, out: &mut [f64], status: &mut [Status]) {
+    american::price_batch(rows, accuracy, out, status);
+    if has_grid {
+        beyond_the_boundary(rows, out, status);
+    }
 }
 
 /// Values the few rows that the boundary's method left.

@@ -6,8 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use zomma_base::{OptionType, Status};
 use zomma_pricing::monte_carlo::{
-    self, Average, BarrierKind, Basis, Exercise, GreekEstimates, GreekMethod, Heston, Jumps, Market, Model, Monitoring,
-    MonteCarloError, Payoff, Plan, Sampling,
+    self, Average, BarrierKind, Basis, Control, Exercise, GreekEstimates, GreekMethod, Heston, Jumps, Market, Model,
+    Monitoring, MonteCarloError, Payoff, Plan, Sampling,
 };
 
 use crate::outcome::rule;
@@ -30,7 +30,7 @@ pub fn monte_carlo_prices(
     let request = Request { numbers, words, counts };
     let option_type = option_type_of(option_type)?;
     let market = request.market()?;
-    let (model, plan) = (request.model()?, request.plan()?);
+    let (model, plan) = (request.model()?, request.plan()?.controlled(request.control()?));
     let payoffs: Vec<Payoff> =
         strikes.iter().map(|&strike| request.payoff(option_type, strike)).collect::<PyResult<_>>()?;
     let pool = threads::pool(py)?;
@@ -230,6 +230,24 @@ impl Request {
         };
         let seed = self.counts.get("seed").copied().unwrap_or(0);
         Ok(Plan::new(seed, self.count("paths"), self.count("steps")).sampled(sampling))
+    }
+
+    /// The control variate; none where no word says which.
+    fn control(&self) -> PyResult<Control> {
+        match self.word("control") {
+            "" => Ok(Control::None),
+            "spot" => Ok(Control::Spot),
+            "geometric_asian" => Ok(Control::GeometricAsian),
+            "black_scholes" => {
+                let volatility = self.number("control_volatility")?;
+                if !(volatility.is_finite() && volatility >= 0.0) {
+                    let words = format!("control_volatility: {volatility}: allowed is a finite number at or above 0");
+                    return Err(PyValueError::new_err(words));
+                }
+                Ok(Control::BlackScholes { volatility })
+            }
+            _ => self.unknown("control", "'spot', 'black_scholes' and 'geometric_asian'"),
+        }
     }
 
     fn payoff(&self, option_type: OptionType, strike: f64) -> PyResult<Payoff> {

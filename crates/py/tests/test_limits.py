@@ -116,7 +116,11 @@ def test_simulated_greeks_refuse_by_name():
     option = ("call", 100.0, 100.0, 1.0, 0.05, 0.2)
     for argument, given in {
         "digital": dict(payoff="digital"),
-        "payoff": dict(payoff="lookback"),
+        "payoff": dict(payoff="cliquet"),
+        "all the time": dict(payoff="up_and_out", barrier=120.0, method="likelihood_ratio"),
+        "pathwise Greeks of a barrier": dict(payoff="up_and_out", barrier=120.0, dates=4),
+        "Greeks of a lookback": dict(payoff="lookback", dates=4, method="likelihood_ratio"),
+        "barrier: is needed": dict(payoff="up_and_out", dates=4, method="likelihood_ratio"),
         "dates": dict(payoff="asian"),
         "method": dict(method="finite"),
         "sampling": dict(sampling="halton"),
@@ -128,6 +132,24 @@ def test_simulated_greeks_refuse_by_name():
         monte_carlo.greeks("call", 100.0, 100.0, 1.0, 0.05, 0.0)
     digital = monte_carlo.greeks(*option, payoff="digital", method="likelihood_ratio")
     assert digital["dual_delta"].price == pytest.approx(-digital["delta"].price, rel=1e-9)
+
+
+def test_greeks_of_barriers_and_lookbacks_by_simulation():
+    option = ("call", 100.0, 100.0, 1.0, 0.05, 0.2)
+    barrier = dict(barrier=130.0, dates=4, method="likelihood_ratio", seed=3)
+    parts = [monte_carlo.greeks(*option, payoff=f"up_and_{kind}", **barrier) for kind in ("in", "out")]
+    exact = black_scholes.greeks(*option)
+    for name, found in parts[0].items():
+        other = parts[1][name]
+        error = np.hypot(found.standard_error, other.standard_error)
+        assert abs(found.price + other.price - exact[name]) < 5.0 * error and error > 0.0, name
+    priced = monte_carlo.price(*option, payoff="up_and_out", barrier=130.0, dates=4, seed=3)
+    assert parts[1]["price"].price == pytest.approx(priced.price, rel=1e-12)
+    # A lookback that is looked at once pays the better of the spot now and then.
+    once = monte_carlo.greeks("call", 100.0, 95.0, 1.0, 0.05, 0.2, payoff="lookback", dates=1, seed=3)
+    assert abs(once["vega"].price - exact["vega"]) < 5.0 * once["vega"].standard_error
+    delta = np.exp(-0.05) + exact["price"] / 100.0
+    assert abs(once["delta"].price - delta) < 5.0 * once["delta"].standard_error
 
 
 def test_early_exercise_by_simulation_is_the_boundarys():

@@ -215,7 +215,14 @@ def test_american_calls():
     value, status = american.price("put", 100.0, 100.0, 1.0, -0.01, 0.2, dividend_yield=-0.03, accuracy="accurate", on_error="status")
     assert math.isnan(value) and status is zomma.Status.TWO_BOUNDARIES
     for accuracy in ("quick", "fast"):
-        assert american.price("put", 100.0, 100.0, 1.0, -0.01, 0.2, dividend_yield=-0.03, accuracy=accuracy) > 0.0
+        arguments = ("put", 100.0, np.array([95.0, 100.0]), 1.0, np.array([0.05, -0.01]), 0.2)
+        rest = dict(dividend_yield=np.array([0.02, -0.03]), accuracy=accuracy)
+        prices = american.price(*arguments, **rest)
+        assert (prices > 0.0).all()
+        # It has a price, which is all that is asked for, and no Greeks.
+        assert (american.greeks(*arguments, **rest, names=["price"])["price"] == prices).all()
+        got, status = american.greeks(*arguments, **rest, names=["price", "delta"], on_error="status")
+        assert list(status == zomma.Status.TWO_BOUNDARIES) == [False, True] and np.isnan(got["delta"][1])
     with pytest.raises(ValueError, match="accuracy: .best.: allowed are 'quick', 'fast', 'accurate' and 'high_precision'"):
         american.price("put", 100.0, 100.0, 1.0, 0.05, 0.2, accuracy="best")
     with pytest.raises(zomma.RowError, match="^price is 1.0: below the intrinsic value"):
@@ -248,6 +255,25 @@ def test_simulated_payoffs():
     assert digital.price == pytest.approx(exact, abs=5 * digital.standard_error + 1e-4)
 
 
+def test_control_variates_lessen_the_error_and_leave_the_price():
+    terms = dict(spot=SPOT, strike=np.array([90.0, 100.0]), expiry_years=1.0, risk_free_rate=RATE, seed=3, sampling="independent")
+    asian = dict(volatility=0.2, payoff="asian", dates=12)
+    heston = dict(model="heston", **MODELS["heston"][1])
+    black = dict(control="black_scholes", control_volatility=0.2)
+    # The least factor by which the error falls.
+    for given, control, factor in [
+        (asian, dict(control="geometric_asian"), 10.0),
+        (dict(volatility=0.2), dict(control="spot"), 1.5),
+        (heston, black, 1.2),
+    ]:
+        plain, controlled = monte_carlo.price("call", **terms, **given), monte_carlo.price("call", **terms, **given, **control)
+        assert (controlled.standard_error * factor < plain.standard_error).all(), control
+        assert (np.abs(controlled.price - plain.price) < 4 * np.hypot(plain.standard_error, controlled.standard_error)).all()
+    perfect = monte_carlo.price("call", **terms, volatility=0.2, **black)
+    assert perfect.price == pytest.approx(black_scholes.price("call", SPOT, terms["strike"], 1.0, RATE, 0.2), rel=1e-12)
+    assert (perfect.standard_error < 1e-10).all()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -262,6 +288,11 @@ def test_simulated_payoffs():
         ({"payoff": "up_and_out", "barrier": 90.0}, "barrier: the spot is at or beyond it already"),
         ({"payoff": "cliquet"}, "payoff: .cliquet.: allowed are 'european'"),
         ({"sampling": "halton"}, "sampling: .halton.: allowed are 'sobol'"),
+        ({"control": "delta"}, "control: .delta.: allowed are 'spot', 'black_scholes' and 'geometric_asian'"),
+        ({"control": "black_scholes"}, "control_volatility: is needed here"),
+        ({"control": "black_scholes", "control_volatility": -0.1}, "control_volatility: -0.1: allowed is a finite number"),
+        ({"control_volatility": 0.1}, "control_volatility: is that of control='black_scholes', not of None"),
+        ({"control": "geometric_asian"}, "not supported: a geometric Asian control"),
         ({"paths": 1, "sampling": "independent"}, "1 paths: at least 2 are needed"),
         ({"seed": -1}, "seed: -1; allowed: 0 to"),
         ({"paths": 2**64}, "paths: 18446744073709551616; allowed"),

@@ -4,6 +4,8 @@
 //! time; [`Axes`] crosses such moves to a grid, and [`stress`] names days that happened. [`revalue`] gives the value of each group of
 //! positions in each scenario, and [`Sensitivities`] what the Greeks would have said instead.
 
+#[cfg(test)]
+mod any_bits;
 pub mod device;
 mod portfolio;
 mod revalue;

@@ -60,8 +60,10 @@ impl Portfolio {
         let mut failed: BTreeMap<Status, Vec<usize>> = BTreeMap::new();
         for row in 0..rows {
             let status = match shares(quantity[row], multiplier[row]) {
-                Err(status) if valued.status[row].is_ok() => status,
-                _ => valued.status[row],
+                _ if !valued.status[row].is_ok() => valued.status[row],
+                Err(status) => status,
+                Ok(shares) if !(shares * valued.columns[0][row]).is_finite() => Status::Overflow,
+                Ok(_) => Status::Ok,
             };
             table.status[row] = Status::Ok;
             match Kind::of(&table, row, &settings) {

@@ -37,10 +37,9 @@ impl Outcome {
 
     /// Adds a row's value, or counts it where it has none.
     pub(crate) fn add(&mut self, group: u32, shares: f64, value: f64, status: Status) {
-        if status.is_ok() {
-            self.value[group as usize] += shares * value;
-        } else {
-            self.fail(group, status, 1);
+        match held(shares, value, status) {
+            Ok(held) => self.value[group as usize] += held,
+            Err(status) => self.fail(group, status, 1),
         }
     }
 
@@ -50,6 +49,16 @@ impl Outcome {
             self.fault = status;
         }
         self.rows_failed[group as usize] += rows;
+    }
+}
+
+/// The value of a row with its shares; `Overflow` where it is not representable.
+fn held(shares: f64, value: f64, status: Status) -> Result<f64, Status> {
+    let held = shares * value;
+    match status {
+        Status::Ok if held.is_finite() => Ok(held),
+        Status::Ok => Err(Status::Overflow),
+        _ => Err(status),
     }
 }
 
@@ -89,9 +98,7 @@ pub fn row_values(portfolio: &Portfolio, scenario: &Scenario) -> Vec<f64> {
     for part in portfolio.parts() {
         let (value, status) = part_values(part, scenario, VOLATILITY_FLOOR);
         for (i, &row) in part.row.iter().enumerate() {
-            if status[i].is_ok() {
-                values[row] = part.shares[i] * value[i];
-            }
+            values[row] = held(part.shares[i], value[i], status[i]).unwrap_or(f64::NAN);
         }
     }
     values

@@ -52,8 +52,7 @@ pub(crate) fn shock(table: &Table, scenario: &Scenario, floor: f64, out: &mut Ta
         out.volatility[row] = match table.model[row] {
             ModelName::Bachelier => {
                 let size = table.spot[row].abs();
-                let floor = volatility.min(floor * size);
-                (volatility + shift * size).max(floor)
+                shifted(volatility, shift * size, floor * size)
             }
             ModelName::Displaced => {
                 let displaced = table.spot[row] + table.parameter(Parameter::Displacement, row);

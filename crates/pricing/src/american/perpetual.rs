@@ -18,6 +18,25 @@ const DEVIATIONS: f64 = 9.0;
 /// Beyond it, at volatilities below 1e-25, powers of β leave the range of numbers.
 const BETA_MAX: f64 = 1e50;
 
+/// How the logarithm of the spot moves.
+struct Motion {
+    /// σ².
+    variance: f64,
+    /// μ = r − q − σ²/2.
+    drift: f64,
+    /// λ; no number where rates below 0 leave none.
+    speed: f64,
+}
+
+impl Motion {
+    fn of(row: &Row) -> Self {
+        let Row { risk_free_rate: rate, dividend_yield, volatility, .. } = *row;
+        let variance = volatility * volatility;
+        let drift = rate - dividend_yield - 0.5 * variance;
+        Self { variance, drift, speed: (drift * drift + 2.0 * rate * variance).sqrt() }
+    }
+}
+
 /// A perpetual option.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Perpetual {
@@ -35,10 +54,8 @@ impl Perpetual {
     /// The option whose boundary is above the spot (a call's) or below (a put's; the lower one of a put with two is above). Nothing is said of
     /// whether the row is that option.
     pub fn of(row: &Row, boundary_is_above: bool) -> Self {
-        let Row { risk_free_rate: rate, volatility, .. } = *row;
-        let variance = volatility * volatility;
-        let drift = rate - row.dividend_yield - 0.5 * variance;
-        let speed = (drift * drift + 2.0 * rate * variance).sqrt();
+        let rate = row.risk_free_rate;
+        let Motion { variance, drift, speed } = Motion::of(row);
         let towards = if boundary_is_above { speed } else { -speed };
         // Of both forms the one that adds: the roots' product is −2r/σ².
         let beta = if towards * drift > 0.0 { 2.0 * rate / (towards + drift) } else { (towards - drift) / variance };
@@ -51,9 +68,14 @@ impl Perpetual {
     pub fn instead_of(row: &Row) -> Option<Self> {
         let omega = row.option_type.sign();
         let deviation = row.volatility * row.expiry_years.sqrt();
+        // Most rows do not get this far by expiry, and need no logarithm to be told so.
+        let way = Motion::of(row).speed * row.expiry_years;
+        let gets_far = way > DEVIATIONS * deviation;
+        if !gets_far {
+            return None;
+        }
         let perpetual = Self::of(row, omega > 0.0);
-        let way = perpetual.slope.abs() * row.expiry_years;
-        if !(way > DEVIATIONS * deviation && perpetual.is_one()) {
+        if !perpetual.is_one() {
             return None;
         }
         let distance = (-omega * perpetual.log_spot).max(0.0);

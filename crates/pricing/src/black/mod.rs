@@ -3,7 +3,8 @@
 //! [`scalar`] is one option in plain f64, the specification; [`batch`] the vectorised path. The verbs here pick the fastest target and
 //! spread large batches over the threads of the current rayon pool. Statuses: the first bad field of a row, `Expired` where T ≤ 0, and
 //! with `Ok` no number is NaN but phi under Black-76 and lambda where the value is 0, which are absent. σ = 0 is an option of its own:
-//! the discounted intrinsic value of the forward, with the Greeks' limits (infinite ones where the forward is at the strike).
+//! the discounted intrinsic value of the forward, with the Greeks' limits (infinite ones where the forward is at the strike). A Greek that leaves
+//! the range of numbers is infinite too; the price never is.
 
 pub mod batch;
 mod columns;

@@ -11,7 +11,7 @@
 //! - `BelowIntrinsic`: the price is below the intrinsic value of the forward by more than rounding.
 //! - `AboveMaximum`: the price is at or above the discounted forward (call) or strike (put), which no volatility reaches.
 //! - `BadForward`, `BadSpot`, `BadStrike`, `BadExpiry`, `Expired`, `BadRate`, `BadYield`, `BadPrice`: the field, in this order.
-//! - `Overflow`: exp(−rate·T) leaves the range of numbers.
+//! - `Overflow`: exp(−rate·T), or the discounted forward or strike, leaves the range of numbers.
 
 mod batch;
 mod guess;

@@ -136,6 +136,10 @@ pub(super) fn total_volatility(row: &Reduced) -> Result<f64, Status> {
     let upper = row.ratio > 0.5;
     let objective = branches.objective(row);
     for _ in 0..MOST_STEPS {
+        // Numbers at the ends of their range may leave none.
+        if !(s.is_finite() && s > 0.0) {
+            break;
+        }
         let point = evaluate(k, s, upper);
         let w = point.over_vega;
         let log_model_over_vega = w.ln() - LOG_SQRT_TAU - 0.5 * point.d1 * point.d1;
@@ -287,6 +291,9 @@ pub fn implied_volatility_row(
         log_forward_over_strike: log_ratio(forward, strike),
         noise: 0.0,
     };
+    if !(legs.forward.0.is_normal() && legs.strike.0.is_normal()) {
+        return Err(Status::Overflow);
+    }
     finish(&Reduced::new(option_type, &legs, price)?, expiry_years)
 }
 

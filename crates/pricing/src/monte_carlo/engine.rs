@@ -7,7 +7,7 @@ use super::control::{Control, Controlled, coefficient};
 use super::lanes::{LANES, Lanes, TILE};
 use super::moments::Moments;
 use super::source::bridge::Bridge;
-use super::source::{Numbers, Source, Stream};
+use super::source::{Numbers, Source, Stream, weigh};
 use super::stepper::{State, Stepper};
 use super::watch::{Ends, Terms, Watch};
 use super::{Estimate, Market, Model, Monitoring, MonteCarloError, Payoff, Plan};
@@ -140,6 +140,10 @@ impl<'a> Engine<'a> {
     ) -> Result<(), MonteCarloError> {
         let factors = self.stepper.factors();
         let source = Source::new(self.plan, stream, replication, factors, self.bridge.as_ref());
+        let source = match watcher {
+            Watcher::Payoffs { .. } => source.weighted(self.plan.replications().1),
+            Watcher::Record { .. } => source,
+        };
         let mut bad_volatility = false;
         dispatch(
             self.target,
@@ -299,6 +303,9 @@ impl Kernel for Tile<'_, '_, '_> {
                 for (k, watch) in watches.iter().enumerate() {
                     let control = controls.get_mut(k).map(|column| &mut column[start..end]);
                     watch.finish::<M>(&ends, &mut payoffs[k][start..end], control);
+                }
+                if let Some(weights) = source.weights() {
+                    columns.iter_mut().for_each(|column| weigh(&mut column[start..end], weights));
                 }
             }
         }

@@ -5,7 +5,8 @@
 //!           vega, Σz√h/σ for rho (less T·f both), (z₁² − 1 − z₁σ√h)/(S²σ²h) for gamma; gamma beside pathwise Greeks is mixed, the
 //!           likelihood ratio of the pathwise delta: e^(−rT) f′(A) A/S² (z₁/(σ√h) − 1); of each path: phi = −(rho + T V), since the forward
 //!           knows r − q alone; theta = −(r rho + q phi + ½ σ vega)/T, since V is a function of rT, qT and σ√T; dual delta = (V − S delta)/K
-//!           (a digital: −S delta/K), by homogeneity
+//!           (a digital: −S delta/K), by homogeneity; a barrier's is −e^(−rT) f′ of the paths that are paid. A lookback's A is the spot
+//!           at its extreme date, and while that is the spot now gamma has f′(A)/S more
 //! Source    P. Glasserman, Monte Carlo Methods in Financial Engineering (2003), sections 7.2.1, 7.3.1 and 7.3.3
 
 use zomma_base::Status;
@@ -16,8 +17,8 @@ use super::lanes::{LANES, Lanes};
 use super::model::check_volatility;
 use super::moments::Moments;
 use super::source::bridge::Bridge;
-use super::source::{Numbers, Source, Stream};
-use super::{Average, Estimate, Market, MonteCarloError, Payoff, Plan};
+use super::source::{Numbers, Source, Stream, weigh};
+use super::{Average, Estimate, Market, Monitoring, MonteCarloError, Payoff, Plan};
 use crate::math::{Kernel, MultiplyAdd, Target, dispatch, exp};
 
 /// How a Greek is estimated.
@@ -50,18 +51,18 @@ pub struct GreekEstimates {
     pub dual_delta: Estimate,
 }
 
-/// What the paths give: price to rho of [`GreekEstimates`], and
-const OF_PATHS: usize = 5;
+/// What the paths give: price to rho of [`GreekEstimates`] and dual delta, and
+const OF_PATHS: usize = 6;
 /// all quantities of a tile.
 const QUANTITIES: usize = 8;
 
-/// Greeks of a European, digital or Asian payoff under Black–Scholes. A path has one step a date, whatever the plan's steps; the plan has
-/// no control.
+/// Greeks under Black–Scholes of a European, digital or Asian payoff, of a barrier that is looked at on dates (by the likelihood ratio) and
+/// of a lookback of fixed strike (along the path). A path has one step a date, whatever the plan's steps; the plan has no control.
 ///
 /// # Errors
 ///
-/// As [`price`](super::price); `Field(BadVolatility)` where the volatility is 0; `NotSupported` for other payoffs, for a digital by the
-/// pathwise method, and for controls.
+/// As [`price`](super::price); `Field(BadVolatility)` where the volatility is 0; `NotSupported` for other payoffs and methods, and for
+/// controls.
 pub fn greeks(
     market: &Market,
     volatility: f64,
@@ -90,9 +91,17 @@ pub fn greeks_on(
         Payoff::Digital { .. } if method == GreekMethod::LikelihoodRatio => 1,
         Payoff::Digital { .. } => return Err(MonteCarloError::NotSupported("pathwise Greeks of a digital")),
         Payoff::Asian { dates, .. } => dates,
-        Payoff::Barrier { .. } | Payoff::Lookback { .. } => {
-            return Err(MonteCarloError::NotSupported("Greeks of a barrier or a lookback"));
+        Payoff::Barrier { monitoring: Monitoring::Continuous, .. } => {
+            return Err(MonteCarloError::NotSupported("Greeks of a barrier that is looked at all the time"));
         }
+        Payoff::Barrier { monitoring: Monitoring::Dates(dates), .. } if method == GreekMethod::LikelihoodRatio => dates,
+        Payoff::Barrier { .. } => return Err(MonteCarloError::NotSupported("pathwise Greeks of a barrier")),
+        Payoff::Lookback { strike: None, .. } => {
+            return Err(MonteCarloError::NotSupported("Greeks of a lookback of floating strike"));
+        }
+        // The payoff knows the spot now, which the density of the path does not.
+        Payoff::Lookback { dates, .. } if method == GreekMethod::Pathwise => dates,
+        Payoff::Lookback { .. } => return Err(MonteCarloError::NotSupported("likelihood-ratio Greeks of a lookback")),
     };
     let plan = Plan { steps: dates, ..*plan };
     if plan.control != Control::None {
@@ -112,9 +121,9 @@ pub fn greeks_on(
     let (replications, points) = plan.replications();
     let parts: Vec<[Moments; QUANTITIES]> = run_tiles(&plan, |replication, first, count| {
         let mut columns: [Vec<f64>; OF_PATHS] = std::array::from_fn(|_| vec![0.0; count]);
-        let source = Source::new(&plan, Stream::Main, replication, 1, bridge.as_ref());
+        let source = Source::new(&plan, Stream::Main, replication, 1, bridge.as_ref()).weighted(points);
         dispatch(target, Tile { market, volatility, payoff, method, dates, source, first, columns: &mut columns });
-        Ok(with_the_others(columns, market, volatility, payoff).map(|mut column| {
+        Ok(with_the_others(columns, market, volatility).map(|mut column| {
             average_pairs(&plan, &mut column);
             Moments::of(&column)
         }))
@@ -135,23 +144,15 @@ pub fn greeks_on(
     })
 }
 
-/// Adds, path by path, what follows from the first five: phi, theta and dual delta.
-fn with_the_others(
-    columns: [Vec<f64>; OF_PATHS],
-    market: &Market,
-    volatility: f64,
-    payoff: &Payoff,
-) -> [Vec<f64>; QUANTITIES] {
-    let Market { spot, expiry_years: years, risk_free_rate, dividend_yield } = *market;
-    let strike = payoff.strike().unwrap_or(spot);
-    let degree = if matches!(payoff, Payoff::Digital { .. }) { 0.0 } else { 1.0 };
-    let [price, delta, gamma, vega, rho] = columns;
-    let (mut phi, mut theta, mut dual_delta) = (price.clone(), price.clone(), price.clone());
+/// Adds, path by path, what follows from the others: phi and theta.
+fn with_the_others(columns: [Vec<f64>; OF_PATHS], market: &Market, volatility: f64) -> [Vec<f64>; QUANTITIES] {
+    let Market { expiry_years: years, risk_free_rate, dividend_yield, .. } = *market;
+    let [price, delta, gamma, vega, rho, dual_delta] = columns;
+    let (mut phi, mut theta) = (price.clone(), price.clone());
     for k in 0..price.len() {
         phi[k] = -(rho[k] + years * price[k]);
         let scaled = risk_free_rate * rho[k] + dividend_yield * phi[k] + 0.5 * volatility * vega[k];
         theta[k] = -scaled / years;
-        dual_delta[k] = (degree * price[k] - spot * delta[k]) / strike;
     }
     [price, delta, gamma, vega, rho, phi, theta, dual_delta]
 }
@@ -169,7 +170,7 @@ struct Tile<'a, 'o> {
 
 /// What is kept of the paths of a block.
 struct Kept {
-    /// The average, and its derivatives by volatility and rate.
+    /// The average (or the spot that counts), and its derivatives by volatility and rate.
     average: Lanes,
     by_volatility: Lanes,
     by_rate: Lanes,
@@ -177,6 +178,8 @@ struct Kept {
     first: Lanes,
     volatility_score: Lanes,
     rate_score: Lanes,
+    /// 1 until the barrier is touched.
+    untouched: Lanes,
 }
 
 impl Kernel for Tile<'_, '_> {
@@ -187,7 +190,11 @@ impl Kernel for Tile<'_, '_> {
             let path = (self.first + start) as u64;
             self.source.begin::<M>(path);
             let kept = self.walk::<M>(path);
-            self.pay(&kept, start, count.min(start + LANES));
+            let end = count.min(start + LANES);
+            self.pay(&kept, start, end);
+            if let Some(weights) = self.source.weights() {
+                self.columns.iter_mut().for_each(|column| weigh(&mut column[start..end], weights));
+            }
         }
     }
 }
@@ -203,6 +210,7 @@ impl Tile<'_, '_> {
         let (deviation, per_volatility) = (volatility * root, 1.0 / volatility);
         let drift = (risk_free_rate - dividend_yield - 0.5 * volatility * volatility) * step_years;
         let geometric = matches!(self.payoff, Payoff::Asian { average: Average::Geometric, .. });
+        let averages = !matches!(self.payoff, Payoff::Barrier { .. } | Payoff::Lookback { .. });
         let zero = [0.0; LANES];
         let mut kept = Kept {
             average: zero,
@@ -211,7 +219,11 @@ impl Tile<'_, '_> {
             first: zero,
             volatility_score: zero,
             rate_score: zero,
+            untouched: [1.0; LANES],
         };
+        if matches!(self.payoff, Payoff::Lookback { .. }) {
+            kept.average = [spot; LANES];
+        }
         let mut numbers = Numbers::new();
         let (mut x, mut brownian) = (zero, zero);
         for step in 0..self.dates {
@@ -226,12 +238,21 @@ impl Tile<'_, '_> {
                 brownian[i] = M::multiply_add(root, z[i], brownian[i]);
                 kept.volatility_score[i] += M::multiply_add(z[i], z[i], -1.0) * per_volatility - z[i] * root;
                 kept.rate_score[i] += z[i] * root * per_volatility;
+            }
+            if !averages {
+                self.look::<M>(step, years, &x, &brownian, &mut kept);
+                continue;
+            }
+            for i in 0..LANES {
                 // What the average is of: spots, or logarithms.
                 let (term, weight) = if geometric { (x[i], 1.0) } else { (1.0, spot * exp::<M>(x[i])) };
                 kept.average[i] += term * weight;
                 kept.by_volatility[i] += weight * M::multiply_add(-volatility, years, brownian[i]);
                 kept.by_rate[i] += weight * years;
             }
+        }
+        if !averages {
+            return kept;
         }
         for i in 0..LANES {
             let scale = if geometric { spot * exp::<M>(kept.average[i] / n) } else { 1.0 };
@@ -242,6 +263,38 @@ impl Tile<'_, '_> {
         kept
     }
 
+    /// What a barrier or a lookback sees after a step.
+    #[inline(always)]
+    fn look<M: MultiplyAdd>(&self, step: usize, years: f64, x: &Lanes, brownian: &Lanes, kept: &mut Kept) {
+        let spot = self.market.spot;
+        let mut counts = [step + 1 == self.dates; LANES];
+        let mut spots = [0.0; LANES];
+        for i in 0..LANES {
+            spots[i] = spot * exp::<M>(x[i]);
+        }
+        match *self.payoff {
+            Payoff::Barrier { barrier, kind, .. } => {
+                let (level, side) = ((barrier / spot).ln(), if kind.is_up() { 1.0 } else { -1.0 });
+                for i in 0..LANES {
+                    kept.untouched[i] *= if side * (level - x[i]) > 0.0 { 1.0 } else { 0.0 };
+                }
+            }
+            _ => {
+                let sign = self.payoff.option_type().sign();
+                for i in 0..LANES {
+                    counts[i] = sign * (spots[i] - kept.average[i]) > 0.0;
+                }
+            }
+        }
+        for i in 0..LANES {
+            if counts[i] {
+                kept.average[i] = spots[i];
+                kept.by_volatility[i] = spots[i] * M::multiply_add(-self.volatility, years, brownian[i]);
+                kept.by_rate[i] = spots[i] * years;
+            }
+        }
+    }
+
     #[inline(always)]
     fn pay(&mut self, kept: &Kept, start: usize, end: usize) {
         let spot = self.market.spot;
@@ -249,15 +302,25 @@ impl Tile<'_, '_> {
         let years = self.market.expiry_years;
         let deviation = self.volatility * (years / self.dates as f64).sqrt();
         let sign = self.payoff.option_type().sign();
-        let strike = self.payoff.strike().unwrap_or(0.0);
+        let strike = self.payoff.strike().unwrap_or(spot);
+        let lookback = matches!(self.payoff, Payoff::Lookback { .. });
+        let rebate = match *self.payoff {
+            Payoff::Barrier { kind, rebate, .. } => Some((kind.is_out(), discount * rebate)),
+            _ => None,
+        };
         let digital = matches!(self.payoff, Payoff::Digital { .. });
         let likelihood = self.method == GreekMethod::LikelihoodRatio;
-        let [price, delta, gamma, vega, rho] = &mut *self.columns;
+        let [price, delta, gamma, vega, rho, dual_delta] = &mut *self.columns;
         for i in 0..end - start {
             let average = kept.average[i];
             let paying = if sign * (average - strike) > 0.0 { discount } else { 0.0 };
-            let value = if digital { paying } else { paying * sign * (average - strike) };
+            let mut value = if digital { paying } else { paying * sign * (average - strike) };
             let slope = sign * paying;
+            let mut alive = 1.0;
+            if let Some((out, rebate)) = rebate {
+                alive = if out { kept.untouched[i] } else { 1.0 - kept.untouched[i] };
+                value = alive * value + (1.0 - alive) * rebate;
+            }
             let score = kept.first[i] / deviation;
             let k = start + i;
             price[k] = value;
@@ -269,10 +332,17 @@ impl Tile<'_, '_> {
                 rho[k] = value * (kept.rate_score[i] - years);
             } else {
                 delta[k] = slope * average / spot;
-                gamma[k] = slope * average * (score - 1.0) / (spot * spot);
+                // While the extreme is the spot now, it moves with it.
+                let now = if lookback && kept.by_rate[i] == 0.0 { slope / spot } else { 0.0 };
+                gamma[k] = slope * average * (score - 1.0) / (spot * spot) + now;
                 vega[k] = slope * kept.by_volatility[i];
                 rho[k] = slope * kept.by_rate[i] - years * value;
             }
+            dual_delta[k] = if rebate.is_some() {
+                -alive * slope
+            } else {
+                (if digital { 0.0 } else { value } - spot * delta[k]) / strike
+            };
         }
     }
 }

@@ -16,8 +16,8 @@ pub enum Sampling {
     Independent,
     /// Philox: paths 2k and 2k + 1 have opposite numbers, and a pair is a sample.
     Antithetic,
-    /// Sobol's points with a Brownian bridge, in so many independently scrambled replications of paths/replications points each (a power
-    /// of two is best); their scatter gives the standard error.
+    /// Sobol's points with a Brownian bridge, in so many independently scrambled and shifted replications of paths/replications points
+    /// each (a power of two is best); their scatter gives the standard error.
     Sobol {
         /// 2 to 65,536; 16 is customary.
         replications: usize,

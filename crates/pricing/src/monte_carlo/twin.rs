@@ -1,11 +1,12 @@
 //! The twin of the engine: one path after the other in plain f64, by the formulas as they are published.
 //!
-//! Source   as in the files of the lanes; the random numbers are the same, everything after them is written anew
+//! Source   as in the files of the lanes; the random numbers and their weights are the same, everything after them is written anew
 //! Limits   no controls; for tests and as the specification
 
 use zomma_base::{OptionType, Status};
 
 use super::source::bridge::Bridge;
+use super::source::shift::Shift;
 use super::source::sobol::{DIMENSIONS, Scramble, coordinate};
 use super::source::{Stream, quasi};
 use super::{
@@ -29,8 +30,9 @@ pub fn payoffs(market: &Market, model: &Model<'_>, payoff: &Payoff, plan: &Plan)
     let paths = (0..replications).flat_map(|replication| (0..points).map(move |point| (replication, point)));
     Ok(paths
         .map(|(replication, point)| {
-            let numbers = numbers(plan, factors(model), replication as u32, point as u64);
-            market.discount_factor() * paid(payoff, market, every, &path(market, model, plan.steps, &numbers))
+            let (numbers, weight) = numbers(plan, factors(model), replication as u32, point as u64);
+            let paid = paid(payoff, market, every, &path(market, model, plan.steps, &numbers));
+            weight * market.discount_factor() * paid
         })
         .collect())
 }
@@ -58,9 +60,9 @@ fn factors(model: &Model<'_>) -> usize {
     }
 }
 
-/// The uniform numbers of one path, a row a step.
-fn numbers(plan: &Plan, factors: usize, replication: u32, point: u64) -> Vec<[f64; 3]> {
-    let mut rows = vec![[0.5; 3]; plan.steps];
+/// The uniform numbers of one path, a row a step, and its weight.
+fn numbers(plan: &Plan, factors: usize, replication: u32, point: u64) -> (Vec<[f64; 3]>, f64) {
+    let (mut rows, mut weight) = (vec![[0.5; 3]; plan.steps], 1.0);
     let uniform = |step: usize, factor: usize, path: u64| {
         // Three factors take two pairs of words a step.
         let place = step * if factors == 3 { 4 } else { factors } + factor;
@@ -91,6 +93,13 @@ fn numbers(plan: &Plan, factors: usize, replication: u32, point: u64) -> Vec<[f6
                     } else {
                         quasi::beyond(plan.seed, replication, point as u32, dimension)
                     };
+                    let shift = if rank == 0 && quasi::SHIFTED[factor] {
+                        Shift::new(plan.seed, replication, dimension, plan.replications().1)
+                    } else {
+                        None
+                    };
+                    let (u, by) = shift.map_or((u, 1.0), |shift| shift.at(u));
+                    weight *= by;
                     let from = |end: Option<usize>| end.map_or(0.0, |end| path[end]);
                     let mean = rung.left_weight * from(rung.left) + rung.right_weight * from(rung.right);
                     path[rung.at] = mean + rung.deviation * inverse_normal_cdf::<Plain>(u);
@@ -103,7 +112,7 @@ fn numbers(plan: &Plan, factors: usize, replication: u32, point: u64) -> Vec<[f6
             }
         }
     }
-    rows
+    (rows, weight)
 }
 
 /// ln(S/S₀) and the variance of its step (but for jumps), step by step.

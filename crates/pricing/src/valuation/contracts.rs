@@ -136,7 +136,7 @@ fn by_formula(row: &Row, terms: &Terms, order: Order) -> Result<Quantities, Stat
         return Ok(engines::price_alone(price));
     }
     let dates = terms.observation_dates.unwrap_or(1) as f64;
-    let mut quantities = differences::greeks(row, price, &value, &Room { spot: room(row, terms, extreme), dates });
+    let mut quantities = differences::greeks(row, price, &value, &room(row, terms, extreme, dates));
     if terms.payoff == PayoffName::FloatingLookback {
         quantities[Greek::DualDelta as usize] = 0.0;
         quantities[Greek::DualGamma as usize] = 0.0;
@@ -144,25 +144,40 @@ fn by_formula(row: &Row, terms: &Terms, order: Order) -> Result<Quantities, Stat
     Ok(quantities)
 }
 
-/// How far the spot may move down and up before the value's form changes.
-fn room(row: &Row, terms: &Terms, extreme: f64) -> [f64; 2] {
-    let spot = row.spot;
+/// How far spot and strike may move down and up before the value's form changes, and how far the level is where it does.
+fn room(row: &Row, terms: &Terms, extreme: f64, dates: f64) -> Room {
+    const FREE: [f64; 2] = [f64::INFINITY; 2];
+    let (spot, strike, call) = (row.spot, row.strike, row.option_type == OptionType::Call);
     let below = |level: f64| [spot - level, f64::INFINITY];
     let above = |level: f64| [f64::INFINITY, level - spot];
-    match (terms.payoff, &terms.barrier) {
-        (_, Some(barrier)) if barrier.kind.is_up() => above(barrier.level),
-        (_, Some(barrier)) => below(barrier.level),
-        (PayoffName::FloatingLookback, _) => match row.option_type {
-            OptionType::Call => below(extreme.min(spot)),
-            OptionType::Put => above(extreme.max(spot)),
-        },
-        (PayoffName::FixedLookback, _) => match row.option_type {
+    let distance = |level: f64| Some((level / spot).ln().abs());
+    // A strike at the level goes further out of the money.
+    let strike_beside = |level: f64| {
+        if strike > level || (call && strike == level) {
+            [strike - level, f64::INFINITY]
+        } else {
+            [f64::INFINITY, level - strike]
+        }
+    };
+    let (spot, strike, level) = match (terms.payoff, &terms.barrier) {
+        (_, Some(barrier)) => {
+            let level = barrier.level;
+            let spot = if barrier.kind.is_up() { above(level) } else { below(level) };
+            (spot, strike_beside(level), distance(level))
+        }
+        (PayoffName::FloatingLookback, _) => {
+            let extreme = if call { extreme.min(spot) } else { extreme.max(spot) };
+            (if call { below(extreme) } else { above(extreme) }, FREE, distance(extreme))
+        }
+        (PayoffName::FixedLookback, _) => {
             // Where the extreme is beyond the strike it is what counts; the spot may stand there, and not pass.
-            OptionType::Call => above(extreme.max(spot).max(row.strike)),
-            OptionType::Put => below(extreme.min(spot).min(row.strike)),
-        },
-        _ => [f64::INFINITY; 2],
-    }
+            let extreme = if call { extreme.max(spot) } else { extreme.min(spot) };
+            let level = if call { extreme.max(strike) } else { extreme.min(strike) };
+            (if call { above(level) } else { below(level) }, strike_beside(extreme), distance(level))
+        }
+        _ => (FREE, FREE, None),
+    };
+    Room { spot, strike, level, dates }
 }
 
 fn knock_of(kind: BarrierType) -> Knock {

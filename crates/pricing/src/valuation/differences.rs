@@ -1,7 +1,9 @@
 //! Greeks of a closed form by differences of it.
 //!
-//! Method    five points, of the fourth order (one-sided where the value's form changes at the spot); steps of a hundredth of what the value
-//!           changes over: σ√T of spot and strike, σ, T, and σ/√T or 1/T of the rates
+//! Method    five points, of the fourth order (one-sided where the value's form changes at the spot or strike); steps of a hundredth of what
+//!           the value changes over: σ√T of spot and strike, σ, T, and σ/√T or 1/T of the rates. Where the carry b over the term outweighs
+//!           σ√T: T passes a deviation in σ√T/|b|; (level/S)^(2b/σ²), of a barrier or extreme, changes over σ²/|b| of the spot, and is so steep
+//!           in σ and the rates as its exponent is large
 //! Accuracy  1e-6 of the Greek, or of the price over the step's power where that is more (tests of this folder)
 
 use super::engines::{NOTHING, Quantities};
@@ -39,6 +41,10 @@ impl Axis {
 pub(super) struct Room {
     /// How far the spot may fall and rise.
     pub spot: [f64; 2],
+    /// How far the strike may.
+    pub strike: [f64; 2],
+    /// |ln(level/S)| of a barrier or extreme, where there is one.
+    pub level: Option<f64>,
     /// Dates between now and expiry, equally spaced: time may not pass the first.
     pub dates: f64,
 }
@@ -77,6 +83,17 @@ struct Move {
 }
 
 impl Move {
+    /// Away from the nearer end where it is within two steps, between both else.
+    fn within(axis: Axis, wanted: f64, [down, up]: [f64; 2]) -> Self {
+        if down.min(up) >= 2.0 * wanted {
+            Self { axis, step: wanted, stencil: &CENTRAL }
+        } else if down < up {
+            Self { axis, step: wanted.min(0.25 * up), stencil: &FORWARD }
+        } else {
+            Self { axis, step: wanted.min(0.25 * down), stencil: &BACKWARD }
+        }
+    }
+
     fn first(&self, row: &Row, value: &dyn Fn(&Row) -> f64) -> f64 {
         self.sum(&self.stencil.first, row, value) / self.step
     }
@@ -95,28 +112,30 @@ impl Move {
 
 /// A step, as a share of what the value changes over.
 pub(super) const SHARE: f64 = 0.01;
+/// An exponent, or a distance in deviations, that the usual step is small enough for.
+const STEEP: f64 = 4.0;
 
 /// All quantities up to the second order of `value` at `row`; one that a moved row has no value for is NaN. Second-order Greeks need a
 /// spot with room on both sides, or on one.
 pub(super) fn greeks(row: &Row, price: f64, value: &dyn Fn(&Row) -> Result<f64, Status>, room: &Room) -> Quantities {
     let value = |row: &Row| value(row).unwrap_or(f64::NAN);
     let years = row.expiry_years;
-    let width = (row.volatility * years.sqrt()).min(1.0);
-    let [down, up] = room.spot;
-    let wanted = SHARE * width * row.spot;
-    // Away from the nearer end where it is within two steps, between both else.
-    let spot = if down.min(up) >= 2.0 * wanted {
-        Move { axis: Axis::Spot, step: wanted, stencil: &CENTRAL }
-    } else if down < up {
-        Move { axis: Axis::Spot, step: wanted.min(0.25 * up), stencil: &FORWARD }
-    } else {
-        Move { axis: Axis::Spot, step: wanted.min(0.25 * down), stencil: &BACKWARD }
-    };
+    let deviation = row.volatility * years.sqrt();
+    let carry = (row.risk_free_rate - row.dividend_yield).abs();
+    let (mut width, mut by_volatility, mut by_rate) = (deviation.min(1.0), 1.0, 1.0);
+    if let Some(distance) = room.level {
+        let variance = row.volatility * row.volatility;
+        width = width.min(variance / carry);
+        let exponent = 2.0 * carry * distance / variance;
+        by_volatility = (STEEP / exponent.max(f64::MIN_POSITIVE)).clamp(0.01, 1.0);
+        by_rate = (STEEP * deviation / distance.max(f64::MIN_POSITIVE)).clamp(0.01, 1.0);
+    }
+    let spot = Move::within(Axis::Spot, SHARE * width * row.spot, room.spot);
+    let strike = Move::within(Axis::Strike, SHARE * width * row.strike, room.strike);
     let central = |axis: Axis, step: f64| Move { axis, step, stencil: &CENTRAL };
-    let rates = SHARE * (row.volatility / years.sqrt()).min(1.0 / years);
-    let strike = central(Axis::Strike, SHARE * width * row.strike);
-    let volatility = central(Axis::Volatility, SHARE * row.volatility);
-    let time = central(Axis::Expiry, SHARE.min(0.4 / room.dates) * years);
+    let rates = SHARE * by_rate * (row.volatility / years.sqrt()).min(1.0 / years);
+    let volatility = central(Axis::Volatility, SHARE * by_volatility * row.volatility);
+    let time = central(Axis::Expiry, SHARE.min(0.4 / room.dates) * years.min(deviation / carry));
     let (rate, income) = (central(Axis::Rate, rates), central(Axis::Yield, rates));
     let mut quantities = NOTHING;
     let mut set = |greek: Greek, x: f64| quantities[greek as usize] = if x.is_finite() { x } else { f64::NAN };

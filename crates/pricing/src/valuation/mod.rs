@@ -6,6 +6,8 @@
 mod by_volatility;
 mod contracts;
 mod differences;
+#[cfg(test)]
+mod differences_tests;
 mod dividends;
 mod early;
 mod engines;

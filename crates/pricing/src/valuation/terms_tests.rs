@@ -128,7 +128,7 @@ fn differences_are_the_formulas_derivatives() {
             volatility,
         };
         let price = |row: &Row| black::scalar::price(row, black::Model::Bsm);
-        let room = differences::Room { spot: [f64::INFINITY; 2], dates: 1.0 };
+        let room = differences::Room { spot: [f64::INFINITY; 2], strike: [f64::INFINITY; 2], level: None, dates: 1.0 };
         let got = differences::greeks(&row, price(&row).unwrap(), &price, &room);
         let wanted = black::scalar::greeks(&row, black::Model::Bsm).unwrap();
         for greek in Order::Second.quantities() {

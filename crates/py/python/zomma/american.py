@@ -56,7 +56,7 @@ def greeks(
     """Price and Greeks as a dict by name, or those of `names`.
 
     The names and units are those of `zomma.black_scholes.greeks`. Lambda is NaN where the price is 0. Those of third order want 'accurate':
-    docs/american.md.
+    docs/american.md. An option that finite differences value has no Greeks; `names=["price"]` alone gives what `price` gives.
 
     >>> import zomma
     >>> it = zomma.american.greeks("put", 100.0, 100.0, 1.0, 0.05, 0.2, names=["delta", "theta"])

@@ -70,6 +70,8 @@ def price(
     seed: int = 0,
     sampling: Literal["sobol", "antithetic", "independent"] = "sobol",
     replications: int = 16,
+    control: Literal["spot", "black_scholes", "geometric_asian"] | None = None,
+    control_volatility: float | None = None,
 ) -> Estimate:
     """Price of one payoff at one or many strikes, and its standard error.
 
@@ -81,6 +83,9 @@ def price(
     `barrier`           level of the barrier; `rebate` is paid at expiry where it kills
     `paths`, `steps`    how many; `steps` is by itself the dates, times what brings it to 64 a year under Heston and Bates
     `sampling`          'sobol' with a Brownian bridge, in `replications` scrambled ones; 'antithetic'; 'independent'
+    `control`           a control variate, whose known mean lessens the error: 'spot' at expiry; 'black_scholes', the European or
+                        digital option of the same strike on a path of `control_volatility` with the spot's own random numbers;
+                        'geometric_asian' for an 'asian' under 'bsm'. Its coefficient comes from other paths: no bias
     ==================  ==================================================================================================
 
     ValueError names what is wrong.
@@ -94,13 +99,17 @@ def price(
     given = _given(
         spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility,
         barrier=barrier, rebate=rebate, v0=v0, kappa=kappa, theta_v=theta_v, sigma_v=sigma_v, rho_v=rho_v,
-        jump_intensity=jump_intensity, jump_mean=jump_mean, jump_std=jump_std,
+        jump_intensity=jump_intensity, jump_mean=jump_mean, jump_std=jump_std, control_volatility=control_volatility,
     )  # fmt: skip
+    if control_volatility is not None and control != "black_scholes":
+        raise ValueError(f"control_volatility: is that of control='black_scholes', not of {control!r}")
     if dates is None and payoff in ("asian", "geometric_asian", "lookback"):
         raise ValueError(f"dates: are needed for payoff={payoff!r}")
     if steps is None:
         steps = _steps(model, dates or 1, expiry_years)
-    words = {"model": model, "payoff": payoff, "sampling": sampling}
+    words: dict[str, str] = {"model": model, "payoff": payoff, "sampling": sampling}
+    if control is not None:
+        words["control"] = control
     given_counts = {"paths": paths, "steps": steps, "seed": seed, "replications": replications, "dates": dates or 0}
     counts = {name: _count(name, value) for name, value in given_counts.items()}
     strikes = np.asarray(strike, dtype=np.float64)
@@ -117,8 +126,10 @@ def greeks(
     volatility: float,
     *,
     dividend_yield: float = 0.0,
-    payoff: Literal["european", "digital", "asian", "geometric_asian"] = "european",
+    payoff: str = "european",
     dates: int | None = None,
+    barrier: float | None = None,
+    rebate: float = 0.0,
     method: Literal["pathwise", "likelihood_ratio"] = "pathwise",
     paths: int = 65_536,
     seed: int = 0,
@@ -129,7 +140,8 @@ def greeks(
 
     Raw units: those of `zomma.black_scholes.greeks`. 'pathwise' differentiates the payoff along the path, with the smaller errors;
     'likelihood_ratio' the path's density, for a digital too, which the other refuses. Gamma by 'pathwise' is the likelihood ratio of the
-    pathwise delta. `dates` are those of an average. The other arguments are those of `price`.
+    pathwise delta. `payoff` is any of `price`: of 'lookback' by 'pathwise', and of a barrier that is looked at on `dates` by
+    'likelihood_ratio'. The other arguments are those of `price`.
 
     >>> import zomma
     >>> it = zomma.monte_carlo.greeks("call", 100.0, 105.0, 0.5, 0.05, 0.2, seed=7)
@@ -138,12 +150,11 @@ def greeks(
     True
     """
     given = _given(
-        spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility
-    )
-    if dates is None and payoff in ("asian", "geometric_asian"):
+        spot=spot, expiry_years=expiry_years, risk_free_rate=risk_free_rate, dividend_yield=dividend_yield, volatility=volatility,
+        barrier=barrier, rebate=rebate,
+    )  # fmt: skip
+    if dates is None and payoff in ("asian", "geometric_asian", "lookback"):
         raise ValueError(f"dates: are needed for payoff={payoff!r}")
-    if payoff not in ("european", "digital", "asian", "geometric_asian"):
-        raise ValueError(f"payoff: {payoff!r}: allowed are 'european', 'digital', 'asian', 'geometric_asian'")
     words: dict[str, str] = {"payoff": payoff, "sampling": sampling, "method": method}
     given_counts = {"paths": paths, "steps": 1, "seed": seed, "replications": replications, "dates": dates or 0}
     counts = {name: _count(name, value) for name, value in given_counts.items()}

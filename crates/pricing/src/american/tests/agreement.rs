@@ -122,7 +122,7 @@ fn long_puts_are_perpetual() {
     assert!(got < perpetual && (got - perpetual).abs() < 0.02, "{got} {perpetual}");
 }
 
-/// Where there are two boundaries the accuracies refuse, and the default price is the tree's.
+/// Where there are two boundaries the accuracies refuse, and the default price is that of finite differences, held against the tree.
 #[test]
 fn two_boundaries() {
     let put = row(OptionType::Put, 95.0, 100.0, 2.0, [-0.01, -0.05], 0.15);

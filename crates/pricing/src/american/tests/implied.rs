@@ -8,17 +8,29 @@ use super::*;
 /// A batch says what its rows say one by one, faulty ones too.
 #[test]
 fn a_batch_is_its_rows() {
-    let mut rows = published_ranges(600);
+    // Options that are held: where exercise now is best, and where nothing is left, the price tells no volatility.
+    let is_held = |row: &Row| {
+        let exercised = (row.option_type.sign() * (row.spot - row.strike)).max(0.0);
+        price(row).unwrap() > exercised + 1e-4 * row.strike
+    };
+    let mut rows: Vec<Row> = published_ranges(600).into_iter().filter(is_held).collect();
+    let n = rows.len();
+    assert!(n > 100, "{n}");
     let mut prices: Vec<f64> = rows.iter().map(|row| price(row).unwrap()).collect();
     rows[3].spot = -1.0;
     prices[5] = f64::NAN;
     prices[7] = 1e9;
-    // Two boundaries, which the tree values.
+    // Two boundaries, which finite differences value.
     rows[9] = row(OptionType::Put, 98.0, 100.0, 1.0, [-0.01, -0.02], 0.2);
     prices[9] = price(&rows[9]).unwrap();
     let columns = Columns::of(&rows);
-    let (mut out, mut status) = (vec![0.0; 600], vec![Status::Ok; 600]);
+    let (mut out, mut status) = (vec![0.0; n], vec![Status::Ok; n]);
     implied_volatility_batch(&columns.rows(), &prices, &mut out, &mut status);
+    for (i, wanted) in [(3, Status::BadSpot), (5, Status::BadPrice), (7, Status::AboveMaximum), (9, Status::Ok)] {
+        assert_eq!(status[i], wanted, "{:?}", rows[i]);
+    }
+    let refused = status.iter().filter(|status| !status.is_ok()).count();
+    assert!(refused < n / 4, "{refused} of {n}");
     for (i, (row, price)) in rows.iter().zip(&prices).enumerate() {
         match implied_volatility(row, *price) {
             Ok(volatility) => {

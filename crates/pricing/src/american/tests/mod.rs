@@ -253,7 +253,7 @@ fn rates_of_next_to_nothing_are_worth_the_interest_on_the_strike_at_most() {
                     premium_is_interest_at_most(&put(rate), price_with(&put(rate), accuracy).unwrap(), 1e-9);
                 }
             }
-            // Here the iteration need not settle, and the tree takes over.
+            // Here the iteration need not settle, and finite differences take over.
             premium_is_interest_at_most(&put(1e-15), price(&put(1e-15)).unwrap(), tolerance::AMERICAN_TREE * 100.0);
         }
     }

@@ -100,6 +100,21 @@ fn limits() {
     // The certain spot meets 103 at ln(1.03)/0.05.
     let at_the_touch = 2.0 * (-(1.03_f64.ln())).exp();
     assert!((barrier(&row(1e-4), &up).unwrap() - at_the_touch).abs() < 1e-6);
+    assert!((barrier(&row(1e-8), &up).unwrap() - at_the_touch).abs() < 1e-12);
+}
+
+/// The carry leads to the barrier below: the rebate is paid when the certain spot is there, at ln(0.9)/b.
+#[test]
+fn a_rebate_on_the_way_of_the_carry_keeps_its_digits_at_small_volatilities() {
+    let down = SingleBarrier { level: 90.0, direction: Direction::Down, knock: Knock::Out, rebate: 100.0 };
+    let certain = 100.0 * (-0.01 * 0.9_f64.ln() / -0.05).exp();
+    for (volatility, allowed) in
+        [(1e-4, 2e-6), (1e-5, 2e-8), (1e-6, 1e-9), (1e-7, 1e-10), (1e-8, 1e-10), (1e-12, 1e-10)]
+    {
+        let row = row(OptionType::Call, 100.0, 100.0, 5.0, [0.01, 0.06], volatility);
+        let got = barrier(&row, &down).unwrap();
+        assert!((got - certain).abs() < allowed, "{volatility}: {got} for {certain}");
+    }
 }
 
 /// Broadie, Glasserman and Kou (1997), "A continuity correction for discrete barrier options", Table 2.1, true values: a down-and-out call

@@ -1,6 +1,7 @@
 //! What controls, antithetic paths and quasi-random points are worth, and that they are right.
 
 use super::*;
+use crate::monte_carlo::closed_form::Lognormal;
 
 fn asian(average: Average) -> Payoff {
     Payoff::Asian { option_type: OptionType::Call, strike: 100.0, average, dates: 12 }
@@ -76,6 +77,51 @@ fn estimates_are_unbiased_and_their_errors_honest_over_seeds() {
         let deviation = (off.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0)).sqrt();
         assert!(mean.abs() <= 4.0 / n.sqrt(), "{sampling:?} {control:?}: mean {mean}");
         assert!((deviation - 1.0).abs() <= 4.0 / (2.0 * n).sqrt(), "{sampling:?} {control:?}: deviation {deviation}");
+    }
+}
+
+/// Distances in standard errors: their root mean square and how many are beyond 3. A value that is exact and states 0 is at distance 0.
+fn distances(off: &[f64]) -> (f64, usize) {
+    let square = off.iter().map(|x| x * x).sum::<f64>() / off.len() as f64;
+    (square.sqrt(), off.iter().filter(|x| x.abs() > 3.0).count())
+}
+
+fn distance(estimate: &Estimate, wanted: f64) -> f64 {
+    let off = estimate.price - wanted;
+    if off.abs() <= 1e-12 * wanted.abs() { 0.0 } else { off / estimate.standard_error }
+}
+
+#[test]
+fn a_jump_over_one_step_has_an_honest_error() {
+    // Strikes 60 to 150 in halves, as many places of the jump in its cell. With sixteen replications a distance is Student's with 15 degrees
+    // of freedom: root of its mean square 1.07, beyond 3 once in 111.
+    let (volatility, rate) = (0.2, 0.05);
+    let market = market(rate, 0.0);
+    let model = Model::BlackScholes { volatility };
+    let strikes: Vec<f64> = (0..=180).map(|k| 60.0 + 0.5 * f64::from(k)).collect();
+    for (seed, paths, steps) in [(0, 1 << 16, 1), (1, 1 << 16, 4), (2, 1 << 14, 1), (3, 48_000, 1)] {
+        let plan = Plan::new(seed, paths, steps).sampled(Sampling::Sobol { replications: 16 });
+        let digitals: Vec<Payoff> =
+            strikes.iter().map(|&strike| Payoff::Digital { option_type: OptionType::Call, strike }).collect();
+        let estimates = prices(&market, &model, &digitals, &plan).unwrap();
+        let mut off = vec![vec![]; 5];
+        for (strike, estimate) in strikes.iter().zip(&estimates) {
+            let end = Lognormal::spot(&market, volatility);
+            let in_money = market.discount_factor() * end.digital(OptionType::Call, *strike);
+            let asset = european(&market, OptionType::Call, *strike, volatility) + strike * in_money;
+            off[0].push(distance(estimate, in_money));
+            let greeks = greeks(&market, volatility, &call(*strike), GreekMethod::Pathwise, &plan).unwrap();
+            off[1].push(distance(&greeks.rho, strike * in_money));
+            off[2].push(distance(&greeks.dual_delta, -in_money));
+            off[3].push(distance(&greeks.delta, asset / market.spot));
+            off[4].push(distance(&greeks.price, asset - strike * in_money));
+        }
+        for (what, off) in ["digital", "rho", "dual_delta", "delta", "price"].iter().zip(&off) {
+            let (root, beyond) = distances(off);
+            // What does not jump has one error at all strikes, or nearly, of one run.
+            let least = if ["delta", "price"].contains(what) { 0.0 } else { 0.75 };
+            assert!((least..1.5).contains(&root) && beyond <= 6, "{what} {paths} {steps}: {root}, {beyond} beyond 3");
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Factors   0 moves the spot, 1 the variance, 2 counts jumps; a normal number z and its uniform number u = N(z) are one draw
 //! Philox    factor f of step k: word pair (k·F + f)/2 of the path's counter, and of 4k + f where F = 3
-//! Sobol     one point a path, its coordinates to the factors of a Brownian bridge: see [`quasi`]
+//! Sobol     one point a path, its coordinates to the factors of a Brownian bridge: see [`quasi`]; paths that are paid for have weights,
+//!           see [`shift`]
 
 pub(super) mod bridge;
 mod many;
 pub(super) mod quasi;
+pub(super) mod shift;
 pub(super) mod sobol;
 
 pub(super) use many::Many;
@@ -136,6 +138,14 @@ impl Pseudo {
     }
 }
 
+/// Multiplies what a block's paths pay by their weights.
+#[inline(always)]
+pub(super) fn weigh(payoffs: &mut [f64], weights: &Lanes) {
+    for (payoff, weight) in payoffs.iter_mut().zip(weights) {
+        *payoff *= weight;
+    }
+}
+
 /// The numbers of some paths.
 pub(super) enum Source<'a> {
     Pseudo(Pseudo),
@@ -156,6 +166,23 @@ impl<'a> Source<'a> {
                 Self::Quasi(Quasi::new(plan.seed, replication as u32, factors, plan.steps, bridge))
             }
             _ => Self::Pseudo(Pseudo { seed: plan.seed, stream, antithetic: plan.is_antithetic(), factors }),
+        }
+    }
+
+    /// The same where paths count with their [weights](Self::weights): quasi-random ones, shifted for replications of so many points.
+    pub(super) fn weighted(self, points: usize) -> Self {
+        match self {
+            Self::Quasi(quasi) => Self::Quasi(quasi.weighted(points)),
+            Self::Pseudo(pseudo) => Self::Pseudo(pseudo),
+        }
+    }
+
+    /// What the payoffs of the block's paths are to be multiplied by; none where that is 1.
+    #[inline(always)]
+    pub(super) fn weights(&self) -> Option<&Lanes> {
+        match self {
+            Self::Quasi(quasi) => quasi.weights(),
+            Self::Pseudo(_) => None,
         }
     }
 

@@ -2,15 +2,16 @@
 //! table are Philox's: unbiased, and of the finest rungs alone.
 
 use super::bridge::Bridge;
+use super::shift::{MOST, Shift};
 use super::sobol::{DIMENSIONS, Scramble, uniforms};
-use super::{Numbers, Stream};
+use super::{FACTORS, Numbers, Stream};
 use crate::math::{MultiplyAdd, normal_cdf};
 use crate::monte_carlo::inverse_normal_cdf;
 use crate::monte_carlo::lanes::{LANES, Lanes};
 use crate::monte_carlo::philox::{key, philox, uniform};
 
-/// The largest uniform number: 1 less half the least.
-const MOST: f64 = 1.0 - 0.5 * f64::EPSILON;
+/// Factors whose first coordinate is shifted: the spot's end, which digitals jump along.
+pub(in crate::monte_carlo) const SHIFTED: [bool; FACTORS] = [true, false, false];
 
 /// The quasi-random numbers of one replication.
 pub(in crate::monte_carlo) struct Quasi<'a> {
@@ -21,6 +22,10 @@ pub(in crate::monte_carlo) struct Quasi<'a> {
     bridge: &'a Bridge,
     /// [factors][steps] of the block.
     numbers: Vec<Lanes>,
+    /// Of the first coordinate of each factor.
+    shifts: [Option<Shift>; FACTORS],
+    /// Of the block's paths.
+    weights: Lanes,
 }
 
 impl<'a> Quasi<'a> {
@@ -31,12 +36,36 @@ impl<'a> Quasi<'a> {
         steps: usize,
         bridge: &'a Bridge,
     ) -> Self {
-        Self { seed, replication, factors, steps, bridge, numbers: vec![[0.0; LANES]; factors * steps] }
+        Self {
+            seed,
+            replication,
+            factors,
+            steps,
+            bridge,
+            numbers: vec![[0.0; LANES]; factors * steps],
+            shifts: [None; FACTORS],
+            weights: [1.0; LANES],
+        }
+    }
+
+    /// The same with the cells of the coordinates shifted that a payoff may jump along.
+    pub(in crate::monte_carlo) fn weighted(self, points: usize) -> Self {
+        let shifts = std::array::from_fn(|factor| {
+            SHIFTED[factor].then(|| Shift::new(self.seed, self.replication, factor, points)).flatten()
+        });
+        Self { shifts, ..self }
+    }
+
+    /// As [`Source::weights`](super::Source::weights).
+    #[inline(always)]
+    pub(in crate::monte_carlo) fn weights(&self) -> Option<&Lanes> {
+        self.shifts.iter().any(Option::is_some).then_some(&self.weights)
     }
 
     /// The numbers of all steps of the block of points from `first`.
     #[inline(always)]
     pub(in crate::monte_carlo) fn begin<M: MultiplyAdd>(&mut self, first: u64) {
+        self.weights = [1.0; LANES];
         for factor in 0..self.factors {
             let path = &mut self.numbers[factor * self.steps..][..self.steps];
             for (rank, place) in self.bridge.places().enumerate() {
@@ -47,6 +76,12 @@ impl<'a> Quasi<'a> {
                 } else {
                     for (i, u) in lanes.iter_mut().enumerate() {
                         *u = beyond(self.seed, self.replication, first as u32 + i as u32, dimension);
+                    }
+                }
+                if let (0, Some(Some(shift))) = (rank, self.shifts.get(factor)) {
+                    for (u, weight) in lanes.iter_mut().zip(&mut self.weights) {
+                        let (shifted, by) = shift.at(*u);
+                        (*u, *weight) = (shifted, *weight * by);
                     }
                 }
                 for u in lanes.iter_mut() {
