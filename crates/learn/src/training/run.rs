@@ -289,7 +289,7 @@ impl Trainer {
         let (mut gradient, mut part) = (vec![0.0; count], vec![0.0; count]);
         self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
         let mut progress = self.progress();
-        let mut waited_seconds = 0;
+        let (mut waited_seconds, mut has_looked) = (0, false);
         let seen = |watch: &dyn Watch| (before + watch.seconds() - begun, watch.should_stop());
         // Clocks and signals differ: what counts in a group is what all have said with the last gradient.
         let mut agreed = self.group.agree(seen(watch))?;
@@ -343,6 +343,7 @@ impl Trainer {
             if is_last || progress.step.is_multiple_of(training.evaluate_every) {
                 let written = self.look(&mut progress)?;
                 self.tell_of(written, watch);
+                has_looked = is_last;
             }
             if !is_last && progress.step.is_multiple_of(training.checkpoint_every) {
                 let written = self.checkpoint();
@@ -361,7 +362,7 @@ impl Trainer {
             self.judge(high)?;
         }
         let is_beat = progress.step.is_multiple_of(training.evaluate_every) && !self.state.standing.best.is_empty();
-        let is_looked = is_beat || progress.evaluation.is_some();
+        let is_looked = is_beat || has_looked;
         // A run that had ended before has looked.
         if !is_looked && !self.state.standing.finished {
             let written = self.look(&mut progress)?;
