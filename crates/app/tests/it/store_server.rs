@@ -42,7 +42,7 @@ fn a_feed_goes_into_a_server_once_becomes_bars_and_goes_when_it_is_old() {
     let ingest = || run(&["store", "ingest", &url, feed, "--table", "ticks", "--json"]);
     let early = ingest();
     assert!(early.code == 1 && early.err.contains("zomma store migrate"), "{}", early.err);
-    assert_eq!(json(&run(&["store", "migrate", &url, "--json"]).ok())["to_version"], 1);
+    assert_eq!(json(&run(&["store", "migrate", &url, "--json"]).ok())["to_version"], 2);
     assert!(run(&["store", "migrate", &url]).ok().out.contains("nothing was to do"));
     let first = json(&ingest().ok());
     assert_eq!(first["files"][0]["written"]["rows"], 4);

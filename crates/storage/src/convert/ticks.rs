@@ -13,6 +13,7 @@ use zomma_market::{
     instruments::{Definition, Instruments},
 };
 
+use super::doubts::{Doubts, LoneTimes};
 use crate::{error::Result, table::Table};
 
 /// Rows of a batch.
@@ -23,7 +24,8 @@ const BATCH_ROWS: usize = 1 << 16;
 /// Prices and sizes are those of the instrument's definition at the event's time. An execution has the price and the side of the order that it was
 /// of, so that it is a trade by itself; where the feed has not told of that order (it began in mid-session) and no price is in the event, it has
 /// none. Numbers of orders and messages above 2⁶³ − 1 are kept as their two's complement. An event of an instrument without a name, or of a time
-/// past the year 2262, makes no row and is counted.
+/// past the year 2262, makes no row and is counted. A time that is told is kept, however far from the others: [`TickRows::lone_times`] counts those that
+/// stand alone.
 #[derive(Default)]
 pub struct TickRows {
     books: Books,
@@ -31,6 +33,7 @@ pub struct TickRows {
     columns: Columns,
     ready: Vec<RecordBatch>,
     refused: u64,
+    doubts: Doubts,
     /// The latest sequence number, and how many of its events came before the next one.
     latest: Option<(u64, i64)>,
 }
@@ -80,6 +83,11 @@ impl TickRows {
         self.refused
     }
 
+    /// Rows so far whose time stands alone: most likely a clock that jumped. They are rows like all others, of the time that the feed tells.
+    pub fn lone_times(&self) -> LoneTimes {
+        self.doubts.finish()
+    }
+
     /// What is left, once the feed has ended.
     ///
     /// # Errors
@@ -109,6 +117,7 @@ impl TickRows {
             self.refused += 1;
             return;
         };
+        self.doubts.next(time);
         self.columns.push(event, (time, receive_time), definition, &cells);
         self.columns.ordinals.push(ordinal);
         if self.columns.times.len() >= BATCH_ROWS {
@@ -335,6 +344,26 @@ mod tests {
         assert_eq!(texts(11)[10], "halted");
         assert_eq!(texts(1)[0], "ESZ6");
         assert_eq!(integers(12), [Some(0); 11]);
+    }
+
+    #[test]
+    fn a_row_after_a_clock_jump_is_kept_and_counted() {
+        let mut instruments = Instruments::new();
+        let instrument = instruments.define(Definition {
+            symbol: "ACME".into(),
+            tick_nanos: 1,
+            lot_nanos: 1_000_000_000,
+            valid_from_ns: 0,
+        });
+        let mut rows = TickRows::new();
+        let times: [u64; 4] = [1_000, 2_000, 281_474_976_710_655, 3_000];
+        for (sequence, exchange_ns) in (0..).zip(times) {
+            let body = Body::Trade { resting_side: None, price_ticks: 404, size: 1 };
+            rows.event(&Event { exchange_ns, receive_ns: 7, sequence, instrument, flags: Flags(0), body });
+        }
+        let batches = rows.finish(&instruments).unwrap();
+        assert_eq!(batches[0].num_rows(), 4);
+        assert_eq!(rows.lone_times(), LoneTimes { rows: 1, first_ns: Some(281_474_976_710_655) });
     }
 
     #[test]

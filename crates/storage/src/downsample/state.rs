@@ -17,6 +17,13 @@ use crate::{
     table::Table,
 };
 
+/// Where what is remembered is.
+const STATE: &str = "_state";
+/// What its files end with.
+const ENDING: &str = ".json";
+/// What helps where a rule's state cannot be read.
+const STATE_LOST: &str = "take it away, and everything is aggregated again";
+
 /// What a rule remembers from run to run. Where it is lost, everything is aggregated again from what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,10 +36,16 @@ pub(crate) struct State {
 }
 
 /// The days of a table whose rows retention has dropped: what comes later of one is not the day, for the rules that there are and for those that
-/// are added.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// are added. Each is an object of its own, so that two that drop days at once do not forget each other's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct DroppedDays {
+    days: BTreeSet<Date>,
+}
+
+/// The list that earlier versions kept.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DroppedList {
     days: BTreeSet<Date>,
 }
 
@@ -49,12 +62,12 @@ pub(crate) struct Day {
 impl State {
     /// Where a rule's state is.
     fn path(rule: &Aggregate) -> Path {
-        Path::from("_state").join(format!("{}.json", rule.name()))
+        Path::from(STATE).join(format!("{}{ENDING}", rule.name()))
     }
 
     /// The state of a rule; an empty one where there is none yet.
     pub async fn read(place: &Place, rule: &Aggregate) -> Result<Self> {
-        read(place, &Self::path(rule), "take it away, and everything is aggregated again").await
+        read(place, &Self::path(rule), STATE_LOST).await
     }
 
     /// Keeps it.
@@ -70,13 +83,32 @@ impl State {
 }
 
 impl DroppedDays {
-    fn path(table: Table) -> Path {
-        Path::from("_state").join(format!("dropped-{table}.json"))
+    fn path(table: Table, date: Date) -> Path {
+        Path::from(STATE).join("dropped").join(table.name()).join(format!("{date}{ENDING}"))
     }
 
-    /// Those of a table.
+    /// Those of a table: also those that earlier versions kept, in one list or with each rule that there was then.
     pub async fn read(place: &Place, table: Table) -> Result<Self> {
-        read(place, &Self::path(table), "take it away, and rows that come late of a dropped day make bars").await
+        let (list, rules) = (format!("dropped-{table}{ENDING}"), format!("{table}-"));
+        let mut days = BTreeSet::new();
+        for meta in place.list(&Path::from(STATE)).await? {
+            let parts: Vec<_> = meta.location.parts().collect();
+            let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+            match parts[..] {
+                [_, "dropped", of, day] if of == table.name() => {
+                    days.extend(day.strip_suffix(ENDING).and_then(|day| day.parse::<Date>().ok()));
+                }
+                [_, name] if name == list => {
+                    let what_to_do = "take it away, and rows that come late of a dropped day make bars";
+                    days.extend(read::<DroppedList>(place, &meta.location, what_to_do).await?.days);
+                }
+                [_, name] if name.starts_with(&rules) && name.ends_with(ENDING) => {
+                    days.extend(read::<State>(place, &meta.location, STATE_LOST).await?.dropped);
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { days })
     }
 
     /// Whether a day is one.
@@ -87,7 +119,8 @@ impl DroppedDays {
     /// Takes a day in, and keeps it.
     pub async fn add(&mut self, place: &Place, table: Table, date: Date) -> Result<()> {
         match self.days.insert(date) {
-            true => write(place, &Self::path(table), self).await,
+            // Another that has put it there meanwhile said the same.
+            true => place.put(&Self::path(table, date), "{}".into(), Put::New).await.map(drop),
             false => Ok(()),
         }
     }

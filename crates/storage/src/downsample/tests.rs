@@ -265,6 +265,47 @@ fn a_rule_that_is_added_after_a_day_was_dropped_makes_no_bars_of_what_comes_late
 }
 
 #[test]
+fn days_that_two_drop_at_once_are_both_known_and_so_are_those_of_earlier_versions() {
+    let ground = Ground::new("[retention]\nticks = \"1d\"");
+    let day = |day: i8| date(2026, 1, day);
+    let read = || block_on(DroppedDays::read(&ground.place, Table::Ticks)).unwrap();
+    let (mut one, mut other) = (read(), read());
+    block_on(one.add(&ground.place, Table::Ticks, day(3))).unwrap();
+    block_on(other.add(&ground.place, Table::Ticks, day(4))).unwrap();
+    block_on(other.add(&ground.place, Table::Ticks, day(3))).unwrap();
+    block_on(other.add(&ground.place, Table::Quotes, day(5))).unwrap();
+    let put = |name: &str, text: &str| {
+        let path = object_store::path::Path::from("_state").join(name);
+        block_on(ground.place.put(&path, text.to_owned().into(), Put::Replace)).unwrap();
+    };
+    put("dropped-ticks.json", r#"{"days":["2026-01-06"]}"#);
+    // A rule that is no longer there, of a version that kept the days with it.
+    put("ticks-bars-5m.json", r#"{"days":{},"dropped":["2026-01-07"]}"#);
+    let known: Vec<bool> = (2..=8).map(|of| read().contains(day(of))).collect();
+    assert_eq!(known, [false, true, true, false, true, true, false]);
+}
+
+#[test]
+fn a_retention_that_dies_in_the_middle_of_a_day_leaves_its_bars_right() {
+    let ground = Ground::new(&format!("[retention]\nticks = \"1d\"\n{RULES}"));
+    let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;
+    ground.ingest("a", &[trade(10, 10.0, 1.0)]);
+    ground.ingest("b", &[trade(20, 11.0, 1.0), trade(70, 12.0, 1.0)]);
+    ground.run(soon);
+    let bars = ground.bars(MINUTE);
+    // It has written that the day goes, and taken one of its two files away.
+    let mut dropped = block_on(DroppedDays::read(&ground.place, Table::Ticks)).unwrap();
+    block_on(dropped.add(&ground.place, Table::Ticks, DAY)).unwrap();
+    block_on(ground.place.delete(&file_path(Table::Ticks, DAY, "a", 0))).unwrap();
+    assert_eq!(ground.run(soon)[0].too_late, [DAY], "bars of half a day would be wrong ones");
+    assert_eq!(ground.bars(MINUTE), bars);
+    let retained = block_on(crate::retention::retain(&ground.place, &ground.rules, soon, false)).unwrap();
+    assert_eq!((retained.dropped.len(), retained.dropped[0].files), (1, 1));
+    ground.run(soon);
+    assert_eq!(ground.bars(MINUTE), bars);
+}
+
+#[test]
 fn what_came_before_a_day_was_past_its_retention_is_aggregated_after_it_too() {
     let ground = Ground::new(&format!("[retention]\nticks = \"1d\"\n{RULES}"));
     let soon = jiff::Timestamp::now().as_nanosecond() as i64 + 3_600_000_000_000;

@@ -6,7 +6,7 @@
 //! <root>/<table>/date=YYYY-MM-DD/<writer>-<sequence>.parquet    rows of that UTC day, sorted by (instrument, time)
 //! <root>/<table>/date=YYYY-MM-DD/_replace.json                  while files of the partition are being replaced by others
 //! <root>/_state/<rule>.json                                     how far a rule of aggregation has come
-//! <root>/_state/dropped-<table>.json                            the days that retention has dropped
+//! <root>/_state/dropped/<table>/YYYY-MM-DD.json                  a day that retention has dropped
 //! ```
 //!
 //! A file's columns are [`Table::schema`](crate::table::Table::schema), in that order. Its metadata names the sort order, and its statistics (of
@@ -35,6 +35,7 @@ pub(crate) mod merge;
 pub(crate) mod newest;
 pub(crate) mod object;
 mod read;
+mod readings;
 mod replace;
 pub(crate) mod rewrite;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use file::Filter;
 pub use layout::{DataFile, partition};
 pub use listing::{dates, files};
 pub use read::{Scanned, read, scan};
+pub use readings::{Reading, compacted, readings, remove};
 pub use replace::Attempt;
 pub(crate) use replace::take_up;
 pub use writer::{Clock, Earlier, Writer, WriterSettings, Written};

@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// The steps, the first is version 1. A step that has been in a release stays as it is for ever.
-const STEPS: [(&str, &str); 1] = [(
+const STEPS: [(&str, &str); 2] = [
+    (
     "settings, batches, changes",
     "CREATE TABLE zomma.settings (key text PRIMARY KEY, value text NOT NULL);
      CREATE TABLE zomma.batches (
@@ -26,7 +27,18 @@ const STEPS: [(&str, &str); 1] = [(
      CREATE INDEX batches_applied_at ON zomma.batches (applied_at);
      CREATE TABLE zomma.changes (\"table\" text NOT NULL, from_ns bigint NOT NULL, to_ns bigint NOT NULL);
      CREATE TABLE zomma.aggregates (name text PRIMARY KEY, pending int8multirange NOT NULL);",
-)];
+    ),
+    (
+        "what rows a batch put in",
+        // The transaction, which its rows bear; the database that counted it, since a restored one counts anew; their times. The input's digest is
+        // the second part of a name.
+        "ALTER TABLE zomma.batches ADD COLUMN xact bigint, ADD COLUMN home text, ADD COLUMN from_ns bigint, ADD COLUMN to_ns bigint;
+         CREATE INDEX batches_input ON zomma.batches (split_part(split_part(id, '/', 1), '.', 2));",
+    ),
+];
+
+/// The version that this program writes to.
+pub(super) const NEWEST: i32 = STEPS.len() as i32;
 
 /// The oldest server that serves: `UNIQUE NULLS NOT DISTINCT` came with it.
 const OLDEST: i32 = 150_000;
@@ -69,7 +81,7 @@ async fn run(database: &Database, connection: &mut PgConnection) -> Result<Migra
         return Err(wrong(format!("server version {server}; allowed: PostgreSQL 15 or newer")));
     }
     let from_version = version(connection).await.map_err(failed)?;
-    let newest = STEPS.len() as i32;
+    let newest = NEWEST;
     if from_version > newest {
         return Err(wrong(format!(
             "the database is at version {from_version}, and this program knows {newest}: use the newer program"
@@ -92,6 +104,11 @@ async fn run(database: &Database, connection: &mut PgConnection) -> Result<Migra
     Ok(Migrated { from_version, to_version: newest, layout, made })
 }
 
+/// The version of a database that has been migrated.
+pub(super) async fn current(connection: &mut PgConnection) -> sqlx::Result<i32> {
+    query_scalar("SELECT coalesce(max(version), 0) FROM zomma.migrations").fetch_one(connection).await
+}
+
 /// The version that the database is at, whose table this makes.
 async fn version(connection: &mut PgConnection) -> sqlx::Result<i32> {
     let is_there: bool =
@@ -106,7 +123,7 @@ async fn version(connection: &mut PgConnection) -> sqlx::Result<i32> {
         .execute(&mut *connection)
         .await?;
     }
-    query_scalar("SELECT coalesce(max(version), 0) FROM zomma.migrations").fetch_one(connection).await
+    current(connection).await
 }
 
 /// The layout that the database has, or gets: what the first migration found stays, since a table cannot change from one to the other.

@@ -14,11 +14,13 @@
 //! # Once and only once
 //!
 //! A batch goes in under a name ([`Writer::append`]), in one transaction with its rows. A commit whose answer was lost is tried again, and the name
-//! says that it was done. [`Sink`] puts a [`Spool`] of files in front, for when the server is away.
+//! says that it was done. [`Sink`] puts a [`Spool`] of files in front, for when the server is away. A row bears the number of the transaction that put
+//! it in, and a name stands beside the same number: so what a batch put in, and nothing has replaced since, can be told and taken away ([`Writer::remove`]).
 //!
 //! The server's address, where a URL leaves part of it out, comes from the `PG…` variables and `~/.pgpass`, as with `psql`: the driver reads them.
 
 mod aggregate;
+mod batches;
 mod connect;
 mod decode;
 mod encode;
@@ -36,6 +38,7 @@ mod timescale;
 mod writer;
 
 pub use aggregate::{Aggregated, aggregate, aggregate_dry_run};
+pub use batches::Reading;
 pub use connect::{Database, Settings, is_postgres};
 pub use explain::{Plan, explain};
 pub use layout::{Layout, Partition, partitions};

@@ -61,6 +61,11 @@ impl Sink {
         &self.spool
     }
 
+    /// The writer, for questions, where the server is believed to answer and nothing waits.
+    pub fn idle_writer(&mut self) -> Option<&mut Writer> {
+        (self.spool.is_empty() && self.ask_again.is_none()).then_some(&mut self.writer)
+    }
+
     /// Takes a batch: into the database, or onto the disk while that is away or older batches wait. When this returns well the batch is safe.
     /// Arguments as of [`Writer::append`].
     ///

@@ -10,10 +10,12 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{
+    batches::HOME_SQL,
     connect::Database,
     encode::Rows,
     failure::{self, Class},
     layout::{Layout, day_of, full_name, listed, make_partitions, quoted},
+    migrate,
 };
 use crate::{
     error::{Result, StorageError},
@@ -87,6 +89,23 @@ impl Writer {
     /// The database.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Its connection, made where there is none.
+    pub(super) async fn connected(&mut self) -> Result<&mut PgConnection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.connection().await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// What came of a question on its connection, which may be in the middle of something where it failed.
+    pub(super) fn told<T>(&mut self, what: &str, answer: sqlx::Result<T>) -> Result<T> {
+        answer.map_err(|error| {
+            self.connection = None;
+            self.database.failed(what, error)
+        })
     }
 
     /// Puts a batch in, in one transaction (of more than 256 days: in several, each with its own part of the name). A row replaces the one of the
@@ -168,14 +187,22 @@ impl Writer {
     /// One attempt; whether the part was there already.
     async fn attempt(&mut self, part: &Part<'_>, staged: bool) -> Result<bool, Failure> {
         let table = part.rows.table();
-        if self.connection.is_none() {
-            self.connection = Some(self.database.connection().await.map_err(Failure::Told)?);
-        }
+        self.connected().await.map_err(Failure::Told)?;
         let Self { connection: Some(connection), buffer, known, layout, database, .. } = self else {
             return Ok(false);
         };
         if layout.is_none() {
-            *layout = Layout::read(connection).await.map_err(|error| Failure::Sql("reading the layout", error))?;
+            let failed = |error| Failure::Sql("reading the layout", error);
+            let found = Layout::read(connection).await.map_err(failed)?;
+            let version = if found.is_some() { migrate::current(connection).await.map_err(failed)? } else { 0 };
+            if found.is_some() && version < migrate::NEWEST {
+                let problem = format!(
+                    "its tables are of version {version}, and this program writes version {}: run `zomma store migrate` first",
+                    migrate::NEWEST
+                );
+                return Err(Failure::Told(StorageError::Place { place: database.shown().to_owned(), problem }));
+            }
+            *layout = found;
         }
         let Some(layout) = *layout else {
             return Err(Failure::Told(StorageError::Place {
@@ -206,20 +233,26 @@ struct Part<'a> {
 async fn put(connection: &mut PgConnection, part: &Part<'_>, staged: bool, buffer: &mut Vec<u8>) -> sqlx::Result<bool> {
     let table = part.rows.table();
     let mut transaction = connection.begin().await?;
+    let times = || part.indices.iter().map(|row| part.rows.times()[*row]);
+    let (from, to) = (times().min(), times().max());
     // Another transaction with the same name that is not over is waited for here.
-    let named =
-        query("INSERT INTO zomma.batches (id, \"table\", rows) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
-            .bind(&part.id)
-            .bind(table.name())
-            .bind(part.indices.len() as i64)
-            .execute(&mut *transaction)
-            .await?;
+    let statement = format!(
+        "INSERT INTO zomma.batches (id, \"table\", rows, xact, home, from_ns, to_ns) \
+         VALUES ($1, $2, $3, pg_current_xact_id()::text::bigint, {HOME_SQL}, $4, $5) ON CONFLICT (id) DO NOTHING"
+    );
+    let named = query(AssertSqlSafe(statement))
+        .bind(&part.id)
+        .bind(table.name())
+        .bind(part.indices.len() as i64)
+        .bind(from)
+        .bind(to)
+        .execute(&mut *transaction)
+        .await?;
     if named.rows_affected() == 0 {
         transaction.rollback().await?;
         return Ok(true);
     }
-    let times = || part.indices.iter().map(|row| part.rows.times()[*row]);
-    if let (Some(from), Some(to)) = (times().min(), times().max()) {
+    if let (Some(from), Some(to)) = (from, to) {
         query("INSERT INTO zomma.changes (\"table\", from_ns, to_ns) VALUES ($1, $2, $3)")
             .bind(table.name())
             .bind(from)

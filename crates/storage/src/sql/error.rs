@@ -52,6 +52,11 @@ impl SqlError {
         Self { is_query: false, position: None, line: None, ..self }
     }
 
+    /// The same of a file.
+    pub(super) fn of_file(self, file: &str) -> Self {
+        Self { message: format!("{file}: {}", self.message), ..self }
+    }
+
     /// What DataFusion says of a query, without its own wrapping.
     pub(super) fn of(error: &DataFusionError, sql: &str) -> Self {
         let root = error.find_root();
@@ -112,7 +117,7 @@ fn possible(diagnostic: &Diagnostic) -> Option<String> {
 
 /// The words without the names of the layers that they came through.
 fn plain(text: &str) -> String {
-    const LAYERS: [&str; 9] = [
+    const LAYERS: [&str; 11] = [
         "Error during planning: ",
         "Schema error: ",
         "SQL error: ",
@@ -121,6 +126,8 @@ fn plain(text: &str) -> String {
         "Parser error: ",
         "External error: ",
         "Object Store error: ",
+        "Parquet error: ",
+        "Parquet argument error: ",
         "This feature is not implemented: ",
     ];
     let mut text = text;

@@ -20,11 +20,11 @@ use serde::Serialize;
 
 use super::{
     bounds::Bounds,
+    damage::Ran,
     error::SqlError,
     newest::{self, NewestScan},
     place_table::{Picked, PlaceTable},
     postgres_table::PostgresTable,
-    session::running,
     statement::Explain,
 };
 
@@ -83,17 +83,15 @@ struct Scanned {
 }
 
 /// Explains a query, after running it where that is asked.
-pub(super) async fn explain(
-    logical: &LogicalPlan,
-    physical: &Arc<dyn ExecutionPlan>,
-    mode: Explain,
-    task: Arc<TaskContext>,
-    sql: &str,
-) -> Result<Explained, SqlError> {
+pub(super) async fn explain(logical: &LogicalPlan, ran: &Ran, mode: Explain) -> Result<Explained, SqlError> {
+    let (physical, sql) = (&ran.plan, &ran.sql);
     let fault = |error: DataFusionError| SqlError::of(&error, sql);
     let rows = match mode {
         Explain::Plan => None,
-        Explain::Run => Some(run(physical, task).await.map_err(|error| running(&error, sql))?),
+        Explain::Run => match run(physical, Arc::clone(&ran.task)).await {
+            Ok(rows) => Some(rows),
+            Err(error) => return Err(ran.told(&error).await),
+        },
     };
     let mut scanned = BTreeMap::new();
     visit(physical, &mut scanned);

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod contested;
+mod damage;
 mod error;
 mod explain;
 mod files;

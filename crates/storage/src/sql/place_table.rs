@@ -29,10 +29,12 @@ use jiff::civil::Date;
 use super::{
     bounds::{Bounds, DATE, DAY_NS},
     contested::{Contested, Keys, all_intervals, is_plain, part},
+    damage::{FOOTER, may_be_damage},
     newest::{IsUncontested, NewestScan, Piece},
     postgres_table::instruments,
 };
 use crate::{
+    error::StorageError,
     parquet::{DataFile, Filter, files},
     place::Place,
     table::{TIME, Table},
@@ -202,7 +204,14 @@ impl PlaceTable {
             let cache = Arc::clone(&cache);
             async move {
                 let footer = DFParquetMetadata::new(self.place.store().as_ref(), &file.meta);
-                let metadata = footer.with_file_metadata_cache(Some(cache)).fetch_metadata().await?;
+                let metadata = footer.with_file_metadata_cache(Some(cache)).fetch_metadata().await;
+                let metadata = metadata.map_err(|error| match may_be_damage(&error) {
+                    true => {
+                        let path = self.place.path_shown(&file.meta.location);
+                        DataFusionError::External(Box::new(StorageError::file(path, FOOTER)))
+                    }
+                    false => error,
+                })?;
                 let keys = Keys::of(&file, &metadata);
                 Ok::<_, DataFusionError>((file, keys))
             }

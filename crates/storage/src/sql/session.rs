@@ -21,6 +21,7 @@ use datafusion::{
 use futures::StreamExt;
 
 use super::{
+    damage::Ran,
     error::SqlError,
     explain::{Explained, explain},
     files, functions,
@@ -107,7 +108,7 @@ pub enum Outcome {
 pub struct Answer {
     columns: SchemaRef,
     stream: SendableRecordBatchStream,
-    sql: String,
+    ran: Ran,
 }
 
 impl Answer {
@@ -119,9 +120,12 @@ impl Answer {
     /// The next rows, or `None` at the end.
     ///
     /// # Errors
-    /// Where they cannot be computed.
+    /// Where they cannot be computed; with the file's name where a damaged Parquet file is why.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SqlError> {
-        self.stream.next().await.transpose().map_err(|error| running(&error, &self.sql))
+        match self.stream.next().await.transpose() {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.ran.told(&error).await),
+        }
     }
 }
 
@@ -130,6 +134,7 @@ pub struct Session {
     context: SessionContext,
     s3: S3Settings,
     tables: Vec<TableInfo>,
+    places: Vec<(ObjectStoreUrl, Place)>,
 }
 
 impl Session {
@@ -153,7 +158,7 @@ impl Session {
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
-        let mut session = Self { context, s3: settings.s3, tables: Vec::new() };
+        let mut session = Self { context, s3: settings.s3, tables: Vec::new(), places: Vec::new() };
         for (at, place) in settings.places.into_iter().enumerate() {
             session.add_place(at, place)?;
         }
@@ -190,15 +195,21 @@ impl Session {
         match asked.explain.or(explaining) {
             Some(mode) => {
                 let (logical, physical) = self.planned(&plan).await.map_err(fault)?;
-                let task = self.context.task_ctx();
-                Ok(Outcome::Explained(explain(&logical, &physical, mode, task, sql).await?))
+                Ok(Outcome::Explained(explain(&logical, &self.ran(physical, sql), mode).await?))
             }
             None => {
                 let (_, physical) = self.planned(&plan).await.map_err(fault)?;
-                let stream = execute_stream(physical, self.context.task_ctx()).map_err(|error| running(&error, sql))?;
-                Ok(Outcome::Rows(Answer { columns: stream.schema(), stream, sql: sql.to_owned() }))
+                let ran = self.ran(physical, sql);
+                match execute_stream(Arc::clone(&ran.plan), Arc::clone(&ran.task)) {
+                    Ok(stream) => Ok(Outcome::Rows(Answer { columns: stream.schema(), stream, ran })),
+                    Err(error) => Err(ran.told(&error).await),
+                }
             }
         }
+    }
+
+    fn ran(&self, plan: Arc<dyn ExecutionPlan>, sql: &str) -> Ran {
+        Ran { plan, task: self.context.task_ctx(), places: self.places.clone().into(), sql: sql.to_owned() }
     }
 
     /// The plan without what it need not do, and how it is run.
@@ -215,6 +226,7 @@ impl Session {
         let url = ObjectStoreUrl::parse(format!("place-{at}://tables")).map_err(fault)?;
         if let Kept::Files(place) = &kept {
             self.context.register_object_store(url.as_ref(), Arc::clone(place.store()));
+            self.places.push((url.clone(), place.clone()));
         }
         let catalog = self.context.catalog(CATALOG).ok_or_else(|| SqlError::failed("the session has no catalog"))?;
         let schema = Arc::new(MemorySchemaProvider::new());

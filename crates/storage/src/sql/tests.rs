@@ -6,7 +6,13 @@ use arrow_array::{
     new_null_array,
     types::{Float64Type, Int64Type},
 };
-use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
+use parquet::{
+    arrow::ArrowWriter,
+    file::{
+        properties::WriterProperties,
+        reader::{FileReader, SerializedFileReader},
+    },
+};
 use zomma_testkit::postgres::Server;
 
 use super::*;
@@ -242,6 +248,45 @@ fn faults_are_shown_where_they_are_with_what_was_meant() {
     // What goes wrong on the way is no fault of the query's text.
     let error = fault("SELECT CAST(instrument AS INT) FROM quotes");
     assert!(!error.is_query, "{error}");
+}
+
+#[test]
+fn a_damaged_file_is_named_and_days_beside_it_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    quotes(folder.path());
+    let of_day = |day: u8, at: u8| folder.path().join(format!("quotes/date=2026-01-0{day}/test-00000{at}.parquet"));
+    // The third day's first file is cut, beside another; the fourth day's only one is; of the fifth's only one a page of bids is no page any more.
+    let cut = |path: &Path| fs::write(path, &fs::read(path).unwrap()[..1_000]).unwrap();
+    cut(&of_day(3, 0));
+    cut(&of_day(4, 0));
+    fs::remove_file(of_day(4, 1)).unwrap();
+    fs::remove_file(of_day(5, 1)).unwrap();
+    let mut bytes = fs::read(of_day(5, 0)).unwrap();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes.clone())).unwrap();
+    let bid = Table::Quotes.columns().iter().position(|column| column.name == "bid").unwrap();
+    let (begin, _) = reader.metadata().row_group(2).column(bid).byte_range();
+    bytes[begin as usize..begin as usize + 8].fill(0xff);
+    fs::write(of_day(5, 0), &bytes).unwrap();
+    let session = session(Settings { places: vec![place("tables", folder.path())], ..Settings::default() });
+    let fault = |sql: &str| {
+        let fault = rows(&session, sql).unwrap_err();
+        assert!(!fault.is_query && !fault.message.contains("Parquet error: "), "{}", fault.message);
+        fault.message
+    };
+    let on = |day: u8| format!("SELECT sum(bid) FROM quotes WHERE date = DATE '2026-01-0{day}'");
+    for day in [3, 4] {
+        let message = fault(&on(day));
+        let path = format!("{}/quotes/date=2026-01-0{day}/test-000000.parquet", folder.path().display());
+        assert!(message.contains(&path) && message.contains("footer"), "{message}");
+    }
+    let message = fault(&on(5));
+    assert!(message.contains("date=2026-01-05/test-000000.parquet"), "{message}");
+    assert!(message.contains("row group 3 of 4, column bid,"), "{message}");
+    // What does not need the page or the day is answered.
+    assert_eq!(count(&session, "SELECT count(instrument) FROM quotes WHERE date = DATE '2026-01-05'"), ROWS);
+    assert_eq!(count(&session, "SELECT count(bid) FROM quotes WHERE date <= DATE '2026-01-02'"), 4 * ROWS);
+    let by_name = fault(&format!("SELECT sum(bid) FROM '{}'", of_day(5, 0).display()));
+    assert!(by_name.contains("date=2026-01-05/test-000000.parquet: row group 3"), "{by_name}");
 }
 
 #[test]

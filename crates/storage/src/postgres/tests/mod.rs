@@ -1,5 +1,6 @@
 //! Against a real server, which the test kit starts; without one these tests are skipped, and counted.
 
+mod batches;
 mod connecting;
 mod faults;
 mod keeping;
