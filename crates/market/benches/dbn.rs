@@ -14,7 +14,7 @@ use dbn::{
     decode::{DecodeRecordRef as _, dbn::Decoder as PeerDecoder},
 };
 use zomma_market::{
-    book::{BatchedBooks, Books},
+    book::{BatchedBooks, Books, Limits},
     dbn::{DbnDecoder, DbnWriter},
     event::{Body, Event, Sink},
     feed::Decoder as _,
@@ -35,6 +35,8 @@ mod peer {
 use feed::generate::Seed;
 use peer::{dbn_book::plain_books, same::assert_same};
 
+/// Bytes of a piece.
+const PIECE: usize = 1 << 18;
 /// So many futures the real day is played as.
 const COPIES: usize = 32;
 
@@ -146,15 +148,29 @@ fn records(bytes: &[u8]) -> u64 {
     counting.counts().messages
 }
 
-fn books(bytes: &[u8]) -> Books {
-    let mut books = Books::new();
-    DbnDecoder::new().feed(bytes, &mut books).expect("whole records");
+/// Books on huge pages, where the system has them, as `zomma book replay` has them.
+fn empty() -> Books {
+    Books::with_room(Limits::default(), 0, true)
+}
+
+/// Bytes come as they are read from a file, in pieces: books that have grown large by then are told ahead of records.
+fn fed(bytes: &[u8], mut books: Books) -> Books {
+    let mut decoder = DbnDecoder::new();
+    bytes.chunks(PIECE).for_each(|piece| decoder.feed(piece, &mut books).expect("whole records"));
     books
+}
+
+fn books(bytes: &[u8]) -> Books {
+    fed(bytes, empty())
+}
+
+fn books_untold(bytes: &[u8]) -> Books {
+    fed(bytes, empty().fetching_ahead(false))
 }
 
 /// Events are gathered, so that memory of later ones is fetched while earlier ones are applied.
 fn gathered_books(bytes: &[u8]) -> Books {
-    let mut books = Books::new();
+    let mut books = empty();
     DbnDecoder::new().feed(bytes, &mut BatchedBooks::new(&mut books)).expect("whole records");
     books
 }
@@ -164,6 +180,7 @@ fn replay(c: &mut Criterion) {
         let Some(bytes) = bytes else { continue };
         let plain = plain_books(&bytes);
         assert_same(&books(&bytes), &plain);
+        assert_same(&books_untold(&bytes), &plain);
         assert_same(&gathered_books(&bytes), &plain);
         assert!(!plain.orders.is_empty(), "orders rest at the end");
         drop(plain);
@@ -171,6 +188,7 @@ fn replay(c: &mut Criterion) {
         group.sample_size(10).throughput(Throughput::Elements(records(&bytes)));
         group.bench_function("peer dbn, plain maps", |b| b.iter(|| plain_books(black_box(&bytes))));
         group.bench_function("books", |b| b.iter(|| books(black_box(&bytes))));
+        group.bench_function("books, not told ahead", |b| b.iter(|| books_untold(black_box(&bytes))));
         group.bench_function("books, gathered by 256", |b| b.iter(|| gathered_books(black_box(&bytes))));
         group.finish();
     }
