@@ -7,7 +7,8 @@
 //! Sequence   `u` of depth and bookTicker, `lastUpdateId` of a snapshot, the trade's number of a trade.
 //! Times      `T`, else `E`; spot's bookTicker and snapshot have neither, so they have [`Flags::BAD_TIME`].
 //! Units      ticks and lots are 10^−8: prices and sizes up to 92 and 184 billion. What does not fit is counted as malformed.
-//! Names      are the symbols, of futures `<symbol>@futures`: the two markets call different instruments by one symbol.
+//! Names      are `<symbol>@spot` and `<symbol>@futures`: the two markets call different instruments by one symbol. The symbol alone finds
+//!            ([`Instruments::find`]) that of the one market which the capture has.
 //! Snapshots  do not name their symbol: one is taken for the only instrument of the capture, or of its market in it, or the one named by
 //!            [`BinanceDecoder::for_symbol`]. A book without one is never given: [`BinanceDecoder::awaiting_snapshot`] tells what it holds.
 //! Source     Binance Spot API, "WebSocket Streams"; USDⓈ-M Futures, "WebSocket Market Streams".
@@ -87,7 +88,7 @@ impl BinanceDecoder {
         Self::default()
     }
 
-    /// The same, with an instrument (`BTCUSDT`, of futures `BTCUSDT@futures`) that snapshots are of until a message names another.
+    /// The same, with an instrument (`BTCUSDT@spot`, `BTCUSDT@futures`) that snapshots are of until a message names another.
     pub fn for_symbol(name: &str) -> Self {
         let mut decoder = Self::default();
         let (product, symbol) = Product::parts(name);

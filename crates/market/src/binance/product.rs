@@ -5,7 +5,8 @@
 
 use super::message::{Fields, Value};
 
-/// What stands behind the symbol of futures in their instruments' names.
+/// What stands behind the symbol in an instrument's name.
+const OF_SPOT: &str = "@spot";
 const OF_FUTURES: &str = "@futures";
 
 /// A market of the venue.
@@ -35,17 +36,15 @@ impl Product {
 
     /// What the instrument of a symbol is called.
     pub fn name(self, symbol: &str) -> String {
-        match self {
-            Self::Spot => symbol.to_owned(),
-            Self::Futures => format!("{symbol}{OF_FUTURES}"),
-        }
+        let market = if self == Self::Spot { OF_SPOT } else { OF_FUTURES };
+        format!("{symbol}{market}")
     }
 
-    /// The market and the symbol of an instrument that is called so.
+    /// The market and the symbol of an instrument that is called so; spot where the name does not tell.
     pub fn parts(name: &str) -> (Self, &str) {
         match name.strip_suffix(OF_FUTURES) {
             Some(symbol) => (Self::Futures, symbol),
-            None => (Self::Spot, name),
+            None => (Self::Spot, name.strip_suffix(OF_SPOT).unwrap_or(name)),
         }
     }
 }
@@ -76,9 +75,10 @@ mod tests {
 
     #[test]
     fn names_say_the_market_and_read_back() {
-        for (product, name) in [(Product::Spot, "BTCUSDT"), (Product::Futures, "BTCUSDT@futures")] {
+        for (product, name) in [(Product::Spot, "BTCUSDT@spot"), (Product::Futures, "BTCUSDT@futures")] {
             assert_eq!(product.name("BTCUSDT"), name);
             assert_eq!(Product::parts(name), (product, "BTCUSDT"));
         }
+        assert_eq!(Product::parts("BTCUSDT"), (Product::Spot, "BTCUSDT"));
     }
 }
