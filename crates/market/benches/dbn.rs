@@ -1,7 +1,10 @@
-//! DBN orders (schema `mbo`), bytes to events, beside the record iterator of the crate dbn itself. One thread; a rate is of records.
+//! DBN orders (schema `mbo`), bytes to events and bytes to books, beside the record iterator of the crate dbn itself. One thread; a rate is of
+//! records.
 //!
-//! The peer gives records where they lie and does less: it looks up no instrument and makes no events. What both say of every order is first seen
-//! to be the same.
+//! Of events the peer gives records where they lie and does less: it looks up no instrument and makes no events. What both say of every order is
+//! first seen to be the same. Of books the peer is a plain one of the standard library's maps behind that iterator; every level and queue of the
+//! two is first seen to be the same. Books are of 600 made stocks, and of a day of one future played as 32 of them at once, each next record
+//! that of one drawn at random, so that neither kind nor instrument can be foretold.
 
 use std::hint::black_box;
 
@@ -11,13 +14,31 @@ use dbn::{
     decode::{DecodeRecordRef as _, dbn::Decoder as PeerDecoder},
 };
 use zomma_market::{
+    book::{BatchedBooks, Books, Limits},
     dbn::{DbnDecoder, DbnWriter},
     event::{Body, Event, Sink},
     feed::Decoder as _,
     itch,
 };
 
-mod feed;
+mod feed {
+    pub mod generate;
+    pub mod made;
+}
+
+mod peer {
+    pub mod dbn_book;
+    pub mod plain;
+    pub mod same;
+}
+
+use feed::generate::Seed;
+use peer::{dbn_book::plain_books, same::assert_same};
+
+/// Bytes of a piece.
+const PIECE: usize = 1 << 18;
+/// So many futures the real day is played as.
+const COPIES: usize = 32;
 
 /// What a record tells, in the same words whoever read it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +97,7 @@ fn peer(bytes: &[u8], mut tell: impl FnMut(Told)) {
 
 /// The made ITCH feed as DBN.
 fn made() -> Vec<u8> {
-    let itch = feed::made(600, 1_000_000);
+    let itch = feed::made::made(600, 1_000_000);
     let mut events: Vec<Event> = Vec::new();
     let mut decoder = itch::Decoder::new(1_340_251_200_000_000_000);
     decoder.feed(&itch, &mut events).expect("whole frames");
@@ -96,6 +117,83 @@ fn real() -> Option<Vec<u8>> {
     zstd::decode_all(file.as_slice()).ok()
 }
 
+/// The day of one future as that of so many, each with its own number, their records in turns drawn at random. Orders have their numbers within
+/// an instrument, so that these need not differ.
+fn copies(day: &[u8], copies: usize) -> Vec<u8> {
+    let header = 8 + u32::from_le_bytes([day[4], day[5], day[6], day[7]]) as usize;
+    let mut out = day[..header].to_vec();
+    let mut next = vec![header; copies];
+    let mut open: Vec<usize> = (0..copies).collect();
+    let mut seed = Seed(7);
+    while !open.is_empty() {
+        let drawn = seed.below(open.len());
+        let copy = open[drawn];
+        let Some(&words) = day.get(next[copy]) else {
+            open.swap_remove(drawn);
+            continue;
+        };
+        let (begin, length) = (out.len(), usize::from(words) * 4);
+        out.extend_from_slice(&day[next[copy]..next[copy] + length]);
+        next[copy] += length;
+        let number = &mut out[begin + 4..begin + 8];
+        let theirs = u32::from_le_bytes([number[0], number[1], number[2], number[3]]);
+        number.copy_from_slice(&(theirs + copy as u32).to_le_bytes());
+    }
+    out
+}
+
+fn records(bytes: &[u8]) -> u64 {
+    let mut counting = DbnDecoder::new();
+    counting.feed(bytes, &mut Teller(|_| {})).expect("whole records");
+    counting.counts().messages
+}
+
+/// Books on huge pages, where the system has them, as `zomma book replay` has them.
+fn empty() -> Books {
+    Books::with_room(Limits::default(), 0, true)
+}
+
+/// Bytes come as they are read from a file, in pieces: books that have grown large by then are told ahead of records.
+fn fed(bytes: &[u8], mut books: Books) -> Books {
+    let mut decoder = DbnDecoder::new();
+    bytes.chunks(PIECE).for_each(|piece| decoder.feed(piece, &mut books).expect("whole records"));
+    books
+}
+
+fn books(bytes: &[u8]) -> Books {
+    fed(bytes, empty())
+}
+
+fn books_untold(bytes: &[u8]) -> Books {
+    fed(bytes, empty().fetching_ahead(false))
+}
+
+/// Events are gathered, so that memory of later ones is fetched while earlier ones are applied.
+fn gathered_books(bytes: &[u8]) -> Books {
+    let mut books = empty();
+    DbnDecoder::new().feed(bytes, &mut BatchedBooks::new(&mut books)).expect("whole records");
+    books
+}
+
+fn replay(c: &mut Criterion) {
+    for (name, bytes) in [("made", Some(made())), ("real", real().map(|day| copies(&day, COPIES)))] {
+        let Some(bytes) = bytes else { continue };
+        let plain = plain_books(&bytes);
+        assert_same(&books(&bytes), &plain);
+        assert_same(&books_untold(&bytes), &plain);
+        assert_same(&gathered_books(&bytes), &plain);
+        assert!(!plain.orders.is_empty(), "orders rest at the end");
+        drop(plain);
+        let mut group = c.benchmark_group(format!("dbn_to_book/{name}"));
+        group.sample_size(10).throughput(Throughput::Elements(records(&bytes)));
+        group.bench_function("peer dbn, plain maps", |b| b.iter(|| plain_books(black_box(&bytes))));
+        group.bench_function("books", |b| b.iter(|| books(black_box(&bytes))));
+        group.bench_function("books, not told ahead", |b| b.iter(|| books_untold(black_box(&bytes))));
+        group.bench_function("books, gathered by 256", |b| b.iter(|| gathered_books(black_box(&bytes))));
+        group.finish();
+    }
+}
+
 fn decode(c: &mut Criterion) {
     for (name, bytes) in [("made", Some(made())), ("real", real())] {
         let Some(bytes) = bytes else { continue };
@@ -103,12 +201,8 @@ fn decode(c: &mut Criterion) {
         decoder(&bytes, |told| ours.push(told));
         peer(&bytes, |told| theirs.push(told));
         assert!(ours == theirs && !ours.is_empty(), "both read the same");
-        let mut counting = DbnDecoder::new();
-        counting.feed(&bytes, &mut Teller(|_| {})).expect("whole records");
-        let records = counting.counts().messages;
-
         let mut group = c.benchmark_group(format!("dbn_decode/{name}"));
-        group.sample_size(20).throughput(Throughput::Elements(records));
+        group.sample_size(20).throughput(Throughput::Elements(records(&bytes)));
         macro_rules! rival {
             ($name:literal, $read:ident) => {
                 group.bench_function($name, |b| {
@@ -126,5 +220,5 @@ fn decode(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decode);
+criterion_group!(benches, decode, replay);
 criterion_main!(benches);

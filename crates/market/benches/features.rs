@@ -15,7 +15,11 @@ use zomma_market::{
     itch,
 };
 
-mod feed;
+mod feed {
+    pub mod generate;
+    pub mod made;
+    pub mod real;
+}
 
 const LEVELS: usize = 5;
 /// The window of the flows.
@@ -151,7 +155,7 @@ fn sum(values: &[Option<f64>]) -> f64 {
 }
 
 fn book_features(c: &mut Criterion) {
-    for (name, bytes) in [("made", Some(feed::made(600, 2_000_000))), ("real", feed::real())] {
+    for (name, bytes) in [("made", Some(feed::made::made(600, 2_000_000))), ("real", feed::real::real())] {
         let Some(bytes) = bytes else { continue };
         let (instrument, events) = busiest(&bytes);
         let books = kept(instrument, &events);

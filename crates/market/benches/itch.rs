@@ -11,7 +11,13 @@ use zomma_market::{
     itch,
 };
 
-mod feed;
+mod feed {
+    pub mod all;
+    pub mod frames;
+    pub mod generate;
+    pub mod made;
+    pub mod real;
+}
 
 /// What a message tells, in the same words whoever read it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +97,7 @@ fn plain_message(message: &[u8]) -> Plain {
 }
 
 fn plain(bytes: &[u8], mut tell: impl FnMut(Told)) {
-    for frame in feed::frames(bytes) {
+    for frame in feed::frames::frames(bytes) {
         let message = &frame[2..];
         let mut time = [0; 8];
         time[2..].copy_from_slice(&message[5..11]);
@@ -115,7 +121,7 @@ fn plain(bytes: &[u8], mut tell: impl FnMut(Told)) {
 }
 
 fn decode(c: &mut Criterion) {
-    for (name, bytes, messages) in feed::feeds() {
+    for (name, bytes, messages) in feed::all::feeds() {
         let (mut ours, mut plains) = (Vec::new(), Vec::new());
         decoder(&bytes, |told| ours.push(told));
         plain(&bytes, |told| plains.push(told));

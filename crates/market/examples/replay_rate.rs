@@ -1,6 +1,6 @@
 //! How long an ITCH message takes from bytes to books: the mean, and percentiles of single messages.
 //!
-//! `cargo run --release -p zomma-market --example replay_rate [FILE|made] [MILLIONS] [huge]`
+//! `cargo run --release -p zomma-market --example replay_rate [FILE|made] [MILLIONS] [huge] [node=N]`
 //!
 //! FILE is ITCH 5.0 framed as in a file, plain or gzip. It is played as many times at once as makes 500 instruments or more: each copy has stocks
 //! and orders of its own, and which copy gives the next message is drawn at random, so that neither the kind of a message nor its stock can be
@@ -9,7 +9,7 @@
 //!
 //! Bytes come in pieces of 256 kB, made between the timed stretches. Passes with the clock around each piece give the means: of books that the decoder
 //! tells of the next messages, as it does, of books that it does not tell, and of gathered events. With `huge` the books lie on huge pages, where the
-//! system has them. One more pass has the clock read after each message, which gives the percentiles. What reading the clock takes is told, and is in
+//! system has them; with `node=N` all runs on that memory node (NUMA) and in its memory. One more pass has the clock read after each message, which gives the percentiles. What reading the clock takes is told, and is in
 //! the percentiles. Means are of the thread's processor time, which leaves out what other work the processor did meanwhile.
 
 use std::{error::Error, io::Read as _, time::Instant};
@@ -21,10 +21,14 @@ use zomma_market::{
     feed::Decoder as _,
     instruments::Instruments,
     itch,
+    placement::Node,
 };
 
-#[path = "../benches/feed/mod.rs"]
-mod feed;
+#[path = "../benches/feed"]
+mod feed {
+    pub mod frames;
+    pub mod generate;
+}
 
 /// Instruments that a file is multiplied to, at least.
 const INSTRUMENTS: usize = 500;
@@ -37,7 +41,7 @@ const MOST_NS: u64 = 1_000_000_000;
 
 /// Where messages come from.
 enum Source<'f> {
-    Made(Box<feed::Made>),
+    Made(Box<feed::generate::Made>),
     File(Copies<'f>),
 }
 
@@ -57,7 +61,7 @@ struct Copies<'f> {
     locates: usize,
     /// The next message of each copy, counted over all its rounds.
     next: Vec<usize>,
-    seed: feed::Seed,
+    seed: feed::generate::Seed,
 }
 
 /// Where the fields of a frame lie, behind its length.
@@ -215,15 +219,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().unwrap_or_else(|| "made".into());
     let millions: u64 = arguments.next().map_or(Ok(50), |text| text.parse())?;
     let messages = millions * 1_000_000;
-    let on_huge_pages = match arguments.next().as_deref() {
-        None => false,
-        Some("huge") => true,
-        Some(other) => return Err(format!("{other}: allowed: huge, or nothing").into()),
-    };
+    let mut on_huge_pages = false;
+    for option in arguments {
+        match option.strip_prefix("node=").map(str::parse) {
+            Some(number) => Node::find(number.map_err(|_| format!("{option}: allowed: node=0, …"))?)?.bind()?,
+            None if option == "huge" => on_huge_pages = true,
+            None => return Err(format!("{option}: allowed: huge, node=N").into()),
+        }
+    }
     let empty = || Books::with_room(Limits::default(), 0, on_huge_pages);
 
     let bytes = if path == "made" { Vec::new() } else { read(&path)? };
-    let frames: Vec<&[u8]> = feed::frames(&bytes).collect();
+    let frames: Vec<&[u8]> = feed::frames::frames(&bytes).collect();
     if path != "made" && frames.is_empty() {
         return Err(format!("{path}: no ITCH messages behind their lengths").into());
     }
@@ -234,11 +241,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = || {
         let mut piece = Vec::with_capacity(2 * PIECE);
         if path == "made" {
-            let made = feed::Made::new(STOCKS, 7, &mut piece);
+            let made = feed::generate::Made::new(STOCKS, 7, &mut piece);
             return (Source::Made(Box::new(made)), piece);
         }
         let next = vec![0; copies];
-        (Source::File(Copies { frames: &frames, locates, next, seed: feed::Seed(7) }), piece)
+        (Source::File(Copies { frames: &frames, locates, next, seed: feed::generate::Seed(7) }), piece)
     };
 
     let (mut decoder, mut sum) = (itch::Decoder::new(0), Sum(0));

@@ -27,8 +27,12 @@ use zomma_market::{
     },
 };
 
-#[path = "../benches/feed/mod.rs"]
-mod feed;
+#[path = "../benches/feed"]
+mod feed {
+    pub mod frames;
+    pub mod generate;
+    pub mod made;
+}
 
 /// The largest packet that fills one Ethernet frame.
 const FRAME_BYTES: usize = 1_472;
@@ -130,8 +134,9 @@ fn by_tcp(name: &str, messages: &[Message], together: usize) -> Result<f64, Box<
 
 fn main() -> Result<(), Box<dyn Error>> {
     let thousands: usize = std::env::args().nth(1).map_or(Ok(300), |text| text.parse())?;
-    let bytes = feed::made(600, thousands * 1_000);
-    let messages: Vec<Message> = feed::frames(&bytes).filter_map(|frame| Message::decode(&frame[2..]).ok()).collect();
+    let bytes = feed::made::made(600, thousands * 1_000);
+    let messages: Vec<Message> =
+        feed::frames::frames(&bytes).filter_map(|frame| Message::decode(&frame[2..]).ok()).collect();
     println!("{} messages; processor time of the sending thread", messages.len());
     let mut written = Vec::with_capacity(bytes.len());
     let begun = processor_ns();

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     container::{datagrams, is_capture},
+    itch::Message,
     sbe::mdp3,
 };
 
@@ -49,7 +50,7 @@ impl Format {
         !matches!(self, Self::Itch50 | Self::Lobster)
     }
 
-    /// The format that these first bytes (some hundred of them; of a capture its first datagram) of a decompressed file are of, where they are of one.
+    /// The format that these first bytes (some hundred of them; of a capture its first datagrams) of a decompressed file are of, where they are of one.
     pub fn recognise(head: &[u8]) -> Option<Self> {
         if is_capture(head) {
             Some(if brings_mdp3(head) { Self::Mdp3Capture } else { Self::Itch50Capture })
@@ -82,32 +83,33 @@ impl FromStr for Format {
     }
 }
 
-/// Whether the first datagram of a capture looks like a packet of MDP 3.0.
+/// Whether one of a capture's first datagrams looks like a packet of MDP 3.0; others may be of something else.
 fn brings_mdp3(head: &[u8]) -> bool {
-    let mut first = None;
+    let mut is_one = false;
     // That these bytes end within a packet is no fault here.
-    let _ = datagrams(head, |datagram| _ = first.get_or_insert_with(|| mdp3::is_packet(datagram.payload)));
-    first == Some(true)
+    let _ = datagrams(head, |datagram| is_one |= mdp3::is_packet(datagram.payload));
+    is_one
 }
 
-/// Whether the first frame has the length of its type, and the second begins as one, where it is there.
+/// Whether the first frame has the length of its type, and the second begins as one. A file begins with a message of the system or the directory, or an
+/// order, and is known by that; one that was cut out of a session begins with any, and is known where the second is there and of a known type too.
 fn is_itch(head: &[u8]) -> bool {
-    let frame =
-        |at: usize| Some((u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]) as usize, *head.get(at + 2)?));
-    let is_frame = |(length, kind): (usize, u8)| match kind {
-        b'S' => length == 12,
-        b'R' => length == 39,
-        b'A' => length == 36,
-        b'F' => length == 40,
-        b'H' => length == 25,
-        b'Y' => length == 20,
-        b'L' => length == 26,
-        b'V' | b'K' => length == 35 || length == 28,
-        _ => kind.is_ascii_alphabetic() && (12..=64).contains(&length),
+    let frame = |at: usize| match head.get(at..) {
+        Some([high, low, kind, ..]) => Some((usize::from(u16::from_be_bytes([*high, *low])), *kind)),
+        _ => None,
     };
-    let Some(first) = frame(0) else { return false };
-    let is_first = is_frame(first) && matches!(first.1, b'S' | b'R' | b'A' | b'F' | b'H' | b'Y' | b'L' | b'V' | b'K');
-    is_first && frame(first.0 + 2).is_none_or(is_frame)
+    let is_known = |(length, kind)| Message::length_of(kind) == Some(length);
+    // A later version of the venue's may have types that are not known here.
+    let may_be_one = |(length, kind): (usize, u8)| match Message::length_of(kind) {
+        Some(known) => known == length,
+        None => kind.is_ascii_alphabetic() && (12..=64).contains(&length),
+    };
+    let Some(first) = frame(0).filter(|first| is_known(*first)) else { return false };
+    let second = frame(2 + first.0);
+    match first.1 {
+        b'S' | b'R' | b'A' | b'F' | b'H' | b'Y' | b'L' | b'V' | b'K' => second.is_none_or(may_be_one),
+        _ => second.is_some_and(is_known),
+    }
 }
 
 /// The format that a first line of text is of.
@@ -155,6 +157,29 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(Format::recognise(head), format, "{}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_out_of_a_session_of_itch_is_known_by_two_messages() {
+        let frame = |kind: u8| {
+            let length = Message::length_of(kind).unwrap();
+            let mut frame = (length as u16).to_be_bytes().to_vec();
+            frame.push(kind);
+            frame.resize(2 + length, 0);
+            frame
+        };
+        for kinds in [*b"ED", *b"XA", *b"UF", *b"CP", *b"DD"] {
+            let head = kinds.map(frame).concat();
+            assert_eq!(Format::recognise(&head), Some(Format::Itch50), "{}", kinds.escape_ascii());
+            // What is cut off behind the second type is not missed, and one message alone could be anything.
+            assert_eq!(Format::recognise(&head[..head.len() - 10]), Some(Format::Itch50));
+            assert_eq!(Format::recognise(&frame(kinds[0])), None);
+            for wrong in [1, frame(kinds[0]).len() + 1] {
+                let mut other = head.clone();
+                other[wrong] += 1;
+                assert_eq!(Format::recognise(&other), None);
+            }
         }
     }
 

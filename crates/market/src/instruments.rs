@@ -43,6 +43,8 @@ impl Definition {
 #[derive(Debug, Clone, Default)]
 pub struct Instruments {
     by_symbol: HashMap<String, InstrumentId>,
+    /// Of names such as `AAPL@XBOS` by what is before the `@`; none where there are several.
+    by_plain: HashMap<String, Option<InstrumentId>>,
     definitions: Vec<Vec<Definition>>,
     options: HashMap<InstrumentId, OptionTerms>,
     actions: HashMap<InstrumentId, Vec<DatedAction>>,
@@ -62,6 +64,9 @@ impl Instruments {
         let id = known.filter(|id| !self.was_renamed(*id, &definition)).unwrap_or(next);
         if id == next {
             self.by_symbol.insert(definition.symbol.clone(), next);
+            if let Some((plain, _)) = definition.symbol.rsplit_once('@') {
+                self.by_plain.entry(plain.to_owned()).and_modify(|only| *only = None).or_insert(Some(next));
+            }
             self.definitions.push(Vec::new());
         }
         let of_it = &mut self.definitions[id.0 as usize];
@@ -148,9 +153,9 @@ impl Instruments {
         self.definitions.is_empty()
     }
 
-    /// The instrument of this name.
+    /// The instrument of this name; else the only one that is called so at some venue or market (`<symbol>@…`).
     pub fn find(&self, symbol: &str) -> Option<InstrumentId> {
-        self.by_symbol.get(symbol).copied()
+        self.by_symbol.get(symbol).copied().or_else(|| *self.by_plain.get(symbol)?)
     }
 
     /// The latest definition of an instrument.
@@ -259,5 +264,18 @@ mod tests {
         let all = Action::CashDividend { amount_nanos: 5, close_nanos: 5 };
         assert_eq!(refused(id, all), "X: a dividend of 5e-9; allowed: 0 to below the last price, 5e-9");
         assert!(instruments.actions(id).is_empty());
+    }
+
+    #[test]
+    fn a_plain_name_finds_the_only_instrument_that_is_called_so_somewhere() {
+        let mut instruments = Instruments::new();
+        let mut define = |symbol: &str| {
+            instruments.define(Definition { symbol: symbol.into(), tick_nanos: 1, lot_nanos: 1, valid_from_ns: 0 });
+            ["BTC", "BTC@spot", "BTC@futures"].map(|name| instruments.find(name).map(|id| id.0))
+        };
+        assert_eq!(define("ETH@spot"), [None, None, None]);
+        assert_eq!(define("BTC@futures"), [Some(1), None, Some(1)]);
+        assert_eq!(define("BTC@spot"), [None, Some(2), Some(1)], "either could be meant");
+        assert_eq!(define("BTC"), [Some(3), Some(2), Some(1)], "its own name goes before");
     }
 }

@@ -13,6 +13,7 @@
 //! # Ok::<(), zomma_market::chain::ChainError>(())
 //! ```
 
+mod ahead;
 #[cfg(test)]
 mod allocations;
 pub mod bars;

@@ -3,7 +3,7 @@
 use crate::{
     binance::BinanceDecoder,
     dbn::DbnDecoder,
-    event::Sink,
+    event::{InstrumentId, Sink},
     feed::{Counts, Decoder, FeedError},
     format::Format,
     instruments::Instruments,
@@ -48,6 +48,14 @@ impl Recording {
             Format::Tardis => Self::Tardis(Box::new(TardisDecoder::new())),
             Format::Itch50Capture | Format::Mdp3Capture => return None,
         })
+    }
+
+    /// The instruments whose updates wait for a snapshot that has not come, and how many each: nothing of them was given.
+    pub fn awaiting_snapshot(&self) -> Vec<(InstrumentId, u64)> {
+        match self {
+            Self::Binance(decoder) => decoder.awaiting_snapshot().collect(),
+            Self::Itch50(_) | Self::Lobster(_) | Self::Dbn(_) | Self::Tardis(_) => Vec::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use zomma_market::{
 };
 
 use super::{latency::Latency, moment::Moment, rows::Rows};
-use crate::feed::Listener;
+use crate::feed::{Listener, Note};
 
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -30,6 +30,8 @@ pub struct Replay {
     pub rows: Option<Rows>,
     /// Moments at which the top is wanted, in order.
     pub moments: Moments,
+    /// What the feed has beside its messages.
+    pub notes: Vec<Note>,
     /// The books against the feed's own word.
     pub checks: Option<(QuoteCheck, CrossCheck)>,
 }
@@ -46,6 +48,7 @@ impl Replay {
             latency: Latency::new(),
             rows,
             moments,
+            notes: Vec::new(),
             checks: is_checked.then(Default::default),
         }
     }
@@ -63,6 +66,10 @@ impl Listener for Replay {
         self.latency.interrupted();
     }
 
+    fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
     fn is_done(&self) -> bool {
         self.rows.as_ref().is_some_and(Rows::has_failed)
     }
@@ -73,6 +80,9 @@ impl Sink for Replay {
         let has_time = !event.flags.contains(Flags::BAD_TIME);
         if has_time {
             self.moments.before(event, &self.books);
+        }
+        if event.flags.contains(Flags::LAST) {
+            self.moments.message_end();
         }
         self.books.apply(event);
         self.events += 1;
@@ -115,8 +125,17 @@ pub struct Moments {
     pub tops: Vec<(u64, Vec<TopLine>)>,
     /// The latest time that is believed.
     latest_ns: Option<u64>,
-    /// The last event's time where it is more than a day ahead, which the next has to confirm, and the tops before it.
-    doubted: Option<(u64, Vec<TopLine>)>,
+    /// The last event's time where it is more than a day ahead.
+    doubted: Option<Doubted>,
+}
+
+/// A time that the next message has to confirm.
+struct Doubted {
+    time_ns: u64,
+    /// Whether its own message has ended, whose other events say nothing new.
+    has_ended: bool,
+    /// The tops before it.
+    tops: Vec<TopLine>,
 }
 
 /// The top of one instrument's book.
@@ -144,14 +163,18 @@ impl Moments {
         let time_ns = event.exchange_ns;
         let is_far = self.latest_ns.is_some_and(|latest_ns| time_ns.saturating_sub(latest_ns) > DAY_NS);
         match self.doubted.take() {
-            Some((doubted_ns, tops)) if doubted_ns.abs_diff(time_ns) <= DAY_NS => {
-                while let Some(wanted_ns) = self.next_before(doubted_ns) {
-                    self.tops.push((wanted_ns, tops.clone()));
+            Some(doubted) if doubted.time_ns.abs_diff(time_ns) <= DAY_NS => {
+                if !doubted.has_ended {
+                    self.doubted = Some(doubted);
+                    return;
+                }
+                while let Some(wanted_ns) = self.next_before(doubted.time_ns) {
+                    self.tops.push((wanted_ns, doubted.tops.clone()));
                 }
             }
             _ if is_far => {
                 let tops = if self.next_before(time_ns).is_some() { tops(books) } else { Vec::new() };
-                self.doubted = Some((time_ns, tops));
+                self.doubted = Some(Doubted { time_ns, has_ended: false, tops });
                 return;
             }
             _ => {}
@@ -159,6 +182,13 @@ impl Moments {
         self.latest_ns = self.latest_ns.max(Some(time_ns));
         while let Some(wanted_ns) = self.next_before(time_ns) {
             self.tops.push((wanted_ns, tops(books)));
+        }
+    }
+
+    /// The message of the event that was told last ends with it.
+    fn message_end(&mut self) {
+        if let Some(doubted) = &mut self.doubted {
+            doubted.has_ended = true;
         }
     }
 
@@ -195,18 +225,22 @@ mod tests {
 
     use super::*;
 
-    /// The best bid at each moment, of books whose bid grows by a tick with each event.
+    /// The best bid at each moment, of books whose bid grows by a tick with each event; events of one time in a row are of one message.
     fn bids(times_ns: &[u64], wanted_ns: &[u64]) -> Vec<Option<i64>> {
         let (asked, tops) = (Vec::new(), Vec::new());
         let wanted_ns = wanted_ns.to_vec();
         let mut moments = Moments { asked, day_ns: None, wanted_ns, tops, latest_ns: None, doubted: None };
         let mut books = Books::new();
-        for (number, time_ns) in (1..).zip(times_ns) {
-            let body = Body::Level { side: Side::Bid, price_ticks: number, size: 1 };
-            let (instrument, flags) = (InstrumentId(0), Flags::LAST);
+        for (place, time_ns) in times_ns.iter().enumerate() {
+            let body = Body::Level { side: Side::Bid, price_ticks: place as i64 + 1, size: 1 };
+            let is_last = times_ns.get(place + 1) != Some(time_ns);
+            let (instrument, flags) = (InstrumentId(0), if is_last { Flags::LAST } else { Flags(0) });
             let (exchange_ns, receive_ns) = (*time_ns, *time_ns);
             let event = Event { exchange_ns, receive_ns, sequence: 1, instrument, flags, body };
             moments.before(&event, &books);
+            if is_last {
+                moments.message_end();
+            }
             books.apply(&event);
         }
         moments.end(&books);
@@ -218,6 +252,8 @@ mod tests {
     fn a_clock_that_jumps_takes_no_moment_and_a_pause_of_days_does() {
         // One event far ahead is not believed: what is asked of later sees what came until then.
         assert_eq!(bids(&[10, 20, 9 * DAY_NS, 30, 40], &[15, 35]), [Some(1), Some(4)]);
+        // Nor is one message, of however many events.
+        assert_eq!(bids(&[10, 20, 9 * DAY_NS, 9 * DAY_NS, 30, 40], &[15, 35]), [Some(1), Some(5)]);
         // The next confirms it: the moments of the pause see the book before it.
         let monday_ns = 3 * DAY_NS;
         let times_ns = [10, 20, monday_ns, monday_ns + 5, monday_ns + 9];

@@ -17,6 +17,7 @@ use super::{
     run::Outcome,
     verdict::Verdict,
 };
+use crate::feed::Note;
 
 /// So many instruments have a line; the others are counted.
 const LINES_SHOWN: usize = 20;
@@ -71,6 +72,9 @@ fn write_text(outcome: &Outcome, wanted: Option<&str>, out: &mut String) -> std:
             "  {} messages or more are missing from the feed: books may be wrong after the gap",
             grouped(counts.missing)
         )?;
+    }
+    for note in &replay.notes {
+        writeln!(out, "  {note}")?;
     }
     if let Some(rows) = outcome.rows_written {
         writeln!(out, "  {} rows written", grouped(rows as u64))?;
@@ -198,7 +202,8 @@ fn write_verdict(verdict: &Verdict, instruments: &Instruments, out: &mut String)
         }
     }
     if verdict.lost > 0 {
-        writeln!(out, "  {} messages are missing or make no sense, or the stream breaks off", grouped(verdict.lost))?;
+        let lost = grouped(verdict.lost);
+        writeln!(out, "  {lost} messages are missing, make no sense or wait for a snapshot, or the stream breaks off")?;
     }
     if verdict.are_faults_wrong {
         let crosses = &verdict.crosses;
@@ -260,6 +265,7 @@ pub fn json(outcome: &Outcome, wanted: Option<&str>) -> Value {
         replay.moments.tops.iter().map(|(at, lines)| json!({ "time_ns": at, "tops": shown(lines) })).collect();
     let faults: serde_json::Map<String, Value> =
         replay.books.faults().iter().map(|(fault, count)| (fault.name().to_owned(), count.into())).collect();
+    let held: serde_json::Map<String, Value> = replay.notes.iter().filter_map(held).collect();
     json!({
         "file": outcome.name,
         "format": outcome.format.as_str(),
@@ -280,6 +286,9 @@ pub fn json(outcome: &Outcome, wanted: Option<&str>) -> Value {
         "unknown_type": outcome.counts.unknown,
         "malformed": outcome.counts.malformed,
         "missing": outcome.counts.missing,
+        "held_updates": held,
+        "books_waiting": replay.notes.iter().map(waiting).sum::<u64>(),
+        "packets_of_others": replay.notes.iter().map(of_others).sum::<u64>(),
         "faults": faults,
         "rows_written": outcome.rows_written,
         "moments": moments,
@@ -287,6 +296,18 @@ pub fn json(outcome: &Outcome, wanted: Option<&str>) -> Value {
         "check": outcome.verdict.as_ref().map(verdict_json),
         "broken": outcome.broken,
     })
+}
+
+fn held(note: &Note) -> Option<(String, Value)> {
+    if let Note::Held { symbol, updates } = note { Some((symbol.clone(), (*updates).into())) } else { None }
+}
+
+fn waiting(note: &Note) -> u64 {
+    if let Note::Waiting(books) = note { *books } else { 0 }
+}
+
+fn of_others(note: &Note) -> u64 {
+    if let Note::OfOthers(packets) = note { *packets } else { 0 }
 }
 
 fn top_json(line: &TopLine, instruments: &Instruments) -> Value {

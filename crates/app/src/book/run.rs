@@ -21,7 +21,7 @@ use super::{
 use crate::{
     batch::LateBar,
     failure::BadArguments,
-    feed::{Feed, Played, is_apart, names, open, play, schema_of, session_of, shown, utc_midnight_ns},
+    feed::{Feed, Note, Played, is_apart, names, open, play, schema_of, session_of, shown, utc_midnight_ns},
 };
 
 /// What is asked for.
@@ -116,10 +116,11 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
     let Played { instruments, counts, busy, broken } = played;
     if replay.events == 0 {
         let why = broken.unwrap_or_else(|| {
-            format!(
+            let counted = format!(
                 "{} messages, {} of them passed over, {} malformed and {} of unknown type",
                 counts.messages, counts.passed_over, counts.malformed, counts.unknown
-            )
+            );
+            replay.notes.iter().fold(counted, |told, note| format!("{told}; {note}"))
         });
         bail!("{name}: not one event of {} in it: {why}", opened.format);
     }
@@ -128,7 +129,8 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Outcome> {
             BadArguments(format!("--instrument {symbol}: not in the feed, which has {}", names(&instruments))).into()
         );
     }
-    let lost = counts.missing + counts.malformed + u64::from(broken.is_some());
+    let unseen: u64 = replay.notes.iter().map(Note::unseen).sum();
+    let lost = counts.missing + counts.malformed + unseen + u64::from(broken.is_some());
     replay.moments.end(&replay.books);
     let rows = replay.rows.take();
     let rows_written = rows.map(|rows| rows.finish(replay.messages, &instruments)).transpose()?;

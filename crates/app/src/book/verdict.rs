@@ -18,7 +18,7 @@ pub struct Verdict {
     pub faults: Vec<(&'static str, u64)>,
     /// Whether a fault is one of the books: not where the feed begins with orders that it never told.
     pub are_faults_wrong: bool,
-    /// Messages that are missing or make no sense, and 1 where the stream breaks off.
+    /// Messages that are missing or make no sense, updates and books that wait for a snapshot, and 1 where the stream breaks off.
     pub lost: u64,
     /// Crossed books.
     pub crosses: CrossReport,

@@ -23,7 +23,8 @@ one channel in pcap or pcapng, with its snapshots where it begins within a week)
 9999999999 and -9999999999 with size 0) after each message count listed: one a line, or u32 little-endian in a file whose name ends in .u32.
 
 --check holds the books against what comes with the feed: LOBSTER's messages against its orderbook rows, Binance's depth against its
-bookTicker, everywhere that no message is missing or makes no sense, no event failed to apply and no book is crossed after its first trade.
+bookTicker, everywhere that no message is missing or makes no sense, no update waits for a snapshot to the end, no event failed to apply and
+no book is crossed after its first trade.
 Exit code 1 where something is wrong. LOBSTER's messages alone do not make the market's book: they begin with orders resting.
 
 Example:
@@ -62,7 +63,7 @@ pub struct ReplayArgs {
     /// The session's day such as 2012-06-21: in New York where times count from midnight (ITCH, LOBSTER), else in UTC for --time.
     #[arg(long, value_name = "DATE", value_parser = commands::parse_session_date)]
     date: Option<Date>,
-    /// Show this instrument alone, and write its rows.
+    /// Show this instrument alone, and write its rows; BTCUSDT finds BTCUSDT@spot or BTCUSDT@futures, where the feed has one of them.
     #[arg(long, value_name = "SYMBOL")]
     instrument: Option<String>,
     /// Levels in a row of --at.

@@ -5,7 +5,7 @@ mod schema;
 mod session;
 mod source;
 
-pub use player::{Feed, Listener, Played, play};
+pub use player::{Feed, Listener, Note, Played, play};
 pub use schema::schema_of;
 pub use session::{session_of, utc_midnight_ns};
 pub use source::{Opened, Orderbook, open, shown};

@@ -1,6 +1,7 @@
 //! Plays a recorded feed's bytes into a listener, whether they are a stream or a capture of packets.
 
 use std::{
+    fmt,
     io::{self, Read},
     net::SocketAddr,
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use zomma_market::{
-    container::{CaptureCounts, ContainerError, Source, datagrams},
+    container::{CaptureCounts, Source, datagrams},
     event::Sink,
     feed::{Counts, Decoder},
     format::Format,
@@ -26,6 +27,45 @@ use crate::batch::LateBar;
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// What a feed has beside its messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Updates of an instrument's book that were not given, since no snapshot of it came.
+    Held {
+        /// The instrument.
+        symbol: String,
+        /// How many.
+        updates: u64,
+    },
+    /// Books that began before the capture, and of which no snapshot came; others are live.
+    Waiting(u64),
+    /// Packets of a capture that are of something else than the feed.
+    OfOthers(u64),
+}
+
+impl Note {
+    /// What is not shown because of it: updates or books.
+    pub fn unseen(&self) -> u64 {
+        match self {
+            Self::Held { updates, .. } => *updates,
+            Self::Waiting(books) => *books,
+            Self::OfOthers(_) => 0,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { symbol, updates } => write!(f, "{updates} updates of {symbol} held: no snapshot seen"),
+            Self::Waiting(books) => {
+                write!(f, "{books} books that began before the capture have no snapshot in it: they are not shown")
+            }
+            Self::OfOthers(packets) => write!(f, "{packets} packets of the capture are of something else"),
+        }
+    }
+}
+
 /// What listens to a feed that is played.
 pub trait Listener: Sink {
     /// Told before the first message.
@@ -35,6 +75,13 @@ pub trait Listener: Sink {
 
     /// Told before bytes are decoded that may have been waited for.
     fn interrupted(&mut self) {}
+
+    /// Told at the end what the feed has beside its messages; a book that is not seen is warned of unless the listener says it in its own way.
+    fn note(&mut self, note: Note) {
+        if note.unseen() > 0 {
+            tracing::warn!("{note}");
+        }
+    }
 
     /// Whether the rest of the feed need not be played.
     fn is_done(&self) -> bool {
@@ -102,6 +149,10 @@ fn play_stream(mut recording: Recording, mut bytes: Source, listener: &mut impl 
         }
     }
     bar.end();
+    for (id, updates) in recording.awaiting_snapshot() {
+        let symbol = recording.instruments().latest(id).map_or_else(String::new, |known| known.symbol.clone());
+        listener.note(Note::Held { symbol, updates });
+    }
     Played { instruments: recording.instruments().clone(), counts: recording.counts(), busy, broken }
 }
 
@@ -124,13 +175,16 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     let mut decoder = MoldDecoder::new(session.midnight_ns, Settings::default(), None, 0);
     listener.begin(decoder.instruments());
     let mut lines: Vec<SocketAddr> = Vec::new();
-    let (mut busy, mut last_ns) = (Duration::ZERO, 0);
-    let captured = datagrams(bytes, |datagram| {
+    let (mut busy, mut last_ns, mut others_heard) = (Duration::ZERO, 0, 0);
+    let (captured, outcome) = datagrams(bytes, |datagram| {
         let known = lines.iter().position(|line| *line == datagram.destination);
         let line = match known.or((lines.len() < 2).then_some(lines.len())) {
             Some(0) => Line::A,
             Some(_) => Line::B,
-            None => return,
+            None => {
+                others_heard += 1;
+                return;
+            }
         };
         last_ns = datagram.time_ns;
         listener.interrupted();
@@ -141,15 +195,19 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
         decoder.poll(datagram.time_ns, listener);
         busy += begun.elapsed();
         let is_of_session = received.is_ok() && decoder.receiver().counts().other_session_packets == others;
-        if is_of_session && known.is_none() {
-            lines.push(datagram.destination);
+        match known {
+            None if is_of_session => lines.push(datagram.destination),
+            None => others_heard += 1,
+            Some(_) => {}
         }
     });
     // What is still open will not come any more.
     decoder.poll(last_ns.saturating_add(2 * Settings::default().give_up_after_ns), listener);
     let packets = decoder.receiver().counts();
-    let (damaged, broken) = of_capture(captured);
-    let broken = broken.or_else(|| {
+    // Where no line was found, what was cut could be of any.
+    let (damaged, others) = parts(&captured, |destination| lines.is_empty() || lines.contains(destination));
+    tell_others(listener, others + others_heard);
+    let broken = outcome.err().map(|error| error.to_string()).or_else(|| {
         let of_no_session = packets.messages == 0 && packets.packets > 0;
         of_no_session.then(|| format!("{} UDP packets, none of MoldUDP64 with a message in it", packets.packets))
     });
@@ -157,11 +215,16 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     Played { instruments: decoder.instruments().clone(), counts, busy, broken }
 }
 
-/// How many packets were cut when they were captured, or are damaged, and where the capture could not be read on.
-fn of_capture(captured: Result<CaptureCounts, ContainerError>) -> (u64, Option<String>) {
-    match captured {
-        Ok(counts) => (counts.damaged, None),
-        Err(error) => (0, Some(error.to_string())),
+/// How many packets of the feed were cut when they were captured or are damaged, with those of which nobody can say whose they were; and how many
+/// are of something else.
+fn parts(captured: &CaptureCounts, is_of_feed: impl Fn(&SocketAddr) -> bool) -> (u64, u64) {
+    let (cut, of_others) = captured.cut_of(is_of_feed);
+    (captured.damaged + cut, captured.others + of_others)
+}
+
+fn tell_others(listener: &mut impl Listener, packets: u64) {
+    if packets > 0 {
+        listener.note(Note::OfOthers(packets));
     }
 }
 
@@ -176,7 +239,7 @@ fn play_mdp3(bytes: Source, schema: Arc<Schema>, listener: &mut impl Listener) -
     };
     listener.begin(decoder.decoder().instruments());
     let mut busy = Duration::ZERO;
-    let captured = datagrams(bytes, |datagram| {
+    let (captured, outcome) = datagrams(bytes, |datagram| {
         listener.interrupted();
         let begun = Instant::now();
         decoder.datagram(&datagram, listener);
@@ -184,9 +247,13 @@ fn play_mdp3(bytes: Source, schema: Arc<Schema>, listener: &mut impl Listener) -
     });
     decoder.finish(listener);
     let of_channel = decoder.decoder();
-    let (damaged, broken) = of_capture(captured);
-    let broken = broken.or_else(|| {
-        let (live, waiting) = of_channel.books();
+    let (damaged, others) = parts(&captured, |destination| decoder.is_of_channel(destination));
+    tell_others(listener, others + decoder.others());
+    let (live, waiting) = of_channel.books();
+    if live > 0 && waiting > 0 {
+        listener.note(Note::Waiting(waiting as u64));
+    }
+    let broken = outcome.err().map(|error| error.to_string()).or_else(|| {
         if of_channel.counts().messages == 0 && decoder.damaged() > 0 {
             return Some(format!("{} UDP packets that are none of MDP 3.0", decoder.damaged()));
         }

@@ -151,6 +151,39 @@ fn binance_books_are_checked_against_the_feeds_own_quotes() {
     let wrong = written(folder.path(), "wrong.txt", capture("102.0"));
     let refused = run(&["book", "replay", arg(&wrong), "--check"]).refused(1, &[]);
     assert!(refused.out.contains("6 at 99 / 5 at 101; quote 6 at 99 / 5 at 102"), "{}", refused.out);
+    // Without its snapshot the depth is never shown: that is told, and no check passes.
+    let without = capture("101.0").lines().filter(|line| !line.contains("lastUpdateId")).collect::<Vec<_>>().join("\n");
+    let without = written(folder.path(), "without.txt", without);
+    let told = run(&["book", "replay", arg(&without)]).ok();
+    assert!(told.out.contains("2 updates of XUSDT@spot held: no snapshot seen"), "{}", told.out);
+    let refused = run(&["book", "replay", arg(&without), "--check", "--json"]).refused(1, &[]);
+    let found = json(&refused.out);
+    assert_eq!(
+        (found["held_updates"]["XUSDT@spot"].as_u64(), found["check"]["lost"].as_u64()),
+        (Some(2), Some(2)),
+        "{found}"
+    );
+    let rows = folder.path().join("rows.csv");
+    let features = run(&["features", arg(&without), "--features", "mid", "-o", arg(&rows)]).ok();
+    assert!(features.err.contains("2 updates of XUSDT@spot held: no snapshot seen"), "{}", features.err);
+}
+
+/// A spot pair and its perpetual have one symbol: it names the one market that a capture has, and neither where it has both.
+#[test]
+fn a_symbol_of_two_markets_must_say_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let spot = "1 {\"u\":1,\"s\":\"XUSDT\",\"b\":\"99.0\",\"B\":\"6\",\"a\":\"101.0\",\"A\":\"5\"}\n";
+    let futures = "2 {\"e\":\"bookTicker\",\"u\":1,\"s\":\"XUSDT\",\"b\":\"98.0\",\"B\":\"6\",\"a\":\"102.0\",\"A\":\"5\",\"T\":1,\"E\":1}\n";
+    let bids = |text: &str, name: &str| {
+        let path = written(folder.path(), "capture.txt", text);
+        let found = json(&run(&["book", "replay", arg(&path), "--instrument", name, "--json"]).ok().out);
+        found["tops"].as_array().unwrap().iter().map(|top| top["bid"]["price"].as_f64()).collect::<Vec<_>>()
+    };
+    let both = format!("{spot}{futures}");
+    assert_eq!((bids(spot, "XUSDT"), bids(futures, "XUSDT")), (vec![Some(99.0)], vec![Some(98.0)]));
+    assert_eq!((bids(&both, "XUSDT@spot"), bids(&both, "XUSDT@futures")), (vec![Some(99.0)], vec![Some(98.0)]));
+    let path = written(folder.path(), "both.txt", &both);
+    run(&["book", "replay", arg(&path), "--instrument", "XUSDT"]).refused(2, &["XUSDT@spot, XUSDT@futures"]);
 }
 
 #[test]
@@ -200,6 +233,16 @@ fn captured_packets_of_two_lines_give_every_message_once() {
     let found = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).ok().out);
     assert_eq!((found["format"].as_str(), found["messages"].as_u64()), (Some("itch50-pcap"), Some(5)), "{found}");
     assert_eq!((found["missing"].as_u64(), found["tops"][0]["bid"]["size"].as_f64()), (Some(0), Some(200.0)));
+    // What the capture has of other traffic, cut by its snap length, is no fault of the feed: UDP sent elsewhere, and TCP.
+    let mut among_others = capture(&packets);
+    for protocol in [17, 6] {
+        let mut other = capture(&[(200, vec![0; 60])]).split_off(24);
+        (other[12], other[16 + 23]) = (other[12] + 40, protocol);
+        among_others.extend(other);
+    }
+    let path = written(folder.path(), "others.pcap", among_others);
+    let found = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).ok().out);
+    assert_eq!((found["malformed"].as_u64(), found["packets_of_others"].as_u64()), (Some(0), Some(2)), "{found}");
     // Without line B the second message never comes: the gap is told, and the book lacks an order.
     packets.retain(|(group, _)| *group == 111);
     let path = written(folder.path(), "line.pcap", capture(&packets));
@@ -210,9 +253,14 @@ fn captured_packets_of_two_lines_give_every_message_once() {
     let mut cut = capture(&packets);
     let whole_length = 24 + 12;
     cut[whole_length] += 1;
-    let path = written(folder.path(), "cut.pcap", cut);
+    let path = written(folder.path(), "cut.pcap", cut.clone());
     let found = json(&run(&["book", "replay", arg(&path), "--json"]).ok().out);
     assert_eq!((found["malformed"].as_u64(), found["messages"].as_u64()), (Some(1), Some(3)), "{found}");
+    // It is told too where the file ends within a packet.
+    cut.truncate(cut.len() - 1);
+    let path = written(folder.path(), "cut_short.pcap", cut);
+    let broken = run(&["book", "replay", arg(&path), "--json"]).refused(1, &["ends within a block"]);
+    assert_eq!(json(&broken.out)["malformed"].as_u64(), Some(1), "{}", broken.out);
 }
 
 /// Outputs that would destroy an input or mean nothing.
@@ -331,6 +379,21 @@ fn real_feeds_agree_with_what_comes_with_them() {
     let path = books.join("dbn/tardis_deribit_incremental_book_L2_BTC-PERPETUAL.csv");
     let checked = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).ok().out);
     assert_eq!((checked["events"].as_u64(), &checked["check"]["right"]), (Some(16), &Value::Null), "{checked}");
+}
+
+/// The symbol alone goes on naming the one market of a capture, where rows are written too.
+#[test]
+fn real_futures_rows_are_written_by_the_plain_symbol() {
+    let Some(data) = zomma_testkit::real_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (at, rows) = (written(folder.path(), "counts.txt", "5000\n40000\n"), folder.path().join("rows.csv"));
+    for file in ["spot_btcusdt_20240808.gz", "usdm_btcusdt_20240808.gz"] {
+        let path = data.join("books").join(file);
+        let by_symbol = ["book", "replay", arg(&path), "--instrument", "BTCUSDT"];
+        run(&[&by_symbol[..], &["--at", arg(&at), "-o", arg(&rows)]].concat()).ok();
+        let written = fs::read_to_string(&rows).unwrap();
+        assert!(written.lines().count() == 2 && !written.contains("9999999999"), "{file}: {written}");
+    }
 }
 
 #[test]

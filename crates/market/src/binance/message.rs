@@ -88,6 +88,10 @@ pub(super) struct Fields<'a> {
     pub ask: Value<'a>,
     /// `A`.
     pub ask_quantity: Value<'a>,
+    /// `M`: in trades of spot alone.
+    pub best_match: Value<'a>,
+    /// `X`: how it was executed, in trades of futures alone.
+    pub execution: Value<'a>,
     /// `result` or `error`: the answer to a request on the connection.
     pub answer: Value<'a>,
 }
@@ -208,6 +212,8 @@ impl<'a> Visitor<'a> for ValueSeed<'_, 'a> {
                 "q" => &mut fields.quantity,
                 "t" => &mut fields.trade_id,
                 "m" => &mut fields.buyer_is_maker,
+                "M" => &mut fields.best_match,
+                "X" => &mut fields.execution,
                 "lastUpdateId" => &mut fields.snapshot_update,
                 "result" | "error" => &mut fields.answer,
                 _ => {

@@ -7,11 +7,14 @@
 //! Sequence   `u` of depth and bookTicker, `lastUpdateId` of a snapshot, the trade's number of a trade.
 //! Times      `T`, else `E`; spot's bookTicker and snapshot have neither, so they have [`Flags::BAD_TIME`].
 //! Units      ticks and lots are 10^−8: prices and sizes up to 92 and 184 billion. What does not fit is counted as malformed.
-//! Snapshots  do not name their symbol: one is taken for the only instrument of the capture, or the one named by
-//!            [`BinanceDecoder::for_symbol`].
+//! Names      are `<symbol>@spot` and `<symbol>@futures`: the two markets call different instruments by one symbol. The symbol alone finds
+//!            ([`Instruments::find`]) that of the one market which the capture has.
+//! Snapshots  do not name their symbol: one is taken for the only instrument of the capture, or of its market in it, or the one named by
+//!            [`BinanceDecoder::for_symbol`]. A book without one is never given: [`BinanceDecoder::awaiting_snapshot`] tells what it holds.
 //! Source     Binance Spot API, "WebSocket Streams"; USDⓈ-M Futures, "WebSocket Market Streams".
 
 mod message;
+mod product;
 mod sequencing;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,7 @@ use crate::{
     outcome::{Refused, Tally, give_all},
 };
 use message::{Fields, Level, Value, price_of, quantity_of};
+use product::Product;
 use sequencing::{Sequencing, Snapshot, Update, Verdict};
 
 /// Ticks and lots: 10^−8.
@@ -50,7 +54,7 @@ const PASSED_OVER: [&str; 10] = [
     "compositeIndex",
 ];
 
-/// Decodes a capture of any number of symbols, spot or futures: whether a depth update is of futures its `pu` tells.
+/// Decodes a capture of any number of symbols, spot, futures or both: each message tells which.
 #[derive(Debug, Default)]
 pub struct BinanceDecoder {
     lines: Lines,
@@ -61,9 +65,10 @@ pub struct BinanceDecoder {
 struct Inner {
     levels: Vec<Level>,
     instruments: Instruments,
-    ids: HashMap<String, InstrumentId>,
-    /// The symbol of the message before, which is most often that of the next.
-    latest: Option<(String, InstrumentId)>,
+    /// Instruments by symbol, for each [`Product`].
+    ids: [HashMap<String, InstrumentId>; 2],
+    /// The symbol of the message before, which is most often that of the next, its market and its instrument.
+    latest: Option<(String, Product, InstrumentId)>,
     books: Vec<Book>,
     tally: Tally,
 }
@@ -83,10 +88,11 @@ impl BinanceDecoder {
         Self::default()
     }
 
-    /// The same, with a symbol that snapshots are of until a message names another.
-    pub fn for_symbol(symbol: &str) -> Self {
+    /// The same, with an instrument (`BTCUSDT@spot`, `BTCUSDT@futures`) that snapshots are of until a message names another.
+    pub fn for_symbol(name: &str) -> Self {
         let mut decoder = Self::default();
-        decoder.inner.instrument(symbol);
+        let (product, symbol) = Product::parts(name);
+        decoder.inner.instrument(symbol, Some(product));
         decoder
     }
 
@@ -103,6 +109,12 @@ impl BinanceDecoder {
     /// How many updates of an instrument wait for a snapshot.
     pub fn held_updates(&self, instrument: InstrumentId) -> Option<usize> {
         Some(self.inner.books.get(instrument.0 as usize)?.sequencing.held_updates())
+    }
+
+    /// The instruments whose updates have waited for a snapshot that has not come, and how many each: nothing of them was given.
+    pub fn awaiting_snapshot(&self) -> impl Iterator<Item = (InstrumentId, u64)> {
+        let waiting = (0..).map(InstrumentId).zip(self.inner.books.iter().map(|book| book.sequencing.withheld()));
+        waiting.filter(|(_, updates)| *updates > 0)
     }
 
     /// The first line that was counted as malformed, and why.
@@ -220,11 +232,7 @@ impl Inner {
             return Err(malformed("a snapshot without bids or asks".into()));
         }
         let instrument = match fields.symbol {
-            Value::Absent if self.instruments.len() == 1 => InstrumentId(0),
-            Value::Absent => {
-                let known = self.instruments.len();
-                return Err(malformed(format!("a snapshot names no symbol, and {known} are known; allowed: one")));
-            }
+            Value::Absent => self.only_instrument(Product::of(fields))?,
             _ => self.instrument_of(fields)?,
         };
         let book = &mut self.books[instrument.0 as usize];
@@ -272,35 +280,51 @@ impl Inner {
         Ok(())
     }
 
-    fn instrument_of(&mut self, fields: &Fields) -> Result<InstrumentId, Refused> {
-        Ok(self.instrument(text(fields.symbol, "s")?))
+    /// The only instrument of the capture, else of a market in it.
+    fn only_instrument(&self, product: Option<Product>) -> Result<InstrumentId, Refused> {
+        let known = self.instruments.len();
+        let of_market = product.map(|product| &self.ids[product as usize]).filter(|ids| ids.len() == 1);
+        match of_market.and_then(|ids| ids.values().next()) {
+            _ if known == 1 => Ok(InstrumentId(0)),
+            Some(id) => Ok(*id),
+            None => Err(malformed(format!("a snapshot names no symbol, and {known} are known; allowed: one"))),
+        }
     }
 
-    fn instrument(&mut self, symbol: &str) -> InstrumentId {
-        if let Some((latest, id)) = &self.latest
+    fn instrument_of(&mut self, fields: &Fields) -> Result<InstrumentId, Refused> {
+        Ok(self.instrument(text(fields.symbol, "s")?, Product::of(fields)))
+    }
+
+    /// The instrument of a symbol: of a market, or where that is not told of the one that the symbol is known in.
+    fn instrument(&mut self, symbol: &str, product: Option<Product>) -> InstrumentId {
+        if let Some((latest, of, id)) = &self.latest
             && latest == symbol
+            && product.is_none_or(|product| product == *of)
         {
             return *id;
         }
-        let id = match self.ids.get(symbol) {
+        let is_known = |product: Product| self.ids[product as usize].contains_key(symbol);
+        let alone_in_futures = is_known(Product::Futures) && !is_known(Product::Spot);
+        let product = product.unwrap_or(if alone_in_futures { Product::Futures } else { Product::Spot });
+        let id = match self.ids[product as usize].get(symbol) {
             Some(id) => *id,
             None => {
                 let definition = Definition {
-                    symbol: symbol.into(),
+                    symbol: product.name(symbol),
                     tick_nanos: UNIT_NANOS,
                     lot_nanos: UNIT_NANOS,
                     valid_from_ns: 0,
                 };
                 let id = self.instruments.define(definition);
-                self.ids.insert(symbol.into(), id);
+                self.ids[product as usize].insert(symbol.into(), id);
                 self.books.push(Book { sequencing: Sequencing::new(), gap_untold: false, has_trades: false });
                 id
             }
         };
-        let (latest, latest_id) = self.latest.get_or_insert_with(|| (String::new(), id));
+        let (latest, of, latest_id) = self.latest.get_or_insert_with(|| (String::new(), product, id));
         latest.clear();
         latest.push_str(symbol);
-        *latest_id = id;
+        (*of, *latest_id) = (product, id);
         id
     }
 }

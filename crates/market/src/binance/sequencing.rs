@@ -84,11 +84,14 @@ pub(super) struct Sequencing {
     /// Updates that a snapshot may need, with how many of `held_levels` each has.
     held: VecDeque<(Update, usize)>,
     held_levels: VecDeque<Level>,
+    /// Updates that came before the first snapshot, also those of them that are held no longer; 0 once it has come.
+    withheld: u64,
 }
 
 impl Sequencing {
     pub fn new() -> Self {
-        Self { state: BookState::AwaitingSnapshot, last: 0, held: VecDeque::new(), held_levels: VecDeque::new() }
+        let (held, held_levels) = (VecDeque::new(), VecDeque::new());
+        Self { state: BookState::AwaitingSnapshot, last: 0, held, held_levels, withheld: 0 }
     }
 
     pub fn state(&self) -> BookState {
@@ -103,10 +106,16 @@ impl Sequencing {
         self.held.len()
     }
 
+    /// How many updates came and were not given, since no snapshot has come.
+    pub fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
     /// Takes an update.
     pub fn update(&mut self, update: Update, levels: &[Level]) -> Verdict {
         if self.state == BookState::AwaitingSnapshot {
             self.hold(update, levels);
+            self.withheld += 1;
             return Verdict::Held;
         }
         if update.last <= self.last {
@@ -137,6 +146,7 @@ impl Sequencing {
         }
         self.state = BookState::Live;
         self.last = last;
+        self.withheld = 0;
         let (held, mut held_levels) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_levels));
         let mut released = Vec::new();
         for (update, count) in held {
@@ -235,6 +245,8 @@ mod tests {
             book.update(spot(number, number), &levels);
             assert!(book.held_levels.len() <= MOST_HELD_LEVELS);
         }
+        assert_eq!(book.withheld(), 5, "those that were dropped count too");
         assert_eq!(released(&mut book, 3), [(4, Verdict::Next)]);
+        assert_eq!(book.withheld(), 0);
     }
 }

@@ -83,6 +83,37 @@ fn futures_messages_are_told_by_their_previous_update() {
     assert_eq!((events[6].sequence, events.len()), (7, 7));
     assert_eq!(decoder.counts(), Counts { messages: 5, passed_over: 1, ..Counts::default() });
     assert_eq!(decoder.book_state(InstrumentId(0)), Some(BookState::Live));
+    let found = ["ETHUSDT@futures", "ETHUSDT", "ETHUSDT@spot"].map(|name| decoder.instruments().find(name));
+    assert_eq!(found, [Some(InstrumentId(0)), Some(InstrumentId(0)), None]);
+}
+
+#[test]
+fn spot_and_futures_of_one_symbol_are_two_instruments_with_a_snapshot_each() {
+    // The lines of the two in turns, and those of futures called by the symbol of spot.
+    let futures = FUTURES.replace("ETHUSDT", "BTCUSDT");
+    let mut lines: Vec<(u64, &str)> = (0..).step_by(2).zip(SPOT.lines()).collect();
+    lines.extend((1..).step_by(2).zip(futures.lines()));
+    lines.sort_unstable();
+    let both: String = lines.iter().flat_map(|(_, line)| [line, "\n"]).collect();
+    let (decoder, events) = decoded(&both);
+    assert_eq!(decoder.first_fault(), None);
+    let of = |name: &str| {
+        let id = decoder.instruments().find(name).unwrap();
+        events.iter().filter(|event| event.instrument == id).map(|event| event.body).collect::<Vec<_>>()
+    };
+    let alone = |text: &str| decoded(text).1.iter().map(|event| event.body).collect::<Vec<_>>();
+    assert_eq!((of("BTCUSDT@spot"), of("BTCUSDT@futures")), (alone(SPOT), alone(FUTURES)));
+    assert_eq!(decoder.instruments().find("BTCUSDT"), None, "it could be either");
+}
+
+#[test]
+fn updates_that_never_see_a_snapshot_are_told() {
+    let without: String =
+        SPOT.lines().filter(|line| !line.contains("lastUpdateId")).flat_map(|line| [line, "\n"]).collect();
+    let (decoder, events) = decoded(&without);
+    assert_eq!(decoder.awaiting_snapshot().collect::<Vec<_>>(), [(InstrumentId(0), 3)]);
+    assert!(!events.iter().any(|event| matches!(event.body, Body::Level { .. })));
+    assert_eq!(decoded(SPOT).0.awaiting_snapshot().count(), 0);
 }
 
 #[test]

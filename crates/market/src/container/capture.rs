@@ -1,17 +1,25 @@
 //! The packets of a capture (pcap, pcapng) that carry a feed: UDP over IPv4 or IPv6, with or without VLAN tags.
 
 use std::{
+    collections::BTreeMap,
     io::Read,
     net::{IpAddr, SocketAddr},
 };
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{
+    EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice, err::Layer,
+};
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
 use super::ContainerError;
 
 /// Bytes held at once: a packet is 65,535 bytes at most, a block of options a little more.
 const CAPACITY: usize = 1 << 20;
+
+/// So many destinations of cut datagrams are told apart; those of others count as packets of others.
+const MOST_DESTINATIONS: usize = 1 << 16;
+/// Bytes of a Linux cooked header, which ends with the type of what follows it.
+const SLL_BYTES: usize = 16;
 
 /// One datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +33,26 @@ pub struct Datagram<'a> {
 }
 
 /// What a capture held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounts {
     /// Datagrams given.
     pub datagrams: u64,
-    /// Packets that are no UDP, of a link that is not known, or without a time (simple packet blocks).
+    /// Packets that are no UDP, whole or cut, of a link that is not known, or without a time (simple packet blocks).
     pub others: u64,
-    /// Packets that were cut when they were captured, or are not what their headers say.
+    /// Packets whose own headers were cut when they were captured, or make no sense: nobody can say whose they were.
     pub damaged: u64,
+    /// Datagrams that were cut when they were captured, or are not as long as they say, by where they were sent to.
+    pub cut: BTreeMap<SocketAddr, u64>,
+}
+
+impl CaptureCounts {
+    /// Datagrams that were cut, of these destinations and of all others.
+    pub fn cut_of(&self, is_of: impl Fn(&SocketAddr) -> bool) -> (u64, u64) {
+        self.cut.iter().fold((0, 0), |(of, others), (destination, count)| match is_of(destination) {
+            true => (of + count, others),
+            false => (of, others + count),
+        })
+    }
 }
 
 /// Whether these first bytes are of a pcap or pcapng file.
@@ -42,32 +62,38 @@ pub fn is_capture(head: &[u8]) -> bool {
     marks.iter().any(|mark| head.starts_with(mark))
 }
 
-/// Gives each datagram of a capture, in its order.
-///
-/// # Errors
-///
-/// [`ContainerError`] where the file is damaged or ends within a block; the datagrams before that have been given.
+/// Gives each datagram of a capture, in its order, and what was counted on the way; [`ContainerError`] beside it where the file is damaged or ends
+/// within a block: the datagrams before that have been given and counted.
 pub fn datagrams(
     source: impl Read + Send,
     mut take: impl FnMut(Datagram<'_>),
-) -> Result<CaptureCounts, ContainerError> {
+) -> (CaptureCounts, Result<(), ContainerError>) {
+    let mut counts = CaptureCounts::default();
+    let outcome = read(source, &mut counts, &mut take);
+    (counts, outcome)
+}
+
+fn read(
+    source: impl Read + Send,
+    counts: &mut CaptureCounts,
+    take: &mut impl FnMut(Datagram<'_>),
+) -> Result<(), ContainerError> {
     let damaged = |reason: String| ContainerError::new("capture", reason);
     let mut reader = create_reader(CAPACITY, source).map_err(|error| damaged(format!("{error:?}")))?;
-    let mut counts = CaptureCounts::default();
     let mut interfaces: Vec<Interface> = Vec::new();
     let mut refilled_at = None;
     loop {
         match reader.next() {
             Ok((offset, block)) => {
                 if let Some(packet) = packet_of(&block, &mut interfaces) {
-                    packet.give(&mut counts, &mut take);
+                    packet.give(counts, take);
                 } else if matches!(block, PcapBlockOwned::NG(Block::SimplePacket(_))) {
                     // It has no time.
                     counts.others += 1;
                 }
                 reader.consume(offset);
             }
-            Err(PcapError::Eof) => return Ok(counts),
+            Err(PcapError::Eof) => return Ok(()),
             Err(PcapError::Incomplete(_)) => {
                 // Twice at one place without a byte in between: the rest will not come.
                 let place = (reader.consumed(), reader.data().len());
@@ -152,23 +178,28 @@ fn packet_of<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &mut Vec<Interface>)
     }
 }
 
+/// Whose a packet is, by as much of its headers as is there.
+enum Whose {
+    Datagram(SocketAddr),
+    Other,
+    Untold,
+}
+
 impl Packet<'_> {
     fn give(&self, counts: &mut CaptureCounts, take: &mut impl FnMut(Datagram<'_>)) {
-        if self.is_cut {
-            counts.damaged += 1;
-            return;
-        }
         let sliced = match self.link {
+            _ if self.is_cut => None,
             Linktype::ETHERNET => SlicedPacket::from_ethernet(self.bytes).ok(),
             Linktype::LINUX_SLL => SlicedPacket::from_linux_sll(self.bytes).ok(),
             Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => SlicedPacket::from_ip(self.bytes).ok(),
-            _ => {
-                counts.others += 1;
-                return;
-            }
+            _ => None,
         };
         let Some(sliced) = sliced else {
-            counts.damaged += 1;
+            match self.whose() {
+                Whose::Datagram(destination) => count_cut(counts, destination),
+                Whose::Other => counts.others += 1,
+                Whose::Untold => counts.damaged += 1,
+            }
             return;
         };
         let address: Option<IpAddr> = match &sliced.net {
@@ -184,6 +215,45 @@ impl Packet<'_> {
             }
             _ => counts.others += 1,
         }
+    }
+
+    /// Whose the packet is, where it is not whole.
+    fn whose(&self) -> Whose {
+        let sliced = match self.link {
+            Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(self.bytes).ok(),
+            Linktype::LINUX_SLL => self.bytes.split_at_checked(SLL_BYTES).map(|(header, rest)| {
+                let kind = u16::from_be_bytes([header[SLL_BYTES - 2], header[SLL_BYTES - 1]]);
+                LaxSlicedPacket::from_ether_type(EtherType(kind), rest)
+            }),
+            Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => LaxSlicedPacket::from_ip(self.bytes).ok(),
+            _ => return Whose::Other,
+        };
+        let Some(sliced) = sliced else { return Whose::Untold };
+        let (address, payload): (IpAddr, _) = match &sliced.net {
+            Some(LaxNetSlice::Ipv4(ip)) => (ip.header().destination_addr().into(), ip.payload()),
+            Some(LaxNetSlice::Ipv6(ip)) => (ip.header().destination_addr().into(), ip.payload()),
+            Some(LaxNetSlice::Arp(_)) => return Whose::Other,
+            None => {
+                let is_other = sliced.stop_err.is_none_or(|(_, layer)| layer == Layer::Arp);
+                return if is_other { Whose::Other } else { Whose::Untold };
+            }
+        };
+        if payload.ip_number != IpNumber::UDP || payload.fragmented {
+            return Whose::Other;
+        }
+        // Behind the source's port.
+        match payload.payload {
+            [_, _, high, low, ..] => Whose::Datagram(SocketAddr::new(address, u16::from_be_bytes([*high, *low]))),
+            _ => Whose::Untold,
+        }
+    }
+}
+
+fn count_cut(counts: &mut CaptureCounts, destination: SocketAddr) {
+    if counts.cut.len() < MOST_DESTINATIONS || counts.cut.contains_key(&destination) {
+        *counts.cut.entry(destination).or_default() += 1;
+    } else {
+        counts.others += 1;
     }
 }
 
@@ -244,10 +314,15 @@ mod tests {
     /// Time, destination and payload.
     type Seen = Vec<(u64, String, Vec<u8>)>;
 
-    fn read(bytes: &[u8]) -> (Seen, Result<CaptureCounts, ContainerError>) {
+    fn read(bytes: &[u8]) -> (Seen, CaptureCounts, Result<(), ContainerError>) {
         let mut seen = Seen::new();
-        let counts = datagrams(bytes, |d| seen.push((d.time_ns, d.destination.to_string(), d.payload.to_vec())));
-        (seen, counts)
+        let (counts, outcome) =
+            datagrams(bytes, |d| seen.push((d.time_ns, d.destination.to_string(), d.payload.to_vec())));
+        (seen, counts, outcome)
+    }
+
+    fn counted(datagrams: u64, others: u64, damaged: u64) -> CaptureCounts {
+        CaptureCounts { datagrams, others, damaged, cut: BTreeMap::new() }
     }
 
     #[test]
@@ -256,12 +331,12 @@ mod tests {
         let old = pcap(&frames.clone().map(|frame| (frame.clone(), frame.len() as u32)));
         let new = pcapng(&frames);
         assert!(is_capture(&old) && is_capture(&new) && !is_capture(b"DBN\x03"));
-        let (seen, counts) = read(&old);
+        let (seen, counts, outcome) = read(&old);
         let expected = |i: u64, payload: &[u8]| {
             (SECOND * 1_000_000_000 + 7 + i, "233.54.12.111:26477".to_owned(), payload.to_vec())
         };
         assert_eq!(seen, [expected(0, b"one"), expected(1, b"second")]);
-        assert_eq!(counts.unwrap(), CaptureCounts { datagrams: 2, others: 0, damaged: 0 });
+        assert_eq!((counts, outcome.is_ok()), (counted(2, 0, 0), true));
         assert_eq!(read(&new).0, seen);
     }
 
@@ -271,8 +346,40 @@ mod tests {
         let mut arp = whole.clone();
         arp[12..14].copy_from_slice(&[0x08, 0x06]);
         let length = whole.len() as u32;
-        let (seen, counts) = read(&pcap(&[(whole.clone(), length + 40), (arp, length), (whole, length)]));
-        assert_eq!((seen.len(), counts.unwrap().datagrams), (1, 1));
+        let (seen, counts, _) = read(&pcap(&[(whole.clone(), length + 40), (arp, length), (whole, length)]));
+        assert_eq!((seen.len(), counts.datagrams), (1, 1));
+        assert_eq!(counts.cut_of(|destination| destination.port() == 26_477), (1, 0));
+    }
+
+    #[test]
+    fn of_a_cut_packet_its_headers_tell_whose_it_was() {
+        let feed = frame(&[7; 100]);
+        let mut tcp = Vec::new();
+        PacketBuilder::ethernet2([1; 6], [2; 6])
+            .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 8)
+            .tcp(443, 50_000, 1, 100)
+            .write(&mut tcp, &[7; 100])
+            .unwrap();
+        let mut dns = Vec::new();
+        PacketBuilder::ethernet2([1; 6], [2; 6])
+            .ipv6([1; 16], [2; 16], 8)
+            .udp(50_000, 53)
+            .write(&mut dns, &[7; 100])
+            .unwrap();
+        let cut = |frame: &[u8], kept: usize| (frame[..kept].to_vec(), frame.len() as u32);
+        // Of the feed's headers up to the port, then half of the port, then half of the address are there.
+        let frames = [
+            cut(&feed, 96),
+            cut(&feed, 38),
+            cut(&feed, 37),
+            cut(&feed, 32),
+            cut(&tcp, 96),
+            cut(&tcp, 40),
+            cut(&dns, 96),
+        ];
+        let (seen, counts, _) = read(&pcap(&frames));
+        assert_eq!((seen.len(), counts.datagrams, counts.others, counts.damaged), (0, 0, 2, 2));
+        assert_eq!(counts.cut_of(|destination| destination.port() == 26_477), (2, 1));
     }
 
     #[test]
@@ -287,19 +394,19 @@ mod tests {
         bytes.extend(&simple);
         bytes.resize(bytes.len() + padded - simple.len(), 0);
         bytes.extend(block_length.to_le_bytes());
-        let (seen, counts) = read(&bytes);
-        assert_eq!((seen.len(), counts.unwrap()), (1, CaptureCounts { datagrams: 1, others: 1, damaged: 0 }));
+        let (seen, counts, _) = read(&bytes);
+        assert_eq!((seen.len(), counts), (1, counted(1, 1, 0)));
     }
 
     #[test]
     fn a_capture_that_ends_within_a_packet_is_an_error_after_what_came_before() {
         let frame = frame(b"payload");
         let length = frame.len() as u32;
-        let mut bytes = pcap(&[(frame.clone(), length), (frame, length)]);
+        let mut bytes = pcap(&[(frame.clone(), length + 1), (frame.clone(), length), (frame, length)]);
         bytes.truncate(bytes.len() - 5);
-        let (seen, counts) = read(&bytes);
-        assert_eq!(seen.len(), 1);
-        assert!(counts.unwrap_err().to_string().contains("ends within"));
+        let (seen, counts, outcome) = read(&bytes);
+        assert_eq!((seen.len(), counts.datagrams, counts.cut_of(|_| true)), (1, 1, (1, 0)));
+        assert!(outcome.unwrap_err().to_string().contains("ends within"));
     }
 
     #[test]
@@ -311,7 +418,7 @@ mod tests {
                 for mask in [0x01, 0x80, 0xFF] {
                     let mut flipped = bytes.clone();
                     flipped[place] ^= mask;
-                    let (seen, _) = read(&flipped);
+                    let (seen, ..) = read(&flipped);
                     assert!(seen.len() <= 4, "{} datagrams of a byte flipped at {place}", seen.len());
                 }
             }

@@ -23,13 +23,14 @@ mod tests;
 mod write;
 
 use ::dbn::{
-    InstrumentDefMsg, Metadata, StatusAction, StatusMsg, SymbolMappingMsg, VersionUpgradePolicy,
+    InstrumentDefMsg, MboMsg, Metadata, RecordHeader, StatusAction, StatusMsg, SymbolMappingMsg, VersionUpgradePolicy,
     decode::dbn::MetadataDecoder, flags, rtype, v1, v2,
 };
 
 use zomma_base::OptionType;
 
 use crate::{
+    ahead::Ahead,
     event::{Body, Event, Flags, InstrumentId, Sink, TradingStatus},
     feed::{Counts, Decoder, FeedError},
     instruments::{Instruments, OptionTerms},
@@ -159,6 +160,9 @@ impl DbnDecoder {
             self.partial = whole;
             bytes = rest;
         }
+        if sink.looks_ahead() {
+            bytes = self.records_ahead(bytes, sink);
+        }
         while let Some(&first) = bytes.first() {
             let length = self.length(first)?;
             let Some((record, rest)) = bytes.split_at_checked(length) else {
@@ -169,6 +173,19 @@ impl DbnDecoder {
             bytes = rest;
         }
         Ok(())
+    }
+
+    /// Takes whole records, each after the sink was told [ahead](Sink::ahead) of it as far as it was at hand, and gives what is behind them.
+    #[inline(always)]
+    fn records_ahead<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
+        let (mut rest, mut ahead) = (bytes, Ahead::new(bytes));
+        loop {
+            ahead.tell(sink, split_record, |record| self.inner.likely(record));
+            let Some((record, behind)) = split_record(rest) else { break };
+            self.take(record, sink);
+            rest = behind;
+        }
+        rest
     }
 
     /// The length of the record that comes next, from its first byte.
@@ -189,6 +206,13 @@ impl DbnDecoder {
         self.offset += record.len() as u64;
         sink.message_end(&self.inner.symbols.instruments);
     }
+}
+
+/// The first record, and what is behind it; `None` where it is not whole or cannot be told apart.
+#[inline(always)]
+fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = usize::from(*bytes.first()?) * WORD_BYTES;
+    if length < HEADER_BYTES { None } else { bytes.split_at_checked(length) }
 }
 
 impl Decoder for DbnDecoder {
@@ -256,6 +280,14 @@ impl Inner {
             rtype::STATISTICS | rtype::IMBALANCE | rtype::ERROR | rtype::SYSTEM => Err(Refused::PassedOver),
             _ => Err(Refused::Unknown),
         }
+    }
+
+    /// Of which instrument and order a record probably is: what [`Sink::ahead`] is told. Of one that is no order's the number is of nothing.
+    #[inline(always)]
+    fn likely(&self, bytes: &[u8]) -> (InstrumentId, u64) {
+        let Ok(order) = body::<{ orders::MBO_BYTES }>(bytes) else { return (InstrumentId(u32::MAX), 0) };
+        let number = field!(order, RecordHeader, instrument_id: u32);
+        (self.symbols.likely(number), field!(order, MboMsg, order_id: u64))
     }
 
     /// An event of a record, but for its body.

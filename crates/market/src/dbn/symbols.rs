@@ -137,6 +137,12 @@ impl Symbols {
         }
     }
 
+    /// The instrument that a number probably means, as far as the records before tell; one that there is not where they do not.
+    #[inline(always)]
+    pub fn likely(&self, number: u32) -> InstrumentId {
+        self.recent.get(number).map_or(InstrumentId(u32::MAX), |resolved| resolved.id)
+    }
+
     fn look_up(&mut self, publisher: u16, number: u32, time_ns: u64) -> InstrumentId {
         let known = self.resolved.entry(number).or_default();
         let resolved = match known.iter().find(|known| known.holds(publisher, time_ns)) {

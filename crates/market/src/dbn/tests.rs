@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    event::{NO_PRICE, Side},
+    event::{NO_PRICE, Side, Step},
     mutations::{Decoded, any_split_gives_the_same, damage_does_no_harm, decode},
 };
 
@@ -531,5 +531,54 @@ fn real_definitions_and_best_prices_are_read() {
         assert_eq!((decoded.error, decoded.counts.malformed, decoded.counts.unknown), (None, 0, 0));
         assert!(!decoded.events.is_empty());
         any_split_gives_the_same(&bytes, 1, 5_000, DbnDecoder::new);
+    }
+}
+
+/// Takes what a decoder gives, and asks to be told ahead.
+#[derive(Default)]
+struct Foretold {
+    events: Vec<Event>,
+    told: std::cell::RefCell<Vec<(Step, InstrumentId, u64)>>,
+}
+
+impl Sink for Foretold {
+    fn event(&mut self, event: &Event) {
+        self.events.push(*event);
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn ahead(&self, step: Step, instrument: InstrumentId, known: u64) -> u64 {
+        self.told.borrow_mut().push((step, instrument, known));
+        known
+    }
+}
+
+#[test]
+fn orders_are_told_ahead_of_their_records_and_change_no_event() {
+    let numbers: Vec<u64> = (1..=40).collect();
+    let bytes = stream(Some(Schema::Mbo), |encoder| {
+        numbers.iter().for_each(|number| encoder.encode_record(&mbo(b'A', b'B', *number, 7, 1, 0)).unwrap());
+    });
+    let mut plain: Vec<Event> = Vec::new();
+    DbnDecoder::new().feed(&bytes, &mut plain).unwrap();
+    assert_eq!(plain.len(), numbers.len());
+    // Split within records and between them.
+    for piece in [bytes.len(), 1, 56, 100, 701] {
+        let (mut decoder, mut foretold) = (DbnDecoder::new(), Foretold::default());
+        bytes.chunks(piece).for_each(|piece| decoder.feed(piece, &mut foretold).unwrap());
+        assert_eq!((decoder.finish(&mut foretold), &foretold.events), (Ok(()), &plain), "{piece}");
+        if piece == bytes.len() {
+            let told = foretold.told.into_inner();
+            let at = |step| told.iter().filter(move |told| told.0 == step).map(|told| told.2);
+            assert!(at(Step::Far).eq(numbers.iter().copied()), "{told:?}");
+            // The first ones come too soon for the nearer steps.
+            assert_eq!(at(Step::Near).take(32).collect::<Vec<_>>(), numbers[8..]);
+            assert_eq!(at(Step::Next).take(36).collect::<Vec<_>>(), numbers[4..]);
+            // Which instrument a number means is known once a record of it has been taken.
+            assert_eq!(told.iter().rfind(|told| told.0 == Step::Far).map(|told| told.1), Some(InstrumentId(0)));
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     books::{DeviceBooks, Matrix},
     integrated::IntegratedFlows,
     plan::{Column, Plan},
-    recorder::{Cut, Recorder},
+    recorder::{Cut, Recorder, TablesRoom},
     windows::FlowWindows,
 };
 use crate::{
@@ -29,6 +29,20 @@ pub enum GridError {
         book_ns: u64,
         /// The row.
         row_ns: u64,
+    },
+    /// Microprices of more instruments than there is memory for.
+    #[error(
+        "microprices of {instruments} instruments, {bytes_each} bytes each, need {} MB; allowed: {} MB, half of the memory that was available; fewer states, or one instrument, need less",
+        .instruments * .bytes_each / 1_000_000,
+        .most_bytes / 1_000_000
+    )]
+    Memory {
+        /// Instruments whose books have come.
+        instruments: u64,
+        /// Bytes of each.
+        bytes_each: u64,
+        /// Bytes that are allowed.
+        most_bytes: u64,
     },
     /// Sizes so large that the flow between two rows does not fit in 64 bits.
     #[error("instrument {instrument}: the order flow between two rows is beyond 63 bits")]
@@ -102,6 +116,12 @@ impl<'a> FeatureGrid<'a> {
         }
     }
 
+    /// The microprices of all instruments together take no more memory than this; half of what was available at first unless this says otherwise.
+    pub fn with_most_table_bytes(mut self, most_bytes: u64) -> Self {
+        self.recorder = self.recorder.with_most_table_bytes(most_bytes);
+        self
+    }
+
     /// What keeps the whole books.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -132,6 +152,7 @@ impl<'a> FeatureGrid<'a> {
         time_ns: u64,
         rows: &mut impl FnMut(&GridRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.check_room()?;
         self.recorder.advance(time_ns);
         let cuts = self.recorder.cut(time_ns);
         self.finish(rows)?;
@@ -170,7 +191,16 @@ impl<'a> FeatureGrid<'a> {
             self.collect(&cut)?;
             self.hand_over(time_ns, rows)?;
         }
-        Ok(())
+        Ok(self.check_room()?)
+    }
+
+    fn check_room(&self) -> Result<(), GridError> {
+        match self.recorder.tables_room() {
+            Some(TablesRoom { instruments, bytes_each, most_bytes, .. }) => {
+                Err(GridError::Memory { instruments, bytes_each, most_bytes })
+            }
+            None => Ok(()),
+        }
     }
 
     fn submit(&mut self, batch: super::UpdateBatch) -> Result<(), GridError> {

@@ -44,4 +44,4 @@ pub use batch::{Gather, UpdateBatch};
 pub use books::{DeviceBooks, Matrix};
 pub use grid::{FeatureGrid, GridError, GridRow};
 pub use plan::{Plan, PlanError};
-pub use recorder::{Cut, Recorder};
+pub use recorder::{Cut, Recorder, TablesRoom};

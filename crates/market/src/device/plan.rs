@@ -4,7 +4,7 @@ use crate::event::Side;
 use crate::features::{
     FeatureError, FeatureSet, Form, OfBook, OfState, Units,
     integrated_ofi::StreamingWeights,
-    microprice::{MicropriceStates, StreamingMicroprice},
+    microprice::{MicropriceStates, StreamingMicroprice, Workspace},
     registry, streaming_microprice,
 };
 
@@ -106,9 +106,19 @@ pub(super) struct TableOfPrices {
 }
 
 impl TableOfPrices {
-    /// What fits it for one instrument.
+    /// What fits it for one instrument, in a workspace that all share.
     pub fn streaming(&self) -> StreamingMicroprice {
-        streaming_microprice(self.states, self.finds_grid)
+        streaming_microprice(self.states, self.finds_grid).without_workspace()
+    }
+
+    /// What fits of it work in.
+    pub fn workspace(&self) -> Workspace {
+        Workspace::new(self.states)
+    }
+
+    /// The most bytes that fitting it takes for one instrument.
+    pub fn bytes(&self) -> u64 {
+        StreamingMicroprice::bytes_without_workspace(self.states)
     }
 
     fn rows(&self) -> usize {

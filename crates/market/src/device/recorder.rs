@@ -4,12 +4,14 @@ use super::{
     batch::{Gather, UpdateBatch},
     plan::{NO_ENTRY, Plan, TABLE_HEAD, TableOfPrices},
 };
+use zomma_gpu::broker::HostMemory;
+
 use crate::{
     book::{Books, FaultCounts, Limits},
     event::{Body, Event, Flags, InstrumentId, Side},
     features::{
         Clock, Depth, Level, Times, is_of_book,
-        microprice::{Microprice, StreamingMicroprice},
+        microprice::{Microprice, StreamingMicroprice, Workspace},
         ofi::DAY_NS,
         trade_of,
     },
@@ -52,6 +54,42 @@ struct Open {
     paused: Vec<u32>,
 }
 
+/// The memory that microprices take, of all instruments together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TablesRoom {
+    /// Instruments that have asked for it.
+    pub instruments: u64,
+    /// Bytes of each.
+    pub bytes_each: u64,
+    /// Bytes that are allowed.
+    pub most_bytes: u64,
+    is_short: bool,
+}
+
+impl Default for TablesRoom {
+    fn default() -> Self {
+        Self { instruments: 0, bytes_each: 0, most_bytes: u64::MAX, is_short: false }
+    }
+}
+
+impl TablesRoom {
+    /// Whether there is room for one more.
+    fn takes_one(&mut self) -> bool {
+        if self.is_short {
+            return false;
+        }
+        self.instruments += 1;
+        self.is_short = self.instruments.saturating_mul(self.bytes_each) > self.most_bytes;
+        !self.is_short
+    }
+}
+
+/// Half of the memory that the system says is available; all there could be where it does not say.
+fn half_of_available() -> u64 {
+    let host = HostMemory { meminfo: "/proc/meminfo".into() };
+    host.total_and_free().map_or(u64::MAX, |(_, available)| available / 2)
+}
+
 /// Changes of books whose flows count at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Cut {
@@ -87,6 +125,9 @@ pub struct Recorder {
     open: Vec<Open>,
     spare: Vec<Gather>,
     tables: Vec<TableOfPrices>,
+    /// What fits of each table work in.
+    workspaces: Vec<Workspace>,
+    tables_room: TablesRoom,
     /// Whether books count that change nothing in view, and whether they are at a row's moment or before it.
     counts_books: bool,
     tells_trades: bool,
@@ -105,6 +146,8 @@ impl Recorder {
             open: Vec::new(),
             spare: Vec::new(),
             tables: Vec::new(),
+            workspaces: Vec::new(),
+            tables_room: TablesRoom::default(),
             counts_books: false,
             tells_trades: false,
             now: [Vec::with_capacity(levels), Vec::with_capacity(levels)],
@@ -113,12 +156,30 @@ impl Recorder {
 
     /// Of what the features of a plan look at.
     pub fn of_plan(plan: &Plan, every_ns: u64, times: Times) -> Self {
+        let most_bytes = if plan.tables.is_empty() { u64::MAX } else { half_of_available() };
         Self {
             tables: plan.tables.clone(),
+            workspaces: plan.tables.iter().map(TableOfPrices::workspace).collect(),
+            tables_room: TablesRoom {
+                bytes_each: plan.tables.iter().map(TableOfPrices::bytes).sum(),
+                most_bytes,
+                ..TablesRoom::default()
+            },
             counts_books: !plan.resting_levels.is_empty(),
             tells_trades: plan.has_trades,
             ..Self::new(plan.levels(), every_ns, times)
         }
+    }
+
+    /// The microprices take no more memory than this, of all instruments together; half of what was available at first unless this says otherwise.
+    pub fn with_most_table_bytes(mut self, most_bytes: u64) -> Self {
+        self.tables_room.most_bytes = most_bytes;
+        self
+    }
+
+    /// How many instruments need how much memory for their microprices, where that is more than is allowed: those of the last ones are not found.
+    pub fn tables_room(&self) -> Option<TablesRoom> {
+        Some(self.tables_room).filter(|room| room.is_short)
     }
 
     /// The whole books.
@@ -317,13 +378,16 @@ impl Recorder {
     fn fit_tables(&mut self, id: InstrumentId, time_ns: u64) {
         let instrument = &mut self.instruments[id.0 as usize];
         if instrument.tables.is_empty() {
+            if !self.tables_room.takes_one() {
+                return;
+            }
             instrument.tables.extend(self.tables.iter().map(|table| (table.streaming(), 0)));
         }
         let [bids, asks] = &instrument.shown;
         let depth = Depth { time_ns, bids, asks };
         let mut is_fitted = false;
-        for (streaming, known) in &mut instrument.tables {
-            streaming.on_depth(&depth);
+        for ((streaming, known), work) in instrument.tables.iter_mut().zip(&mut self.workspaces) {
+            streaming.on_depth_with(&depth, work);
             is_fitted |= streaming.fits() != *known;
         }
         if is_fitted {

@@ -392,6 +392,27 @@ fn a_book_from_ahead_of_its_row_is_told() {
 }
 
 #[test]
+fn microprices_of_more_instruments_than_there_is_memory_for_are_refused_with_the_figures() {
+    let cpu = runner(vec![Device::cpu()], None);
+    let mut none = |_: &GridRow<'_>| -> Result<(), GridError> { Ok(()) };
+    let mut told = |features: &str, instruments: u32| {
+        let plan = Plan::parse(features, SECOND_NS).unwrap();
+        let mut grid = FeatureGrid::new(&cpu, plan, SECOND_NS, Times::Exchange).with_most_table_bytes(6_000_000);
+        for number in 0..instruments {
+            let body = Body::Level { side: Side::Bid, price_ticks: 1, size: 1 };
+            let (exchange_ns, instrument, flags) = (SECOND_NS / 2, InstrumentId(number), Flags::LAST);
+            grid.event(&Event { exchange_ns, receive_ns: exchange_ns, sequence: 1, instrument, flags, body });
+        }
+        grid.row(SECOND_NS, &mut none).and_then(|()| grid.finish(&mut none)).map_err(|error| error.to_string())
+    };
+    assert_eq!(told("microprice:20:20", 2), Ok(()));
+    let refused = told("microprice:20:20", 5).unwrap_err();
+    assert!(refused.starts_with("microprices of 3 instruments, 26"), "{refused}");
+    assert!(refused.contains("need 7 MB; allowed: 6 MB"), "{refused}");
+    assert_eq!((told("microprice", 5), told("mid", 5)), (Ok(()), Ok(())));
+}
+
+#[test]
 fn sums_and_prices_at_the_edges_are_the_cpus() {
     let level = |side, price_ticks, size| Body::Level { side, price_ticks, size };
     let bodies = [

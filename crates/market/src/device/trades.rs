@@ -4,7 +4,7 @@
 //!            effective spread
 //! As         [`EffectiveSpread`](crate::features::spread::EffectiveSpread): who began a trade is told by the venue, else by the mid before it, else by
 //!            the last change of the price
-//! Exact      prices within ±2⁶¹ ticks; beyond, the spread is that of the prices as floating-point numbers
+//! Exact      prices of less than 2⁶¹ ticks, above or below 0; beyond, the spread is that of the prices as floating-point numbers
 
 use super::{
     arrays::BookArrays,
@@ -21,8 +21,8 @@ pub(super) const FELL: u64 = 4;
 /// There is an effective spread.
 pub(super) const SPREAD: u64 = 8;
 
-/// Prices count exactly up to here, in ticks, and half ticks up to twice of it.
-pub(super) const MOST_TICKS: i64 = 1 << 61;
+/// Prices count exactly up to here, in ticks, and half ticks up to twice of it: twice a price less a mid stays within 63 bits.
+pub(super) const MOST_TICKS: i64 = (1 << 61) - 1;
 
 /// Takes a trade of an instrument.
 pub(super) fn take(arrays: &mut BookArrays, instrument: usize, trade: &[u64]) {
@@ -62,4 +62,25 @@ fn above_mid(price: i64, mid_half_ticks: i64) -> f64 {
 fn mid_half_ticks(arrays: &BookArrays, instrument: usize) -> Option<i64> {
     let best = |side| (arrays.depth(side, instrument) > 0).then(|| arrays.level(side, 0, instrument).price_ticks);
     Some(best(Side::Bid)?.saturating_add(best(Side::Ask)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::spread::effective_spread_ticks;
+
+    #[test]
+    fn a_spread_at_the_ends_of_what_prices_can_be_is_that_of_the_stream() {
+        let ends =
+            [0, 1, -1, 1 << 61, -(1 << 61), (1 << 61) - 1, 1 - (1 << 61), 1 << 62, -(1 << 62), i64::MAX - 1, i64::MIN];
+        for price in ends {
+            for mid in ends {
+                let (found, exact) = (above_mid(price, mid), effective_spread_ticks(1, price, mid));
+                // Where prices are beyond what is exact each of the two is rounded once before the difference.
+                assert!((found - exact).abs() <= 2048.0, "{price} {mid}: {found} and {exact}");
+                let is_within = price.unsigned_abs() < 1 << 61 && mid.unsigned_abs() <= (1 << 62) - 2;
+                assert!(!is_within || found == exact, "{price} {mid}");
+            }
+        }
+    }
 }

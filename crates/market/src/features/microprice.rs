@@ -254,8 +254,8 @@ impl MicropriceCounts {
 }
 
 /// What a fit works in; by state, or by state and state.
-#[derive(Debug, Clone)]
-struct Workspace {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Workspace {
     /// 1 − Q.
     left: Vec<f64>,
     /// r before R²: the first column becomes G¹, the others B.
@@ -268,7 +268,7 @@ struct Workspace {
 }
 
 impl Workspace {
-    fn new(states: MicropriceStates) -> Self {
+    pub(crate) fn new(states: MicropriceStates) -> Self {
         let count = states.count();
         let zeros = |size| vec![0.0; size];
         Self {

@@ -179,6 +179,19 @@ mod tests {
         assert!(taken.iter().copied().eq(0..10_000), "{} items", taken.len());
     }
 
+    /// Two ends that a program keeps side by side share no line, nor a pair of lines that a processor fetches together.
+    #[test]
+    fn each_end_has_cache_lines_of_its_own() {
+        assert_eq!((align_of::<Producer<u64>>(), size_of::<Producer<u64>>() % 128), (128, 0));
+        assert_eq!((align_of::<Consumer<u64>>(), size_of::<Consumer<u64>>() % 128), (128, 0));
+        let ends = ring::<u64>(4);
+        let line = |place: usize| place / 128;
+        let (first, second) = (&raw const ends.0 as usize, &raw const ends.1 as usize);
+        let lines = |first: usize, size: usize| line(first)..=line(first + size - 1);
+        let (ours, theirs) = (lines(first, size_of_val(&ends.0)), lines(second, size_of_val(&ends.1)));
+        assert!(ours.end() < theirs.start() || theirs.end() < ours.start(), "{ours:?} {theirs:?}");
+    }
+
     #[test]
     fn many_producers_keep_each_its_own_order() {
         let (producers, mut lanes) = lanes::<u64>(3, 16);

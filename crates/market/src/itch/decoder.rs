@@ -5,7 +5,8 @@ use super::{
     normaliser::{Arrival, Normaliser},
 };
 use crate::{
-    event::{InstrumentId, Sink, Step},
+    ahead::Ahead,
+    event::Sink,
     feed::{self, Counts, FeedError},
     instruments::Instruments,
 };
@@ -84,12 +85,6 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     behind.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
 }
 
-/// How many messages before its own a message is told of at each step: a fetch from memory takes about as long as four messages.
-const AHEAD: [usize; 3] = [12, 8, 4];
-/// Messages that have been told of and not taken yet, with room to spare; a power of two.
-const KEPT: usize = 16;
-const _: () = assert!(KEPT > AHEAD[0] && KEPT.is_power_of_two());
-
 impl Decoder {
     /// Takes whole frames, each after the sink was told [ahead](Sink::ahead) of it as far as it was at hand, and gives what is behind them.
     ///
@@ -97,21 +92,9 @@ impl Decoder {
     /// others an order is told that there is not.
     #[inline(always)]
     fn feed_ahead<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
-        let (mut rest, mut later) = (bytes, bytes);
-        let mut kept = [(InstrumentId(0), 0); KEPT];
-        let mut told = 0;
-        for taken in 0.. {
-            while told < taken + AHEAD[0]
-                && let Some((message, behind)) = split_frame(later)
-            {
-                let (instrument, order_id) = self.normaliser.likely(message);
-                kept[told % KEPT] = (instrument, sink.ahead(Step::Far, instrument, order_id));
-                (told, later) = (told + 1, behind);
-            }
-            for (step, away) in [(Step::Near, AHEAD[1]), (Step::Next, AHEAD[2])] {
-                let (instrument, known) = &mut kept[(taken + away) % KEPT];
-                *known = sink.ahead(step, *instrument, *known);
-            }
+        let (mut rest, mut ahead) = (bytes, Ahead::new(bytes));
+        loop {
+            ahead.tell(sink, split_frame, |message| self.normaliser.likely(message));
             let Some((message, behind)) = split_frame(rest) else { break };
             self.message(message, sink);
             rest = behind;

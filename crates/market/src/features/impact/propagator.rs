@@ -127,6 +127,8 @@ impl StreamingPropagator {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::super::super::{lobster, spread::TradeSign};
     use super::*;
 
@@ -170,14 +172,44 @@ mod tests {
         assert!(found.kernel().iter().zip(&kernel).all(|(a, b)| (a - b).abs() < 0.05), "{:?}", found.kernel());
     }
 
-    #[test]
-    fn streaming_is_batch() {
-        let (signed, _) = signs(200);
-        let propagator = Propagator { changes: vec![1.0, -0.3, -0.2, 0.1], r_squared: 1.0 };
-        let mut streaming = StreamingPropagator::new(&propagator);
-        for (row, whole) in propagator.mid_changes(&signed).iter().enumerate() {
-            streaming.on_trade(signed[row]);
-            assert!((streaming.value().unwrap() - whole).abs() < 1e-12, "{row}");
+    proptest! {
+        /// Of any kernel and any trades, sizes among them, as long as the kernel and shorter than it.
+        #[test]
+        fn streaming_is_batch(
+            changes in vec(-10.0_f64..10.0, 1..60),
+            signed in vec(prop_oneof![Just(0.0), Just(1.0), Just(-1.0), -1e6_f64..1e6], 1..200),
+        ) {
+            let propagator = Propagator { changes, r_squared: 1.0 };
+            let mut streaming = StreamingPropagator::new(&propagator);
+            prop_assert_eq!(streaming.value(), None);
+            for (row, whole) in propagator.mid_changes(&signed).iter().enumerate() {
+                streaming.on_trade(signed[row]);
+                // Sums of at most 60 products of 10⁷: they differ by the order in which they are added alone.
+                prop_assert!((streaming.value().unwrap() - whole).abs() <= 60.0 * 1e7 * 60.0 * f64::EPSILON, "{}", row);
+            }
+        }
+
+        /// A trade moves the mid by x·G(ℓ) in all after ℓ trades, and by no more after L of them; trades add up.
+        #[test]
+        fn the_changes_after_a_trade_add_up_to_its_kernel(
+            changes in vec(-10.0_f64..10.0, 1..60),
+            x in -100.0_f64..100.0,
+            y in -100.0_f64..100.0,
+            apart in 0_usize..80,
+        ) {
+            let lags = changes.len();
+            let propagator = Propagator { changes, r_squared: 1.0 };
+            let kernel = propagator.kernel();
+            let after = |trades: usize| if trades == 0 { 0.0 } else { kernel[trades.min(lags) - 1] };
+            let mut signed = vec![0.0; apart + 2 * lags];
+            signed[0] += x;
+            signed[apart] += y;
+            let mut moved = 0.0_f64;
+            for (row, change) in propagator.mid_changes(&signed).iter().enumerate() {
+                moved += change;
+                let told = x * after(row + 1) + y * after((row + 1).saturating_sub(apart));
+                prop_assert!((moved - told).abs() < 1e-8, "{}: {} and {}", row, moved, told);
+            }
         }
     }
 

@@ -48,7 +48,7 @@ pub struct StreamingMicroprice {
     finding: Option<Finding>,
     fitted: Microprice,
     is_fitted: bool,
-    /// What the next fit works in, and the table that it makes.
+    /// What the next fit works in, unless it is lent, and the table that it makes.
     work: Workspace,
     spare: Microprice,
     next_fit: usize,
@@ -88,19 +88,44 @@ impl StreamingMicroprice {
         Self { finding: Some(finding), ..Self::new(states) }
     }
 
+    /// The same without what a fit works in: [`on_depth_with`](Self::on_depth_with) is lent it.
+    pub(crate) fn without_workspace(self) -> Self {
+        Self { work: Workspace::default(), ..self }
+    }
+
+    /// The most bytes that one without a workspace takes.
+    pub(crate) fn bytes_without_workspace(states: MicropriceStates) -> u64 {
+        let states = states.count() as u64;
+        let counts = 2 * states * states * size_of::<u64>() as u64 + states * size_of::<i64>() as u64;
+        let tables = 2 * states * size_of::<Option<f64>>() as u64;
+        let found_by = 2 * FIRST_FIT as u64 * size_of::<Option<(Level, Level)>>() as u64;
+        size_of::<Self>() as u64 + counts + tables + found_by
+    }
+
     /// Takes the next book.
     #[inline]
     pub fn on_depth(&mut self, depth: &Depth<'_>) {
+        self.step(depth, None);
+    }
+
+    /// Takes the next book; a fit works in what is lent, which has as many states.
+    #[inline]
+    pub(crate) fn on_depth_with(&mut self, depth: &Depth<'_>, work: &mut Workspace) {
+        self.step(depth, Some(work));
+    }
+
+    #[inline]
+    fn step(&mut self, depth: &Depth<'_>, work: Option<&mut Workspace>) {
         if self.finding.is_some() {
-            self.find_grid(depth);
+            self.find_grid(depth, work);
         } else {
-            self.take(depth);
+            self.take(depth, work);
         }
     }
 
     /// Keeps a book of the first ones, and counts them all once there are enough.
     #[cold]
-    fn find_grid(&mut self, depth: &Depth<'_>) {
+    fn find_grid(&mut self, depth: &Depth<'_>, mut work: Option<&mut Workspace>) {
         let Some(finding) = &mut self.finding else { return };
         finding.push(depth.best());
         if finding.whole < FIRST_FIT {
@@ -117,15 +142,16 @@ impl StreamingMicroprice {
         }
         for best in books {
             let (bids, asks) = best.unzip();
-            self.take(&Depth { time_ns: depth.time_ns, bids: bids.as_slice(), asks: asks.as_slice() });
+            let depth = Depth { time_ns: depth.time_ns, bids: bids.as_slice(), asks: asks.as_slice() };
+            self.take(&depth, work.as_deref_mut());
         }
     }
 
     #[inline]
-    fn take(&mut self, depth: &Depth<'_>) {
+    fn take(&mut self, depth: &Depth<'_>, work: Option<&mut Workspace>) {
         let state = self.counts.on_depth(depth);
         if self.counts.steps() >= self.next_fit {
-            self.fit();
+            self.fit(work);
         }
         // A table of nothing has none for any state.
         let adjustment = state.and_then(|state| self.fitted.adjustment[state]);
@@ -134,9 +160,10 @@ impl StreamingMicroprice {
 
     #[cold]
     #[inline(never)]
-    fn fit(&mut self) {
+    fn fit(&mut self, work: Option<&mut Workspace>) {
+        let work = work.unwrap_or(&mut self.work);
         // A fit that fails leaves the one before, which still is of the past alone.
-        if self.counts.fit_into(&mut self.work, &mut self.spare).is_ok() {
+        if self.counts.fit_into(work, &mut self.spare).is_ok() {
             std::mem::swap(&mut self.fitted, &mut self.spare);
             self.is_fitted = true;
             self.fits += 1;

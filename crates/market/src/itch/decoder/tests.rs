@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{event::Event, feed::Decoder as _, itch::samples::*};
+use crate::{
+    event::{Event, InstrumentId, Step},
+    feed::Decoder as _,
+    itch::samples::*,
+};
 
 fn file(messages: &[Message]) -> Vec<u8> {
     let mut file = Vec::new();

@@ -1,7 +1,7 @@
 //! A channel's packets as a capture has them: which destination brings what is told by what it brings.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
 };
@@ -17,6 +17,8 @@ use crate::{container::Datagram, event::Sink, sbe::Schema};
 const REMEMBERED: usize = 4_096;
 /// So many destinations are looked at as a second line.
 const MOST_CANDIDATES: usize = 64;
+/// So many destinations of datagrams that are no packets are told apart; those of others count as packets of others.
+const MOST_DESTINATIONS: usize = 1 << 16;
 
 /// Makes events of the datagrams of a capture of one channel of MDP 3.0.
 ///
@@ -32,7 +34,8 @@ pub struct CaptureDecoder {
     first_line: Remembered,
     candidates: Vec<(SocketAddr, Remembered)>,
     others: u64,
-    damaged: u64,
+    /// Datagrams that are no packets, by where they were sent to: whether that is of the channel may be known later.
+    no_packets: HashMap<SocketAddr, u64>,
     now_ns: u64,
 }
 
@@ -70,7 +73,7 @@ impl CaptureDecoder {
             first_line: Remembered::default(),
             candidates: Vec::new(),
             others: 0,
-            damaged: 0,
+            no_packets: HashMap::new(),
             now_ns: 0,
         })
     }
@@ -82,10 +85,18 @@ impl CaptureDecoder {
         match Packet::decode(payload) {
             Ok(packet) => self.packet((packet.sequence, packet.sending_ns), (time_ns, destination, payload), sink),
             // Of a line it shows as a packet that is missing.
-            Err(_) => self.damaged += 1,
+            Err(_) => self.no_packet(destination),
         }
         // What a silence of both lines has made late.
         self.decoder.poll(time_ns, sink);
+    }
+
+    fn no_packet(&mut self, destination: SocketAddr) {
+        if self.no_packets.len() < MOST_DESTINATIONS || self.no_packets.contains_key(&destination) {
+            *self.no_packets.entry(destination).or_default() += 1;
+        } else {
+            self.others += 1;
+        }
     }
 
     fn packet(
@@ -149,14 +160,24 @@ impl CaptureDecoder {
         &self.lines
     }
 
-    /// Packets of destinations that are none of the channel's, or were not known to be when they came.
-    pub fn others(&self) -> u64 {
-        self.others
+    /// Whether what is sent to a destination is of the channel, as far as it was found: of a capture in which no packet of any channel came all is.
+    pub fn is_of_channel(&self, destination: &SocketAddr) -> bool {
+        let is_found = !self.lines.is_empty() || !self.recovery.is_empty();
+        !is_found || self.lines.contains(destination) || self.recovery.contains(destination)
     }
 
-    /// Datagrams that are no packets of MDP 3.0.
+    /// Packets of destinations that are none of the channel's, or were not known to be when they came.
+    pub fn others(&self) -> u64 {
+        self.others + self.no_packets(|destination| !self.is_of_channel(destination))
+    }
+
+    /// Datagrams of the channel that are no packets of MDP 3.0.
     pub fn damaged(&self) -> u64 {
-        self.damaged
+        self.no_packets(|destination| self.is_of_channel(destination))
+    }
+
+    fn no_packets(&self, is_asked: impl Fn(&SocketAddr) -> bool) -> u64 {
+        self.no_packets.iter().filter(|(destination, _)| is_asked(destination)).map(|(_, count)| count).sum()
     }
 }
 

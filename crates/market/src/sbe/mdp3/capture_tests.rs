@@ -106,6 +106,18 @@ fn a_book_whose_start_is_not_there_waits_and_rubbish_is_counted() {
 }
 
 #[test]
+fn what_is_no_packet_is_of_the_channel_only_where_the_channel_is_sent_to() {
+    let rubbish = || b"rubbish".to_vec();
+    let packets =
+        [(53, rubbish()), (1, rubbish()), (1, bid(ES, 40)), (53, rubbish()), (4, snapshot(40)), (4, rubbish())];
+    let (decoder, _) = played(&packets);
+    assert_eq!((decoder.damaged(), decoder.others()), (2, 2));
+    // Where no packet of any channel came nobody can say whose it was.
+    let (decoder, _) = played(&[(53, rubbish()), (1, rubbish())]);
+    assert_eq!((decoder.damaged(), decoder.others()), (2, 0));
+}
+
+#[test]
 fn packets_are_known_by_time_and_schema() {
     assert!(is_packet(&bid(ES, 1)) && is_packet(&definition()));
     let mut other_schema = bid(ES, 1);

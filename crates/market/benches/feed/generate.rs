@@ -1,10 +1,8 @@
-//! A made ITCH feed of many stocks, and the real file where there is one. What the benchmarks and the example `replay_rate` read.
+//! Makes an ITCH feed of many stocks, message by message.
 //!
 //! Of the made feed's messages 46 % add an order (one in ten of them with attribution), 40 % delete one, 6 % execute, 4 % replace, 2 % cancel a
 //! part and 2 % trade against a hidden order. Young orders go first, stocks differ in how busy they are (the busiest has about √stocks times
 //! the mean), and prices lie around a mid that stays, dense near it.
-
-use std::path::PathBuf;
 
 use zomma_market::itch::{
     Header, Message, Stock, encode_framed,
@@ -198,48 +196,4 @@ impl Made {
 
 fn symbol(place: usize) -> Stock {
     Stock::new(&format!("S{place:05}")).expect("a symbol of six letters")
-}
-
-/// So many messages of so many stocks, framed as in a file, the directory before them.
-#[allow(dead_code, reason = "each reader uses a part of this file")]
-pub fn made(stocks: usize, messages: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(messages * 36);
-    let mut feed = Made::new(stocks, 7, &mut bytes);
-    for _ in 0..messages {
-        feed.next(&mut bytes);
-    }
-    bytes
-}
-
-/// The real ITCH file of three stocks, where `ZOMMA_DATA` names the folder that has it.
-#[allow(dead_code, reason = "each reader uses a part of this file")]
-pub fn real() -> Option<Vec<u8>> {
-    let path = PathBuf::from(std::env::var_os("ZOMMA_DATA")?);
-    let path = path.join("books/itch/lobster_20120621_AAPL_AMZN_GOOG.itch50.bin.gz");
-    let file = std::fs::File::open(path).ok()?;
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// The made feed of 600 stocks, and the real one where it is: name, bytes, messages.
-#[allow(dead_code, reason = "each reader uses a part of this file")]
-pub fn feeds() -> Vec<(&'static str, Vec<u8>, u64)> {
-    let made = Some(("made", made(600, 1_000_000)));
-    let all = made.into_iter().chain(real().map(|bytes| ("real", bytes)));
-    all.map(|(name, bytes)| {
-        let messages = frames(&bytes).count() as u64;
-        (name, bytes, messages)
-    })
-    .collect()
-}
-
-/// The messages of a file, each with the two bytes that frame it; what is cut off at the end is left out.
-pub fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let length = 2 + usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
-        let (frame, rest) = bytes.split_at_checked(length)?;
-        bytes = rest;
-        Some(frame)
-    })
 }
