@@ -263,10 +263,16 @@ impl Trainer {
         let step = self.state.standing.step;
         let written = self.write_waiting();
         let rescued = written.and_then(|()| rescue(&self.folder, &self.architecture, &self.config, &self.state));
-        let copied = rescued.and_then(|is_whole| if is_whole { self.copy_to_mirror() } else { Ok(()) });
-        let reason = match copied {
-            Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
-            Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
+        let copied =
+            rescued.and_then(|is_whole| if is_whole { self.copy_to_mirror() } else { Ok(()) }.map(|()| is_whole));
+        let reason = match (copied, &self.config.training.checkpoints) {
+            (Ok(false), Some(place)) => format!(
+                "{reason}; the checkpoint is written: a group that has {} can go on from step {step}. The folder lacks some of the best \
+                 networks, so that nothing was copied to {place}",
+                self.folder.path().display()
+            ),
+            (Ok(_), _) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
+            (Err(error), _) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
         };
         Err(LearnError::RankLost { reason })
     }
