@@ -299,12 +299,12 @@ mod tests {
             solution
         };
         // Spots of ten years at 5 % are carried to 1.32 strikes and more, those of a week to 1.25 and less.
-        let error = export_solution(&with([0.05, 0.05], [0.02, 10.0]), Precision::Double).unwrap_err().to_string();
+        let error = export_solution(&with([0.05, 0.0501], [0.02, 10.0]), Precision::Double).unwrap_err().to_string();
         let words =
             ["problem.domain.spot_over_strike: [0.8, 1.25] is not allowed", "[0.02, 10.0] years", "1.3189", "1.2512"];
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
         // With falling rates the other way round.
-        assert!(with([-0.05, -0.05], [0.02, 10.0]).input_ranges().is_err());
+        assert!(with([-0.0501, -0.05], [0.02, 10.0]).input_ranges().is_err());
         // One rate or another carries a spot of the domain to each of these.
         let solution = with([-0.05, 0.05], [0.02, 10.0]);
         let ranges = solution.input_ranges().unwrap();
