@@ -74,7 +74,7 @@ pub fn verify(
     let rows = rows.min((WORK_MAX / JET / parameters.max(1)).max(16));
     let names = network.input_names();
     let inputs = match network {
-        Network::Solution(solution) => within(&solution.input_ranges(), rows),
+        Network::Solution(solution) => within(&solution.input_ranges()?, rows),
         Network::Trained(network) => inputs(network, domain, rows)?,
         Network::Quantised(network) => inputs(&network.network, domain, rows)?,
     };

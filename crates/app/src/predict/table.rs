@@ -3,7 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::bail;
-use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray, types::Float64Type};
+use arrow_array::{
+    Array, ArrayRef, RecordBatch,
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
+};
 use arrow_schema::{DataType, SchemaRef};
 use zomma_learn::{LearnError, table::Columns};
 use zomma_storage::{
@@ -75,6 +79,15 @@ impl Columns for Table {
         let arrays = self.cast(name, &DataType::Float64)?;
         let cells = arrays.iter().flat_map(|array| array.as_primitive::<Float64Type>().iter());
         Ok(cells.map(|cell| cell.unwrap_or(f64::NAN)).collect())
+    }
+
+    fn whole_numbers(&self, name: &str) -> Result<Option<Vec<Option<i64>>>, LearnError> {
+        let is_whole = |kind: &DataType| kind.is_integer() || matches!(kind, DataType::Timestamp(..));
+        if self.schema.field_with_name(name).is_ok_and(|field| !is_whole(field.data_type())) {
+            return Ok(None);
+        }
+        let arrays = self.cast(name, &DataType::Int64)?;
+        Ok(Some(arrays.iter().flat_map(|array| array.as_primitive::<Int64Type>().iter()).collect()))
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, LearnError> {

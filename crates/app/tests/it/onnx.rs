@@ -212,7 +212,7 @@ fn networks_of_volatilities_and_of_equations_pass_the_checker_and_are_themselves
             let solution = of_equation(equation, activation);
             let binary = folder.path().join("network.bin");
             solution.write(&binary).unwrap();
-            let ranges = solution.input_ranges();
+            let ranges = solution.input_ranges().unwrap();
             let number = |i: usize| {
                 let [least, most] = ranges[i % ranges.len()];
                 least + (most - least) * uniform(equations + 40, i as u64)

@@ -213,7 +213,7 @@ width = 64
 depth = 3
 activation = "silu"
 # between exercise value and spot: bounds, smooth, so that nothing is ever quite exercised; exercise, the exercise value itself where exercise is
-# best: more exact, but a start in some ends with every row saturated, which training says: take another seed then
+# best: more exact
 output = "bounds"
 
 [data]

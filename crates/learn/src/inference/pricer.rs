@@ -97,11 +97,36 @@ impl Pricer {
     ///
     /// Errors: as of [`Self::new`].
     pub fn quantised(network: &QuantisedNetwork) -> Result<Self, LearnError> {
-        let mut pricer = Self::new(&network.network)?;
+        Self::new(&network.network).map(|pricer| pricer.with_integers(network))
+    }
+
+    /// Packs a quantised network of implied volatilities.
+    ///
+    /// Errors: as of [`Self::of_volatilities`].
+    pub fn quantised_of_volatilities(network: &QuantisedNetwork) -> Result<Self, LearnError> {
+        Self::of_volatilities(&network.network).map(|pricer| pricer.with_integers(network))
+    }
+
+    /// Packs a network of whatever it says, prices or implied volatilities.
+    ///
+    /// Errors: as of [`Self::new`].
+    pub fn of_any(network: &TrainedNetwork) -> Result<Self, LearnError> {
+        let is_of_volatilities = network.architecture.features.model.is_implied_volatility();
+        if is_of_volatilities { Self::of_volatilities(network) } else { Self::new(network) }
+    }
+
+    /// As [`Self::of_any`], of a quantised one.
+    ///
+    /// Errors: as of [`Self::new`].
+    pub fn quantised_of_any(network: &QuantisedNetwork) -> Result<Self, LearnError> {
+        Self::of_any(&network.network).map(|pricer| pricer.with_integers(network))
+    }
+
+    fn with_integers(mut self, network: &QuantisedNetwork) -> Self {
         for layer in &network.layers {
-            pricer.hidden[layer.layer] = Hidden::Integer(IntegerDense::new(layer));
+            self.hidden[layer.layer] = Hidden::Integer(IntegerDense::new(layer));
         }
-        Ok(pricer)
+        self
     }
 
     /// Reads a network's file, quantised or not.

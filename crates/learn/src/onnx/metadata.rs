@@ -2,6 +2,7 @@
 
 use super::Precision;
 use super::proto::StringStringEntryProto;
+use crate::LearnError;
 use crate::config::DataConfig;
 use crate::network::InputColumn;
 use crate::physics::Solution;
@@ -48,12 +49,17 @@ pub(super) fn steps(solution: &Solution) -> u64 {
 }
 
 /// All entries of a network that solves an equation.
-pub(super) fn entries_of_solution(solution: &Solution, precision: Precision) -> Vec<StringStringEntryProto> {
+///
+/// Errors: those of [`Solution::input_ranges`].
+pub(super) fn entries_of_solution(
+    solution: &Solution,
+    precision: Precision,
+) -> Result<Vec<StringStringEntryProto>, LearnError> {
     let names = solution.input_names();
     let span = |(name, [least, most]): (&&str, [f64; 2])| {
         ((*name).to_owned(), serde_json::json!({ "min": least, "max": most }))
     };
-    let ranges: serde_json::Map<_, _> = names.iter().zip(solution.input_ranges()).map(span).collect();
+    let ranges: serde_json::Map<_, _> = names.iter().zip(solution.input_ranges()?).map(span).collect();
     let residual = solution.standing.best().map(|(_, least)| serde_json::json!({ "held_out_residual": least }));
     let entries = [
         ("zomma.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
@@ -68,7 +74,7 @@ pub(super) fn entries_of_solution(solution: &Solution, precision: Precision) -> 
         ("zomma.problem", serde_json::to_string(&solution.config.problem).ok()),
         ("zomma.errors", residual.map(|residual| residual.to_string())),
     ];
-    kept(entries)
+    Ok(kept(entries))
 }
 
 /// Those that have a value.

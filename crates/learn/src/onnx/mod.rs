@@ -150,7 +150,7 @@ fn model_of(
 /// A network that solves a pricing equation as a model of ONNX: the inputs of [`Solution::input_names`] in, the undiscounted call over the
 /// strike out. Its own precision is f64: [`Precision::Double`].
 ///
-/// Errors: as of [`export`].
+/// Errors: as of [`export`], and those of [`Solution::input_ranges`].
 pub fn export_solution(solution: &Solution, precision: Precision) -> Result<ModelProto, LearnError> {
     let mut graph = GraphBuilder::new(precision);
     let call = solution::call(&mut graph, solution);
@@ -158,7 +158,7 @@ pub fn export_solution(solution: &Solution, precision: Precision) -> Result<Mode
     let doc = format!("{} prices by a network that solves the equation, of {described}", metadata::equation(solution));
     let inputs = solution.input_names().len() as i64;
     let graph = graph.finish(inputs, &call, (OUTPUT, metadata::CALL_OUTPUT), described);
-    let entries = metadata::entries_of_solution(solution, precision);
+    let entries = metadata::entries_of_solution(solution, precision)?;
     assembled(graph, [IR_VERSION, OPSET], (metadata::steps(solution), doc, entries))
 }
 

@@ -221,7 +221,7 @@ mod tests {
 
     /// Rows of the domain that f32 holds exactly.
     fn rows(solution: &Solution, count: usize) -> Vec<f64> {
-        let ranges = solution.input_ranges();
+        let ranges = solution.input_ranges().unwrap();
         let number = |i: usize| {
             let [least, most] = ranges[i % ranges.len()];
             f64::from((least + (most - least) * uniform(7, i as u64)) as f32)
@@ -271,13 +271,13 @@ mod tests {
             let solution = solution(equation, Activation::Tanh, 2);
             let model = export_solution(&solution, Precision::Double).unwrap();
             let domain: serde_json::Value = serde_json::from_str(metadata(&model, DOMAIN_KEY).unwrap()).unwrap();
-            for (name, [least, most]) in equation.input_names().iter().zip(solution.input_ranges()) {
+            for (name, [least, most]) in equation.input_names().iter().zip(solution.input_ranges().unwrap()) {
                 assert_eq!((domain[name]["min"].as_f64(), domain[name]["max"].as_f64()), (Some(least), Some(most)));
             }
             let told = metadata(&model, "zomma.problem").unwrap();
             assert!(told.contains(&format!("\"equation\":\"{}\"", equation.as_str())), "{told}");
             // Every corner is priced, and what is beyond is not.
-            let ranges = solution.input_ranges();
+            let ranges = solution.input_ranges().unwrap();
             let corners = 1usize << ranges.len();
             for corner in 0..corners {
                 let of = |(i, [least, most]): (usize, &[f64; 2])| if corner >> i & 1 == 0 { *least } else { *most };
@@ -286,6 +286,33 @@ mod tests {
             }
             let beyond: Vec<f64> = ranges.iter().map(|[_, most]| 1.01 * most).collect();
             assert_ne!(solution.status(&solution.row(&beyond)), Status::Ok, "{equation:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_without_a_row_that_was_trained_on_is_refused_by_its_key() {
+        let with = |rates: [f64; 2], years: [f64; 2]| {
+            let mut solution = solution(EquationKind::BlackScholes, Activation::Tanh, 2);
+            let domain = &mut solution.config.problem.domain;
+            (domain.spot_over_strike, domain.risk_free_rate, domain.expiry_years) = ([0.8, 1.25], rates, years);
+            solution.config.check().unwrap();
+            solution
+        };
+        // Spots of ten years at 5 % are carried to 1.32 strikes and more, those of a week to 1.25 and less.
+        let error = export_solution(&with([0.05, 0.0501], [0.02, 10.0]), Precision::Double).unwrap_err().to_string();
+        let words =
+            ["problem.domain.spot_over_strike: [0.8, 1.25] is not allowed", "[0.02, 10.0] years", "1.3189", "1.2512"];
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        // With falling rates the other way round.
+        assert!(with([-0.0501, -0.05], [0.02, 10.0]).input_ranges().is_err());
+        // One rate or another carries a spot of the domain to each of these.
+        let solution = with([-0.05, 0.05], [0.02, 10.0]);
+        let ranges = solution.input_ranges().unwrap();
+        let [least, most] = ranges[0];
+        assert!(least < 0.81 && most > 1.24, "{least} {most}");
+        for [years, forward] in [[0.02, least], [0.02, most], [10.0, least], [10.0, most]] {
+            let is_trained = |rate: f64| (0.8..=1.25).contains(&(forward * (-rate * years).exp()));
+            assert!((0..=100).any(|i| is_trained(-0.05 + 0.001 * f64::from(i))), "{years} {forward}");
         }
     }
 }

@@ -262,9 +262,15 @@ fn what_is_no_model_is_refused() {
 }
 
 /// A network whose hidden layers but the first are in integers that reach over what the layer is given.
-fn quantised(activation: Activation, residual: bool, bits: u32, seed: u64) -> (QuantisedNetwork, Vec<f64>) {
-    let config = NetworkConfig { width: 11, depth: 3, activation, residual, ..NetworkConfig::default() };
-    let (mut network, inputs) = network(&config, PricingModel::BlackScholes, 40, seed);
+fn quantised(
+    activation: Activation,
+    residual: bool,
+    bits: u32,
+    (model, seed): (PricingModel, u64),
+) -> (QuantisedNetwork, Vec<f64>) {
+    let output = if model.is_implied_volatility() { OutputTransform::Scaled } else { OutputTransform::Bounds };
+    let config = NetworkConfig { width: 11, depth: 3, activation, residual, output, ..NetworkConfig::default() };
+    let (mut network, inputs) = network(&config, model, 40, seed);
     let layout = network.architecture.layout();
     let mut layers = Vec::new();
     for (layer, places) in layout.hidden.iter().enumerate().skip(1) {
@@ -290,9 +296,13 @@ fn quantised(activation: Activation, residual: bool, bits: u32, seed: u64) -> (Q
 
 #[test]
 fn a_quantised_network_is_its_integers() {
+    let models = [PricingModel::BlackScholes, PricingModel::BlackScholesImpliedVolatility];
     for (seed, activation) in Activation::ALL.into_iter().enumerate() {
-        for (bits, residual) in [(8, false), (8, true), (16, false), (16, true)] {
-            let (quantised, inputs) = quantised(activation, residual, bits, seed as u64);
+        for (bits, residual, model) in [(8, false), (8, true), (16, false), (16, true)]
+            .into_iter()
+            .flat_map(|(bits, residual)| models.map(|model| (bits, residual, model)))
+        {
+            let (quantised, inputs) = quantised(activation, residual, bits, (model, seed as u64));
             for precision in [Precision::Mixed, Precision::Float] {
                 let model = decode(&encode(&export_quantised(&quantised, None, precision).unwrap())).unwrap();
                 assert_eq!(opset(&model), Some(if bits == 8 { 18 } else { 21 }));
@@ -306,17 +316,22 @@ fn a_quantised_network_is_its_integers() {
                 // A sum that f32 and f64 put on two sides of a half becomes another integer, which a step of 5.5/255 makes felt.
                 let step = if bits == 8 { 5e-3 } else { 2e-5 };
                 let (most, middle) = (errors[errors.len() - 1], errors[errors.len() / 2]);
-                assert!(middle < 1e-6 && most < step, "{activation:?} {bits} {precision:?}: {middle:e} {most:e}");
+                assert!(
+                    middle < 1e-6 && most < step,
+                    "{model:?} {activation:?} {bits} {precision:?}: {middle:e} {most:e}"
+                );
             }
             // So is our own kernel, in which f32 falls elsewhere on a half.
             let (mut kernel, mut status) = (vec![0.0; inputs.len() / 3], vec![Status::Ok; inputs.len() / 3]);
-            Pricer::quantised(&quantised).unwrap().prices(&inputs, &mut kernel, &mut status);
+            Pricer::quantised_of_any(&quantised).unwrap().prices(&inputs, &mut kernel, &mut status);
             let graph = run(&export_quantised(&quantised, None, Precision::Mixed).unwrap(), &inputs);
             let mut apart: Vec<f64> = kernel.iter().zip(&graph).map(|(kernel, graph)| (kernel - graph).abs()).collect();
             apart.sort_by(f64::total_cmp);
             let (most, middle) = (apart[apart.len() - 1], apart[apart.len() / 2]);
-            let step = if bits == 8 { 5e-3 } else { 2e-5 };
-            assert!(middle < 2e-6 && most < step, "kernel of {activation:?} {bits}: {middle:e} {most:e}");
+            // A volatility moves with the network's number by up to half its row's scale, a price by an eighth of the strike or so.
+            let share = if model.is_implied_volatility() { 4.0 } else { 1.0 };
+            let step = share * if bits == 8 { 5e-3 } else { 2e-5 };
+            assert!(middle < 2e-6 && most < step, "kernel of {model:?} {activation:?} {bits}: {middle:e} {most:e}");
             // The rounding is in it: with the integers gone the prices are others.
             let plain = export(&quantised.network, None, Precision::Mixed).unwrap();
             let rounded = export_quantised(&quantised, None, Precision::Mixed).unwrap();

@@ -100,19 +100,31 @@ impl Solution {
         priced.map(|(found, row)| found.map_or(f64::NAN, |found| found.price / row.strike)).collect()
     }
 
-    /// Least and greatest of each of [`Self::input_names`] for which the network is good at every expiry and rate of its domain.
-    pub fn input_ranges(&self) -> Vec<Span> {
+    /// Least and greatest of each of [`Self::input_names`] whose every combination the network was trained on, at one rate of its domain or
+    /// another.
+    ///
+    /// Errors: [`LearnError::BadValue`] where no forward over the strike was trained on at all expiries: the rates carry the spots of the
+    /// longest beyond those of the shortest.
+    pub fn input_ranges(&self) -> Result<Vec<Span>, LearnError> {
         let problem = &self.config.problem;
         let Domain { spot_over_strike: [least, most], expiry_years, volatility, risk_free_rate } = problem.domain;
         // At each expiry the forward reaches as far as the rates carry the domain's spots.
         let carried = |rate: f64| expiry_years.map(|years| (rate * years).exp());
         let [low, high] = risk_free_rate.map(carried);
         let moneyness = [least * low[0].max(low[1]), most * high[0].min(high[1])];
+        if moneyness[0] > moneyness[1] {
+            let allowed = format!(
+                "a wider span, or fewer years or rates: at rates {risk_free_rate:?} over {expiry_years:?} years no forward over the strike is \
+                 trained on at every expiry (from {} up by one, to {} by another), so that an exported network has no domain",
+                moneyness[0], moneyness[1]
+            );
+            return Err(LearnError::bad("problem.domain.spot_over_strike", format!("{:?}", [least, most]), allowed));
+        }
         let mut ranges = vec![moneyness, expiry_years];
         ranges.extend(problem.local_volatility.map(|local| local.strike_over_reference));
         let is_variance = problem.equation == EquationKind::Heston;
         ranges.push(if is_variance { volatility.map(|x| x * x) } else { volatility });
-        ranges
+        Ok(ranges)
     }
 
     /// Writes it, whole or not at all.

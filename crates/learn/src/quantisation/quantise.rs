@@ -44,7 +44,7 @@ impl Default for QuantisationOptions {
 /// sums allow, or does not say what it learned; [`LearnError::BadLabels`].
 pub fn quantise(network: &TrainedNetwork, options: &QuantisationOptions) -> Result<QuantisedNetwork, LearnError> {
     let data = check(network, options)?;
-    let rows = calibration_rows(data);
+    let rows = calibration_rows(data)?;
     let mut emulation = Emulation::new(network, &rows);
     let exact = emulation.clone();
     let layout = network.architecture.layout();
@@ -74,7 +74,7 @@ fn check<'a>(network: &'a TrainedNetwork, options: &QuantisationOptions) -> Resu
     }
     if architecture.features.model.is_table() {
         let shown = architecture.features.model.as_str();
-        return Err(LearnError::bad("the network's model", shown, "a network of prices"));
+        return Err(LearnError::bad("the network's model", shown, "a network of prices or implied volatilities"));
     }
     if architecture.depth < 2 {
         let allowed = "2 or more: the first hidden layer and the last stay f32, those between are quantised";
@@ -90,14 +90,29 @@ fn check<'a>(network: &'a TrainedNetwork, options: &QuantisationOptions) -> Resu
     })
 }
 
-fn calibration_rows(data: &DataConfig) -> Vec<f64> {
+/// Inputs, row after row. Those of implied volatilities hold prices, which are made with the labels.
+///
+/// Errors: [`LearnError::BadLabels`]; [`LearnError::BadValue`] where no price of the domain determines a volatility.
+fn calibration_rows(data: &DataConfig) -> Result<Vec<f64>, LearnError> {
+    if data.model.is_implied_volatility() {
+        let half = DataConfig { held_out: CALIBRATION_ROWS / 2, samples: None, shards: None, ..data.clone() };
+        let mut rows = Source::new(&half, 0)?.first(CALIBRATION_ROWS / 2)?.inputs;
+        rows.extend(Source::held_out(&half)?.inputs);
+        let is_price = |row: &&[f64]| row[2] >= f64::from(f32::MIN_POSITIVE);
+        let rows: Vec<f64> = rows.chunks_exact(3).filter(is_price).flatten().copied().collect();
+        if rows.is_empty() {
+            let allowed = "a domain in which some prices determine a volatility";
+            return Err(LearnError::bad("data.least_vega", data.least_vega, allowed));
+        }
+        return Ok(rows);
+    }
     let points = [PointSet::training(data), PointSet::held_out(data)];
     let inputs = data.model.input_names().len();
     let mut rows = vec![0.0; CALIBRATION_ROWS * inputs];
     for (i, row) in rows.chunks_exact_mut(inputs).enumerate() {
         points[i % 2].point(i as u64 / 2, row);
     }
-    rows
+    Ok(rows)
 }
 
 /// A layer from what it is given, behind quantised layers and behind exact ones.
@@ -152,7 +167,7 @@ fn measure(
         pricer.prices(&rows.inputs, &mut prices, &mut status);
         prices
     };
-    let (float, integer) = (priced(Pricer::new(network)?), priced(Pricer::quantised(quantised)?));
+    let (float, integer) = (priced(Pricer::of_any(network)?), priced(Pricer::quantised_of_any(quantised)?));
     let (float_rmse, float_max) = errors(&float, &rows.prices);
     let (quantised_rmse, quantised_max) = errors(&integer, &rows.prices);
     Ok(QuantisationErrors {

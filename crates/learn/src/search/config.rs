@@ -188,6 +188,20 @@ impl TuneConfig {
         Ok(config)
     }
 
+    /// The training config whose network and batches are the largest that the space allows, all else as it is first; None where no such config is
+    /// allowed.
+    pub fn largest(&self) -> Option<TrainConfig> {
+        let grows = |name: &str| matches!(name, "network.width" | "network.depth" | "training.batch");
+        let parameter = |(name, distribution): &(String, Distribution)| {
+            let size = |kept: &f64| distribution.value(*kept).and_then(|value| value.as_f64()).unwrap_or(0.0);
+            let mut ends = extremes(distribution).into_iter();
+            let kept = if grows(name) { ends.max_by(|a, b| size(a).total_cmp(&size(b))) } else { ends.next() };
+            Parameter { name: name.clone(), kept: kept.unwrap_or_default(), distribution: distribution.clone() }
+        };
+        let parameters: Vec<Parameter> = self.search.space.parameters().iter().map(parameter).collect();
+        self.train_config(&parameters).ok()
+    }
+
     /// When a trial is given up early.
     pub fn halving(&self) -> Option<SuccessiveHalving> {
         let reduction = self.search.reduction?;
@@ -276,6 +290,14 @@ mod tests {
         assert_eq!(trained.network.depth as f64, kept("network.depth"));
         assert_eq!(trained.training.learning_rate, kept("training.learning_rate"));
         assert_eq!(config.halving(), Some(SuccessiveHalving { first_step: 2, reduction: 3 }));
+    }
+
+    #[test]
+    fn the_largest_trial_has_the_greatest_of_each_size_and_the_first_of_all_else() {
+        let text = TUNE_EXAMPLE.replace("\"network.depth\" = { low = 2, high = 4 }", "\"network.depth\" = [3, 5, 2]");
+        let largest = TuneConfig::parse(&text).unwrap().largest().unwrap();
+        assert_eq!((largest.network.width, largest.network.depth, largest.training.batch), (96, 5, 1024));
+        assert_eq!(largest.training.learning_rate, 3e-4);
     }
 
     #[test]

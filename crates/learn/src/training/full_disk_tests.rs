@@ -222,10 +222,21 @@ fn a_rescued_checkpoint_names_no_network_that_was_not_written() {
     fs::remove_file(&path).unwrap();
     // What a second place has of them is not copied over.
     assert!(!rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap());
+    // A second survivor finds the first one's checkpoint, which is as far and names as few.
+    assert!(!rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap());
+    let mut before = state.clone();
+    before.standing.step -= 1;
+    assert!(!rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &before).unwrap());
     let standing = Checkpoint::read(&path).unwrap().state.standing;
     assert!(state.standing.finished && !standing.finished);
     let steps = |standing: &Standing| standing.best.iter().map(|kept| kept.step).collect::<Vec<_>>();
     assert_eq!(steps(&standing), steps(&state.standing)[1..]);
     let (outcome, ..) = sitting(TINY, &run, true, idle());
     assert!(outcome.unwrap().network.is_some());
+    // One that was whole and went on: its later networks took the places of those before.
+    let longer = TINY.replace("steps = 42", "steps = 62");
+    sitting(&longer, &run, true, idle()).0.unwrap();
+    let whole = Checkpoint::read(&path).unwrap().state.standing;
+    assert_eq!((whole.step, whole.best.len()), (62, 2));
+    assert!(rescue(&RunFolder::open(&run).unwrap(), &architecture, &config, &state).unwrap());
 }

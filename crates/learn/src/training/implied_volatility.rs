@@ -8,6 +8,7 @@ use super::TrainedNetwork;
 use crate::LearnError;
 use crate::config::{DataConfig, Range};
 use crate::inference::Pricer;
+use crate::quantisation::QuantisedNetwork;
 
 /// Rows that a thread takes at a time.
 const PART: usize = 4096;
@@ -77,6 +78,26 @@ pub fn vega_over_strike(row: &[f64], volatility: f64) -> f64 {
     root * (-0.5 * d * d).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
+impl QuantisedNetwork {
+    /// As [`TrainedNetwork::implied_volatilities`], by the integers.
+    ///
+    /// Errors: those of the same.
+    ///
+    /// # Panics
+    /// As the same.
+    pub fn implied_volatilities(
+        &self,
+        quotes: &Quotes<'_>,
+        taught: &DataConfig,
+        out: &mut [f64],
+        status: &mut [Status],
+    ) -> Result<(), LearnError> {
+        check(&self.network, taught)?;
+        say(&Pricer::quantised_of_volatilities(self)?, quotes, taught, (out, status));
+        Ok(())
+    }
+}
+
 impl TrainedNetwork {
     /// The volatility of each quote, per square root of a year; NaN and a status that is not `Ok` where there is none.
     ///
@@ -96,43 +117,55 @@ impl TrainedNetwork {
         out: &mut [f64],
         status: &mut [Status],
     ) -> Result<(), LearnError> {
-        let count = out.len();
-        let lengths = [quotes.option_type.len(), quotes.forward.len(), quotes.strike.len(), quotes.expiry_years.len()];
-        assert!(lengths.iter().all(|length| *length == count), "columns of one length");
-        assert!(quotes.price.len() == count && status.len() == count, "columns of one length");
-        let model = self.architecture.features.model;
-        if !(model.is_implied_volatility() && taught.model == model && self.architecture.is_plain()) {
-            let allowed = "a network of black_scholes_implied_volatility without norm and dropout";
-            return Err(LearnError::bad("network", self.architecture.describe(), allowed));
-        }
-        let pricer = Pricer::of_volatilities(self)?;
-        let ranges = taught.ordered_ranges();
-        out.par_chunks_mut(PART).zip(status.par_chunks_mut(PART)).enumerate().for_each(|(part, (out, status))| {
-            let first = part * PART;
-            // A row without inputs is shown as one that is easy, and its answer thrown away.
-            let mut inputs = Vec::with_capacity(3 * out.len());
-            for (i, status) in status.iter_mut().enumerate() {
-                let found = quotes.inputs(first + i);
-                *status = found.err().unwrap_or(Status::Ok);
-                inputs.extend(found.unwrap_or([1.0, 1.0, 0.1]));
-            }
-            let mut computed = vec![Status::Ok; out.len()];
-            pricer.prices(&inputs, out, &mut computed);
-            for ((row, volatility), status) in inputs.chunks_exact(3).zip(out).zip(status) {
-                if *status == Status::Ok {
-                    *status = doubt(row, *volatility, taught.least_vega, &ranges);
-                }
-                if *status != Status::Ok {
-                    *volatility = f64::NAN;
-                }
-            }
-        });
+        check(self, taught)?;
+        say(&Pricer::of_volatilities(self)?, quotes, taught, (out, status));
         Ok(())
     }
 }
 
-/// What is wrong with a volatility that the network says of a row's inputs.
-fn doubt(row: &[f64], volatility: f64, least_vega: f64, ranges: &[Range]) -> Status {
+fn check(network: &TrainedNetwork, taught: &DataConfig) -> Result<(), LearnError> {
+    let architecture = &network.architecture;
+    let model = architecture.features.model;
+    if model.is_implied_volatility() && taught.model == model && architecture.is_plain() {
+        return Ok(());
+    }
+    let allowed = "a network of black_scholes_implied_volatility without norm and dropout";
+    Err(LearnError::bad("network", architecture.describe(), allowed))
+}
+
+/// A volatility and a status for each quote.
+fn say(pricer: &Pricer, quotes: &Quotes<'_>, taught: &DataConfig, (out, status): (&mut [f64], &mut [Status])) {
+    let count = out.len();
+    let lengths = [quotes.option_type.len(), quotes.forward.len(), quotes.strike.len(), quotes.expiry_years.len()];
+    assert!(lengths.iter().all(|length| *length == count), "columns of one length");
+    assert!(quotes.price.len() == count && status.len() == count, "columns of one length");
+    let ranges = taught.ordered_ranges();
+    out.par_chunks_mut(PART).zip(status.par_chunks_mut(PART)).enumerate().for_each(|(part, (out, status))| {
+        let first = part * PART;
+        // A row without inputs is shown as one that is easy, and its answer thrown away.
+        let mut inputs = Vec::with_capacity(3 * out.len());
+        for (i, status) in status.iter_mut().enumerate() {
+            let found = quotes.inputs(first + i);
+            *status = found.err().unwrap_or(Status::Ok);
+            inputs.extend(found.unwrap_or([1.0, 1.0, 0.1]));
+        }
+        let mut computed = vec![Status::Ok; out.len()];
+        pricer.prices(&inputs, out, &mut computed);
+        for ((row, volatility), status) in inputs.chunks_exact(3).zip(out).zip(status) {
+            if *status == Status::Ok {
+                *status = volatility_status(row, *volatility, taught.least_vega, &ranges);
+            }
+            if *status != Status::Ok {
+                *volatility = f64::NAN;
+            }
+        }
+    });
+}
+
+/// What is wrong with a volatility that a network says of a row's inputs (forward over strike, years, time value over √(forward·strike)), where
+/// it was taught vegas over the strike of `least_vega` or more and `ranges` of moneyness, years and volatility: `BadStrike` of the moneyness,
+/// `BadExpiry`, `Undetermined`, `Overflow` of what is no number, `BadPrice` where the volatility lies outside; `Ok` else.
+pub fn volatility_status(row: &[f64], volatility: f64, least_vega: f64, ranges: &[Range]) -> Status {
     let is_in = |x: f64, i: usize| {
         ranges.get(i).is_some_and(|range| {
             let slack = SLACK * range.max;

@@ -141,12 +141,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Has the folder copied as it is now, and waits for it. A rank that wrote nothing has nothing to copy.
-    pub(super) fn copy_to_mirror(&self) -> Result<(), LearnError> {
+    /// Has the folder copied as it is now, and waits for it, only for a moment once the user `asked` to stop. A rank that wrote nothing has nothing to
+    /// copy.
+    pub(super) fn copy_to_mirror(&self, asked: &dyn Fn() -> bool) -> Result<(), LearnError> {
         match &self.mirror {
             Some(mirror) if self.group.is_first() || self.folder.checkpoint().exists() => {
                 mirror.tell();
-                mirror.finish()
+                mirror.finish(&self.folder, asked)
             }
             _ => Ok(()),
         }

@@ -1,5 +1,5 @@
 //! A second place for what a run needs to go on: a bucket, or a folder that outlives the machine. A thread of its own copies, so that no step
-//! waits for a network; where the place is away it tries again until the run ends.
+//! waits for a network; where the place is away it tries again until the run ends, and no longer than a moment after the user asked to stop.
 
 use std::{
     collections::HashSet,
@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use zomma_storage::{Place, block_on};
@@ -17,6 +17,12 @@ use crate::LearnError;
 
 /// How long after a failure the next try begins, unless there is something newer.
 const APART: Duration = Duration::from_secs(5);
+
+/// How long a user who asked to stop waits for the copy at most: this, and a second for each so many bytes that the folder has to copy.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(10) };
+const BYTES_A_SECOND: u64 = 1 << 20;
+/// How often the wish to stop is heard meanwhile.
+const LISTENING: Duration = Duration::from_millis(50);
 
 const CHECKPOINT: &str = "checkpoint.bin";
 const NETWORK: &str = "network.bin";
@@ -46,6 +52,8 @@ struct Standing {
     /// Why the last try failed, until somebody asks.
     failure: Option<String>,
     closing: bool,
+    /// Whether a try is left to itself: its place does not answer, and the user wants to go.
+    left: bool,
 }
 
 impl Shared {
@@ -79,17 +87,31 @@ impl Mirror {
         Some((self.place.shown(), failure))
     }
 
-    /// Waits until all that was told is copied, or the try that began after it failed.
+    /// Waits until all that was told is copied, or the try that began after it failed. From when the user `asked` to stop on it waits for ten seconds
+    /// and what the files take: a place that is away is tried for minutes.
     ///
     /// Errors: [`LearnError::Place`].
-    pub(super) fn finish(&self) -> Result<(), LearnError> {
+    pub(super) fn finish(&self, folder: &RunFolder, asked: &dyn Fn() -> bool) -> Result<(), LearnError> {
+        let mut until = None;
         let mut standing = self.shared.standing();
         let told = standing.told;
         // A try that failed before counts for nothing: the place may be back.
         standing.tried = standing.copied;
         self.shared.changed.notify_all();
         while standing.copied < told && standing.tried < told {
-            standing = self.shared.changed.wait(standing).unwrap_or_else(PoisonError::into_inner);
+            if asked() {
+                let patience = patience(folder.path());
+                let until = *until.get_or_insert_with(|| Instant::now() + patience);
+                if Instant::now() >= until {
+                    standing.left = true;
+                    let before = standing.failure.take().map_or(String::new(), |why| format!(" ({why})"));
+                    let reason = format!(
+                        "has not taken the newest checkpoint within {patience:?} of the wish to stop{before}; the folder has it"
+                    );
+                    return Err(LearnError::Place { place: self.place.shown().to_owned(), reason });
+                }
+            }
+            standing = self.shared.changed.wait_timeout(standing, LISTENING).unwrap_or_else(PoisonError::into_inner).0;
         }
         if standing.copied >= told {
             return Ok(());
@@ -101,12 +123,26 @@ impl Mirror {
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.shared.standing().closing = true;
+        let mut standing = self.shared.standing();
+        standing.closing = true;
+        let left = standing.left;
+        drop(standing);
         self.shared.changed.notify_all();
+        // A try that is left to itself only reads the folder, and a place has files whole or not at all.
+        if left {
+            return;
+        }
         if let Some(copier) = self.copier.take() {
             let _ = copier.join();
         }
     }
+}
+
+/// What a copy of a folder may take: see [`PATIENCE`].
+fn patience(folder: &Path) -> Duration {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes: u64 = files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+    PATIENCE + Duration::from_secs(bytes / BYTES_A_SECOND)
 }
 
 fn serve(shared: &Shared, folder: &Path, place: &Place) {

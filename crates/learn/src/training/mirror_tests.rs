@@ -7,6 +7,7 @@ use std::{
 
 use zomma_storage::{Place, place::S3Settings};
 
+use super::mirror::Mirror;
 use crate::LearnError;
 use crate::config::TrainConfig;
 use crate::network::{Architecture, Native};
@@ -194,4 +195,30 @@ fn a_place_that_is_away_is_told_and_the_end_is_an_error_that_loses_nothing() {
     let (outcome, _) = sitting(&run, Some(&second), true, u64::MAX).unwrap();
     assert_eq!(outcome.network.unwrap().parameters, wanted);
     assert!(fs::read(second.join("network.bin")).unwrap() == fs::read(run.join("network.bin")).unwrap());
+}
+
+#[test]
+fn whoever_asked_to_stop_does_not_wait_for_a_bucket_that_takes_connections_and_answers_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    sitting(&run, None, false, 7).unwrap();
+    let bucket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", bucket.local_addr().unwrap());
+    let variables = [
+        ("ZOMMA_S3_ENDPOINT", endpoint.as_str()),
+        ("ZOMMA_S3_ALLOW_HTTP", "true"),
+        ("ZOMMA_S3_ACCESS_KEY_ID", "key"),
+        ("ZOMMA_S3_SECRET_ACCESS_KEY", "secret"),
+        ("ZOMMA_S3_REGION", "us-east-1"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let second = Place::open("s3://zomma/runs/tiny", &S3Settings::from_variables(variables).unwrap()).unwrap();
+    let run = RunFolder::open(&run).unwrap();
+    let mirror = Mirror::start(&run, second).unwrap();
+    mirror.tell();
+    let (_asked, _) = bucket.accept().unwrap();
+    let error = mirror.finish(&run, &|| true).unwrap_err().to_string();
+    assert!(error.contains("s3://zomma/runs/tiny: has not taken the newest checkpoint within 100ms"), "{error}");
+    // The try goes on by itself: nobody waits for it.
+    drop(mirror);
 }

@@ -11,7 +11,7 @@ use super::kept_files::KeptFiles;
 use super::metrics::Metrics;
 use super::mirror::Mirror;
 use super::rescue::rescue;
-use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, learning_rate};
+use super::{Engine, Evaluation, LossScale, MakeEngine, RunFolder, State, TrainedNetwork, learning_rate, revival};
 use crate::LearnError;
 use crate::config::{TrainConfig, TrainingConfig};
 use crate::data::shards::Counts;
@@ -264,10 +264,17 @@ impl Trainer {
         let step = self.state.standing.step;
         let written = self.write_waiting();
         let rescued = written.and_then(|()| rescue(&self.folder, &self.architecture, &self.config, &self.state));
-        let copied = rescued.and_then(|is_whole| if is_whole { self.copy_to_mirror() } else { Ok(()) });
-        let reason = match copied {
-            Ok(()) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
-            Err(error) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
+        let copied = rescued.and_then(|is_whole| {
+            if is_whole { self.copy_to_mirror(&|| watch.should_stop()) } else { Ok(()) }.map(|()| is_whole)
+        });
+        let reason = match (copied, &self.config.training.checkpoints) {
+            (Ok(false), Some(place)) => format!(
+                "{reason}; the checkpoint is written: a group that has {} can go on from step {step}. The folder lacks some of the best \
+                 networks, so that nothing was copied to {place}",
+                self.folder.path().display()
+            ),
+            (Ok(_), _) => format!("{reason}; the checkpoint is written: the group can go on from step {step}"),
+            (Err(error), _) => format!("{reason}; and the state after step {step} cannot be kept: {error}"),
         };
         Err(LearnError::RankLost { reason })
     }
@@ -287,7 +294,9 @@ impl Trainer {
         let mut rows = Rows::zeros(shard.rows, inputs);
         let mut next = Rows::zeros(shard.rows, inputs);
         let (mut gradient, mut part) = (vec![0.0; count], vec![0.0; count]);
-        self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
+        if self.are_rows_here(0, 1, watch)? {
+            self.source.draw(self.state.standing.drawn + shard.first as u64, &mut rows)?;
+        }
         let mut progress = self.progress();
         let (mut waited_seconds, mut has_looked) = (0, false);
         let seen = |watch: &dyn Watch| (before + watch.seconds() - begun, watch.should_stop());
@@ -308,13 +317,16 @@ impl Trainer {
             if agreed.1 {
                 self.checkpoint()?;
                 self.group.wait()?;
-                self.copy_to_mirror()?;
+                self.copy_to_mirror(&|| true)?;
                 return Ok(Outcome { ending: Ending::Interrupted, network: None, progress });
             }
             // One that had ended and is given more steps.
             self.state.standing.finished = false;
             let profiler = self.profiler.clone();
             let _step = span(&profiler, Stage::Step);
+            if !self.are_rows_here(training.batch, training.accumulate, watch)? {
+                continue;
+            }
             let (seconds, stop) = seen(watch);
             let said = Said { loss: Loss::default(), seconds, stop };
             let Said { loss, seconds, stop } = self.gather(&mut rows, &mut next, (&mut gradient, &mut part), said)?;
@@ -373,8 +385,17 @@ impl Trainer {
         self.checkpoint()?;
         self.group.wait()?;
         let network = if self.group.is_first() { Some(self.finish()?) } else { None };
-        self.copy_to_mirror()?;
+        self.copy_to_mirror(&|| watch.should_stop())?;
         Ok(Outcome { ending, network, progress })
+    }
+
+    /// Waits for the rows of some batches, `ahead` rows from here, where they come from shards; false where the user asked to stop first. In a group all
+    /// leave after the same step, and wait for whoever waits.
+    fn are_rows_here(&self, ahead: usize, batches: usize, watch: &dyn Watch) -> Result<bool, LearnError> {
+        let Some(shards) = self.source.shards().filter(|_| self.group.world_size() == 1) else { return Ok(true) };
+        let _labels = span(&self.profiler, Stage::Labels);
+        let from = self.state.standing.drawn + ahead as u64;
+        shards.wait(from, batches * self.config.training.batch, &|| watch.should_stop())
     }
 
     fn progress(&self) -> Progress {
@@ -490,6 +511,9 @@ impl Trainer {
         if let Some(most) = training.clip_norm.filter(|most| norm > *most) {
             let scale = (most / norm) as f32;
             gradient.iter_mut().for_each(|g| *g *= scale);
+        }
+        if revival::is_lost(&self.architecture, precision, loss, norm) {
+            revival::lift(&self.architecture, &mut self.state.parameters);
         }
         let state = &mut self.state;
         state.adam.step(&mut state.parameters, gradient, learning_rate, training.weight_decay);

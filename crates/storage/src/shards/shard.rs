@@ -95,6 +95,20 @@ impl Shard {
         self.cells(group, column, "numbers", add)
     }
 
+    /// A column of whole numbers in one row group, to the last digit; None for an empty cell and one beyond `i64`, and instead of the column where
+    /// its type counts with fractions.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such column, or it cannot be decoded.
+    pub fn whole_numbers(&self, group: usize, column: &str) -> Result<Option<Vec<Option<i64>>>> {
+        let is_whole = |kind: &DataType| kind.is_integer();
+        if self.metadata.schema().field_with_name(column).is_ok_and(|field| !is_whole(field.data_type())) {
+            return Ok(None);
+        }
+        self.cells(group, column, "whole numbers", add_whole).map(Some)
+    }
+
     /// The text of a column in one row group, numbers as they are printed; an empty cell is empty text.
     ///
     /// # Errors
@@ -163,6 +177,29 @@ fn add_texts(cells: &ArrayRef, texts: &mut Vec<String>) -> bool {
             texts.extend(numbers.iter().map(|x| if x.is_nan() { String::new() } else { x.to_string() }));
             are_numbers
         }
+    }
+}
+
+/// Adds the cells of a column; whether they are whole numbers.
+fn add_whole(cells: &ArrayRef, numbers: &mut Vec<Option<i64>>) -> bool {
+    fn all<T: ArrowPrimitiveType>(cells: &ArrayRef, numbers: &mut Vec<Option<i64>>) -> bool
+    where
+        T::Native: TryInto<i64>,
+    {
+        let Some(cells) = cells.as_any().downcast_ref::<PrimitiveArray<T>>() else { return false };
+        numbers.extend(cells.iter().map(|x| x.and_then(|x| x.try_into().ok())));
+        true
+    }
+    match cells.data_type() {
+        DataType::Int64 => all::<Int64Type>(cells, numbers),
+        DataType::Int32 => all::<Int32Type>(cells, numbers),
+        DataType::Int16 => all::<Int16Type>(cells, numbers),
+        DataType::Int8 => all::<Int8Type>(cells, numbers),
+        DataType::UInt64 => all::<UInt64Type>(cells, numbers),
+        DataType::UInt32 => all::<UInt32Type>(cells, numbers),
+        DataType::UInt16 => all::<UInt16Type>(cells, numbers),
+        DataType::UInt8 => all::<UInt8Type>(cells, numbers),
+        _ => false,
     }
 }
 

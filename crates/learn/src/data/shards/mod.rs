@@ -106,17 +106,31 @@ impl Shards {
     /// Errors: [`LearnError::Storage`] where a shard can no longer be read, or is no longer the same.
     pub fn draw(&self, drawn: u64, rows: &mut Rows) -> Result<(), LearnError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead = |going: &Reader| drawn.checked_sub(going.position()).filter(|ahead| *ahead <= MOST_PASSED);
-        let mut going = match reader.take().map(|going| (ahead(&going), going)) {
-            Some((Some(ahead), mut going)) => {
-                going.skip(ahead)?;
-                going
-            }
-            _ => Reader::start(&self.plan, drawn),
-        };
+        let (mut going, ahead) = self.going(reader.take(), drawn);
+        going.skip(ahead)?;
         going.fill(rows)?;
         *reader = Some(going);
         Ok(())
+    }
+
+    /// Waits until so many rows after the first `drawn` can be drawn; false where it was `asked` to stop before.
+    ///
+    /// Errors: as [`Self::draw`].
+    pub fn wait(&self, drawn: u64, rows: usize, asked: &dyn Fn() -> bool) -> Result<bool, LearnError> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut going, ahead) = self.going(reader.take(), drawn);
+        let are_here = going.wait(ahead + rows as u64, asked)?;
+        *reader = Some(going);
+        Ok(are_here)
+    }
+
+    /// A reader that gives the rows after the first `drawn` once it has passed over so many: the one that goes already, where it is not far.
+    fn going(&self, reader: Option<Reader>, drawn: u64) -> (Reader, u64) {
+        let ahead = |going: &Reader| drawn.checked_sub(going.position()).filter(|ahead| *ahead <= MOST_PASSED);
+        match reader.map(|going| (ahead(&going), going)) {
+            Some((Some(ahead), going)) => (going, ahead),
+            _ => (Reader::start(&self.plan, drawn), 0),
+        }
     }
 
     /// Rows that are never learned and choose the network that is kept.

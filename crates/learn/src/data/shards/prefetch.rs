@@ -1,7 +1,7 @@
 //! A thread that has the next rows ready: while one block is learned from, the next is fetched, decoded, permuted, and waits.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ops::Range,
     sync::{
         Arc,
@@ -25,6 +25,8 @@ use crate::data::Rows;
 const READY: usize = 1;
 /// Waiting is counted in these.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the wish to stop is heard meanwhile.
+const LISTENING: Duration = Duration::from_millis(50);
 
 /// Gives the rows one after the other.
 #[derive(Debug)]
@@ -32,9 +34,11 @@ pub(super) struct Reader {
     position: u64,
     ready: Receiver<Result<Rows, LearnError>>,
     block: Rows,
+    /// Blocks that came while the rows of the next ones were waited for.
+    here: VecDeque<Rows>,
     taken: usize,
     inputs: usize,
-    waits: u64,
+    waited: Duration,
 }
 
 impl Reader {
@@ -52,7 +56,7 @@ impl Reader {
             // There is room for one.
             let _ = sender.send(Err(LearnError::Unreadable(format!("no thread to read shards: {error}"))));
         }
-        Self { position, ready, block, taken, inputs, waits: 0 }
+        Self { position, ready, block, here: VecDeque::new(), taken, inputs, waited: Duration::ZERO }
     }
 
     /// The position of the row that comes next.
@@ -62,7 +66,7 @@ impl Reader {
 
     /// Seconds waited for blocks, ten at a time.
     pub(super) fn waited_seconds(&self) -> u64 {
-        self.waits * PATIENCE.as_secs()
+        self.waited.as_secs() / PATIENCE.as_secs() * PATIENCE.as_secs()
     }
 
     /// Fills rows with the next ones.
@@ -75,6 +79,22 @@ impl Reader {
             filled += count;
         }
         Ok(())
+    }
+
+    /// Waits until the next rows are here; false where it was `asked` to stop before.
+    pub(super) fn wait(&mut self, rows: u64, asked: &dyn Fn() -> bool) -> Result<bool, LearnError> {
+        loop {
+            let all = self.block.len() + self.here.iter().map(Rows::len).sum::<usize>();
+            if all.saturating_sub(self.taken) as u64 >= rows {
+                return Ok(true);
+            }
+            if asked() {
+                return Ok(false);
+            }
+            if let Some(block) = self.receive(LISTENING)? {
+                self.here.push_back(block);
+            }
+        }
     }
 
     /// Passes over so many rows.
@@ -100,13 +120,26 @@ impl Reader {
     }
 
     fn next(&mut self) -> Result<Rows, LearnError> {
+        if let Some(block) = self.here.pop_front() {
+            return Ok(block);
+        }
         loop {
-            match self.ready.recv_timeout(PATIENCE) {
-                Ok(block) => return block,
-                Err(RecvTimeoutError::Timeout) => self.waits += 1,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(LearnError::Unreadable("the thread that reads shards ended before its time".into()));
-                }
+            if let Some(block) = self.receive(PATIENCE)? {
+                return Ok(block);
+            }
+        }
+    }
+
+    /// The next block of the thread, where it is there in time.
+    fn receive(&mut self, patience: Duration) -> Result<Option<Rows>, LearnError> {
+        match self.ready.recv_timeout(patience) {
+            Ok(block) => block.map(Some),
+            Err(RecvTimeoutError::Timeout) => {
+                self.waited += patience;
+                Ok(None)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(LearnError::Unreadable("the thread that reads shards ended before its time".into()))
             }
         }
     }

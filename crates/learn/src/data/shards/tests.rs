@@ -105,6 +105,23 @@ fn what_is_drawn_depends_on_the_position_alone() {
 }
 
 #[test]
+fn rows_that_were_waited_for_are_the_same_rows_and_whoever_is_asked_to_stop_waits_no_more() {
+    let folder = written(2000);
+    let [shards, waiting] = [(); 2].map(|()| open(folder.path(), "shuffle_rows = 128").unwrap());
+    let whole = drawn(&shards, 0, 4000);
+    for (position, count) in [(0, 1), (1, 127), (200, 700), (900, 100), (1000, 3000), (628, 10)] {
+        assert!(waiting.wait(position, count, &|| false).unwrap());
+        let rows = drawn(&waiting, position, count);
+        let at = position as usize..position as usize + count;
+        assert_eq!(rows.prices, whole.prices[at], "{position}");
+        // More than any block, and so not here: nothing is lost of what came meanwhile.
+        let asked = std::cell::Cell::new(0);
+        let stops = || asked.replace(asked.get() + 1) > 3;
+        assert!(!waiting.wait(position + count as u64, 1 << 40, &stops).unwrap());
+    }
+}
+
+#[test]
 fn a_shard_that_changes_under_the_reader_is_refused() {
     let folder = written(2000);
     let manifest = fs::read_to_string(folder.path().join("manifest.json")).unwrap();

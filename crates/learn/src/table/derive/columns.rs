@@ -16,6 +16,11 @@ pub trait Columns {
     /// Errors: where there is no such column, or it has no numbers.
     fn numbers(&self, name: &str) -> Result<Vec<f64>, LearnError>;
 
+    /// A column of whole numbers to the last digit, None where a cell is empty or beyond `i64`; None of a column that counts with fractions.
+    ///
+    /// Errors: where there is no such column.
+    fn whole_numbers(&self, name: &str) -> Result<Option<Vec<Option<i64>>>, LearnError>;
+
     /// A column's text, numbers as they are printed; empty where a cell is.
     ///
     /// Errors: where there is no such column.
@@ -37,6 +42,15 @@ impl Columns for Shard {
             all.extend(self.numbers(group, name)?);
         }
         Ok(all)
+    }
+
+    fn whole_numbers(&self, name: &str) -> Result<Option<Vec<Option<i64>>>, LearnError> {
+        let mut all = Vec::new();
+        for group in 0..self.groups().len() {
+            let Some(cells) = self.whole_numbers(group, name)? else { return Ok(None) };
+            all.extend(cells);
+        }
+        Ok(Some(all))
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, LearnError> {
@@ -65,6 +79,10 @@ impl Columns for WithMade<'_> {
 
     fn numbers(&self, name: &str) -> Result<Vec<f64>, LearnError> {
         self.made.get(name).map_or_else(|| self.from.numbers(name), |made| Ok(made.clone()))
+    }
+
+    fn whole_numbers(&self, name: &str) -> Result<Option<Vec<Option<i64>>>, LearnError> {
+        if self.made.contains_key(name) { Ok(None) } else { self.from.whole_numbers(name) }
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, LearnError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, TimeUnit, series_feature::SeriesFeature};
+use super::{Columns, TimeUnit, series_feature::SeriesFeature, time::instants};
 use crate::LearnError;
 
 /// Features of a column of prices in the order of the rows.
@@ -33,7 +33,7 @@ pub struct SeriesDerivation {
 /// One series: its features, and when its last row was.
 struct Series {
     features: Vec<SeriesFeature>,
-    last_time: f64,
+    last_time: i64,
 }
 
 impl SeriesDerivation {
@@ -55,7 +55,7 @@ impl SeriesDerivation {
                 .map_err(|problem| LearnError::bad("data.table.derive.columns", text, format!("it {problem}")))
         };
         let features = self.columns.iter().map(feature).collect::<Result<_, _>>()?;
-        Ok(Series { features, last_time: f64::NEG_INFINITY })
+        Ok(Series { features, last_time: i64::MIN })
     }
 
     /// The columns, and in `warming` which rows lack a value since a window is not full. A price that is none, or not above 0, is passed over and its
@@ -63,7 +63,7 @@ impl SeriesDerivation {
     pub(super) fn derive(&self, from: &dyn Columns, warming: &mut Vec<bool>) -> Result<Vec<Vec<f64>>, LearnError> {
         let prices = from.numbers(&self.of)?;
         let by = self.by.as_deref().map(|name| from.texts(name)).transpose()?;
-        let times = self.time.as_deref().map(|name| from.numbers(name)).transpose()?;
+        let times = self.time.as_deref().map(|name| instants(from, name, self.time_unit)).transpose()?;
         let mut columns = vec![vec![f64::NAN; prices.len()]; self.columns.len()];
         *warming = vec![false; prices.len()];
         let mut all: HashMap<&str, Series> = HashMap::new();
@@ -73,28 +73,32 @@ impl SeriesDerivation {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(new) => new.insert(self.series()?),
             };
-            if let (Some(name), Some(time)) = (&self.time, times.as_ref().map(|times| times[row])) {
+            let time = times.as_ref().and_then(|times| times[row]);
+            if let (Some(name), Some(time)) = (&self.time, time) {
                 if time < series.last_time {
-                    let problem = format!(
-                        "column {name} is {time} after {}: rows must be in the order of time",
-                        series.last_time
-                    );
+                    let [time, last] = [time, series.last_time].map(|time| self.time_unit.shown(time));
+                    let problem = format!("column {name} is {time} after {last}: rows must be in the order of time");
                     return Err(from.wrong(row, problem));
                 }
-                if time.is_finite() {
-                    series.last_time = time;
-                }
+                series.last_time = time;
             }
             if !(price.is_finite() && *price > 0.0) {
                 continue;
             }
-            let seconds = times.as_ref().map_or(f64::NAN, |times| times[row] * self.time_unit.seconds());
-            for (column, feature) in columns.iter_mut().zip(&mut series.features) {
+            for ((column, feature), name) in columns.iter_mut().zip(&mut series.features).zip(&self.columns) {
                 // A row without a time is in no window of it.
-                if feature.is_timed() && !seconds.is_finite() {
+                if feature.is_timed() && time.is_none() {
                     continue;
                 }
-                match feature.push((seconds, *price)) {
+                let value = feature.push((time, *price));
+                if let Some(most) = feature.exceeded() {
+                    let problem = format!(
+                        "the window of {name} has more than {most} rows; allowed: a shorter span, or rows farther apart \
+                         (zomma features --every)"
+                    );
+                    return Err(from.wrong(row, problem));
+                }
+                match value {
                     Some(value) => column[row] = value,
                     None => warming[row] = true,
                 }

@@ -130,11 +130,19 @@ impl SeriesFeature {
         matches!(self.0, Kind::Timed(_))
     }
 
-    /// Takes the next price, which is above 0, at a time in seconds (of no account where the window is of rows), and gives the value; none where the
-    /// window is not full yet.
-    pub(super) fn push(&mut self, (seconds, price): (f64, f64)) -> Option<f64> {
+    /// The most rows that its window of time may have, where it has more now.
+    pub(super) fn exceeded(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::Timed(feature) => feature.exceeded(),
+            _ => None,
+        }
+    }
+
+    /// Takes the next price, which is above 0, at a time in nanoseconds, and gives the value; none where the window is not full yet, and of a window
+    /// of time where the row has none.
+    pub(super) fn push(&mut self, (time, price): (Option<i64>, f64)) -> Option<f64> {
         match &mut self.0 {
-            Kind::Timed(feature) => feature.push((seconds, price)),
+            Kind::Timed(feature) => feature.push((time?, price)),
             Kind::Return { prices, rows } => {
                 let before = if prices.len() == *rows { prices.pop_front() } else { None };
                 prices.push_back(price);

@@ -16,12 +16,13 @@ struct Memory {
     rows: usize,
     numbers: BTreeMap<&'static str, Vec<f64>>,
     texts: BTreeMap<&'static str, Vec<&'static str>>,
+    whole: BTreeMap<&'static str, Vec<Option<i64>>>,
 }
 
 impl Memory {
     fn of(columns: &[(&'static str, &[f64])]) -> Self {
         let numbers = columns.iter().map(|(name, column)| (*name, column.to_vec())).collect();
-        Self { rows: columns[0].1.len(), numbers, texts: BTreeMap::new() }
+        Self { rows: columns[0].1.len(), numbers, ..Self::default() }
     }
 }
 
@@ -32,6 +33,10 @@ impl Columns for Memory {
 
     fn numbers(&self, name: &str) -> Result<Vec<f64>, LearnError> {
         self.numbers.get(name).cloned().ok_or_else(|| self.wrong(0, format!("no column {name}")))
+    }
+
+    fn whole_numbers(&self, name: &str) -> Result<Option<Vec<Option<i64>>>, LearnError> {
+        Ok(self.whole.get(name).cloned())
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, LearnError> {
@@ -262,20 +267,21 @@ fn windows_of_time_are_those_of_their_definition() {
         let rows = of_series(row);
         let is_priced = rows.last() == Some(&row);
         for (n, (name, span)) in [
-            ("return:2min", 120.0),
-            ("realised_volatility:10min", 600.0),
-            ("jump_share:600s", 600.0),
-            ("sma_gap:2min", 120.0),
-            ("percent_b:0.1h:2", 360.0),
+            ("return:2min", 120),
+            ("realised_volatility:10min", 600),
+            ("jump_share:600s", 600),
+            ("sma_gap:2min", 120),
+            ("percent_b:0.1h:2", 360),
         ]
         .into_iter()
         .enumerate()
         {
             let found = made.column(name).unwrap()[row];
-            // Milliseconds are not seconds to the last bit.
-            let begin = ms[row] * 1e-3 - span;
-            let before = rows.iter().rev().find(|i| ms[**i] * 1e-3 <= begin);
-            let within: Vec<f64> = rows.iter().filter(|i| ms[**i] * 1e-3 > begin).map(|i| prices[*i]).collect();
+            // Tenths of a second are no whole numbers of binary fractions of one.
+            let at = |i: usize| ms[i].round() as i64;
+            let begin = at(row) - 1000 * span;
+            let before = rows.iter().rev().find(|i| at(**i) <= begin);
+            let within: Vec<f64> = rows.iter().filter(|i| at(**i) > begin).map(|i| prices[*i]).collect();
             let whole: Vec<f64> = before.map(|i| prices[*i]).into_iter().chain(within.iter().copied()).collect();
             let returns: Vec<f64> = whole.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
             let is_known = is_priced && before.is_some() && (n == 0 || n > 2 || returns.len() >= 4);
@@ -312,6 +318,69 @@ fn windows_of_time_are_those_of_their_definition() {
     let found = made.column("return:1min").unwrap();
     assert!(found[0].is_nan() && made.is_warming(0) && found[1].is_nan() && !made.is_warming(1));
     assert!((found[2] - 3f64.ln()).abs() < 1e-15 && (found[3] - (4.0f64 / 3.0).ln()).abs() < 1e-15);
+}
+
+/// Rows a steady tenth of a second apart, in each unit and type that a table may have: the price a whole span before is the window's first, in each
+/// row.
+#[test]
+fn windows_below_a_second_have_the_row_a_whole_span_before() {
+    const ROWS: usize = 3000;
+    for (grid_ns, span, back) in [
+        (100_000_000, "100ms", 1),
+        (100_000_000, "700ms", 7),
+        (50_000_000, "150ms", 3),
+        (10_000_000, "250ms", 25),
+        (1_000_000, "2ms", 2),
+    ] {
+        let first = ns("2025-10-09T13:30:00Z") as i64;
+        let times: Vec<i64> = (0..ROWS as i64).map(|i| first + grid_ns * i).collect();
+        let prices: Vec<f64> = (0..ROWS as u64).map(|i| 100.0 + uniform(3, i)).collect();
+        for (unit, scale) in [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)] {
+            let text = format!(
+                "kind = \"series\"\nof = \"mid\"\ntime = \"t\"\ntime_unit = \"{unit}\"\ncolumns = [\"return:{span}\"]"
+            );
+            // As a shard's 64-bit numbers, and as f64.
+            let fractions: Vec<f64> = times.iter().map(|time| *time as f64 / f64::from(scale)).collect();
+            let mut tables = vec![Memory::of(&[("mid", &prices), ("t", &fractions)])];
+            if grid_ns % i64::from(scale) == 0 {
+                let mut table = Memory::of(&[("mid", &prices)]);
+                table.whole.insert("t", times.iter().map(|time| Some(time / i64::from(scale))).collect());
+                tables.push(table);
+            }
+            for table in tables {
+                let made = derived(&text, &table);
+                let found = made.column(&format!("return:{span}")).unwrap();
+                for row in back..ROWS {
+                    let wanted = (prices[row] / prices[row - back]).ln();
+                    assert_eq!(found[row], wanted, "{unit} {span} row {row}");
+                }
+                assert!((0..back).all(|row| made.is_warming(row)));
+            }
+        }
+    }
+    // Whole nanoseconds tell what f64 cannot: a row one nanosecond short of the span is within it.
+    let first = ns("2025-10-09T13:30:00Z") as i64;
+    let mut table = Memory::of(&[("mid", &[1.0, 2.0, 3.0])]);
+    table.whole.insert("t", [0, 1, 100_000_000].map(|after| Some(first + after)).to_vec());
+    let text = "kind = \"series\"\nof = \"mid\"\ntime = \"t\"\ncolumns = [\"return:100ms\"]";
+    assert_eq!(derived(text, &table).column("return:100ms").unwrap()[2], 3f64.ln());
+}
+
+#[test]
+fn a_time_beyond_the_calendar_and_a_window_of_too_many_rows_are_refused_by_row() {
+    let text = "kind = \"series\"\nof = \"mid\"\ntime = \"t\"\ntime_unit = \"d\"\ncolumns = [\"return:1d\"]";
+    let mut table = Memory::of(&[("mid", &[1.0, 2.0]), ("t", &[0.0, 1e6])]);
+    let refused = |table: &Memory, text: &str| Derived::of(&[derivation(text)], table).unwrap_err().to_string();
+    let words = "memory row 2: column t is 1000000, counted in D; allowed: 1677-09-21 to 2262-04-11";
+    assert!(refused(&table, text).contains(words), "{}", refused(&table, text));
+    table.whole.insert("t", vec![None, Some(1_000_000)]);
+    assert!(refused(&table, text).contains(words), "{}", refused(&table, text));
+    let rows = 100_001;
+    let (prices, times) = (vec![1.0; rows], vec![0.0; rows]);
+    let table = Memory::of(&[("mid", &prices), ("t", &times)]);
+    let text = "kind = \"series\"\nof = \"mid\"\ntime = \"t\"\ncolumns = [\"return:1d\", \"sma_gap:1d\"]";
+    let error = refused(&table, text);
+    assert!(error.contains("row 100001: the window of sma_gap:1d has more than 100000 rows"), "{error}");
 }
 
 #[test]

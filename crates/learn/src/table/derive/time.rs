@@ -35,6 +35,22 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
+    fn nanoseconds(self) -> i64 {
+        match self {
+            Self::Ns => 1,
+            Self::Us => 1_000,
+            Self::Ms => 1_000_000,
+            Self::S => 1_000_000_000,
+            Self::D => 86_400_000_000_000,
+        }
+    }
+
+    /// Nanoseconds as the unit counts them.
+    pub(super) fn shown(self, time: i64) -> String {
+        let unit = self.nanoseconds();
+        if time % unit == 0 { (time / unit).to_string() } else { (time as f64 / unit as f64).to_string() }
+    }
+
     pub(super) fn seconds(self) -> f64 {
         match self {
             Self::Ns => 1e-9,
@@ -175,6 +191,46 @@ impl Part {
             Self::SecondsToClose | Self::ExpiryYears => f64::NAN,
         }
     }
+}
+
+/// A column of time in nanoseconds since the epoch, None where a cell is empty. Whole numbers are exact; where a number of fractions cannot say a
+/// nanosecond, as of seconds since 1970, a time is the next of the finest decimal steps that all of the column can say (there microseconds), so that
+/// rows a tenth of a second apart are.
+///
+/// Errors: those of `from`; a time beyond what 64 bits count, by its row.
+pub(super) fn instants(from: &dyn Columns, name: &str, unit: TimeUnit) -> Result<Vec<Option<i64>>, LearnError> {
+    let beyond = |row: usize, shown: String| {
+        let years = "1677-09-21 to 2262-04-11";
+        from.wrong(
+            row,
+            format!("column {name} is {shown}, counted in {unit:?}; allowed: {years} (time_unit says what it counts)"),
+        )
+    };
+    let scale = unit.nanoseconds();
+    if let Some(whole) = from.whole_numbers(name)? {
+        let scaled = |(row, time): (usize, Option<i64>)| match time.map(|time| (time, time.checked_mul(scale))) {
+            Some((time, None)) => Err(beyond(row, time.to_string())),
+            scaled => Ok(scaled.and_then(|(_, scaled)| scaled)),
+        };
+        return whole.into_iter().enumerate().map(scaled).collect();
+    }
+    let numbers = from.numbers(name)?;
+    let greatest = numbers.iter().copied().filter(|x| x.is_finite()).fold(0.0, |most: f64, x| most.max(x.abs()));
+    let between = (greatest.next_up() - greatest) * scale as f64;
+    let mut step = 1i128;
+    while (step as f64) < 2.0 * between && step < i128::from(i64::MAX) {
+        step *= 10;
+    }
+    let scaled = |(row, time): (usize, f64)| {
+        if !time.is_finite() {
+            return Ok(None);
+        }
+        // Whole units first: their product is exact.
+        let whole = time.trunc() as i128 * i128::from(scale) + ((time - time.trunc()) * scale as f64).round() as i128;
+        let time_ns = (whole + step / 2).div_euclid(step) * step;
+        i64::try_from(time_ns).map(Some).map_err(|_| beyond(row, time.to_string()))
+    };
+    numbers.into_iter().enumerate().map(scaled).collect()
 }
 
 /// The instant of a number, where there is one in the calendar.

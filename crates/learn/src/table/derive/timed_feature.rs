@@ -1,7 +1,7 @@
 //! One thing that a span of time says of a price, however many rows it has: the last five minutes of `return:5min`.
 //!
 //! A window at t holds the rows later than t − span, up to the row itself, and begins from the price that stood at t − span, the last at or before it. It is
-//! full once there is such a price. Means and deviations are over the window's rows, each counting the same.
+//! full once there is such a price. Times are whole nanoseconds, so that a row a whole span before is on the same side of the edge always. Means and deviations are over the window's rows, each counting the same.
 
 use std::collections::VecDeque;
 
@@ -11,6 +11,8 @@ use super::series_feature::{FEWEST_RETURNS, Measure};
 
 /// What a window may be asked.
 pub(super) const KNOWN: &str = "return:SPAN, realised_volatility:SPAN, bipower_volatility:SPAN, jump_share:SPAN, sma_gap:SPAN, percent_b:SPAN:DEVIATIONS";
+/// Most rows of a window: of a return, which looks at two of them, and of what looks at all with each row.
+const MOST_ROWS: [usize; 2] = [10_000_000, 100_000];
 /// Shortest and longest span, in seconds: a millisecond and a year.
 const SPANS: [f64; 2] = [1e-3, 366.0 * 86_400.0];
 
@@ -24,10 +26,9 @@ enum What {
 /// A feature and the rows of its window.
 pub(super) struct TimedFeature {
     what: What,
-    /// In seconds.
-    span: f64,
-    /// Times in seconds, and prices; the first may be the one that stood when the window began.
-    rows: VecDeque<(f64, f64)>,
+    span_ns: i64,
+    /// Times in nanoseconds, and prices; the first may be the one that stood when the window began.
+    rows: VecDeque<(i64, f64)>,
 }
 
 /// The seconds of a span such as 30s, 5min, 2h, 1d; none of what is no such word.
@@ -60,13 +61,13 @@ impl TimedFeature {
             }
             _ => return Err(format!("is not of a span of time; allowed: {KNOWN}")),
         };
-        Ok(Self { what, span, rows: VecDeque::new() })
+        Ok(Self { what, span_ns: (span * 1e9).round() as i64, rows: VecDeque::new() })
     }
 
-    /// Takes the next price, which is above 0, at a time in seconds that is none before the last, and gives the value; none where the window is not full
-    /// yet, or has too few rows to say anything.
-    pub(super) fn push(&mut self, (time, price): (f64, f64)) -> Option<f64> {
-        let begin = time - self.span;
+    /// Takes the next price, which is above 0, at a time in nanoseconds that is none before the last, and gives the value; none where the window is not
+    /// full yet, or has too few rows to say anything.
+    pub(super) fn push(&mut self, (time, price): (i64, f64)) -> Option<f64> {
+        let begin = time.saturating_sub(self.span_ns);
         self.rows.push_back((time, price));
         while self.rows.get(1).is_some_and(|(second, _)| *second <= begin) {
             self.rows.pop_front();
@@ -96,6 +97,13 @@ impl TimedFeature {
                 Some(if is_apart { 0.5 + 0.5 * (price - mean) / (width * deviation) } else { 0.5 })
             }
         }
+    }
+
+    /// The most rows that its window may have, where it has more now.
+    pub(super) fn exceeded(&self) -> Option<usize> {
+        let [of_two, of_all] = MOST_ROWS;
+        let most = if matches!(self.what, What::Return) { of_two } else { of_all };
+        (self.rows.len() > most).then_some(most)
     }
 
     /// The window's prices, without the one that stood when it began.

@@ -1,0 +1,103 @@
+//! What brings back an American network that says of every row that it is exercised.
+//!
+//! With the output `exercise` a row whose number is below −½ has no slope: its price is the exercise value whatever the number is. About the
+//! boundary that is as it should be. Where a step too far has put every row of a batch there although their labels hold the option, the gradient is 0
+//! and the run would end as it stands. The last bias is raised then, step by step, until some row has a slope again; the loss and its gradient are
+//! what they are, so that a run to which this never happens is the same to the bit.
+
+use crate::network::{Architecture, HELD, Loss, OutputTransform, Precision};
+
+/// Whether a step's loss and the norm of its gradient say that every row is lost. In f16 a gradient of 0 may be one that is too small.
+pub(super) fn is_lost(architecture: &Architecture, precision: Precision, loss: Loss, norm: f64) -> bool {
+    architecture.output == OutputTransform::Exercise && precision != Precision::F16 && norm == 0.0 && loss.price > 0.0
+}
+
+/// Raises the last bias by what the first parameters' numbers stand above the boundary.
+pub(super) fn lift(architecture: &Architecture, parameters: &mut [f32]) {
+    architecture.layout().out_bias.of_mut(parameters).iter_mut().for_each(|bias| *bias += HELD as f32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LearnError;
+    use crate::config::{AMERICAN_EXAMPLE, TrainConfig};
+    use crate::network::{Features, Native};
+    use crate::training::{Engine, Progress, RunFolder, Start, Trainer, Watch};
+
+    fn native(_: &TrainConfig, architecture: &Architecture) -> Result<Box<dyn Engine + Send>, LearnError> {
+        Ok(Box::new(Native::new(architecture.clone())))
+    }
+
+    fn config(seed: u64, steps: u64) -> TrainConfig {
+        let text = AMERICAN_EXAMPLE
+            .replace("output = \"bounds\"", "output = \"exercise\"")
+            .replace("minutes = 10.0 ", &format!("steps = {steps} "))
+            .replace("samples = 400000", "samples = 20000")
+            .replace("held_out = 65536", "held_out = 500")
+            .replace("checkpoint_every = 10000\nseed = 1", &format!("checkpoint_every = 10000\nseed = {seed}"));
+        TrainConfig::parse(&text).unwrap()
+    }
+
+    #[derive(Default)]
+    struct Eyes {
+        losses: Vec<f64>,
+        leaves_after: usize,
+        nothing: Vec<u64>,
+    }
+
+    impl Watch for Eyes {
+        fn seconds(&self) -> f64 {
+            0.0
+        }
+
+        fn should_stop(&self) -> bool {
+            self.losses.len() >= self.leaves_after
+        }
+
+        fn stepped(&mut self, progress: &Progress) {
+            self.losses.push(progress.loss.price);
+            if progress.gradient_norm == 0.0 {
+                self.nothing.push(progress.step);
+            }
+        }
+
+        fn warn(&mut self, _: &str) {}
+    }
+
+    /// Eight halves below, whatever the row: raised until rows have a slope, and learning from then on.
+    #[test]
+    fn a_network_that_says_of_every_row_that_it_is_exercised_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut small = config(1, 300);
+        (small.network.width, small.data.samples) = (16, Some(2000));
+        let mut trainer = Trainer::new(small, Start::alone(RunFolder::open(folder.path()).unwrap()), &native).unwrap();
+        let layout = trainer.architecture.layout();
+        layout.out_weight.of_mut(&mut trainer.state.parameters).fill(0.0);
+        layout.out_bias.of_mut(&mut trainer.state.parameters)[0] = -8.0 * HELD as f32;
+        let mut eyes = Eyes { leaves_after: usize::MAX, ..Eyes::default() };
+        trainer.train(&mut eyes).unwrap();
+        assert_eq!(eyes.nothing, (1..=8).collect::<Vec<u64>>());
+        let last = eyes.losses.iter().rev().take(20).sum::<f64>() / 20.0;
+        assert!(last < 0.1 * eyes.losses[0], "{} {last}", eyes.losses[0]);
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_a_lost_network() {
+        let config = config(1, 300);
+        let features = Features::unscaled(config.data.model, config.network.features(&config.data));
+        let exercise = Architecture::new(&config.network, features);
+        let bounds = Architecture { output: OutputTransform::Bounds, ..exercise.clone() };
+        let wrong = Loss { price: 1.0, differential: 0.0 };
+        assert!(is_lost(&exercise, Precision::F32, wrong, 0.0) && is_lost(&exercise, Precision::Bf16, wrong, 0.0));
+        for (architecture, precision, loss, norm) in [
+            (&bounds, Precision::F32, wrong, 0.0),
+            (&exercise, Precision::F16, wrong, 0.0),
+            (&exercise, Precision::F32, Loss::default(), 0.0),
+            (&exercise, Precision::F32, wrong, 1e-30),
+            (&exercise, Precision::F32, wrong, f64::NAN),
+        ] {
+            assert!(!is_lost(architecture, precision, loss, norm), "{precision:?} {loss:?} {norm}");
+        }
+    }
+}
