@@ -114,6 +114,8 @@ impl Move {
 pub(super) const SHARE: f64 = 0.01;
 /// An exponent, or a distance in deviations, that the usual step is small enough for.
 const STEEP: f64 = 4.0;
+/// Least share of the usual step: at ten times that exponent the power is nothing beside the rest of a value, and rounding is more.
+const LEAST: f64 = 0.1;
 
 /// All quantities up to the second order of `value` at `row`; one that a moved row has no value for is NaN. Second-order Greeks need a
 /// spot with room on both sides, or on one.
@@ -127,8 +129,8 @@ pub(super) fn greeks(row: &Row, price: f64, value: &dyn Fn(&Row) -> Result<f64, 
         let variance = row.volatility * row.volatility;
         width = width.min(variance / carry);
         let exponent = 2.0 * carry * distance / variance;
-        by_volatility = (STEEP / exponent.max(f64::MIN_POSITIVE)).clamp(0.01, 1.0);
-        by_rate = (STEEP * deviation / distance.max(f64::MIN_POSITIVE)).clamp(0.01, 1.0);
+        by_volatility = (STEEP / exponent.max(f64::MIN_POSITIVE)).clamp(LEAST, 1.0);
+        by_rate = (STEEP * deviation / distance.max(f64::MIN_POSITIVE)).clamp(LEAST, 1.0);
     }
     let spot = Move::within(Axis::Spot, SHARE * width * row.spot, room.spot);
     let strike = Move::within(Axis::Strike, SHARE * width * row.strike, room.strike);
