@@ -143,9 +143,9 @@ impl Kernel for Mean<'_> {
         let points = Column::new(self.points, self.points.last().copied().unwrap_or(0.0));
         for (at, out) in self.out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let k = points.block(at);
-            let (mut mean, high) = (low.derivatives::<M>(k), high.derivatives::<M>(k));
-            for j in 0..3 {
-                mean[j] = share.times_plus::<M>(high[j] - mean[j], mean[j]);
+            let mut mean = low.derivatives::<M>(k);
+            for (mean, high) in mean.iter_mut().zip(high.derivatives::<M>(k)) {
+                *mean = share.times_plus::<M>(high - *mean, *mean);
             }
             *out = durrleman_g_of(k, mean).0;
         }

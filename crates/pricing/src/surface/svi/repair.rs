@@ -89,7 +89,8 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: 
             let growth = HALF_WAY_GROWTH.powi(half_way_rounds as i32 - 1);
             for (i, dip) in dips.iter().enumerate() {
                 let Some(dip) = dip else { continue };
-                for j in i..(i + 2).min(shares.len()) {
+                // A dip is between two slices.
+                for j in [i, i + 1] {
                     if half_way_rounds <= HALF_WAY_EASES {
                         levels[j] += growth * level_for(dip.total_variance, dip.g);
                     } else {
