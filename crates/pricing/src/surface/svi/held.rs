@@ -4,7 +4,7 @@ use super::half_way::HalfWay;
 use crate::surface::{Clock, SliceQuotes, span, violations};
 
 /// Beyond what [`crate::surface::violations`] looks at, against rounding of a slice's level.
-const MARGIN: f64 = 1.04;
+pub(super) const MARGIN: f64 = 1.04;
 
 /// What the quotes of all expiries span.
 pub(super) struct Held {

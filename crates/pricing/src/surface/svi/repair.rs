@@ -16,9 +16,11 @@ use crate::surface::check::{dense_grid, lowest_g, lowest_rise};
 const ROUNDS: usize = 60;
 /// Rounds in which raising the level of a slice is tried first.
 const EASES: usize = 3;
-/// Rounds for what is wrong half way between expiries alone, and those of them in which levels are tried first.
-const HALF_WAY_ROUNDS: usize = 16;
-const HALF_WAY_EASES: usize = 8;
+/// Rounds for what is wrong half way between expiries alone, and those of them in which levels are tried first, each by so many times as much as before:
+/// in a wing a level tells less than near the money.
+const HALF_WAY_ROUNDS: usize = 18;
+const HALF_WAY_EASES: usize = 10;
+const HALF_WAY_GROWTH: f64 = 1.5;
 /// The first share of the backbone in a slice; each further round doubles it.
 const FIRST_SHARE: f64 = 0.01;
 /// Share by which total variance and wing slopes rise from slice to slice at least.
@@ -73,7 +75,7 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: 
             grids = Grids::new(&grids.ranges);
         }
         if mended && is_free(&slices, &mut grids) {
-            let dips: Vec<Option<Dip>> = dips(&slices, 0..slices.len(), held, &grids.ranges).collect();
+            let dips: Vec<Option<Dip>> = dips(&slices, 0..slices.len(), held).collect();
             let is_free_half_way = dips.iter().all(Option::is_none);
             let found = Repaired { slices, shares: shares.clone(), ranges: grids.ranges.clone() };
             if is_free_half_way {
@@ -84,11 +86,13 @@ pub(super) fn repair(fitted: &[Wings], backbone: &[Wings], held: &Held, ranges: 
             if half_way_rounds > HALF_WAY_ROUNDS {
                 break;
             }
+            let growth = HALF_WAY_GROWTH.powi(half_way_rounds as i32 - 1);
             for (i, dip) in dips.iter().enumerate() {
                 let Some(dip) = dip else { continue };
-                for j in i..(i + 2).min(shares.len()) {
+                // A dip is between two slices.
+                for j in [i, i + 1] {
                     if half_way_rounds <= HALF_WAY_EASES {
-                        levels[j] += level_for(dip.total_variance, dip.g);
+                        levels[j] += growth * level_for(dip.total_variance, dip.g);
                     } else {
                         shares[j] = (2.0 * shares[j]).clamp(FIRST_SHARE, 1.0);
                     }
@@ -142,8 +146,8 @@ fn is_free_with(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &mut 
     // A level may ask for more of slices beyond the window.
     let window = if grids.widen(&held.ranges(&levels_of(slices))) { 0..slices.len() } else { window };
     let mut of_window = Grids::new(&grids.ranges[window.clone()]);
-    let is_free = is_free(&slices[window.clone()], &mut of_window)
-        && dips(slices, window, held, &grids.ranges).all(|dip| dip.is_none());
+    let is_free =
+        is_free(&slices[window.clone()], &mut of_window) && dips(slices, window, held).all(|dip| dip.is_none());
     if is_free {
         *ranges = grids.ranges;
     }
@@ -151,9 +155,9 @@ fn is_free_with(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &mut 
 }
 
 /// What is wrong half way from each slice of the `window` to the next in it.
-fn dips(slices: &[Svi], window: Range<usize>, held: &Held, ranges: &[[f64; 2]]) -> impl Iterator<Item = Option<Dip>> {
+fn dips(slices: &[Svi], window: Range<usize>, held: &Held) -> impl Iterator<Item = Option<Dip>> {
     let last = window.end.saturating_sub(1);
-    (window.start..last).map(move |i| held.half_way.dip(i, slices, ranges))
+    (window.start..last).map(move |i| held.half_way.dip(i, slices))
 }
 
 /// How far a level should rise to mend g where it is below zero, at total variance `w`. The negative term of g is about w′²/4w near the money, so that
@@ -396,18 +400,18 @@ mod tests {
         let backbone = levels.map(|level| wings::from_svi(&Ssvi { rho: -0.5, eta: 1.0, gamma: 0.4 }.slice(level)));
         let ranges = held.ranges(&levels);
         assert!(is_free(&[low, high], &mut Grids::new(&ranges)));
-        let before = held.half_way.dip(0, &[low, high], &ranges).expect("there is a butterfly");
+        let before = held.half_way.dip(0, &[low, high]).expect("there is a butterfly");
         assert!(before.log_moneyness > 0.39 && before.g < -2.9e-4, "{before:?}");
         let fitted = [low, high].map(|svi| wings::from_svi(&svi));
         let repaired = repair(&fitted, &backbone, &held, &ranges).expect("the backbone is free");
-        assert_eq!(held.half_way.dip(0, &repaired.slices, &repaired.ranges), None);
+        assert_eq!(held.half_way.dip(0, &repaired.slices), None);
         let surface = Slices { expiry_years: years.to_vec(), smiles: repaired.slices.clone(), clock: Clock::default() };
         assert_eq!(violations(&surface, &coverage(&quotes)).1, vec![]);
-        // By a hundredth of a vol point or so.
+        // By some tenths of a vol point, which the far wing of one of them asks for.
         for ((svi, before), t) in repaired.slices.iter().zip([low, high]).zip(years) {
             let volatility = |svi: &Svi, k: f64| (svi.total_variance(k) / t).sqrt();
             for k in [-0.5, -0.1, 0.0, 0.1] {
-                assert!((volatility(svi, k) - volatility(&before, k)).abs() < 5e-4, "{k}: {svi:?}");
+                assert!((volatility(svi, k) - volatility(&before, k)).abs() < 5e-3, "{k}: {svi:?}");
             }
         }
     }
