@@ -51,6 +51,9 @@ pub fn read(path: &Path) -> anyhow::Result<News> {
     };
     got.with_context(|| name.clone())?;
     let news = parse(&bytes).with_context(|| name.clone())?;
+    if news.headlines.is_empty() && news.unread == 0 {
+        bail!("{name}: has columns and not one headline");
+    }
     if news.headlines.is_empty() {
         bail!("{name}: not one headline that can be read: {}", news.faults.join("; "));
     }

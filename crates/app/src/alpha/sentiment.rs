@@ -169,7 +169,7 @@ fn into_table(
         cells.clear();
         cells.extend(table.read.columns.iter().map(|column| column[row]));
         cells.push(sentiment[row]);
-        output.row(u64::try_from(*time_ns).unwrap_or_default(), &cells)?;
+        output.row_at(*time_ns, &cells)?;
     }
     let finished = output.finish()?;
     Ok(format!(

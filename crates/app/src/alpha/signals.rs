@@ -123,7 +123,7 @@ pub fn run(job: &SignalsJob<'_>) -> anyhow::Result<SignalsOutcome> {
     let mut cells = vec![None; columns.len()];
     for (row, time_ns) in times_ns.iter().enumerate() {
         cells.iter_mut().zip(&columns).for_each(|(cell, column)| *cell = column[row]);
-        output.row(u64::try_from(*time_ns).unwrap_or_default(), &cells)?;
+        output.row_at(*time_ns, &cells)?;
     }
     let finished = output.finish()?;
     Ok(SignalsOutcome {

@@ -120,8 +120,13 @@ impl Output {
 
     /// Adds a row. A time past the year 2262, which Parquet's integer does not hold, counts as that.
     pub fn row(&mut self, time_ns: u64, values: &[Option<f64>]) -> anyhow::Result<()> {
+        self.row_at(i64::try_from(time_ns).unwrap_or(i64::MAX), values)
+    }
+
+    /// Adds a row of a time that may be before 1970.
+    pub fn row_at(&mut self, time_ns: i64, values: &[Option<f64>]) -> anyhow::Result<()> {
         self.rows += 1;
-        self.times_ns.push(i64::try_from(time_ns).unwrap_or(i64::MAX));
+        self.times_ns.push(time_ns);
         for ((column, present), value) in self.values.iter_mut().zip(&mut self.present).zip(values) {
             *present += u64::from(value.is_some());
             column.push(*value);

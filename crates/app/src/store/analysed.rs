@@ -30,6 +30,13 @@ pub fn is_one(path: &Path) -> bool {
     builder.is_some_and(|builder| TELLING.iter().all(|name| builder.schema().field_with_name(name).is_ok()))
 }
 
+/// When the analysis says that its quotes were, where a row does not; nothing where it does not say it.
+pub fn told(path: &Path) -> String {
+    let text = fs::read_to_string(path.with_file_name("summary.json")).unwrap_or_default();
+    let summary: Value = serde_json::from_str(&text).unwrap_or_default();
+    summary["quote_time"].as_str().unwrap_or_default().to_owned()
+}
+
 /// Gives its rows; how many are left out, by the status that says why they are no option.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! The name of a writer that stands for what is ingested: so that the same input again, also after a kill, replaces what it wrote.
+//! The name of a writer that stands for what is ingested and how it is read: so that the same again, also after a kill, replaces what it wrote, and
+//! another reading of the same input does not pass for it.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -9,9 +10,34 @@ use zomma_storage::digest::Digest;
 const CHUNK_BYTES: usize = 1 << 20;
 /// The longest part of a file's name in a writer's.
 const STEM_CHARS: usize = 40;
+/// How files are made into rows. Another number where a version makes other rows of the same file with the same options: what it writes is another
+/// reading then.
+const READING_VERSION: u32 = 1;
 
-/// Of a file's content.
-pub fn of_file(path: &Path) -> anyhow::Result<String> {
+/// What an input's rows are written under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputName {
+    /// The writer's name: words of the file's name, the digest of its bytes, the digest of how they are read.
+    pub writer: String,
+    /// The digest of the bytes; none where the user named the writer.
+    pub input: Option<String>,
+}
+
+impl InputName {
+    /// A name that the user gave.
+    pub fn given(name: &str) -> Self {
+        Self { writer: name.to_owned(), input: None }
+    }
+
+    /// Whether another name is of the same reading, under whatever words.
+    pub fn is_same_reading(&self, other: &str) -> bool {
+        let reading = |name: &str| name.split_once('.').map(|(_, digests)| digests.to_owned());
+        reading(&self.writer) == reading(other)
+    }
+}
+
+/// Of a file's content, and of what else says which rows are made of it.
+pub fn of_file(path: &Path, told: &str) -> anyhow::Result<InputName> {
     let shown = || path.display().to_string();
     let mut file = File::open(path).with_context(shown)?;
     let mut digest = Digest::new();
@@ -19,27 +45,28 @@ pub fn of_file(path: &Path) -> anyhow::Result<String> {
     loop {
         let length = file.read(&mut chunk).with_context(shown)?;
         if length == 0 {
-            return Ok(name(&path.to_string_lossy(), &digest));
+            return Ok(name(&path.to_string_lossy(), &digest, told));
         }
         digest.add(&chunk[..length]);
     }
 }
 
-/// Of bytes in memory, and what else says which rows are made of them.
-pub fn of_bytes(source: &str, bytes: &[u8], told: &str) -> String {
+/// Of bytes in memory, and of what else says which rows are made of them.
+pub fn of_bytes(source: &str, bytes: &[u8], told: &str) -> InputName {
     let mut digest = Digest::new();
     digest.add(bytes);
-    digest.add(told.as_bytes());
-    name(source, &digest)
+    name(source, &digest, told)
 }
 
-/// The end of a path, as far as it may stand in a name, and the digest.
-fn name(source: &str, digest: &Digest) -> String {
+/// The end of a path, as far as it may stand in a name, and the digests.
+fn name(source: &str, digest: &Digest, told: &str) -> InputName {
     let file = source.rsplit(['/', '!']).next().unwrap_or_default();
     let plain: String = file.chars().filter(|c| c.is_ascii_alphanumeric()).take(STEM_CHARS).collect();
     let stem = if plain.is_empty() { "input".to_owned() } else { plain };
-    // A dot, since names that begin with `replace-` and `rule-` are those of other work.
-    format!("{stem}.{digest}")
+    let mut reading = Digest::new();
+    reading.add(format!("{READING_VERSION}\n{told}").as_bytes());
+    // Dots, since names that begin with `replace-` and `rule-` are those of other work, and the digests are looked for between them.
+    InputName { writer: format!("{stem}.{digest}.{reading}"), input: Some(digest.to_string()) }
 }
 
 #[cfg(test)]
@@ -47,16 +74,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_that_of_the_content_and_may_stand_in_a_file_name() {
+    fn a_name_is_that_of_the_content_and_its_reading_and_may_stand_in_a_file_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("day 1 (über).csv.gz");
         std::fs::write(&path, "content").unwrap();
-        let name = of_file(&path).unwrap();
-        assert!(name.starts_with("day1bercsvgz."), "{name}");
+        let name = of_file(&path, "").unwrap();
+        assert!(name.writer.starts_with("day1bercsvgz."), "{name:?}");
+        assert_eq!(name.writer.split('.').nth(1), name.input.as_deref());
         assert_eq!(name, of_bytes("elsewhere!day 1 (über).csv.gz", b"content", ""));
         std::fs::write(&path, "contents").unwrap();
-        assert_ne!(of_file(&path).unwrap(), name);
-        assert_ne!(of_bytes("day 1 (über).csv.gz", b"content", "SPX"), name);
-        assert!(of_bytes("-", b"", "").starts_with("input."));
+        assert_ne!(of_file(&path, "").unwrap().input, name.input);
+        let other = of_bytes("day 1 (über).csv.gz", b"content", "SPX");
+        assert!(other.input == name.input && other.writer != name.writer && !name.is_same_reading(&other.writer));
+        assert!(name.is_same_reading(&of_bytes("renamed.csv", b"content", "").writer));
+        let of_earlier_version = name.writer.rsplit_once('.').unwrap().0;
+        assert!(!name.is_same_reading(of_earlier_version));
+        assert!(of_bytes("-", b"", "").writer.starts_with("input."));
     }
 }

@@ -12,16 +12,22 @@ use zomma_market::{
     chain::{self, Member, ReadOptions},
     feed::Counts,
     format::Format,
+    recording::Session,
 };
 use zomma_storage::{
     convert,
+    digest::Digest,
     parquet::{Earlier, WriterSettings, Written},
     table::Table,
 };
 use zomma_strategy::analysis::quote_instant;
 
 use super::{
-    analysed, clock, digest, own_columns, row_schema,
+    analysed, clock, digest,
+    digest::InputName,
+    own_columns, readings,
+    readings::OtherReading,
+    row_schema,
     row_schema::RowSchema,
     row_writer::{Root, RowWriter, Sent},
     ticks::TickWriter,
@@ -55,6 +61,8 @@ pub struct Job<'a> {
     pub feed_schema: Option<&'a Path>,
     /// The writer's name, where the user named it.
     pub writer: Option<&'a str>,
+    /// Whether what other readings of the same input put into the table goes.
+    pub replace: bool,
     /// Whether a progress bar may show.
     pub progress: bool,
 }
@@ -73,6 +81,14 @@ pub struct FileReport {
     /// What a server had already, and what waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
+    /// What other readings of the same input have there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_readings: Vec<OtherReading>,
+    /// Rows that are more than a day from the row before and the row after, and in the days that they tell: a clock that jumped.
+    pub lone_times: u64,
+    /// The first of them, in nanoseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_lone_ns: Option<i64>,
     /// What made no row, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// Where it could not be read on: the rows before are written.
@@ -144,7 +160,7 @@ fn is_of_rows(job: &Job<'_>, path: &Path) -> anyhow::Result<bool> {
     }
     if path == Path::new("-") {
         let has_no_other = matches!(job.table, Table::Bars | Table::Greeks);
-        return Ok(job.format.is_none() && (has_no_other || own_columns::is_arrow_on_stdin()?));
+        return Ok(job.format.is_none() && (has_no_other || own_columns::are_on_stdin()?));
     }
     Ok(path.is_file() && job.format.is_none() && own_columns::are_in(path)?)
 }
@@ -159,56 +175,99 @@ pub fn schema_template(path: &Path, table: Table) -> anyhow::Result<String> {
     Ok(row_schema::template(table, &shown(path), &names))
 }
 
-/// A writer under the name that the user gave, which counts on; else under one that stands for the input, which replaces what it wrote before.
-fn writer(
-    root: &Root,
-    job: &Job<'_>,
-    digest: impl FnOnce() -> anyhow::Result<String>,
-) -> anyhow::Result<(RowWriter, String)> {
+/// Rows on their way, and the name that they go under.
+struct Way<'a> {
+    root: &'a Root,
+    job: &'a Job<'a>,
+    name: InputName,
+}
+
+/// A writer under the name that the user gave, which counts on; else under one that stands for the input and its reading, which replaces what it wrote
+/// before.
+fn writer<'a>(
+    root: &'a Root,
+    job: &'a Job<'a>,
+    digest: impl FnOnce() -> anyhow::Result<InputName>,
+) -> anyhow::Result<(RowWriter, Way<'a>)> {
     let (name, earlier) = match job.writer {
-        Some(name) => (name.to_owned(), Earlier::Keep),
+        Some(name) => (InputName::given(name), Earlier::Keep),
         None => (digest()?, Earlier::Replace),
     };
-    Ok((RowWriter::new(root, WriterSettings::new(&name, earlier, clock()))?, name))
+    let writer = RowWriter::new(root, WriterSettings::new(&name.writer, earlier, clock()))?;
+    readings::before(root, job.table, &name)?;
+    Ok((writer, Way { root, job, name }))
+}
+
+impl Way<'_> {
+    /// Writes what is left, and tells what stands there of the same input. Nothing is taken away for an input that has no row or could not be read to
+    /// its end.
+    fn finish(
+        self,
+        writer: RowWriter,
+        (file, read_as): (String, String),
+        is_whole: bool,
+    ) -> anyhow::Result<FileReport> {
+        let (written, sent) = writer.finish()?;
+        let replace = self.job.replace && is_whole && written.rows > 0;
+        let other_readings = readings::after(self.root, self.job.table, &self.name, replace)?;
+        let writer = self.name.writer;
+        Ok(FileReport { file, read_as, writer, written, sent, other_readings, ..FileReport::default() })
+    }
 }
 
 fn of_own_columns(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
-    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    let told = format!("rows\n{}", job.schema.map(RowSchema::told).unwrap_or_default());
+    let (mut writer, way) = writer(root, job, || digest::of_file(path, &told))?;
     own_columns::read(path, job.table, job.schema, |rows| Ok(writer.append(job.table, rows)?))?;
-    let read_as = format!("rows of {}", job.table);
-    let (written, sent) = writer.finish()?;
-    Ok(FileReport { file: shown(path), read_as, writer: name, written, sent, ..FileReport::default() })
+    way.finish(writer, (shown(path), format!("rows of {}", job.table)), true)
 }
 
 fn of_feed(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
     let mut opened = feed::open(path, job.format)?;
     let session = session_of(&opened, job.date, job.instrument);
-    let from_midnight = matches!(opened.format, Format::Itch50 | Format::Itch50Capture | Format::Lobster);
-    if from_midnight && session.midnight_ns == 0 {
+    if is_from_midnight(opened.format) && session.midnight_ns == 0 {
         let format = opened.format;
         bail!(BadArguments(format!("{}: times of {format} count from midnight: --date is needed", shown(path))));
     }
-    let (writer, name) = writer(root, job, || digest::of_file(path))?;
+    let (writer, way) = writer(root, job, || digest::of_file(path, &feed_told(&opened, &session, job)?))?;
     let mut rows = TickWriter::new(writer);
     let mut bar = LateBar::new(job.progress, opened.length);
     let bytes = std::mem::replace(&mut opened.bytes, Box::new(std::io::empty()));
     let feed = Feed { format: opened.format, session: &session, schema: schema_of(opened.format, job.feed_schema)? };
     let played = play(feed, bytes, &mut rows, &mut bar);
-    let (writer, refused) = rows.finish(&played.instruments)?;
-    let (written, sent) = writer.finish()?;
-    if written.rows == 0 {
+    let (writer, refused, lone) = rows.finish(&played.instruments)?;
+    let mut report = way.finish(writer, (shown(path), opened.format.to_string()), played.broken.is_none())?;
+    if report.written.rows == 0 {
         let why = played.broken.unwrap_or_else(|| "no event in it".to_owned());
         bail!("{}: not one row: {why}", shown(path));
     }
-    Ok(FileReport {
-        file: shown(path),
-        read_as: opened.format.to_string(),
-        writer: name,
-        written,
-        sent,
-        left_out: left_out(&played.counts, refused),
-        broken: played.broken,
-    })
+    (report.left_out, report.broken) = (left_out(&played.counts, refused), played.broken);
+    (report.lone_times, report.first_lone_ns) = (lone.rows, lone.first_ns);
+    Ok(report)
+}
+
+/// What says which rows are made of a feed, beside its bytes.
+fn feed_told(opened: &feed::Opened, session: &Session, job: &Job<'_>) -> anyhow::Result<String> {
+    let format = opened.format;
+    let mut told = format!("feed {format}");
+    if is_from_midnight(format) {
+        told += &format!("\nmidnight {}", session.midnight_ns);
+    }
+    if format == Format::Lobster {
+        told += &format!("\nsymbol {:?}", session.symbol);
+    }
+    if let Some(schema) = job.feed_schema {
+        let bytes = std::fs::read(schema).with_context(|| format!("--schema {}", schema.display()))?;
+        let mut digest = Digest::new();
+        digest.add(&bytes);
+        told += &format!("\nschema {digest}");
+    }
+    Ok(told)
+}
+
+/// Whether a feed's times count from midnight.
+fn is_from_midnight(format: Format) -> bool {
+    matches!(format, Format::Itch50 | Format::Itch50Capture | Format::Lobster)
 }
 
 fn left_out(counts: &Counts, refused: u64) -> BTreeMap<String, u64> {
@@ -242,8 +301,9 @@ fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileRepo
 }
 
 fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
-    let told = job.chains.underlying.clone().unwrap_or_default();
-    let (mut writer, name) = writer(root, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
+    let ReadOptions { column_map, underlying } = &job.chains;
+    let told = format!("chains\n{column_map:?}\n{underlying:?}\n{:?}", job.quote_time);
+    let (mut writer, way) = writer(root, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     for chain in chains {
         let rows = convert::quotes(chain, quote_instant(chain, job.quote_time))?;
@@ -252,31 +312,22 @@ fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain
         }
         writer.append(Table::Quotes, &rows.rows).with_context(|| chain.source.clone())?;
     }
-    let read_as = format!("{} chains", chains.len());
-    let (written, sent) = writer.finish()?;
-    Ok(FileReport { file: member.name.clone(), read_as, writer: name, written, sent, left_out, broken: None })
+    let report = way.finish(writer, (member.name.clone(), format!("{} chains", chains.len())), true)?;
+    Ok(FileReport { left_out, ..report })
 }
 
 fn of_analysis(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
-    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    let told = format!("analysis\n{}", analysed::told(path));
+    let (mut writer, way) = writer(root, job, || digest::of_file(path, &told))?;
     let left_out = analysed::read(path, |rows| Ok(writer.append(Table::Greeks, rows)?))?;
-    let (written, sent) = writer.finish()?;
-    let read_as = "options of an analysis".to_owned();
-    Ok(FileReport { file: shown(path), read_as, writer: name, written, sent, left_out, broken: None })
+    let report = way.finish(writer, (shown(path), "options of an analysis".to_owned()), true)?;
+    Ok(FileReport { left_out, ..report })
 }
 
 fn of_surface(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
     let saved = surface::read(path)?;
     let rows = convert::surface(&saved).with_context(|| shown(path))?;
-    let (mut writer, name) = writer(root, job, || digest::of_file(path))?;
+    let (mut writer, way) = writer(root, job, || digest::of_file(path, "surface"))?;
     writer.append(Table::Surfaces, &rows).with_context(|| shown(path))?;
-    let (written, sent) = writer.finish()?;
-    Ok(FileReport {
-        file: shown(path),
-        read_as: "a surface".to_owned(),
-        writer: name,
-        written,
-        sent,
-        ..FileReport::default()
-    })
+    way.finish(writer, (shown(path), "a surface".to_owned()), true)
 }

@@ -4,6 +4,7 @@ mod analysed;
 mod digest;
 mod ingest;
 mod own_columns;
+mod readings;
 mod row_schema;
 mod row_types;
 mod row_writer;

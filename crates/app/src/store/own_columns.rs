@@ -87,7 +87,11 @@ fn stream(input: impl Read + 'static) -> anyhow::Result<Opened> {
 }
 
 fn text(input: Box<dyn Read>) -> Opened {
-    Opened::Text(csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(input))
+    Opened::Text(lines(input))
+}
+
+fn lines(input: Box<dyn Read>) -> csv::Reader<Box<dyn Read>> {
+    csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(input)
 }
 
 /// The first bytes of standard input, which stay there.
@@ -95,10 +99,26 @@ fn head_of_stdin() -> anyhow::Result<Vec<u8>> {
     Ok(io::stdin().lock().fill_buf().context("standard input")?.iter().take(8).copied().collect())
 }
 
-/// Whether standard input is Arrow IPC.
-pub fn is_arrow_on_stdin() -> anyhow::Result<bool> {
-    let head = head_of_stdin()?;
-    Ok(head.starts_with(ARROW_FILE) || head.starts_with(ARROW_STREAM))
+/// Whether standard input is Arrow IPC or Parquet, or CSV with a table's own columns in its first line. Nothing of it is taken; the line is looked for in
+/// what comes first, so that who writes it in pieces should say with `--schema` what it is.
+pub fn are_on_stdin() -> anyhow::Result<bool> {
+    let mut input = io::stdin().lock();
+    let head = input.fill_buf().context("standard input")?;
+    if [ARROW_FILE, ARROW_STREAM, PARQUET].iter().any(|begins| head.starts_with(begins)) {
+        return Ok(true);
+    }
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(has_own(&names_of_text(&mut lines(Box::new(Cursor::new(line.to_vec()))))))
+}
+
+/// The names in the first line; what is no text has none.
+fn names_of_text(reader: &mut csv::Reader<Box<dyn Read>>) -> Vec<String> {
+    reader.headers().map(|header| header.iter().map(ToOwned::to_owned).collect()).unwrap_or_default()
+}
+
+/// Whether there is a column of time and one of instrument.
+fn has_own(names: &[String]) -> bool {
+    [TIME, INSTRUMENT].iter().all(|name| names.iter().any(|found| found == name))
 }
 
 /// The columns of a file, each with its type in words.
@@ -117,14 +137,11 @@ pub fn names(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 
 /// Whether a file has a table's own columns: it has one of time and one of instrument.
 pub fn are_in(path: &Path) -> anyhow::Result<bool> {
-    let found = match open(path).with_context(|| path.display().to_string())? {
+    let found: Vec<String> = match open(path).with_context(|| path.display().to_string())? {
         Opened::Typed { schema, .. } => schema.fields().iter().map(|field| field.name().clone()).collect(),
-        Opened::Text(mut reader) => {
-            // What is no text has no such columns.
-            reader.headers().map(|header| header.iter().map(ToOwned::to_owned).collect()).unwrap_or_else(|_| Vec::new())
-        }
+        Opened::Text(mut reader) => names_of_text(&mut reader),
     };
-    Ok([TIME, INSTRUMENT].iter().all(|name| found.iter().any(|found| found == name)))
+    Ok(has_own(&found))
 }
 
 /// That a file is there and is text, where it is none of the binary kinds: what can be said of it before its columns are.
@@ -151,7 +168,7 @@ pub fn can_be_rows(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Gives the rows of a file, whose columns are the table's or become them as a schema says.
+/// Gives the rows of a file, whose columns are the table's or become them as a schema says; one without a row is none.
 pub fn read(
     path: &Path,
     table: Table,
@@ -159,6 +176,11 @@ pub fn read(
     mut take: impl FnMut(&RecordBatch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let mut rows = 0;
+    let mut take = |batch: &RecordBatch| {
+        rows += batch.num_rows();
+        take(batch)
+    };
     let read = match open(path).with_context(|| name.clone())? {
         Opened::Typed { schema: found, batches } => {
             let names = found.fields().iter().map(|field| field.name().as_str());
@@ -166,7 +188,11 @@ pub fn read(
         }
         Opened::Text(reader) => of_text(reader, table, schema, &mut take),
     };
-    read.with_context(|| name)
+    read.with_context(|| name.clone())?;
+    if rows == 0 {
+        bail!("{name}: not one row: there are columns, and nothing in them");
+    }
+    Ok(())
 }
 
 /// The columns of the table that are taken, each with where it comes from.

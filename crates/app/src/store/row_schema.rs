@@ -73,6 +73,23 @@ impl RowSchema {
         }
         Ok(Self(sources))
     }
+
+    /// What it says, as far as it makes rows: the same of two texts that differ in remarks and order alone.
+    pub fn told(&self) -> String {
+        let mut told = String::new();
+        for Source { column, from } in &self.0 {
+            // Writing to a string does not fail.
+            let _ = match from {
+                Origin::Column { name, unit_ns, scale } => {
+                    writeln!(told, "{} column {name:?} {unit_ns} {scale:?}", column.name)
+                }
+                Origin::Integer(value) => writeln!(told, "{} integer {value}", column.name),
+                Origin::Float(value) => writeln!(told, "{} float {value:?}", column.name),
+                Origin::Text(value) => writeln!(told, "{} text {value:?}", column.name),
+            };
+        }
+        told
+    }
 }
 
 fn from(column: &Column, value: &Value) -> Result<Origin, String> {
@@ -191,6 +208,11 @@ mod tests {
         assert_eq!(*of("instrument"), Origin::Text("SPY".into()));
         assert_eq!(*of("bid"), Origin::Column { name: "px".into(), unit_ns: 1, scale: 0.0001 });
         assert_eq!(sources.len(), 4);
+        let told = RowSchema(sources.clone()).told();
+        let remarked = format!("# the same\nask = \"a\"\n{}", text.replace("\nask = \"a\"", ""));
+        assert_eq!(RowSchema::parse(&remarked, Table::Quotes).unwrap().told(), told);
+        let other = text.replace("0.0001", "0.001");
+        assert_ne!(RowSchema::parse(&other, Table::Quotes).unwrap().told(), told);
     }
 
     #[test]

@@ -86,6 +86,21 @@ pub fn sink(root: &str, spool: &SpoolArgs<'_>) -> anyhow::Result<Sink> {
     Ok(Sink::new(database, Spool::open(PathBuf::from(spool.directory), spool.limit_bytes)?))
 }
 
+impl Server {
+    /// Asks the server something; none where it is believed to be away, or rows wait for it.
+    pub fn ask<T>(&self, question: impl FnOnce(&mut postgres::Writer) -> T) -> Option<T> {
+        match &mut *self.0.borrow_mut() {
+            Way::Direct(writer) => Some(question(writer)),
+            Way::Spooled(sink) => sink.idle_writer().map(question),
+        }
+    }
+
+    /// Whether rows wait in files where the server is away.
+    pub fn is_spooled(&self) -> bool {
+        matches!(*self.0.borrow(), Way::Spooled(_))
+    }
+}
+
 /// Writes rows of one input.
 pub enum RowWriter {
     /// Into files.

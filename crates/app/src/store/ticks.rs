@@ -4,7 +4,11 @@ use zomma_market::{
     event::{Event, Sink},
     instruments::Instruments,
 };
-use zomma_storage::{StorageError, convert::TickRows, table::Table};
+use zomma_storage::{
+    StorageError,
+    convert::{LoneTimes, TickRows},
+    table::Table,
+};
 
 use super::row_writer::RowWriter;
 use crate::feed::Listener;
@@ -30,8 +34,8 @@ impl TickWriter {
         }
     }
 
-    /// The writer, with every row of the feed in it, and how many events made no row.
-    pub fn finish(mut self, instruments: &Instruments) -> Result<(RowWriter, u64), StorageError> {
+    /// The writer, with every row of the feed in it, how many events made no row, and the rows whose time stands alone.
+    pub fn finish(mut self, instruments: &Instruments) -> Result<(RowWriter, u64, LoneTimes), StorageError> {
         for rows in self.rows.finish(instruments)? {
             if self.failed.is_none() {
                 self.failed = self.writer.append(Table::Ticks, &rows).err();
@@ -39,7 +43,7 @@ impl TickWriter {
         }
         match self.failed {
             Some(error) => Err(error),
-            None => Ok((self.writer, self.rows.refused())),
+            None => Ok((self.writer, self.rows.refused(), self.rows.lone_times())),
         }
     }
 }

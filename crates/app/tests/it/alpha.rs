@@ -206,6 +206,24 @@ fn signals_are_written_without_looking_ahead_and_can_be_reported_on() {
     let found = report(&[arg(&folder.path().join("all.csv")), "--horizons", "10s"]);
     assert!(found["signals"].as_array().unwrap().len() >= 4, "{found}");
 
+    // The same rows before 1970 have the same signals at the times that they tell.
+    let before: String = text
+        .lines()
+        .map(|line| match line.split_once(',') {
+            Some((time, rest)) if time != "time_ns" => {
+                format!("{},{rest}\n", time.parse::<i64>().unwrap() - 2_000_000_000_000_000_000)
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let (_, early) = signals(&written(folder.path(), "early.csv", &before), "0.5", "early_signals.csv");
+    for (line, late) in early.lines().zip(all.lines()).skip(1) {
+        let ((time, values), (late, of_late)) = (line.split_once(',').unwrap(), late.split_once(',').unwrap());
+        let shift = late.parse::<i64>().unwrap() - time.parse::<i64>().unwrap();
+        assert_eq!((shift, values), (2_000_000_000_000_000_000, of_late));
+    }
+    assert_eq!(early.lines().count(), all.lines().count());
+
     let uneven = written(folder.path(), "uneven.csv", "time_ns,mid\n0,1\n10,1\n15,1\n27,1\n");
     let out = folder.path().join("no.csv");
     run(&["alpha", "signals", &uneven, "-o", arg(&out)]).refused(1, &["uneven.csv", "row 4", "one pace"]);

@@ -188,6 +188,7 @@ fn wrong_arguments_and_faulty_files_are_told() {
     let (feed, root, rules) = (lobster(folder.path()), folder.path().join("tables"), folder.path().join("rules.toml"));
     let root = arg(&root);
     run(&["store", "list", "/no/such/place"]).refused(2, &["/no/such/place"]);
+    run(&["store", "explain", root, "--table", "ticks"]).refused(2, &["postgres://", "zomma sql --root", "EXPLAIN"]);
     run(&["store", "ingest", "gs://x", arg(&feed), "--table", "ticks"]).refused(2, &["s3://bucket/prefix"]);
     run(&["store", "ingest", root, arg(&feed), "--table", "trades"]).refused(2, &["trades", "ticks, quotes, bars"]);
     run(&["store", "ingest", root, arg(&feed), "--table", "ticks", "--writer", "a/b"]).refused(2, &["a/b", "allowed"]);

@@ -161,3 +161,44 @@ fn rubbish_is_no_text_and_is_not_said_again() {
     refused(folder.path(), &["is a directory"]);
     refused(&folder.path().join("nowhere.csv"), &["nowhere.csv", "No such file"]);
 }
+
+#[test]
+fn csv_on_standard_input_is_told_by_its_first_line_and_a_header_alone_is_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("tables");
+    let base = |table: &'static str| ["store", "ingest", arg(&root), "-", "--table", table, "--writer", "pipe"];
+    let quotes = format!("time,instrument,bid\n{0}000000,SPY,100.5\n{1}000000,QQQ,200.25\n", TIME_MS, TIME_MS + 1);
+    run_with_input(&base("quotes"), quotes.as_bytes()).ok();
+    assert_eq!(asked(arg(&root)), WANTED);
+    let ticks = "time,instrument,sequence,receive_time,kind,flags,ordinal\n\
+                 2026-01-02T15:30:00Z,SPY,1,2026-01-02T15:30:00Z,clear,0,0\n";
+    let told = run_with_input(&base("ticks"), ticks.as_bytes()).ok().out;
+    assert!(told.contains("rows of ticks, 1 rows into ticks"), "{told}");
+    // What is no such CSV is a feed or a chain, as without.
+    run_with_input(&base("ticks"), b"time,mid\n1,2\n").refused(1, &["standard input", "not a feed"]);
+    // Columns without rows.
+    let header = b"time,instrument,bid\n";
+    run_with_input(&base("quotes"), header).refused(1, &["standard input", "not one row"]);
+    let path = folder.path().join("header.csv");
+    fs::write(&path, header).unwrap();
+    run(&["store", "ingest", arg(&root), arg(&path), "--table", "quotes"]).refused(1, &["header.csv", "not one row"]);
+    assert_eq!(asked(arg(&root)), WANTED);
+}
+
+#[test]
+fn a_row_after_a_clock_jump_is_kept_in_the_day_that_it_tells_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (feed, root) = (folder.path().join("trades.csv"), folder.path().join("tables"));
+    let mut text = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n".to_owned();
+    // Microseconds; the third is ten days ahead.
+    for (id, seconds) in [0, 1, 864_002, 3].into_iter().enumerate() {
+        let time = (TIME_MS / 1_000 + seconds) * 1_000_000;
+        text += &format!("deribit,BTC-PERPETUAL,{time},{},{id},buy,100.5,10\n", time + 5);
+    }
+    fs::write(&feed, text).unwrap();
+    let told = run(&["store", "ingest", arg(&root), arg(&feed), "--table", "ticks"]).ok().out;
+    assert!(told.contains("1 rows are more than a day from the row before and after"), "{told}");
+    assert!(told.contains("2026-01-12T15:30:02Z"), "{told}");
+    let sql = "SELECT count(*) FROM ticks WHERE time >= '2026-01-12' AND kind = 'trade'";
+    assert_eq!(run(&["sql", "--root", arg(&root), sql, "--format", "csv"]).ok().out.lines().nth(1), Some("1"));
+}

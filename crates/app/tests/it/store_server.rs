@@ -73,6 +73,92 @@ fn a_feed_goes_into_a_server_once_becomes_bars_and_goes_when_it_is_old() {
     assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.bars").trim(), "2");
 }
 
+/// What a question to the tables gives, as CSV without its header.
+fn asked(root: &str, sql: &str) -> String {
+    let out = run(&["sql", "--root", root, sql, "--format", "csv"]).ok().out;
+    out.split_once('\n').map(|(_, rows)| rows.to_owned()).unwrap_or_default()
+}
+
+/// The same file with other options is another reading: its rows come, the earlier ones are told, and `--replace` takes them away and no others.
+fn readings_of_one_file(root: &str, folder: &std::path::Path) {
+    let feed = folder.join("ACME_2012-06-21_34200000_57600000_message_1.csv");
+    let other = folder.join("OTHR_2012-06-20_34200000_57600000_message_1.csv");
+    fs::write(&feed, MESSAGES).unwrap();
+    fs::write(&other, MESSAGES.replace(",100,", ",101,")).unwrap();
+    let ingest = |file: &std::path::Path, more: &[&str]| {
+        run(&[&["store", "ingest", root, arg(file), "--table", "ticks"], more].concat()).ok().out
+    };
+    let days = "SELECT date_trunc('day', time) AS day, count(*) AS n FROM ticks GROUP BY 1 ORDER BY 1";
+    let by_day = || -> Vec<String> {
+        asked(root, days).lines().map(|line| format!("{}{}", &line[..10], &line[line.rfind(',').unwrap()..])).collect()
+    };
+    ingest(&other, &[]);
+    let wrong = ingest(&feed, &["--date", "2012-06-20"]);
+    assert!(!wrong.contains("another reading"), "{wrong}");
+    assert_eq!(by_day(), ["2012-06-20,8"]);
+    let right = ingest(&feed, &[]);
+    assert!(right.contains("4 rows into ticks") && !right.contains("4 were there already"), "{right}");
+    assert!(right.contains("4 rows of another reading of the same file stand here too"), "{right}");
+    assert!(right.contains("--replace"), "{right}");
+    assert_eq!(by_day(), ["2012-06-20,8", "2012-06-21,4"]);
+    let replaced = json(&run(&["store", "ingest", root, arg(&feed), "--table", "ticks", "--replace", "--json"]).ok());
+    let gone = &replaced["files"][0]["other_readings"][0];
+    assert_eq!((&gone["rows"], &gone["removed"]), (&Value::from(4), &Value::from(true)), "{replaced}");
+    assert_eq!(by_day(), ["2012-06-20,4", "2012-06-21,4"]);
+    let again = ingest(&feed, &["--format", "lobster", "--date", "2012-06-21"]);
+    assert!(!again.contains("another reading"), "what the file tells itself may be told: {again}");
+    assert_eq!(by_day(), ["2012-06-20,4", "2012-06-21,4"]);
+    run(&["store", "ingest", root, arg(&feed), "--table", "ticks", "--replace", "--writer", "x"])
+        .refused(2, &["--replace", "--writer"]);
+    // Two schemas of one file whose rows have the same keys: the one that came last counts, whichever it is.
+    let quotes = folder.join("q.csv");
+    fs::write(&quotes, "time,symbol,low,high\n2026-01-02T15:30:00Z,SPY,1,2\n").unwrap();
+    for column in ["low", "high", "low"] {
+        let schema = folder.join(format!("{column}.toml"));
+        fs::write(&schema, format!("time = \"time\"\ninstrument = \"symbol\"\nbid = \"{column}\"\n")).unwrap();
+        run(&["store", "ingest", root, arg(&quotes), "--table", "quotes", "--schema", arg(&schema)]).ok();
+        let wanted = if column == "low" { "1.0\n" } else { "2.0\n" };
+        assert_eq!(asked(root, "SELECT bid FROM quotes"), wanted, "{column}");
+    }
+}
+
+#[test]
+fn another_reading_of_a_file_goes_into_a_server_and_replaces_the_one_before() {
+    let Some(server) = Server::start() else { return };
+    let name = server.create_database();
+    let url = server.url(&name);
+    let folder = tempfile::tempdir().unwrap();
+    run(&["store", "migrate", &url]).ok();
+    readings_of_one_file(&url, folder.path());
+    // What a version wrote that did not keep how it had read: told, not guessed, and not in the way.
+    server.sql(
+        &name,
+        "UPDATE zomma.batches SET id = regexp_replace(id, '^(ACME[^.]*\\.[^.]*)\\.[^/]*', '\\1'), xact = NULL, home = NULL \
+         WHERE id LIKE 'ACME%'",
+    );
+    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
+    let told = run(&["store", "ingest", &url, arg(&feed), "--table", "ticks", "--replace"]).ok().out;
+    assert!(told.contains("may stand here") && told.contains("an earlier version"), "{told}");
+    assert_eq!(server.sql(&name, "SELECT count(*) FROM zomma.ticks").trim(), "8");
+}
+
+#[test]
+fn another_reading_of_a_file_goes_into_files_and_replaces_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("tables");
+    readings_of_one_file(arg(&root), folder.path());
+    // Files of a version that did not keep how it had read.
+    let day = root.join("ticks/date=2012-06-21");
+    let ours = fs::read_dir(&day).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let name = ours.file_name().unwrap().to_str().unwrap();
+    let (writer, sequence) = name.split_once('-').unwrap();
+    fs::rename(&ours, day.join(format!("{}-{sequence}", writer.rsplit_once('.').unwrap().0))).unwrap();
+    let feed = folder.path().join("ACME_2012-06-21_34200000_57600000_message_1.csv");
+    let told = run(&["store", "ingest", arg(&root), arg(&feed), "--table", "ticks", "--replace"]).ok().out;
+    assert!(told.contains("4 rows of another reading of the same file are gone"), "{told}");
+    assert_eq!(asked(arg(&root), "SELECT count(*) FROM ticks"), "8\n");
+}
+
 #[test]
 fn rows_wait_while_the_server_is_away_and_go_in_when_it_is_back() {
     let Some(server) = Server::start() else { return };

@@ -33,8 +33,10 @@ every table CSV, Parquet or Arrow IPC (file or stream, also on standard input) w
 with others that --schema says what they are: `--schema show` prints a template for it. What may not be kept (an absent time, a price that is no number) is named with its row, and
 stops its file.
 
-The same file again, finished or not, replaces what it wrote before: its writer is named by its content. With --writer files are
-added under that name instead, whatever is there.
+The same file read the same way again, finished or not, replaces what it wrote before: its writer is named by its content and by what decides
+its rows (format, day, schema, filter, quote time). Another reading of it, such as one with the right --date after a wrong one, stands beside
+the first, which is said; with --replace what other readings of the file put into the table goes when the new rows are in. With --writer
+files are added under that name instead, whatever is there.
 
 Example:
   $ zomma store ingest tables day.itch50.gz --table ticks --date 2012-06-21
@@ -80,6 +82,9 @@ pub struct IngestArgs {
     /// Add files under this writer's name, instead of replacing what the same input wrote before.
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
+    /// Take away what other readings of the same file (another --date, --schema, --format …) put into the table.
+    #[arg(long, conflicts_with_all = ["writer", "spool"])]
+    replace: bool,
     #[command(flatten)]
     spool: server::SpoolOptions,
     /// Report as JSON.
@@ -117,6 +122,7 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
         schema: schema.as_ref(),
         feed_schema: feed_schema.map(PathBuf::as_path),
         writer: args.writer.as_deref(),
+        replace: args.replace,
         progress: true,
     };
     let begun = Instant::now();
@@ -169,6 +175,17 @@ fn text(table: Table, reports: &[FileReport], seconds: f64) -> String {
         }
         if written.files_removed > 0 {
             let _ = writeln!(text, "  {} files of an earlier run are gone", written.files_removed);
+        }
+        for other in &report.other_readings {
+            let _ = writeln!(text, "  {}", other.text());
+        }
+        if let Some(first) = report.first_lone_ns {
+            let first = jiff::Timestamp::from_nanosecond(i128::from(first)).map_or("?".to_owned(), |at| at.to_string());
+            let _ = writeln!(
+                text,
+                "  {} rows are more than a day from the row before and after (a clock that jumped?): kept in the days that they tell, the first {first}",
+                report.lone_times
+            );
         }
         for (what, count) in &report.left_out {
             let _ = writeln!(text, "  {count} {what}");

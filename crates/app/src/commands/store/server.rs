@@ -49,6 +49,8 @@ pub struct MigrateArgs {
 /// Arguments of `zomma store explain`.
 #[derive(Debug, Args)]
 #[command(after_help = example("\
+Of files, zomma sql --root FOLDER \"EXPLAIN SELECT …\" says which days, files and row groups a query reads.
+
 Example:
   $ zomma store explain postgres://desk@db/market --table ticks --from 2026-01-02T14:30:00Z --to 2026-01-03T00:00:00Z --instrument SPY"))]
 pub struct ExplainArgs {
@@ -130,6 +132,14 @@ pub fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
 
 /// Explains.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+    if !is_postgres(&args.root) {
+        let (root, table) = (&args.root, args.table);
+        return Err(BadArguments(format!(
+            "store explain: {root}; allowed: postgres://user@host:port/database (what a query reads of files says \
+             zomma sql --root {root} \"EXPLAIN SELECT * FROM {table} WHERE time >= …\")"
+        ))
+        .into());
+    }
     let database = only_server(&args.root, "explain")?;
     let request = Request {
         from_ns: args.from.map(nanoseconds),
