@@ -26,7 +26,7 @@
 //! One table finds every order by instrument and number (a number need only be unique within its instrument); orders and levels lie in two pools, an
 //! order's neighbours in the queue and its level are places in them, and each side has its prices sorted with the best last. An event of the top of
 //! the book touches about five cache lines, however many instruments there are; where these lie outside the processor's cache, books fetch
-//! those of later events while they apply earlier ones, if the decoder tells them ahead ([`Sink::ahead`]: ITCH files do) or events are gathered
+//! those of later events while they apply earlier ones, if the decoder tells them ahead ([`Sink::ahead`]: ITCH files and DBN do) or events are gathered
 //! ([`BatchedBooks`]). Memory grows with what rests and is used again: once the books
 //! have been at their largest, nothing is allocated.
 
