@@ -25,20 +25,22 @@ pub struct StopWish(Arc<AtomicBool>);
 
 impl StopWish {
     /// Hears Ctrl-C, a request to terminate and the end of the terminal (unless `nohup` said to pass over it) from here on; a second Ctrl-C or
-    /// request ends the program at once.
+    /// request ends the program at once; the end of the terminal is neither's first.
     ///
     /// # Errors
     ///
     /// Where signals cannot be heard.
     pub fn hear() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(AtomicBool::new(false));
         // The end of a terminal is said twice, by the shell and by the kernel, and is one wish all the same.
         for signal in not_ignored(&[SIGHUP]) {
             flag::register(signal, Arc::clone(&stop))?;
         }
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal is remembered, the second finds it remembered.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            flag::register(signal, Arc::clone(&asked))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
         Ok(Self(stop))
@@ -106,4 +108,36 @@ pub fn bar(parts: u64) -> Option<ProgressBar> {
         }
         bar
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// Signals are of a process: the test calls itself in one of its own.
+    #[test]
+    fn a_request_after_the_end_of_the_terminal_ends_nothing_at_once_and_a_second_one_does() {
+        const NAME: &str =
+            "long_run::tests::a_request_after_the_end_of_the_terminal_ends_nothing_at_once_and_a_second_one_does";
+        const SIGNALS: &str = "ZOMMA_TEST_RAISED_SIGNALS";
+        if let Ok(signals) = std::env::var(SIGNALS) {
+            let stop = StopWish::hear().unwrap();
+            signals.split(' ').for_each(|signal| raise(signal.parse().unwrap()).unwrap());
+            std::process::exit(if stop.is_there() { 7 } else { 8 });
+        }
+        let ends = |signals: &[i32]| {
+            let words: Vec<String> = signals.iter().map(i32::to_string).collect();
+            let mut itself = Command::new(std::env::current_exe().unwrap());
+            itself.args([NAME, "--exact"]).env(SIGNALS, words.join(" "));
+            itself.output().unwrap().status.code()
+        };
+        assert_eq!(ends(&[SIGHUP, SIGHUP, SIGTERM]), Some(7));
+        assert_eq!(ends(&[SIGHUP, SIGINT]), Some(7));
+        assert_eq!(ends(&[SIGHUP, SIGTERM, SIGTERM]), Some(128 + SIGTERM));
+        assert_eq!(ends(&[SIGTERM, SIGINT]), Some(128 + SIGINT));
+    }
 }

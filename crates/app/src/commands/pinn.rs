@@ -93,33 +93,52 @@ pub fn run(args: &PinnArgs) -> anyhow::Result<()> {
     let mut session = SolutionSession::begin(&folder, &config, path, done)?;
     let outcome = trainer.train(&mut TrackedSolution { watch: &mut watcher, session: &mut session });
     watcher.end();
+    // What is known of a network that is trained while its study goes on.
+    let mut trained = None;
     let report = outcome.map_err(anyhow::Error::from).and_then(|outcome| {
         let stopped = |message: &str| ExitWith { code: 130, message: Some(message.into()) };
         let Some(solution) = &outcome.solution else {
             bail!(stopped("stopped; what is done until the last round is kept: go on with --resume"));
         };
         let validation = validate(solution);
-        let study = if args.study {
-            let Some(study) = study(&config, &mut watcher)? else {
-                bail!(stopped("stopped in the study; the network is trained: --resume --study does the study alone"));
-            };
-            study
-        } else {
-            Vec::new()
-        };
         let speed = measure(solution, &validation);
-        write(&Report { folder: &folder, ending: outcome.ending, solution, validation: &validation, speed, study })
+        let report = |study| Report {
+            folder: &folder,
+            ending: outcome.ending,
+            solution,
+            validation: &validation,
+            speed: speed.clone(),
+            study,
+        };
+        if !args.study {
+            return write(&report(Vec::new()));
+        }
+        trained = Some(json(&report(Vec::new())));
+        let Some(study) = study(&config, &mut watcher)? else {
+            bail!(stopped("stopped in the study; the network is trained: --resume --study does the study alone"));
+        };
+        trained = None;
+        write(&report(study))
     });
     // Whatever became of it, the run's end is told.
-    let state = match &report {
-        Ok(_) => RunState::Finished,
-        Err(error) if error.is::<ExitWith>() => RunState::Stopped,
-        Err(_) => RunState::Failed,
-    };
-    session.end(state, report.as_ref().ok().map(|(report, _)| report));
+    let (state, figures) = ending(&report, trained.as_ref());
+    session.end(state, figures);
     let (report, shown) = report?;
     let for_programs = || Ok::<_, anyhow::Error>(serde_json::to_string_pretty(&report)? + "\n");
     commands::print(&if args.json { for_programs()? } else { shown })
+}
+
+/// How a run ended and what is known of it. One whose study alone was stopped or failed has its network, `trained`, and is finished.
+fn ending<'a>(
+    report: &'a anyhow::Result<(Value, String)>,
+    trained: Option<&'a Value>,
+) -> (RunState, Option<&'a Value>) {
+    match (report, trained) {
+        (Ok((report, _)), _) => (RunState::Finished, Some(report)),
+        (Err(_), Some(trained)) => (RunState::Finished, Some(trained)),
+        (Err(error), None) if error.is::<ExitWith>() => (RunState::Stopped, None),
+        (Err(_), None) => (RunState::Failed, None),
+    }
 }
 
 /// Writes report.json and report.svg; the one for programs, and the table.
@@ -131,4 +150,19 @@ fn write(report: &Report<'_>) -> anyhow::Result<(Value, String)> {
         output_file::write(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     Ok((for_programs, table(report)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_is_trained_is_finished_though_its_study_was_stopped() {
+        let [whole, trained] = [serde_json::json!({"study": [1]}), serde_json::json!({"study": []})];
+        let stopped = || Err(ExitWith { code: 130, message: None }.into());
+        assert_eq!(ending(&stopped(), Some(&trained)), (RunState::Finished, Some(&trained)));
+        assert_eq!(ending(&stopped(), None), (RunState::Stopped, None));
+        assert_eq!(ending(&Err(anyhow::anyhow!("a full disk")), None), (RunState::Failed, None));
+        assert_eq!(ending(&Ok((whole.clone(), String::new())), None), (RunState::Finished, Some(&whole)));
+    }
 }

@@ -14,8 +14,10 @@ use zomma_storage::{
 };
 
 use crate::{
+    bench::available_bytes,
     commands, config_file,
     failure::{BadArguments, ExitWith, not_a_file},
+    train::memory,
     tune::{self, Found, Job},
 };
 
@@ -91,6 +93,16 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let shown = path.display();
     let text = config_file::read(path)?;
     let config = TuneConfig::parse(&text).map_err(|error| BadArguments(format!("{shown}: {error}")))?;
+    if let Some(largest) = config.largest() {
+        let share = available_bytes().map(|bytes| bytes / config.search.workers as u64);
+        memory::check(&largest, share).map_err(|BadArguments(why)| {
+            let workers = match config.search.workers {
+                1 => String::new(),
+                workers => format!(" by each of search.workers {workers}"),
+            };
+            BadArguments(format!("{shown}: search.space: its largest trial: {why}{workers}"))
+        })?;
+    }
     let folder = match &args.output {
         Some(folder) => folder.clone(),
         None => PathBuf::from("runs").join(path.file_stem().unwrap_or_default()),

@@ -8,10 +8,10 @@ use arrow_schema::{DataType, Field, Schema};
 use zomma_base::Status;
 use zomma_engines::onnx::{NodeTime, OnnxSession, SessionOptions, node_times};
 use zomma_learn::{
-    config::{PricingModel, Range},
+    config::{PricingModel, Range, RangeScale},
     onnx::{self, DOMAIN_KEY, INPUTS_KEY, LEAST_VEGA_KEY, OUTPUT, VOLATILITY_OUTPUT},
     physics::EquationKind,
-    training::vega_over_strike,
+    training::volatility_status,
 };
 
 use super::RuntimeArgs;
@@ -151,7 +151,9 @@ impl Model {
                 "risk_free_rate" | "dividend_yield" => *x >= 0.0 && x.is_finite(),
                 _ => *x > 0.0 && x.is_finite(),
             };
-            let is_learned = self.domain.get(*name).is_none_or(|range| (range.min..=range.max).contains(x));
+            // Of volatilities `doubt` says it.
+            let is_learned = self.output == VOLATILITY_OUTPUT
+                || self.domain.get(*name).is_none_or(|range| (range.min..=range.max).contains(x));
             !(is_good && is_learned)
         };
         let at = self.names.iter().zip(row).position(is_bad)?;
@@ -161,19 +163,20 @@ impl Model {
     /// What is wrong with what came of a row; of a volatility, that it lies outside of those that were learned, or where the price says next to
     /// nothing of it.
     fn doubt(&self, row: &[f64], found: f64) -> Option<&'static str> {
-        if !found.is_finite() {
-            return Some("not_finite");
-        }
         if self.output != VOLATILITY_OUTPUT {
-            return None;
+            return (!found.is_finite()).then_some("not_finite");
         }
-        if vega_over_strike(row, found) < self.least_vega {
-            return Some(Status::Undetermined.as_str());
+        // What the model's file does not say is not refused.
+        let whole = Range { min: 0.0, max: f64::MAX, scale: RangeScale::default() };
+        let range = |name: &str| self.domain.get(name).copied().unwrap_or(whole);
+        let ranges = ["moneyness", "expiry_years", "volatility"].map(range);
+        match volatility_status(row, found, self.least_vega, &ranges) {
+            Status::Ok => None,
+            Status::BadStrike => Some("bad_moneyness"),
+            Status::BadExpiry => Some("bad_expiry_years"),
+            Status::Overflow => Some("not_finite"),
+            status => Some(status.as_str()),
         }
-        let range = self.domain.get("volatility")?;
-        // The network's own error is no reason to refuse the range's ends.
-        let is_learned = (0.98 * range.min..=1.02 * range.max).contains(&found);
-        (!is_learned).then_some(Status::BadPrice.as_str())
     }
 }
 

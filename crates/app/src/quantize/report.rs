@@ -50,8 +50,11 @@ pub fn table(report: &Report<'_>) -> String {
         report.network.architecture.depth,
         report.calibration,
     );
-    let _ = writeln!(text, "\n  price errors on {} rows that were never seen         rmse       worst", errors.rows);
-    let _ = writeln!(text, "  {:<48}{:>10.2e} {:>11.2e}", "f32, of the strike", errors.float_rmse, errors.float_max);
+    let (said, _) = report.network.architecture.features.model.said();
+    let unit = if said == "price" { "f32, of the strike" } else { "f32, per 1.00" };
+    let head = format!("{said} errors on {} rows that were never seen", errors.rows);
+    let _ = writeln!(text, "\n  {head:<48}{:>10} {:>11}", "rmse", "worst");
+    let _ = writeln!(text, "  {unit:<48}{:>10.2e} {:>11.2e}", errors.float_rmse, errors.float_max);
     let _ = writeln!(
         text,
         "  {:<48}{:>10.2e} {:>11.2e}",
@@ -62,7 +65,7 @@ pub fn table(report: &Report<'_>) -> String {
     let _ = writeln!(text, "  {:<48}{:>10.2e}", "one from the other", errors.difference_rmse);
     let _ = writeln!(
         text,
-        "\n  layer   rms of sums   error by weights   by activations   all before too   clipped   price, this layer alone"
+        "\n  layer   rms of sums   error by weights   by activations   all before too   clipped   {said}, this layer alone"
     );
     for layer in &errors.layers {
         let LayerErrors { layer, sums_rms, by_weights, by_activations, together, clipped, price_rmse } = layer;

@@ -81,6 +81,21 @@ fn a_network_says_the_volatilities_of_prices_and_what_is_wrong_with_the_rest() {
     ] {
         assert!(found.err.contains(words), "{words}: {}", found.err);
     }
+    // The same in integers, whose error is measured in volatilities.
+    let integers = folder.path().join("int8.bin");
+    let told = run(&["quantize", arg(&network), "-o", arg(&integers)]).ok().out;
+    for words in
+        ["2 of 3 hidden layers in int8", "volatility errors on", "f32, per 1.00", "volatility, this layer alone"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let by_integers = run(&["iv", arg(&prices), "--network", arg(&integers)]).ok();
+    assert_eq!(statuses(&by_integers), statuses(&found));
+    let said = |row: &std::collections::HashMap<String, String>| row["implied_volatility"].parse::<f64>().unwrap();
+    for (row, float) in table(&by_integers.out)[..4].iter().zip(&rows) {
+        assert!(said(row) != said(float) && (said(row) - said(float)).abs() < 0.005, "{row:?} {float:?}");
+    }
+    run(&["price", arg(&options), "--network", arg(&integers)]).refused(1, &["--network", "a network of prices"]);
     // What is no quote at all, American rows and other models.
     let bad = written(
         folder.path(),

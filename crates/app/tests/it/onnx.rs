@@ -432,9 +432,10 @@ fn the_example_in_python_prices_calls_and_puts() {
 }
 
 /// A network with its second and third hidden layer in integers.
-fn quantised(bits: u32) -> QuantisedNetwork {
-    let config = NetworkConfig { width: 32, residual: true, ..NetworkConfig::default() };
-    let mut network = of_config(&config, PricingModel::BlackScholes, 5);
+fn quantised(bits: u32, model: PricingModel) -> QuantisedNetwork {
+    let output = if model.is_implied_volatility() { OutputTransform::Scaled } else { OutputTransform::Bounds };
+    let config = NetworkConfig { width: 32, residual: true, output, ..NetworkConfig::default() };
+    let mut network = of_config(&config, model, 5);
     let layout = network.architecture.layout();
     let mut layers = Vec::new();
     for (layer, places) in layout.hidden.iter().enumerate().skip(1) {
@@ -463,9 +464,12 @@ fn quantised(bits: u32) -> QuantisedNetwork {
 fn a_quantised_network_is_exported_with_its_integers() {
     let folder = tempfile::tempdir().unwrap();
     let python = onnx_python::python();
-    for (bits, opset) in [(8, 18), (16, 21)] {
+    let volatility = PricingModel::BlackScholesImpliedVolatility;
+    for (bits, opset, model_of) in
+        [(8, 18, PricingModel::BlackScholes), (16, 21, PricingModel::BlackScholes), (16, 21, volatility)]
+    {
         let [binary, model] = ["network.bin", "model.onnx"].map(|name| folder.path().join(name));
-        quantised(bits).write(&binary).unwrap();
+        quantised(bits, model_of).write(&binary).unwrap();
         let export = ["export", arg(&binary), "-o", arg(&model), "--json"];
         let said: Value = serde_json::from_str(&run(&export).ok().out).unwrap();
         assert_eq!((said["opset"].as_u64(), &said["operators"]["QuantizeLinear"]), (Some(opset), &json!(2)), "{said}");

@@ -71,7 +71,7 @@ impl Quotes<'_> {
 }
 
 /// The vega over the strike, per 1.00 and undiscounted, of a row that begins with forward over strike and years, at a volatility.
-pub fn vega_over_strike(row: &[f64], volatility: f64) -> f64 {
+fn vega_over_strike(row: &[f64], volatility: f64) -> f64 {
     let root = row[1].sqrt();
     let s = volatility * root;
     let d = row[0].ln() / s - 0.5 * s;

@@ -33,7 +33,7 @@ pub(crate) use container::{fnv, write_whole};
 pub use engine::{Engine, MakeEngine};
 pub use evaluation::{Evaluation, ExerciseErrors, evaluate};
 pub use folder::RunFolder;
-pub use implied_volatility::{Quotes, vega_over_strike, volatility_status};
+pub use implied_volatility::{Quotes, volatility_status};
 pub(crate) use loss_scale::GREATEST as GREATEST_LOSS_SCALE;
 pub use loss_scale::LossScale;
 pub use mirror::holds_run;

@@ -5,8 +5,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use zomma_base::{ExerciseStyle, OptionType, Status};
 use zomma_learn::{
+    LearnError,
     config::DataConfig,
     physics::problem::forward,
+    quantisation::QuantisedNetwork,
     training::{Quotes, TrainedNetwork},
 };
 use zomma_pricing::valuation::Results;
@@ -14,24 +16,59 @@ use zomma_pricing::valuation::Results;
 use super::{is_black_scholes, unvalued, vanilla};
 use crate::batch::request::Request;
 
+/// In f32, or in integers.
+#[derive(Debug)]
+enum Network {
+    Trained(TrainedNetwork),
+    Quantised(QuantisedNetwork),
+}
+
+impl Network {
+    fn read(path: &Path) -> Result<Self, LearnError> {
+        match QuantisedNetwork::is_at(path) {
+            true => QuantisedNetwork::read(path).map(Self::Quantised),
+            false => TrainedNetwork::read(path).map(Self::Trained),
+        }
+    }
+
+    fn taught(&self) -> Option<DataConfig> {
+        match self {
+            Self::Trained(network) => network.data.clone(),
+            Self::Quantised(network) => network.network.data.clone(),
+        }
+    }
+
+    fn say(
+        &self,
+        quotes: &Quotes<'_>,
+        taught: &DataConfig,
+        (out, status): (&mut [f64], &mut [Status]),
+    ) -> Result<(), LearnError> {
+        match self {
+            Self::Trained(network) => network.implied_volatilities(quotes, taught, out, status),
+            Self::Quantised(network) => network.implied_volatilities(quotes, taught, out, status),
+        }
+    }
+}
+
 /// A network that learned implied volatilities.
 #[derive(Debug)]
 pub struct ByVolatilities {
-    network: TrainedNetwork,
+    network: Network,
     taught: DataConfig,
 }
 
 impl ByVolatilities {
-    /// Reads a network's file.
+    /// Reads a network's file, quantised or not.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let network = TrainedNetwork::read(path)?;
-        let Some(taught) = network.data.clone() else {
+        let network = Network::read(path)?;
+        let Some(taught) = network.taught() else {
             bail!("{}: is of a version that did not keep what the network learned: train it again", path.display());
         };
         let opened = Self { network, taught };
         // A network of another kind is refused now, not at the first row.
         let none = Columns::default();
-        let refused = opened.network.implied_volatilities(&none.quotes(), &opened.taught, &mut [], &mut []);
+        let refused = opened.network.say(&none.quotes(), &opened.taught, (&mut [], &mut []));
         refused.with_context(|| path.display().to_string())?;
         Ok(opened)
     }
@@ -72,7 +109,7 @@ impl ByVolatilities {
             }
         }
         let (mut found, mut status) = (vec![f64::NAN; places.len()], vec![Status::Ok; places.len()]);
-        let said = self.network.implied_volatilities(&columns.quotes(), &self.taught, &mut found, &mut status);
+        let said = self.network.say(&columns.quotes(), &self.taught, (&mut found, &mut status));
         for ((row, volatility), status) in places.into_iter().zip(found).zip(status) {
             // `open` has seen that the network is one of volatilities: nothing else is an error.
             results.status[row] = if said.is_ok() { status } else { Status::BadModel };
