@@ -28,11 +28,13 @@ pub(super) fn by_formula(row: &Row, terms: &Terms, order: Order) -> Result<Quant
     }
     // A moved row is still one that waits for the touch: room on the strike's side, and no sign of a rate that a step may change.
     let value = |moved: &Row| exotic::at_the_touch(moved, if is_cash { terms.cash } else { moved.strike });
-    let room = match row.option_type {
-        OptionType::Call => [f64::INFINITY, row.strike - row.spot],
-        OptionType::Put => [row.spot - row.strike, f64::INFINITY],
+    let way = (row.strike - row.spot).abs();
+    let (spot, strike) = match row.option_type {
+        OptionType::Call => ([f64::INFINITY, way], [way, f64::INFINITY]),
+        OptionType::Put => ([way, f64::INFINITY], [f64::INFINITY, way]),
     };
-    let mut quantities = differences::greeks(row, price, &value, &Room { spot: room, dates: 1.0 });
+    let room = Room { spot, strike, level: Some((row.strike / row.spot).ln().abs()), dates: 1.0 };
+    let mut quantities = differences::greeks(row, price, &value, &room);
     // The amount is a function of S/K, or the strike times one: a strike that moves past the spot is not asked for.
     let [delta, gamma] = [Greek::Delta, Greek::Gamma].map(|greek| quantities[greek as usize]);
     let ratio = row.spot / row.strike;
