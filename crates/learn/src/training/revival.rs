@@ -77,7 +77,7 @@ mod tests {
         layout.out_bias.of_mut(&mut trainer.state.parameters)[0] = -8.0 * HELD as f32;
         let mut eyes = Eyes { leaves_after: usize::MAX, ..Eyes::default() };
         trainer.train(&mut eyes).unwrap();
-        assert_eq!(eyes.nothing, (1..=8).collect::<Vec<u64>>());
+        assert!(eyes.nothing.starts_with(&[1, 2, 3, 4, 5, 6, 7, 8]), "{:?}", eyes.nothing);
         let last = eyes.losses.iter().rev().take(20).sum::<f64>() / 20.0;
         assert!(last < 0.1 * eyes.losses[0], "{} {last}", eyes.losses[0]);
     }
