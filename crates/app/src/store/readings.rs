@@ -94,6 +94,10 @@ pub fn after(root: &Root, table: Table, name: &InputName, replace: bool) -> Resu
                         continue;
                     }
                     let rows = block_on(writer.standing(table, &reading.name))?;
+                    // All of its rows have others in their place.
+                    if rows == Some(0) && !replace {
+                        continue;
+                    }
                     let (removed, stays) = (replace && rows.is_some(), rows.is_none().then_some(UNTOLD));
                     if removed {
                         block_on(writer.remove(table, &reading.name))?;
