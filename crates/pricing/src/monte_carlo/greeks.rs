@@ -269,14 +269,14 @@ impl Tile<'_, '_> {
         let spot = self.market.spot;
         let mut counts = [step + 1 == self.dates; LANES];
         let mut spots = [0.0; LANES];
-        for i in 0..LANES {
-            spots[i] = spot * exp::<M>(x[i]);
+        for (end, x) in spots.iter_mut().zip(x) {
+            *end = spot * exp::<M>(*x);
         }
         match *self.payoff {
             Payoff::Barrier { barrier, kind, .. } => {
                 let (level, side) = ((barrier / spot).ln(), if kind.is_up() { 1.0 } else { -1.0 });
-                for i in 0..LANES {
-                    kept.untouched[i] *= if side * (level - x[i]) > 0.0 { 1.0 } else { 0.0 };
+                for (untouched, x) in kept.untouched.iter_mut().zip(x) {
+                    *untouched *= if side * (level - x) > 0.0 { 1.0 } else { 0.0 };
                 }
             }
             _ => {

@@ -25,7 +25,7 @@ pub(in crate::monte_carlo) struct Quasi<'a> {
     /// Of the first coordinate of each factor.
     shifts: [Option<Shift>; FACTORS],
     /// Of the block's paths.
-    weights: Lanes,
+    weights: Box<Lanes>,
 }
 
 impl<'a> Quasi<'a> {
@@ -44,7 +44,7 @@ impl<'a> Quasi<'a> {
             bridge,
             numbers: vec![[0.0; LANES]; factors * steps],
             shifts: [None; FACTORS],
-            weights: [1.0; LANES],
+            weights: Box::new([1.0; LANES]),
         }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Quasi<'a> {
     /// The numbers of all steps of the block of points from `first`.
     #[inline(always)]
     pub(in crate::monte_carlo) fn begin<M: MultiplyAdd>(&mut self, first: u64) {
-        self.weights = [1.0; LANES];
+        self.weights.fill(1.0);
         for factor in 0..self.factors {
             let path = &mut self.numbers[factor * self.steps..][..self.steps];
             for (rank, place) in self.bridge.places().enumerate() {
@@ -79,7 +79,7 @@ impl<'a> Quasi<'a> {
                     }
                 }
                 if let (0, Some(Some(shift))) = (rank, self.shifts.get(factor)) {
-                    for (u, weight) in lanes.iter_mut().zip(&mut self.weights) {
+                    for (u, weight) in lanes.iter_mut().zip(self.weights.iter_mut()) {
                         let (shifted, by) = shift.at(*u);
                         (*u, *weight) = (shifted, *weight * by);
                     }

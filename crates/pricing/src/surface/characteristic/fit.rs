@@ -196,7 +196,7 @@ fn plainly(slices: &[SliceQuotes], model: &dyn VolatilitySurface) -> String {
 fn too_few<T: Characteristic<N>, const N: usize>(market: &Market, whose: &str) -> Option<Note> {
     let quotes = market.distinct_strikes();
     let instead = format!("{whose} parameters where the quotes do not tell");
-    (quotes < N).then(|| Note { expiry_years: None, reason: Reason::TooFewQuotes { quotes, needed: N, instead } })
+    (quotes < N).then_some(Note { expiry_years: None, reason: Reason::TooFewQuotes { quotes, needed: N, instead } })
 }
 
 /// How well the quotes, and what else pulls at them, determine the parameters.

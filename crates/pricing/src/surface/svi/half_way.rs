@@ -95,7 +95,7 @@ impl HalfWay {
                 0.0,
                 |k| durrleman_g(k, smile(k)),
                 |k, g| {
-                    if worst.is_none_or(|worst| !(g >= worst.g)) {
+                    if worst.is_none_or(|worst| g < worst.g || g.is_nan()) {
                         worst = Some(Dip { log_moneyness: k, g, total_variance: smile(k)[0] });
                     }
                 },
