@@ -143,13 +143,13 @@ fn black() {
         let (mut greeks, mut of_greeks) = (GreekColumns::zeros(n), vec![Status::Ok; n]);
         black::greeks(&rows, model, &mut greeks, &mut of_greeks);
         either("price beside Greeks", &rows, greeks.column(Greek::Price), &of_greeks);
-        for i in 0..n {
+        for (i, status) in of_greeks.iter().enumerate() {
             let row = rows.row(i);
             let twin = scalar::greeks(&row, model);
-            assert_eq!(of_greeks[i], twin.err().unwrap_or(Status::Ok), "{row:?}");
+            assert_eq!(*status, twin.err().unwrap_or(Status::Ok), "{row:?}");
             for greek in Greek::ALL {
                 let x = greeks.column(greek)[i];
-                let absent = !of_greeks[i].is_ok() || may_be_absent(greek, model, greeks.column(Greek::Price)[i]);
+                let absent = !status.is_ok() || may_be_absent(greek, model, greeks.column(Greek::Price)[i]);
                 assert!(absent || !x.is_nan(), "{row:?} {model:?} {greek:?}: {x}");
             }
         }
@@ -175,9 +175,9 @@ fn implied_volatilities() {
     for i in (0..n).filter(|&i| status[i].is_ok()) {
         assert!(out[i] > 0.0, "{:?}: {}", rows.row(i), out[i]);
     }
-    for i in 0..n {
+    for (i, status) in status.iter().enumerate() {
         let twin = implied_volatility_bsm_row(&rows.row(i), columns.price()[i]);
-        assert_eq!(status[i], twin.err().unwrap_or(Status::Ok), "{:?} at {}", rows.row(i), columns.price()[i]);
+        assert_eq!(*status, twin.err().unwrap_or(Status::Ok), "{:?} at {}", rows.row(i), columns.price()[i]);
     }
     // On the forward: the column of yields as that of discount factors.
     let prices = PriceColumns {
@@ -198,10 +198,10 @@ fn american_options() {
     let (rows, n) = (columns.rows(), columns.len());
     for accuracy in [Accuracy::quick(), Accuracy::fast()] {
         let (mut price, mut status) = (vec![0.0; n], vec![Status::Ok; n]);
-        american::price_batch(&rows, &accuracy, &mut price, &mut status);
+        american::price_batch(&rows, accuracy, &mut price, &mut status);
         either("price", &rows, &price, &status);
         let (mut greeks, mut of_greeks) = (GreekColumns::zeros(n), vec![Status::Ok; n]);
-        american::greeks_batch(&rows, &accuracy, &mut greeks, &mut of_greeks);
+        american::greeks_batch(&rows, accuracy, &mut greeks, &mut of_greeks);
         either("price beside Greeks", &rows, greeks.column(Greek::Price), &of_greeks);
         for i in (0..n).filter(|&i| of_greeks[i].is_ok()) {
             for greek in Greek::ALL.into_iter().filter(|greek| *greek != Greek::Lambda) {
@@ -210,7 +210,7 @@ fn american_options() {
         }
     }
     let (mut gradients, mut status) = (vec![american::Gradient::default(); n], vec![Status::Ok; n]);
-    american::gradient_batch(&rows, &Accuracy::fast(), &mut gradients, &mut status);
+    american::gradient_batch(&rows, Accuracy::fast(), &mut gradients, &mut status);
     let price: Vec<f64> = gradients.iter().map(|gradient| gradient.price).collect();
     either("price beside a gradient", &rows, &price, &status);
 }

@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(found(&place, SECOND).await, []);
         let mixed = compacted(&place, Table::Quotes, INPUT, SECOND).await.unwrap();
         assert_eq!(mixed.len(), 1);
-        assert_eq!(mixed[0].meta.location.prefix_matches(&partition(Table::Quotes, date(2026, 1, 2))), true);
+        assert!(mixed[0].meta.location.prefix_matches(&partition(Table::Quotes, date(2026, 1, 2))));
         // Of the one reading that there is: nothing of another.
         assert_eq!(
             compacted(&place, Table::Quotes, "fedcba9876543210", "night.fedcba9876543210.1111111111111111")

@@ -166,7 +166,8 @@ fn barriers_and_lookbacks_of_one_date_meet_closed_forms() {
     let fixed = |strike: f64| Payoff::Lookback { option_type: OptionType::Call, strike: Some(strike), dates: 1 };
     let once = |kind| knock(kind, level, Monitoring::Dates(1));
     let (ratio, path) = (GreekMethod::LikelihoodRatio, GreekMethod::Pathwise);
-    let cases: [(Payoff, GreekMethod, &dyn Fn(&Market, f64, f64) -> f64, f64); 4] = [
+    type Value<'a> = &'a dyn Fn(&Market, f64, f64) -> f64;
+    let cases: [(Payoff, GreekMethod, Value<'_>, f64); 4] = [
         (once(BarrierKind::UpAndOut), ratio, &out, strike),
         (once(BarrierKind::UpAndIn), ratio, &back_in, strike),
         (fixed(90.0), path, &lookback, 90.0),
