@@ -142,7 +142,11 @@ fn a_driver_that_does_not_answer_is_said_once_and_ends_nothing() {
 fn what_the_command_leaves_behind_is_ended_though_no_group_holds_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
-    let script = format!("setsid sleep 600 & echo $! > {}; exit 3", file.display());
+    // The command ends when the other has left its group, or that would take it along.
+    let file_name = file.display();
+    let script = format!(
+        "setsid sh -c 'echo $$ > {file_name}; exec sleep 600' & while ! [ -s {file_name} ]; do sleep 0.01; done; exit 3"
+    );
     let (outcome, reports) = run_to_end(job(&script, OnExceed::End, Box::new(Mute)));
     assert_eq!(outcome.unwrap(), 3);
     let left = reports.iter().any(|report| matches!(report, Report::Leftover { processes: 1 }));

@@ -127,7 +127,9 @@ impl Inspection {
 /// Every row group of some shards, in order; `first` is the place of the first shard among all.
 fn groups(shards: &[Shard], columns: &ShardColumns, first: usize, rule: &Rule) -> Vec<Result<Found, LearnError>> {
     let places: Vec<(usize, usize, u64)> = places(shards);
-    let made: Vec<_> = match shards.par_iter().map(|shard| columns.derive(shard)).collect::<Result<Vec<_>, _>>() {
+    // Of shards that are wrong the first is named, whichever is read first.
+    let made: Vec<_> = shards.par_iter().map(|shard| columns.derive(shard)).collect();
+    let made: Vec<_> = match made.into_iter().collect::<Result<_, _>>() {
         Ok(made) => made,
         Err(error) => return vec![Err(error)],
     };
