@@ -9,7 +9,8 @@
 
 use zomma_base::{OptionType, Status};
 
-use super::barrier::Touch;
+use super::barrier::touch;
+use super::number::{Field, Number};
 use super::terms::{Terms, finite};
 use crate::black::Row;
 
@@ -18,43 +19,50 @@ use crate::black::Row;
 /// Errors: those of the module; `BadPrice` where `cash` is not finite or below zero; `BadMethod` where the rate is below zero, so that waiting
 /// may be worth more than the amount.
 pub fn american_cash_or_nothing(row: &Row, cash: f64) -> Result<f64, Status> {
-    let terms = Terms::new(row)?;
-    if !(cash.is_finite() && cash >= 0.0) {
-        return Err(Status::BadPrice);
-    }
-    if row.risk_free_rate < 0.0 {
-        return Err(Status::BadMethod);
-    }
-    if is_exercised_at_once(row) { Ok(cash) } else { cash_at_the_touch(row, &terms, cash) }
+    american_cash_or_nothing_in(row, cash)
 }
 
 /// The share at exercise where ω(S − K) ≥ 0, at any time to expiry.
 ///
 /// Errors: those of the module; `BadMethod` where the yield is below zero, so that waiting may be worth more than the share.
 pub fn american_asset_or_nothing(row: &Row) -> Result<f64, Status> {
-    let terms = Terms::new(row)?;
+    american_asset_or_nothing_in(row)
+}
+
+/// [`american_cash_or_nothing`] in any numbers: in the money what is paid does not move.
+pub(crate) fn american_cash_or_nothing_in<N: Number>(row: &Row, cash: f64) -> Result<N, Status> {
+    let terms = Terms::<N>::new(row)?;
+    if !(cash.is_finite() && cash >= 0.0) {
+        return Err(Status::BadPrice);
+    }
+    if row.risk_free_rate < 0.0 {
+        return Err(Status::BadMethod);
+    }
+    if is_exercised_at_once(row) { Ok(N::constant(cash)) } else { finite(at_the_strike(row, &terms)? * cash) }
+}
+
+/// [`american_asset_or_nothing`] in any numbers: in the money what is paid moves with the spot alone.
+pub(crate) fn american_asset_or_nothing_in<N: Number>(row: &Row) -> Result<N, Status> {
+    let terms = Terms::<N>::new(row)?;
     if row.dividend_yield < 0.0 {
         return Err(Status::BadMethod);
     }
-    if is_exercised_at_once(row) { Ok(row.spot) } else { cash_at_the_touch(row, &terms, row.strike) }
+    if is_exercised_at_once(row) {
+        return Ok(N::field(Field::Spot, row.spot));
+    }
+    finite(at_the_strike(row, &terms)? * terms.strike)
 }
 
 /// Whether the spot is at the strike or in the money.
-pub(crate) fn is_exercised_at_once(row: &Row) -> bool {
+fn is_exercised_at_once(row: &Row) -> bool {
     row.option_type.sign() * (row.spot - row.strike) >= 0.0
 }
 
-/// What is paid at the strike's first touch from outside the money, whatever the signs of rate and yield: what the American options' values are
-/// and move like.
-pub(crate) fn at_the_touch(row: &Row, amount: f64) -> Result<f64, Status> {
-    cash_at_the_touch(row, &Terms::new(row)?, amount)
-}
-
-fn cash_at_the_touch(row: &Row, terms: &Terms, amount: f64) -> Result<f64, Status> {
+fn at_the_strike<N: Number>(row: &Row, terms: &Terms<N>) -> Result<N, Status> {
     // η of the formula: 1 where the barrier is below.
     let eta = match row.option_type {
         OptionType::Call => -1.0,
         OptionType::Put => 1.0,
     };
-    finite(amount * Touch::new(terms, row.strike, eta).value()?)
+    touch(terms, terms.strike, eta)
 }

@@ -7,20 +7,31 @@
 
 use zomma_base::Status;
 
-use super::terms::Terms;
+use super::number::{Inputs, Number};
+use super::terms::{Terms, probability};
 use crate::black::{Model, Row, scalar};
 
 /// Option on the geometric mean of the spot from now to expiry, watched always.
 pub fn geometric_asian(row: &Row) -> Result<f64, Status> {
-    let terms = Terms::new(row)?;
-    average(row, &terms, 0.5 * terms.years, terms.years / 3.0)
+    geometric_asian_in(row)
 }
 
 /// Option on the geometric mean of the spots at `times_years` from now.
 ///
 /// Errors: beside those of the module `BadExpiry` where there is no time, or one is not within \[0, expiry\].
 pub fn geometric_asian_at(row: &Row, times_years: &[f64]) -> Result<f64, Status> {
-    let terms = Terms::new(row)?;
+    geometric_asian_at_in(row, times_years)
+}
+
+/// [`geometric_asian`] in any numbers.
+pub(crate) fn geometric_asian_in<N: Number>(row: &Row) -> Result<N, Status> {
+    let terms = Terms::<N>::new(row)?;
+    average(row, &terms, terms.years * 0.5, terms.years * (1.0 / 3.0))
+}
+
+/// [`geometric_asian_at`] in any numbers: by expiry the dates move with it, as they stand while calendar time passes.
+pub(crate) fn geometric_asian_at_in<N: Number>(row: &Row, times_years: &[f64]) -> Result<N, Status> {
+    let terms = Terms::<N>::new(row)?;
     if times_years.is_empty() || times_years.iter().any(|t| !(0.0..=row.expiry_years).contains(t)) {
         return Err(Status::BadExpiry);
     }
@@ -31,21 +42,27 @@ pub fn geometric_asian_at(row: &Row, times_years: &[f64]) -> Result<f64, Status>
     // The i-th smallest is the lesser of the two in 2(n − i) + 1 pairs.
     let pairs = |i: usize| (2 * (times.len() - i) - 1) as f64;
     let spread = times.iter().enumerate().map(|(i, t)| t / n * (pairs(i) / n)).sum();
-    average(row, &terms, mean, spread)
+    // Both are averages of times with weights whose sum is 1.
+    average(row, &terms, terms.years.with_value(mean), terms.years.with_value(spread))
 }
 
 /// Black's value with the mean time and the variance time of the average.
-fn average(row: &Row, terms: &Terms, mean: f64, spread: f64) -> Result<f64, Status> {
-    let variance = terms.volatility * terms.volatility;
+fn average<N: Number>(row: &Row, terms: &Terms<N>, mean: N, spread: N) -> Result<N, Status> {
+    let Inputs { spot, strike, volatility, .. } = Inputs::<N>::new(row);
     // ln(E G/S)
-    let growth = (terms.carry - 0.5 * variance) * mean + 0.5 * variance * spread;
+    let growth = (terms.carry - terms.variance * 0.5) * mean + terms.variance * 0.5 * spread;
+    let deviation = volatility * spread.sqrt();
     let equivalent = Row {
-        dividend_yield: terms.rate - growth / terms.years,
-        volatility: terms.volatility * (spread / terms.years).sqrt(),
+        dividend_yield: row.risk_free_rate - growth.value() / row.expiry_years,
+        volatility: row.volatility * (spread.value() / row.expiry_years).sqrt(),
         ..*row
     };
-    match scalar::price(&equivalent, Model::Bsm) {
-        Ok(value) => Ok(value),
-        Err(_) => Err(Status::Overflow),
-    }
+    let Ok(price) = scalar::price(&equivalent, Model::Bsm) else {
+        return Err(Status::Overflow);
+    };
+    let sign = row.option_type.sign();
+    let d1 = ((spot / strike).ln() + growth) / deviation + deviation * 0.5;
+    let forward = spot * growth.exp() * probability(d1 * sign);
+    let cash = strike * probability((d1 - deviation) * sign);
+    Ok(((forward - cash) * terms.discount * sign).with_value(price))
 }

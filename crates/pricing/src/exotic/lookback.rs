@@ -9,37 +9,49 @@
 
 use zomma_base::{OptionType, Status};
 
-use super::terms::{Terms, finite, weighted};
+use super::number::Number;
+use super::terms::{Terms, density, finite, probability, weighted};
 use crate::black::Row;
-use crate::math::{Plain, normal_cdf, normal_pdf};
 
 /// A call pays S − least, a put greatest − S; the row's strike does not matter.
 ///
 /// `extreme` is the least spot so far (call) or the greatest (put); the spot itself counts. Errors: those of the module; `BadSpot` where
 /// `extreme` is not finite or not above zero.
 pub fn floating_lookback(row: &Row, extreme: f64) -> Result<f64, Status> {
-    let (terms, extreme) = seen(&Row { strike: row.spot, ..*row }, extreme, row.option_type.opposite_extreme())?;
-    let forward = terms.spot * terms.growth * terms.discount;
-    let cash = extreme * terms.discount;
-    let value = match row.option_type {
-        OptionType::Call => beyond(&terms, extreme, -1.0) + forward - cash,
-        OptionType::Put => beyond(&terms, extreme, 1.0) - forward + cash,
-    };
-    finite(value.max(0.0))
+    floating_lookback_in(row, extreme)
 }
 
 /// A call pays max(greatest − K, 0), a put max(K − least, 0).
 ///
 /// `extreme` is the greatest spot so far (call) or the least (put); the spot itself counts. Errors: as [`floating_lookback`].
 pub fn fixed_lookback(row: &Row, extreme: f64) -> Result<f64, Status> {
+    fixed_lookback_in(row, extreme)
+}
+
+/// [`floating_lookback`] in any numbers, of which the extreme is fixed.
+pub(crate) fn floating_lookback_in<N: Number>(row: &Row, extreme: f64) -> Result<N, Status> {
+    let (terms, extreme) = seen::<N>(&Row { strike: row.spot, ..*row }, extreme, row.option_type.opposite_extreme())?;
+    let extreme = N::constant(extreme);
+    let forward = terms.spot * terms.growth * terms.discount;
+    let cash = extreme * terms.discount;
+    let value = match row.option_type {
+        OptionType::Call => beyond(&terms, extreme, -1.0) + forward - cash,
+        OptionType::Put => beyond(&terms, extreme, 1.0) - forward + cash,
+    };
+    finite(value.at_least_zero())
+}
+
+/// [`fixed_lookback`] in any numbers, of which the extreme is fixed. A strike at the extreme moves away from it, out of the money.
+pub(crate) fn fixed_lookback_in<N: Number>(row: &Row, extreme: f64) -> Result<N, Status> {
     let sign = row.option_type.sign();
-    let (terms, extreme) = seen(row, extreme, sign)?;
-    let level = if sign > 0.0 { extreme.max(row.strike) } else { extreme.min(row.strike) };
-    finite((sign * (level - row.strike) * terms.discount + beyond(&terms, level, sign)).max(0.0))
+    let (terms, extreme) = seen::<N>(row, extreme, sign)?;
+    let level = if sign * (row.strike - extreme) >= 0.0 { terms.strike } else { N::constant(extreme) };
+    let certain = (level - terms.strike) * terms.discount * sign;
+    finite((certain + beyond(&terms, level, sign)).at_least_zero())
 }
 
 /// The terms, and the extreme that counts the spot: the greatest where `sign` is above zero.
-fn seen(row: &Row, extreme: f64, sign: f64) -> Result<(Terms, f64), Status> {
+fn seen<N: Number>(row: &Row, extreme: f64, sign: f64) -> Result<(Terms<N>, f64), Status> {
     let terms = Terms::new(row)?;
     if !(extreme.is_finite() && extreme > 0.0) {
         return Err(Status::BadSpot);
@@ -59,37 +71,39 @@ impl OppositeExtreme for OptionType {
 }
 
 /// The right to ω(extreme − level) at expiry, the extreme being at the level or short of it now.
-fn beyond(terms: &Terms, level: f64, omega: f64) -> f64 {
+fn beyond<N: Number>(terms: &Terms<N>, level: N, omega: f64) -> N {
     let d1 = terms.d1(terms.spot, level);
     let d2 = d1 - terms.deviation;
-    let forward = terms.spot * terms.growth * terms.discount * normal_cdf::<Plain>(omega * d1);
-    let cash = level * terms.discount * normal_cdf::<Plain>(omega * d2);
-    omega * (forward - cash) + terms.spot * terms.discount * ratchet(terms, level, omega)
+    let forward = terms.spot * terms.growth * terms.discount * probability(d1 * omega);
+    let cash = level * terms.discount * probability(d2 * omega);
+    (forward - cash) * omega + terms.spot * terms.discount * ratchet(terms, level, omega)
 }
 
 /// Half a step of the polynomial, in units of 2b/σ².
 const STEP: f64 = 1e-3;
 
 /// The bracket over 2b/σ².
-fn ratchet(terms: &Terms, level: f64, omega: f64) -> f64 {
+fn ratchet<N: Number>(terms: &Terms<N>, level: N, omega: f64) -> N {
     let log = (terms.spot / level).ln();
     let deviation = terms.deviation;
+    let half = deviation * 0.5;
     // Where 2b/σ² = k: b T = k σ²T/2 and d1 moves with it.
-    let d1 = |k: f64| log / deviation + 0.5 * (k + 1.0) * deviation;
-    let at = |k: f64| {
-        let d1 = d1(k);
-        let grown = weighted(0.5 * k * deviation * deviation, omega * d1);
-        omega * (grown - weighted(-k * log, omega * (d1 - k * deviation))) / k
+    let at = |k: N, carried: N| {
+        let [grown, back] = [log + carried, log - carried].map(|way| (way / deviation + half) * omega);
+        (weighted(carried, grown) - weighted(-k * log, back)) * omega / k
     };
-    let k = 2.0 * terms.carry / (terms.volatility * terms.volatility);
-    if k.abs() >= STEP {
-        return at(k);
+    let k = terms.carry * 2.0 / terms.variance;
+    if k.value().abs() >= STEP {
+        return at(k, terms.carry * terms.years);
     }
-    let limit = deviation * (normal_pdf::<Plain>(d1(0.0)) + omega * d1(0.0) * normal_cdf::<Plain>(omega * d1(0.0)));
+    let d1 = log / deviation + half;
+    let limit = deviation * (density(d1) + d1 * probability(d1 * omega) * omega);
     // Newton's form through 0, ±1, ±2 steps, by even and odd differences.
-    let u = k / STEP;
-    let [even1, even2] = [1.0, 2.0].map(|i| 0.5 * (at(i * STEP) + at(-i * STEP)) - limit);
-    let [odd1, odd2] = [1.0, 2.0].map(|i| 0.5 * (at(i * STEP) - at(-i * STEP)));
-    let (fourth, third) = ((even2 - 4.0 * even1) / 12.0, (odd2 - 2.0 * odd1) / 6.0);
+    let u = k * (1.0 / STEP);
+    let near = |steps: f64| at(N::constant(steps * STEP), deviation * deviation * (0.5 * steps * STEP));
+    let [even1, even2] = [1.0, 2.0].map(|i| (near(i) + near(-i)) * 0.5 - limit);
+    let [odd1, odd2] = [1.0, 2.0].map(|i| (near(i) - near(-i)) * 0.5);
+    let fourth = (even2 - even1 * 4.0) * (1.0 / 12.0);
+    let third = (odd2 - odd1 * 2.0) * (1.0 / 6.0);
     limit + u * (odd1 - third + u * (even1 - fourth + u * (third + u * fourth)))
 }

@@ -13,13 +13,19 @@ mod asian;
 mod barrier;
 mod digital;
 mod lookback;
+mod number;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use american_digital::{american_asset_or_nothing, american_cash_or_nothing};
-pub(crate) use american_digital::{at_the_touch, is_exercised_at_once};
+pub(crate) use american_digital::{american_asset_or_nothing_in, american_cash_or_nothing_in};
 pub use asian::{geometric_asian, geometric_asian_at};
+pub(crate) use asian::{geometric_asian_at_in, geometric_asian_in};
+pub(crate) use barrier::barrier_in;
 pub use barrier::{Direction, SingleBarrier, barrier};
 pub use digital::{asset_or_nothing, cash_or_nothing};
+pub(crate) use digital::{asset_or_nothing_in, cash_or_nothing_in};
 pub use lookback::{fixed_lookback, floating_lookback};
+pub(crate) use lookback::{fixed_lookback_in, floating_lookback_in};
+pub(crate) use number::{Jet, Number};

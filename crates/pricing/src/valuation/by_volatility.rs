@@ -5,8 +5,13 @@
 
 use zomma_base::Status;
 
-use super::{Parameter, Table, differences::CENTRAL};
+use super::{Parameter, Table};
 use crate::black::Greek;
+
+/// Places in units of a step, and their weights for the first and the second derivative.
+const PLACES: [f64; 5] = [-2.0, -1.0, 0.0, 1.0, 2.0];
+const FIRST: [f64; 5] = [1.0 / 12.0, -8.0 / 12.0, 0.0, 8.0 / 12.0, -1.0 / 12.0];
+const SECOND: [f64; 5] = [-1.0 / 12.0, 16.0 / 12.0, -30.0 / 12.0, 16.0 / 12.0, -1.0 / 12.0];
 
 /// A step, as a share of the volatility: the series is good to some 1e-9 of spot, and so small a step would show it.
 const SHARE: f64 = 0.025;
@@ -26,8 +31,7 @@ pub(super) fn add(table: &Table, all: &mut [Vec<f64>], greeks: impl Fn(&Table) -
     };
     let steps: Vec<f64> = (0..rows).map(step).collect();
     let mut sums = [vec![0.0; rows], vec![0.0; rows], vec![0.0; rows]];
-    for (at, place) in CENTRAL.places.into_iter().enumerate() {
-        let (first, second) = (CENTRAL.first[at], CENTRAL.second[at]);
+    for ((place, first), second) in PLACES.into_iter().zip(FIRST).zip(SECOND) {
         let moved = (place != 0.0).then(|| greeks(&scaled(table, 1.0 + SHARE * place)));
         for row in 0..rows {
             let [vega, theta] = [Greek::Vega, Greek::Theta].map(|greek| match &moved {

@@ -1,11 +1,11 @@
 //! Rows whose contracts are not vanilla, each by the engine that its route named.
 
-use zomma_base::{ExerciseStyle, OptionType, Status};
+use zomma_base::{ExerciseStyle, Status};
 
 use super::{
     BarrierType, ContractEngine, ModelName, Order, PayoffName, Settings, Table, Terms,
-    differences::{self, Axis, Room},
-    dividends, early,
+    axis::Axis,
+    closed_form, dividends,
     engines::{self, Quantities},
     implied_contract::{self, Shape, Value},
     models,
@@ -13,7 +13,6 @@ use super::{
 use crate::{
     black::{Greek, Row},
     displaced::Underlying,
-    exotic::{self, Direction, SingleBarrier},
     finite_difference::{self, Barrier, Contract, Exercise, Knock, Monitoring, Payoff},
     monte_carlo::{self, BarrierKind, Control, MonteCarloError, Plan},
 };
@@ -85,10 +84,7 @@ fn value(
     let plain = Terms::default();
     let terms = table.terms_of(i).unwrap_or(&plain);
     match engine {
-        ContractEngine::ClosedForm if table.exercise[i] == ExerciseStyle::American => {
-            early::by_formula(row, terms, order).map(|quantities| (quantities, f64::NAN))
-        }
-        ContractEngine::ClosedForm => match by_formula(row, terms, order) {
+        ContractEngine::ClosedForm => match closed_form::by_formula(row, terms, table.exercise[i], order) {
             // A rebate at the touch has no real formula where a rate is far below zero.
             Err(Status::BadMethod) if settings.method == super::Method::Auto => {
                 on_grid(table, i, row, terms, order, settings)
@@ -100,87 +96,14 @@ fn value(
     }
 }
 
-/// Times of `dates` equally spaced dates, the last at `expiry_years`, `passed` years later.
-fn times_of(dates: usize, expiry_years: f64, passed: f64) -> Vec<f64> {
+/// Times of `dates` equally spaced dates, the last at `expiry_years`.
+pub(super) fn times_of(dates: usize, expiry_years: f64) -> Vec<f64> {
     // Rounding may leave the last one beyond the end; an expiry that is none is for the engine to refuse.
-    let date = |i: usize| (expiry_years * (i as f64 / dates as f64) - passed).min(expiry_years - passed).max(0.0);
+    let date = |i: usize| (expiry_years * (i as f64 / dates as f64)).min(expiry_years).max(0.0);
     (1..=dates).map(date).collect()
 }
 
-fn by_formula(row: &Row, terms: &Terms, order: Order) -> Result<Quantities, Status> {
-    let years = row.expiry_years;
-    let extreme = terms.extreme.unwrap_or(row.spot);
-    let value = |moved: &Row| match (terms.payoff, &terms.barrier) {
-        (PayoffName::Vanilla, Some(barrier)) => exotic::barrier(
-            moved,
-            &SingleBarrier {
-                level: barrier.level,
-                direction: if barrier.kind.is_up() { Direction::Up } else { Direction::Down },
-                knock: knock_of(barrier.kind),
-                rebate: barrier.rebate,
-            },
-        ),
-        (PayoffName::CashOrNothing, _) => exotic::cash_or_nothing(moved, terms.cash),
-        (PayoffName::AssetOrNothing, _) => exotic::asset_or_nothing(moved),
-        (PayoffName::GeometricAsian, _) => match terms.observation_dates {
-            None => exotic::geometric_asian(moved),
-            // The dates stand while calendar time passes.
-            Some(dates) => exotic::geometric_asian_at(moved, &times_of(dates, years, years - moved.expiry_years)),
-        },
-        (PayoffName::FloatingLookback, _) => exotic::floating_lookback(moved, extreme),
-        (PayoffName::FixedLookback, _) => exotic::fixed_lookback(moved, extreme),
-        (PayoffName::Vanilla | PayoffName::ArithmeticAsian, _) => Err(Status::BadMethod),
-    };
-    let price = value(row)?;
-    if order == Order::None {
-        return Ok(engines::price_alone(price));
-    }
-    let dates = terms.observation_dates.unwrap_or(1) as f64;
-    let mut quantities = differences::greeks(row, price, &value, &room(row, terms, extreme, dates));
-    if terms.payoff == PayoffName::FloatingLookback {
-        quantities[Greek::DualDelta as usize] = 0.0;
-        quantities[Greek::DualGamma as usize] = 0.0;
-    }
-    Ok(quantities)
-}
-
-/// How far spot and strike may move down and up before the value's form changes, and how far the level is where it does.
-fn room(row: &Row, terms: &Terms, extreme: f64, dates: f64) -> Room {
-    const FREE: [f64; 2] = [f64::INFINITY; 2];
-    let (spot, strike, call) = (row.spot, row.strike, row.option_type == OptionType::Call);
-    let below = |level: f64| [spot - level, f64::INFINITY];
-    let above = |level: f64| [f64::INFINITY, level - spot];
-    let distance = |level: f64| Some((level / spot).ln().abs());
-    // A strike at the level goes further out of the money.
-    let strike_beside = |level: f64| {
-        if strike > level || (call && strike == level) {
-            [strike - level, f64::INFINITY]
-        } else {
-            [f64::INFINITY, level - strike]
-        }
-    };
-    let (spot, strike, level) = match (terms.payoff, &terms.barrier) {
-        (_, Some(barrier)) => {
-            let level = barrier.level;
-            let spot = if barrier.kind.is_up() { above(level) } else { below(level) };
-            (spot, strike_beside(level), distance(level))
-        }
-        (PayoffName::FloatingLookback, _) => {
-            let extreme = if call { extreme.min(spot) } else { extreme.max(spot) };
-            (if call { below(extreme) } else { above(extreme) }, FREE, distance(extreme))
-        }
-        (PayoffName::FixedLookback, _) => {
-            // Where the extreme is beyond the strike it is what counts; the spot may stand there, and not pass.
-            let extreme = if call { extreme.max(spot) } else { extreme.min(spot) };
-            let level = if call { extreme.max(strike) } else { extreme.min(strike) };
-            (if call { above(level) } else { below(level) }, strike_beside(extreme), distance(level))
-        }
-        _ => (FREE, FREE, None),
-    };
-    Room { spot, strike, level, dates }
-}
-
-fn knock_of(kind: BarrierType) -> Knock {
+pub(super) fn knock_of(kind: BarrierType) -> Knock {
     if kind.is_out() { Knock::Out } else { Knock::In }
 }
 
@@ -192,7 +115,7 @@ fn on_grid(
     order: Order,
     settings: &Settings,
 ) -> Result<(Quantities, f64), Status> {
-    let dates = terms.observation_dates.map(|dates| times_of(dates, row.expiry_years, 0.0));
+    let dates = terms.observation_dates.map(|dates| times_of(dates, row.expiry_years));
     let barrier = terms.barrier.map(|barrier| {
         let single = |wanted: bool| (!barrier.kind.is_double() && wanted).then_some(barrier.level);
         let (lower, upper) = match barrier.kind.is_double() {
@@ -239,6 +162,9 @@ fn heston(
     let vega = if order == Order::None { f64::NAN } else { 2.0 * model.v0.sqrt() * found.variance_delta };
     Ok((found.estimate, vega))
 }
+
+/// Half a difference's step of simulated values, as a share of what they change over.
+const STEP: f64 = 0.02;
 
 fn by_simulation(
     table: &Table,
@@ -287,9 +213,9 @@ fn by_simulation(
             let at = |sign: f64| estimate(&axis.moved(row, sign * h)).map_or(f64::NAN, |found| found.price);
             (at(1.0) - at(-1.0)) / (2.0 * h)
         };
-        // Wider than a formula's step: only the paths that end within it tell the kink's side.
-        let relative = 2.0 * differences::SHARE * (row.volatility * row.expiry_years.sqrt()).min(1.0);
-        let relative = if relative > 0.0 { relative } else { differences::SHARE };
+        // Wide: only the paths that end within the step tell the kink's side.
+        let relative = STEP * (row.volatility * row.expiry_years.sqrt()).min(1.0);
+        let relative = if relative > 0.0 { relative } else { 0.5 * STEP };
         let mut set = |greek: Greek, x: f64| quantities[greek as usize] = x;
         let delta = slope(Axis::Spot, relative * row.spot);
         set(Greek::Delta, delta);

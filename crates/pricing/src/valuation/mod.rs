@@ -3,13 +3,13 @@
 //! A row says its model, its style and whether it stands on a forward; [`Kind`] is what follows from that, the engine that values it.
 //! [`evaluate`] gathers the rows of each kind, values them as one batch of that engine, and puts the results back.
 
+mod axis;
 mod by_volatility;
-mod contracts;
-mod differences;
+mod closed_form;
 #[cfg(test)]
-mod differences_tests;
+mod closed_form_tests;
+mod contracts;
 mod dividends;
-mod early;
 mod engines;
 mod evaluate;
 mod implied;

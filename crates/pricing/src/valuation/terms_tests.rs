@@ -6,7 +6,7 @@ use zomma_base::{ExerciseStyle, OptionType, Status};
 
 use super::{
     Accuracy, BarrierTerms, BarrierType, Kind, Method, ModelName, Order, Parameter, PayoffName, Results, Settings,
-    Table, Terms, differences, evaluate, implied_volatility, observation_dates, parse_dividends, parse_exercise_times,
+    Table, Terms, evaluate, implied_volatility, observation_dates, parse_dividends, parse_exercise_times,
 };
 use crate::{
     black::{self, Greek, Row},
@@ -112,30 +112,6 @@ fn a_spot_next_to_the_barrier_has_greeks() {
             assert!((sum - wanted).abs() < 2e-5 * wanted.abs().max(1.0), "{spot} {greek:?}: {sum}, not {wanted}");
         }
         assert!(column(&results, Order::Second, Greek::Delta)[0] > 0.3, "{results:?}");
-    }
-}
-
-#[test]
-fn differences_are_the_formulas_derivatives() {
-    for (spot, years, volatility) in [(100.0, 0.5, 0.25), (80.0, 2.0, 0.4), (104.0, 0.02, 0.15)] {
-        let row = Row {
-            option_type: OptionType::Put,
-            spot,
-            strike: 100.0,
-            expiry_years: years,
-            risk_free_rate: 0.03,
-            dividend_yield: 0.01,
-            volatility,
-        };
-        let price = |row: &Row| black::scalar::price(row, black::Model::Bsm);
-        let room = differences::Room { spot: [f64::INFINITY; 2], strike: [f64::INFINITY; 2], level: None, dates: 1.0 };
-        let got = differences::greeks(&row, price(&row).unwrap(), &price, &room);
-        let wanted = black::scalar::greeks(&row, black::Model::Bsm).unwrap();
-        for greek in Order::Second.quantities() {
-            let (got, wanted) = (got[greek as usize], wanted[greek as usize]);
-            assert!((got - wanted).abs() < 2e-6 * wanted.abs().max(1e-3), "{spot} {greek:?}: {got}, not {wanted}");
-        }
-        assert!(got[Greek::Speed as usize].is_nan());
     }
 }
 
