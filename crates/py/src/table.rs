@@ -138,10 +138,11 @@ impl Table {
         let mut texts = Vec::with_capacity(self.__len__());
         for piece in self.pieces(name)? {
             let kind = piece.data_type();
-            if !matches!(
-                kind,
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null | DataType::Dictionary(..)
-            ) {
+            if is_empty(piece) {
+                texts.resize(texts.len() + piece.len(), None);
+                continue;
+            }
+            if !matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..)) {
                 return Err(PyTypeError::new_err(format!("column {name} is of type {kind}: text is allowed")));
             }
             let piece = arrow_cast::cast(piece, &DataType::Utf8).map_err(error)?;
@@ -241,7 +242,7 @@ fn match_words(
         DataType::Utf8 => places.extend(piece.as_string::<i32>().iter().map(place)),
         DataType::LargeUtf8 => places.extend(piece.as_string::<i64>().iter().map(place)),
         DataType::Utf8View => places.extend(piece.as_string_view().iter().map(place)),
-        DataType::Null => places.resize(places.len() + piece.len(), ABSENT),
+        _ if is_empty(piece) => places.resize(places.len() + piece.len(), ABSENT),
         DataType::Dictionary(..) => {
             let dictionary = piece.as_any_dictionary();
             let mut of_value = Vec::with_capacity(dictionary.values().len());
@@ -254,6 +255,12 @@ fn match_words(
         kind => return Err(PyTypeError::new_err(format!("column {name} is of type {kind}: words are allowed"))),
     }
     Ok(())
+}
+
+/// Whether there is no cell at all: Arrow's null type, or what pandas makes of an empty column of text, numbers that are all NaN.
+fn is_empty(piece: &ArrayRef) -> bool {
+    let holes = |floats: &Float64Array| floats.iter().all(|cell| cell.is_none_or(f64::is_nan));
+    piece.data_type().is_null() || piece.as_primitive_opt::<Float64Type>().is_some_and(holes)
 }
 
 /// A result column as Arrow's, in the array's own memory.

@@ -132,6 +132,22 @@ def test_an_index_and_foreign_columns_of_pandas_are_kept():
     np.testing.assert_array_equal(got["price"], black_scholes.price(**COLUMNS))
 
 
+def test_columns_without_a_cell_are_as_none():
+    plain = {"option_type": ["call", "put"], "spot": 100.0, "strike": [90.0, 110.0], "expiry_years": 1.0}
+    numbers = {"risk_free_rate": 0.03, "volatility": 0.2}
+    empty = {"note": [None, None], "model": [None, None], "dividend_yield": [None, None], "exercise_times": [None, None]}
+    expected = black_scholes.price("call", 100.0, 90.0, 1.0, 0.03, 0.2)
+    for table in (polars.DataFrame(plain | empty), pyarrow.Table.from_pydict({k: v for k, v in (polars.DataFrame(plain).to_dict(as_series=False) | empty).items()})):
+        got = zomma.price(table, **numbers)
+        assert cells(got, "price")[0] == expected
+        assert cells(got, "note") == [None, None]
+    # What pandas reads of an empty column of text.
+    holes = pandas.DataFrame(plain).assign(model=np.nan, exercise_style=np.nan, barrier_type=np.nan, dividends=np.nan)
+    assert zomma.price(holes, **numbers)["price"][0] == expected
+    with pytest.raises(TypeError, match="column model is of type Float64: words are allowed"):
+        zomma.price(holes.assign(model=[1.0, np.nan]), **numbers)
+
+
 @pytest.mark.parametrize(
     "dtype", [polars.Float32, polars.Int16, polars.UInt8, polars.Decimal(10, 2)], ids=["f32", "i16", "u8", "decimal"]
 )

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arrow_array::{
     Array, ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray,
     cast::AsArray,
@@ -38,14 +38,19 @@ impl ArrowCells {
             if let Some(column) = layout.column(field) {
                 let to = if field.is_number() { DataType::Float64 } else { DataType::Utf8 };
                 let from = &shown[column];
-                let cast = arrow_cast::cast(from, &to).with_context(|| {
+                let no_cast = || {
                     format!(
                         "column {} is of type {}, which is not {}",
                         field.as_str(),
                         from.data_type(),
                         field.allowed()
                     )
-                })?;
+                };
+                // Arrow would make true a 1.
+                if field.is_number() && *from.data_type() == DataType::Boolean {
+                    bail!(no_cast());
+                }
+                let cast = arrow_cast::cast(from, &to).with_context(no_cast)?;
                 read[column] = Some(cast);
             }
         }

@@ -207,7 +207,18 @@ impl Columns {
         if time_years.is_none() && ex_date.is_none() {
             bail!("missing column ex_date or time_years; found [{}]", found());
         }
-        Ok(Self { underlying: at("underlying"), time_years, ex_date, amount })
+        let underlying = at("underlying");
+        // Without underlyings a dividend is every row's: a column that may name them under another word is not passed over.
+        let known = [Some(amount), time_years, ex_date];
+        if underlying.is_none()
+            && let Some(other) = (0..header.len()).find(|&column| !known.contains(&Some(column)))
+        {
+            bail!(
+                "column {} is not read; allowed without a column underlying: amount, ex_date, time_years",
+                shown(&header[other])
+            );
+        }
+        Ok(Self { underlying, time_years, ex_date, amount })
     }
 
     /// The underlying, empty where there is no such column, and its dividend.

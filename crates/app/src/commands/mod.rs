@@ -81,6 +81,20 @@ pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses an output that is the input, which it would replace.
+///
+/// # Errors
+/// Bad arguments that name the output.
+pub fn keep_input(input: &Path, output: &Path) -> anyhow::Result<()> {
+    let same = |path: &Path| path.canonicalize().ok();
+    // A shell may have redirected the very file: `portfolio - -o book.csv < book.csv`.
+    let input = if input == Path::new("-") { Path::new("/dev/stdin") } else { input };
+    if same(input).is_some_and(|input| same(output) == Some(input)) {
+        bail!(BadArguments(format!("-o {}: is the input, which it would replace", output.display())));
+    }
+    Ok(())
+}
+
 /// A number of threads: at least one.
 pub fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {

@@ -105,15 +105,7 @@ pub fn run(args: &PortfolioArgs) -> anyhow::Result<()> {
     if let Some(name) = args.by.iter().find(result) {
         bail!(BadArguments(format!("--by {name}: a column of the results has that name")));
     }
-    let same = |path: &Path| path.canonicalize().ok();
-    // A shell may have redirected the very file: `portfolio - -o book.csv < book.csv`.
-    let input = if args.input == Path::new("-") { Path::new("/dev/stdin") } else { &args.input };
-    if same(input).is_some_and(|input| same(&args.output) == Some(input)) {
-        bail!(BadArguments(format!(
-            "-o {}: is the input, whose positions the sums would replace",
-            args.output.display()
-        )));
-    }
+    commands::keep_input(&args.input, &args.output)?;
     commands::use_threads(args.threads)?;
     let engine = Engine::choose(&args.gpu.load()?)?;
     let to_stdout = args.output == Path::new("-");

@@ -81,6 +81,11 @@ fn what_is_wrong_in_the_file_is_named() {
         ("ex_date,amount\n2025-13-20,1\n", ["row 1", "ex_date = \"2025-13-20\"", "2019-05-10"]),
         ("ex_date,cash\n2025-06-20,1\n", ["missing column amount", "ex_date", "cash"]),
         ("ex_date,amount\n", ["dividends.csv", "a header and no rows", ""]),
+        // It may name an underlying.
+        (
+            "ticker,ex_date,amount\nSPY,2019-05-10,1\n",
+            ["column ticker is not read", "allowed without a column underlying", ""],
+        ),
     ] {
         let file = written(folder.path(), text);
         for command in [&["analyze"][..], &["surface", "fit"]] {

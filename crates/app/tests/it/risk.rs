@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::program::{arg, run_with_input, table};
+use crate::program::{arg, run, run_with_input, table};
 
 const BOOK: &str = "\
 strategy,currency,exercise_style,option_type,spot,strike,expiry_years,risk_free_rate,volatility,quantity,multiplier
@@ -130,6 +130,11 @@ fn rubbish_is_refused_in_words() {
     refused(&["--by", "nothing"], 1, &["nothing", "strategy"]);
     refused(&["-o", "grid.parquet"], 2, &["CSV"]);
     run_with_input(&["risk", "scenarios", "-"], b"option_type,spot\n").refused(1, &["missing column"]);
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book.csv");
+    std::fs::write(&book, BOOK).unwrap();
+    run(&["risk", "scenarios", arg(&book), "-o", arg(&book)]).refused(2, &["is the input"]);
+    assert_eq!(std::fs::read_to_string(&book).unwrap(), BOOK);
     let nothing = BOOK.lines().next().unwrap().to_owned() + "\nx,USD,,put,-1,1,1,0,0.2,1,1\n";
     run_with_input(&["risk", "scenarios", "-"], nothing.as_bytes()).refused(1, &["no usable row of 1", "bad_spot"]);
 }

@@ -41,6 +41,16 @@ impl UnitPayoff {
         self.at(spot)
     }
 
+    /// How what a digital pays at once moves with the spot, where it pays; none of a payoff that does not jump.
+    pub fn paid_slope(&self, spot: f64) -> Option<f64> {
+        match self.kind {
+            Payoff::Vanilla => None,
+            _ if self.at_best(spot) == self.constant => None,
+            Payoff::CashOrNothing(_) => Some(0.0),
+            Payoff::AssetOrNothing => Some(self.factor),
+        }
+    }
+
     /// Mean over the cell \[from, to\] of a node, brought from the cell's middle to the node along the payoff's slope: what is affine
     /// stays as it is where nodes are uneven.
     pub fn mean(&self, node: f64, [from, to]: [f64; 2]) -> f64 {

@@ -292,15 +292,24 @@ fn on_grids<const N: usize>(
         anchors[count] = *level;
         count += 1;
     }
-    let map = Map::new(&extent, &anchors[..count], settings.space_steps.div_ceil(2), ends_at_the_strike(contract));
+    let cells = settings.space_steps.div_ceil(2);
+    let mut map = Map::new(&extent, &anchors[..count], cells, ends_at_the_strike(contract));
+    // Where both cannot be nodes the strike is, at which the holder is paid, and the spot is read between it and the next ones.
+    let beside = ends_at_the_strike(contract) && !map.has(1.0) && unit.payoff.at(spot) == 0.0;
+    let node = if beside { 1.0 } else { spot };
+    if beside {
+        map = Map::new(&Extent { spot: node, ..extent }, &anchors[..count], cells, false);
+    }
     let mut out = [Level::default(); N];
     for (out, refinement) in out.iter_mut().zip(refinements) {
         let stepper = &mut scratch.stepper;
-        let at = map.nodes(refinement, spot, &mut stepper.nodes);
+        let at = map.nodes(refinement, node, &mut stepper.nodes);
         let finer = finer.pow(refinement.ilog2());
         stepper.roll_back(&unit, &scratch.stretches, finer, settings)?;
         *out = stepper.read(&unit, at, refinement);
-        out.estimate.error = unseen(contract, &map, &unit, out.estimate.value);
+        if beside {
+            out.estimate = stepper.read_outside(&unit, at, spot);
+        }
     }
     Ok(out)
 }
@@ -310,7 +319,7 @@ pub(super) fn ends_at_the_strike(contract: &Contract<'_>) -> bool {
     contract.exercise == Exercise::American && contract.payoff != Payoff::Vanilla
 }
 
-/// What a grid may miss whose spot is so near to such a strike that this is no node: the holder touches it a cell too late, and has no more than
+/// What a grid in spot and variance may miss whose spot is so near to such a strike that this is no node: the holder touches it a cell too late, and has no more than
 /// is paid there.
 pub(super) fn unseen(contract: &Contract<'_>, map: &Map, unit: &Unit<'_>, value: f64) -> f64 {
     if ends_at_the_strike(contract) && !map.has(1.0) { (unit.payoff.at_best(1.0) - value).abs() } else { 0.0 }
@@ -408,12 +417,38 @@ impl Stepper {
         let delta = (fall * above + rise * below) / (below + above);
         let gamma = 2.0 * (rise - fall) / (below + above);
         let spot = self.nodes[at];
-        let exercised = unit.american && value <= unit.payoff.at(spot);
-        let operator = &self.operator;
-        let change = operator.lower[at] * self.values[at - 1]
-            + operator.diagonal[at] * value
-            + operator.upper[at] * self.values[at + 1];
-        let estimate = Estimate { value, error: 0.0, delta, gamma, theta: if exercised { 0.0 } else { -change } };
+        let exercised = unit.american && value <= unit.payoff.at_best(spot);
+        let theta = if exercised { 0.0 } else { -self.change(at) };
+        let mut estimate = Estimate { value, error: 0.0, delta, gamma, theta };
+        if exercised && let Some(slope) = unit.payoff.paid_slope(spot) {
+            (estimate.delta, estimate.gamma) = (slope, 0.0);
+        }
         Level { estimate, near: near(at, refinement, self.nodes.len()).map(|i| self.values[i]) }
+    }
+
+    /// What the equation makes of the values around a node.
+    fn change(&self, at: usize) -> f64 {
+        let operator = &self.operator;
+        operator.lower[at] * self.values[at - 1]
+            + operator.diagonal[at] * self.values[at]
+            + operator.upper[at] * self.values[at + 1]
+    }
+
+    /// Value and Greeks at a spot within a cell of the node at the strike, out of the money: of the parabola through it and the next two.
+    fn read_outside(&self, unit: &Unit<'_>, at: usize, spot: f64) -> Estimate {
+        let at = at.clamp(2, self.nodes.len() - 3);
+        let next = |i: usize| if unit.payoff.option_type == OptionType::Call { at - i } else { at + i };
+        let [x, v] = [&self.nodes, &self.values].map(|of| [of[at], of[next(1)], of[next(2)]]);
+        let [first, second] = [0, 1].map(|i| (v[i + 1] - v[i]) / (x[i + 1] - x[i]));
+        let bend = (second - first) / (x[2] - x[0]);
+        let [from_strike, from_next] = [spot - x[0], spot - x[1]];
+        Estimate {
+            value: v[0] + from_strike * (first + bend * from_next),
+            error: 0.0,
+            delta: first + bend * (from_strike + from_next),
+            gamma: 2.0 * bend,
+            // Nothing changes where the holder is paid.
+            theta: -self.change(next(1)) * from_strike / (x[1] - x[0]),
+        }
     }
 }

@@ -152,9 +152,9 @@ pub struct Settings {
     pub method: Method,
     /// Of American prices.
     pub accuracy: Accuracy,
-    /// Of a simulation; steps of a year, at least one to expiry.
+    /// Of a simulation.
     pub paths: usize,
-    /// Steps a year of a simulation of a model that needs steps.
+    /// Steps a year of a simulation of a model that needs steps; an expiry nearer than 0.32 years has as many as one in 0.32.
     pub steps_per_year: f64,
     /// Of a simulation.
     pub seed: u64,

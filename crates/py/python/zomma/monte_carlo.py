@@ -81,7 +81,7 @@ def price(
     `dates`             equally spaced, the last at expiry: of the average or the look back (needed there); of a barrier, which is
                         watched all the time without them
     `barrier`           level of the barrier; `rebate` is paid at expiry where it kills
-    `paths`, `steps`    how many; `steps` is by itself the dates, times what brings it to 64 a year under Heston and Bates
+    `paths`, `steps`    how many; `steps` is by itself the dates, times what brings it to 64 a year (and 32 in all) under Heston and Bates
     `sampling`          'sobol' with a Brownian bridge, in `replications` scrambled ones; 'antithetic'; 'independent'
     `control`           a control variate, whose known mean lessens the error: 'spot' at expiry; 'black_scholes', the European or
                         digital option of the same strike on a path of `control_volatility` with the spot's own random numbers;
@@ -199,7 +199,7 @@ def american(
     `regression_paths`    paths on which the value of holding is regressed; as many as `paths` where absent. The rule that follows is
                           tried on independent ones, so that its value is biased low alone
     `basis`, `degree`     functions of spot by strike: 'monomials' or 'laguerre', 1 to 8 of them beside the constant
-    `steps`               a multiple of the dates; by itself what brings it to 64 a year under Heston and Bates
+    `steps`               a multiple of the dates; by itself what brings it to 64 a year (and 32 in all) under Heston and Bates
     ====================  ================================================================================================
 
     The other arguments are those of `price`. ValueError names what is wrong.
@@ -307,9 +307,10 @@ def _given(**numbers: float | None) -> dict[str, float]:
 
 
 def _steps(model: str, dates: int, expiry_years: float) -> int:
-    """Steps that the dates divide: 64 a year or so where the model needs them."""
-    a_year = 64 if model in ("heston", "bates") else 1
-    return dates * max(1, round(a_year * min(float(expiry_years), 100.0) / dates)) if expiry_years > 0 else dates
+    """Steps that the dates divide: 64 a year or so where the model needs them, and no fewer than 32."""
+    a_year, least = (64, 32) if model in ("heston", "bates") else (1, 1)
+    wanted = max(least, a_year * min(float(expiry_years), 100.0))
+    return dates * max(1, round(wanted / dates)) if expiry_years > 0 else dates
 
 
 def _shaped(values: list[float], strikes: Any) -> Any:

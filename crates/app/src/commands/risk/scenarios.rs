@@ -180,6 +180,7 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<()> {
         if !matches!(ending.as_deref(), Some("csv" | "txt")) {
             bail!(BadArguments(format!("-o {}: allowed: a CSV file", output.display())));
         }
+        commands::keep_input(&args.input, output)?;
     }
     commands::use_threads(args.threads)?;
     let engine = Engine::choose(&args.gpu.load()?)?;

@@ -74,11 +74,8 @@ struct Day {
 /// Runs it.
 pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     commands::use_threads(args.threads)?;
-    if let Some(output) = &args.output
-        && let (Ok(from), Ok(to)) = (args.chain.chain.canonicalize(), output.canonicalize())
-        && from == to
-    {
-        bail!(BadArguments(format!("-o {}: is the chain itself", output.display())));
+    if let Some(output) = &args.output {
+        commands::keep_input(&args.chain.chain, output)?;
     }
     let options = args.options.options(args.model, &args.chain)?;
     let config = args.chain.config(no_wheel())?;

@@ -351,6 +351,10 @@ impl Adi {
             (fall * (b - here) + rise * (here - a)) / (b - a)
         };
         let around = near(at, refinement, n).map(|i| self.values[level * n + i]);
+        let [delta, gamma] = match unit.payoff.paid_slope(self.spots[at]) {
+            Some(slope) if exercised => [slope, 0.0],
+            _ => [delta, gamma],
+        };
         (Level { estimate: Estimate { value, error: 0.0, delta, gamma, theta }, near: around }, variance_delta)
     }
 }

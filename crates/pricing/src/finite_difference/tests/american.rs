@@ -125,3 +125,39 @@ fn the_penalty_ends() {
         }
     }
 }
+
+/// A digital that is paid at the strike's touch: just outside the strike, where no node fits between, and at it.
+#[test]
+fn a_digital_is_paid_at_the_strike_and_all_but_paid_beside_it() {
+    use crate::exotic::{american_asset_or_nothing, american_cash_or_nothing};
+    for (option_type, side) in [(OptionType::Put, 1.0), (OptionType::Call, -1.0)] {
+        for payoff in [Payoff::CashOrNothing(1.0), Payoff::AssetOrNothing] {
+            let at = |spot: f64, rates: [f64; 2]| {
+                let row = row(option_type, spot, 100.0, 0.5, rates, 0.2);
+                let contract = Contract { payoff, ..Contract::american(row, &[]) };
+                (row, solve(&contract, &Settings::default()).unwrap())
+            };
+            let is_cash = payoff != Payoff::AssetOrNothing;
+            let unit = if is_cash { 1.0 } else { 100.0 };
+            for away in [1e-9, 5e-6, 1e-3, 5e-3] {
+                let (row, got) = at(100.0 + side * away, [0.05, 0.02]);
+                let exact = |row: &Row| {
+                    if is_cash { american_cash_or_nothing(row, 1.0) } else { american_asset_or_nothing(row) }.unwrap()
+                };
+                let wanted = exact(&row);
+                assert!((got.value - wanted).abs() < 1e-5 * unit, "{payoff:?} {away}: {got:?} is not {wanted}");
+                let h = side * 1e-4;
+                let moved = |by: f64| exact(&Row { spot: row.spot + by, ..row });
+                let slope = (-3.0 * wanted + 4.0 * moved(h) - moved(2.0 * h)) / (2.0 * h);
+                assert!((got.delta - slope).abs() < 0.01 * slope.abs(), "{payoff:?} {away}: {got:?} is not {slope}");
+                assert!(got.theta.abs() < 0.01 * unit, "{payoff:?} {away}: {got:?}");
+            }
+            // Where waiting inside the money pays there is no formula; beside the strike the holder is all but paid the same.
+            let (_, got) = at(100.0 + side * 5e-4, [-0.01, -0.01]);
+            assert!((got.value - unit).abs() < 1e-4 * unit && got.error < 1e-3 * unit, "{payoff:?}: {got:?}");
+            let (_, paid) = at(100.0, [0.05, 0.02]);
+            let slope = if is_cash { 0.0 } else { 1.0 };
+            assert_eq!([paid.value, paid.delta, paid.gamma, paid.theta], [unit, slope, 0.0, 0.0], "{payoff:?}");
+        }
+    }
+}
