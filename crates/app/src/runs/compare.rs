@@ -32,7 +32,7 @@ const RESULTS: [Row; 9] = [
     ("test error", |run| error(run.test_error())),
     ("test error, worst row", |run| error(run.worst_error())),
     ("test error of delta", |run| error(run.delta_error())),
-    ("best held-out error", |run| error(run.held_out_error())),
+    ("best held-out error", held_out),
     ("steps", |run| run.steps().map(|steps| steps.to_string())),
     ("minutes", |run| run.seconds().map(|seconds| format!("{:.2}", seconds / 60.0))),
     ("commit", |run| {
@@ -50,6 +50,12 @@ fn error_of(run: &KnownRun) -> String {
 
 fn error(value: Option<f64>) -> Option<String> {
     value.map(|value| format!("{value:.3e}"))
+}
+
+/// The least error on held-out rows. Of a table it is counted in the target's deviations, where the test error is in the column's own units.
+fn held_out(run: &KnownRun) -> Option<String> {
+    let unit = if run.measure == super::Measure::Target { " dev" } else { "" };
+    error(run.held_out_error()).map(|error| format!("{error}{unit}"))
 }
 
 type Kind<'a> = (super::Measure, &'static str, Option<&'a String>);
@@ -109,7 +115,7 @@ impl<'a> Comparison<'a> {
                 run.state.to_owned(),
                 error_of(run),
                 error(run.test_error()).unwrap_or_else(none),
-                error(run.held_out_error()).unwrap_or_else(none),
+                held_out(run).unwrap_or_else(none),
                 error(run.delta_error()).unwrap_or_else(none),
                 run.steps().map_or_else(none, |steps| steps.to_string()),
                 run.seconds().map_or_else(none, |seconds| format!("{:.2}", seconds / 60.0)),
@@ -151,6 +157,7 @@ impl<'a> Comparison<'a> {
                 "worst_test_error": run.worst_error(),
                 "delta_test_error": run.delta_error(),
                 "best_held_out_error": run.held_out_error(),
+                "held_out_is_in_deviations": run.measure == super::Measure::Target,
                 "steps": run.steps(),
                 "seconds": run.seconds(),
                 "tags": run.record.started.tags,
@@ -322,7 +329,7 @@ mod tests {
         let mut runs = vec![
             of(Measure::Solution, "f", 1e-7),
             of_column("h", "spread", 2e-9),
-            of_column("g", "move", 1e-8),
+            seen(of_column("g", "move", 1e-8), "held_out_target_rmse", &[2e-2, 1e-2]),
             seen(of(Measure::Volatility, "e", 1e-6), "held_out_volatility_rmse", &[3e-6, 2e-6]),
             seen(untested, "held_out_price_rmse", &[5e-4, 1e-5, 2e-5]),
             seen(run("b", "8", 2e-4), "held_out_price_rmse", &[3e-4]),
@@ -342,7 +349,7 @@ mod tests {
         assert_eq!(&cells[3][2..5], ["price, rmse of strike", "–", "1.000e-5"]);
         assert_eq!(&cells[4][2..5], ["volatility, rmse", "1.000e-6", "2.000e-6"]);
         assert_eq!(&cells[5][2..5], ["price, relative L2", "1.000e-7", "–"]);
-        assert_eq!(&cells[6][2..5], ["move, rmse", "1.000e-8", "–"]);
+        assert_eq!(&cells[6][2..5], ["move, rmse", "1.000e-8", "1.000e-2 dev"]);
         assert_eq!(&cells[7][2..5], ["spread, rmse", "2.000e-9", "–"]);
         // Columns are of different units.
         assert!(Comparison::new(&runs[5..]).json()["best"].is_null());

@@ -28,7 +28,8 @@ impl Session {
     /// Where the folder cannot be written.
     pub fn begin(folder: &Path, config: &TrainConfig, source: &Path, step: Option<u64>) -> anyhow::Result<Self> {
         let telling = Telling::begin(folder, (config, &config.tracking), ("zomma train", source), step)?;
-        Ok(Self { telling: Some(telling), every: config.tracking.every, model: config.data.model, told: None })
+        // A sitting that takes no step may look at the step before it, whose loss it does not know.
+        Ok(Self { telling: Some(telling), every: config.tracking.every, model: config.data.model, told: step })
     }
 
     /// Of a rank that is not its group's first, which tells of them all: nothing is told here.

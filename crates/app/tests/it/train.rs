@@ -338,6 +338,13 @@ fn checkpoints_that_are_damaged_or_of_another_network_are_refused() {
     train(&other, &output, &["--resume"]).refused(1, &["another network", "2 × 8", "2 × 9"]);
     let other = config(folder.path(), &TINY.replace("max = 0.5", "max = 0.6"));
     train(&other, &output, &["--resume"]).refused(1, &["other data"]);
+    let other = config(folder.path(), &TINY.replace("[training]\n", "[training]\nseed = 77\n"));
+    train(&other, &output, &["--resume"]).refused(1, &["checkpoint.bin", "training.seed", "the config says 77"]);
+    // What may be another from here on is told.
+    let more = TINY.replace("steps = 600", "steps = 610").replace("[training]\n", "[training]\nfinal_share = 0.5\n");
+    let told = train(&config(folder.path(), &more), &output, &["--resume"]).ok();
+    assert!(told.err.contains("goes on otherwise than it began: training.final_share is 0.5 and was"), "{}", told.err);
+    assert!(!told.err.contains("training.steps"), "{}", told.err);
     let path = config(folder.path(), TINY);
     let whole = fs::read(output.join("checkpoint.bin")).unwrap();
     fs::write(output.join("checkpoint.bin"), &whole[..whole.len() / 2]).unwrap();

@@ -113,6 +113,12 @@ impl Checkpoint {
         if data != config.data {
             return Err(LearnError::file(path, "learned other data: [data] of the config differs"));
         }
+        let (then, now) = (self.config.training.seed, config.training.seed);
+        if then != now {
+            let reason =
+                format!("drew its rows by training.seed = {then}; the config says {now}, whose rows are others");
+            return Err(LearnError::file(path, reason));
+        }
         if self.architecture != *architecture {
             let (found, wanted) = (self.architecture.describe(), architecture.describe());
             return Err(LearnError::file(path, format!("is of another network: {found}; the config says {wanted}")));

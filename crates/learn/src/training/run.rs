@@ -120,8 +120,8 @@ pub struct Trainer {
     pub(super) group: Group,
     /// Where checkpoints go besides the folder.
     pub(super) mirror: Option<Mirror>,
-    /// What there is to say of where the run goes on from.
-    note: Option<String>,
+    /// What there is to say of where the run goes on from, and how.
+    notes: Vec<String>,
     pub(super) profiler: Option<Arc<Profiler>>,
 }
 
@@ -153,11 +153,13 @@ impl Trainer {
         };
         let architecture = Architecture::new(&config.network, features);
         let is_first = group.is_first();
-        let mut note = None;
+        let mut notes = Vec::new();
         let own = is_first.then(|| {
             let fresh = Fresh { config: &config, architecture, shards: source.identity() };
-            note = fresh.settle(&folder, checkpoints.as_ref(), resume)?;
-            fresh.begin(&folder, resume)
+            let brought = fresh.settle(&folder, checkpoints.as_ref(), resume)?;
+            let (begun, changes) = fresh.begin(&folder, resume)?;
+            notes.extend([brought, changes].into_iter().flatten());
+            Ok(begun)
         });
         let Checkpoint { architecture, state, .. } = group.hand_on(own)?;
         if state.standing.shards.as_deref() != source.identity() {
@@ -170,7 +172,7 @@ impl Trainer {
             held_out: if is_first { source.held_out_rows()? } else { Rows::default() },
             scales: scales(&config, &fitted),
             mirror: checkpoints.map(|place| Mirror::start(&folder, place)).transpose()?,
-            note,
+            notes,
             metrics: is_first
                 .then(|| Metrics::open(&folder.metrics(), looked_until(&state, &config), config.data.model))
                 .transpose()?,
@@ -280,7 +282,7 @@ impl Trainer {
     }
 
     fn run(&mut self, watch: &mut dyn Watch) -> Result<Outcome, LearnError> {
-        if let Some(note) = self.note.take() {
+        for note in self.notes.drain(..) {
             watch.warn(&note);
         }
         if let Some(note) = never_warm(&self.config.training).filter(|_| self.group.is_first()) {
