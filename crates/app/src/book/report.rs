@@ -289,6 +289,7 @@ pub fn json(outcome: &Outcome, wanted: Option<&str>) -> Value {
         "held_updates": held,
         "books_waiting": replay.notes.iter().map(waiting).sum::<u64>(),
         "packets_of_others": replay.notes.iter().map(of_others).sum::<u64>(),
+        "packets_of_other_session": replay.notes.iter().map(of_other_session).sum::<u64>(),
         "faults": faults,
         "rows_written": outcome.rows_written,
         "moments": moments,
@@ -308,6 +309,10 @@ fn waiting(note: &Note) -> u64 {
 
 fn of_others(note: &Note) -> u64 {
     if let Note::OfOthers(packets) = note { *packets } else { 0 }
+}
+
+fn of_other_session(note: &Note) -> u64 {
+    if let Note::OfOtherSession(packets) = note { *packets } else { 0 }
 }
 
 fn top_json(line: &TopLine, instruments: &Instruments) -> Value {

@@ -41,6 +41,8 @@ pub enum Note {
     Waiting(u64),
     /// Packets of a capture that are of something else than the feed.
     OfOthers(u64),
+    /// Packets of another session on the feed's own lines: a capture is read as one session.
+    OfOtherSession(u64),
 }
 
 impl Note {
@@ -50,6 +52,7 @@ impl Note {
             Self::Held { updates, .. } => *updates,
             Self::Waiting(books) => *books,
             Self::OfOthers(_) => 0,
+            Self::OfOtherSession(packets) => *packets,
         }
     }
 }
@@ -62,6 +65,12 @@ impl fmt::Display for Note {
                 write!(f, "{books} books that began before the capture have no snapshot in it: they are not shown")
             }
             Self::OfOthers(packets) => write!(f, "{packets} packets of the capture are of something else"),
+            Self::OfOtherSession(packets) => {
+                write!(
+                    f,
+                    "{packets} packets are of another session than the first and were not read: one session a file"
+                )
+            }
         }
     }
 }
@@ -176,6 +185,7 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     listener.begin(decoder.instruments());
     let mut lines: Vec<SocketAddr> = Vec::new();
     let (mut busy, mut last_ns, mut others_heard) = (Duration::ZERO, 0, 0);
+    let (mut of_other_session, mut malformed) = (0, 0);
     let (captured, outcome) = datagrams(bytes, |datagram| {
         let known = lines.iter().position(|line| *line == datagram.destination);
         let line = match known.or((lines.len() < 2).then_some(lines.len())) {
@@ -198,7 +208,8 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
         match known {
             None if is_of_session => lines.push(datagram.destination),
             None => others_heard += 1,
-            Some(_) => {}
+            Some(_) if received.is_err() => malformed += 1,
+            Some(_) => of_other_session += u64::from(!is_of_session),
         }
     });
     // What is still open will not come any more.
@@ -207,11 +218,19 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     // Where no line was found, what was cut could be of any.
     let (damaged, others) = parts(&captured, |destination| lines.is_empty() || lines.contains(destination));
     tell_others(listener, others + others_heard);
+    if of_other_session > 0 {
+        listener.note(Note::OfOtherSession(of_other_session));
+    }
     let broken = outcome.err().map(|error| error.to_string()).or_else(|| {
         let of_no_session = packets.messages == 0 && packets.packets > 0;
         of_no_session.then(|| format!("{} UDP packets, none of MoldUDP64 with a message in it", packets.packets))
     });
-    let counts = Counts { malformed: decoder.counts().malformed + damaged, ..decoder.counts() };
+    let of_messages = decoder.counts();
+    let counts = Counts {
+        malformed: of_messages.malformed + damaged + malformed,
+        missing: of_messages.missing + packets.before_first,
+        ..of_messages
+    };
     Played { instruments: decoder.instruments().clone(), counts, busy, broken }
 }
 

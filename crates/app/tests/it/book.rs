@@ -243,6 +243,27 @@ fn captured_packets_of_two_lines_give_every_message_once() {
     let path = written(folder.path(), "others.pcap", among_others);
     let found = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).ok().out);
     assert_eq!((found["malformed"].as_u64(), found["packets_of_others"].as_u64()), (Some(0), Some(2)), "{found}");
+    // A second session behind the first, which is not read, and a packet whose header counts more messages than it has, are told and no "right".
+    let mut of_two = packets.clone();
+    of_two.extend(packets.iter().map(|(line, packet)| (*line, [b"SESSION002", &packet[10..]].concat())));
+    let path = written(folder.path(), "two_sessions.pcap", capture(&of_two));
+    let told =
+        run(&["book", "replay", arg(&path), "--check", "--json"]).refused(1, &["another session than the first"]);
+    let found = json(&told.out);
+    let numbers = ["messages", "packets_of_other_session"].map(|name| found[name].as_u64());
+    assert_eq!(numbers, [Some(5), Some(packets.len() as u64)], "{found}");
+    let mut counts_more = packets.clone();
+    let last = &mut counts_more.last_mut().unwrap().1;
+    last[19] = 2;
+    let path = written(folder.path(), "counts_more.pcap", capture(&counts_more));
+    let found = json(&run(&["book", "replay", arg(&path), "--check", "--json"]).refused(1, &["malformed"]).out);
+    assert_eq!(found["malformed"].as_u64(), Some(1), "{found}");
+    // The first two packets out of order: the first message comes too late.
+    let mut swapped: Vec<_> = packets.iter().filter(|(group, _)| *group == 112).cloned().collect();
+    swapped.swap(0, 1);
+    let path = written(folder.path(), "swapped.pcap", capture(&swapped));
+    let found = json(&run(&["book", "replay", arg(&path), "--json"]).ok().out);
+    assert_eq!(found["missing"].as_u64(), Some(2), "the first, and the fourth: {found}");
     // Without line B the second message never comes: the gap is told, and the book lacks an order.
     packets.retain(|(group, _)| *group == 111);
     let path = written(folder.path(), "line.pcap", capture(&packets));

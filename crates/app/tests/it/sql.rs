@@ -320,3 +320,28 @@ fn documented_queries_give_what_the_documentation_shows() {
     }
     assert!(tried >= 5, "{tried}");
 }
+
+/// A time in a text file that has an offset is an instant; one that has none is a wall clock in New York.
+#[test]
+fn times_of_text_files_keep_their_offsets() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, back] = ["times.csv", "back.csv"].map(|name| folder.path().join(name));
+    let hours = |file: &Path| {
+        let query = format!("SELECT year_fraction(time, '2026-01-05') * 8760 AS hours FROM '{}'", arg(file));
+        column(&run(&["sql", &query]).ok().out, "hours").iter().map(|x| x.parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    // The close is at 16:00 in New York, 21:00 UTC.
+    for (time, wanted) in [
+        ("2026-01-05T15:00:00Z", 6.0),
+        ("2026-01-05T15:00:00+05:00", 11.0),
+        ("2026-01-05 15:00:00.250-05:00", 1.0 - 0.25 / 3600.0),
+        ("2026-01-05T15:00:00", 1.0),
+    ] {
+        fs::write(&file, format!("time,x\n{time},1\n{time},2\n")).unwrap();
+        let found = hours(&file);
+        assert!(found.len() == 2 && found.iter().all(|x| (x - wanted).abs() < 1e-9), "{time}: {found:?}");
+        // And what is written of it is read as the same.
+        run(&["sql", &format!("SELECT * FROM '{}'", arg(&file)), "-o", arg(&back)]).ok();
+        assert_eq!(hours(&back), found, "{time}");
+    }
+}

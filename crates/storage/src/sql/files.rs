@@ -2,13 +2,17 @@
 
 use std::{path::Path, sync::Arc};
 
+use arrow_array::cast::AsArray;
+use arrow_schema::{DataType, Field, Schema};
 use datafusion::{
     catalog::TableProvider,
     datasource::{
         file_format::{FileFormat, arrow::ArrowFormat, csv::CsvFormat, json::JsonFormat, parquet::ParquetFormat},
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
+    error::DataFusionError,
     execution::SessionState,
+    physical_plan::collect,
 };
 
 use super::error::SqlError;
@@ -18,6 +22,9 @@ const ENDINGS: &str = ".parquet, .csv, .tsv, .arrow, .json (an object a line), a
 
 /// Rows of a text file by which its columns' types are told.
 const ROWS_FOR_TYPES: usize = 100_000;
+
+/// Rows of a text file by which it is told whether its times have offsets.
+const ROWS_FOR_OFFSETS: usize = 1_000;
 
 /// Whether a name in a query stands for a file and not for a table.
 pub(super) fn is_file(name: &str) -> bool {
@@ -59,12 +66,14 @@ pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn Tab
     // A folder is told from a file by its end.
     let path = if is_folder { format!("{}/", name.trim_end_matches('/')) } else { name.to_owned() };
     let url = ListingTableUrl::parse(&path).map_err(|error| wrong(error.strip_backtrace()))?;
+    let is_text = matches!(ending.to_ascii_lowercase().as_str(), ".csv" | ".txt" | ".tsv");
     let listing = ListingOptions::new(format).with_file_extension(ending);
     let config = ListingTableConfig::new(url).with_listing_options(listing);
-    let config = config.infer_schema(state).await.map_err(|error| {
-        let said = SqlError::of(&error, "");
-        wrong(format!("cannot be read: {}", said.message))
-    })?;
+    let unread = |error: DataFusionError| wrong(format!("cannot be read: {}", SqlError::of(&error, "").message));
+    let mut config = config.infer_schema(state).await.map_err(unread)?;
+    if is_text {
+        config = with_offsets(config, state).await.map_err(unread)?;
+    }
     let table = ListingTable::try_new(config).map_err(|error| wrong(SqlError::of(&error, "").message))?;
     if table.options().file_extension.is_empty()
         || datafusion::catalog::TableProvider::schema(&table).fields().is_empty()
@@ -73,6 +82,45 @@ pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn Tab
     }
     let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
     Ok(Arc::new(table.with_cache(cache)))
+}
+
+/// Times that come with an offset are instants, not wall clocks: what is found out of CSV tells times alone, and drops the offset.
+async fn with_offsets(config: ListingTableConfig, state: &SessionState) -> Result<ListingTableConfig, DataFusionError> {
+    let Some(schema) = config.file_schema.clone() else { return Ok(config) };
+    let is_time = |field: &Field| matches!(field.data_type(), DataType::Timestamp(_, None));
+    let times: Vec<usize> = (0..schema.fields().len()).filter(|&column| is_time(schema.field(column))).collect();
+    if times.is_empty() {
+        return Ok(config);
+    }
+    let of = |change: &dyn Fn(usize, &Field) -> Field| {
+        let fields: Vec<Field> = schema.fields().iter().enumerate().map(|(at, field)| change(at, field)).collect();
+        Arc::new(Schema::new(fields))
+    };
+    // The same file as text.
+    let texts = of(&|at, field| match times.contains(&at) {
+        true => Field::new(field.name(), DataType::Utf8, true),
+        false => field.clone(),
+    });
+    let plain = ListingTable::try_new(config.clone().with_schema(texts))?;
+    let plan = plain.scan(state, Some(&times), &[], Some(ROWS_FOR_OFFSETS)).await?;
+    let batches = collect(plan, state.task_ctx()).await?;
+    let has_offset = |column: usize| {
+        batches.iter().any(|batch| batch.column(column).as_string::<i32>().iter().flatten().any(ends_with_offset))
+    };
+    let zoned: Vec<usize> = times.iter().enumerate().filter(|&(i, _)| has_offset(i)).map(|(_, &at)| at).collect();
+    let schema = of(&|at, field| match field.data_type() {
+        DataType::Timestamp(unit, None) if zoned.contains(&at) => {
+            Field::new(field.name(), DataType::Timestamp(*unit, Some("+00:00".into())), true)
+        }
+        _ => field.clone(),
+    });
+    Ok(config.with_schema(schema))
+}
+
+/// Whether a time ends with Z or an offset such as +05:30, -0500 or +05.
+fn ends_with_offset(time: &str) -> bool {
+    let clock = time.trim().get(10..).unwrap_or_default();
+    clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
 }
 
 /// The name of a folder's first file that can be read.

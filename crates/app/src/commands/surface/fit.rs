@@ -16,7 +16,7 @@ use crate::{
     batch::Engine,
     chain_days::Days,
     commands::{self, chain_args::ChainArgs},
-    failure::{self, BadArguments},
+    failure,
     gpu_config::GpuConfigArgs,
     surface::{self, FitOptions, Quotes},
 };

@@ -65,6 +65,8 @@ pub struct ReceiverCounts {
     pub duplicates: u64,
     /// Messages that were given up.
     pub missing: u64,
+    /// Messages before the first that was given, of which a packet came too late: the first packets were out of order.
+    pub before_first: u64,
     /// Requests made.
     pub requests: u64,
 }
@@ -80,6 +82,8 @@ pub struct Receiver {
     session: Option<SessionName>,
     /// The number of the message that is due; `None` until the first packet tells.
     due: Option<u64>,
+    /// The number of the first message that was due, where a packet told it, and the least one of any packet since.
+    first: Option<(u64, u64)>,
     held: Held,
     /// One past the highest number that a packet has told of.
     told_to: u64,
@@ -108,6 +112,7 @@ impl Receiver {
             settings,
             session: None,
             due: first_sequence,
+            first: None,
             held: Held::new(settings.reorder_messages),
             told_to: 0,
             came_to: 0,
@@ -146,8 +151,21 @@ impl Receiver {
             Line::B => self.heard_ns[1] = now_ns,
             Line::Reply => (),
         }
-        let due = *self.due.get_or_insert(packet.sequence);
         let end = packet.end_sequence();
+        let due = match self.due {
+            Some(due) => due,
+            None => {
+                self.first = Some((packet.sequence, packet.sequence));
+                *self.due.insert(packet.sequence)
+            }
+        };
+        if let Some((first, least)) = &mut self.first
+            && packet.sequence < *least
+            && packet.sequence < end
+        {
+            *least = packet.sequence;
+            self.counts.before_first = *first - *least;
+        }
         if packet.sequence.saturating_sub(due) > FAR_MESSAGES && !self.believe(packet.sequence, end) {
             self.counts.unbelieved_packets += 1;
             return Ok(());
