@@ -143,3 +143,23 @@ fn simulated_greeks_are_the_closed_forms_at_any_volatility() {
         }
     }
 }
+
+/// Without volatility what is certain is paid: no blank, and no kink under a step that is too wide (the strike 0.1 % from what is paid).
+#[test]
+fn simulated_greeks_without_volatility_are_those_of_what_is_certain() {
+    let terms = Terms { payoff: PayoffName::ArithmeticAsian, observation_dates: Some(4), ..Terms::default() };
+    let (years, rate) = (1.0, 0.03);
+    let mean = |power: f64| (1..=4).map(|k| (power * rate * f64::from(k) / 4.0).exp()).sum::<f64>() / 4.0;
+    let discounted = (-rate * years).exp() * mean(1.0);
+    for (share, delta) in [(0.999, discounted), (1.001, 0.0)] {
+        let strike = 100.0 * share * mean(1.0);
+        let table = table(&terms, ExerciseStyle::European, OptionType::Call, [100.0, strike, years, rate, 0.0, 0.0]);
+        let got = valued(&table, Method::Auto).unwrap();
+        assert!((got[at(Greek::Delta)] - delta).abs() < 1e-6, "{share}: {} is not {delta}", got[at(Greek::Delta)]);
+        // Of the mean of the paths' numbers, which is 0 but for chance.
+        assert!(got[at(Greek::Vega)].abs() < 1e-5 * 100.0, "{share}: vega {}", got[at(Greek::Vega)]);
+        let rho = got[at(Greek::Rho)];
+        let dual = if delta > 0.0 { -(-rate * years).exp() } else { 0.0 };
+        assert!((got[at(Greek::DualDelta)] - dual).abs() < 1e-6 && rho.is_finite(), "{share}: {got:?}");
+    }
+}
