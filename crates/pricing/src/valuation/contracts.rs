@@ -163,8 +163,14 @@ fn heston(
     Ok((found.estimate, vega))
 }
 
-/// Half a difference's step of simulated values, as a share of what they change over.
+/// Half a difference's step of simulated values in spot, strike and the rates, as a share of what they change over.
 const STEP: f64 = 0.02;
+/// The same in the volatility.
+const VOLATILITY_STEP: f64 = 0.005;
+/// The least such step, as a share of the spot or what moves it by as much: rounding leaves 1e-8 of a Greek.
+const LEAST_STEP: f64 = 1e-8;
+/// The greatest in a rate.
+const MOST_RATE_STEP: f64 = 1e-3;
 
 fn by_simulation(
     table: &Table,
@@ -209,20 +215,27 @@ fn by_simulation(
             | PayoffName::FloatingLookback
     );
     if order != Order::None && smooth {
-        let slope = |axis: Axis, h: f64| {
-            let at = |sign: f64| estimate(&axis.moved(row, sign * h)).map_or(f64::NAN, |found| found.price);
-            (at(1.0) - at(-1.0)) / (2.0 * h)
-        };
-        // Wide: only the paths that end within the step tell the kink's side.
-        let relative = STEP * (row.volatility * row.expiry_years.sqrt()).min(1.0);
-        let relative = if relative > 0.0 { relative } else { 0.5 * STEP };
+        let at = |axis: Axis, by: f64| estimate(&axis.moved(row, by)).map_or(f64::NAN, |found| found.price);
+        let slope = |axis: Axis, h: f64| (at(axis, h) - at(axis, -h)) / (2.0 * h);
+        // Wide: only the paths that end within the step tell the kink's side; and no narrower than what rounding leaves.
+        let deviation = row.volatility * row.expiry_years.sqrt();
+        let relative = (STEP * deviation.min(1.0)).max(LEAST_STEP);
+        // What the forward moves by is what the rate does, over the term.
+        let rates = (relative / row.expiry_years).min(MOST_RATE_STEP);
         let mut set = |greek: Greek, x: f64| quantities[greek as usize] = x;
         let delta = slope(Axis::Spot, relative * row.spot);
         set(Greek::Delta, delta);
-        set(Greek::Rho, slope(Axis::Rate, 1e-3));
-        set(Greek::Phi, slope(Axis::Yield, 1e-3));
+        set(Greek::Rho, slope(Axis::Rate, rates));
+        set(Greek::Phi, slope(Axis::Yield, rates));
         if lognormal {
-            set(Greek::Vega, slope(Axis::Volatility, relative * row.volatility));
+            let h = (VOLATILITY_STEP * row.volatility).max(LEAST_STEP / row.expiry_years.sqrt());
+            // No volatility is below 0.
+            let vega = if h > row.volatility {
+                (at(Axis::Volatility, h) - found.price) / h
+            } else {
+                slope(Axis::Volatility, h)
+            };
+            set(Greek::Vega, vega);
         }
         if terms.payoff != PayoffName::FloatingLookback {
             set(Greek::DualDelta, slope(Axis::Strike, relative * row.strike));

@@ -22,6 +22,8 @@ mod models;
 mod order;
 mod route;
 mod settings;
+#[cfg(test)]
+mod sweep_tests;
 mod table;
 mod terms;
 #[cfg(test)]
