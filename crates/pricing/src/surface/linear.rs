@@ -9,23 +9,23 @@ pub(super) type Block<const N: usize = 5> = [[f64; N]; N];
 const LEAST_SCALED_PIVOT: f64 = 1e-15;
 
 /// Lower Cholesky factor of the symmetric `matrix` (its lower triangle is read), with one over its diagonal on the diagonal; None where a pivot is not above `least_pivot`: with 0, where
-/// it is not positive definite.
+/// it is not positive definite. Column by column: what is left below waits for one over the pivot only, not for its root.
 fn cholesky<const N: usize>(matrix: &Block<N>, least_pivot: f64) -> Option<Block<N>> {
-    let mut factor = [[0.0; N]; N];
-    for i in 0..N {
-        for j in 0..=i {
-            let mut sum = matrix[i][j];
-            for t in 0..j {
-                sum -= factor[i][t] * factor[j][t];
+    let (mut left, mut factor) = (*matrix, [[0.0; N]; N]);
+    for j in 0..N {
+        let pivot = left[j][j];
+        if !(pivot > least_pivot && pivot.is_finite()) {
+            return None;
+        }
+        let inverse = 1.0 / pivot;
+        let root = inverse.sqrt();
+        factor[j][j] = root;
+        for i in j + 1..N {
+            let share = left[i][j] * inverse;
+            for t in j + 1..=i {
+                left[i][t] -= share * left[t][j];
             }
-            if i == j {
-                if !(sum > least_pivot && sum.is_finite()) {
-                    return None;
-                }
-                factor[i][i] = 1.0 / sum.sqrt();
-            } else {
-                factor[i][j] = sum * factor[j][j];
-            }
+            factor[i][j] = left[i][j] * root;
         }
     }
     Some(factor)
@@ -160,4 +160,60 @@ pub(super) fn solve_small<const N: usize>(mut matrix: [[f64; N]; N], mut right: 
         }
     }
     x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A positive definite block and a coupling that is small beside it, different for each `i`.
+    fn link(i: usize) -> (Block, Block, [f64; 5]) {
+        let wave = |x: usize| (0.7 * x as f64).sin();
+        let of = |r: usize, c: usize| wave(11 * i + 5 * r + c);
+        let product = |r: usize, c: usize| (0..5).map(|t| of(r, t) * of(c, t)).sum::<f64>();
+        let block = std::array::from_fn(|r| std::array::from_fn(|c| product(r, c) + if r == c { 1.0 } else { 0.0 }));
+        let coupling = std::array::from_fn(|r| std::array::from_fn(|c| 0.05 * of(c, r + 2)));
+        (block, coupling, std::array::from_fn(|r| wave(i + 3 * r)))
+    }
+
+    fn times(matrix: &Block, x: &[f64; 5], by: impl Fn(usize, usize) -> [usize; 2]) -> [f64; 5] {
+        std::array::from_fn(|r| (0..5).map(|c| matrix[by(r, c)[0]][by(r, c)[1]] * x[c]).sum())
+    }
+
+    #[test]
+    fn what_is_solved_gives_the_right_hand_side_again() {
+        let links: Vec<(Block, Block, [f64; 5])> = (0..4).map(link).collect();
+        let (across, down) = (|r: usize, c: usize| [r, c], |r: usize, c: usize| [c, r]);
+        for (block, _, right) in &links {
+            let x = solve(block, right).unwrap();
+            let found = times(block, &x, across);
+            (0..5).for_each(|r| assert!((found[r] - right[r]).abs() < 1e-12, "{found:?} {right:?}"));
+        }
+        let diagonal: Vec<Block> = links.iter().map(|link| link.0).collect();
+        let coupling: Vec<Block> = links.iter().take(3).map(|link| link.1).collect();
+        let right: Vec<[f64; 5]> = links.iter().map(|link| link.2).collect();
+        let x = solve_chain(&diagonal, &coupling, &right).unwrap();
+        for i in 0..4 {
+            let mut found = times(&diagonal[i], &x[i], across);
+            let mut add = |more: [f64; 5]| (0..5).for_each(|r| found[r] += more[r]);
+            if i > 0 {
+                add(times(&coupling[i - 1], &x[i - 1], down));
+            }
+            if i < 3 {
+                add(times(&coupling[i], &x[i + 1], across));
+            }
+            (0..5).for_each(|r| assert!((found[r] - right[i][r]).abs() < 1e-12, "{i}: {found:?} {right:?}"));
+        }
+    }
+
+    #[test]
+    fn a_matrix_that_is_not_positive_definite_has_no_solution() {
+        let (block, coupling, right) = link(0);
+        for (r, c, value) in [(4, 4, -0.5), (0, 0, 0.0), (2, 1, 40.0), (3, 3, f64::INFINITY), (1, 0, f64::NAN)] {
+            let mut broken = block;
+            broken[r][c] = value;
+            assert!(solve(&broken, &right).is_none(), "{r} {c}");
+            assert!(solve_chain(&[block, broken], &[coupling], &[right; 2]).is_none(), "{r} {c}");
+        }
+    }
 }

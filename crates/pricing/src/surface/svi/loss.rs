@@ -162,10 +162,12 @@ impl<const BENT: bool> Kernel for Accumulate<'_, BENT> {
         let columns = target.columns();
         for at in 0..blocks(target.len()) {
             let [k, centre, inverse_half] = [columns[0].block(at), columns[1].block(at), columns[2].block(at)];
-            let shape = curve.shape::<M>(k);
+            let (shape, share) = curve.shape_beside::<M>(k, |w| {
+                let r = (w - centre) * inverse_half;
+                (r * r).times_plus::<M>(inverse_square, Lanes::ONE)
+            });
             let r = (shape.w - centre) * inverse_half;
             let square = r * r;
-            let share = Lanes::ONE / square.times_plus::<M>(inverse_square, Lanes::ONE);
             least = shape.w.least(least);
             total = square.times_plus::<M>(share, total);
             let slope = share * share * inverse_half;

@@ -231,12 +231,20 @@ impl LaneCurve {
     /// w(k) and what its derivatives are made of.
     #[inline(always)]
     pub(super) fn shape<M: MultiplyAdd>(&self, k: Lanes) -> Shape {
+        self.shape_beside::<M>(k, |_| Lanes::ONE).0
+    }
+
+    /// [`LaneCurve::shape`], and one over what `other` makes of w(k): two inverses by one division.
+    #[inline(always)]
+    pub(super) fn shape_beside<M: MultiplyAdd>(&self, k: Lanes, other: impl Fn(Lanes) -> Lanes) -> (Shape, Lanes) {
         let x = k - self.m;
         let root = x.times_plus::<M>(x, self.sigma2).sqrt();
-        let v = Lanes::ONE / root;
         let w = self.half_sum.times_plus::<M>(root, self.tilt.times_plus::<M>(x, self.a));
+        let other = other(w);
+        let of_both = Lanes::ONE / (root * other);
+        let v = of_both * other;
         let half = Lanes::splat(0.5);
-        Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }
+        (Shape { w, d: half * (root - x), e: half * (root + x), u: x * v, v }, of_both * root)
     }
 }
 
