@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "matrix code reads as its formulae do with indices")]
 
-use std::{iter, ops::Range};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,6 @@ const SCALES: [f64; 3] = [100.0, 30.0, 30.0];
 /// Shapes to start from, in the free coordinates: an index's skew, a steep one, none, and the other way.
 const STARTS: [[f64; 3]; 4] = [[-0.6, 0.5, 1.0], [-1.5, 2.0, 2.0], [0.0, 0.0, 0.0], [0.6, 0.5, 1.0]];
 
-/// Turns of shape and level for few quotes beyond the usual ones.
-const MORE_TURNS: usize = 30;
 /// Sum of squared misses, in half-spreads, below which few quotes are met.
 const MET: f64 = 1e-3;
 /// Volatilities that differ by less than this share are one.
@@ -77,11 +75,17 @@ pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f6
     if is_scarce && !has_skew(targets) {
         return None;
     }
-    let levels: Vec<Option<f64>> = targets.iter().map(Target::level).collect();
+    // Shape and level in turn do not leave a level that is far off where few quotes leave both free.
+    let level = |target: &Target| if target.has_shape() { target.level() } else { at_money(target) };
+    let levels: Vec<Option<f64>> = targets.iter().map(level).collect();
     let first = Loss::saturating(FIRST_SCALE);
     let start = |free: [f64; 3]| {
         let mut theta = levels.clone();
-        let free = turn(&few, &mut theta, free, first);
+        let mut free = turn(&few, &mut theta, free, first);
+        // Few quotes do not tell the right start from the others after one turn.
+        for scale in if is_scarce { &SCALES[..] } else { &[] } {
+            free = turn(&few, &mut theta, free, Loss::saturating(*scale));
+        }
         (Sums::at(&few, &logs(&theta), &free, first).value, free, theta)
     };
     let mut found: Vec<_> = STARTS.into_iter().map(start).collect();
@@ -89,12 +93,18 @@ pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f6
     let most = if is_scarce { least + MET } else { least };
     let first = found.iter().position(|it| it.0 <= most)?;
     let (_, mut free, mut theta) = found.swap_remove(first);
-    // Shape and level in turn come slowly to what few quotes ask for.
-    let more = if is_scarce { MORE_TURNS } else { 0 };
-    for scale in SCALES.into_iter().chain(iter::repeat_n(SCALES[2], more)) {
+    for scale in SCALES {
         free = turn(&few, &mut theta, free, Loss::saturating(scale));
     }
     Some((Ssvi::from_free(&free), theta))
+}
+
+/// Total variance at the money on the line between the quotes on each side of it; that of the nearest where all are on one.
+fn at_money(target: &Target) -> Option<f64> {
+    let after = target.k.partition_point(|k| *k < 0.0);
+    let Some(before) = after.checked_sub(1).filter(|_| after < target.k.len()) else { return target.level() };
+    let share = -target.k[before] / (target.k[after] - target.k[before]);
+    Some(target.centre[before] + share * (target.centre[after] - target.centre[before]))
 }
 
 /// Whether an expiry has two volatilities at two strikes.

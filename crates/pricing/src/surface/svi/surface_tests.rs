@@ -460,11 +460,13 @@ fn a_warm_start_in_the_wrong_hollow_gives_way_to_a_cold_fit() {
 }
 
 #[test]
-fn two_or_three_strikes_are_met_free_of_arbitrage_and_it_is_said_by_what() {
+fn two_to_four_strikes_are_met_free_of_arbitrage_and_it_is_said_by_what() {
     let smile = |k: f64| 0.2 - 0.15 * k + 0.1 * k * k;
     let slice = |t: f64, k: &[f64]| crate::surface::test_quotes::quotes(t, k, 0.002, |k| smile(k / t.sqrt()));
-    for k in [&[-0.05, 0.05][..], &[-0.1, 0.0, 0.1]] {
-        let (slices, instead) = ([slice(0.5, k)], "the SSVI shape that meets them");
+    let strikes = [vec![-0.05, 0.05], vec![-0.1, 0.0, 0.1], vec![-0.15, -0.05, 0.05, 0.15]];
+    let alone = strikes.iter().map(|k| (vec![slice(0.5, k)], "the SSVI shape that meets them"));
+    let together = vec![slice(0.1, &strikes[2]), slice(0.5, &strikes[1]), slice(1.0, &strikes[0])];
+    for (slices, instead) in alone.chain([(together, "the backbone's shape, bent to them,")]) {
         for estimator in [Estimator::ModelDefault, Estimator::LeastSquares] {
             let settings = told(Settings { estimator, ..Settings::default() });
             let found = fit(&slices, &settings, None).expect("there are quotes");
