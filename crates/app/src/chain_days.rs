@@ -7,7 +7,8 @@ use std::{
     sync::mpsc::{Receiver, sync_channel},
 };
 
-use zomma_market::chain::{Chain, ReadOptions};
+use anyhow::bail;
+use zomma_market::chain::{Chain, ChainError, ReadOptions};
 
 use crate::{
     analyze::{file_name, snapshot_suffix},
@@ -23,6 +24,30 @@ pub struct Days<T> {
     pub failed: Vec<(String, anyhow::Error)>,
     /// Whether the path holds many files.
     pub many: bool,
+}
+
+impl<T> Days<T> {
+    /// Whether files, or the tar that they are in, could not be read to their end: how many days there are is not known then.
+    pub fn is_short(&self) -> bool {
+        self.failed.iter().any(|(_, error)| is_unread(error))
+    }
+
+    /// Fails where [`Days::is_short`], once what could be read is done.
+    ///
+    /// # Errors
+    /// Where it is.
+    pub fn whole(&self, path: &Path) -> anyhow::Result<()> {
+        match self.is_short() {
+            true => bail!("{}: not all of it could be read; what could be is done", path.display()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether an error is of bytes that could not be had, rather than of what they say.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let is_unread = |error: &ChainError| matches!(error, ChainError::Corrupt { .. } | ChainError::Unreadable { .. });
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_unread))
 }
 
 /// One day as it is read.

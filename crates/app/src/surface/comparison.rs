@@ -64,13 +64,13 @@ pub fn compare(quotes: &Quotes, models: &[SurfaceModel], options: &FitOptions, d
         let mut maxima: Vec<usize> =
             density_maxima(&fitted.surface, &covered).iter().map(|slice| slice.log_moneyness.len()).collect();
         maxima.sort_unstable();
-        let (arbitrage, _) = violations(&fitted.surface, &covered);
+        let (_, found) = violations(&fitted.surface, &covered);
         Outcome {
             model,
             failed: None,
             quality: quality_of(&fitted.surface, &quotes.quoted.slices).1,
             held_out,
-            violations: arbitrage.butterfly_violations + arbitrage.calendar_violations,
+            violations: found.len(),
             density_maxima: maxima.get(maxima.len() / 2).copied().unwrap_or(0),
             notes: fitted.notes.len(),
             fit_ms,

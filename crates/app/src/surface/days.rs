@@ -30,17 +30,33 @@ pub fn read_days<T: Send>(
             vol_table::refuse_other_delimiter(path, header)?;
         }
         if is_stdin || columns.is_some_and(|columns| vol_table::is_vol_table(&columns)) {
-            if config.dividends.is_some() {
-                let name = path.display();
-                bail!(BadArguments(format!(
-                    "--dividends: {name} is a table of volatilities; allowed: for option chains"
-                )));
-            }
-            return Ok(Days { done: vec![work(vol_table::read(path)?)?], failed: Vec::new(), many: false });
+            refuse_for_table(path, read, config)?;
+            let mut quotes = vol_table::read(path)?;
+            quotes.quoted.underlying.clone_from(&read.underlying);
+            return Ok(Days { done: vec![work(quotes)?], failed: Vec::new(), many: false });
         }
     }
     chain_days::of_chains(path, read, shows_days, |day| {
         let quotes = surface_quotes(day.chain, day.previous, config)?;
         work(Quotes::of_chain(day, quotes))
     })
+}
+
+/// Refuses what is said of option chains where `path` is a table of volatilities.
+fn refuse_for_table(path: &Path, read: &ReadOptions, config: &AnalysisConfig) -> anyhow::Result<()> {
+    let given = [
+        ("--dividends", config.dividends.is_some()),
+        ("--map", !read.column_map.is_empty()),
+        ("--exercise", config.exercise_style.is_some()),
+        ("--quote-time", config.quote_time.is_some()),
+        ("--rate or --rate-curve", !config.rate_curve.is_empty()),
+        ("--dividend-yield", config.dividend_yield.is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => {
+            let name = path.display();
+            bail!(BadArguments(format!("{option}: {name} is a table of volatilities; allowed: for option chains")))
+        }
+        None => Ok(()),
+    }
 }

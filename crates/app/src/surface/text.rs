@@ -64,7 +64,7 @@ pub fn fit_line(title: &str, surface: &SavedSurface) -> String {
     let violations = surface.arbitrage.butterfly_violations + surface.arbitrage.calendar_violations;
     let inside = quality.inside.map(|_| format!("{} inside", share(quality))).unwrap_or_default();
     format!(
-        "  {title:<24}{:>4} expiries{:>7} quotes{inside:>16}{:>9} vol points{violations:>6} violations{:>4} notes\n",
+        "  {title:<24}{:>4} expiries{:>7} quotes{inside:>16}{:>9} vol points   arbitrage at {violations} points{:>4} notes\n",
         surface.slices.len(),
         quality.quotes,
         error(quality),
@@ -103,8 +103,13 @@ pub fn error(quality: &FitQuality) -> String {
 /// The share of quotes inside bid-ask; blank where none has either.
 pub fn share(quality: &FitQuality) -> String {
     let Some(inside) = quality.inside.filter(|_| quality.quotes > 0) else { return String::new() };
-    // Rounded down: all of them is said of all of them alone.
-    let thousandths = 1000 * inside / quality.quotes;
+    // All of them, and none, is said of all and none alone.
+    let rounded = (2000 * inside + quality.quotes) / (2 * quality.quotes);
+    let thousandths = match inside {
+        0 => 0,
+        inside if inside == quality.quotes => 1000,
+        _ => rounded.clamp(1, 999),
+    };
     format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
@@ -115,8 +120,13 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_blank() {
         let quality = |inside| FitQuality { quotes: 3, inside, rmse_vol_points: 0.1 };
-        assert_eq!(share(&quality(Some(2))), "66.6 %");
-        assert_eq!(met(&quality(Some(2))), "3 quotes, 66.6 % inside bid-ask");
+        assert_eq!(share(&quality(Some(2))), "66.7 %");
+        assert_eq!(met(&quality(Some(2))), "3 quotes, 66.7 % inside bid-ask");
+        let of = |inside, quotes| share(&FitQuality { quotes, inside: Some(inside), rmse_vol_points: 0.1 });
+        assert_eq!(
+            [of(5, 11), of(4999, 5000), of(1, 5000), of(0, 9), of(9, 9)],
+            ["45.5 %", "99.9 %", "0.1 %", "0.0 %", "100.0 %"]
+        );
         assert_eq!((share(&quality(None)), share(&FitQuality::default())), (String::new(), String::new()));
         assert_eq!(met(&quality(None)), "3 quotes without bid and ask");
         assert_eq!(error(&quality(None)), "0.100");

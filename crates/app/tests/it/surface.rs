@@ -262,9 +262,9 @@ fn what_is_wrong_is_said() {
         (r#"{"version": 1, "model": "svi"}"#, "is not a surface"),
     ] {
         fs::write(&path, text).unwrap();
-        run(&["surface", "check", arg(&path)]).refused(1, &["x.json", words]);
+        run(&["surface", "check", arg(&path)]).refused(2, &["x.json", words]);
     }
-    run(&["surface", "check", "no_such_file.json"]).refused(1, &["no_such_file.json"]);
+    run(&["surface", "check", "no_such_file.json"]).refused(2, &["no_such_file.json"]);
 
     let vols = written(folder.path());
     run(&["surface", "fit", arg(&vols), "-o", arg(&path)]).ok();

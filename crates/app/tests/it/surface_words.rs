@@ -74,7 +74,7 @@ fn a_file_whose_slice_has_no_variance_is_refused() {
     saved["surface"]["smiles"][1]["a"] = Value::from(-1.0);
     fs::write(&path, saved.to_string()).unwrap();
     let words = ["surface.json", "smiles entry 1 (expiry_years 0.5)", "a = -1"];
-    run(&["surface", "check", arg(&path)]).refused(1, &words);
+    run(&["surface", "check", arg(&path)]).refused(2, &words);
 
     let (chain, out) = (folder.path().join("chain.csv"), folder.path().join("out"));
     run(&["demo", "chain", "-o", arg(&chain)]).ok();
@@ -85,7 +85,7 @@ fn a_file_whose_slice_has_no_variance_is_refused() {
     let mut saved = json(&path);
     saved["slices"][0]["svi"]["a"] = Value::from(-1.0);
     fs::write(&path, saved.to_string()).unwrap();
-    run(&["surface", "check", arg(&path)]).refused(1, &["surface.json", "smiles entry 0", "a = -1"]);
+    run(&["surface", "check", arg(&path)]).refused(2, &["surface.json", "smiles entry 0", "a = -1"]);
 }
 
 #[test]
@@ -208,4 +208,115 @@ fn snapshots_of_one_day_are_surfaces_of_their_own() {
         fs::read_dir(&twice).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     found.sort();
     assert_eq!(found, [format!("ZMX-{date}-1030.json"), format!("ZMX-{date}.json")]);
+}
+
+/// Expiries of two to four strikes, by the models that had one volatility there.
+#[test]
+fn expiries_of_few_strikes_are_met_and_it_is_said_by_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("surface.json");
+    let tables = [
+        rows(0.5, &[-0.5, 0.5]),
+        rows(0.5, &[-1.0, 0.0, 1.0]),
+        rows(0.5, &[-1.0, -0.3, 0.3, 1.0]),
+        [rows(0.1, &[-1.0, -0.3, 0.3, 1.0]), rows(0.5, &[-1.0, 0.0, 1.0]), rows(1.0, &[-0.5, 0.5])].concat(),
+    ];
+    for text in tables.map(|rows| HEADER.to_owned() + &rows) {
+        for model in ["svi", "sabr"] {
+            let fitted = run_with_input(&["surface", "fit", "-", "--model", model, "-o", arg(&path)], text.as_bytes());
+            let out = fitted.ok().out;
+            assert!(out.contains("100.0 % inside bid-ask"), "{model}: {out}");
+            assert!(out.contains("usable strikes, 5 needed; "), "{model}: {out}");
+        }
+        run_with_input(&["surface", "fit", "-", "-o", arg(&path)], text.as_bytes()).ok();
+        run(&["surface", "check", arg(&path)]).ok();
+    }
+}
+
+/// 300 % over two years, where two variants of SABR have no value.
+#[test]
+fn a_model_without_a_smile_at_the_quotes_gives_way_to_one_that_has() {
+    let mut text = HEADER.to_owned();
+    for strike in [30, 45, 60, 75, 90, 100, 110, 130, 160, 200, 300] {
+        writeln!(text, "{strike},2,100,3.0,2.98,3.02").unwrap();
+    }
+    for model in ["sabr_normal", "sabr_no_arbitrage"] {
+        let out = run_with_input(&["surface", "fit", "-", "--model", model], text.as_bytes()).ok().out;
+        assert!(out.contains(&format!("{model} has no smile at these quotes")) && out.contains(" instead"), "{out}");
+        assert!(out.contains("300.") && !out.contains("none  "), "{out}");
+    }
+}
+
+#[test]
+fn a_table_has_the_underlying_that_it_is_given_and_refuses_what_is_said_of_chains() {
+    let folder = tempfile::tempdir().unwrap();
+    let (vols, path) = (folder.path().join("vols.csv"), folder.path().join("surface.json"));
+    fs::write(&vols, format!("{HEADER}{}", rows(0.25, &grid(-2.0, 1.5, 12)))).unwrap();
+    run(&["surface", "fit", arg(&vols), "--underlying", "XYZ", "-o", arg(&path)]).ok();
+    assert_eq!(json(&path)["underlying"], "XYZ");
+    let given = [
+        ["--map", "implied_volatility=iv"],
+        ["--rate", "0.05"],
+        ["--dividend-yield", "0.01"],
+        ["--quote-time", "15:45"],
+        ["--exercise", "european"],
+    ];
+    for [option, value] in given {
+        for command in ["fit", "compare"] {
+            run(&["surface", command, arg(&vols), option, value])
+                .refused(2, &[option, "vols.csv", "table of volatilities"]);
+        }
+    }
+    // A dash is standard output, and the report goes beside it.
+    let fitted = run(&["surface", "fit", arg(&vols), "-o", "-"]).ok();
+    let saved: Value = serde_json::from_str(&fitted.out).unwrap();
+    assert!(saved["surface"]["model"] == "svi" && fitted.err.contains("1 expiries"), "{}", fitted.err);
+    assert!(!Path::new("-").exists());
+}
+
+/// A member of a tar: its header and its bytes, filled up to whole blocks.
+fn tar_member(name: &str, text: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    let octal = |number: usize, digits: usize| format!("{number:0digits$o}\0").into_bytes();
+    for (place, number, digits) in [(100, 0o644, 7), (108, 0, 7), (116, 0, 7), (124, text.len(), 11), (136, 0, 11)] {
+        header[place..=place + digits].copy_from_slice(&octal(number, digits));
+    }
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    let sum: usize = header.iter().map(|byte| usize::from(*byte)).sum();
+    header[148..155].copy_from_slice(&octal(sum, 6));
+    let mut member = header.to_vec();
+    member.extend_from_slice(text);
+    member.resize(member.len().next_multiple_of(512), 0);
+    member
+}
+
+/// What stands before the damage is fitted, and the exit code says that it is not all.
+#[test]
+fn a_tar_that_ends_early_gives_its_sound_days_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, tar, out) =
+        (folder.path().join("chain.csv"), folder.path().join("days.tar"), folder.path().join("fitted"));
+    run(&["demo", "chain", "-o", arg(&chain)]).ok();
+    let header = fs::read_to_string(&chain).unwrap().lines().next().unwrap().to_owned();
+    let days = last_days(&chain, 2);
+    let members: Vec<Vec<u8>> = days
+        .iter()
+        .map(|(date, rows)| tar_member(&format!("{date}.csv"), format!("{header}\n{}\n", rows.join("\n")).as_bytes()))
+        .collect();
+    let whole: Vec<u8> = [members.concat(), vec![0; 1024]].concat();
+    fs::write(&tar, &whole).unwrap();
+    let fitted = run(&["surface", "fit", arg(&tar), "-o", arg(&out)]).ok();
+    assert!(fitted.out.contains("2 of 2 days fitted"), "{}", fitted.out);
+    fs::remove_dir_all(&out).unwrap();
+    fs::write(&tar, &whole[..members[0].len() + 4096]).unwrap();
+    for command in ["fit", "history"] {
+        let fitted = run(&["surface", command, arg(&tar), "-o", arg(&out)]);
+        assert!(fitted.out.contains("1 days fitted; how many more there are could not be read"), "{}", fitted.out);
+        fitted.refused(1, &["days.tar", "truncated or damaged", "not all of it could be read"]);
+        assert!(out.join(format!("ZMX-{}.json", days[0].0)).exists());
+        fs::remove_dir_all(&out).unwrap();
+    }
 }

@@ -104,11 +104,19 @@ macro_rules! read_checked {
         }
 
         impl TryFrom<$form> for $model {
-            type Error = Status;
+            type Error = String;
 
-            fn try_from(form: $form) -> Result<Self, Status> {
+            fn try_from(form: $form) -> Result<Self, String> {
                 let model = Self { $($field: form.$field),* };
-                model.check().map(|()| model)
+                let said = |status: Status| {
+                    $(
+                        if status.as_str() == concat!("bad_", stringify!($field)) {
+                            return format!("{} = {:?} is out of its range ({status})", stringify!($field), model.$field);
+                        }
+                    )*
+                    status.as_str().to_owned()
+                };
+                model.check().map_err(said).map(|()| model)
             }
         }
     };

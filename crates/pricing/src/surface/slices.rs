@@ -1,6 +1,11 @@
 //! A surface from smiles at ascending expiries, joined at constant moneyness so that total variance never falls.
 
-use serde::{Deserialize, Serialize};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, SeqAccess, Visitor},
+};
 
 use super::{
     clock::Clock,
@@ -27,11 +32,39 @@ pub struct Slices<S> {
 
 /// Slices as they are read, before it is known whether they are sound.
 #[derive(Deserialize)]
+#[serde(bound = "S: Deserialize<'de>")]
 struct SlicesForm<S> {
     expiry_years: Vec<f64>,
+    #[serde(deserialize_with = "numbered")]
     smiles: Vec<S>,
     #[serde(default)]
     clock: Clock,
+}
+
+/// Reads a list, and names the entry that cannot be read.
+fn numbered<'de, D: Deserializer<'de>, S: Deserialize<'de>>(deserializer: D) -> Result<Vec<S>, D::Error> {
+    struct Entries<S>(PhantomData<S>);
+
+    impl<'de, S: Deserialize<'de>> Visitor<'de> for Entries<S> {
+        type Value = Vec<S>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of smiles")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<S>, A::Error> {
+            let mut all = Vec::new();
+            loop {
+                let entry = entries.next_element();
+                match entry.map_err(|error| A::Error::custom(format_args!("smiles entry {}: {error}", all.len())))? {
+                    Some(entry) => all.push(entry),
+                    None => return Ok(all),
+                }
+            }
+        }
+    }
+
+    deserializer.deserialize_seq(Entries(PhantomData))
 }
 
 /// Why smiles and expiries are no surface.

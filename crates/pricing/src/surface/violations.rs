@@ -14,6 +14,8 @@ const POINTS: usize = 601;
 /// A smile is checked this share of its quoted span beyond its quotes, and this many deviations about the money at least.
 pub(super) const BEYOND: f64 = 0.25;
 pub(super) const DEVIATIONS: f64 = 3.0;
+/// Where between two expiries a surface is looked at.
+const BETWEEN: [f64; 3] = [0.25, 0.5, 0.75];
 /// Durrleman's g may be below zero by this much, and total variance fall by this share: what rounding leaves.
 const SLACK_G: f64 = 1e-9;
 const SLACK_SHARE: f64 = 1e-10;
@@ -75,7 +77,7 @@ pub fn coverage(slices: &[SliceQuotes]) -> Vec<Coverage> {
 }
 
 /// Checks `surface` at every expiry and half way between neighbours: Durrleman's g over the quoted strikes and a quarter of their span
-/// beyond, and the rise of total variance from each of these expiries to the next over what is checked at either, wherever both have a value,
+/// beyond (and so at the quarters between neighbours too), and the rise of total variance from each of these expiries to the next over what is checked at either, wherever both have a value,
 /// on a dense grid and at the local minima between its points.
 pub fn violations(
     surface: &(impl VolatilitySurface + ?Sized),
@@ -87,15 +89,15 @@ pub fn violations(
     let mut stations: Vec<Coverage> = Vec::new();
     for (i, here) in coverage.iter().enumerate() {
         if let Some(before) = i.checked_sub(1).map(|i| &coverage[i]) {
-            stations.push(Coverage {
-                expiry_years: 0.5 * (before.expiry_years + here.expiry_years),
+            stations.extend(BETWEEN.map(|share| Coverage {
+                expiry_years: before.expiry_years + share * (here.expiry_years - before.expiry_years),
                 log_moneyness_range: union(before.log_moneyness_range, here.log_moneyness_range),
-            });
+            }));
         }
         stations.push(*here);
     }
     let mut before: Option<(f64, [f64; 2])> = None;
-    for station in &stations {
+    for (i, station) in stations.iter().enumerate() {
         let t = station.expiry_years;
         let range = widened(surface, station);
         report.log_moneyness_range = union(report.log_moneyness_range, range);
@@ -112,6 +114,10 @@ pub fn violations(
             },
         );
         run.finish(&mut found);
+        // Of the three between two expiries, variance is asked to rise to the one half way.
+        if i % (BETWEEN.len() + 1) % 2 == 1 {
+            continue;
+        }
         if let Some((t_before, range_before)) = before {
             let mut run = Run::new(ViolationKind::Calendar, t);
             let rise = |k: f64| {
@@ -262,6 +268,27 @@ mod tests {
             let [low, high] = fall.log_moneyness_range.map(f64::abs);
             assert!((low.min(high) - edge).abs() < 5e-3, "{fall:?}");
         }
+    }
+
+    /// Flat but for a bump about a quarter of the way from the first year to the second, too narrow for its density.
+    struct Quarter;
+
+    impl VolatilitySurface for Quarter {
+        fn variance(&self, k: f64, t: f64) -> Variance {
+            let near = if (t - 1.25).abs() < 0.2 { 1e-3 } else { 0.0 };
+            let bell = near * (-50.0 * k * k).exp();
+            let by_kk = bell * (1e4 * k * k - 100.0);
+            Variance { total: 0.04 * t + bell, by_k: -100.0 * k * bell, by_kk: 40.0 * by_kk, ..Variance::default() }
+        }
+    }
+
+    #[test]
+    fn a_butterfly_a_quarter_of_the_way_to_the_next_expiry_is_found() {
+        let of = |expiry_years| Coverage { expiry_years, log_moneyness_range: [-0.5, 0.5] };
+        let (report, found) = violations(&Quarter, &[of(1.0), of(2.0)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].kind, found[0].expiry_years), (ViolationKind::Butterfly, 1.25));
+        assert!(report.butterfly_violations > 1 && report.calendar_violations == 0, "{report:?}");
     }
 
     /// Flat, but before a tenth of a year without a value beyond a tenth of log-moneyness.

@@ -5,13 +5,17 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 use clap::Args;
 use zomma_pricing::surface::{DensityMaxima, density_maxima, violations};
 
-use crate::{commands, failure::ExitWith, surface};
+use crate::{
+    commands,
+    failure::{self, ExitWith},
+    surface,
+};
 
 /// Worked example of `--help`.
 const EXAMPLE: &str = "\
-Durrleman's g (the density's sign) at every expiry and half way between neighbours, over the quoted strikes and a quarter of
-their span beyond, and the rise of total variance from each to the next, on 601 points and at the minima between them.
-Exit code 0 without a violation, 1 with any. Local maxima of each slice's density within the quoted strikes are counted too: more than
+Durrleman's g (the density's sign) at every expiry and at the quarters between neighbours, over the quoted strikes and a quarter of
+their span beyond, and the rise of total variance to half way and to the next expiry, on 601 points and at the minima between them.
+Exit code 0 without a violation, 1 with any, 2 where the file cannot be read as a surface. Local maxima of each slice's density within the quoted strikes are counted too: more than
 one or two say that the surface follows noise.
 
 Example:
@@ -33,7 +37,9 @@ pub struct CheckArgs {
 
 /// Runs it.
 pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
-    let saved = surface::read(&args.surface)?;
+    // 1 is the verdict of a file that could be read.
+    let unread = |error: anyhow::Error| ExitWith { code: 2, message: Some(failure::words(&error)) };
+    let saved = surface::read(&args.surface).map_err(unread)?;
     let covered = saved.coverage();
     let (report, found) = violations(&saved, &covered);
     let maxima = density_maxima(&saved, &covered);

@@ -97,7 +97,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if outcomes.iter().all(|outcome| outcome.failed.is_some()) {
         bail!("{}: no model could be fitted", args.chain.chain.display());
     }
-    Ok(())
+    days.whole(&args.chain.chain)
 }
 
 fn table(title: &str, outcomes: &[Outcome]) -> String {

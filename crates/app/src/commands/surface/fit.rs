@@ -50,7 +50,8 @@ pub struct FitArgs {
     model: SurfaceModel,
     #[command(flatten)]
     options: ModelArgs,
-    /// Where to: a file, or a directory where CHAIN holds many days. Without it only the report is printed.
+    /// Where to: a file, or a directory where CHAIN holds many days; - is standard output, the report then goes to standard error. Without it only
+    /// the report is printed.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -77,6 +78,8 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     if let Some(output) = &args.output {
         commands::keep_input(&args.chain.chain, output)?;
     }
+    let is_to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    let output = args.output.as_deref().filter(|_| !is_to_stdout);
     let options = args.options.options(args.model, &args.chain)?;
     let config = args.chain.config(no_wheel())?;
     let engine = Engine::choose(&args.gpu.load()?)?;
@@ -85,7 +88,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
         surface::read_days(&args.chain.chain, &read, &config, true, |quotes| {
             let surface = surface::fit(&quotes, &options)?;
             // A day of a tar is there as soon as it is fitted, and not only when all are.
-            let folder = args.output.as_deref().filter(|_| quotes.one_of_many);
+            let folder = output.filter(|_| quotes.one_of_many);
             folder.map(|folder| write_day(folder, &quotes, &surface)).transpose()?;
             Ok(Day { is_written: folder.is_some(), quotes, surface })
         })?
@@ -100,32 +103,42 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     for (source, error) in &days.failed {
         eprintln!("zomma surface fit: {}", failure::of_source(source, error));
     }
-    if let Some(output) = &args.output {
+    if let Some(output) = output {
         write(output, &days.done, days.many)?;
     }
-    let mut text = String::new();
+    let (mut json, mut text) = (String::new(), String::new());
     for day in &days.done {
-        if args.json {
+        if args.json || is_to_stdout {
             let line = if days.many {
                 serde_json::to_string(&day.surface)
             } else {
                 serde_json::to_string_pretty(&day.surface)
             };
-            text += &(line? + "\n");
-        } else if days.many {
+            json += &(line? + "\n");
+        }
+        if days.many {
             text += &surface::fit_line(&day.quotes.title(), &day.surface);
         } else {
             text += &surface::fit_text(&day.quotes.title(), &day.surface, &day.quotes.notes);
         }
     }
-    if days.many && !args.json {
+    if days.is_short() {
+        text += &format!("\n{} days fitted; how many more there are could not be read\n", days.done.len());
+    } else if days.many {
         text += &format!("\n{} of {} days fitted\n", days.done.len(), days.done.len() + days.failed.len());
     }
-    commands::print(&text)?;
+    match (args.json, is_to_stdout) {
+        (true, _) => commands::print(&json)?,
+        (false, true) => {
+            eprint!("{text}");
+            commands::print(&json)?;
+        }
+        (false, false) => commands::print(&text)?,
+    }
     if days.done.is_empty() {
         bail!("{}: no day could be fitted", args.chain.chain.display());
     }
-    Ok(())
+    days.whole(&args.chain.chain)
 }
 
 /// Fits every day from slices that the device fitted, those of all days at once.

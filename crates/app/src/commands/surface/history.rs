@@ -96,11 +96,17 @@ pub fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     if days.is_empty() {
         bail!("{}: no day could be fitted", path.display());
     }
-    text += &format!("\n{} of {} days fitted\n\n{}", days.len(), days.len() + unfitted, drift_text(&days));
+    let count = if read.is_short() {
+        format!("{} days fitted; how many more there are could not be read", days.len())
+    } else {
+        format!("{} of {} days fitted", days.len(), days.len() + unfitted)
+    };
+    text += &format!("\n{count}\n\n{}", drift_text(&days));
     if let Some(output) = &args.output {
         write(output, &title(path, args.model), &days)?;
     }
-    commands::print(&text)
+    commands::print(&text)?;
+    read.whole(path)
 }
 
 fn title(path: &Path, model: SurfaceModel) -> String {

@@ -26,7 +26,7 @@ enum SurfaceCommand {
     Query(Box<query::QueryArgs>),
     /// The parameters of SVI slices: raw, natural or jump wings.
     Parameters(parameters::ParametersArgs),
-    /// Look for static arbitrage; exit code 1 where there is any.
+    /// Look for static arbitrage; exit code 1 where there is any, 2 where the file cannot be read.
     Check(check::CheckArgs),
     /// Draw a surface, as SVG or as an interactive page.
     Plot(Box<plot::PlotArgs>),

@@ -39,7 +39,8 @@ use step::{Prices, Step};
 /// falls to zero in proportion to variance time, and after the last every strike gains the variance that the money gains, as of
 /// [`Slices`](super::Slices): a step from today's intrinsic values alone would give every strike far from the money a volatility that
 /// grows without bound as expiry nears. Beyond the strikes that the grid covers (a third of the quoted range and more beyond the quotes)
-/// total variance is constant. A 1e-15th of the probability is as wide as the grid at every expiry, so that every strike on it has a price
+/// the out-of-the-money price goes on as a power of the strike, with the value and the slope that it has at the grid's end: no probability is
+/// negative there, and since a power is never steeper than at an expiry before, nor does total variance fall. A 1e-15th of the probability is as wide as the grid at every expiry, so that every strike on it has a price
 /// and a volatility.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(try_from = "AndreasenHugeParameters", into = "AndreasenHugeParameters")]
@@ -58,13 +59,27 @@ struct Row {
     prices: Prices,
     by_t: Vec<f64>,
     by_tt: Vec<f64>,
+    /// Powers of the strike with which puts fall below the grid and calls above it: those at its ends, and no more than at the expiry before.
+    powers: [f64; 2],
 }
 
 impl Row {
-    fn new(step: &Step<'_>, before: &Prices) -> Self {
+    fn new(grid: &Grid, step: &Step<'_>, before: &Prices, most: [f64; 2]) -> Self {
         let prices = step.advance(before);
         let [by_t, by_tt] = step.time_derivatives(&prices);
-        Self { prices, by_t, by_tt }
+        let power = |side: usize| {
+            let k = grid.range[side];
+            let Jet { value, slope, .. } = grid.price(&grid.place(k), &prices.out_of_the_money, &prices.bends);
+            (k.exp() * slope / value).abs().min(most[side])
+        };
+        let powers = [power(0), power(1)];
+        Self { prices, by_t, by_tt, powers }
+    }
+
+    /// The price at `k`, beyond the end `inside` of the grid, where the price has the logarithm `log`.
+    fn beyond(&self, k: f64, inside: f64, log: f64) -> LogPrice {
+        let power = if k < 0.0 { self.powers[0] } else { -self.powers[1] };
+        LogPrice { log: log + power * (k - inside), slope: power, density: power * power - power }
     }
 }
 
@@ -100,11 +115,13 @@ impl TryFrom<AndreasenHugeParameters> for AndreasenHuge {
         let grid = parameters.grid();
         let mut prices = Prices::today(&grid);
         let mut before = None;
+        let mut powers = [f64::INFINITY; 2];
         let mut rows = Vec::with_capacity(parameters.steps.len());
         for step in &parameters.steps {
             let tau = parameters.length(before, step);
-            let row = Row::new(&Step::new(&grid, &step.half_squares(&grid.log_nodes, before, tau), tau), &prices);
-            prices = row.prices.clone();
+            let half_squares = step.half_squares(&grid.log_nodes, before, tau);
+            let row = Row::new(&grid, &Step::new(&grid, &half_squares, tau), &prices, powers);
+            (prices, powers) = (row.prices.clone(), row.powers);
             rows.push(Arc::new(row));
             before = Some(step);
         }
@@ -136,7 +153,8 @@ impl AndreasenHuge {
             step.half_squares(&self.grid.log_nodes, Some(before), self.parameters.length(Some(before), step));
         let clock = &self.parameters.clock;
         let tau = clock.at(expiry_years)[0] - clock.at(before.expiry_years)[0];
-        let row = Arc::new(Row::new(&Step::new(&self.grid, &half_squares, tau), &self.rows[after - 1].prices));
+        let last = &self.rows[after - 1];
+        let row = Arc::new(Row::new(&self.grid, &Step::new(&self.grid, &half_squares, tau), &last.prices, last.powers));
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some((bits, row.clone()));
         row
     }
@@ -147,12 +165,25 @@ impl AndreasenHuge {
         let place = self.grid.place(inside);
         let Jet { value, slope, bend } = self.grid.price(&place, &row.prices.out_of_the_money, &row.prices.bends);
         let x = inside.exp();
-        let Some(implied) = Implied::of(inside, &LogPrice::by_moneyness(x, [value, slope, bend])) else {
-            return Variance::NONE;
-        };
         let [by_t, by_tt] = [&row.by_t, &row.by_tt].map(|column| self.grid.at(&place, column));
-        let at = implied.variance([by_t.value, x * by_t.slope, by_tt.value].map(|by| by / value));
-        if inside == k { at } else { Variance { by_k: 0.0, by_kk: 0.0, by_kt: 0.0, ..at } }
+        let [price_t, slope_t, price_tt] = [by_t.value, x * by_t.slope, by_tt.value].map(|by| by / value);
+        if inside == k {
+            let Some(implied) = Implied::of(k, &LogPrice::by_moneyness(x, [value, slope, bend])) else {
+                return Variance::NONE;
+            };
+            return implied.variance([price_t, slope_t, price_tt]);
+        }
+        let price = row.beyond(k, inside, value.ln());
+        let Some(implied) = Implied::of(k, &price) else { return Variance::NONE };
+        // How the power moves with time; one that is that of an expiry before stands still.
+        let power = price.slope;
+        let is_own = (x * slope / value).abs() <= power.abs();
+        let power_t = if is_own { slope_t - power * price_t } else { 0.0 };
+        let power_tt = if is_own { x * by_tt.slope / value - 2.0 * power_t * price_t - power * price_tt } else { 0.0 };
+        let away = k - inside;
+        let beyond_t = price_t + power_t * away;
+        let beyond_tt = price_tt - price_t * price_t + power_tt * away + beyond_t * beyond_t;
+        implied.variance([beyond_t, power_t + power * beyond_t, beyond_tt])
     }
 }
 
@@ -200,6 +231,6 @@ impl VolatilitySurface for AndreasenHuge {
         let row = self.row(after, expiry_years);
         let inside = k.clamp(self.grid.range[0], self.grid.range[1]);
         let price = self.grid.price(&self.grid.place(inside), &row.prices.out_of_the_money, &row.prices.bends);
-        total_variance(inside, price.value.ln())
+        total_variance(k, row.beyond(k, inside, price.value.ln()).log)
     }
 }

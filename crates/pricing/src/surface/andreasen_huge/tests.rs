@@ -361,3 +361,47 @@ proptest! {
         prop_assert!(found.is_empty(), "{report:?} {found:?}");
     }
 }
+
+/// Digitals across the ends of the grid, by the slope of prices on each side: no strike has probability below zero, and what the last
+/// expiry adds is never taken away.
+#[test]
+fn probabilities_do_not_fall_across_the_ends_of_the_grid_nor_beyond() {
+    let surface = fitted(&market()).surface;
+    let years: Vec<f64> = surface.parameters().steps.iter().map(|step| step.expiry_years).collect();
+    let half_way = years.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]));
+    let times: Vec<f64> = years.iter().copied().chain(half_way).collect();
+    let price = |k: f64, t: f64| crate::surface::from_price::price(k, surface.total_variance(k, t).sqrt());
+    for &t in &times {
+        for (side, edge) in surface.grid.range.into_iter().enumerate() {
+            let outward = if side == 0 { -1.0 } else { 1.0 };
+            let x = edge.exp();
+            let h = 1e-4 * x;
+            let chord = |from: f64, to: f64| (price(to.ln(), t) - price(from.ln(), t)) / (to - from);
+            // By ascending strike, straddling the edge: slopes of convex prices ascend.
+            let slopes: Vec<f64> = (-3..3).map(|i| chord(x + h * f64::from(i), x + h * f64::from(i + 1))).collect();
+            let scale = slopes[2].abs();
+            assert!(slopes.windows(2).all(|pair| pair[1] - pair[0] > -1e-6 * scale), "{t} {edge}: {slopes:?}");
+            assert!(scale > 0.0, "{t} {edge}");
+            for away in [0.01, 0.1, 0.3, 0.6] {
+                let at = surface.variance(edge + outward * away, t);
+                let g = crate::surface::durrleman_g(edge + outward * away, at.smile());
+                assert!(g > 0.0, "{t} {edge} {away}: {g}");
+                let step = 1e-5;
+                let near = |by: f64| surface.total_variance(edge + outward * away + by, t);
+                let slope = (near(step) - near(-step)) / (2.0 * step);
+                assert!((slope - at.by_k).abs() < 1e-5 * (1.0 + slope.abs()), "{slope} {at:?}");
+            }
+        }
+    }
+    for pair in years.windows(2) {
+        for (side, edge) in surface.grid.range.into_iter().enumerate() {
+            let k = if side == 0 { edge - 0.5 } else { edge + 0.5 };
+            assert!(surface.total_variance(k, pair[1]) >= surface.total_variance(k, pair[0]), "{pair:?} {k}");
+            let t = 0.5 * (pair[0] + pair[1]);
+            let step = 1e-5 * t;
+            let by_t = (surface.total_variance(k, t + step) - surface.total_variance(k, t - step)) / (2.0 * step);
+            let at = surface.variance(k, t);
+            assert!((by_t - at.by_t).abs() < 1e-4 * (1e-3 + by_t.abs()), "{by_t} {at:?}");
+        }
+    }
+}

@@ -50,6 +50,12 @@ pub enum FitError {
         /// What the model wants.
         needed: usize,
     },
+    /// The model has no smile at the quotes of an expiry, whatever its parameters.
+    #[error("the model has no smile at the quotes of expiry_years {expiry_years}")]
+    NoSmile {
+        /// The expiry.
+        expiry_years: f64,
+    },
     /// No start came to an end.
     #[error("not settled from any of {starts} starts")]
     NotConverged {

@@ -263,6 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_out_of_its_range_is_refused_by_its_place_name_and_value() {
+        let slices = [0.25, 0.5].map(|t| quotes(t, &grid(-0.3, 0.2, 13), 0.002, |k| 0.2 - 0.15 * k + 0.3 * k * k));
+        let quoted = Quoted::of_slices(slices.to_vec(), None);
+        let wrong = |model: SurfaceModel, place: &str, value: f64, words: &[&str]| {
+            let saved = quoted.fit(model, &ModelSettings::default(), None).expect("quotes");
+            let mut json: serde_json::Value = serde_json::from_str(&saved.to_json()).expect("it is JSON");
+            *json["surface"].pointer_mut(place).expect("it is there") = value.into();
+            let said = SavedSurface::from_json(&json.to_string()).expect_err("out of range").to_string();
+            assert!(words.iter().all(|word| said.contains(word)), "{place}: {said}");
+        };
+        wrong(SurfaceModel::Svi, "/smiles/1/a", 1e300, &["smiles entry 1: a = 1e300; allowed: "]);
+        wrong(SurfaceModel::Svi, "/smiles/0/rho", 1.5, &["smiles entry 0: rho = 1.5; allowed: -1 to 1"]);
+        wrong(SurfaceModel::Sabr, "/smiles/1/rho", 1.5, &["smiles entry 1: rho = 1.5; allowed: -1 to 1"]);
+        wrong(SurfaceModel::Merton, "/volatility", -1.0, &["volatility = -1.0 is out of its range"]);
+        wrong(SurfaceModel::Heston, "/kappa", -1.0, &["kappa = -1.0 is out of its range"]);
+    }
+
+    #[test]
     fn the_hash_is_of_every_number() {
         let slice = SliceQuotes {
             expiry_years: 0.5,

@@ -7,7 +7,7 @@ use crate::{
     fourier::{Bates, Heston, Kou, Merton},
     surface::{
         AndreasenHuge, SliceQuotes, Slices, Svi, andreasen_huge,
-        calibration::{Fit, FitError, ModelSettings, by_expiry},
+        calibration::{Fit, FitError, ModelSettings, Note, Reason, by_expiry},
         characteristic,
         interpolation::{
             Kriging, Neural, PiecewiseCubic, Rbf, cubic_spline, kriging, monotone_spline, neural, rbf,
@@ -134,9 +134,38 @@ impl VolatilitySurface for FittedSurface {
 /// Fits `model` to slices of distinct, ascending expiry. `prior` is yesterday's surface of the same model, where there is one; one of
 /// another model is left aside.
 ///
+/// A variant of SABR that has no smile at the quotes of an expiry, whatever its parameters (as of volatilities of 300 % over two years), gives
+/// way to SABR by Hagan's lognormal formula, and that to SVI: the surface is of that model, and a note says so.
+///
 /// # Errors
 /// Where no slice has a usable quote, or the model none that it can be fitted to.
 pub fn fit_model(
+    model: SurfaceModel,
+    slices: &[SliceQuotes],
+    settings: &ModelSettings,
+    prior: Option<&FittedSurface>,
+) -> Result<Fit<FittedSurface>, FitError> {
+    let simpler = match model {
+        SurfaceModel::SabrNormal | SurfaceModel::SabrNoArbitrage => SurfaceModel::Sabr,
+        _ => SurfaceModel::Svi,
+    };
+    match fit_named(model, slices, settings, prior) {
+        Err(FitError::NoSmile { expiry_years }) if simpler != model => {
+            let mut fit = fit_model(simpler, slices, settings, prior)?;
+            let (model, simpler) = (model.as_str(), simpler.as_str());
+            let why = format!(
+                "{model} has no smile at these quotes, whatever its parameters; {simpler} for all expiries instead"
+            );
+            fit.notes.push(Note { expiry_years: Some(expiry_years), reason: Reason::Failed { why } });
+            fit.notes = by_expiry(fit.notes);
+            Ok(fit)
+        }
+        found => found,
+    }
+}
+
+/// Fits this model and no other.
+fn fit_named(
     model: SurfaceModel,
     slices: &[SliceQuotes],
     settings: &ModelSettings,
@@ -224,9 +253,27 @@ pub fn fit_model(
 mod tests {
     use super::*;
     use crate::surface::{
-        calibration::{Note, Reason, quote_notes},
+        calibration::quote_notes,
         test_quotes::{grid, quotes},
     };
+
+    #[test]
+    fn a_model_without_a_smile_at_wild_quotes_gives_way_to_a_simpler_one_and_it_is_said() {
+        let wild = quotes(2.0, &grid(-1.5, 1.5, 11), 0.02, |_| 3.0);
+        let mild = quotes(0.5, &grid(-0.4, 0.3, 11), 0.005, |k| 0.3 - 0.1 * k);
+        for slices in [vec![wild.clone()], vec![mild, wild]] {
+            for model in [SurfaceModel::SabrNormal, SurfaceModel::SabrNoArbitrage] {
+                let found = fit_model(model, &slices, &ModelSettings::default(), None).expect("quotes");
+                let vol = (found.surface.total_variance(0.0, 2.0) / 2.0).sqrt();
+                assert!((vol - 3.0).abs() < 0.05, "{model:?} {vol}");
+                let is_said = found.notes.iter().any(|note| {
+                    let words = note.to_string();
+                    words.contains(&format!("{} has no smile", model.as_str())) && words.contains(" instead")
+                });
+                assert!(found.surface.model() != model && is_said, "{model:?} {:?}", found.notes);
+            }
+        }
+    }
 
     #[test]
     fn every_model_says_the_same_of_the_quotes_in_the_order_of_expiries() {

@@ -15,7 +15,7 @@ use super::{
     domain::{Domain, Sample, thinned},
     kernel::Kernel,
     knots::{Knots, are_finite, are_positive},
-    remarks::remarks,
+    remarks::{FEWEST_STRIKES, remarks},
 };
 use crate::surface::{
     SliceQuotes,
@@ -176,7 +176,8 @@ pub fn fit(
     let few = process(POINTS_FOR_PARAMETERS);
     let found = highest(start, step, |x| few.log_likelihood(x));
     let mut all = process(POINTS);
-    let mut notes = remarks(slices, &expiry_years, &knots, 1, "");
+    let mut notes =
+        remarks(slices, &expiry_years, &knots, FEWEST_STRIKES, "the shape of the backbone between and beyond them");
     for (name, i) in [("amplitude", 0), ("length of moneyness", 1), ("length of time", 2), ("noise", 3)] {
         if found[i] <= LOW[i] || found[i] >= HIGH[i] {
             let reason = Reason::AtBound { parameter: name.into(), value: found[i].exp() };

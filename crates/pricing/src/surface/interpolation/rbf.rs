@@ -12,7 +12,7 @@ use super::{
     domain::{Domain, Sample, thinned},
     kernel::Kernel,
     knots::{Knots, are_finite, are_positive},
-    remarks::remarks,
+    remarks::{FEWEST_STRIKES, remarks},
 };
 use crate::surface::{
     SliceQuotes,
@@ -141,7 +141,8 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, _prior: Option<&Rbf
         choices.par_iter().map(|&choice| leave_one_out(&few, choice).unwrap_or(f64::INFINITY)).collect();
     let mut order: Vec<usize> = (0..choices.len()).collect();
     order.sort_by(|&x, &y| errors[x].total_cmp(&errors[y]));
-    let mut notes = remarks(slices, &expiry_years, &knots, 1, "");
+    let mut notes =
+        remarks(slices, &expiry_years, &knots, FEWEST_STRIKES, "the functions of all expiries between and beyond them");
     let found = order.iter().find_map(|&i| Some((choices[i].lengths, solve(&samples, choices[i])?)));
     let (lengths, (coefficients, polynomial)) = found.unwrap_or_else(|| {
         let why = "the quotes do not determine the functions; one volatility instead".into();

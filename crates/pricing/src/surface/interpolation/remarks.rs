@@ -6,6 +6,9 @@ use crate::surface::{
     calibration::{Note, Reason, quote_notes},
 };
 
+/// Strikes below which a slice of the models of the whole plane is drawn by the others, or by the backbone, more than by its own.
+pub(super) const FEWEST_STRIKES: usize = 3;
+
 /// Notes on the quotes, and on slices that are short of them (`needed`; with `instead` for those that have two strikes or more, one volatility
 /// for those of one, filled from neighbours for those that have none).
 pub(super) fn remarks(

@@ -44,6 +44,10 @@ use slice::{Task, Workspace};
 const PUT_POWERS: [f64; 2] = [1.2, 300.0];
 const CALL_POWERS: [f64; 2] = [0.2, 300.0];
 
+/// Total variance above which an option's price is the underlying's but for a thousandth, so that prices within the solver's reach of each other
+/// have volatilities many points apart.
+const MOST_VARIANCE: f64 = 40.0;
+
 /// Programmes that a slice has: its quotes and its reference, and with less of both.
 const ATTEMPTS: usize = 4;
 
@@ -91,6 +95,11 @@ pub fn fit(
             needed: reference::FEWEST_STRIKES,
             instead: if has_shape { "the shape of the nearest expiry" } else { "the shape of one volatility" }.into(),
         },
+    }));
+    notes.extend((0..slices.len()).filter_map(|i| {
+        let most = read[i].iter().map(|quote| quote.deviation * quote.deviation).fold(0.0, f64::max);
+        let why = format!("a total variance of {most:.1} is above {MOST_VARIANCE}: prices no longer tell the volatility, and quotes may be missed");
+        (most > MOST_VARIANCE).then(|| Note { expiry_years: Some(expiry_years[i]), reason: Reason::Failed { why } })
     }));
     let of = |smiles, first: usize, notes| {
         let surface = PriceSplines::new(expiry_years[first..].to_vec(), smiles, settings.clock.clone());

@@ -461,3 +461,13 @@ fn a_first_slice_without_a_solution_leaves_the_others_and_says_so() {
     let alone = super::fit(&[unsolved], &ModelSettings::default(), None);
     assert_eq!(alone.expect_err("no slice has a solution"), FitError::NotConverged { starts: 4 });
 }
+
+#[test]
+fn variances_beyond_what_prices_tell_are_said() {
+    let of = |vol: f64, t: f64| {
+        let slice = crate::surface::test_quotes::quotes(t, &[-0.6, -0.3, -0.1, 0.0, 0.1, 0.3, 0.6], 0.02, |_| vol);
+        let found = fit(&[slice], &ModelSettings::default(), None).expect("quotes");
+        found.notes.iter().any(|note| note.to_string().contains("is above 40: prices no longer tell"))
+    };
+    assert!(of(9.0, 0.5) && of(5.0, 2.0) && !of(3.0, 2.0));
+}

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     Held, calendar,
-    curve::{BETA, LEVEL, VOL_OF_VOL},
+    curve::{BETA, LEVEL, RHO, VOL_OF_VOL},
     family::Family,
     remarks,
     slice::{Conditions, Floor, HIGH, LOW, Pull, TYPICAL, all, guess, solve},
@@ -23,6 +23,12 @@ use crate::surface::{
 
 /// What a slice whose quotes do not fix its shape is pulled towards its neighbour's by.
 const WEAK_PULL: f64 = 0.1;
+/// What a slice of too few strikes for all parameters is pulled to a known shape by: its quotes come first.
+const FAINT_PULL: f64 = 1e-3;
+/// Total variances that differ by no more than this share are one.
+const ONE_VOLATILITY: f64 = 1e-4;
+/// Root mean square of what deviations miss of themselves beyond which a smile that was not fitted to its quotes is none of theirs.
+const NEAR: f64 = 0.1;
 /// Strikes that a shape of its own asks for beyond the parameters: a curve through as many quotes as it has parameters may go anywhere else.
 const SPARE_STRIKES: usize = 2;
 /// Mean squared miss, in units that count as one, below which a model meets its quotes.
@@ -106,7 +112,11 @@ pub(super) fn surface<S: Family, const N: usize>(
             notes.push(work.note(Reason::NotConverged { steps: S::MOST_STEPS }));
         }
     }
+    let failed: Vec<bool> = works.iter().map(|work| work.is_own && work.x.is_none()).collect();
     borrow_shapes::<S, N>(&mut works, held.beta, settings, &mut notes);
+    if let Some((work, _)) = works.iter().zip(failed).find(|(work, failed)| !work.is_at_quotes::<S, N>(*failed)) {
+        return Err(FitError::NoSmile { expiry_years: work.expiry_years });
+    }
     let of = |works: &[Work<'_>]| Slices {
         expiry_years: works.iter().map(|work| work.expiry_years).collect(),
         smiles: works.par_iter().map(Work::smile::<S>).collect(),
@@ -126,6 +136,21 @@ impl Work<'_> {
     /// Whether there are strikes enough for N parameters.
     fn has_own_shape<const N: usize>(&self) -> bool {
         self.objective.strikes() >= N + SPARE_STRIKES
+    }
+
+    /// Whether the model has a value at all quotes, and where its own fit `failed` one near them.
+    fn is_at_quotes<S: Family, const N: usize>(&self, failed: bool) -> bool {
+        let points = &self.objective.points;
+        let mut values: Vec<(f64, [f64; N])> = Vec::new();
+        let k = points.iter().map(|point| point.k);
+        if points.is_empty() {
+            return true;
+        }
+        if !S::evaluate(self.x.unwrap_or(self.start), self.shift, k, &mut values) {
+            return false;
+        }
+        let shares = points.iter().zip(&values).map(|(point, value)| value.0 / point.total_variance[1].sqrt() - 1.0);
+        !failed || shares.map(|share| share * share).sum::<f64>() < NEAR * NEAR * points.len() as f64
     }
 
     /// Whether all quotes are on one side of the money.
@@ -181,8 +206,8 @@ fn of_prior<S: Family>(surface: &Slices<S>, expiry_years: f64) -> Option<[f64; 4
     x.iter().all(|x| x.is_finite()).then_some(x)
 }
 
-/// Slices whose quotes do not give a shape get the nearest expiry's that have one, at the level of their own quotes, or at that
-/// expiry's volatility where they have none. Each is noted, with what it got.
+/// Slices whose quotes do not give a shape get the nearest expiry's that have one (a usual one where none has), bent to their own quotes where
+/// these have two volatilities or more, else at their level, or at that expiry's volatility where they have no quotes. Each is noted, with what it got.
 fn borrow_shapes<S: Family, const N: usize>(
     works: &mut [Work<'_>],
     beta: f64,
@@ -199,7 +224,12 @@ fn borrow_shapes<S: Family, const N: usize>(
     for work in shapeless {
         let start = guess(&work.objective, beta);
         let shape = borrowed(work.expiry_years, &with_shape);
-        work.is_own = false;
+        let drawn_to = if shape.is_some() { "the shape of the nearest expiry" } else { "a usual shape" };
+        let usual = [start[LEVEL], TYPICAL[RHO], TYPICAL[VOL_OF_VOL], beta];
+        if bend::<S, N>(work, shape.unwrap_or(usual), start[LEVEL], settings) {
+            notes.push(remarks::of_shapeless(work, N + SPARE_STRIKES, &format!("{drawn_to}, bent to them,")));
+            continue;
+        }
         let found = shape.and_then(|mut shape| {
             shape[LEVEL] = start[LEVEL];
             work.start = shape;
@@ -220,6 +250,31 @@ fn borrow_shapes<S: Family, const N: usize>(
         work.x = borrowed(work.expiry_years, &with_level);
         notes.push(remarks::of_shapeless(work, N + SPARE_STRIKES, "the volatility and shape of the nearest expiry"));
     }
+}
+
+/// Fits all parameters of a slice of few strikes, two at least, drawn to `shape` where its quotes leave them open; false where those are too
+/// few, or have one volatility, or the model no value there, and the slice is as it was.
+fn bend<S: Family, const N: usize>(work: &mut Work<'_>, shape: [f64; 4], level: f64, settings: &ModelSettings) -> bool {
+    let points = &work.objective.points;
+    let first = points.first().map_or(0.0, |point| point.total_variance[1]);
+    let is_flat = points.iter().all(|point| (point.total_variance[1] - first).abs() <= ONE_VOLATILITY * first);
+    if work.has_own_shape::<N>() || work.objective.strikes() < 2 || is_flat {
+        return false;
+    }
+    let before = (work.start, work.pull);
+    (work.start, work.is_own) = ([level, shape[RHO], shape[VOL_OF_VOL], shape[BETA]], true);
+    if work.pull.is_none() {
+        let mut towards = shape;
+        towards[LEVEL] = f64::NAN;
+        work.pull = Some(Pull { weight: FAINT_PULL, towards });
+    }
+    let found = solve::<S, N>(&work.objective, &work.conditions::<S>(settings, Floor::default()));
+    if found.normal.cost.is_finite() {
+        work.x = Some(all(&found.parameters, work.start));
+        return true;
+    }
+    ((work.start, work.pull), work.is_own) = (before, false);
+    false
 }
 
 /// A slice without skew or curvature of its own, at the level that meets its quotes best, else at `level`.

@@ -55,11 +55,11 @@ struct NormalForm {
 }
 
 impl TryFrom<NormalForm> for NormalSabrParameters {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(NormalForm { expiry_years, sabr, shift }: NormalForm) -> Result<Self, Self::Error> {
         if !(0.0..=MOST_SHIFT).contains(&shift) {
-            return Err("SABR: shift must be within 0 and 100 forwards");
+            return Err(format!("shift = {shift:?}; allowed: 0 to {MOST_SHIFT} forwards"));
         }
         Ok(Self { parameters: SabrParameters::checked(expiry_years, sabr)?, shift })
     }

@@ -34,7 +34,7 @@ struct SabrForm {
 }
 
 impl TryFrom<SabrForm> for SabrParameters {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(SabrForm { expiry_years, sabr }: SabrForm) -> Result<Self, Self::Error> {
         Self::checked(expiry_years, sabr)
@@ -43,16 +43,19 @@ impl TryFrom<SabrForm> for SabrParameters {
 
 impl SabrParameters {
     /// Parameters in their ranges.
-    pub(super) fn checked(expiry_years: f64, sabr: Sabr) -> Result<Self, &'static str> {
+    pub(super) fn checked(expiry_years: f64, sabr: Sabr) -> Result<Self, String> {
         let Sabr { alpha, beta, rho, nu, .. } = sabr;
         let is_positive = |number: f64| number > 0.0 && number.is_finite();
-        let is_sound = is_positive(expiry_years) && is_positive(alpha) && nu >= 0.0 && nu.is_finite();
-        if is_sound && (0.0..=1.0).contains(&beta) && rho.abs() <= 1.0 {
-            Ok(Self { expiry_years, sabr })
-        } else {
-            Err(
-                "SABR: expiry_years and alpha must be above 0, nu at or above 0, beta within 0 and 1, rho within -1 and 1",
-            )
+        let fields = [
+            ("expiry_years", expiry_years, is_positive(expiry_years), "above 0"),
+            ("alpha", alpha, is_positive(alpha), "above 0"),
+            ("beta", beta, (0.0..=1.0).contains(&beta), "0 to 1"),
+            ("rho", rho, rho.abs() <= 1.0, "-1 to 1"),
+            ("nu", nu, nu >= 0.0 && nu.is_finite(), "0 and above, finite"),
+        ];
+        match fields.into_iter().find(|field| !field.2) {
+            Some((name, value, _, allowed)) => Err(format!("{name} = {value:?}; allowed: {allowed}")),
+            None => Ok(Self { expiry_years, sabr }),
         }
     }
 

@@ -349,3 +349,29 @@ fn real_smiles_of_2025_give_surfaces_without_arbitrage() {
         }
     }
 }
+
+#[test]
+fn two_to_four_strikes_are_met_with_or_without_a_neighbour_and_it_is_said() {
+    let made = SabrSmile::new(parameters(0.18, 1.0, -0.6, 1.7, 0.25));
+    let smile = |k: f64| (made.total_variance(k) / 0.25).sqrt();
+    for k in [&[-0.05, 0.05][..], &[-0.1, 0.0, 0.1], &[-0.15, -0.05, 0.05, 0.15]] {
+        let few = quotes(0.25, k, 0.002, smile);
+        let mut beside = index();
+        beside.insert(2, few.clone());
+        for (slices, drawn_to) in [(vec![few.clone()], "a usual shape"), (beside, "the shape of the nearest expiry")] {
+            for model in MODELS {
+                let found = fit_model(model, &slices, &ModelSettings::default(), None).expect("quotes");
+                let quality = quality_of(&found.surface, std::slice::from_ref(&few)).1;
+                assert!(
+                    quality.inside == Some(k.len()) && quality.rmse_vol_points < 0.1,
+                    "{model:?} {k:?} {quality:?}"
+                );
+                let said = format!("{drawn_to}, bent to them,");
+                let is_said = notes_at(&found.notes, 0.25)
+                    .iter()
+                    .any(|it| matches!(it, Reason::TooFewQuotes { instead, .. } if *instead == said));
+                assert!(is_said, "{model:?} {:?}", found.notes);
+            }
+        }
+    }
+}

@@ -51,9 +51,11 @@ const LOST_SHARE: f64 = 0.003;
 const NEXT_TO: f64 = 2e-3;
 /// About so many quotes of a slice are looked at until the last stage of the joint fit.
 const FEW_QUOTES: usize = 48;
-/// Points that stand for the shape of a slice which takes it from the backbone, and their half-width as a share of total variance.
+/// Points that stand for the shape of a slice which takes it from the backbone, their half-width as a share of total variance, and the most
+/// that one weighs beside a quote.
 const SHAPE_POINTS: i32 = 15;
 const SHAPE_HALF_WIDTH: f64 = 0.1;
+const SHAPE_WEIGHT: f64 = 0.05;
 
 /// Fits a surface to slices of distinct, ascending expiry. Every slice gets an answer; `source` says of what kind. Quotes without a finite
 /// mid volatility take no part, and count as the quality says. Where no quote of any slice has a volatility, all slices are flat at 20 %.
@@ -115,6 +117,7 @@ fn inside(slices: &[SliceQuotes], clock: &Clock, mut targets: Vec<Target>, start
     let one = |(i, target): (usize, &mut Target)| target.has_shape().then(|| fit_inside(target, start_of(starts, i)));
     let alone: Vec<Option<Wings>> = targets.par_iter_mut().enumerate().map(one).collect();
     let frame = Frame::new(slices, clock, &targets);
+    let own = with_bent(&alone, &targets, &frame.backbone);
     let is_quick = targets.iter().map(Target::len).sum::<usize>() >= QUICK_QUOTES_MIN;
     let repaired = frame.ssvi.and_then(|_| {
         let mut members = members(targets, &frame.backbone);
@@ -122,11 +125,11 @@ fn inside(slices: &[SliceQuotes], clock: &Clock, mut targets: Vec<Target>, start
             |i: usize, own: &Svi, joint: &Svi| met(&slices[i], own).inside() > met(&slices[i], joint).inside();
         let (backbone, ranges) = (&frame.backbone, &frame.ranges);
         let mut fitted = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, is_quick);
-        let mut near = frame.finished(&fitted, &alone, is_better)?;
+        let mut near = frame.finished(&fitted, &own, is_better)?;
         let mut off = off_the_money(&members, &alone, &near.slices);
         if is_quick && off.contains(&true) {
             let slow = joint::fit(&mut members, backbone, backbone, ranges, Reach::Near, false);
-            if let Some(found) = frame.finished(&slow, &alone, is_better) {
+            if let Some(found) = frame.finished(&slow, &own, is_better) {
                 let off_then = off_the_money(&members, &alone, &found.slices);
                 if count(&off_then) < count(&off) {
                     (fitted, near, off) = (slow, found, off_then);
@@ -135,7 +138,7 @@ fn inside(slices: &[SliceQuotes], clock: &Clock, mut targets: Vec<Target>, start
         }
         let Some(anew) = strained(slices, &near.slices, &alone, &off) else { return Some(near) };
         refit(&mut fitted, &anew, &mut members, backbone, ranges, is_quick);
-        let Some(far) = frame.finished(&fitted, &alone, is_better) else { return Some(near) };
+        let Some(far) = frame.finished(&fitted, &own, is_better) else { return Some(near) };
         let is_far = match count(&off_the_money(&members, &alone, &far.slices)).cmp(&count(&off)) {
             Ordering::Equal => meets_better(slices, &far.slices, &near.slices),
             order => order.is_lt(),
@@ -180,7 +183,8 @@ pub(super) fn least_squares(
         if rounds > 0 {
             alone = fit_all(&targets, &alone);
         }
-        frame.finished(&fitted, &alone, |i, own, joint| {
+        let own = with_bent(&alone, &targets, &frame.backbone);
+        frame.finished(&fitted, &own, |i, own, joint| {
             let cost = |svi: &Svi| loss::objective(&targets[i], &wings::from_svi(svi), Loss::LEAST_SQUARES);
             cost(own) < cost(joint)
         })
@@ -402,22 +406,57 @@ fn members(targets: Vec<Target>, backbone: &[Wings]) -> Vec<Member> {
     targets.into_iter().zip(backbone).map(member).collect()
 }
 
-/// Points on the backbone's slice, or on one of the prior's shape at the same level, as a target; what the few quotes say of the money is kept.
-fn shape_target(few: &Target, backbone: &Wings) -> Target {
+/// The fits of the slices alone, and of each of too few strikes for one the shape that it is drawn to, bent to its quotes.
+fn with_bent(alone: &[Option<Wings>], targets: &[Target], backbone: &[Wings]) -> Vec<Option<Wings>> {
+    let each = alone.iter().zip(targets.iter().zip(backbone));
+    each.map(|(alone, (target, backbone))| alone.or_else(|| bent(target, &shape_of(target, backbone)))).collect()
+}
+
+/// The backbone's slice, or one of the prior's shape at the same level.
+fn shape_of(few: &Target, backbone: &Wings) -> Svi {
     let svi = wings::to_svi(backbone);
     let prior = few.pull.filter(|pull| pull.is_prior).map(|pull| wings::to_svi(&pull.to));
     let at_level = |prior: Svi| {
         let by = svi.total_variance(0.0) / prior.total_variance(0.0);
         Svi { a: by * prior.a, b: by * prior.b, ..prior }
     };
-    let is_sound = |prior: &Svi| prior.b.is_finite() && prior.least_total_variance() > 0.0;
-    let svi = prior.map(at_level).filter(is_sound).unwrap_or(svi);
+    prior.map(at_level).filter(is_shape).unwrap_or(svi)
+}
+
+fn is_shape(svi: &Svi) -> bool {
+    svi.b.is_finite() && svi.least_total_variance() > 0.0
+}
+
+/// `shape` bent to quotes at two to four strikes; none where there are others.
+fn bent(few: &Target, shape: &Svi) -> Option<Wings> {
+    let is_few = !few.has_shape() && few.strikes() > 1;
+    is_few.then(|| fit_squares(&among_points(few, shape), None)).filter(|bent| is_shape(&wings::to_svi(bent)))
+}
+
+/// What a slice of too few strikes is fitted to: the points of a shape at its level, bent to its quotes where these are at two strikes or
+/// more, and the quotes among them. A loss that saturates does not feel quotes that are far from where it starts; the points it feels.
+fn shape_target(few: &Target, backbone: &Wings) -> Target {
+    let shape = shape_of(few, backbone);
+    among_points(few, &bent(few, &shape).map_or(shape, |bent| wings::to_svi(&bent)))
+}
+
+/// The few quotes, where they are at two strikes or more, among points on `svi` that weigh less than any of them, so that these say only
+/// what the quotes leave open; what the quotes say of the money is kept.
+fn among_points(few: &Target, svi: &Svi) -> Target {
+    let quotes = if few.strikes() > 1 { few.len() } else { 0 };
     let deviation = svi.total_variance(0.0).max(1e-14).sqrt();
-    let k: Vec<f64> = (0..SHAPE_POINTS)
-        .map(|i| 2.5 * deviation * f64::from(2 * i - SHAPE_POINTS + 1) / f64::from(SHAPE_POINTS - 1))
-        .collect();
-    let centre: Vec<f64> = k.iter().map(|&k| svi.total_variance(k)).collect();
-    let inverse_half = centre.iter().map(|w| 1.0 / (SHAPE_HALF_WIDTH * w)).collect();
+    let weights = (0..quotes).map(|i| few.centre[i] * few.inverse_half[i]);
+    let weight = weights.fold(1.0 / SHAPE_HALF_WIDTH, |least, of_quote| least.min(SHAPE_WEIGHT * of_quote));
+    let point = |i: i32| {
+        let k = 2.5 * deviation * f64::from(2 * i - SHAPE_POINTS + 1) / f64::from(SHAPE_POINTS - 1);
+        let w = svi.total_variance(k);
+        [k, w, weight / w]
+    };
+    let quotes = (0..quotes).map(|i| [few.k[i], few.centre[i], few.inverse_half[i]]);
+    let mut rows: Vec<[f64; 3]> = (0..SHAPE_POINTS).map(point).chain(quotes).collect();
+    rows.sort_by(|x, y| x[0].total_cmp(&y[0]));
+    let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
+    let [k, centre, inverse_half] = [0, 1, 2].map(column);
     Target { expiry_years: few.expiry_years, k, centre, inverse_half, anchor: few.anchor, pull: None, is_wide: false }
 }
 

@@ -34,14 +34,19 @@ struct SviForm {
 }
 
 impl TryFrom<SviForm> for Svi {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(SviForm { a, b, rho, m, sigma }: SviForm) -> Result<Self, Self::Error> {
-        let is_sound = a.is_finite() && m.is_finite() && (0.0..1e6).contains(&b) && rho.abs() <= 1.0;
-        if is_sound && sigma >= 0.0 && sigma.is_finite() && a.abs() < 1e6 {
-            Ok(Self { a, b, rho, m, sigma })
-        } else {
-            Err("SVI: a and b must be finite, b and sigma at or above 0, rho within -1 and 1")
+        let fields = [
+            ("a", a, a.abs() < 1e6, "within a million of 0"),
+            ("b", b, (0.0..1e6).contains(&b), "0 to a million"),
+            ("rho", rho, rho.abs() <= 1.0, "-1 to 1"),
+            ("m", m, m.is_finite(), "a finite number"),
+            ("sigma", sigma, sigma >= 0.0 && sigma.is_finite(), "0 and above, finite"),
+        ];
+        match fields.into_iter().find(|field| !field.2) {
+            Some((name, value, _, allowed)) => Err(format!("{name} = {value:?}; allowed: {allowed}")),
+            None => Ok(Self { a, b, rho, m, sigma }),
         }
     }
 }

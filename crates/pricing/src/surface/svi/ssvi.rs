@@ -23,6 +23,11 @@ const SCALES: [f64; 3] = [100.0, 30.0, 30.0];
 /// Shapes to start from, in the free coordinates: an index's skew, a steep one, none, and the other way.
 const STARTS: [[f64; 3]; 4] = [[-0.6, 0.5, 1.0], [-1.5, 2.0, 2.0], [0.0, 0.0, 0.0], [0.6, 0.5, 1.0]];
 
+/// Sum of squared misses, in half-spreads, below which few quotes are met.
+const MET: f64 = 1e-3;
+/// Volatilities that differ by less than this share are one.
+const ONE_VOLATILITY: f64 = 1e-9;
+
 /// SSVI (Gatheral and Jacquier 2014): w(k, θ) = θ/2 (1 + ρφk + √((φk + ρ)² + 1 − ρ²)), φ(θ) = η θ^−γ (1 + θ)^(γ−1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ssvi {
@@ -61,25 +66,55 @@ impl Ssvi {
     }
 }
 
-/// Fits levels θ (one a target, none where it has no quote) and the shape in turn, from several shapes at first. None where there are
-/// not quotes enough for a shape.
+/// Fits levels θ (one a target, none where it has no quote) and the shape in turn, from several shapes at first. Fewer than five quotes, which
+/// several shapes meet, have that which the first of the starts leads to. None where the quotes tell no shape at all: no two strikes of one expiry,
+/// or one volatility everywhere.
 pub(in crate::surface) fn fit(targets: &[Target]) -> Option<(Ssvi, Vec<Option<f64>>)> {
     let few = Few::new(targets);
-    if few.quotes < FEWEST_QUOTES {
+    let is_scarce = few.quotes < FEWEST_QUOTES;
+    if is_scarce && !has_skew(targets) {
         return None;
     }
-    let levels: Vec<Option<f64>> = targets.iter().map(Target::level).collect();
+    // Shape and level in turn do not leave a level that is far off where few quotes leave both free.
+    let level = |target: &Target| if target.has_shape() { target.level() } else { at_money(target) };
+    let levels: Vec<Option<f64>> = targets.iter().map(level).collect();
     let first = Loss::saturating(FIRST_SCALE);
     let start = |free: [f64; 3]| {
         let mut theta = levels.clone();
-        let free = turn(&few, &mut theta, free, first);
+        let mut free = turn(&few, &mut theta, free, first);
+        // Few quotes do not tell the right start from the others after one turn.
+        for scale in if is_scarce { &SCALES[..] } else { &[] } {
+            free = turn(&few, &mut theta, free, Loss::saturating(*scale));
+        }
         (Sums::at(&few, &logs(&theta), &free, first).value, free, theta)
     };
-    let (_, mut free, mut theta) = STARTS.into_iter().map(start).min_by(|x, y| x.0.total_cmp(&y.0))?;
+    let mut found: Vec<_> = STARTS.into_iter().map(start).collect();
+    let least = found.iter().map(|it| it.0).min_by(f64::total_cmp)?;
+    let most = if is_scarce { least + MET } else { least };
+    let first = found.iter().position(|it| it.0 <= most)?;
+    let (_, mut free, mut theta) = found.swap_remove(first);
     for scale in SCALES {
         free = turn(&few, &mut theta, free, Loss::saturating(scale));
     }
     Some((Ssvi::from_free(&free), theta))
+}
+
+/// Total variance at the money on the line between the quotes on each side of it; that of the nearest where all are on one.
+fn at_money(target: &Target) -> Option<f64> {
+    let after = target.k.partition_point(|k| *k < 0.0);
+    let Some(before) = after.checked_sub(1).filter(|_| after < target.k.len()) else { return target.level() };
+    let share = -target.k[before] / (target.k[after] - target.k[before]);
+    Some(target.centre[before] + share * (target.centre[after] - target.centre[before]))
+}
+
+/// Whether an expiry has two volatilities at two strikes.
+fn has_skew(targets: &[Target]) -> bool {
+    let of_one = |target: &Target| {
+        let others = target.centre.iter().skip(1);
+        let first = target.centre.first().copied().unwrap_or(0.0);
+        target.strikes() > 1 && others.into_iter().any(|w| (w - first).abs() > ONE_VOLATILITY * first)
+    };
+    targets.iter().any(of_one)
 }
 
 /// The quotes that the fit looks at, slice after slice, each filled up to whole eights by quotes without weight.

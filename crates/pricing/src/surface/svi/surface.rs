@@ -32,8 +32,8 @@ const LIKELIHOOD_ROUNDS: usize = 4;
 /// likelihood, of the weighted misses in the residual that is named. A miss in volatility or in price is laid as the secant of that quantity by total variance between the quote and
 /// the fit, and laid anew once. Tikhonov's λ pulls the wing coordinates (a, b(1 − ρ), b(1 + ρ), m, ln σ) to the prior's slice of the nearest
 /// expiry, its total variance in proportion to time, or without a prior to an SSVI slice of ρ = −0.5 at the slice's level; it goes with the
-/// default loss too. An expiry of fewer than five strikes, which tell no shape, has that of the prior at its own level where λ is above 0, and else
-/// that of the SSVI backbone.
+/// default loss too. An expiry of fewer than five strikes, which tell no shape of five parameters, has that of the prior where λ is above 0, and else
+/// that of the SSVI backbone, at its own level and bent to meet its quotes; the backbone of fewer than five quotes in all is what meets them.
 ///
 /// `prior` is where the fits of the slices alone start from too; the joint fit starts from the SSVI backbone, whose path in stays free of
 /// arbitrage. Each slice has its stability, in raw parameters and under the settings' misses: standard errors,
@@ -209,17 +209,25 @@ fn notes(
     has_prior: impl Fn(usize) -> bool,
 ) -> Vec<Note> {
     let mut notes = quote_notes(slices);
+    let shaped_by: usize = slices.iter().map(|quotes| Target::new(quotes).len()).sum();
     for (i, ((quotes, slice), alone)) in slices.iter().zip(&surface.slices).zip(alone).enumerate() {
         let mut say = |reason| notes.push(Note { expiry_years: Some(slice.expiry_years), reason });
         let target = Target::new(quotes);
         if slice.source != SliceSource::Svi {
-            let instead = if slice.source == SliceSource::Flat { "one volatility" } else { "the backbone's shape" };
+            let quotes = target.strikes();
+            let instead = match slice.source {
+                SliceSource::Flat => "one volatility",
+                _ if target.has_shape() => "the backbone's shape",
+                _ if has_prior(i) && quotes > 1 => "the prior's shape, bent to them,",
+                _ if has_prior(i) => "the prior's shape",
+                // The backbone has its shape from these alone.
+                _ if shaped_by < FEWEST_QUOTES && quotes > 1 => "the SSVI shape that meets them",
+                _ if quotes > 1 => "the backbone's shape, bent to them,",
+                _ => "the backbone's shape",
+            };
             if target.has_shape() {
                 say(Reason::Failed { why: format!("no SVI slice between its neighbours; {instead} instead") });
             } else {
-                let quotes = target.strikes();
-                let instead =
-                    if has_prior(i) && slice.source != SliceSource::Flat { "the prior's shape" } else { instead };
                 say(Reason::TooFewQuotes { quotes, needed: FEWEST_QUOTES, instead: instead.into() });
             }
         }

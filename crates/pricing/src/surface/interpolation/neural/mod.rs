@@ -19,7 +19,7 @@ use super::{
     backbone::Backbone,
     domain::{Domain, thinned},
     knots::{Knots, are_finite, are_positive},
-    remarks::remarks,
+    remarks::{FEWEST_STRIKES, remarks},
 };
 use crate::surface::{
     SliceQuotes,
@@ -124,7 +124,8 @@ pub fn fit(slices: &[SliceQuotes], settings: &ModelSettings, prior: Option<&Neur
     let home = prior.map_or_else(|| vec![0.0; PARAMETERS], |prior| prior.parameters.clone());
     let pull = (settings.calibration.estimator, &home[..], settings.calibration.tikhonov.max(0.0));
     let trained = Training::new(&samples, &domain, &backbone, scaling, pull).run(start, prior.is_some());
-    let mut notes = remarks(slices, &expiry_years, &knots, 1, "");
+    let mut notes =
+        remarks(slices, &expiry_years, &knots, FEWEST_STRIKES, "the shape of the backbone between and beyond them");
     if !trained.is_settled {
         notes.push(Note { expiry_years: None, reason: Reason::NotConverged { steps: trained.steps } });
     }
