@@ -1,7 +1,7 @@
 //! Files into tables.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -301,9 +301,7 @@ fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileRepo
 }
 
 fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
-    let ReadOptions { column_map, underlying } = &job.chains;
-    let told = format!("chains\n{column_map:?}\n{underlying:?}\n{:?}", job.quote_time);
-    let (mut writer, way) = writer(root, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
+    let (mut writer, way) = writer(root, job, || Ok(name_of_member(job, member, chains)))?;
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     for chain in chains {
         let rows = convert::quotes(chain, quote_instant(chain, job.quote_time))?;
@@ -314,6 +312,20 @@ fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain
     }
     let report = way.finish(writer, (member.name.clone(), format!("{} chains", chains.len())), true)?;
     Ok(FileReport { left_out, ..report })
+}
+
+/// What decides a chain's rows beside its bytes: the ticker among it, where the file's name or `--underlying` says it. Where the rows say theirs,
+/// `--underlying` takes a part of the file.
+fn name_of_member(job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> InputName {
+    let ReadOptions { column_map, underlying } = &job.chains;
+    let rows_say =
+        |chain: &chain::Chain| ["underlying", "symbol"].iter().any(|name| chain.quotes.present.contains(name));
+    let is_told = chains.iter().any(rows_say);
+    let found: BTreeSet<&str> = chains.iter().map(|chain| chain.underlying.as_str()).collect();
+    let tickers = if is_told && underlying.is_none() { BTreeSet::new() } else { found };
+    let told = format!("chains\n{column_map:?}\n{tickers:?}\n{:?}", job.quote_time);
+    let name = digest::of_bytes(&member.name, &member.bytes, &told);
+    if is_told && underlying.is_some() { name.of_part(&format!("{tickers:?}")) } else { name }
 }
 
 fn of_analysis(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {
