@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +10,7 @@ use anyhow::{Context, bail};
 use jiff::civil::{Date, Time};
 use serde::Serialize;
 use zomma_market::{
-    chain::{self, Member, ReadOptions},
+    chain::{self, ChainError, MAX_MEMBER_BYTES, Member, ReadOptions},
     feed::Counts,
     format::Format,
     recording::Session,
@@ -36,7 +37,7 @@ use crate::{
     batch::LateBar,
     failure::BadArguments,
     feed::{self, Feed, play, schema_of, session_of, shown},
-    surface,
+    stdin, surface,
 };
 
 /// What is asked for.
@@ -280,9 +281,24 @@ fn left_out(counts: &Counts, refused: u64) -> BTreeMap<String, u64> {
     told.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
 }
 
+type Members = Box<dyn Iterator<Item = Result<Member, ChainError>>>;
+
+/// The files behind a path; standard input as text where its first line came in pieces.
+fn members(path: &Path) -> anyhow::Result<Members> {
+    if path != Path::new("-") || !stdin::is_taken() {
+        return Ok(Box::new(chain::members(path)?));
+    }
+    let (name, mut bytes) = ("stdin".to_owned(), Vec::new());
+    stdin::reader().take(MAX_MEMBER_BYTES + 1).read_to_end(&mut bytes).context("standard input")?;
+    if bytes.len() as u64 > MAX_MEMBER_BYTES {
+        return Err(ChainError::TooLarge { path: name }.into());
+    }
+    Ok(Box::new(std::iter::once(Ok(Member { name, bytes, one_of_many: false }))))
+}
+
 fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
     let (mut found, mut passed_over) = (false, None);
-    for member in chain::members(path)? {
+    for member in members(path)? {
         let member = member?;
         match chain::parse(&member, &job.chains) {
             Ok(chains) => {
