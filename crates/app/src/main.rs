@@ -27,6 +27,7 @@ mod quantize;
 mod report;
 mod runs;
 mod sql;
+mod stdin;
 mod store;
 mod surface;
 mod train;

@@ -21,6 +21,7 @@ pub mod sql;
 pub mod studies;
 pub mod table;
 pub mod thin;
+pub mod unfinished;
 pub mod verify;
 
 pub use block_on::block_on;

@@ -151,6 +151,11 @@ impl Place {
         &self.shown
     }
 
+    /// Its folder, where it is one.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
+    }
+
     /// Whether it is reached over a network: what fails there may work later.
     pub fn is_remote(&self) -> bool {
         self.folder.is_none()
@@ -304,9 +309,10 @@ fn put_file(target: &std::path::Path, bytes: &[u8], put: Put) -> io::Result<bool
         let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         let mut file =
             (0..3).fold(create(), |file, _| if file.as_ref().is_err_and(is_gone) { create() } else { file })?;
+        // Held until it has its name: it says that the writer lives. A file system that has no locks is no reason not to write.
+        let _ = file.try_lock();
         file.write_all(bytes)?;
         file.sync_all()?;
-        drop(file);
         match put {
             Put::Replace => fs::rename(&unfinished, target)?,
             Put::New => fs::hard_link(&unfinished, target).and_then(|()| fs::remove_file(&unfinished))?,

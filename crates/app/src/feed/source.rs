@@ -69,7 +69,7 @@ pub struct LobsterName {
 pub fn open(path: &Path, format: Option<Format>) -> anyhow::Result<Opened> {
     let shown = shown(path);
     let (source, length): (Source, _) = if path == Path::new("-") {
-        (Box::new(io::stdin()), None)
+        (crate::stdin::reader(), None)
     } else {
         let file = File::open(path).with_context(|| shown.clone())?;
         let metadata = file.metadata().with_context(|| shown.clone())?;

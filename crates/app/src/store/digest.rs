@@ -17,7 +17,8 @@ const READING_VERSION: u32 = 1;
 /// What an input's rows are written under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputName {
-    /// The writer's name: words of the file's name, the digest of its bytes, the digest of how they are read.
+    /// The writer's name: words of the file's name, the digest of its bytes, the digest of how they are read; where a part of the input alone is taken, the
+    /// digest of what says which.
     pub writer: String,
     /// The digest of the bytes; none where the user named the writer.
     pub input: Option<String>,
@@ -29,11 +30,34 @@ impl InputName {
         Self { writer: name.to_owned(), input: None }
     }
 
+    /// The same, of a part of the input alone.
+    pub fn of_part(mut self, part: &str) -> Self {
+        let mut digest = Digest::new();
+        digest.add(part.as_bytes());
+        self.writer += &format!(".{digest}");
+        self
+    }
+
+    /// Whether another reading of the input is of none of the rows that this one is of.
+    pub fn is_apart(&self, other: &str) -> bool {
+        matches!((part(&self.writer), part(other)), (Some(own), Some(other)) if own != other)
+    }
+
+    /// Whether another reading of the input is of the same rows, or of some of them.
+    pub fn covers(&self, other: &str) -> bool {
+        part(&self.writer).is_none_or(|own| part(other) == Some(own))
+    }
+
     /// Whether another name is of the same reading, under whatever words.
     pub fn is_same_reading(&self, other: &str) -> bool {
         let reading = |name: &str| name.split_once('.').map(|(_, digests)| digests.to_owned());
         reading(&self.writer) == reading(other)
     }
+}
+
+/// The digest of what says which part of an input is read.
+fn part(name: &str) -> Option<&str> {
+    name.split('.').nth(3)
 }
 
 /// Of a file's content, and of what else says which rows are made of it.
@@ -89,6 +113,12 @@ mod tests {
         assert!(name.is_same_reading(&of_bytes("renamed.csv", b"content", "").writer));
         let of_earlier_version = name.writer.rsplit_once('.').unwrap().0;
         assert!(!name.is_same_reading(of_earlier_version));
+        // Two parts of one input have nothing to do with each other; all of it covers both.
+        let whole = of_bytes("day.csv", b"content", "");
+        let [one, two] = ["SPX", "AAPL"].map(|ticker| whole.clone().of_part(ticker));
+        assert!(one.is_apart(&two.writer) && !one.covers(&two.writer) && one.covers(&one.writer));
+        assert!(!one.is_apart(&whole.writer) && !one.covers(&whole.writer) && !one.is_same_reading(&whole.writer));
+        assert!(!whole.is_apart(&one.writer) && whole.covers(&one.writer) && whole.covers(&whole.writer));
         assert!(of_bytes("-", b"", "").writer.starts_with("input."));
     }
 }

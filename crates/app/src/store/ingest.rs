@@ -1,7 +1,8 @@
 //! Files into tables.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +10,7 @@ use anyhow::{Context, bail};
 use jiff::civil::{Date, Time};
 use serde::Serialize;
 use zomma_market::{
-    chain::{self, Member, ReadOptions},
+    chain::{self, ChainError, MAX_MEMBER_BYTES, Member, ReadOptions},
     feed::Counts,
     format::Format,
     recording::Session,
@@ -36,7 +37,7 @@ use crate::{
     batch::LateBar,
     failure::BadArguments,
     feed::{self, Feed, play, schema_of, session_of, shown},
-    surface,
+    stdin, surface,
 };
 
 /// What is asked for.
@@ -280,9 +281,24 @@ fn left_out(counts: &Counts, refused: u64) -> BTreeMap<String, u64> {
     told.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
 }
 
+type Members = Box<dyn Iterator<Item = Result<Member, ChainError>>>;
+
+/// The files behind a path; standard input as text where its first line came in pieces.
+fn members(path: &Path) -> anyhow::Result<Members> {
+    if path != Path::new("-") || !stdin::is_taken() {
+        return Ok(Box::new(chain::members(path)?));
+    }
+    let (name, mut bytes) = ("stdin".to_owned(), Vec::new());
+    stdin::reader().take(MAX_MEMBER_BYTES + 1).read_to_end(&mut bytes).context("standard input")?;
+    if bytes.len() as u64 > MAX_MEMBER_BYTES {
+        return Err(ChainError::TooLarge { path: name }.into());
+    }
+    Ok(Box::new(std::iter::once(Ok(Member { name, bytes, one_of_many: false }))))
+}
+
 fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileReport>) -> anyhow::Result<()> {
     let (mut found, mut passed_over) = (false, None);
-    for member in chain::members(path)? {
+    for member in members(path)? {
         let member = member?;
         match chain::parse(&member, &job.chains) {
             Ok(chains) => {
@@ -301,9 +317,7 @@ fn of_chains(root: &Root, job: &Job<'_>, path: &Path, reports: &mut Vec<FileRepo
 }
 
 fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> anyhow::Result<FileReport> {
-    let ReadOptions { column_map, underlying } = &job.chains;
-    let told = format!("chains\n{column_map:?}\n{underlying:?}\n{:?}", job.quote_time);
-    let (mut writer, way) = writer(root, job, || Ok(digest::of_bytes(&member.name, &member.bytes, &told)))?;
+    let (mut writer, way) = writer(root, job, || Ok(name_of_member(job, member, chains)))?;
     let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
     for chain in chains {
         let rows = convert::quotes(chain, quote_instant(chain, job.quote_time))?;
@@ -314,6 +328,20 @@ fn of_member(root: &Root, job: &Job<'_>, member: &Member, chains: &[chain::Chain
     }
     let report = way.finish(writer, (member.name.clone(), format!("{} chains", chains.len())), true)?;
     Ok(FileReport { left_out, ..report })
+}
+
+/// What decides a chain's rows beside its bytes: the ticker among it, where the file's name or `--underlying` says it. Where the rows say theirs,
+/// `--underlying` takes a part of the file.
+fn name_of_member(job: &Job<'_>, member: &Member, chains: &[chain::Chain]) -> InputName {
+    let ReadOptions { column_map, underlying } = &job.chains;
+    let rows_say =
+        |chain: &chain::Chain| ["underlying", "symbol"].iter().any(|name| chain.quotes.present.contains(name));
+    let is_told = chains.iter().any(rows_say);
+    let found: BTreeSet<&str> = chains.iter().map(|chain| chain.underlying.as_str()).collect();
+    let tickers = if is_told && underlying.is_none() { BTreeSet::new() } else { found };
+    let told = format!("chains\n{column_map:?}\n{tickers:?}\n{:?}", job.quote_time);
+    let name = digest::of_bytes(&member.name, &member.bytes, &told);
+    if is_told && underlying.is_some() { name.of_part(&format!("{tickers:?}")) } else { name }
 }
 
 fn of_analysis(root: &Root, job: &Job<'_>, path: &Path) -> anyhow::Result<FileReport> {

@@ -12,7 +12,7 @@ mod ticks;
 
 pub use ingest::{FileReport, Job, run as ingest, schema_template};
 pub use row_schema::RowSchema;
-pub use row_writer::{Root, SpoolArgs, sink};
+pub use row_writer::{Root, SpoolArgs, sink, sweep};
 
 use std::{path::Path, sync::Arc};
 

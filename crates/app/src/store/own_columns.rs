@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, Cursor, Read},
+    io::{self, Cursor, Read},
     path::Path,
     sync::Arc,
 };
@@ -59,12 +59,14 @@ fn open(path: &Path) -> anyhow::Result<Opened> {
             _ => Ok(text(Box::new(File::open(path)?))),
         };
     }
-    match head_of_stdin()?.as_slice() {
-        head if head.starts_with(ARROW_STREAM) => stream(io::stdin()),
+    let head = crate::stdin::first_line().context("standard input")?;
+    let mut input = crate::stdin::reader();
+    match head.as_slice() {
+        head if head.starts_with(ARROW_STREAM) => stream(input),
         head if head.starts_with(ARROW_FILE) || head.starts_with(PARQUET) => {
             // Their end tells what is in them.
             let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes)?;
+            input.read_to_end(&mut bytes)?;
             if bytes.starts_with(PARQUET) {
                 return parquet(bytes::Bytes::from(bytes));
             }
@@ -72,7 +74,7 @@ fn open(path: &Path) -> anyhow::Result<Opened> {
                 .context("not an Arrow file that can be read; is it whole?")?;
             Ok(Opened::Typed { schema: reader.schema(), batches: Box::new(reader) })
         }
-        _ => Ok(text(Box::new(io::stdin()))),
+        _ => Ok(text(input)),
     }
 }
 
@@ -94,16 +96,10 @@ fn lines(input: Box<dyn Read>) -> csv::Reader<Box<dyn Read>> {
     csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(input)
 }
 
-/// The first bytes of standard input, which stay there.
-fn head_of_stdin() -> anyhow::Result<Vec<u8>> {
-    Ok(io::stdin().lock().fill_buf().context("standard input")?.iter().take(8).copied().collect())
-}
-
-/// Whether standard input is Arrow IPC or Parquet, or CSV with a table's own columns in its first line. Nothing of it is taken; the line is looked for in
-/// what comes first, so that who writes it in pieces should say with `--schema` what it is.
+/// Whether standard input is Arrow IPC or Parquet, or CSV with a table's own columns in its first line, which is waited for. Nothing of it is lost to who
+/// reads [`crate::stdin::reader`].
 pub fn are_on_stdin() -> anyhow::Result<bool> {
-    let mut input = io::stdin().lock();
-    let head = input.fill_buf().context("standard input")?;
+    let head = crate::stdin::first_line().context("standard input")?;
     if [ARROW_FILE, ARROW_STREAM, PARQUET].iter().any(|begins| head.starts_with(begins)) {
         return Ok(true);
     }

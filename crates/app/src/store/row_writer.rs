@@ -14,6 +14,7 @@ use zomma_storage::{
     parquet::{self, WriterSettings, Written},
     postgres::{self, Accepted, Database, Settings, Sink, Spool, is_postgres},
     table::Table,
+    unfinished,
 };
 
 use super::clock;
@@ -77,6 +78,14 @@ impl Root {
             },
             Self::Files(_) => Ok(0),
         }
+    }
+}
+
+/// Takes away what writers that were killed left unfinished in a table's files; their paths.
+pub fn sweep(root: &Root, table: Table) -> Result<Vec<String>, StorageError> {
+    match root {
+        Root::Files(place) => block_on(unfinished::sweep(place, table)),
+        Root::Server(_) => Ok(Vec::new()),
     }
 }
 

@@ -39,6 +39,7 @@ mod rubbish;
 mod runs;
 mod sql;
 mod store;
+mod store_readings;
 mod store_rows;
 mod store_server;
 mod surface;

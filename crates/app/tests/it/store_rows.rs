@@ -202,3 +202,36 @@ fn a_row_after_a_clock_jump_is_kept_in_the_day_that_it_tells_and_told() {
     let sql = "SELECT count(*) FROM ticks WHERE time >= '2026-01-12' AND kind = 'trade'";
     assert_eq!(run(&["sql", "--root", arg(&root), sql, "--format", "csv"]).ok().out.lines().nth(1), Some("1"));
 }
+
+/// A header that comes through a pipe in two pieces is the header: of a table's own rows, and of a chain, which goes on to be read from its first byte.
+#[test]
+fn a_header_in_two_pieces_is_one() {
+    use std::{io::Write, process::Stdio, time::Duration};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("tables");
+    for (first, rest, read_as) in [
+        ("time,instr", "ument,bid,ask\n2026-01-02T15:30:00Z,SPY,1,2\n", "rows of quotes, 1 rows into quotes"),
+        (
+            "underlying,quote_date,exp",
+            "iry,strike,option_type,bid,ask,spot\nSPX,2026-02-02,2026-02-20,100,C,3,9,101\n",
+            "1 chains, 1 rows into quotes",
+        ),
+    ] {
+        let mut child = crate::program::zomma()
+            .args(["store", "ingest", arg(&root), "-", "--table", "quotes", "--writer", "pipe"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(first.as_bytes()).unwrap();
+        input.flush().unwrap();
+        // So that the second piece comes by itself.
+        std::thread::sleep(Duration::from_millis(700));
+        input.write_all(rest.as_bytes()).unwrap();
+        drop(input);
+        let told = crate::program::Run::of(&child.wait_with_output().unwrap()).ok().out;
+        assert!(told.contains(read_as), "{told}");
+    }
+}

@@ -9,6 +9,8 @@
 //! Units      ticks and lots are 10^−8: prices and sizes up to 92 and 184 billion. What does not fit is counted as malformed.
 //! Names      are `<symbol>@spot` and `<symbol>@futures`: the two markets call different instruments by one symbol. The symbol alone finds
 //!            ([`Instruments::find`]) that of the one market which the capture has.
+//!            A trade that was stripped of what tells its market (`M`, `X`) is of the one that its symbol is known in, and malformed where that is both; of
+//!            a new symbol it is of the only market that the capture has, else of spot.
 //! Snapshots  do not name their symbol: one is taken for the only instrument of the capture, or of its market in it, or the one named by
 //!            [`BinanceDecoder::for_symbol`]. A book without one is never given: [`BinanceDecoder::awaiting_snapshot`] tells what it holds.
 //! Source     Binance Spot API, "WebSocket Streams"; USDⓈ-M Futures, "WebSocket Market Streams".
@@ -92,7 +94,7 @@ impl BinanceDecoder {
     pub fn for_symbol(name: &str) -> Self {
         let mut decoder = Self::default();
         let (product, symbol) = Product::parts(name);
-        decoder.inner.instrument(symbol, Some(product));
+        decoder.inner.instrument(symbol, product);
         decoder
     }
 
@@ -292,20 +294,36 @@ impl Inner {
     }
 
     fn instrument_of(&mut self, fields: &Fields) -> Result<InstrumentId, Refused> {
-        Ok(self.instrument(text(fields.symbol, "s")?, Product::of(fields)))
+        let symbol = text(fields.symbol, "s")?;
+        let product = match Product::of(fields) {
+            Some(product) => product,
+            None => self.only_market(symbol)?,
+        };
+        Ok(self.instrument(symbol, product))
     }
 
-    /// The instrument of a symbol: of a market, or where that is not told of the one that the symbol is known in.
-    fn instrument(&mut self, symbol: &str, product: Option<Product>) -> InstrumentId {
+    /// The market of a message that does not tell it: the one that its symbol is known in; of a new symbol the only one that the capture has, else spot.
+    fn only_market(&self, symbol: &str) -> Result<Product, Refused> {
+        let [spot, futures] = &self.ids;
+        match (spot.contains_key(symbol), futures.contains_key(symbol)) {
+            (true, true) => Err(malformed(format!(
+                "a trade of {symbol} tells no market, and both are known; allowed: M (spot) or X (futures) in it"
+            ))),
+            (true, false) => Ok(Product::Spot),
+            (false, true) => Ok(Product::Futures),
+            (false, false) if spot.is_empty() && !futures.is_empty() => Ok(Product::Futures),
+            (false, false) => Ok(Product::Spot),
+        }
+    }
+
+    /// The instrument of a symbol in a market.
+    fn instrument(&mut self, symbol: &str, product: Product) -> InstrumentId {
         if let Some((latest, of, id)) = &self.latest
             && latest == symbol
-            && product.is_none_or(|product| product == *of)
+            && product == *of
         {
             return *id;
         }
-        let is_known = |product: Product| self.ids[product as usize].contains_key(symbol);
-        let alone_in_futures = is_known(Product::Futures) && !is_known(Product::Spot);
-        let product = product.unwrap_or(if alone_in_futures { Product::Futures } else { Product::Spot });
         let id = match self.ids[product as usize].get(symbol) {
             Some(id) => *id,
             None => {

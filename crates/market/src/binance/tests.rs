@@ -107,6 +107,34 @@ fn spot_and_futures_of_one_symbol_are_two_instruments_with_a_snapshot_each() {
 }
 
 #[test]
+fn a_trade_that_tells_no_market_is_of_the_only_one_or_of_none() {
+    let trade = |symbol: &str| {
+        format!("9 {{\"e\":\"trade\",\"s\":\"{symbol}\",\"t\":1,\"p\":\"1\",\"q\":\"1\",\"m\":true,\"T\":1}}\n")
+    };
+    let names = |decoder: &BinanceDecoder| -> Vec<Option<InstrumentId>> {
+        ["ETHUSDT@futures", "ETHUSDT@spot", "XRPUSDT@futures", "XRPUSDT@spot"]
+            .map(|name| decoder.instruments().find(name))
+            .to_vec()
+    };
+    // In a capture of futures it is one of futures, of a symbol that is known and of a new one.
+    let (decoder, events) = decoded(&format!("{FUTURES}{}{}", trade("ETHUSDT"), trade("XRPUSDT")));
+    assert_eq!(names(&decoder), [Some(InstrumentId(0)), None, Some(InstrumentId(1)), None]);
+    assert_eq!(events[events.len() - 2].instrument, InstrumentId(0));
+    assert_eq!(decoder.first_fault(), None);
+    // Where the symbol is in both, whichever message came before says nothing of it.
+    let spot = SPOT.replace("BTCUSDT", "ETHUSDT");
+    for both in [format!("{FUTURES}{spot}"), format!("{spot}{FUTURES}")] {
+        let (decoder, events) = decoded(&format!("{both}{}", trade("ETHUSDT")));
+        assert_eq!((events.len(), decoder.counts().malformed), (decoded(&both).1.len(), 1));
+        let fault = decoder.first_fault().unwrap().problem.clone();
+        assert_eq!(
+            fault,
+            "a trade of ETHUSDT tells no market, and both are known; allowed: M (spot) or X (futures) in it"
+        );
+    }
+}
+
+#[test]
 fn updates_that_never_see_a_snapshot_are_told() {
     let without: String =
         SPOT.lines().filter(|line| !line.contains("lastUpdateId")).flat_map(|line| [line, "\n"]).collect();

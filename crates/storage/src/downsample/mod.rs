@@ -8,6 +8,7 @@
 //! not aggregated, by rules that are added later neither: it would make wrong bars. It counts as seen, so that retention can drop it too. A day past its retention that was not dropped has all
 //! its rows, since retention waits for that, and gets its bars late.
 
+mod emptied;
 mod fold;
 pub(crate) mod state;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::{
     rules::{Aggregate, Rules, duration_text},
     table::Table,
 };
+pub use emptied::forget_emptied;
 use fold::Fold;
 use state::{Day, DroppedDays, State, seen};
 

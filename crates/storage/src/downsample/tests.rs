@@ -397,3 +397,43 @@ fn batches_are_given_before_the_end_of_many_bars() {
     given.iter().for_each(|rows| bars += rows.num_rows());
     assert_eq!(bars, 40_000);
 }
+
+/// The day's only rows were wrong and are gone: their bars go, and the hours that were made of those; not while one file of the day is left, and not
+/// where retention dropped the rows that the bars are of.
+#[test]
+fn bars_of_a_day_whose_rows_were_taken_away_go() {
+    let ground = Ground::new(RULES);
+    let delete = |name: &str| {
+        block_on(async {
+            let of_day = files(&ground.place, Table::Ticks, Some(DAY)).await.unwrap();
+            let file = of_day.iter().find(|file| file.writer == name).unwrap();
+            ground.place.delete(&file.meta.location).await.unwrap();
+        });
+    };
+    let forget = || block_on(forget_emptied(&ground.place, Table::Ticks, DAY)).unwrap();
+    let bars = || (ground.bars(MINUTE).len(), ground.bars(60 * MINUTE).len());
+    ground.ingest("wrong", &[trade(0, 10.0, 1.0)]);
+    ground.ingest("right", &[trade(61, 11.0, 1.0)]);
+    ground.run(later());
+    assert_eq!(bars(), (2, 1));
+    delete("wrong");
+    assert!(!forget());
+    assert_eq!(bars(), (2, 1), "the next run makes them anew");
+    ground.run(later());
+    assert_eq!(bars(), (1, 1));
+    delete("right");
+    assert!(forget());
+    assert_eq!(bars(), (0, 0));
+    assert!(!forget());
+    ground.run(later());
+    ground.ingest("again", &[trade(5, 12.0, 1.0)]);
+    ground.run(later());
+    assert_eq!(bars(), (1, 1));
+    delete("again");
+    block_on(async {
+        let mut dropped = DroppedDays::read(&ground.place, Table::Ticks).await.unwrap();
+        dropped.add(&ground.place, Table::Ticks, DAY).await.unwrap();
+    });
+    assert!(!forget());
+    assert_eq!(bars(), (1, 1));
+}

@@ -52,16 +52,21 @@ pub async fn readings(place: &Place, table: Table, input: &str, own: &str) -> Re
     Ok(found.into_values().collect())
 }
 
-/// The compacted files that have rows of other readings of an input than `own` among theirs: they cannot be taken away alone. Opens every compacted file
-/// of the table.
+/// The compacted files that have rows of a reading of an input among theirs that `is_other` says of: they cannot be taken away alone. Opens every compacted
+/// file of the table.
 ///
 /// # Errors
 ///
 /// Where the store fails.
-pub async fn compacted(place: &Place, table: Table, input: &str, own: &str) -> Result<Vec<DataFile>> {
+pub async fn compacted(
+    place: &Place,
+    table: Table,
+    input: &str,
+    is_other: impl Fn(&str) -> bool,
+) -> Result<Vec<DataFile>> {
     let is_other = |name: &String| {
         let writer = name.rsplit_once('-').map_or(name.as_str(), |(writer, _)| writer);
-        input_of(writer) == Some(input) && writer != own
+        input_of(writer) == Some(input) && is_other(writer)
     };
     let mut found = Vec::new();
     for file in files(place, table, None).await?.into_iter().filter(|file| file.writer.starts_with(REPLACER)) {
@@ -154,7 +159,7 @@ mod tests {
         place.delete(&list).await.unwrap();
         remove(&place, &first).await.unwrap();
         assert_eq!(found(&place, SECOND).await, [(UNTOLD.to_owned(), 1, 6)]);
-        assert_eq!(compacted(&place, Table::Quotes, INPUT, SECOND).await.unwrap(), []);
+        assert_eq!(compacted(&place, Table::Quotes, INPUT, |name| name != SECOND).await.unwrap(), []);
         let settings = CompactSettings {
             tables: vec![Table::Quotes],
             attempt: Attempt { now_ns: begin_ns(date(2026, 1, 9)), take_over: false },
@@ -163,14 +168,15 @@ mod tests {
         };
         assert_eq!(compact(&place, &settings).await.unwrap().compacted.len(), 1);
         assert_eq!(found(&place, SECOND).await, []);
-        let mixed = compacted(&place, Table::Quotes, INPUT, SECOND).await.unwrap();
+        let mixed = compacted(&place, Table::Quotes, INPUT, |name| name != SECOND).await.unwrap();
         assert_eq!(mixed.len(), 1);
         assert!(mixed[0].meta.location.prefix_matches(&partition(Table::Quotes, date(2026, 1, 2))));
         // Of the one reading that there is: nothing of another.
         assert_eq!(
-            compacted(&place, Table::Quotes, "fedcba9876543210", "night.fedcba9876543210.1111111111111111")
-                .await
-                .unwrap(),
+            compacted(&place, Table::Quotes, "fedcba9876543210", |name| name
+                != "night.fedcba9876543210.1111111111111111")
+            .await
+            .unwrap(),
             []
         );
     }

@@ -5,6 +5,8 @@
 //! stands beside the batch's name: so a batch's rows are those of its number that nothing has replaced since. The number means nothing in a
 //! database that was restored from a dump, which counts anew, nor once 2³¹ later ones have gone by; then what a batch put in cannot be told.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow, query};
 
 use super::{
@@ -25,6 +27,9 @@ const TOLD_APART: i64 = 1 << 31;
 /// The name of an input in the name of a batch.
 const NAME_SQL: &str = "split_part(id, '/', 1)";
 
+/// What stands behind the name of a batch that is to be put in again.
+const AGAIN: &str = "/again-";
+
 /// Why rows cannot be told from others.
 const CANNOT_BE_TOLD: &str = "cannot be told: an earlier version did, or the database was restored from a dump";
 
@@ -39,9 +44,21 @@ pub struct Reading {
     pub last_us: i64,
 }
 
+/// What came of taking a reading away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Rows that are gone.
+    pub rows: u64,
+    /// Inputs whose rows may have stood where the reading's stood, and are gone with them: their batches count as not there, and go in again when the
+    /// inputs are ingested again.
+    pub again: Vec<String>,
+}
+
 /// What the batches of a name put in, as far as it can be told.
 struct Marks {
     xacts: Vec<String>,
+    /// The greatest number in all its bits.
+    last_xact: i64,
     span_ns: Option<(i64, i64)>,
     rows: i64,
     is_known: bool,
@@ -81,12 +98,15 @@ impl Writer {
     }
 
     /// Takes away what an input's batches put into a table and nothing has replaced since, and their names, in one transaction. Bars of the intervals
-    /// are made anew by the next [`aggregate`](super::aggregate()). Gives the number of rows that are gone.
+    /// are made anew by the next [`aggregate`](super::aggregate()).
+    ///
+    /// Where those rows had taken the place of another input's, that one's are not there any more either: the batches from before, in those times, that
+    /// lack rows count as not there from now on, and [`Removed::again`] names their inputs.
     ///
     /// # Errors
     ///
     /// Where the database fails, or what the batches put in cannot be told ([`StorageError::Place`]); then nothing is gone.
-    pub async fn remove(&mut self, table: Table, name: &str) -> Result<u64> {
+    pub async fn remove(&mut self, table: Table, name: &str) -> Result<Removed> {
         let removed = remove(self.connected().await?, table, name).await;
         let shown = self.database().shown().to_owned();
         self.told("taking away an earlier reading of a file", removed)?
@@ -127,14 +147,14 @@ async fn standing(connection: &mut PgConnection, table: Table, name: &str) -> sq
     }
 }
 
-/// The rows that are gone; the inner error says why none is.
-async fn remove(connection: &mut PgConnection, table: Table, name: &str) -> sqlx::Result<Result<u64, String>> {
+/// What is gone; the inner error says why nothing is.
+async fn remove(connection: &mut PgConnection, table: Table, name: &str) -> sqlx::Result<Result<Removed, String>> {
     let mut transaction = connection.begin().await?;
     let marks = marks(&mut transaction, table, name).await?;
     if !marks.is_known {
         return Ok(Err(format!("which rows of {table} {name} put in {CANNOT_BE_TOLD}")));
     }
-    let mut gone = 0;
+    let mut removed = Removed::default();
     if let Some((from, to)) = marks.span_ns {
         query("INSERT INTO zomma.changes (\"table\", from_ns, to_ns) VALUES ($1, $2, $3)")
             .bind(table.name())
@@ -142,17 +162,115 @@ async fn remove(connection: &mut PgConnection, table: Table, name: &str) -> sqlx
             .bind(to)
             .execute(&mut *transaction)
             .await?;
-        let statement = format!("DELETE FROM {} WHERE {}", full_name(table), of_marks(from, to));
-        gone = query(AssertSqlSafe(statement)).bind(&marks.xacts).execute(&mut *transaction).await?.rows_affected();
-    }
-    if gone > marks.rows.unsigned_abs() {
-        // Dropping the transaction takes it back.
-        let put = marks.rows;
-        return Ok(Err(format!("{gone} rows of {table} seem to be of {name}, which put in {put}: none was taken")));
+        let statement = format!(
+            "WITH gone AS (DELETE FROM {} WHERE {} RETURNING \"time\") SELECT count(*), min(\"time\"), max(\"time\") FROM gone",
+            full_name(table),
+            of_marks(from, to)
+        );
+        let row = query(AssertSqlSafe(statement)).bind(&marks.xacts).fetch_one(&mut *transaction).await?;
+        removed.rows = row.try_get::<i64, _>(0)?.unsigned_abs();
+        if removed.rows > marks.rows.unsigned_abs() {
+            // Dropping the transaction takes it back.
+            let (gone, put) = (removed.rows, marks.rows);
+            return Ok(Err(format!("{gone} rows of {table} seem to be of {name}, which put in {put}: none was taken")));
+        }
+        if let (Some(first), Some(last)) = (row.try_get(1)?, row.try_get(2)?) {
+            let of = Gone { table, name, times: (first, last), last_xact: marks.last_xact };
+            removed.again = put_in_again(&mut transaction, &of).await?;
+        }
     }
     delete_names(&mut transaction, table, name).await?;
     transaction.commit().await?;
-    Ok(Ok(gone))
+    Ok(Ok(removed))
+}
+
+/// Rows that were taken away.
+struct Gone<'a> {
+    table: Table,
+    name: &'a str,
+    /// The first of their times and the last, in nanoseconds since the Unix epoch.
+    times: (i64, i64),
+    last_xact: i64,
+}
+
+/// A batch from before, with times among those that went.
+struct Before {
+    id: String,
+    /// As its rows bear it; none where that cannot be told.
+    xact: Option<String>,
+    span_ns: Option<(i64, i64)>,
+    rows: i64,
+}
+
+/// Lets the batches from before that lack rows go in again; the inputs' names. A batch whose rows cannot be told counts as one that lacks some: putting it
+/// in again harms nothing. Not one that a later reading of the same part of the same input followed, which is the one that counts.
+async fn put_in_again(connection: &mut PgConnection, gone: &Gone<'_>) -> sqlx::Result<Vec<String>> {
+    let lacking: Vec<String> = {
+        let before = before(connection, gone).await?;
+        let standing = standing_of(connection, gone.table, &before).await?;
+        let lacks = |batch: &Before| match &batch.xact {
+            Some(xact) => standing.get(xact).copied().unwrap_or(0) < batch.rows,
+            None => true,
+        };
+        before.into_iter().filter(lacks).map(|batch| batch.id).collect()
+    };
+    // Another name behind the input's own: the reading is told as ever, and its rows can be taken away.
+    let statement =
+        format!("UPDATE zomma.batches SET id = id || '{AGAIN}' || pg_current_xact_id()::text WHERE id = ANY ($1)");
+    query(AssertSqlSafe(statement)).bind(&lacking).execute(connection).await?;
+    let names: BTreeSet<&str> = lacking.iter().filter_map(|id| id.split('/').next()).collect();
+    Ok(names.into_iter().map(ToOwned::to_owned).collect())
+}
+
+async fn before(connection: &mut PgConnection, gone: &Gone<'_>) -> sqlx::Result<Vec<Before>> {
+    let part = |of: &str, number: u32| format!("split_part(split_part({of}.id, '/', 1), '.', {number})");
+    let is_told = format!(
+        "coalesce(b.home = {HOME_SQL} AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - b.xact < {TOLD_APART}, false)"
+    );
+    let statement = format!(
+        "SELECT b.id, CASE WHEN {is_told} THEN (b.xact % 4294967296)::text END, b.from_ns, b.to_ns, b.rows \
+         FROM zomma.batches b WHERE b.\"table\" = $1 AND split_part(b.id, '/', 1) <> $2 AND b.rows > 0 \
+         AND position('{AGAIN}' IN b.id) = 0 AND (b.from_ns IS NULL OR (b.from_ns <= $4 AND b.to_ns >= $3)) \
+         AND (NOT {is_told} OR b.xact < $5) \
+         AND NOT EXISTS (SELECT 1 FROM zomma.batches later WHERE later.\"table\" = $1 AND {0} <> '' AND {1} = {0} \
+         AND {2} = {3} AND split_part(later.id, '/', 1) NOT IN ($2, split_part(b.id, '/', 1)) AND later.xact > b.xact)",
+        part("b", 2),
+        part("later", 2),
+        part("later", 4),
+        part("b", 4),
+    );
+    let (from, to) = gone.times;
+    let found = query(AssertSqlSafe(statement))
+        .bind(gone.table.name())
+        .bind(gone.name)
+        .bind(from)
+        .bind(to)
+        .bind(gone.last_xact)
+        .fetch_all(connection)
+        .await?;
+    let batch = |row: &PgRow| {
+        let span: (Option<i64>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
+        Ok(Before { id: row.try_get(0)?, xact: row.try_get(1)?, span_ns: span.0.zip(span.1), rows: row.try_get(4)? })
+    };
+    found.iter().map(batch).collect()
+}
+
+/// The rows that stand of each batch whose number is known, in one look at the table.
+async fn standing_of(
+    connection: &mut PgConnection,
+    table: Table,
+    batches: &[Before],
+) -> sqlx::Result<HashMap<String, i64>> {
+    let known = || batches.iter().filter_map(|batch| Some((batch.xact.as_ref()?, batch.span_ns?)));
+    let xacts: Vec<&String> = known().map(|(xact, _)| xact).collect();
+    let spans = || known().map(|(_, span)| span);
+    let (Some(from), Some(to)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
+        return Ok(HashMap::new());
+    };
+    let statement =
+        format!("SELECT xmin::text, count(*) FROM {} WHERE {} GROUP BY 1", full_name(table), of_marks(from, to));
+    let found = query(AssertSqlSafe(statement)).bind(xacts).fetch_all(connection).await?;
+    found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 async fn delete_names(connection: &mut PgConnection, table: Table, name: &str) -> sqlx::Result<()> {
@@ -163,14 +281,15 @@ async fn delete_names(connection: &mut PgConnection, table: Table, name: &str) -
 async fn marks(connection: &mut PgConnection, table: Table, name: &str) -> sqlx::Result<Marks> {
     let statement = format!(
         "SELECT (xact % 4294967296)::text, from_ns, to_ns, rows, coalesce(home = {HOME_SQL} \
-         AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - xact < {TOLD_APART}, false) \
+         AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - xact < {TOLD_APART}, false), coalesce(xact, 0) \
          FROM zomma.batches WHERE {NAME_SQL} = $1 AND \"table\" = $2"
     );
     let found = query(AssertSqlSafe(statement)).bind(name).bind(table.name()).fetch_all(connection).await?;
-    let mut marks = Marks { xacts: Vec::new(), span_ns: None, rows: 0, is_known: true };
+    let mut marks = Marks { xacts: Vec::new(), last_xact: 0, span_ns: None, rows: 0, is_known: true };
     for row in found {
         let (from, to): (Option<i64>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
         marks.is_known &= row.try_get::<bool, _>(4)?;
+        marks.last_xact = marks.last_xact.max(row.try_get(5)?);
         marks.rows += row.try_get::<i64, _>(3)?;
         marks.xacts.extend(row.try_get::<Option<String>, _>(0)?);
         if let (Some(from), Some(to)) = (from, to) {

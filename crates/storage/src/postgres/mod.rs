@@ -38,7 +38,7 @@ mod timescale;
 mod writer;
 
 pub use aggregate::{Aggregated, aggregate, aggregate_dry_run};
-pub use batches::Reading;
+pub use batches::{Reading, Removed};
 pub use connect::{Database, Settings, is_postgres};
 pub use explain::{Plan, explain};
 pub use layout::{Layout, Partition, partitions};

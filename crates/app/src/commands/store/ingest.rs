@@ -125,6 +125,10 @@ pub fn run(args: &IngestArgs) -> anyhow::Result<()> {
         replace: args.replace,
         progress: true,
     };
+    let swept = store::sweep(&root, args.table)?;
+    if !swept.is_empty() {
+        eprintln!("zomma store ingest: taken away, unfinished files of writers that are gone: {}", swept.join(", "));
+    }
     let begun = Instant::now();
     let mut reports = Vec::new();
     let done = store::ingest(&root, &job, &mut reports);

@@ -35,7 +35,8 @@ async fn a_reading_goes_without_a_row_of_another() {
     assert_eq!(writer.standing(Table::Ticks, FIRST).await.unwrap(), Some(10));
     assert_eq!(writer.standing(Table::Ticks, SECOND).await.unwrap(), Some(10));
     number(&database, "WITH gone AS (DELETE FROM zomma.changes RETURNING *) SELECT count(*) FROM gone").await;
-    assert_eq!(writer.remove(Table::Ticks, FIRST).await.unwrap(), 10);
+    let gone = writer.remove(Table::Ticks, FIRST).await.unwrap();
+    assert_eq!((gone.rows, gone.again), (10, vec![]), "what came after it is whole");
     assert_eq!(number(&database, "SELECT count(*) FROM zomma.changes").await, 1, "bars are made anew");
     let left = rows(&database, &Request::of(Table::Ticks)).await;
     let wanted = arrow_select::concat::concat_batches(&left.schema(), [&ticks(5, 10), &ticks(100, 7)]).unwrap();
@@ -52,6 +53,49 @@ async fn a_reading_goes_without_a_row_of_another() {
     writer.forget(Table::Ticks, FIRST).await.unwrap();
     assert_eq!(number(&database, "SELECT count(*) FROM zomma.ticks").await, 22);
     assert_eq!(names(&mut writer, Table::Ticks).await, [(SECOND.to_owned(), 10)]);
+}
+
+/// A wrong reading that took the place of others' rows: when it goes, they are named and may come again, and nobody else.
+#[tokio::test]
+async fn what_a_reading_had_replaced_comes_again() {
+    const NIGHT: &str = "night.fedcba9876543210.1111111111111111";
+    const WRONG_NIGHT: &str = "night.fedcba9876543210.0000000000000000";
+    const WHOLE: &str = "whole.00000000000000ff.1111111111111111";
+    let Some((_server, database, _)) = migrated().await else { return };
+    let mut writer = Writer::new(database.clone());
+    let all = "SELECT count(*) FROM zomma.ticks";
+    // Rows that its own later reading replaced are not missed.
+    put(&mut writer, &ticks(100, 10), WRONG_NIGHT, 0).await;
+    put(&mut writer, &ticks(100, 10), NIGHT, 0).await;
+    put(&mut writer, &ticks(110, 10), NIGHT, 1).await;
+    put(&mut writer, &ticks(95, 5), WHOLE, 0).await;
+    put(&mut writer, &ticks(104, 3), FIRST, 0).await;
+    put(&mut writer, &ticks(300, 3), SECOND, 0).await;
+    assert_eq!(number(&database, all).await, 28);
+    let gone = writer.remove(Table::Ticks, FIRST).await.unwrap();
+    assert_eq!((gone.rows, gone.again), (3, vec![NIGHT.to_owned()]));
+    assert_eq!(number(&database, all).await, 25);
+    // The whole batch stands, and so do those that came after.
+    for (name, number) in [(NIGHT, 1), (WHOLE, 0), (SECOND, 0)] {
+        let first = match name {
+            NIGHT => ticks(110, 10),
+            WHOLE => ticks(95, 5),
+            _ => ticks(300, 3),
+        };
+        assert!(
+            writer.append(Table::Ticks, &first, &format!("{name}/ticks/{number}")).await.unwrap().was_there,
+            "{name}"
+        );
+    }
+    put(&mut writer, &ticks(100, 10), NIGHT, 0).await;
+    assert_eq!(number(&database, all).await, 28);
+    assert_eq!(writer.standing(Table::Ticks, NIGHT).await.unwrap(), Some(20));
+    // Marked twice, it comes twice; and it can be taken away itself.
+    put(&mut writer, &ticks(104, 3), FIRST, 0).await;
+    assert_eq!(writer.remove(Table::Ticks, FIRST).await.unwrap().again, [NIGHT]);
+    put(&mut writer, &ticks(100, 10), NIGHT, 0).await;
+    assert_eq!(writer.remove(Table::Ticks, NIGHT).await.unwrap().rows, 20);
+    assert_eq!(number(&database, all).await, 8);
 }
 
 #[tokio::test]
