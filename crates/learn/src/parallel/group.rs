@@ -49,8 +49,10 @@ impl Said {
 #[derive(Default)]
 pub struct Group {
     collective: Option<Box<dyn Collective>>,
-    /// What this rank's gradient counts in the sum.
+    /// What this rank's rows count in the whole batch.
     weight: f32,
+    /// What its gradient counts in the sum: that, or 1 where it is of the whole batch's mean already.
+    gradient_weight: f32,
     /// Where buckets begin that are not sent yet, from the end of the gradient on.
     unsent: Option<usize>,
     /// Buckets on their way, oldest first.
@@ -80,7 +82,7 @@ impl Group {
             return Err(LearnError::bad("training.batch", batch, allowed));
         }
         let weight = Shard::of(batch, rank, world_size).weight as f32;
-        Ok(Self { collective: Some(collective), weight, unsent: None, begun: VecDeque::new() })
+        Ok(Self { collective: Some(collective), weight, gradient_weight: weight, unsent: None, begun: VecDeque::new() })
     }
 
     /// This rank, from 0.
@@ -98,6 +100,15 @@ impl Group {
         self.rank() == 0
     }
 
+    /// What this rank's rows count in the whole batch, and whether the gradients to come have that in them already.
+    pub fn weigh(&mut self, is_within: bool) -> f64 {
+        if self.collective.is_none() {
+            return 1.0;
+        }
+        self.gradient_weight = if is_within { 1.0 } else { self.weight };
+        f64::from(self.weight)
+    }
+
     /// This rank's part of a batch of so many rows.
     pub fn shard(&self, batch: usize) -> Shard {
         Shard::of(batch, self.rank(), self.world_size())
@@ -109,7 +120,7 @@ impl Group {
         let unsent = self.unsent.get_or_insert(gradient.len());
         while *unsent > BUCKET && *unsent - BUCKET >= from {
             let bucket = *unsent - BUCKET..*unsent;
-            collective.begin_sum(gradient[bucket.clone()].iter().map(|g| self.weight * g).collect());
+            collective.begin_sum(gradient[bucket.clone()].iter().map(|g| self.gradient_weight * g).collect());
             *unsent = bucket.start;
             self.begun.push_back(bucket);
         }
@@ -120,10 +131,10 @@ impl Group {
     /// Errors: [`LearnError::RankLost`].
     pub fn sum_gradient(&mut self, gradient: &mut [f32], said: &mut Said) -> Result<(), LearnError> {
         self.ready(gradient, 0);
-        let (is_first, weight) = (self.is_first(), self.weight);
+        let (is_first, weight, of_gradient) = (self.is_first(), self.weight, self.gradient_weight);
         let Some(collective) = &mut self.collective else { return Ok(()) };
         let first = 0..self.unsent.take().unwrap_or(gradient.len());
-        let numbers = gradient[first.clone()].iter().map(|g| weight * g);
+        let numbers = gradient[first.clone()].iter().map(|g| of_gradient * g);
         collective.begin_sum(numbers.chain(said.to_numbers(is_first, weight)).collect());
         while let Some(bucket) = self.begun.pop_front() {
             gradient[bucket].copy_from_slice(&collective.end_sum()?);

@@ -111,7 +111,7 @@ pub fn evaluate(
 }
 
 /// Whether a call of strike 1 is worth what exercise pays, but for rounding.
-fn is_exercised(moneyness: f64, price: f64) -> bool {
+pub(super) fn is_exercised(moneyness: f64, price: f64) -> bool {
     price - (moneyness - 1.0) <= 1e-12
 }
 

@@ -120,7 +120,7 @@ pub struct Trainer {
     pub(super) group: Group,
     /// Where checkpoints go besides the folder.
     pub(super) mirror: Option<Mirror>,
-    /// What there is to say of where the run goes on from, and how.
+    /// What there is to say: of where the run goes on from and how, and of a step.
     notes: Vec<String>,
     pub(super) profiler: Option<Arc<Profiler>>,
 }
@@ -340,6 +340,9 @@ impl Trainer {
             }
             progress.learning_rate = learning_rate(&training, self.state.standing.step, progress.done);
             progress.gradient_norm = self.step(loss, &mut gradient, progress.learning_rate)?;
+            for note in self.notes.drain(..) {
+                watch.warn(&note);
+            }
             let high = self.state.standing.guard.high_for_long();
             self.judge(high)?;
             progress = Progress {
@@ -434,11 +437,14 @@ impl Trainer {
         mut said: Said,
     ) -> Result<Said, LearnError> {
         let Self { source, engine, state, scales, config, group, profiler, .. } = self;
-        scales.gradient = state.standing.loss_scale.map_or(1.0, |scale| scale.value());
         let (accumulate, batch_rows) = (config.training.accumulate, config.training.batch);
+        let share = 1.0 / accumulate as f64;
+        // In 16 bits it matters how great numbers are on the way: they are those of one rank with one batch of all the rows.
+        let is_scaled = state.standing.loss_scale.is_some();
+        let weight = group.weigh(is_scaled);
+        scales.gradient = state.standing.loss_scale.map_or(1.0, |scale| scale.value() * share * weight);
         let first = group.shard(batch_rows).first as u64;
         let (rank, ranks) = (group.rank() as u64, group.world_size() as u64);
-        let share = 1.0 / accumulate as f64;
         let (mut drawn, mut statistics) = (state.standing.drawn, state.statistics.clone());
         for batch in 0..accumulate {
             drawn += batch_rows as u64;
@@ -472,7 +478,7 @@ impl Trainer {
             said.loss.differential += share * loss.differential;
             std::mem::swap(rows, next);
         }
-        if accumulate > 1 {
+        if accumulate > 1 && !is_scaled {
             gradient.iter_mut().for_each(|g| *g *= share as f32);
         }
         let _communication = if ranks > 1 { span(profiler, Stage::Communication) } else { None };
@@ -515,7 +521,12 @@ impl Trainer {
             gradient.iter_mut().for_each(|g| *g *= scale);
         }
         if revival::is_lost(&self.architecture, precision, loss, norm) {
-            revival::lift(&self.architecture, &mut self.state.parameters);
+            let engine = self.engine.as_mut();
+            let is_lost = revival::exercises_the_held(engine, &self.architecture, &self.state, &self.held_out)?;
+            if self.group.agree((0.0, is_lost))?.1 {
+                revival::lift(&self.architecture, &mut self.state.parameters);
+                self.notes.extend(is_lost.then(|| revival::told(step + 1)));
+            }
         }
         let state = &mut self.state;
         state.adam.step(&mut state.parameters, gradient, learning_rate, training.weight_decay);
