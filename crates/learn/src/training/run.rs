@@ -386,6 +386,9 @@ impl Trainer {
             self.tell_of(written, watch);
             watch.stepped(&progress);
         }
+        if !self.state.standing.finished {
+            self.judge_the_best()?;
+        }
         self.state.standing.finished = true;
         self.checkpoint()?;
         self.group.wait()?;
