@@ -27,7 +27,7 @@ const FAULTS_MAX: usize = 5;
 /// Reads the columns `names` of a table to its end.
 ///
 /// Errors: a name that stands twice in the header, and a table that cannot be read.
-pub fn read(mut source: Source, names: &[&'static str]) -> anyhow::Result<NumberColumns> {
+pub fn read(mut source: Source, names: &[&str]) -> anyhow::Result<NumberColumns> {
     let header = source.columns().to_vec();
     let mut at = Vec::with_capacity(names.len());
     for name in names {

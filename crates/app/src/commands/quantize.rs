@@ -11,7 +11,7 @@ use zomma_learn::{
 
 use crate::{
     commands,
-    failure::not_over_itself,
+    failure::{BadArguments, not_over_itself},
     quantize::{Report, json, measure, table},
 };
 
@@ -39,9 +39,9 @@ pub struct QuantizeArgs {
     /// How the range of a layer's activations is chosen: min_max (all that was met), percentile, mse (least mean square error).
     #[arg(long, value_enum, default_value_t = CalibrationName::MinMax, hide_possible_values = true, value_name = "HOW")]
     calibration: CalibrationName,
-    /// Under percentile: the range is from (100 - P) to P.
-    #[arg(long, value_name = "P", default_value_t = 99.9, value_parser = parse_percentile)]
-    percentile: f64,
+    /// Under --calibration percentile, and refused under others: the range is from (100 - P) to P; 99.9 where absent.
+    #[arg(long, value_name = "P", value_parser = parse_percentile)]
+    percentile: Option<f64>,
     /// Bits of activations: 16 are two bytes with a dot product each, 8 are one.
     #[arg(long, value_name = "BITS", default_value_t = 16, value_parser = parse_bits)]
     activation_bits: u32,
@@ -94,13 +94,19 @@ fn parse_ratio(text: &str) -> Result<f64, String> {
 /// Runs it.
 pub fn run(args: &QuantizeArgs) -> anyhow::Result<()> {
     let shown = args.network.display();
+    if let Some(percentile) = args.percentile.filter(|_| args.calibration != CalibrationName::Percentile) {
+        let given = args.calibration.as_str();
+        bail!(BadArguments(format!(
+            "--percentile {percentile} is of --calibration percentile alone, and that is {given} here"
+        )));
+    }
     commands::use_threads(args.threads)?;
     let network = TrainedNetwork::read(&args.network)?;
     not_over_itself(&args.network, &args.output)?;
     let options = QuantisationOptions {
         calibration: match args.calibration {
             CalibrationName::MinMax => Calibration::MinMax,
-            CalibrationName::Percentile => Calibration::Percentile(args.percentile),
+            CalibrationName::Percentile => Calibration::Percentile(args.percentile.unwrap_or(99.9)),
             CalibrationName::Mse => Calibration::Mse,
         },
         activation_bits: args.activation_bits,

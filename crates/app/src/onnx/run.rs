@@ -9,13 +9,17 @@ use zomma_base::Status;
 use zomma_engines::onnx::{NodeTime, OnnxSession, SessionOptions, node_times};
 use zomma_learn::{
     config::{PricingModel, Range, RangeScale},
-    onnx::{self, DOMAIN_KEY, INPUTS_KEY, LEAST_VEGA_KEY, OUTPUT, VOLATILITY_OUTPUT},
+    onnx::{self, DOMAIN_KEY, INPUTS_KEY, LEAST_VEGA_KEY, MODEL_KEY, OUTPUT, VOLATILITY_OUTPUT},
     physics::EquationKind,
     training::volatility_status,
 };
 
 use super::RuntimeArgs;
 use crate::{batch, sql::Output};
+
+/// The column of what a table's network says, as `zomma predict` calls it, and the status of a row with an input beyond what was learned.
+const PREDICTION: &str = "prediction";
+const OUTSIDE: &str = "outside_training";
 
 /// What is asked for.
 pub struct Job<'a> {
@@ -41,7 +45,7 @@ pub struct Done {
     pub rows: usize,
     /// Rows without a price.
     pub refused: usize,
-    /// The column that was computed: price, or volatility.
+    /// The column that was computed: price, volatility, or prediction.
     pub output: &'static str,
     /// Time that the model took, all lots together.
     pub seconds: f64,
@@ -58,7 +62,8 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
     let shown = job.model.display();
     let bytes = fs::read(job.model).with_context(|| format!("{shown}: cannot be read"))?;
     let model = Model::of(&bytes).with_context(|| shown.to_string())?;
-    let names = model.names;
+    let names: Vec<&str> = model.names.iter().map(String::as_str).collect();
+    let names = &names[..];
     let mut columns = columns(job.file, names).with_context(|| job.file.display().to_string())?;
     let runtime = job.runtime.load()?;
     let mut fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, true)).collect();
@@ -106,7 +111,7 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Done> {
 /// What a model says of itself.
 struct Model {
     /// Its columns, in their order.
-    names: &'static [&'static str],
+    names: Vec<String>,
     /// What it learned of them, by name; none where its file does not say it.
     domain: BTreeMap<String, Range>,
     /// Of implied volatilities, what vega over the strike they were learned from; 0 where its file does not say it.
@@ -127,33 +132,43 @@ impl Model {
             PricingModel::American,
             PricingModel::BlackScholesImpliedVolatility,
         ];
+        let is_table = onnx::metadata(&model, MODEL_KEY) == Some(PricingModel::Table.as_str());
         let mut known = of_labels
             .map(PricingModel::input_names)
             .into_iter()
             .chain(EquationKind::ALL.map(EquationKind::input_names));
-        let found = known.find(|known| known.join(",") == names);
-        let names = found.with_context(|| format!("its inputs are {names}, which no pricing model here has"))?;
+        if !is_table && !known.any(|known| known.join(",") == names) {
+            bail!("its inputs are {names}, which no pricing model here has");
+        }
         let domain = onnx::metadata(&model, DOMAIN_KEY).map_or(Ok(BTreeMap::new()), serde_json::from_str);
         let domain = domain.with_context(|| format!("its metadata's {DOMAIN_KEY}"))?;
         let least_vega = onnx::metadata(&model, LEAST_VEGA_KEY).map_or(Ok(0.0), str::parse::<f64>);
         let least_vega = least_vega.with_context(|| format!("its metadata's {LEAST_VEGA_KEY}"))?;
-        let of_volatilities = names == PricingModel::BlackScholesImpliedVolatility.input_names();
-        let output = if of_volatilities { VOLATILITY_OUTPUT } else { OUTPUT };
+        let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+        let output = match names == PricingModel::BlackScholesImpliedVolatility.input_names() {
+            _ if is_table => PREDICTION,
+            true => VOLATILITY_OUTPUT,
+            false => OUTPUT,
+        };
         Ok(Self { names, domain, least_vega, output })
     }
 
     /// The first input that cannot be, or is beyond what the network learned; a correlation, a rate and a yield are the only ones that need not
     /// be above 0.
     fn fault(&self, row: &[f64]) -> Option<String> {
-        let is_bad = |(name, x): (&&str, &f64)| {
-            let is_good = match *name {
+        let is_bad = |(name, x): (&String, &f64)| {
+            // Of a table `doubt` says what is beyond.
+            if self.output == PREDICTION {
+                return !x.is_finite();
+            }
+            let is_good = match name.as_str() {
                 "rho_v" => x.abs() <= 1.0,
                 "risk_free_rate" | "dividend_yield" => *x >= 0.0 && x.is_finite(),
                 _ => *x > 0.0 && x.is_finite(),
             };
             // Of volatilities `doubt` says it.
             let is_learned = self.output == VOLATILITY_OUTPUT
-                || self.domain.get(*name).is_none_or(|range| (range.min..=range.max).contains(x));
+                || self.domain.get(name).is_none_or(|range| (range.min..=range.max).contains(x));
             !(is_good && is_learned)
         };
         let at = self.names.iter().zip(row).position(is_bad)?;
@@ -163,6 +178,12 @@ impl Model {
     /// What is wrong with what came of a row; of a volatility, that it lies outside of those that were learned, or where the price says next to
     /// nothing of it.
     fn doubt(&self, row: &[f64], found: f64) -> Option<&'static str> {
+        if self.output == PREDICTION && found.is_finite() {
+            let is_beyond = |(name, x): (&String, &f64)| {
+                self.domain.get(name).is_some_and(|range| !(range.min..=range.max).contains(x))
+            };
+            return self.names.iter().zip(row).any(is_beyond).then_some(OUTSIDE);
+        }
         if self.output != VOLATILITY_OUTPUT {
             return (!found.is_finite()).then_some("not_finite");
         }
@@ -181,7 +202,7 @@ impl Model {
 }
 
 /// The columns of the table, in the order of `names`.
-fn columns(file: &Path, names: &'static [&'static str]) -> anyhow::Result<Vec<Vec<f64>>> {
+fn columns(file: &Path, names: &[&str]) -> anyhow::Result<Vec<Vec<f64>>> {
     let source = batch::open(file)?;
     let header = source.columns().join(", ");
     let read = batch::read_numbers(source, names)?;
@@ -215,7 +236,11 @@ fn price(
         for ((row, given), price) in lot.iter().zip(inputs.chunks_exact(columns.len())).zip(found) {
             match model.doubt(given, price) {
                 None => prices[*row] = Some(price),
-                Some(doubt) => status[*row] = doubt.into(),
+                Some(doubt) => {
+                    // As of `zomma predict`, the number is there and the status says what it is worth.
+                    prices[*row] = (doubt == OUTSIDE).then_some(price);
+                    status[*row] = doubt.into();
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use jiff::Span;
 use zomma_learn::search::{Observer, Search, TuneConfig};
 use zomma_storage::{
     block_on,
-    studies::{Direction, Studies, Trial},
+    studies::{Direction, Studies, Trial, TrialState},
 };
 
 use super::watcher::Watcher;
@@ -84,6 +84,11 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
         asking: Mutex::new(()),
         failed_in_a_row: AtomicUsize::new(0),
     };
+    for number in workers.fail_orphans()? {
+        watcher.warn(&format!(
+            "trial {number} was left by a process that is gone, and counts as failed; another takes its place"
+        ));
+    }
     let share = (job.threads / search.workers).max(1);
     let pools = (0..search.workers)
         .map(|_| rayon::ThreadPoolBuilder::new().num_threads(share).build())
@@ -96,5 +101,14 @@ pub fn run(job: &Job<'_>) -> anyhow::Result<Summary> {
     });
     watcher.told();
     worked?;
-    Ok(Summary { trials: block_on(studies.trials(study))?, stopped: watcher.stopped() })
+    let trials = block_on(studies.trials(study))?;
+    for trial in trials.iter().filter(|trial| trial.state == TrialState::Running) {
+        let minutes = search.silent_minutes;
+        watcher.warn(&format!(
+            "trial {} is another process's and counts as running: should that be gone, the same command gives the trial up after {minutes} \
+             minutes without a word from it (search.silent_minutes)",
+            trial.number
+        ));
+    }
+    Ok(Summary { trials, stopped: watcher.stopped() })
 }

@@ -8,9 +8,9 @@ use std::{
 
 use serde_json::{Value, json};
 use zomma_learn::{
-    config::{DataConfig, NetworkConfig, Normalisation, PricingModel, TrainConfig},
+    config::{DataConfig, NetworkConfig, Normalisation, PricingModel, TableConfig, TrainConfig},
     data::uniform,
-    network::{Activation, Architecture, FeatureKind, Features, OutputTransform, value},
+    network::{Activation, Architecture, FeatureKind, Features, OutputTransform, TableColumns, value},
     physics::{EquationKind, PinnConfig, Solution},
     quantisation::{ActivationScale, QuantisationErrors, QuantisedLayer, QuantisedNetwork},
     training::TrainedNetwork,
@@ -277,6 +277,40 @@ fn volatilities_and_an_equations_prices_are_verified_and_computed_of_a_table() {
     let config = folder.path().join("config.json");
     fs::write(&config, &example).unwrap();
     run(&["export", arg(&binary), "-o", arg(&model), "--config", arg(&config)]).refused(2, &["--config", "equation"]);
+}
+
+/// A table's network by ONNX Runtime says what it says to `zomma predict`, row by row, with what lies outside of its training told apart.
+#[test]
+fn a_network_of_a_table_is_computed_as_it_predicts() {
+    let Some(python) = onnx_python::python() else { return };
+    let library = onnx_python::library_folder(&python);
+    let folder = tempfile::tempdir().unwrap();
+    let [model, csv, output, predicted] =
+        ["model.onnx", "rows.csv", "out.csv", "predicted.csv"].map(|name| folder.path().join(name));
+    let columns: TableConfig =
+        toml::from_str("inputs = [\"a\", \"b\"]\ntarget = \"y\"\n[scaling_of]\nb = \"log1p\"").unwrap();
+    let (inputs, targets) = ([1.0, 0.5, 2.0, 3.0, 4.0, 9.0], [10.0, 20.0, 60.0]);
+    let columns = TableColumns::fit(&columns, (&inputs, &targets), &[[1.0, 4.0], [-0.5, 9.0]], false).unwrap();
+    let config = NetworkConfig { width: 7, depth: 2, output: OutputTransform::None, ..NetworkConfig::default() };
+    let architecture = Architecture::new(&config, Features::of_table(columns));
+    let parameters = architecture.layout().first_parameters(1.0, 1);
+    let statistics = architecture.layout().first_statistics();
+    let network = TrainedNetwork { architecture, parameters, statistics, step: 0, evaluation: None, data: None };
+    let binary = kept(folder.path(), &network);
+    run(&["export", arg(&binary), "-o", arg(&model), "--precision", "double"]).ok();
+    fs::write(&csv, "a,b\n2,3\n3.5,-0.4\n2,\n2,-1.5\n2,-0.7\n5,1\n").unwrap();
+    let words = ["onnx", "run", arg(&model), arg(&csv), "-o", arg(&output), "--onnxruntime", arg(&library)];
+    let said = run(&words).ok();
+    assert!(said.err.contains("2 of 6 rows have no prediction"), "{}", said.err);
+    run(&["predict", arg(&csv), "--network", arg(&binary), "-o", arg(&predicted)]).ok();
+    let [found, wanted] = [&output, &predicted].map(|path| table(&fs::read_to_string(path).unwrap()));
+    let status: Vec<&str> = found.iter().map(|row| row["status"].as_str()).collect();
+    assert_eq!(status, ["ok", "ok", "bad_b", "not_finite", "outside_training", "outside_training"]);
+    for (found, wanted) in found.iter().zip(&wanted) {
+        let [found, wanted] = [found, wanted].map(|row| row["prediction"].parse::<f64>().ok());
+        assert_eq!(found.is_some(), wanted.is_some());
+        assert!(found.zip(wanted).is_none_or(|(found, wanted)| (found - wanted).abs() < 1e-4), "{found:?} {wanted:?}");
+    }
 }
 
 #[test]

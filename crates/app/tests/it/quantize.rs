@@ -138,6 +138,9 @@ fn what_cannot_be_quantised_or_priced_with_is_refused_by_name() {
     let network = trained(folder.path(), "width = 16", "width = 8");
     quantize(&folder.path().join("none.bin"), &output, &[]).refused(1, &["none.bin", "cannot be read"]);
     quantize(&network, &output, &["--percentile", "20"]).refused(2, &["--percentile", "above 50"]);
+    // Of another way of calibrating it says nothing.
+    quantize(&network, &output, &["--percentile", "99"])
+        .refused(2, &["--percentile 99", "percentile alone", "min_max"]);
     quantize(&network, &output, &["--activation-bits", "4"]).refused(2, &["--activation-bits", "8, 16"]);
     quantize(&network, &output, &["--calibration", "luck"]).refused(2, &["luck", "min_max"]);
     quantize(&network, &folder.path().join("no/int8.bin"), &[]).refused(1, &["int8.bin", "cannot be written"]);

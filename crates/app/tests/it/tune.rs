@@ -158,7 +158,8 @@ fn a_search_whose_trials_all_diverge_ends_and_says_why() {
 #[test]
 fn what_a_killed_search_told_stands_and_the_same_command_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let text = TINY.replace("seed = 3", "seed = 3\nsilent_minutes = 0");
+    // By its folder, which nobody holds, the trial is known to be dead: no word from it is waited for.
+    let text = TINY.replace("seed = 3", "seed = 3\nsilent_minutes = 600").replace("steps = 120", "steps = 600");
     let (path, output) = (config(folder.path(), &text), folder.path().join("search"));
     let mut child = start(&path, &output);
     let begun = Instant::now();
@@ -174,12 +175,28 @@ fn what_a_killed_search_told_stands_and_the_same_command_goes_on() {
         found["trials"].as_array().unwrap().iter().filter(over).cloned().collect::<Vec<_>>()
     };
     assert!(ended(&before).len() >= 3);
-    // The database's clock counts whole seconds.
-    std::thread::sleep(Duration::from_millis(2100));
-    let after: Value = serde_json::from_str(&tune(&path, &output).ok().out).unwrap();
+    assert_eq!(count(&before, "running"), 1, "{before}");
+    let gone_on = tune(&path, &output).ok();
+    assert!(gone_on.err.contains("was left by a process that is gone"), "{}", gone_on.err);
+    let after: Value = serde_json::from_str(&gone_on.out).unwrap();
     assert_eq!(ended(&after).len(), 12);
     assert_eq!(ended(&after)[..ended(&before).len()], ended(&before)[..]);
-    assert!(count(&after, "fail") >= 1 && count(&after, "running") == 0, "{after}");
+    assert_eq!((count(&after, "fail"), count(&after, "running")), (1, 0), "{after}");
+}
+
+#[test]
+fn a_folder_of_another_study_is_refused_before_a_trial_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TINY.replace("trials = 12", "trials = 2").replace("steps = 120", "steps = 20");
+    let output = folder.path().join("search");
+    tune(&config(folder.path(), &text), &output).ok();
+    let other = config(folder.path(), &text.replace("name = \"tiny\"", "name = \"other\""));
+    for _ in 0..2 {
+        tune(&other, &output).refused(1, &["trial-0", "no trial of this study", "name another folder"]);
+    }
+    let found = run(&["tune", "report", arg(&output), "--name", "other", "--json"]).ok().out;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["trials"].as_array().map(Vec::len), Some(0), "{found}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Works on a study: asks for parameters, trains, reports, gives up what others leave behind, tells.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use jiff::civil::DateTime;
@@ -20,6 +22,9 @@ use crate::{
     config::TrainConfig,
     training::{Ending, MakeEngine, Outcome, Progress, RunFolder, Start, Trainer, Watch},
 };
+
+/// What lies between asking for a trial and holding its folder, and between leaving that and telling, takes less.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// What a worker asks of whoever started it, and tells him.
 pub trait Observer: Sync {
@@ -65,6 +70,15 @@ pub enum TuneError {
         number: i64,
         /// Why it failed.
         why: String,
+    },
+    /// The next trial's folder holds a run that this study knows nothing of.
+    #[error(
+        "{folder}: holds a run that is no trial of this study, as of another search.name or of a study that is gone: name another folder for \
+         this one"
+    )]
+    OtherStudy {
+        /// The trial's folder.
+        folder: String,
     },
     /// A trial that no parameters can mend, such as a folder that cannot be written.
     #[error(transparent)]
@@ -149,6 +163,7 @@ impl Search<'_> {
                 return Ok(None);
             }
             let next = trials.len() as i64;
+            self.refuse_another_study(next)?;
             let parameters = search.sampler.suggest(&search.space, Direction::Minimize, &trials, next, search.seed);
             // Another process may have asked meanwhile: the study counts for all, and what was chosen for a number serves no other.
             let asked = self.studies.ask_up_to(self.study, (next, &parameters), self.observer.now(), search.trials);
@@ -161,6 +176,54 @@ impl Search<'_> {
         Ok(None)
     }
 
+    fn trial_folder(&self, number: i64) -> PathBuf {
+        self.folder.join(format!("trial-{number}"))
+    }
+
+    /// Before a trial is asked for that could not begin.
+    fn refuse_another_study(&self, next: i64) -> Result<(), TuneError> {
+        let folder = self.trial_folder(next);
+        let is_there = ["checkpoint.bin", "network.bin"].iter().any(|file| folder.join(file).exists());
+        // Another process may have asked for it meanwhile, and trains it.
+        if is_there && block_on(self.studies.trials(self.study))?.len() as i64 == next {
+            return Err(TuneError::OtherStudy { folder: folder.display().to_string() });
+        }
+        Ok(())
+    }
+
+    /// Fails the trials that count as running although no process holds their folders here: their processes were killed. Others take their place.
+    /// Gives their numbers.
+    ///
+    /// Errors: those of the study.
+    pub fn fail_orphans(&self) -> Result<Vec<i64>, TuneError> {
+        let orphans = || -> Result<Vec<(TrialId, i64)>, StudyError> {
+            let is_orphan = |trial: &Trial| {
+                let folder = self.trial_folder(trial.number);
+                trial.state == TrialState::Running && RunFolder::was_held(&folder) && !RunFolder::is_held(&folder)
+            };
+            let trials = block_on(self.studies.trials(self.study))?;
+            Ok(trials.iter().filter(|trial| is_orphan(trial)).map(|trial| (trial.id, trial.number)).collect())
+        };
+        let seen = orphans()?;
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One that has just begun or ended holds its folder, or has told, in a moment.
+        thread::sleep(SETTLED);
+        let mut failed = Vec::new();
+        for (trial, number) in orphans()?.into_iter().filter(|orphan| seen.contains(orphan)) {
+            match block_on(
+                self.studies.tell(Finish { trial, state: TrialState::Fail, value: None }, self.observer.now()),
+            ) {
+                Ok(()) => failed.push(number),
+                // It told after all, or another process was quicker.
+                Err(StudyError::Finished { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(failed)
+    }
+
     fn try_out(
         &self,
         trial: TrialId,
@@ -168,7 +231,7 @@ impl Search<'_> {
         parameters: &[Parameter],
     ) -> Result<(TrialState, Option<f64>), TuneError> {
         let config = self.config.train_config(parameters)?;
-        let path = self.folder.join(format!("trial-{number}"));
+        let path = self.trial_folder(number);
         let folder = RunFolder::open(&path)?;
         let start = Start { place: self.place.clone(), ..Start::alone(folder) };
         let mut trainer = Trainer::new(config.clone(), start, self.make_engine)?;

@@ -57,6 +57,11 @@ impl RunFolder {
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
+    /// Whether a process holds the folder or has held it.
+    pub fn was_held(path: &Path) -> bool {
+        path.join(LOCK).exists()
+    }
+
     /// The folder of a run whose first rank is another process, which holds it.
     pub fn of_another_rank(path: &Path) -> Self {
         Self { path: path.into(), lock: None, made: Vec::new() }
