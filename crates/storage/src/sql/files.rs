@@ -10,6 +10,7 @@ use datafusion::{
     },
     execution::SessionState,
 };
+use futures::StreamExt;
 
 use super::error::SqlError;
 
@@ -59,12 +60,19 @@ pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn Tab
     // A folder is told from a file by its end.
     let path = if is_folder { format!("{}/", name.trim_end_matches('/')) } else { name.to_owned() };
     let url = ListingTableUrl::parse(&path).map_err(|error| wrong(error.strip_backtrace()))?;
-    let listing = ListingOptions::new(format).with_file_extension(ending);
-    let config = ListingTableConfig::new(url).with_listing_options(listing);
-    let config = config.infer_schema(state).await.map_err(|error| {
-        let said = SqlError::of(&error, "");
-        wrong(format!("cannot be read: {}", said.message))
-    })?;
+    let listing = ListingOptions::new(Arc::clone(&format)).with_file_extension(ending.clone());
+    let config = ListingTableConfig::new(url.clone()).with_listing_options(listing);
+    let config = match config.infer_schema(state).await {
+        Ok(config) => config,
+        Err(error) => {
+            let said = SqlError::of(&error, "").message;
+            let of = damaged(state, &url, format.as_ref(), &ending).await;
+            return Err(wrong(match of {
+                Some(file) if is_folder || is_pattern => format!("{file}: cannot be read: {said}"),
+                _ => format!("cannot be read: {said}"),
+            }));
+        }
+    };
     let table = ListingTable::try_new(config).map_err(|error| wrong(SqlError::of(&error, "").message))?;
     if table.options().file_extension.is_empty()
         || datafusion::catalog::TableProvider::schema(&table).fields().is_empty()
@@ -73,6 +81,18 @@ pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn Tab
     }
     let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
     Ok(Arc::new(table.with_cache(cache)))
+}
+
+/// Of the files behind a name the first whose columns cannot be found out: looked for where all of them together could not be.
+async fn damaged(state: &SessionState, url: &ListingTableUrl, format: &dyn FileFormat, ending: &str) -> Option<String> {
+    let store = state.runtime_env().object_store(url).ok()?;
+    let mut files = url.list_all_files(state, store.as_ref(), ending).await.ok()?;
+    while let Some(Ok(file)) = files.next().await {
+        if format.infer_schema(state, &store, std::slice::from_ref(&file)).await.is_err() {
+            return Some(format!("file {}", file.location.filename().unwrap_or_default()));
+        }
+    }
+    None
 }
 
 /// The name of a folder's first file that can be read.
