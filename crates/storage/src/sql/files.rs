@@ -14,6 +14,7 @@ use datafusion::{
     execution::SessionState,
     physical_plan::collect,
 };
+use futures::StreamExt;
 
 use super::error::SqlError;
 
@@ -67,11 +68,21 @@ pub(super) async fn open(state: &SessionState, name: &str) -> Result<Arc<dyn Tab
     let path = if is_folder { format!("{}/", name.trim_end_matches('/')) } else { name.to_owned() };
     let url = ListingTableUrl::parse(&path).map_err(|error| wrong(error.strip_backtrace()))?;
     let is_text = matches!(ending.to_ascii_lowercase().as_str(), ".csv" | ".txt" | ".tsv");
-    let listing = ListingOptions::new(format).with_file_extension(ending);
-    let config = ListingTableConfig::new(url).with_listing_options(listing);
-    let unread = |error: DataFusionError| wrong(format!("cannot be read: {}", SqlError::of(&error, "").message));
-    let mut config = config.infer_schema(state).await.map_err(unread)?;
+    let listing = ListingOptions::new(Arc::clone(&format)).with_file_extension(ending.clone());
+    let config = ListingTableConfig::new(url.clone()).with_listing_options(listing);
+    let mut config = match config.infer_schema(state).await {
+        Ok(config) => config,
+        Err(error) => {
+            let said = SqlError::of(&error, "").message;
+            let of = damaged(state, &url, format.as_ref(), &ending).await;
+            return Err(wrong(match of {
+                Some(file) if is_folder || is_pattern => format!("{file}: cannot be read: {said}"),
+                _ => format!("cannot be read: {said}"),
+            }));
+        }
+    };
     if is_text {
+        let unread = |error: DataFusionError| wrong(format!("cannot be read: {}", SqlError::of(&error, "").message));
         config = with_offsets(config, state).await.map_err(unread)?;
     }
     let table = ListingTable::try_new(config).map_err(|error| wrong(SqlError::of(&error, "").message))?;
@@ -121,6 +132,18 @@ async fn with_offsets(config: ListingTableConfig, state: &SessionState) -> Resul
 fn ends_with_offset(time: &str) -> bool {
     let clock = time.trim().get(10..).unwrap_or_default();
     clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
+}
+
+/// Of the files behind a name the first whose columns cannot be found out: looked for where all of them together could not be.
+async fn damaged(state: &SessionState, url: &ListingTableUrl, format: &dyn FileFormat, ending: &str) -> Option<String> {
+    let store = state.runtime_env().object_store(url).ok()?;
+    let mut files = url.list_all_files(state, store.as_ref(), ending).await.ok()?;
+    while let Some(Ok(file)) = files.next().await {
+        if format.infer_schema(state, &store, std::slice::from_ref(&file)).await.is_err() {
+            return Some(format!("file {}", file.location.filename().unwrap_or_default()));
+        }
+    }
+    None
 }
 
 /// The name of a folder's first file that can be read.

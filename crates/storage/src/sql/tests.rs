@@ -287,6 +287,11 @@ fn a_damaged_file_is_named_and_days_beside_it_are_read() {
     assert_eq!(count(&session, "SELECT count(bid) FROM quotes WHERE date <= DATE '2026-01-02'"), 4 * ROWS);
     let by_name = fault(&format!("SELECT sum(bid) FROM '{}'", of_day(5, 0).display()));
     assert!(by_name.contains("date=2026-01-05/test-000000.parquet: row group 3"), "{by_name}");
+    // While the columns of a folder's or a pattern's files are found out, too; of two the damaged one.
+    for files in ["", "/*.parquet"] {
+        let all = fault(&format!("SELECT sum(bid) FROM '{}{files}'", of_day(3, 0).parent().unwrap().display()));
+        assert!(all.contains("file test-000000.parquet: cannot be read"), "{all}");
+    }
 }
 
 #[test]
