@@ -102,7 +102,6 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
     let (Some(path), Some(output)) = (&args.file, &args.output) else {
         bail!(BadArguments("FILE and -o are needed, or --list".into()));
     };
-    commands::keep_input(path, output)?;
     interrupt::watch();
     let engine = match args.device {
         Some(_) => {

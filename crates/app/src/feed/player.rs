@@ -1,6 +1,7 @@
 //! Plays a recorded feed's bytes into a listener, whether they are a stream or a capture of packets.
 
 use std::{
+    collections::HashMap,
     fmt,
     io::{self, Read},
     net::SocketAddr,
@@ -185,7 +186,8 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     listener.begin(decoder.instruments());
     let mut lines: Vec<SocketAddr> = Vec::new();
     let (mut busy, mut last_ns, mut others_heard) = (Duration::ZERO, 0, 0);
-    let (mut of_other_session, mut malformed) = (0, 0);
+    let mut of_other_session = 0;
+    let mut malformed: HashMap<SocketAddr, u64> = HashMap::new();
     let (captured, outcome) = datagrams(bytes, |datagram| {
         let known = lines.iter().position(|line| *line == datagram.destination);
         let line = match known.or((lines.len() < 2).then_some(lines.len())) {
@@ -207,8 +209,9 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
         let is_of_session = received.is_ok() && decoder.receiver().counts().other_session_packets == others;
         match known {
             None if is_of_session => lines.push(datagram.destination),
+            // Of a line, which its first whole packet tells, or of something else.
+            _ if received.is_err() => *malformed.entry(datagram.destination).or_default() += 1,
             None => others_heard += 1,
-            Some(_) if received.is_err() => malformed += 1,
             Some(_) => of_other_session += u64::from(!is_of_session),
         }
     });
@@ -217,7 +220,12 @@ fn play_mold(bytes: Source, session: &Session, listener: &mut impl Listener) -> 
     let packets = decoder.receiver().counts();
     // Where no line was found, what was cut could be of any.
     let (damaged, others) = parts(&captured, |destination| lines.is_empty() || lines.contains(destination));
-    tell_others(listener, others + others_heard);
+    let is_line = |destination: &SocketAddr| lines.contains(destination);
+    let (of_lines, of_others): (Vec<_>, Vec<_>) =
+        malformed.into_iter().partition(|(destination, _)| is_line(destination));
+    let [malformed, of_others] =
+        [of_lines, of_others].map(|packets| packets.iter().map(|(_, count)| count).sum::<u64>());
+    tell_others(listener, others + others_heard + of_others);
     if of_other_session > 0 {
         listener.note(Note::OfOtherSession(of_other_session));
     }

@@ -14,7 +14,7 @@ const UNTOLD: &str =
 /// Why rows of files stay.
 const COMPACTED: &str = "compaction has put them into one file with others";
 /// Why rows of a whole file stay where a part of it is read.
-const WIDER: &str = "it is of all of the file, and --underlying takes a part of it";
+const WIDER: &str = "it is, or may be, of all of the file, and --underlying takes a part of it";
 
 /// Another reading of an input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -344,4 +344,7 @@ fn times_of_text_files_keep_their_offsets() {
         run(&["sql", &format!("SELECT * FROM '{}'", arg(&file)), "-o", arg(&back)]).ok();
         assert_eq!(hours(&back), found, "{time}");
     }
+    fs::write(&file, "time,x\n2026-01-05T15:00:00Z,1\n2026-01-05T15:00:00,2\n").unwrap();
+    run(&["sql", &format!("SELECT * FROM '{}'", arg(&file))])
+        .refused(1, &["times.csv", "column time", "with an offset and without"]);
 }

@@ -21,7 +21,7 @@ mod sequencing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use sequencing::BookState;
 
@@ -69,6 +69,8 @@ struct Inner {
     instruments: Instruments,
     /// Instruments by symbol, for each [`Product`].
     ids: [HashMap<String, InstrumentId>; 2],
+    /// Symbols of which no message has told the market yet, and that were taken for spot's.
+    guessed: HashSet<String>,
     /// The symbol of the message before, which is most often that of the next, its market and its instrument.
     latest: Option<(String, Product, InstrumentId)>,
     books: Vec<Book>,
@@ -296,23 +298,33 @@ impl Inner {
     fn instrument_of(&mut self, fields: &Fields) -> Result<InstrumentId, Refused> {
         let symbol = text(fields.symbol, "s")?;
         let product = match Product::of(fields) {
-            Some(product) => product,
+            Some(product) => {
+                if product == Product::Spot && !self.guessed.is_empty() {
+                    self.guessed.remove(symbol);
+                }
+                product
+            }
             None => self.only_market(symbol)?,
         };
         Ok(self.instrument(symbol, product))
     }
 
-    /// The market of a message that does not tell it: the one that its symbol is known in; of a new symbol the only one that the capture has, else spot.
-    fn only_market(&self, symbol: &str) -> Result<Product, Refused> {
+    /// The market of a message that does not tell it: the one that its symbol is known in; of a new symbol the only one seen so far, else spot,
+    /// which counts for nothing once a message tells otherwise.
+    fn only_market(&mut self, symbol: &str) -> Result<Product, Refused> {
         let [spot, futures] = &self.ids;
         match (spot.contains_key(symbol), futures.contains_key(symbol)) {
+            (true, true) if self.guessed.contains(symbol) => Ok(Product::Futures),
             (true, true) => Err(malformed(format!(
                 "a trade of {symbol} tells no market, and both are known; allowed: M (spot) or X (futures) in it"
             ))),
             (true, false) => Ok(Product::Spot),
             (false, true) => Ok(Product::Futures),
             (false, false) if spot.is_empty() && !futures.is_empty() => Ok(Product::Futures),
-            (false, false) => Ok(Product::Spot),
+            (false, false) => {
+                self.guessed.insert(symbol.into());
+                Ok(Product::Spot)
+            }
         }
     }
 

@@ -121,6 +121,10 @@ fn a_trade_that_tells_no_market_is_of_the_only_one_or_of_none() {
     assert_eq!(names(&decoder), [Some(InstrumentId(0)), None, Some(InstrumentId(1)), None]);
     assert_eq!(events[events.len() - 2].instrument, InstrumentId(0));
     assert_eq!(decoder.first_fault(), None);
+    // What was guessed before any message told a market is no evidence.
+    let (decoder, events) = decoded(&format!("{}{FUTURES}{}", trade("ETHUSDT"), trade("ETHUSDT")));
+    assert_eq!(decoder.instruments().find("ETHUSDT@futures"), Some(events[events.len() - 1].instrument));
+    assert_eq!((decoder.counts().malformed, decoder.first_fault()), (0, None));
     // Where the symbol is in both, whichever message came before says nothing of it.
     let spot = SPOT.replace("BTCUSDT", "ETHUSDT");
     for both in [format!("{FUTURES}{spot}"), format!("{spot}{FUTURES}")] {

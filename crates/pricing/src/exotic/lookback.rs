@@ -3,7 +3,7 @@
 //! Formula   V(M) = ω(S e^((b−r)T) N(ωd1) − M e^(−rT) N(ωd2)) + S e^(−rT) (σ²/2b) ω (e^(bT) N(ωd1) − (S/M)^(−2b/σ²) N(ωd1 − 2ωb√T/σ))
 //!           is what a right to ω(extreme − M) costs, M the extreme so far (or the strike beyond it)
 //! Method    The last bracket over b is a difference that vanishes with b: near zero it is taken from the polynomial through its values
-//!           at ±1 and ±2 thousandths of σ²/2 and its limit σ√T (n(d1) + ωd1 N(ωd1))
+//!           at ±3 and ±6 thousandths of σ/2√T and its limit σ√T (n(d1) + ωd1 N(ωd1))
 //! Source    M. B. Goldman, H. B. Sosin and M. A. Gatto (1979); A. Conze and Viswanathan (1991); Haug (2007), section 4.15
 //! Accuracy  tolerance.rs: exotic lookback, of the spot
 
@@ -79,28 +79,29 @@ fn beyond<N: Number>(terms: &Terms<N>, level: N, omega: f64) -> N {
     (forward - cash) * omega + terms.spot * terms.discount * ratchet(terms, level, omega)
 }
 
-/// Half a step of the polynomial, in units of 2b/σ².
-const STEP: f64 = 1e-3;
+/// Half a step of the polynomial, in units of 2b√T/σ.
+const STEP: f64 = 3e-3;
 
 /// The bracket over 2b/σ².
 fn ratchet<N: Number>(terms: &Terms<N>, level: N, omega: f64) -> N {
     let log = (terms.spot / level).ln();
     let deviation = terms.deviation;
-    let half = deviation * 0.5;
-    // Where 2b/σ² = k: b T = k σ²T/2 and d1 moves with it.
+    let (half, reach) = (deviation * 0.5, log / deviation);
+    // Where 2b√T/σ = k, so that 2b/σ² = k/(σ√T) and b T = k σ√T/2: in k the bracket bends alike at any volatility.
     let at = |k: N, carried: N| {
         let [grown, back] = [log + carried, log - carried].map(|way| (way / deviation + half) * omega);
-        (weighted(carried, grown) - weighted(-k * log, back)) * omega / k
+        (weighted(carried, grown) - weighted(-k * reach, back)) * omega * deviation / k
     };
-    let k = terms.carry * 2.0 / terms.variance;
+    let carried = terms.carry * terms.years;
+    let k = carried * 2.0 / deviation;
     if k.value().abs() >= STEP {
-        return at(k, terms.carry * terms.years);
+        return at(k, carried);
     }
-    let d1 = log / deviation + half;
+    let d1 = reach + half;
     let limit = deviation * (density(d1) + d1 * probability(d1 * omega) * omega);
     // Newton's form through 0, ±1, ±2 steps, by even and odd differences.
     let u = k * (1.0 / STEP);
-    let near = |steps: f64| at(N::constant(steps * STEP), deviation * deviation * (0.5 * steps * STEP));
+    let near = |steps: f64| at(N::constant(steps * STEP), half * (steps * STEP));
     let [even1, even2] = [1.0, 2.0].map(|i| (near(i) + near(-i)) * 0.5 - limit);
     let [odd1, odd2] = [1.0, 2.0].map(|i| (near(i) - near(-i)) * 0.5);
     let fourth = (even2 - even1 * 4.0) * (1.0 / 12.0);

@@ -418,12 +418,31 @@ impl Stepper {
         let gamma = 2.0 * (rise - fall) / (below + above);
         let spot = self.nodes[at];
         let exercised = unit.american && value <= unit.payoff.at_best(spot);
-        let theta = if exercised { 0.0 } else { -self.change(at) };
+        let theta = match self.beside_the_strike(unit, at) {
+            _ if exercised => 0.0,
+            // Nothing changes where the holder is paid.
+            Some((strike, outer)) => {
+                -self.change(outer) * (spot - self.nodes[strike]) / (self.nodes[outer] - self.nodes[strike])
+            }
+            None => -self.change(at),
+        };
         let mut estimate = Estimate { value, error: 0.0, delta, gamma, theta };
         if exercised && let Some(slope) = unit.payoff.paid_slope(spot) {
             (estimate.delta, estimate.gamma) = (slope, 0.0);
         }
         Level { estimate, near: near(at, refinement, self.nodes.len()).map(|i| self.values[i]) }
+    }
+
+    /// Of a node that the strike of an American digital has squeezed to less than half a cell: the strike's, and the one on the other side. There the
+    /// curvature that the equation sees is that of the kink.
+    fn beside_the_strike(&self, unit: &Unit<'_>, at: usize) -> Option<(usize, usize)> {
+        let (strike, outer) =
+            if unit.payoff.option_type == OptionType::Call { (at + 1, at - 1) } else { (at - 1, at + 1) };
+        let is_inner = (1..self.nodes.len() - 1).contains(&outer);
+        let jumps = unit.american && unit.payoff.paid_slope(1.0).is_some() && is_inner;
+        let is_squeezed =
+            (self.nodes[strike] - self.nodes[at]).abs() < 0.5 * (self.nodes[outer] - self.nodes[at]).abs();
+        (jumps && self.nodes[strike] == 1.0 && is_squeezed).then_some((strike, outer))
     }
 
     /// What the equation makes of the values around a node.

@@ -516,3 +516,35 @@ fn an_average_of_one_price_has_the_vanillas_greeks() {
         }
     }
 }
+
+/// Where rate and yield are equal, or nearly, a lookback's formula is a quotient of what vanishes: its Greeks against differences of one another.
+#[test]
+fn lookbacks_without_a_carry_have_their_greeks() {
+    let mut share = shares();
+    for i in 0..600 {
+        let (option_type, mut row) = anything(&mut share);
+        let kind = if i % 2 == 0 { PayoffName::FloatingLookback } else { PayoffName::FixedLookback };
+        let deviation = row[5] * row[2].sqrt();
+        // A carry of nothing, or of some hundredths of a deviation.
+        row[4] = row[3] + if share() < 0.5 { 0.0 } else { 0.02 * (share() - 0.5) * row[5] / row[2].sqrt() };
+        row[1] = 100.0;
+        let away = 2.0 * deviation.min(1.0) * share();
+        let side = match kind {
+            PayoffName::FloatingLookback => -option_type.sign(),
+            _ => option_type.sign(),
+        };
+        let terms = payoff(kind, 1.0, Some(100.0 * (side * away).exp()));
+        let of =
+            |row: [f64; 6], greek| valued(&terms, ExerciseStyle::European, option_type, row).unwrap()[place(greek)];
+        let h = 0.02 * row[5] / row[2].sqrt();
+        for (by, wanted) in [(Greek::Price, Greek::Rho), (Greek::Vega, Greek::Vera)] {
+            let at = |steps: f64| of([row[0], row[1], row[2], row[3] + steps * h, row[4], row[5]], by);
+            let slope = (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * h);
+            let got = of(row, wanted);
+            let scale =
+                if wanted == Greek::Rho { 100.0 * row[2] } else { 100.0 * row[2] / row[5] * deviation.max(1e-3) };
+            let allowed = 1e-6 * (slope.abs() + scale) + 1e3 * f64::EPSILON * at(0.0).abs() / h;
+            assert!((got - slope).abs() <= allowed, "{wanted:?} {kind:?} {option_type:?} {row:?}: {got}, not {slope}");
+        }
+    }
+}

@@ -212,7 +212,7 @@ def _answer(table: Any, columns: _Columns, results: _Results, status: NDArray[np
 def _source(table: Any) -> Any:
     """What is read of a table: of a pandas one, only the columns that matter, since others may hold what Arrow has no type for; of a Polars one
     with columns of its type Null, which it hands over as Arrow's readers refuse, what is no such column, and holes of the type that is read."""
-    if type(table).__module__.partition(".")[0] == "polars":
+    if type(table).__module__.partition(".")[0] == "polars" and hasattr(table, "__arrow_c_stream__"):
         library: Any = sys.modules["polars"]
         empty = [name for name, kind in table.schema.items() if kind == library.Null]
         kinds = {name: library.Float64 if name in NUMBERS else library.String for name in empty if name in _FIELDS}

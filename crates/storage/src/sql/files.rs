@@ -24,9 +24,6 @@ const ENDINGS: &str = ".parquet, .csv, .tsv, .arrow, .json (an object a line), a
 /// Rows of a text file by which its columns' types are told.
 const ROWS_FOR_TYPES: usize = 100_000;
 
-/// Rows of a text file by which it is told whether its times have offsets.
-const ROWS_FOR_OFFSETS: usize = 1_000;
-
 /// Whether a name in a query stands for a file and not for a table.
 pub(super) fn is_file(name: &str) -> bool {
     name.contains(['/', '\\', '*']) || format_of(name).is_some() || Path::new(name).is_file()
@@ -113,12 +110,23 @@ async fn with_offsets(config: ListingTableConfig, state: &SessionState) -> Resul
         false => field.clone(),
     });
     let plain = ListingTable::try_new(config.clone().with_schema(texts))?;
-    let plan = plain.scan(state, Some(&times), &[], Some(ROWS_FOR_OFFSETS)).await?;
+    let plan = plain.scan(state, Some(&times), &[], Some(ROWS_FOR_TYPES)).await?;
     let batches = collect(plan, state.task_ctx()).await?;
-    let has_offset = |column: usize| {
-        batches.iter().any(|batch| batch.column(column).as_string::<i32>().iter().flatten().any(ends_with_offset))
-    };
-    let zoned: Vec<usize> = times.iter().enumerate().filter(|&(i, _)| has_offset(i)).map(|(_, &at)| at).collect();
+    let mut zoned = Vec::new();
+    for (i, &at) in times.iter().enumerate() {
+        let cells = batches.iter().flat_map(|batch| batch.column(i).as_string::<i32>().iter().flatten());
+        let mut is_with = cells.filter(|time| !time.trim().is_empty()).map(ends_with_offset);
+        let Some(first) = is_with.next() else { continue };
+        if is_with.any(|is_with| is_with != first) {
+            let name = schema.field(at).name();
+            let problem =
+                format!("column {name} has times with an offset and without one; allowed: the one or the other");
+            return Err(DataFusionError::Plan(problem));
+        }
+        if first {
+            zoned.push(at);
+        }
+    }
     let schema = of(&|at, field| match field.data_type() {
         DataType::Timestamp(unit, None) if zoned.contains(&at) => {
             Field::new(field.name(), DataType::Timestamp(*unit, Some("+00:00".into())), true)

@@ -89,7 +89,6 @@ pub fn run(args: &SignalsArgs) -> anyhow::Result<()> {
     if let Some((option, _, allowed)) = checks.into_iter().find(|(_, fits, _)| !fits) {
         return Err(BadArguments(format!("{option}: allowed: {allowed}")).into());
     }
-    commands::keep_input(&args.file, &args.output)?;
     let outcome = run_signals(&SignalsJob {
         path: &args.file,
         instrument: args.instrument.as_deref(),

@@ -139,7 +139,7 @@ fn a_digital_is_paid_at_the_strike_and_all_but_paid_beside_it() {
             };
             let is_cash = payoff != Payoff::AssetOrNothing;
             let unit = if is_cash { 1.0 } else { 100.0 };
-            for away in [1e-9, 5e-6, 1e-3, 5e-3] {
+            for away in [1e-9, 5e-6, 1e-3, 5e-3, 0.01, 0.05] {
                 let (row, got) = at(100.0 + side * away, [0.05, 0.02]);
                 let exact = |row: &Row| {
                     if is_cash { american_cash_or_nothing(row, 1.0) } else { american_asset_or_nothing(row) }.unwrap()

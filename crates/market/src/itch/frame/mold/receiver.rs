@@ -20,6 +20,9 @@ pub enum Line {
 /// A packet that is further ahead of the message that is due is believed only when another confirms it: one damaged number would give up all before.
 const FAR_MESSAGES: u64 = 1_000_000;
 
+/// Packets that should have come before the first of which each is remembered.
+const MOST_EARLY: usize = 1_024;
+
 /// How long a receiver waits, and how much it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -82,8 +85,10 @@ pub struct Receiver {
     session: Option<SessionName>,
     /// The number of the message that is due; `None` until the first packet tells.
     due: Option<u64>,
-    /// The number of the first message that was due, where a packet told it, and the least one of any packet since.
-    first: Option<(u64, u64)>,
+    /// The number of the first message that was due, where a packet told it.
+    first: Option<u64>,
+    /// From which number to before which packets came that were due before it: as many of them as are looked at.
+    early: Vec<(u64, u64)>,
     held: Held,
     /// One past the highest number that a packet has told of.
     told_to: u64,
@@ -113,6 +118,7 @@ impl Receiver {
             session: None,
             due: first_sequence,
             first: None,
+            early: Vec::new(),
             held: Held::new(settings.reorder_messages),
             told_to: 0,
             came_to: 0,
@@ -155,16 +161,12 @@ impl Receiver {
         let due = match self.due {
             Some(due) => due,
             None => {
-                self.first = Some((packet.sequence, packet.sequence));
+                self.first = Some(packet.sequence);
                 *self.due.insert(packet.sequence)
             }
         };
-        if let Some((first, least)) = &mut self.first
-            && packet.sequence < *least
-            && packet.sequence < end
-        {
-            *least = packet.sequence;
-            self.counts.before_first = *first - *least;
+        if let Some(first) = self.first.filter(|first| packet.sequence < *first && packet.sequence < end) {
+            self.came_early(packet.sequence, end.min(first));
         }
         if packet.sequence.saturating_sub(due) > FAR_MESSAGES && !self.believe(packet.sequence, end) {
             self.counts.unbelieved_packets += 1;
@@ -267,6 +269,15 @@ impl Receiver {
         let since_ns = if self.open.0 == due { self.open.1.min(since_ns) } else { since_ns };
         self.open = (due, since_ns);
         Some((due, to_sequence, since_ns))
+    }
+
+    /// Counts the messages of a packet that should have been first, once though both lines bring it.
+    #[cold]
+    fn came_early(&mut self, sequence: u64, end: u64) {
+        if self.early.len() < MOST_EARLY && !self.early.contains(&(sequence, end)) {
+            self.early.push((sequence, end));
+            self.counts.before_first += end - sequence;
+        }
     }
 
     /// Whether a packet that is far ahead goes on from the one before that was; kept for the next where it does not.
