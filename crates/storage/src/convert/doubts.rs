@@ -3,9 +3,6 @@
 /// A step longer than this is none of a session.
 const LONGEST_STEP_NS: u64 = 86_400_000_000_000;
 
-/// So many unsure rows in a row are days with one row each, and none is wild.
-const MOST_UNSURE: u64 = 8;
-
 /// Rows whose time is more than a day from that of the row before and of the row after, and not between them: as the feed tells them, and most likely
 /// wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,8 +84,6 @@ impl Doubts {
             self.count(self.unsure.rows, first);
         }
         match came {
-            // Nothing to come back to any more, until two rows are near each other again.
-            Step::Ahead | Step::Back if !is_back && self.unsure.rows >= MOST_UNSURE => self.base_ns = None,
             Step::Ahead | Step::Back if !is_back => {
                 self.unsure.rows += 1;
                 self.unsure.first = self.unsure.first.or(Some((row, last)));
@@ -128,13 +123,6 @@ mod tests {
         times.iter().for_each(|time| doubts.next(*time));
         let LoneTimes { rows, first_ns } = doubts.finish();
         (rows, first_ns)
-    }
-
-    #[test]
-    fn weekly_rows_of_two_instruments_one_behind_the_other_are_not_wild() {
-        let weeks = |n: i64| (0..n).map(|week| week * 7 * DAY);
-        let times: Vec<i64> = weeks(52).chain(weeks(52)).collect();
-        assert!(found(&times).0 <= 2, "{:?}", found(&times));
     }
 
     #[test]
