@@ -54,6 +54,20 @@ fn heston() -> TrainedNetwork {
     network(&NetworkConfig::default(), model, model.default_features().to_vec(), 1)
 }
 
+/// How far the twin's value moves where each parameter moves by its last place in f32, some up and some down: no kernel in f32 is nearer than
+/// about that, which deep in the wings and through steep activations is more than the last places of the value itself.
+fn rounding(network: &TrainedNetwork, row: &[f64]) -> f64 {
+    let value_by = |parameters: &[f32]| value(&network.architecture, parameters, &[], row).price;
+    let here = value_by(&network.parameters);
+    let moved = |draw: u64| {
+        let sign = |i: usize| if uniform(draw, i as u64) < 0.5 { -1.0 } else { 1.0 };
+        let numbers = network.parameters.iter().enumerate();
+        let parameters: Vec<f32> = numbers.map(|(i, number)| number * (1.0 + sign(i) * f32::EPSILON)).collect();
+        (value_by(&parameters) - here).abs()
+    };
+    (0..16).map(moved).fold(0.0, f64::max)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     /// Every architecture, on every instruction set, block ends included.
@@ -90,7 +104,8 @@ proptest! {
                 let wanted = value(&network.architecture, &network.parameters, &[], row).price;
                 let error = (prices[i] - wanted).abs();
                 prop_assert!(status[i].is_ok());
-                prop_assert!(error < 2e-6 * (1.0 + wanted.abs()), "{target:?} {row:?}: {} {wanted}, {error:e}", prices[i]);
+                let is_near = error < 2e-6 * (1.0 + wanted.abs()) || error < 4.0 * rounding(&network, row);
+                prop_assert!(is_near, "{target:?} {row:?}: {} {wanted}, {error:e}", prices[i]);
                 if matches!(output, OutputTransform::Bounds | OutputTransform::Exercise) {
                     prop_assert!(prices[i] >= (row[0] - 1.0).max(0.0) && prices[i] <= row[0], "{row:?}: {}", prices[i]);
                 }
