@@ -1,11 +1,12 @@
 //! Greeks of closed forms: against their derivatives in 60 digits (mpmath 1.4, differences of 1e-20 and 1e-13 of a field) where rates outweigh the
 //! volatility and where a strike is beside a barrier; against each other, the vanilla's, Black and Scholes' equation and limits anywhere.
 
-use std::sync::Arc;
-
 use zomma_base::{ExerciseStyle, OptionType, Status};
 
-use super::{BarrierTerms, BarrierType, Order, PayoffName, Settings, Table, Terms, evaluate};
+use super::{
+    BarrierTerms, BarrierType, Order, PayoffName, Settings, Terms, evaluate,
+    test_rows::{place, shares, table},
+};
 use crate::black::{self, Greek, Row};
 
 /// A contract, its spot, strike, years, rate, yield and volatility, and what its Greeks are.
@@ -255,33 +256,13 @@ fn cases() -> Vec<Case> {
 
 /// One row of the contract: its quantities up to the second order.
 fn valued(terms: &Terms, exercise: ExerciseStyle, option_type: OptionType, row: [f64; 6]) -> Result<Vec<f64>, Status> {
-    let [spot, strike, years, rate, dividend_yield, volatility] = row;
-    let table = Table {
-        model: vec![super::ModelName::Bsm],
-        exercise: vec![exercise],
-        on_forward: vec![false],
-        option_type: vec![option_type],
-        spot: vec![spot],
-        strike: vec![strike],
-        expiry_years: vec![years],
-        risk_free_rate: vec![rate],
-        dividend_yield: vec![dividend_yield],
-        volatility: vec![volatility],
-        status: vec![Status::Ok],
-        terms: vec![Some(Arc::new(terms.clone()))],
-        ..Table::default()
-    };
-    let results = evaluate(&table, Order::Second, &Settings::default());
+    let results = evaluate(&table(terms, exercise, option_type, row), Order::Second, &Settings::default());
     match results.status[0] {
         // Of the grid, which states an error: no closed form.
         Status::Ok if !results.error[0].is_nan() => Err(Status::BadMethod),
         Status::Ok => Ok(results.columns.iter().map(|column| column[0]).collect()),
         status => Err(status),
     }
-}
-
-fn place(greek: Greek) -> usize {
-    Order::Second.quantities().position(|quantity| quantity == greek).unwrap()
 }
 
 #[test]
@@ -293,15 +274,6 @@ fn they_are_the_closed_forms_derivatives() {
             let allowed = 1e-9 * wanted.abs() + 1e-11 * row[0];
             assert!((got - wanted).abs() <= allowed, "{name} {greek:?}: {got}, not {wanted}");
         }
-    }
-}
-
-/// Numbers that look random, the same each time: in (0, 1).
-fn shares() -> impl FnMut() -> f64 {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 }
 
@@ -324,7 +296,7 @@ const SINGLE: [(BarrierType, BarrierType, f64); 2] =
 
 #[test]
 fn what_a_barrier_ends_and_what_it_starts_are_the_vanilla() {
-    let mut share = shares();
+    let mut share = shares(0x9e37_79b9_7f4a_7c15);
     for _ in 0..4_000 {
         let (option_type, row) = anything(&mut share);
         let [spot, strike, years, rate, income, volatility] = row;
@@ -405,7 +377,7 @@ fn exercised(share: f64) -> ExerciseStyle {
 
 #[test]
 fn they_keep_black_and_scholes_equation_at_any_volatility() {
-    let (mut share, mut seen) = (shares(), 0);
+    let (mut share, mut seen) = (shares(0x9e37_79b9_7f4a_7c15), 0);
     for _ in 0..8_000 {
         let (option_type, row) = anything(&mut share);
         let [spot, strike, _, rate, income, volatility] = row;
@@ -501,7 +473,7 @@ fn a_touch_is_smooth_where_its_root_vanishes() {
 /// One date at expiry: an Asian that is the vanilla, by the derivatives of another formula.
 #[test]
 fn an_average_of_one_price_has_the_vanillas_greeks() {
-    let mut share = shares();
+    let mut share = shares(0x9e37_79b9_7f4a_7c15);
     for _ in 0..500 {
         let (option_type, row) = anything(&mut share);
         let terms = Terms { observation_dates: Some(1), ..payoff(PayoffName::GeometricAsian, 1.0, None) };
@@ -520,7 +492,7 @@ fn an_average_of_one_price_has_the_vanillas_greeks() {
 /// Where rate and yield are equal, or nearly, a lookback's formula is a quotient of what vanishes: its Greeks against differences of one another.
 #[test]
 fn lookbacks_without_a_carry_have_their_greeks() {
-    let mut share = shares();
+    let mut share = shares(0x9e37_79b9_7f4a_7c15);
     for i in 0..600 {
         let (option_type, mut row) = anything(&mut share);
         let kind = if i % 2 == 0 { PayoffName::FloatingLookback } else { PayoffName::FixedLookback };

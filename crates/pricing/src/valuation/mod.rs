@@ -29,6 +29,8 @@ mod terms;
 #[cfg(test)]
 mod terms_tests;
 #[cfg(test)]
+mod test_rows;
+#[cfg(test)]
 mod tests;
 
 pub use engines::{American, evaluate_american, evaluate_kind};

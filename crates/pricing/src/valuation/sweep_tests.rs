@@ -4,37 +4,11 @@ use std::sync::Arc;
 
 use zomma_base::{ExerciseStyle, OptionType, Status};
 
-use super::{BarrierTerms, BarrierType, Method, ModelName, Order, PayoffName, Settings, Table, Terms, evaluate};
+use super::{
+    BarrierTerms, BarrierType, Method, Order, PayoffName, Settings, Table, Terms, evaluate,
+    test_rows::{place, shares, table},
+};
 use crate::{black::Greek, finite_difference::CashDividend};
-
-/// Numbers that look random, the same each time: in (0, 1).
-fn shares() -> impl FnMut() -> f64 {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-}
-
-/// Spot, strike, years, rate, yield, volatility of one row under Black and Scholes.
-fn table(terms: &Terms, exercise: ExerciseStyle, option_type: OptionType, row: [f64; 6]) -> Table {
-    let [spot, strike, years, rate, dividend_yield, volatility] = row;
-    Table {
-        model: vec![ModelName::Bsm],
-        exercise: vec![exercise],
-        on_forward: vec![false],
-        option_type: vec![option_type],
-        spot: vec![spot],
-        strike: vec![strike],
-        expiry_years: vec![years],
-        risk_free_rate: vec![rate],
-        dividend_yield: vec![dividend_yield],
-        volatility: vec![volatility],
-        status: vec![Status::Ok],
-        terms: vec![Some(Arc::new(terms.clone()))],
-        ..Table::default()
-    }
-}
 
 /// Quantities up to the second order, or why there are none.
 fn valued(table: &Table, method: Method) -> Result<Vec<f64>, Status> {
@@ -44,10 +18,6 @@ fn valued(table: &Table, method: Method) -> Result<Vec<f64>, Status> {
         Status::Ok => Ok(results.columns.iter().map(|column| column[0]).collect()),
         status => Err(status),
     }
-}
-
-fn at(greek: Greek) -> usize {
-    Order::Second.quantities().position(|quantity| quantity == greek).unwrap()
 }
 
 fn put_or_call(share: f64) -> OptionType {
@@ -98,7 +68,7 @@ fn on_the_grid(share: &mut impl FnMut() -> f64, row: &[f64; 6]) -> (Terms, Exerc
 #[test]
 fn what_a_grid_values_has_all_its_greeks() {
     use Greek::{Delta, Gamma, Phi, Price, Rho, Theta, Vega};
-    let mut share = shares();
+    let mut share = shares(0x2545_f491_4f6c_dd1d);
     let mut found = 0;
     for _ in 0..400 {
         let row = anything(&mut share, 1e-8);
@@ -107,7 +77,7 @@ fn what_a_grid_values_has_all_its_greeks() {
         let Ok(got) = valued(&table(&terms, exercise, option_type, row), Method::Auto) else { continue };
         found += 1;
         for greek in [Price, Delta, Gamma, Vega, Theta, Rho, Phi] {
-            let is_number = got[at(greek)].is_finite();
+            let is_number = got[place(greek)].is_finite();
             assert!(is_number, "{greek:?} is blank: {terms:?} {exercise:?} {option_type:?} {row:?}");
         }
         assert!(got[0] >= 0.0, "{} for {terms:?} {exercise:?} {option_type:?} {row:?}", got[0]);
@@ -118,7 +88,7 @@ fn what_a_grid_values_has_all_its_greeks() {
 /// An average of the geometric kind has a closed form, whose derivatives the simulation's differences meet at any volatility.
 #[test]
 fn simulated_greeks_are_the_closed_forms_at_any_volatility() {
-    let mut share = shares();
+    let mut share = shares(0x2545_f491_4f6c_dd1d);
     let terms = Terms { payoff: PayoffName::GeometricAsian, observation_dates: Some(4), ..Terms::default() };
     for _ in 0..150 {
         let mut row = anything(&mut share, 1e-9);
@@ -137,7 +107,7 @@ fn simulated_greeks_are_the_closed_forms_at_any_volatility() {
             (Greek::Rho, spot * years),
             (Greek::Phi, spot * years),
         ] {
-            let [got, exact] = [got[at(greek)], exact[at(greek)]];
+            let [got, exact] = [got[place(greek)], exact[place(greek)]];
             let allowed = 0.02 * unit * discount + 1e-12 * spot;
             assert!((got - exact).abs() <= allowed, "{greek:?} {option_type:?} {row:?}: {got}, not {exact}");
         }
@@ -155,11 +125,15 @@ fn simulated_greeks_without_volatility_are_those_of_what_is_certain() {
         let strike = 100.0 * share * mean(1.0);
         let table = table(&terms, ExerciseStyle::European, OptionType::Call, [100.0, strike, years, rate, 0.0, 0.0]);
         let got = valued(&table, Method::Auto).unwrap();
-        assert!((got[at(Greek::Delta)] - delta).abs() < 1e-6, "{share}: {} is not {delta}", got[at(Greek::Delta)]);
+        assert!(
+            (got[place(Greek::Delta)] - delta).abs() < 1e-6,
+            "{share}: {} is not {delta}",
+            got[place(Greek::Delta)]
+        );
         // Of the mean of the paths' numbers, which is 0 but for chance.
-        assert!(got[at(Greek::Vega)].abs() < 1e-5 * 100.0, "{share}: vega {}", got[at(Greek::Vega)]);
-        let rho = got[at(Greek::Rho)];
+        assert!(got[place(Greek::Vega)].abs() < 1e-5 * 100.0, "{share}: vega {}", got[place(Greek::Vega)]);
+        let rho = got[place(Greek::Rho)];
         let dual = if delta > 0.0 { -(-rate * years).exp() } else { 0.0 };
-        assert!((got[at(Greek::DualDelta)] - dual).abs() < 1e-6 && rho.is_finite(), "{share}: {got:?}");
+        assert!((got[place(Greek::DualDelta)] - dual).abs() < 1e-6 && rho.is_finite(), "{share}: {got:?}");
     }
 }
